@@ -1,0 +1,5 @@
+# Sources of libcommon.a: what every daemon and tool shares, and no mail daemon's own.
+common_SRC := \
+	common/buf.c \
+	common/span.c \
+	common/xalloc.c
