@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Types of the frame's messages (MSG_CONFIG, MSG_AUTH, ...) and the enums their bodies carry. */
+#ifndef FRAME_FRAME_MSG_H
+#define FRAME_FRAME_MSG_H
+
+#include "common/msg.h"
+#include "frame/role.h"
+
+enum frame_msg {
+	FRAME_MSG_NONE,
+#define MSG(name, from, to, min, max, fd) MSG_##name,
+#include "frame/frame_msg.def"
+#undef MSG
+	/* A daemon's own messages are numbered from here: its enum begins with `X_MSG_FIRST = FRAME_MSG_OWN,`. */
+	FRAME_MSG_OWN = 64,
+};
+
+enum auth_result {
+	AUTH_OK,
+	AUTH_BAD,      /* unknown account or wrong password: nobody is told which */
+	AUTH_LIMITED,  /* too many failures from there, or for it: try later */
+	AUTH_TEMPFAIL, /* the accounts database cannot be read now */
+};
+
+enum lookup_result {
+	LOOKUP_LOCAL,    /* an account here; its canonical address comes along */
+	LOOKUP_UNKNOWN,  /* one of our domains, no such account */
+	LOOKUP_NOT_OURS, /* another host's domain */
+	LOOKUP_TEMPFAIL,
+};
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The login role of pop3d and imapd: speaks the protocol up to a good password, then hands the connection to a session. */
+#ifndef FRAME_LOGIN_H
+#define FRAME_LOGIN_H
+
+#include "common/buf.h"
+#include "frame/role.h"
+
+enum login_action {
+	LOGIN_MORE,         /* nothing to do until more input comes */
+	LOGIN_AGAIN,        /* took something and answered; call again for what is left */
+	LOGIN_START_TLS,    /* the OK to STARTTLS/STLS is in out: send it, then handshake */
+	LOGIN_AUTHENTICATE, /* user and password are set */
+	LOGIN_CLOSE,        /* send what is in out, then close */
+};
+
+struct login_facts {
+	const char *hostname;
+	bool secure;          /* TLS is on */
+	bool can_start_tls;
+	bool plaintext_login; /* passwords are taken without TLS */
+};
+
+struct login_credentials {
+	struct buf user, password; /* the password is wiped by the engine */
+};
+
+/* A protocol before login, pure: bytes in, replies and actions out. */
+struct login_protocol {
+	size_t state_size; /* zeroed memory of this size is a connection's state */
+	void (*greet)(void *state, const struct login_facts *facts, struct buf *out);
+	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies. */
+	enum login_action (*input)(void *state, const struct login_facts *facts, struct span input, size_t *ret_used,
+	    struct buf *out, struct login_credentials *ret_credentials);
+	/* The answer to LOGIN_AUTHENTICATE. When AUTH_OK nothing is sent: the session answers, with what `handover` gives it. */
+	void (*refused)(void *state, uint8_t auth_result, struct buf *out);
+	/* What the session must know (IMAP: the tag of LOGIN or AUTHENTICATE). Borrowed from state. */
+	struct span (*handover)(const void *state);
+	/* Said to a client that was silent too long, or when the session cannot be started. Literals. */
+	const char *timed_out, *unavailable, *too_many;
+	unsigned timeout; /* seconds of silence before login */
+	size_t line_max;  /* unread input that makes no line: LOGIN_CLOSE after `too_long` */
+	const char *too_long;
+	unsigned failures_max; /* wrong passwords on one connection */
+};
+
+/* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span unread input; the fd is the
+ * client's socket (plain) or one end of a socketpair that the login role relays (TLS). Its row in <daemon>_msg.def:
+ * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), first of the daemon's messages (FRAME_MSG_OWN). */
+struct login_session {
+	bool secure;
+	char client_address[64];
+	struct span handover, input; /* borrowed from the message */
+	int fd;
+};
+
+/* The whole of a proc_login.c: jail and loop. connections_max and per address come from the daemon's configuration. */
+int login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max, unsigned per_address_max);
+
+/* In the session: reads the message. 0 or -EBADMSG. The descriptor becomes the caller's. */
+int login_session_read(struct msg *msg, struct login_session *ret_session);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Roles and the daemon they make: the tables each main.c fills in, and what a role's process is given when it starts. */
+#ifndef FRAME_ROLE_H
+#define FRAME_ROLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/conf.h"
+#include "common/jail.h"
+#include "common/msg.h"
+
+struct event_base;
+struct proc;
+
+enum role_id {
+	ROLE_PARENT = 0,
+	ROLE_FRONT = 1,  /* smtp, login, http: the network */
+	ROLE_KEY = 2,
+	ROLE_AUTH = 3,
+	ROLE_WORKER = 4, /* deliver, session: one account, started on demand */
+	ROLE_OWN = 5,    /* from here on the daemon's own */
+	ROLE_MAX = 12,
+};
+
+#define ROLE_BIT(role) (1u << (role))
+
+struct role {
+	uint8_t id;
+	const char *name;           /* "smtp", "key", ...: -x NAME, the log, the process title */
+	int (*run)(struct proc *);  /* proc_<name>: jails itself, runs the loop; its result is the exit status */
+	unsigned peers;             /* ROLE_BIT of the permanent roles it talks with (say it on one side, or on both) */
+	unsigned spawned_by;        /* for roles started on demand: ROLE_BIT of who may be handed its channel; 0: permanent */
+	uint8_t companion;          /* a role started with each worker and joined to it by a channel (render), or 0 */
+};
+
+/* An option (LIST of addresses) whose sockets the parent binds and hands to the front. */
+struct role_listener {
+	size_t offset;  /* of the struct conf_list in the daemon's configuration */
+	uint8_t kind;   /* the daemon's own number: smtp, submission, ... */
+	const char *name;
+	bool tls;       /* TLS from the first byte */
+};
+
+struct daemon {
+	const char *name;
+	const struct role *roles;
+	size_t role_count;
+	const struct role_listener *listeners;
+	size_t listener_count;
+	const struct msg_row *messages; /* the daemon's own rows; those of the frame are added */
+	size_t message_count;
+	const struct conf_table *conf_table; /* the daemon's own options */
+	size_t conf_size;                    /* of its structure, which begins with struct fourpost_conf */
+	/* Checks what tables cannot (one option against another); appends sentences to errors. May be NULL. */
+	void (*conf_check)(const void *conf, struct buf *errors);
+	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
+	int (*prepare)(const void *conf, const struct daemon *daemon);
+};
+
+/* Everything main() does. */
+int daemon_main(const struct daemon *daemon, int argc, char **argv);
+
+/* The uid (and gid) a permanent role runs as under root: role_uid_base + 16 * daemon + role, or the named user.
+ * All auth roles share the group that may read the accounts database. 0, or -ENOENT when there is no such user. */
+int role_ids(const struct fourpost_conf *conf, const char *daemon, const char *role, uid_t *ret_uid, gid_t *ret_gid);
+
+struct proc_listener {
+	int fd;
+	uint8_t kind;
+	bool tls;
+	char name[64]; /* "submission 127.0.0.1:587" */
+};
+
+/* One handler of a role: messages of this type are given to it. */
+struct proc_handler {
+	uint16_t type;
+	msg_handler handle; /* context is the struct proc */
+};
+
+#define PROC_LISTENERS_MAX 64
+
+/* What a role's process has when proc_<role>() is entered. */
+struct proc {
+	const struct daemon *daemon;
+	const struct role *role;
+	const void *conf;            /* the daemon's structure; cast to it */
+	const struct fourpost_conf *common;
+	struct event_base *base;
+	struct msg_table messages;
+	struct msg_channel *parent;
+	struct msg_channel *peers[ROLE_MAX]; /* by role id; NULL when there is none (or it is being restarted) */
+	struct proc_listener listeners[PROC_LISTENERS_MAX]; /* the front's */
+	size_t listener_count;
+	/* A worker's account: address, its uid, its folder (absolute; exists, owned by that uid, mode 0700). */
+	char *account;
+	char *account_dir;
+	uid_t account_uid;
+	bool as_root;                /* started as root: uids and chroots are real */
+	bool reloaded;
+
+	void *state;                 /* the role's own */
+	const struct proc_handler *handlers;
+	size_t handler_count;
+	/* May be NULL: a peer's channel went away (its replies will not come) or came (back). */
+	void (*peer_gone)(struct proc *, uint8_t role);
+	void (*peer_here)(struct proc *, uint8_t role);
+	void (*reload)(struct proc *); /* conf has been replaced */
+	void (*stop)(struct proc *);   /* SIGTERM / the parent's word: finish, then proc_exit. NULL: exit at once */
+	bool probe;                  /* -J: jail_enter_role tries the jail and exits */
+};
+
+/* Jails the process (uid and gid by role_ids, or the account's for workers, unless the jail names others). Ends the process
+ * with a log line when a step fails. With -J it then tries what must be refused, prints, and exits. */
+void proc_jail(struct proc *proc, struct jail *jail);
+/* Runs the loop until proc_exit. Returns the exit status. */
+int proc_loop(struct proc *proc);
+void proc_exit(struct proc *proc, int status);
+
+/* Sends to a permanent peer: msg_send, or -EPIPE when it is not there. */
+int proc_send(struct proc *proc, uint8_t role, uint16_t type, uint32_t id, const struct msg_writer *body, int fd);
+
+/* Shows what the process is doing in ps(1): "imapd: session alice@example.test". */
+void proc_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The two roles every daemon has. Rows: { ROLE_KEY, "key", proc_key, ... }, { ROLE_AUTH, "auth", proc_auth, ... }. */
+int proc_key(struct proc *proc);
+int proc_auth(struct proc *proc);
+
+#endif
