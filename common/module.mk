@@ -1,5 +1,9 @@
 # Sources of libcommon.a: what every daemon and tool shares, and no mail daemon's own.
 common_SRC := \
 	common/buf.c \
+	common/conf.c \
+	common/log.c \
+	common/msg.c \
+	common/msg_table.c \
 	common/span.c \
 	common/xalloc.c
