@@ -2,6 +2,8 @@
 common_SRC := \
 	common/buf.c \
 	common/conf.c \
+	common/jail.c \
+	common/jail_probe.c \
 	common/log.c \
 	common/msg.c \
 	common/msg_table.c \

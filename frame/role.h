@@ -46,6 +46,7 @@ struct role_listener {
 
 struct daemon {
 	const char *name;
+	uint8_t number; /* its own among the suite's daemons, from 1: counts numeric uids apart */
 	const struct role *roles;
 	size_t role_count;
 	const struct role_listener *listeners;
@@ -63,9 +64,10 @@ struct daemon {
 /* Everything main() does. */
 int daemon_main(const struct daemon *daemon, int argc, char **argv);
 
-/* The uid (and gid) a permanent role runs as under root: role_uid_base + 16 * daemon + role, or the named user.
- * All auth roles share the group that may read the accounts database. 0, or -ENOENT when there is no such user. */
-int role_ids(const struct fourpost_conf *conf, const char *daemon, const char *role, uid_t *ret_uid, gid_t *ret_gid);
+/* The uid and gid a permanent role runs as under root: role_uid_base + 16 * number + role id, or those of the user named
+ * <role_user_prefix><daemon>-<role>. All auth roles share the group that may read the accounts database: role_uid_base + 1, or
+ * the primary group of the named users. 0, or -ENOENT when there is no such user. */
+int role_ids(const struct fourpost_conf *conf, const struct daemon *daemon, const struct role *role, uid_t *ret_uid, gid_t *ret_gid);
 
 struct proc_listener {
 	int fd;
@@ -99,7 +101,7 @@ struct proc {
 	char *account_dir;
 	uid_t account_uid;
 	bool as_root;                /* started as root: uids and chroots are real */
-	bool reloaded;
+	unsigned quiet_peers;        /* ROLE_BIT of peers whose channel the loop does not read: the role asks and waits (key) */
 
 	void *state;                 /* the role's own */
 	const struct proc_handler *handlers;
@@ -109,7 +111,8 @@ struct proc {
 	void (*peer_here)(struct proc *, uint8_t role);
 	void (*reload)(struct proc *); /* conf has been replaced */
 	void (*stop)(struct proc *);   /* SIGTERM / the parent's word: finish, then proc_exit. NULL: exit at once */
-	bool probe;                  /* -J: jail_enter_role tries the jail and exits */
+	bool probe;                  /* -J: proc_jail tries the jail and exits */
+	int status;                  /* of proc_exit */
 };
 
 /* Jails the process (uid and gid by role_ids, or the account's for workers, unless the jail names others). Ends the process

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Everything main() does: options, configuration, then the parent or, re-executed with -x, a role. */
+#include "frame/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "frame/frame_msg.h"
+
+#define ERRORS_MAX (1 << 20)
+
+static const struct msg_row frame_rows[] = {
+#define MSG(name, from, to, min, max, fd) { MSG_##name, #name, from, to, min, max, fd },
+#define FD MSG_FD
+#include "frame/frame_msg.def"
+#undef FD
+#undef MSG
+};
+
+struct msg_table
+daemon_messages(const struct daemon *daemon)
+{
+	static const struct msg_row *rows[2];
+	static size_t counts[2];
+
+	rows[0] = frame_rows;
+	counts[0] = sizeof(frame_rows) / sizeof(*frame_rows);
+	rows[1] = daemon->messages;
+	counts[1] = daemon->message_count;
+	return (struct msg_table){ rows, counts, 2 };
+}
+
+void
+daemon_tables(const struct daemon *daemon, const struct conf_table *ret_tables[DAEMON_TABLES])
+{
+	ret_tables[0] = &fourpost_conf_table;
+	ret_tables[1] = daemon->conf_table;
+}
+
+static int
+usage(const struct daemon *daemon, FILE *to, int status)
+{
+	(void)fprintf(to,
+	    "usage: %s [-bnPv] [-C file] [-J role[:account]]\n"
+	    "  -b  run in the background and log to syslog\n"
+	    "  -C  the configuration file (default /etc/fourpost/%s.conf)\n"
+	    "  -J  enter the jail of a role, try what it must not do, print, and exit\n"
+	    "  -n  check the configuration and exit\n"
+	    "  -P  print the configuration in force and exit\n"
+	    "  -v  log more\n",
+	    daemon->name, daemon->name);
+	return status;
+}
+
+static int
+load(const struct daemon *daemon, const char *path, void *conf)
+{
+	const struct conf_table *tables[DAEMON_TABLES];
+	struct buf errors = BUF_INIT(ERRORS_MAX);
+	int r;
+
+	daemon_tables(daemon, tables);
+	r = conf_load(path, tables, DAEMON_TABLES, conf, &errors);
+	if (r == 0 && daemon->conf_check != NULL) {
+		daemon->conf_check(conf, &errors);
+		r = errors.len != 0;
+	}
+	if (r < 0)
+		(void)fprintf(stderr, "%s: %s: %s\n", daemon->name, path, strerror(-r));
+	else if (r > 0)
+		(void)fputs(buf_cstr(&errors), stderr);
+	buf_free(&errors);
+	return r;
+}
+
+static int
+print_configuration(const struct daemon *daemon, const void *conf)
+{
+	const struct conf_table *tables[DAEMON_TABLES];
+	struct buf out = BUF_INIT(ERRORS_MAX);
+	int status;
+
+	daemon_tables(daemon, tables);
+	conf_print(tables, DAEMON_TABLES, conf, &out);
+	status = fputs(buf_cstr(&out), stdout) >= 0 && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	buf_free(&out);
+	return status;
+}
+
+int
+daemon_main(const struct daemon *daemon, int argc, char **argv)
+{
+	char preset[256];
+	struct daemon_options options = { .conf_path = preset };
+	const char *role = NULL;
+	bool check = false, print = false;
+	void *conf;
+	int option;
+
+	(void)snprintf(preset, sizeof(preset), "/etc/fourpost/%s.conf", daemon->name);
+	while ((option = getopt(argc, argv, "bC:hJ:nPvx:")) != -1)
+		switch (option) {
+		case 'b': options.background = true; break;
+		case 'C': options.conf_path = optarg; break;
+		case 'h': return usage(daemon, stdout, EX_OK);
+		case 'J': options.probe = optarg; break;
+		case 'n': check = true; break;
+		case 'P': print = true; break;
+		case 'v': options.debug = true; break;
+		case 'x': role = optarg; break;
+		default: return usage(daemon, stderr, EX_USAGE);
+		}
+	proc_title_init(argc, argv);
+	if (role != NULL)
+		return role_main(daemon, role, options.background, options.debug);
+	if (optind != argc)
+		return usage(daemon, stderr, EX_USAGE);
+	conf = xcalloc(1, daemon->conf_size);
+	if (load(daemon, options.conf_path, conf) != 0)
+		return EX_CONFIG;
+	if (check) {
+		(void)printf("%s: configuration OK\n", options.conf_path);
+		return EX_OK;
+	}
+	if (print)
+		return print_configuration(daemon, conf);
+	return proc_parent(daemon, conf, &options);
+}

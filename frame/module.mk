@@ -1,0 +1,8 @@
+# Sources of libframe.a: what the four daemons share: parent, key and auth processes, roles, the front, the login.
+frame_SRC := \
+	frame/daemon.c \
+	frame/parent_account.c \
+	frame/parent_exec.c \
+	frame/parent_listen.c \
+	frame/proc_parent.c \
+	frame/role.c

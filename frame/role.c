@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The start of a role's process, its jail, and its loop: the same for every role of every daemon. */
+#include "frame/role.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "frame/daemon.h"
+#include "frame/frame_msg.h"
+
+#define CONF_TEXT_MAX (1 << 20)
+
+/* --- process title --- */
+
+static struct {
+	char *at;
+	size_t room;
+} title;
+
+void
+proc_title_init(int argc, char **argv)
+{
+	title.at = argv[0];
+	title.room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
+}
+
+void
+proc_title(const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	if (title.room == 0)
+		return;
+	va_start(args, format);
+	len = vsnprintf(title.at, title.room, format, args);
+	va_end(args);
+	if (len >= 0 && (size_t)len < title.room)
+		memset(title.at + len, 0, title.room - (size_t)len);
+}
+
+/* --- who a role is --- */
+
+int
+role_ids(const struct fourpost_conf *conf, const struct daemon *daemon, const struct role *role, uid_t *ret_uid, gid_t *ret_gid)
+{
+	char name[64];
+	const struct passwd *user;
+
+	if (conf->role_uid_base != 0) {
+		*ret_uid = (uid_t)(conf->role_uid_base + 16 * daemon->number + role->id);
+		*ret_gid = role->id == ROLE_AUTH ? (gid_t)conf->role_uid_base + 1 : (gid_t)*ret_uid;
+		return 0;
+	}
+	(void)snprintf(name, sizeof(name), "%s%s-%s", conf->role_user_prefix, daemon->name, role->name);
+	user = getpwnam(name);
+	if (user == NULL)
+		return -ENOENT;
+	*ret_uid = user->pw_uid;
+	*ret_gid = user->pw_gid;
+	return 0;
+}
+
+/* --- the jail --- */
+
+/* A folder that this role must not see: an account beside its own, or any at all. For the probe. */
+static char *
+find_other_account(const struct proc *proc)
+{
+	_cleanup_(freep) char *parent = NULL;
+	char *found = NULL;
+	const struct dirent *entry;
+	DIR *dir;
+
+	parent = xstrdup(proc->account_dir != NULL ? proc->account_dir : proc->common->accounts_dir);
+	if (proc->account_dir != NULL && strrchr(parent, '/') != NULL)
+		*strrchr(parent, '/') = '\0';
+	dir = opendir(parent);
+	while (dir != NULL && found == NULL && (entry = readdir(dir)) != NULL) {
+		found = xasprintf("%s/%s", parent, entry->d_name);
+		if (entry->d_name[0] == '.' || (proc->account_dir != NULL && strcmp(found, proc->account_dir) == 0)) {
+			free(found);
+			found = NULL;
+		}
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return found;
+}
+
+void
+proc_jail(struct proc *proc, struct jail *jail)
+{
+	_cleanup_(freep) char *other = proc->probe ? find_other_account(proc) : NULL;
+	const char *step = "";
+	int r;
+
+	if (proc->as_root && jail->uid == 0) {
+		if (proc->account_uid != 0) {
+			jail->uid = proc->account_uid;
+			jail->gid = (gid_t)proc->account_uid;
+		} else if (role_ids(proc->common, proc->daemon, proc->role, &jail->uid, &jail->gid) < 0) {
+			log_error("no-such-user", log_str("prefix", proc->common->role_user_prefix), log_str("role", proc->role->name),
+			    log_str("hint", "create the role users (sysusers.d) or set role_uid_base"));
+			exit(EX_NOUSER);
+		}
+	}
+	r = jail_enter(jail, &step);
+	if (r < 0) {
+		log_error("jail-failed", log_str("step", step), log_errno("error", r));
+		exit(EX_OSERR);
+	}
+	if (proc->probe)
+		_exit(jail_probe(jail, other, STDOUT_FILENO) == 0 ? EX_OK : EX_SOFTWARE);
+}
+
+/* --- the loop --- */
+
+static int
+dispatch(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	for (size_t i = 0; i < proc->handler_count; i++)
+		if (proc->handlers[i].type == msg->type)
+			return proc->handlers[i].handle(channel, msg, proc);
+	return -EBADMSG;
+}
+
+static void
+peer_closed(struct msg_channel *channel, int error, void *context)
+{
+	struct proc *proc = context;
+	uint8_t peer = msg_channel_peer(channel);
+
+	if (error != 0)
+		log_warning("peer-misbehaved", log_u64("peer", peer), log_errno("error", error));
+	if (proc->peers[peer] == channel)
+		proc->peers[peer] = NULL;
+	(void)msg_channel_free(channel);
+	if (proc->peer_gone != NULL)
+		proc->peer_gone(proc, peer);
+	else if (proc->role->id == ROLE_WORKER)
+		proc_exit(proc, EX_OK); /* who asked for the worker is gone: so is its work */
+}
+
+static void
+start_peer(struct proc *proc, uint8_t peer)
+{
+	if ((proc->quiet_peers & ROLE_BIT(peer)) == 0)
+		msg_channel_start(proc->peers[peer], proc->base, dispatch, peer_closed, proc);
+}
+
+static int
+take_peer(struct proc *proc, struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint8_t peer = msg_get_u8(&body);
+
+	if (!msg_done(&body) || peer >= ROLE_MAX)
+		return -EBADMSG;
+	proc->peers[peer] = msg_channel_free(proc->peers[peer]);
+	proc->peers[peer] = msg_channel_new(msg_take_fd(msg), &proc->messages, proc->role->id, peer);
+	return 0;
+}
+
+static int
+take_configuration(struct proc *proc, const struct msg *msg)
+{
+	const struct conf_table *tables[DAEMON_TABLES];
+	struct buf text = BUF_INIT(CONF_TEXT_MAX), errors = BUF_INIT(CONF_TEXT_MAX);
+	enum log_level level = LOG_LEVEL_INFO;
+	struct stat st;
+	char *room = NULL;
+	void *conf;
+	ssize_t got = -1;
+	int r;
+
+	if (fstat(msg->fd, &st) == 0 && st.st_size >= 0 && st.st_size <= CONF_TEXT_MAX)
+		room = buf_reserve(&text, (size_t)st.st_size);
+	if (room != NULL)
+		got = pread(msg->fd, room, (size_t)st.st_size, 0); /* the offset is shared with the other roles */
+	if (got < 0 || got != st.st_size) {
+		buf_free(&text);
+		return -EBADMSG;
+	}
+	buf_added(&text, (size_t)got);
+	conf = xcalloc(1, proc->daemon->conf_size);
+	daemon_tables(proc->daemon, tables);
+	r = conf_parse(buf_get(&text), tables, DAEMON_TABLES, conf, &errors);
+	buf_free(&text);
+	buf_free(&errors);
+	if (r != 0) {
+		conf_free(tables, DAEMON_TABLES, conf);
+		free(conf);
+		return -EBADMSG;
+	}
+	/* Spans of the former configuration may still be in use where a request is under way: it is kept. */
+	proc->conf = conf;
+	proc->common = conf;
+	if (log_level_parse(span_of(proc->common->log_level), &level) && getenv("FOURPOST_DEBUG") == NULL)
+		log_set_level(level);
+	return 0;
+}
+
+static int
+parent_message(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	int r;
+
+	switch (msg->type) {
+	case MSG_PEER:
+		r = take_peer(proc, msg);
+		if (r == 0) {
+			uint8_t peer = (uint8_t)msg->body.ptr[0];
+
+			start_peer(proc, peer);
+			if (proc->peer_here != NULL)
+				proc->peer_here(proc, peer);
+		}
+		return r;
+	case MSG_CONFIG:
+		r = take_configuration(proc, msg);
+		if (r == 0 && proc->reload != NULL)
+			proc->reload(proc);
+		return r;
+	case MSG_STOP:
+		if (proc->stop != NULL)
+			proc->stop(proc);
+		else
+			proc_exit(proc, EX_OK);
+		return 0;
+	default:
+		return dispatch(channel, msg, context);
+	}
+}
+
+static void
+parent_closed(struct msg_channel *channel, int error, void *context)
+{
+	/* Without the parent nothing can be started or stopped in order: the role ends with it. */
+	(void)channel;
+	proc_exit(context, error == 0 ? EX_OK : EX_PROTOCOL);
+}
+
+int
+proc_loop(struct proc *proc)
+{
+	msg_channel_start(proc->parent, proc->base, parent_message, parent_closed, proc);
+	for (uint8_t i = 0; i < ROLE_MAX; i++)
+		if (proc->peers[i] != NULL)
+			start_peer(proc, i);
+	(void)event_base_dispatch(proc->base);
+	return proc->status;
+}
+
+void
+proc_exit(struct proc *proc, int status)
+{
+	proc->status = status;
+	(void)event_base_loopbreak(proc->base);
+}
+
+int
+proc_send(struct proc *proc, uint8_t role, uint16_t type, uint32_t id, const struct msg_writer *body, int fd)
+{
+	struct msg_channel *channel = role == ROLE_PARENT ? proc->parent : proc->peers[role];
+
+	if (channel == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return -EPIPE;
+	}
+	return msg_send(channel, type, id, body, fd);
+}
+
+/* --- the start --- */
+
+static int
+take_listener(struct proc *proc, struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct proc_listener *listener = &proc->listeners[proc->listener_count];
+	struct span name;
+
+	if (proc->listener_count == PROC_LISTENERS_MAX)
+		return -EBADMSG;
+	listener->kind = msg_get_u8(&body);
+	listener->tls = msg_get_u8(&body) != 0;
+	name = msg_get_span(&body);
+	if (!msg_done(&body) || name.len >= sizeof(listener->name))
+		return -EBADMSG;
+	memcpy(listener->name, name.ptr, name.len);
+	listener->name[name.len] = '\0';
+	listener->fd = msg_take_fd(msg);
+	proc->listener_count++;
+	return 0;
+}
+
+static int
+take_account(struct proc *proc, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct span address, folder;
+
+	proc->account_uid = msg_get_u32(&body);
+	address = msg_get_span(&body);
+	folder = msg_get_span(&body);
+	if (!msg_done(&body))
+		return -EBADMSG;
+	proc->account = span_dup(address);
+	proc->account_dir = span_dup(folder);
+	return 0;
+}
+
+static int
+start_message(struct proc *proc, struct msg *msg, bool *ret_started)
+{
+	struct msg_reader body = msg_read(msg);
+
+	switch (msg->type) {
+	case MSG_CONFIG: return take_configuration(proc, msg);
+	case MSG_PEER: return take_peer(proc, msg);
+	case MSG_LISTENER: return take_listener(proc, msg);
+	case MSG_ACCOUNT: return take_account(proc, msg);
+	case MSG_START:
+		proc->as_root = msg_get_u8(&body) != 0;
+		proc->probe = msg_get_u8(&body) != 0;
+		*ret_started = true;
+		return msg_done(&body) && proc->conf != NULL ? 0 : -EBADMSG;
+	default: return -EBADMSG;
+	}
+}
+
+static void
+receive_start(struct proc *proc)
+{
+	bool started = false;
+
+	while (!started) {
+		_Alignas(8) uint8_t buffer[MSG_MAX];
+		struct msg msg;
+		int r = msg_receive(proc->parent, buffer, &msg);
+
+		if (r == 0) {
+			r = start_message(proc, &msg, &started);
+			if (msg.fd >= 0)
+				(void)close(msg.fd);
+		}
+		if (r < 0) {
+			if (r != -EPIPE) /* the parent gave up: it has said why */
+				log_error("start-failed", log_errno("error", r));
+			exit(EX_PROTOCOL);
+		}
+	}
+}
+
+static const struct role *
+find_role(const struct daemon *daemon, const char *name)
+{
+	for (size_t i = 0; i < daemon->role_count; i++)
+		if (strcmp(daemon->roles[i].name, name) == 0)
+			return &daemon->roles[i];
+	return NULL;
+}
+
+int
+role_main(const struct daemon *daemon, const char *role_name, bool background, bool debug)
+{
+	struct proc *proc = xcalloc(1, sizeof(*proc));
+	struct event_config *config;
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	proc->daemon = daemon;
+	proc->role = find_role(daemon, role_name);
+	if (proc->role == NULL || getsockopt(ROLE_PARENT_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+		(void)fprintf(stderr, "%s: -x is how the daemon starts its own roles; it is of no use by hand\n", daemon->name);
+		return EX_USAGE;
+	}
+	if (debug)
+		(void)setenv("FOURPOST_DEBUG", "1", 1);
+	log_init(daemon->name, role_name, background, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN); /* the parent speaks for them */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)umask(077);
+	proc->messages = daemon_messages(daemon);
+	proc->parent = msg_channel_new(ROLE_PARENT_FD, &proc->messages, proc->role->id, ROLE_PARENT);
+	receive_start(proc);
+	if (proc->account != NULL)
+		proc_title("%s: %s %s", daemon->name, role_name, proc->account);
+	else
+		proc_title("%s: %s", daemon->name, role_name);
+	config = event_config_new();
+	if (config == NULL)
+		abort();
+	/* Clocks are fine at a millisecond; the precise timer would cost a descriptor in each process. */
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	proc->base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (proc->base == NULL)
+		abort();
+	return proc->role->run(proc);
+}
