@@ -19,17 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_SANITIZER 1
-#endif
-#endif
-#ifndef UNDER_SANITIZER
-#define UNDER_SANITIZER 0
-#endif
+#include "common/sanitizer.h"
 
 /* --- rlimits --- */
 

@@ -108,9 +108,9 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 	while ((option = getopt(argc, argv, "bC:hJ:nPvx:")) != -1)
 		switch (option) {
 		case 'b': options.background = true; break;
-		case 'C': options.conf_path = optarg; break;
+		case 'C': options.conf_path = xstrdup(optarg); break; /* the title will stand where argv stands */
 		case 'h': return usage(daemon, stdout, EX_OK);
-		case 'J': options.probe = optarg; break;
+		case 'J': options.probe = xstrdup(optarg); break;
 		case 'n': check = true; break;
 		case 'P': print = true; break;
 		case 'v': options.debug = true; break;
@@ -119,7 +119,7 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 		}
 	proc_title_init(argc, argv);
 	if (role != NULL)
-		return role_main(daemon, role, options.background, options.debug);
+		return role_main(daemon, xstrdup(role), options.background, options.debug);
 	if (optind != argc)
 		return usage(daemon, stderr, EX_USAGE);
 	conf = xcalloc(1, daemon->conf_size);

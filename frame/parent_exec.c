@@ -20,7 +20,13 @@ static int self_fd = -1;
 int
 parent_exec_init(void)
 {
-	self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	/* Out of the way of ROLE_PARENT_FD, which the child's end of the channel is moved to. */
+	self_fd = fcntl(fd, F_DUPFD_CLOEXEC, ROLE_PARENT_FD + 1);
+	(void)close(fd);
 	return self_fd >= 0 ? 0 : -errno;
 }
 

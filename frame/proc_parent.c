@@ -237,7 +237,8 @@ wire(struct parent *parent, struct child *child)
 		bool edge = (child->role->peers & ROLE_BIT(other->role->id)) != 0 || (other->role->peers & ROLE_BIT(child->role->id)) != 0;
 		int r = other != child && other->channel != NULL && edge && is_permanent(parent, other->role) ? join(child, other) : 0;
 
-		if (r < 0)
+		/* One that has just ended is joined when it is started again. */
+		if (r < 0 && r != -EPIPE)
 			return r;
 	}
 	return child->role->id == ROLE_FRONT ? send_listeners(parent, child) : 0;
@@ -393,8 +394,10 @@ restart(struct parent *parent, const struct role *role)
 		return;
 	}
 	child = start_child(parent, role);
-	if (child == NULL || wire(parent, child) < 0 || send_start(parent, child) < 0)
+	if (child == NULL || wire(parent, child) < 0)
 		stop_all(parent, EX_OSERR);
+	else
+		(void)send_start(parent, child); /* should it have ended already, SIGCHLD restarts it */
 }
 
 static void
