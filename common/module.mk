@@ -8,4 +8,9 @@ common_SRC := \
 	common/msg.c \
 	common/msg_table.c \
 	common/span.c \
+	common/stream.c \
+	common/stream_splice.c \
+	common/tls_client.c \
+	common/tls_key.c \
+	common/tls_server.c \
 	common/xalloc.c

@@ -30,7 +30,8 @@ struct stream_ops {
 	void (*drained)(struct stream *stream, void *context);
 	/* The TLS handshake is done. May be NULL. */
 	void (*secured)(struct stream *stream, void *context);
-	/* No more input will come. Unread input stays readable. The owner frees the stream. */
+	/* No more input will come (told once, after the last readable; not while paused unless the connection broke). Unread input
+	 * stays readable. After STREAM_EOF, and STREAM_TIMEOUT for silence, the stream can still send. The owner frees it. */
 	void (*ended)(struct stream *stream, void *context, enum stream_end end);
 };
 
@@ -42,33 +43,40 @@ struct stream *stream_free(struct stream *stream);
 /* Sends what is pending (within the write deadline), says goodbye in TLS, then closes and frees by itself; no callback runs. */
 void stream_finish(struct stream *stream);
 
-/* Replaces the owner: handing a stream to another part of the program. */
+/* Replaces the owner: handing a stream to another part of the program. Unread input is told to the new one. */
 void stream_set_owner(struct stream *stream, const struct stream_ops *ops, void *context);
 void *stream_context(const struct stream *stream);
 
 /* TLS over this connection, as server or client. Returns 0, or -EPROTO when unread input is already there: plaintext behind
  * STARTTLS (RFC 3207 section 4.2, CVE-2011-0411) is discarded and the caller closes the connection. For a client, host is the
- * name for SNI; verification is set on the context. Pending output is sent before the handshake begins. */
+ * name for SNI and verification (-EINVAL when it cannot be one); whether to verify is set on the context. Pending output is sent
+ * before the handshake begins. */
 int stream_start_tls_server(struct stream *stream, struct ssl_ctx_st *context);
 int stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const char *host);
 /* NULL when the connection is not (yet) secured. Borrowed. */
 struct ssl_st *stream_ssl(const struct stream *stream);
 bool stream_is_secure(const struct stream *stream);
+/* OpenSSL's reason after STREAM_TLS_FAILED; never NULL. Static. */
+const char *stream_tls_error(const struct stream *stream);
 
 /* Unread bytes, borrowed until the next stream_* call, and their removal. */
 struct span stream_input(struct stream *stream);
 void stream_consume(struct stream *stream, size_t len);
+/* Puts bytes before the unread input: what somebody else has read from this connection before it was handed over. */
+void stream_preload(struct stream *stream, struct span bytes);
 
 /* Queues bytes. Returns 0, or -EMSGSIZE when output_max would be passed (nothing is queued), -EPIPE when it has ended. */
 int stream_write(struct stream *stream, struct span bytes);
 /* Bytes queued and not yet given to the kernel. */
 size_t stream_pending(const struct stream *stream);
+/* Bytes that stream_write would take now. */
+size_t stream_room(const struct stream *stream);
 /* Half-close for writing once pending output is sent (plain connections; with TLS, close_notify). */
 void stream_shutdown_write(struct stream *stream);
 
 /* Seconds without a byte received before STREAM_TIMEOUT (0: never), and without progress in sending. Restarted by traffic. */
 void stream_set_timeouts(struct stream *stream, unsigned read_seconds, unsigned write_seconds);
-/* Stops and starts reading: backpressure. */
+/* Stops and starts reading: backpressure. While paused the read timeout rests; on resuming, unread input is told again. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
@@ -77,7 +85,7 @@ void stream_resume(struct stream *stream);
 int stream_release(struct stream *stream, char **ret_input, size_t *ret_len);
 
 /* Joins two streams: what one receives the other sends, with backpressure, half-close passed on; when both are done, or one
- * breaks, both are freed and done (may be NULL) is called once. Both belong to the splice from here. */
+ * breaks, both are finished and done (may be NULL) is called once. Both belong to the splice from here. */
 void stream_splice(struct stream *a, struct stream *b, void (*done)(void *context), void *context);
 
 /* errno of STREAM_ERROR. */

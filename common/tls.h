@@ -11,6 +11,9 @@
 
 struct ssl_ctx_st;
 
+/* The longest signature: RSA of 8192 bits. */
+#define TLS_SIGNATURE_MAX 1024
+
 enum tls_sign_kind {
 	TLS_SIGN_RSA_PKCS1, TLS_SIGN_RSA_RAW, TLS_SIGN_ECDSA,
 };
