@@ -1,8 +1,12 @@
 # Sources of libframe.a: what the four daemons share: parent, key and auth processes, roles, the front, the login.
 frame_SRC := \
+	frame/address_table.c \
+	frame/auth_client.c \
 	frame/daemon.c \
+	frame/front.c \
 	frame/parent_account.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
 	frame/proc_parent.c \
+	frame/read_file.c \
 	frame/role.c

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Requests to the auth role under way. A request is in exactly one of two places: the table (its answer is awaited) or the
+ * list of those that failed at once, which the loop answers in its next turn: a callback never runs within a request. */
+#include "frame/auth_client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+
+#define BUCKETS 256
+
+enum kind { VERIFY, LOOKUP, WORKER };
+
+struct request {
+	struct request *next;
+	uint32_t id;
+	enum kind kind;
+	enum auth_result failed_result; /* VERIFY */
+	union {
+		auth_done verify;
+		lookup_done lookup;
+		worker_done worker;
+	} done;
+	void *context;
+};
+
+struct auth_client {
+	struct proc *proc;
+	uint32_t last_id;
+	struct request *table[BUCKETS];
+	struct request *failed;
+	struct event *fail_soon;
+};
+
+static void
+answer_failed(struct request *request)
+{
+	switch (request->kind) {
+	case VERIFY:
+		request->done.verify(request->context, request->failed_result, 0, SPAN_NULL);
+		break;
+	case LOOKUP:
+		request->done.lookup(request->context, LOOKUP_TEMPFAIL, SPAN_NULL);
+		break;
+	case WORKER:
+		request->done.worker(request->context, NULL);
+		break;
+	}
+	free(request);
+}
+
+static void
+on_fail_soon(evutil_socket_t fd, short what, void *context)
+{
+	struct auth_client *client = context;
+
+	(void)fd, (void)what;
+	/* A callback may cancel others and make new requests: take one at a time. */
+	while (client->failed != NULL) {
+		struct request *request = client->failed;
+
+		client->failed = request->next;
+		answer_failed(request);
+	}
+}
+
+static void
+fail_later(struct auth_client *client, struct request *request)
+{
+	request->next = client->failed;
+	client->failed = request;
+	event_active(client->fail_soon, EV_TIMEOUT, 0);
+}
+
+struct auth_client *
+auth_client_new(struct proc *proc)
+{
+	struct auth_client *client = xcalloc(1, sizeof(*client));
+
+	client->proc = proc;
+	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
+	if (client->fail_soon == NULL)
+		abort();
+	return client;
+}
+
+static struct request *
+take_from(struct request **list, uint32_t id)
+{
+	for (struct request **at = list; *at != NULL; at = &(*at)->next)
+		if ((*at)->id == id) {
+			struct request *found = *at;
+
+			*at = found->next;
+			return found;
+		}
+	return NULL;
+}
+
+static struct request *
+take(struct auth_client *client, uint32_t id)
+{
+	return take_from(&client->table[id % BUCKETS], id);
+}
+
+static struct request *
+new_request(struct auth_client *client, enum kind kind, void *context)
+{
+	struct request *request = xcalloc(1, sizeof(*request));
+
+	if (++client->last_id == 0)
+		client->last_id = 1;
+	request->id = client->last_id;
+	request->kind = kind;
+	request->context = context;
+	request->failed_result = AUTH_TEMPFAIL;
+	return request;
+}
+
+static uint32_t
+send_request(struct auth_client *client, struct request *request, uint16_t type, struct msg_writer *body)
+{
+	int r = proc_send(client->proc, ROLE_AUTH, type, request->id, body, -1);
+
+	if (r == 0) {
+		struct request **bucket = &client->table[request->id % BUCKETS];
+
+		request->next = *bucket;
+		*bucket = request;
+	} else {
+		/* Longer than a message may be: no account has such a name or password. */
+		if (r == -EBADMSG)
+			request->failed_result = AUTH_BAD;
+		fail_later(client, request);
+	}
+	return request->id;
+}
+
+uint32_t
+auth_verify(struct auth_client *client, struct span user, struct span password, struct span client_address, auth_done done, void *context)
+{
+	struct request *request = new_request(client, VERIFY, context);
+	struct msg_writer body;
+	uint32_t id;
+
+	request->done.verify = done;
+	msg_writer_init(&body);
+	msg_put_span(&body, user);
+	msg_put_span(&body, password);
+	msg_put_span(&body, client_address);
+	id = send_request(client, request, MSG_AUTH, &body);
+	explicit_bzero(body.bytes, body.len);
+	return id;
+}
+
+uint32_t
+auth_lookup(struct auth_client *client, struct span address, lookup_done done, void *context)
+{
+	struct request *request = new_request(client, LOOKUP, context);
+	struct msg_writer body;
+
+	request->done.lookup = done;
+	msg_writer_init(&body);
+	msg_put_span(&body, address);
+	return send_request(client, request, MSG_LOOKUP, &body);
+}
+
+uint32_t
+auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done, void *context)
+{
+	struct request *request = new_request(client, WORKER, context);
+	struct msg_writer body;
+
+	request->done.worker = done;
+	msg_writer_init(&body);
+	msg_put_u64(&body, grant);
+	return send_request(client, request, MSG_WORKER_BY_GRANT, &body);
+}
+
+uint32_t
+auth_worker_by_address(struct auth_client *client, struct span account, worker_done done, void *context)
+{
+	struct request *request = new_request(client, WORKER, context);
+	struct msg_writer body;
+
+	request->done.worker = done;
+	msg_writer_init(&body);
+	msg_put_span(&body, account);
+	return send_request(client, request, MSG_WORKER_BY_ADDRESS, &body);
+}
+
+void
+auth_cancel(struct auth_client *client, uint32_t id)
+{
+	struct request *request = take(client, id);
+
+	if (request == NULL)
+		request = take_from(&client->failed, id);
+	free(request);
+}
+
+void
+auth_drop_grant(struct auth_client *client, uint64_t grant)
+{
+	struct msg_writer body;
+
+	if (grant == 0)
+		return;
+	msg_writer_init(&body);
+	msg_put_u64(&body, grant);
+	/* When the auth role is gone, so are its grants. */
+	(void)proc_send(client->proc, ROLE_AUTH, MSG_GRANT_DROP, 0, &body, -1);
+}
+
+static int
+auth_result(struct auth_client *client, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint8_t result = msg_get_u8(&body);
+	uint64_t grant = msg_get_u64(&body);
+	struct span account = msg_get_span(&body);
+	struct request *request;
+
+	if (!msg_done(&body) || result > AUTH_TEMPFAIL)
+		return -EBADMSG;
+	request = take(client, msg->id);
+	if (request == NULL || request->kind != VERIFY) {
+		free(request);
+		auth_drop_grant(client, grant); /* cancelled meanwhile */
+		return 0;
+	}
+	request->done.verify(request->context, result, grant, account);
+	free(request);
+	return 0;
+}
+
+static int
+lookup_result(struct auth_client *client, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint8_t result = msg_get_u8(&body);
+	struct span account = msg_get_span(&body);
+	struct request *request;
+
+	if (!msg_done(&body) || result > LOOKUP_TEMPFAIL)
+		return -EBADMSG;
+	request = take(client, msg->id);
+	if (request != NULL && request->kind == LOOKUP)
+		request->done.lookup(request->context, result, account);
+	free(request);
+	return 0;
+}
+
+static int
+worker_result(struct auth_client *client, struct msg *msg)
+{
+	struct request *request = take(client, msg->id);
+	struct msg_channel *worker = NULL;
+
+	if (request == NULL || request->kind != WORKER) {
+		free(request);
+		return 0; /* cancelled: the descriptor is closed, and the worker ends with it */
+	}
+	if (msg->type == MSG_WORKER)
+		worker = msg_channel_new(msg_take_fd(msg), &client->proc->messages, client->proc->role->id, ROLE_WORKER);
+	request->done.worker(request->context, worker);
+	free(request);
+	return 0;
+}
+
+int
+auth_client_message(struct auth_client *client, struct msg *msg)
+{
+	switch (msg->type) {
+	case MSG_AUTH_RESULT:
+		return auth_result(client, msg);
+	case MSG_LOOKUP_RESULT:
+		return lookup_result(client, msg);
+	case MSG_WORKER:
+	case MSG_WORKER_FAILED:
+	case MSG_WORKER_REFUSED:
+		return worker_result(client, msg);
+	default:
+		return -EBADMSG;
+	}
+}
+
+void
+auth_client_peer_gone(struct auth_client *client, uint8_t role)
+{
+	if (role != ROLE_AUTH)
+		return;
+	/* Should the parent still send a worker that was asked for, nobody knows its id any more and it ends at once. */
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (client->table[i] != NULL) {
+			struct request *request = client->table[i];
+
+			client->table[i] = request->next;
+			fail_later(client, request);
+		}
+}

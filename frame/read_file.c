@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Reading a small file whole. */
+#include "frame/read_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "common/cleanup.h"
+
+int
+read_file(const char *path, struct buf *out)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = 1;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (r == 0 && got > 0) {
+		char chunk[4096];
+
+		got = read(fd, chunk, sizeof(chunk));
+		r = got < 0 ? -errno : buf_put(out, chunk, (size_t)got);
+		explicit_bzero(chunk, sizeof(chunk)); /* it may be a key */
+	}
+	return r;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Small files that roles read before their jail: certificates and keys. */
+#ifndef FRAME_READ_FILE_H
+#define FRAME_READ_FILE_H
+
+#include "common/buf.h"
+
+#define FILE_MAX (1 << 20)
+
+/* Appends the whole file to out. 0, -EMSGSIZE when it passes out's maximum, or -errno. */
+int read_file(const char *path, struct buf *out);
+
+#endif
