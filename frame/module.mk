@@ -9,4 +9,5 @@ frame_SRC := \
 	frame/parent_listen.c \
 	frame/proc_parent.c \
 	frame/read_file.c \
-	frame/role.c
+	frame/role.c \
+	frame/sasl_parse.c
