@@ -59,7 +59,9 @@ include $(wildcard $(MODULES:%=%/module.mk))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 archive = $(B)/$(if $(filter lib%,$(1)),$(1),lib$(1)).a
+MAILSTORE := $(if $(SHARED),$(B)/libmailstore.so.1,$(call archive,libmailstore))
 BASE_ARCHIVES := $(call archive,frame) $(call archive,libmailstore) $(call archive,common)
+PROGRAM_ARCHIVES := $(call archive,frame) $(MAILSTORE) $(call archive,common)
 BASE_LIBS := $(libmailstore_LIBS) $(common_LIBS)
 
 $(B)/%.o: %.c
@@ -76,7 +78,7 @@ endef
 $(foreach m,$(filter-out cli,$(MODULES)),$(eval $(call archive_rule,$(m))))
 
 define daemon_rule
-$(B)/bin/$(1): $(B)/$(1)/main.o $(call archive,$(1)) $(BASE_ARCHIVES)
+$(B)/bin/$(1): $(B)/$(1)/main.o $(call archive,$(1)) $(PROGRAM_ARCHIVES)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $($(1)_LIBS) $(BASE_LIBS)
@@ -85,7 +87,7 @@ $(foreach d,$(DAEMONS),$(eval $(call daemon_rule,$(d))))
 
 # cli_TOOLS names tools; cli/<tool>.c is one, plus $(<tool>_EXTRA).
 define tool_rule
-$(B)/bin/$(1): $(call objects,cli/$(1).c $($(1)_EXTRA)) $(BASE_ARCHIVES)
+$(B)/bin/$(1): $(call objects,cli/$(1).c $($(1)_EXTRA)) $(PROGRAM_ARCHIVES)
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $($(1)_LIBS) $(BASE_LIBS)

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -596,6 +597,19 @@ raise_descriptor_limit(void)
 	}
 }
 
+/* For those who stop a daemon that runs in the background by its number. */
+static void
+write_pid(const struct parent *parent)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s.pid", parent->common->pid_dir, parent->daemon->name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0 || fchmod(fd, 0644) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
+		log_warning("no-pid-file", log_str("file", path), log_errno("error", errno));
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static int
 start(struct parent *parent)
 {
@@ -612,8 +626,11 @@ start(struct parent *parent)
 		log_error("start-failed", log_errno("error", r));
 		return EX_OSERR;
 	}
-	if (parent->options->background && daemon(0, 0) < 0)
-		return EX_OSERR;
+	if (parent->options->background) {
+		if (daemon(0, 0) < 0)
+			return EX_OSERR;
+		write_pid(parent);
+	}
 	parent->base = event_base_new(); /* after daemon(3): an epoll set does not outlive the fork in use */
 	parent->conf_fd = make_conf_fd(parent, parent->conf);
 	if (parent->base == NULL || parent->conf_fd < 0 || watch_signals(parent) < 0)
