@@ -51,6 +51,7 @@ struct stream {
 	SSL *ssl;
 	enum tls_state tls;
 	const char *tls_error;
+	size_t plain_left; /* of out: written before TLS was asked for, sent before the handshake */
 
 	unsigned read_seconds, write_seconds;
 	int64_t read_since, write_since; /* the last progress, monotonic milliseconds */
@@ -158,6 +159,7 @@ next_deadline(const struct stream *stream)
 	if (!stream->finishing && stream->read_seconds != 0 && (reading(stream) || stream->tls == TLS_HANDSHAKE))
 		at = stream->read_since + (int64_t)stream->read_seconds * 1000;
 	if (stream->write_seconds != 0 && stream->out.len != 0 && !stream->broken) {
+		/* Also while a handshake keeps what was written from being sent. */
 		int64_t write_at = stream->write_since + (int64_t)stream->write_seconds * 1000;
 
 		if (at == 0 || write_at < at)
@@ -205,8 +207,8 @@ arm(struct stream *stream)
 		return; /* run() comes back before the loop waits: spare the kernel two calls for every reply */
 	if (stream->tls == TLS_HANDSHAKE) {
 		/* The plaintext reply goes first; then the handshake says itself what it waits for. */
-		read = !write && !stream->read_wants_write;
-		write = write || stream->read_wants_write;
+		write = stream->plain_left != 0 || stream->read_wants_write;
+		read = !write;
 	} else if (stream->ssl != NULL) {
 		read = (read && !stream->read_wants_write) || stream->write_wants_read;
 		write = (write && !stream->write_wants_read) || (reading(stream) && stream->read_wants_write);
@@ -328,6 +330,7 @@ start_tls(struct stream *stream, SSL_CTX *context)
 	SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_options(stream->ssl, SSL_OP_NO_RENEGOTIATION);
 	stream->tls = TLS_HANDSHAKE;
+	stream->plain_left = stream->out.len;
 	stream->read_since = now_ms();
 	wake(stream);
 	return 0;
@@ -571,15 +574,23 @@ send_some(struct stream *stream, const char *bytes, size_t len)
 	return 0;
 }
 
+static size_t
+sendable(const struct stream *stream)
+{
+	return stream->tls == TLS_HANDSHAKE ? stream->plain_left : stream->out.len;
+}
+
 static void
 send_pending(struct stream *stream)
 {
-	while (stream->out.len != 0 && !stream->broken) {
-		size_t sent = send_some(stream, stream->out.data + stream->out.start, stream->out.len);
+	while (sendable(stream) != 0 && !stream->broken) {
+		size_t sent = send_some(stream, stream->out.data + stream->out.start, sendable(stream));
 
 		if (sent == 0)
 			return;
 		queue_drop(&stream->out, sent);
+		if (stream->tls == TLS_HANDSHAKE)
+			stream->plain_left -= sent;
 		stream->write_since = now_ms();
 	}
 }
@@ -672,7 +683,7 @@ shake_hands(struct stream *stream)
 	bool wants_write;
 	int r;
 
-	if (stream->out.len != 0)
+	if (stream->plain_left != 0)
 		return false; /* the answer to STARTTLS goes out in plain first */
 	ERR_clear_error();
 	errno = 0;
@@ -680,7 +691,8 @@ shake_hands(struct stream *stream)
 	if (r == 1) {
 		stream->tls = TLS_ON;
 		stream->read_wants_write = false;
-		stream->read_since = now_ms();
+		stream->read_since = stream->write_since = now_ms();
+		send_pending(stream);
 		return true;
 	}
 	r = tls_verdict(stream, r, &wants_write);
@@ -718,7 +730,7 @@ run_finishing(struct stream *stream)
 	ssize_t got = 1;
 
 	check_deadlines(stream);
-	if (stream->tls == TLS_HANDSHAKE && stream->out.len == 0)
+	if (stream->tls == TLS_HANDSHAKE && stream->plain_left == 0)
 		stream->broken = true; /* there is nothing to say and no way to say it */
 	if (!stream->broken)
 		send_pending(stream);

@@ -50,7 +50,7 @@ void *stream_context(const struct stream *stream);
 /* TLS over this connection, as server or client. Returns 0, or -EPROTO when unread input is already there: plaintext behind
  * STARTTLS (RFC 3207 section 4.2, CVE-2011-0411) is discarded and the caller closes the connection. For a client, host is the
  * name for SNI and verification (-EINVAL when it cannot be one); whether to verify is set on the context. Pending output is sent
- * before the handshake begins. */
+ * in plain before the handshake begins, what is written from here on after it. */
 int stream_start_tls_server(struct stream *stream, struct ssl_ctx_st *context);
 int stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const char *host);
 /* NULL when the connection is not (yet) secured. Borrowed. */

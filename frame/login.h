@@ -5,6 +5,7 @@
 #define FRAME_LOGIN_H
 
 #include "common/buf.h"
+#include "frame/frame_msg.h"
 #include "frame/role.h"
 
 enum login_action {
@@ -26,11 +27,14 @@ struct login_credentials {
 	struct buf user, password; /* the password is wiped by the engine */
 };
 
+#define LOGIN_REPLY_MAX 8192
+
 /* A protocol before login, pure: bytes in, replies and actions out. */
 struct login_protocol {
 	size_t state_size; /* zeroed memory of this size is a connection's state */
 	void (*greet)(void *state, const struct login_facts *facts, struct buf *out);
-	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies. */
+	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies (at most LOGIN_REPLY_MAX bytes).
+	 * Credentials are empty until the protocol fills them, and stay between calls. */
 	enum login_action (*input)(void *state, const struct login_facts *facts, struct span input, size_t *ret_used,
 	    struct buf *out, struct login_credentials *ret_credentials);
 	/* The answer to LOGIN_AUTHENTICATE. When AUTH_OK nothing is sent: the session answers, with what `handover` gives it. */
@@ -39,15 +43,18 @@ struct login_protocol {
 	struct span (*handover)(const void *state);
 	/* Said to a client that was silent too long, or when the session cannot be started. Literals. */
 	const char *timed_out, *unavailable, *too_many;
-	unsigned timeout; /* seconds of silence before login */
-	size_t line_max;  /* unread input that makes no line: LOGIN_CLOSE after `too_long` */
+	unsigned timeout; /* seconds of silence before login; five times that for everything before login */
+	size_t line_max;  /* unread input that makes no line: `too_long` is said and the connection closed; at most 12288 */
 	const char *too_long;
 	unsigned failures_max; /* wrong passwords on one connection */
 };
 
 /* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span unread input; the fd is the
  * client's socket (plain) or one end of a socketpair that the login role relays (TLS). Its row in <daemon>_msg.def:
- * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), first of the daemon's messages (FRAME_MSG_OWN). */
+ * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's messages: it has this number
+ * when the daemon's enum begins with `X_MSG_FIRST = FRAME_MSG_OWN,`. The login role keeps the session's channel open as long as
+ * the session lives, to count the connection, and takes no message from it. */
+#define LOGIN_SESSION_BEGIN (FRAME_MSG_OWN + 1)
 struct login_session {
 	bool secure;
 	char client_address[64];

@@ -4,6 +4,7 @@ frame_SRC := \
 	frame/auth_client.c \
 	frame/daemon.c \
 	frame/front.c \
+	frame/login.c \
 	frame/parent_account.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \

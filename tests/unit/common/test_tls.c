@@ -162,7 +162,13 @@ exchange(const char *kind, int version)
 	ck_assert_int_eq(stream_start_tls_client(client.stream, client_context, "mail.example"), 0);
 	ck_assert(!stream_is_secure(server.stream));
 	/* Written before the handshake is done: sent after it. */
+	ck_assert_int_eq(stream_write(client.stream, SPAN("early")), 0);
+	ck_assert_int_eq(stream_write(server.stream, SPAN("early")), 0);
 	spin(100);
+	ck_assert_str_eq(buf_cstr(&client.input), "early");
+	ck_assert_str_eq(buf_cstr(&server.input), "early");
+	buf_clear(&client.input);
+	buf_clear(&server.input);
 	ck_assert_uint_eq(server.secured, 1);
 	ck_assert_uint_eq(client.secured, 1);
 	ck_assert(stream_is_secure(server.stream));
