@@ -423,6 +423,21 @@ conf_free(const struct conf_table *const *tables, size_t table_count, void *conf
 }
 
 void
+conf_fill(struct fourpost_conf *conf)
+{
+	char name[256] = "localhost";
+
+	if (conf->hostname[0] == '\0') {
+		if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0')
+			(void)snprintf(name, sizeof(name), "localhost");
+		free(conf->hostname);
+		conf->hostname = xstrdup(name);
+	}
+	if (conf->domains.count == 0)
+		list_add(&conf->domains, span_of(conf->hostname));
+}
+
+void
 conf_load_for_tool(const char *path, struct fourpost_conf *ret_conf)
 {
 	static const struct conf_table *const tables[] = { &fourpost_conf_table };
@@ -440,6 +455,7 @@ conf_load_for_tool(const char *path, struct fourpost_conf *ret_conf)
 	buf_free(&errors);
 	if (r != 0)
 		exit(EX_CONFIG);
+	conf_fill(ret_conf);
 }
 
 int

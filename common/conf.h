@@ -68,8 +68,12 @@ int conf_parse(struct span text, const struct conf_table *const *tables, size_t 
 void conf_print(const struct conf_table *const *tables, size_t table_count, const void *conf, struct buf *out);
 void conf_free(const struct conf_table *const *tables, size_t table_count, void *conf);
 
+/* Gives options whose default is another's value or the machine's theirs: an empty hostname becomes the system's, empty
+ * domains become that host name. */
+void conf_fill(struct fourpost_conf *conf);
+
 /* For tools: reads fourpost.conf (NULL: /etc/fourpost/fourpost.conf). On a fault it prints to standard error and exits with 78
- * (EX_CONFIG). */
+ * (EX_CONFIG). The options are filled. */
 void conf_load_for_tool(const char *path, struct fourpost_conf *ret_conf);
 
 /* "host:port", "[v6]:port", ":port" or "*:port". Borrowed parts in *ret_host (empty for any address). 0 or -EINVAL. */

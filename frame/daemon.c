@@ -68,6 +68,8 @@ load(const struct daemon *daemon, const char *path, void *conf)
 
 	daemon_tables(daemon, tables);
 	r = conf_load(path, tables, DAEMON_TABLES, conf, &errors);
+	if (r == 0)
+		conf_fill(conf);
 	if (r == 0 && daemon->conf_check != NULL) {
 		daemon->conf_check(conf, &errors);
 		r = errors.len != 0;

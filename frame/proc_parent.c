@@ -496,6 +496,8 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 	(void)signal_number, (void)what;
 	daemon_tables(parent->daemon, tables);
 	r = conf_load(parent->options->conf_path, tables, DAEMON_TABLES, conf, &errors);
+	if (r == 0)
+		conf_fill(conf);
 	if (r == 0 && parent->daemon->conf_check != NULL) {
 		parent->daemon->conf_check(conf, &errors);
 		r = errors.len != 0;
