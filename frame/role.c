@@ -176,7 +176,12 @@ take_peer(struct proc *proc, struct msg *msg)
 
 	if (!msg_done(&body) || peer >= ROLE_MAX)
 		return -EBADMSG;
-	proc->peers[peer] = msg_channel_free(proc->peers[peer]);
+	if (proc->peers[peer] != NULL) {
+		/* The new one may come before the end of the old one was seen: what waits for the old one must hear of it. */
+		proc->peers[peer] = msg_channel_free(proc->peers[peer]);
+		if (proc->peer_gone != NULL)
+			proc->peer_gone(proc, peer);
+	}
 	proc->peers[peer] = msg_channel_new(msg_take_fd(msg), &proc->messages, proc->role->id, peer);
 	return 0;
 }
