@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/xalloc.h"
 
@@ -81,6 +82,9 @@ auth_client_new(struct proc *proc)
 	struct auth_client *client = xcalloc(1, sizeof(*client));
 
 	client->proc = proc;
+	/* A front that was restarted may get a late answer to its predecessor: ids that begin anywhere keep it from fitting. */
+	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
+		abort(); /* cannot fail for so few bytes once the system is up */
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
 	if (client->fail_soon == NULL)
 		abort();

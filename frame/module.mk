@@ -8,7 +8,9 @@ frame_SRC := \
 	frame/parent_account.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
+	frame/proc_key.c \
 	frame/proc_parent.c \
+	frame/rate.c \
 	frame/read_file.c \
 	frame/role.c \
 	frame/sasl_parse.c

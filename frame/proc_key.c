@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The key role: holds the TLS private key and signs with it for the front. It reads nothing else and talks to nobody else.
+ * In the jail the file is out of reach, so a renewed key is loaded by a fresh process: the parent restarts this role. */
+#include <errno.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "common/tls.h"
+#include "frame/frame_msg.h"
+#include "frame/read_file.h"
+#include "frame/role.h"
+
+static int
+on_sign(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct tls_key *key = proc->state;
+	struct msg_reader body = msg_read(msg);
+	uint8_t kind = msg_get_u8(&body);
+	struct span input = msg_get_span(&body);
+	struct buf signature = BUF_INIT(TLS_SIGNATURE_MAX);
+	struct msg_writer reply;
+	int r;
+
+	if (!msg_done(&body) || kind > TLS_SIGN_ECDSA)
+		return -EBADMSG;
+	r = key != NULL ? tls_key_sign(key, kind, input, &signature) : -ENOENT;
+	if (r < 0)
+		log_warning("not-signed", log_u64("kind", kind), log_u64("length", input.len), log_errno("error", r));
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, r == 0);
+	msg_put_span(&reply, buf_get(&signature));
+	/* The front may have gone meanwhile; it asks again when it is back. */
+	(void)msg_send(channel, MSG_KEY_SIGNED, msg->id, &reply, -1);
+	buf_free(&signature);
+	return 0;
+}
+
+/* False after a log line. Without a certificate there is no key, and nobody will ask. */
+static bool
+load(struct proc *proc)
+{
+	const char *path = proc->common->tls_key;
+	struct buf pem = BUF_INIT(FILE_MAX), error = BUF_INIT(512);
+	struct tls_key *key = NULL;
+	int r;
+
+	if (proc->common->tls_certificate[0] == '\0')
+		return true;
+	r = read_file(path, &pem);
+	if (r < 0)
+		log_error("key-unreadable", log_str("file", path), log_errno("error", r));
+	else if ((key = tls_key_load(buf_get(&pem), &error)) == NULL)
+		log_error("key-unusable", log_str("file", path), log_str("error", buf_cstr(&error)));
+	proc->state = key;
+	buf_wipe(&pem);
+	buf_free(&error);
+	return key != NULL;
+}
+
+int
+proc_key(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_KEY_SIGN, on_sign } };
+	struct jail jail = { .root = proc->common->empty_dir };
+
+	proc->handlers = handlers;
+	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	if (!load(proc))
+		return EX_CONFIG;
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
