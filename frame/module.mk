@@ -1,9 +1,12 @@
 # Sources of libframe.a: what the four daemons share: parent, key and auth processes, roles, the front, the login.
 frame_SRC := \
+	frame/account_name.c \
 	frame/address_table.c \
+	frame/auth_cache.c \
 	frame/auth_client.c \
 	frame/daemon.c \
 	frame/front.c \
+	frame/grants.c \
 	frame/login.c \
 	frame/parent_account.c \
 	frame/parent_exec.c \

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Account names: local parts are compared without regard to ASCII case, as everybody expects though RFC 5321 section 2.4 leaves
+ * it to the host; beyond ASCII the bytes count. */
+#include "frame/account_name.h"
+
+static bool
+is_ours(struct span domain, const struct conf_list *domains)
+{
+	for (size_t i = 0; i < domains->count; i++)
+		if (span_ieq(domain, span_of(domains->item[i])))
+			return true;
+	return false;
+}
+
+/* Text without the quotes of a quoted-string local part (RFC 5321 section 4.1.2). False when it is malformed. */
+static bool
+put_local(struct span local, struct buf *name)
+{
+	if (local.len < 2 || local.ptr[0] != '"') {
+		for (size_t i = 0; i < local.len; i++)
+			(void)buf_char(name, ascii_lower(local.ptr[i]));
+		return local.len != 0 && span_chr(local, '"') < 0;
+	}
+	if (local.ptr[local.len - 1] != '"')
+		return false;
+	for (size_t i = 1; i < local.len - 1; i++) {
+		if (local.ptr[i] == '"')
+			return false;
+		if (local.ptr[i] == '\\' && ++i == local.len - 1)
+			return false;
+		(void)buf_char(name, ascii_lower(local.ptr[i]));
+	}
+	return name->len != 0;
+}
+
+/* A name becomes a folder: nothing that could lead elsewhere, nothing that cannot be seen. */
+static bool
+is_safe(struct span name)
+{
+	if (name.len == 0 || name.ptr[0] == '.')
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || name.ptr[i] == '/')
+			return false;
+	return span_is_utf8(name);
+}
+
+enum account_name
+account_name_of_address(struct span address, const struct conf_list *domains, struct buf *name)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+	struct span domain, local;
+
+	buf_clear(name);
+	if (at < 0)
+		return ACCOUNT_NAME_BAD;
+	local = span_make(address.ptr, (size_t)at);
+	domain = span_skip(address, (size_t)at + 1);
+	if (!put_local(local, name) || !is_safe(buf_get(name)) || domain.len == 0)
+		return ACCOUNT_NAME_BAD;
+	if (!is_ours(domain, domains))
+		return ACCOUNT_NAME_NOT_OURS;
+	(void)buf_char(name, '@');
+	for (size_t i = 0; i < domain.len; i++)
+		(void)buf_char(name, ascii_lower(domain.ptr[i]));
+	return name->overflow ? ACCOUNT_NAME_BAD : ACCOUNT_NAME_OURS;
+}
+
+enum account_name
+account_name_of_login(struct span user, const struct conf_list *domains, struct buf *name)
+{
+	struct buf whole = BUF_INIT(ACCOUNT_NAME_MAX);
+	enum account_name result;
+
+	if (span_chr(user, '@') >= 0)
+		return account_name_of_address(user, domains, name);
+	buf_clear(name);
+	if (domains->count != 1)
+		return ACCOUNT_NAME_BAD;
+	(void)buf_span(&whole, user);
+	(void)buf_char(&whole, '@');
+	(void)buf_str(&whole, domains->item[0]);
+	result = whole.overflow ? ACCOUNT_NAME_BAD : account_name_of_address(buf_get(&whole), domains, name);
+	buf_free(&whole);
+	return result;
+}
+
+bool
+account_name_drop_detail(struct buf *name)
+{
+	ptrdiff_t plus = span_chr(buf_get(name), '+'), at = span_rchr(buf_get(name), '@');
+	struct buf domain = BUF_INIT(ACCOUNT_NAME_MAX);
+
+	if (plus <= 0 || at < plus)
+		return false;
+	(void)buf_span(&domain, span_skip(buf_get(name), (size_t)at));
+	buf_truncate(name, (size_t)plus);
+	(void)buf_span(name, buf_get(&domain));
+	buf_free(&domain);
+	return true;
+}

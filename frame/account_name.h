@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* From what people write (a login name, an address) to the name of an account. Pure. */
+#ifndef FRAME_ACCOUNT_NAME_H
+#define FRAME_ACCOUNT_NAME_H
+
+#include "common/buf.h"
+#include "common/conf.h"
+
+/* "user@domain" in the case the accounts database uses: ASCII letters lowered. */
+#define ACCOUNT_NAME_MAX 320
+
+enum account_name {
+	ACCOUNT_NAME_OURS,     /* name is set */
+	ACCOUNT_NAME_NOT_OURS, /* the domain is none of ours */
+	ACCOUNT_NAME_BAD,      /* no address at all */
+};
+
+/* Of an address, as in RCPT: local part (quoted or not) and a domain that must be among domains. */
+enum account_name account_name_of_address(struct span address, const struct conf_list *domains, struct buf *name);
+/* Of a login name: an address, or a bare user when there is one domain only. */
+enum account_name account_name_of_login(struct span user, const struct conf_list *domains, struct buf *name);
+/* Sub-addressing (RFC 5233): turns "user+detail@domain" into "user@domain". False, and nothing changed, when there is no
+ * detail or no user before it. */
+bool account_name_drop_detail(struct buf *name);
+
+#endif
