@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The login role: IMAP up to a good password, and TLS for as long as the connection lives. */
+#include "frame/login.h"
+#include "imapd/imap_login_state.h"
+#include "imapd/imapd.h"
+
+int
+proc_login(struct proc *proc)
+{
+	const struct imapd_conf *conf = proc->conf;
+
+	return login_run(proc, &imap_login, (unsigned)conf->connections_max, (unsigned)conf->connections_per_address_max);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Sequence numbers and UIDs: sets of every form against small mailboxes, expunges told one by one and as VANISHED. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "imapd/imap_parse.h"
+#include "imapd/imap_view_state.h"
+
+static struct imap_view view;
+
+static void
+fill(void)
+{
+	static const uint32_t uids[] = { 2, 3, 5, 8, 4294967295u };
+	size_t i;
+
+	view = (struct imap_view){ 0 };
+	for (i = 0; i < sizeof(uids) / sizeof(uids[0]); i++)
+		ck_assert(imap_view_add(&view, uids[i], 0));
+}
+
+static void
+empty(void)
+{
+	imap_view_free(&view);
+}
+
+static const struct {
+	const char *set;
+	bool by_uid;
+	int rc;
+	const char *seqs;
+} rows[] = {
+	{ "1", false, 0, "1" },
+	{ "5", false, 0, "5" },
+	{ "6", false, -ERANGE, "" },
+	{ "4:6", false, -ERANGE, "" },
+	{ "*", false, 0, "5" },
+	{ "1:*", false, 0, "1:5" },
+	{ "*:4", false, 0, "4:5" },
+	{ "3:1,2:4", false, 0, "1:4" },
+	{ "4,1,2", false, 0, "1:2,4" },
+	{ "1,1,1", false, 0, "1" },
+	{ "5", true, 0, "3" },
+	{ "4", true, 0, "" },
+	{ "1:4", true, 0, "1:2" },
+	{ "3:8", true, 0, "2:4" },
+	{ "9:*", true, 0, "5" },
+	{ "1:4294967295", true, 0, "1:5" },
+	{ "4294967295", true, 0, "5" },
+	{ "*", true, 0, "5" },
+	{ "6:7,1", true, 0, "" },
+	{ "8:2", true, 0, "1:4" },
+};
+
+static struct imap_set
+parse(struct imap_arena *arena, char *text)
+{
+	struct imap_parser parser = { .at = text, .end = text + strlen(text), .arena = arena };
+	struct imap_set set;
+
+	ck_assert(imap_parse_set(&parser, &set));
+	ck_assert(imap_at_end(&parser));
+	return set;
+}
+
+START_TEST(sets)
+{
+	struct imap_arena arena = { .max = 65536 };
+	struct buf out = BUF_INIT(200);
+	struct imap_set_text text = { .out = &out };
+	struct imap_span_list list;
+	char *copy = strdup(rows[_i].set);
+	struct imap_set set = parse(&arena, copy);
+	uint32_t seq;
+	size_t i;
+
+	ck_assert_int_eq(imap_view_resolve(&view, &set, rows[_i].by_uid, &list), rows[_i].rc);
+	for (i = 0; i < list.count; i++)
+		for (seq = list.span[i].first; seq <= list.span[i].last; seq++)
+			imap_set_add(&text, seq);
+	imap_set_end(&text);
+	ck_assert_str_eq(buf_cstr(&out), rows[_i].seqs);
+	free(list.span);
+	buf_free(&out);
+	imap_arena_free(&arena);
+	free(copy);
+}
+END_TEST
+
+START_TEST(nothing_there)
+{
+	static const struct imap_range ranges[] = { { 1, IMAP_STAR }, { 1, 1 } };
+	struct imap_view none = { 0 };
+	struct imap_range range = ranges[0];
+	struct imap_set set = { .range = &range, .count = 1 };
+	struct imap_span_list list;
+
+	ck_assert_int_eq(imap_view_resolve(&none, &set, false, &list), 0);
+	ck_assert_uint_eq(list.count, 0);
+	free(list.span);
+	range = ranges[1];
+	ck_assert_int_eq(imap_view_resolve(&none, &set, false, &list), -ERANGE);
+	ck_assert_int_eq(imap_view_resolve(&none, &set, true, &list), 0);
+	free(list.span);
+}
+END_TEST
+
+START_TEST(ascending_only)
+{
+	ck_assert(!imap_view_add(&view, 8, 0));
+	ck_assert_uint_eq(view.count, 5);
+	ck_assert_uint_eq(imap_view_seq(&view, 8), 4);
+	ck_assert_uint_eq(imap_view_seq(&view, 7), 0);
+	ck_assert_uint_eq(imap_view_seq(&view, 4294967295u), 5);
+	ck_assert_uint_eq(imap_view_last(&view), 4294967295u);
+}
+END_TEST
+
+START_TEST(expunges)
+{
+	struct buf out = BUF_INIT(400);
+
+	imap_view_set(&view, 1, IMAP_VIEW_RECENT);
+	imap_view_set(&view, 2, IMAP_VIEW_GONE | IMAP_VIEW_RECENT);
+	imap_view_set(&view, 3, IMAP_VIEW_GONE);
+	imap_view_set(&view, 3, IMAP_VIEW_GONE);
+	imap_view_set(&view, 5, IMAP_VIEW_GONE);
+	ck_assert_uint_eq(view.gone, 3);
+	imap_view_expunge(&view, false, &out);
+	ck_assert_str_eq(buf_cstr(&out), "* 2 EXPUNGE\r\n* 2 EXPUNGE\r\n* 3 EXPUNGE\r\n");
+	ck_assert_uint_eq(view.count, 2);
+	ck_assert_uint_eq(view.gone, 0);
+	ck_assert_uint_eq(view.recent, 1);
+	ck_assert_uint_eq(imap_view_seq(&view, 8), 2);
+	buf_clear(&out);
+	imap_view_expunge(&view, false, &out);
+	ck_assert_uint_eq(out.len, 0);
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(vanished)
+{
+	struct buf out = BUF_INIT(400);
+
+	imap_view_set(&view, 1, IMAP_VIEW_GONE);
+	imap_view_set(&view, 2, IMAP_VIEW_GONE);
+	imap_view_set(&view, 4, IMAP_VIEW_GONE);
+	imap_view_expunge(&view, true, &out);
+	ck_assert_str_eq(buf_cstr(&out), "* VANISHED 2:3,8\r\n");
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(saved_result)
+{
+	struct imap_set set = { .saved = true };
+	struct imap_span_list list;
+
+	ck_assert_int_eq(imap_view_resolve(&view, &set, true, &list), 0);
+	ck_assert_uint_eq(list.count, 0);
+	free(list.span);
+	imap_view_set(&view, 2, IMAP_VIEW_FOUND);
+	imap_view_set(&view, 3, IMAP_VIEW_FOUND);
+	imap_view_set(&view, 5, IMAP_VIEW_FOUND);
+	ck_assert_int_eq(imap_view_resolve(&view, &set, false, &list), 0);
+	ck_assert_uint_eq(list.count, 2);
+	ck_assert_uint_eq(list.span[0].first, 2);
+	ck_assert_uint_eq(list.span[0].last, 3);
+	ck_assert_uint_eq(list.span[1].first, 5);
+	ck_assert_uint_eq(list.span[1].last, 5);
+	free(list.span);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("imap_view");
+	TCase *tests = tcase_create("view");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, fill, empty);
+	tcase_add_loop_test(tests, sets, 0, sizeof(rows) / sizeof(rows[0]));
+	tcase_add_test(tests, nothing_there);
+	tcase_add_test(tests, ascending_only);
+	tcase_add_test(tests, expunges);
+	tcase_add_test(tests, vanished);
+	tcase_add_test(tests, saved_result);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
