@@ -19,7 +19,10 @@
 #include "frame/sasl_parse.h"
 
 #define OUTPUT_MAX 65536
+/* The whole time before login, counted in the protocol's timeout. */
 #define TOTAL_TIMES_TIMEOUT 5
+/* Unread input that goes to the session in a message. */
+#define BEGIN_INPUT_MAX (MSG_BODY_MAX / 2)
 
 struct login {
 	struct front *front; /* first: FRONT_HANDLERS finds it through proc->state */
@@ -125,7 +128,7 @@ hand_over_relayed(struct connection *connection)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	r = send_begin(connection, true, SPAN_NULL, pair[0]);
+	r = send_begin(connection, stream_is_secure(connection->stream), SPAN_NULL, pair[0]);
 	if (r < 0) {
 		(void)close(pair[1]);
 		return r;
@@ -159,7 +162,8 @@ hand_over_socket(struct connection *connection)
 static void
 hand_over(struct connection *connection)
 {
-	int r = stream_is_secure(connection->stream) ? hand_over_relayed(connection) : hand_over_socket(connection);
+	bool relayed = stream_is_secure(connection->stream) || stream_input(connection->stream).len > BEGIN_INPUT_MAX;
+	int r = relayed ? hand_over_relayed(connection) : hand_over_socket(connection);
 
 	connection->waits_for_drain = r == -EBUSY;
 	if (r == 0) {

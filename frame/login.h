@@ -44,13 +44,13 @@ struct login_protocol {
 	/* Said to a client that was silent too long, or when the session cannot be started. Literals. */
 	const char *timed_out, *unavailable, *too_many;
 	unsigned timeout; /* seconds of silence before login; five times that for everything before login */
-	size_t line_max;  /* unread input that makes no line: `too_long` is said and the connection closed; at most 12288 */
+	size_t line_max;  /* unread input that makes no line: `too_long` is said and the connection closed */
 	const char *too_long;
 	unsigned failures_max; /* wrong passwords on one connection */
 };
 
 /* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span unread input; the fd is the
- * client's socket (plain) or one end of a socketpair that the login role relays (TLS). Its row in <daemon>_msg.def:
+ * client's socket (plain) or one end of a socketpair that the login role relays (TLS, or more unread input than a message holds). Its row in <daemon>_msg.def:
  * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's messages: it has this number
  * when the daemon's enum begins with `X_MSG_FIRST = FRAME_MSG_OWN,`. The login role keeps the session's channel open as long as
  * the session lives, to count the connection, and takes no message from it. */
