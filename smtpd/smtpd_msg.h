@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* smtpd's roles, the types of its messages, and the enums their bodies carry. */
+#ifndef SMTPD_SMTPD_MSG_H
+#define SMTPD_SMTPD_MSG_H
+
+#include "frame/frame_msg.h"
+
+enum smtpd_role {
+	ROLE_QUEUE = ROLE_OWN,
+	ROLE_RESOLVE,
+	ROLE_RELAY,
+};
+
+enum smtpd_msg {
+	SMTPD_MSG_FIRST = FRAME_MSG_OWN,
+#define MSG(name, from, to, min, max, fd) MSG_##name,
+#include "smtpd/smtpd_msg.def"
+#undef MSG
+};
+
+/* The queue's word on a message that is handed in. */
+enum message_result {
+	MESSAGE_TAKEN,
+	MESSAGE_NO_SPACE, /* the disk is full: 452 */
+	MESSAGE_FAILED,   /* anything else: 451 */
+};
+
+/* What became of one recipient. */
+enum verdict {
+	VERDICT_OK,
+	VERDICT_TEMPFAIL, /* try again later */
+	VERDICT_PERMFAIL, /* never try again */
+};
+
+/* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no memory. */
+#define VERDICT_STATUS_MAX 16
+#define VERDICT_TEXT_MAX 1024
+#define VERDICT_HOST_MAX 512
+
+#endif
