@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Plain text as a document: every byte escaped, links built around what looks like a URL or an address. Pure. */
+#include <errno.h>
+
+#include "webmaild/html_sanitize.h"
+
+#define QUOTES_MAX 20
+
+int
+html_escape(struct buf *out, struct span text)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const char *entity = NULL;
+
+		switch (text.ptr[i]) {
+		case '&':
+			entity = "&amp;";
+			break;
+		case '<':
+			entity = "&lt;";
+			break;
+		case '>':
+			entity = "&gt;";
+			break;
+		case '"':
+			entity = "&quot;";
+			break;
+		case '\'':
+			entity = "&#39;";
+			break;
+		case '\0':
+			entity = "\xef\xbf\xbd";
+			break;
+		default:
+			continue;
+		}
+		(void)buf_put(out, text.ptr + from, i - from);
+		(void)buf_str(out, entity);
+		from = i + 1;
+	}
+	(void)buf_put(out, text.ptr != NULL ? text.ptr + from : "", text.len - from);
+	return out->overflow ? -EMSGSIZE : 0;
+}
+
+void
+html_document_begin(struct buf *out, bool is_text)
+{
+	(void)buf_str(out, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
+	                   "<meta name=\"viewport\" content=\"width=device-width\"><style>\n"
+	                   "html{background:#fff;color:#1b1b1f}"
+	                   "body{margin:12px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
+	                   "img{max-width:100%}");
+	if (is_text)
+		(void)buf_str(out, ".text{white-space:pre-wrap}"
+		                   "blockquote{margin:0 0 0 2px;padding-left:10px;border-left:2px solid #8a93a6;color:#4a5262}");
+	(void)buf_str(out, "\n</style>");
+}
+
+static bool
+is_url_byte(char c)
+{
+	return (unsigned char)c > 0x20 && c != 0x7f && strchr("<>\"`{}|\\^", c) == NULL;
+}
+
+static bool
+has_extra_closing(struct span url)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < url.len; i++)
+		depth += (url.ptr[i] == '(') - (url.ptr[i] == ')');
+	return depth < 0;
+}
+
+/* Punctuation that ends a sentence rather than a URL. */
+static size_t
+without_tail(struct span url)
+{
+	while (url.len > 0) {
+		char last = url.ptr[url.len - 1];
+
+		if (last == ')' && !has_extra_closing(url))
+			break;
+		if (strchr(".,;:!?)]'*_", last) == NULL)
+			break;
+		url.len--;
+	}
+	return url.len;
+}
+
+static bool
+is_local_byte(char c)
+{
+	return ascii_is_alnum(c) || (c != '\0' && strchr(".+-_=~/", c) != NULL);
+}
+
+/* How many bytes at `at` are a URL; 0: none. */
+static size_t
+url_at(struct span text, size_t at)
+{
+	struct span rest = span_skip(text, at);
+	size_t len = 0, prefix;
+
+	if (at > 0 && (ascii_is_alnum(text.ptr[at - 1]) || text.ptr[at - 1] == '.'))
+		return 0;
+	if (span_istarts(rest, SPAN("https://")))
+		prefix = 8;
+	else if (span_istarts(rest, SPAN("http://")))
+		prefix = 7;
+	else if (span_istarts(rest, SPAN("www.")))
+		prefix = 4;
+	else if (span_istarts(rest, SPAN("mailto:")))
+		prefix = 7;
+	else
+		return 0;
+	while (len < rest.len && len < 2048 && is_url_byte(rest.ptr[len]))
+		len++;
+	len = without_tail(span_make(rest.ptr, len));
+	return len > prefix ? len : 0;
+}
+
+/* How many bytes at `at` are an address: local@label.label. */
+static size_t
+address_at(struct span text, size_t at)
+{
+	struct span rest = span_skip(text, at);
+	size_t len = 0, domain, dot = 0;
+
+	if (at > 0 && is_local_byte(text.ptr[at - 1]))
+		return 0;
+	while (len < rest.len && len < 64 && is_local_byte(rest.ptr[len]))
+		len++;
+	if (len == 0 || len == rest.len || rest.ptr[len] != '@' || !ascii_is_alnum(rest.ptr[0]))
+		return 0;
+	domain = ++len;
+	while (len < rest.len && len - domain < 253 && (ascii_is_alnum(rest.ptr[len]) || rest.ptr[len] == '-' || rest.ptr[len] == '.'))
+		len++;
+	len = without_tail(span_make(rest.ptr, len));
+	for (size_t i = domain + 1; i < len; i++)
+		if (rest.ptr[i] == '.')
+			dot = i;
+	return dot != 0 && dot + 2 < len ? len : 0;
+}
+
+static void
+put_link(struct buf *out, struct span text, const char *scheme)
+{
+	struct buf url = BUF_INIT(HTML_URL_MAX), clean = BUF_INIT(HTML_URL_MAX);
+
+	(void)buf_str(&url, scheme);
+	(void)buf_span(&url, text);
+	if (!url.overflow && html_url_clean(buf_get(&url), HTML_URL_LINK, &clean) == HTML_URL_SAFE) {
+		(void)buf_str(out, "<a href=\"");
+		(void)html_escape(out, buf_get(&clean));
+		(void)buf_str(out, "\" target=\"_blank\" rel=\"noopener noreferrer\">");
+		(void)html_escape(out, text);
+		(void)buf_str(out, "</a>");
+	} else {
+		(void)html_escape(out, text);
+	}
+	buf_free(&clean);
+	buf_free(&url);
+}
+
+static void
+put_line(struct buf *out, struct span line)
+{
+	size_t from = 0, at = 0;
+
+	while (at < line.len) {
+		size_t len = url_at(line, at);
+		const char *scheme = "";
+
+		if (len > 0) {
+			scheme = span_istarts(span_skip(line, at), SPAN("www.")) ? "https://" : "";
+		} else {
+			len = address_at(line, at);
+			scheme = "mailto:";
+		}
+		if (len == 0) {
+			at++;
+			continue;
+		}
+		(void)html_escape(out, span_make(line.ptr + from, at - from));
+		put_link(out, span_make(line.ptr + at, len), scheme);
+		at += len;
+		from = at;
+	}
+	(void)html_escape(out, span_make(line.ptr + from, line.len - from));
+}
+
+/* Takes the quote marks off the front and says how deep they go. Outside format=flowed they may stand apart: "> > text". */
+static unsigned
+take_quotes(struct span *line, bool flowed)
+{
+	unsigned depth = 0;
+
+	while (line->len > 0 && line->ptr[0] == '>') {
+		depth++;
+		*line = span_skip(*line, 1);
+		if (!flowed && line->len > 1 && line->ptr[0] == ' ' && line->ptr[1] == '>')
+			*line = span_skip(*line, 1);
+	}
+	/* RFC 3676 4.4: space-stuffing; also the space that people put behind the marks. */
+	if ((flowed || depth > 0) && line->len > 0 && line->ptr[0] == ' ')
+		*line = span_skip(*line, 1);
+	return depth < QUOTES_MAX ? depth : QUOTES_MAX;
+}
+
+struct text_writer {
+	struct buf *out;
+	unsigned depth; /* of open quotes */
+	bool block;     /* a <div class="text"> is open */
+	struct buf paragraph;
+	bool flowing;   /* the next line may continue this paragraph */
+};
+
+static void
+close_block(struct text_writer *writer)
+{
+	if (writer->block)
+		(void)buf_str(writer->out, "</div>");
+	writer->block = false;
+}
+
+static void
+flush_paragraph(struct text_writer *writer, bool newline)
+{
+	if (!writer->block) {
+		(void)buf_str(writer->out, "<div class=\"text\">");
+		writer->block = true;
+	}
+	put_line(writer->out, buf_get(&writer->paragraph));
+	if (newline)
+		(void)buf_char(writer->out, '\n');
+	buf_clear(&writer->paragraph);
+	writer->flowing = false;
+}
+
+static void
+set_depth(struct text_writer *writer, unsigned depth)
+{
+	if (writer->depth == depth)
+		return;
+	close_block(writer);
+	for (; writer->depth < depth; writer->depth++)
+		(void)buf_str(writer->out, "<blockquote>");
+	for (; writer->depth > depth; writer->depth--)
+		(void)buf_str(writer->out, "</blockquote>");
+}
+
+static void
+add_line(struct text_writer *writer, struct span line, bool flowed, bool delsp)
+{
+	unsigned depth = take_quotes(&line, flowed);
+	/* RFC 3676 4.3: the signature separator is never flowed. */
+	bool signature = span_eq(line, SPAN("-- "));
+
+	if (writer->flowing && (depth != writer->depth || signature))
+		flush_paragraph(writer, true);
+	set_depth(writer, depth);
+	if (flowed && !signature && line.len > 0 && line.ptr[line.len - 1] == ' ') {
+		if (delsp)
+			line.len--;
+		(void)buf_span(&writer->paragraph, line);
+		writer->flowing = true;
+		return;
+	}
+	(void)buf_span(&writer->paragraph, line);
+	flush_paragraph(writer, true);
+}
+
+int
+html_from_text(struct span text, bool flowed, bool delsp, struct buf *out)
+{
+	struct text_writer writer = { out, 0, false, BUF_INIT(HTML_INPUT_MAX), false };
+	struct span line;
+
+	if (text.len > HTML_INPUT_MAX)
+		return -E2BIG;
+	html_document_begin(out, true);
+	(void)buf_str(out, "</head><body>");
+	while (span_split(&text, '\n', &line)) {
+		if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+			line.len--;
+		add_line(&writer, line, flowed, delsp);
+	}
+	if (writer.flowing)
+		flush_paragraph(&writer, false);
+	set_depth(&writer, 0);
+	close_block(&writer);
+	buf_free(&writer.paragraph);
+	(void)buf_str(out, "</body></html>\n");
+	return out->overflow ? -EMSGSIZE : 0;
+}
