@@ -2,12 +2,15 @@
 common_SRC := \
 	common/buf.c \
 	common/conf.c \
+	common/drop.c \
+	common/envelope.c \
 	common/jail.c \
 	common/jail_probe.c \
 	common/log.c \
 	common/msg.c \
 	common/msg_table.c \
 	common/span.c \
+	common/spool.c \
 	common/stream.c \
 	common/stream_splice.c \
 	common/tls_client.c \

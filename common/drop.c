@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Writing into spool/drop. Used by whoever submits, with that user's rights; nothing here is trusted by the queue. */
+#include "common/drop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+
+#define BUFFERED 65536
+#define TMP "tmp."
+/* The folder is set-group-id: the file gets the queue's group, which may read it. */
+#define MODE (S_IRUSR | S_IWUSR | S_IRGRP)
+
+struct drop {
+	int folder, fd;
+	char name[DROP_NAME_MAX];
+	struct buf out; /* what is not written yet */
+	bool after_cr;  /* the last byte was a CR whose LF may come with the next call */
+	bool line_open; /* the last line has no end yet */
+	int error;
+};
+
+int
+drop_open_folder(const char *spool_dir)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/drop", spool_dir);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* "m.<seconds>.<random>": no two writers share one, on one host or several. */
+static int
+make_name(const char *prefix, char name[DROP_NAME_MAX])
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return -EIO;
+	(void)snprintf(name, DROP_NAME_MAX, "%s%llx.%016llx", prefix, (unsigned long long)time(NULL), (unsigned long long)random);
+	return 0;
+}
+
+static void
+tmp_name(const char *name, char ret_name[DROP_NAME_MAX + sizeof(TMP)])
+{
+	(void)snprintf(ret_name, DROP_NAME_MAX + sizeof(TMP), TMP "%s", name);
+}
+
+static int
+create(int folder, const char *name)
+{
+	char tmp[DROP_NAME_MAX + sizeof(TMP)];
+	int fd;
+
+	tmp_name(name, tmp);
+	fd = openat(folder, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE);
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, MODE) < 0) { /* whatever the umask is */
+		int r = -errno;
+
+		(void)close(fd);
+		(void)unlinkat(folder, tmp, 0);
+		return r;
+	}
+	return fd;
+}
+
+static int
+write_all(int fd, struct span bytes)
+{
+	while (bytes.len != 0) {
+		ssize_t put = write(fd, bytes.ptr, bytes.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		bytes = span_skip(bytes, (size_t)put);
+	}
+	return 0;
+}
+
+/* Closes in any case; on failure nothing stays. */
+static int
+finish(int folder, const char *name, int fd, int r)
+{
+	char tmp[DROP_NAME_MAX + sizeof(TMP)];
+
+	tmp_name(name, tmp);
+	/* A failed sync means the bytes may be gone: never tried again and believed. */
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat(folder, tmp, folder, name) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(folder, tmp, 0);
+	else
+		/* The folder cannot be opened for reading by everybody, so not be synced; but the rename has changed the file
+		 * itself too (its ctime), and syncing that brings the whole change with it. By now it is the queue's, and a
+		 * failure could not be taken back. */
+		(void)fsync(fd);
+	(void)close(fd);
+	return r;
+}
+
+static int
+flush(struct drop *drop)
+{
+	int r = write_all(drop->fd, buf_get(&drop->out));
+
+	buf_clear(&drop->out);
+	return r;
+}
+
+int
+drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop)
+{
+	struct drop *drop = xcalloc(1, sizeof(*drop));
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	int r = make_name("m.", drop->name);
+
+	drop->folder = folder;
+	drop->fd = -1;
+	buf_init(&drop->out, BUFFERED);
+	if (r == 0)
+		r = envelope_encode(envelope, &text);
+	if (r == 0) {
+		r = create(folder, drop->name);
+		if (r >= 0) {
+			drop->fd = r;
+			r = write_all(drop->fd, buf_get(&text));
+		}
+	}
+	buf_free(&text);
+	if (r < 0) {
+		drop_abandon(drop);
+		return r;
+	}
+	*ret_drop = drop;
+	return 0;
+}
+
+static void
+put_byte(struct drop *drop, char byte)
+{
+	if (drop->out.len + 2 > BUFFERED && drop->error == 0)
+		drop->error = flush(drop);
+	if (drop->after_cr) {
+		drop->after_cr = false;
+		if (byte == '\n')
+			return; /* of the line end that has been written */
+	}
+	if (byte == '\r' || byte == '\n') {
+		drop->after_cr = byte == '\r';
+		drop->line_open = false;
+		(void)buf_put(&drop->out, "\r\n", 2);
+		return;
+	}
+	drop->line_open = true;
+	(void)buf_char(&drop->out, byte);
+}
+
+int
+drop_write(struct drop *drop, struct span bytes)
+{
+	if (drop->error == 0 && span_chr(bytes, '\0') >= 0)
+		drop->error = -EINVAL;
+	for (size_t i = 0; i < bytes.len && drop->error == 0; i++)
+		put_byte(drop, bytes.ptr[i]);
+	return drop->error;
+}
+
+static void
+forget(struct drop *drop)
+{
+	buf_free(&drop->out);
+	free(drop);
+}
+
+int
+drop_commit(struct drop *drop, char *ret_name)
+{
+	int r;
+
+	if (drop->line_open)
+		put_byte(drop, '\n');
+	r = drop->error == 0 ? flush(drop) : drop->error;
+	r = finish(drop->folder, drop->name, drop->fd, r);
+	if (r == 0 && ret_name != NULL)
+		memcpy(ret_name, drop->name, DROP_NAME_MAX);
+	forget(drop);
+	return r;
+}
+
+void
+drop_abandon(struct drop *drop)
+{
+	if (drop == NULL)
+		return;
+	if (drop->fd >= 0)
+		(void)finish(drop->folder, drop->name, drop->fd, -ECANCELED);
+	forget(drop);
+}
+
+/* --- requests --- */
+
+static const char *const action_names[] = {
+	[DROP_HOLD] = "hold", [DROP_RELEASE] = "release", [DROP_REMOVE] = "remove", [DROP_RETRY] = "retry",
+};
+
+static bool
+is_name(struct span id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (!ascii_is_alnum(id.ptr[i]) && id.ptr[i] != '.')
+			return false;
+	return id.len < DROP_NAME_MAX;
+}
+
+int
+drop_control_encode(enum drop_action action, struct span id, struct buf *out)
+{
+	if (!is_name(id) || (id.len == 0 && action != DROP_RETRY))
+		return -EINVAL;
+	return buf_fmt(out, "%s %.*s\n", action_names[action], id.len != 0 ? (int)id.len : 3, id.len != 0 ? id.ptr : "all");
+}
+
+int
+drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id)
+{
+	struct span verb;
+
+	if (text.len == 0 || text.len > DROP_CONTROL_MAX || text.ptr[text.len - 1] != '\n')
+		return -EBADMSG;
+	text.len--;
+	if (!span_split(&text, ' ', &verb) || text.len == 0 || !is_name(text))
+		return -EBADMSG;
+	for (unsigned i = 0; i < sizeof(action_names) / sizeof(*action_names); i++)
+		if (span_eq(verb, span_of(action_names[i]))) {
+			bool all = span_eq(text, SPAN("all"));
+
+			if (all && i != DROP_RETRY)
+				return -EBADMSG;
+			*ret_action = (enum drop_action)i;
+			*ret_id = all ? SPAN_NULL : text;
+			return 0;
+		}
+	return -EBADMSG;
+}
+
+int
+drop_control(int folder, enum drop_action action, struct span id)
+{
+	struct buf text = BUF_INIT(DROP_CONTROL_MAX);
+	char name[DROP_NAME_MAX];
+	int r = drop_control_encode(action, id, &text), fd;
+
+	if (r == 0)
+		r = make_name("ctl.", name);
+	if (r == 0) {
+		fd = create(folder, name);
+		r = fd < 0 ? fd : finish(folder, name, fd, write_all(fd, buf_get(&text)));
+	}
+	buf_free(&text);
+	return r;
+}
+
+enum drop_kind
+drop_kind(const char *name)
+{
+	struct span text = span_of(name);
+
+	if (span_starts(text, SPAN(TMP)))
+		return DROP_IS_TEMPORARY;
+	if (text.len >= DROP_NAME_MAX || !is_name(text))
+		return DROP_IS_OTHER;
+	if (span_starts(text, SPAN("m.")))
+		return DROP_IS_MESSAGE;
+	return span_starts(text, SPAN("ctl.")) ? DROP_IS_CONTROL : DROP_IS_OTHER;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The codec of envelopes. Lines are "key value"; the table below is the whole format. Drop files come from anybody who may
+ * submit, so every field is bounded and free of control bytes when it has been read. */
+#include "common/envelope.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+
+#define FIRST_LINE "fourpost 1"
+#define DROP_LEN_MAX 64
+#define HOST_LEN_MAX 255
+
+static bool
+printable(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+has_space(struct span text)
+{
+	return span_chr(text, ' ') >= 0;
+}
+
+void
+envelope_init(struct envelope *envelope, struct span sender, int64_t created)
+{
+	*envelope = (struct envelope){ .created = created, .sender = span_dup(sender), .uid = -1 };
+}
+
+void
+envelope_free(struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->count; i++) {
+		free(envelope->recipients[i].address);
+		free(envelope->recipients[i].orcpt);
+	}
+	free(envelope->recipients);
+	free(envelope->sender);
+	free(envelope->envid);
+	free(envelope->client);
+	free(envelope->account);
+	free(envelope->drop);
+	*envelope = (struct envelope){ .uid = -1 };
+}
+
+int
+envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify)
+{
+	struct envelope_recipient *recipient;
+
+	if (envelope->count >= ENVELOPE_RECIPIENTS_MAX || address.len > ENVELOPE_ADDRESS_MAX || orcpt.len > ENVELOPE_XTEXT_MAX)
+		return -EMSGSIZE;
+	if (address.len == 0 || !printable(address) || !printable(orcpt) || has_space(orcpt) || notify > 15)
+		return -EINVAL;
+	/* Grows by doubling; the count is bounded above. */
+	if ((envelope->count & (envelope->count - 1)) == 0)
+		envelope->recipients = xreallocarray(envelope->recipients, envelope->count == 0 ? 1 : envelope->count * 2, sizeof(*recipient));
+	recipient = &envelope->recipients[envelope->count++];
+	*recipient = (struct envelope_recipient){
+		.address = span_dup(address), .orcpt = orcpt.len != 0 ? span_dup(orcpt) : NULL, .notify = notify, .status = ENVELOPE_PENDING,
+	};
+	return 0;
+}
+
+int
+envelope_set(char **field, struct span text)
+{
+	if (text.len > ENVELOPE_XTEXT_MAX)
+		return -EMSGSIZE;
+	if (!printable(text))
+		return -EINVAL;
+	free(*field);
+	*field = text.len != 0 ? span_dup(text) : NULL;
+	return 0;
+}
+
+/* --- writing --- */
+
+static const char *const body_names[] = { [ENVELOPE_7BIT] = "7BIT", [ENVELOPE_8BITMIME] = "8BITMIME" };
+static const char *const ret_names[] = { [ENVELOPE_RET_FULL] = "FULL", [ENVELOPE_RET_HDRS] = "HDRS" };
+static const char notify_letters[] = "NSFD";
+
+static int
+put_optional(struct buf *out, const char *key, const char *value)
+{
+	if (value == NULL)
+		return 0;
+	return printable(span_of(value)) ? buf_fmt(out, "%s %s\n", key, value) : -EINVAL;
+}
+
+static void
+put_notify(struct buf *out, uint8_t notify)
+{
+	if (notify == 0)
+		(void)buf_char(out, '-');
+	for (unsigned i = 0; i < 4; i++)
+		if ((notify & (1u << i)) != 0)
+			(void)buf_char(out, notify_letters[i]);
+}
+
+static int
+put_recipient(struct buf *out, struct envelope_recipient *recipient)
+{
+	(void)buf_str(out, "to ");
+	recipient->status_at = out->len;
+	(void)buf_char(out, recipient->status);
+	(void)buf_char(out, ' ');
+	put_notify(out, recipient->notify);
+	return buf_fmt(out, " %s %s\n", recipient->orcpt != NULL ? recipient->orcpt : "-", recipient->address);
+}
+
+int
+envelope_encode(struct envelope *envelope, struct buf *out)
+{
+	int r;
+
+	if (envelope->count == 0 || !printable(span_of(envelope->sender)))
+		return -EINVAL;
+	(void)buf_fmt(out, FIRST_LINE "\ncreated %lld\n", (long long)envelope->created);
+	if (envelope->release != 0)
+		(void)buf_fmt(out, "release %lld\n", (long long)envelope->release);
+	(void)buf_fmt(out, "from %s\n", envelope->sender);
+	if (envelope->body != ENVELOPE_7BIT)
+		(void)buf_fmt(out, "body %s\n", body_names[envelope->body]);
+	if (envelope->smtputf8)
+		(void)buf_str(out, "smtputf8 yes\n");
+	if (envelope->ret != ENVELOPE_RET_NONE)
+		(void)buf_fmt(out, "ret %s\n", ret_names[envelope->ret]);
+	r = put_optional(out, "envid", envelope->envid);
+	if (r == 0)
+		r = put_optional(out, "client", envelope->client);
+	if (r == 0)
+		r = put_optional(out, "account", envelope->account);
+	if (r == 0 && envelope->uid >= 0)
+		(void)buf_fmt(out, "uid %lld\n", (long long)envelope->uid);
+	if (r == 0)
+		r = put_optional(out, "drop", envelope->drop);
+	for (size_t i = 0; r == 0 && i < envelope->count; i++)
+		r = put_recipient(out, &envelope->recipients[i]);
+	if (r == 0)
+		(void)buf_char(out, '\n');
+	return r == 0 && out->overflow ? -EMSGSIZE : r;
+}
+
+/* --- reading --- */
+
+enum field {
+	FIELD_CREATED, FIELD_RELEASE, FIELD_FROM, FIELD_BODY, FIELD_SMTPUTF8, FIELD_RET, FIELD_ENVID, FIELD_CLIENT, FIELD_ACCOUNT, FIELD_UID,
+	FIELD_DROP, FIELD_TO, FIELD_COUNT,
+};
+static const char *const field_names[FIELD_COUNT] = {
+	"created", "release", "from", "body", "smtputf8", "ret", "envid", "client", "account", "uid", "drop", "to",
+};
+
+static bool
+take_number(struct span value, int64_t max, int64_t *ret_number)
+{
+	uint64_t number;
+
+	if (span_to_u64(value, (uint64_t)max, &number) < 0)
+		return false;
+	*ret_number = (int64_t)number;
+	return true;
+}
+
+static bool
+take_text(struct span value, size_t max, char **ret_text)
+{
+	if (value.len == 0 || value.len > max)
+		return false;
+	*ret_text = span_dup(value);
+	return true;
+}
+
+static bool
+take_name(struct span value, const char *const *names, unsigned first, unsigned last, unsigned *ret_index)
+{
+	for (unsigned i = first; i <= last; i++)
+		if (span_eq(value, span_of(names[i]))) {
+			*ret_index = i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_notify(struct span word, uint8_t *ret_notify)
+{
+	*ret_notify = 0;
+	if (span_eq(word, SPAN("-")))
+		return true;
+	for (size_t i = 0; i < word.len; i++) {
+		ptrdiff_t bit = span_chr(SPAN("NSFD"), word.ptr[i]);
+
+		if (bit < 0 || (*ret_notify & (1u << bit)) != 0)
+			return false;
+		*ret_notify |= (uint8_t)(1u << bit);
+	}
+	return word.len != 0;
+}
+
+/* "P - - address"; `at` is where value stands in the file. */
+static bool
+take_recipient(struct span value, size_t at, struct envelope *envelope)
+{
+	struct span status, notify_word, orcpt;
+	uint8_t notify;
+
+	if (!span_split(&value, ' ', &status) || status.len != 1 || span_chr(SPAN("PWDRF"), status.ptr[0]) < 0 ||
+	    !span_split(&value, ' ', &notify_word) || !take_notify(notify_word, &notify) || !span_split(&value, ' ', &orcpt))
+		return false;
+	if (span_eq(orcpt, SPAN("-")))
+		orcpt = SPAN_NULL;
+	else if (orcpt.len == 0)
+		return false;
+	if (envelope_add(envelope, value, orcpt, notify) < 0)
+		return false;
+	envelope->recipients[envelope->count - 1].status = status.ptr[0];
+	envelope->recipients[envelope->count - 1].status_at = at;
+	return true;
+}
+
+static bool
+take_field(enum field field, struct span value, size_t at, struct envelope *envelope)
+{
+	unsigned index;
+
+	switch (field) {
+	case FIELD_CREATED: return take_number(value, INT64_MAX, &envelope->created);
+	case FIELD_RELEASE: return take_number(value, INT64_MAX, &envelope->release);
+	case FIELD_UID: return take_number(value, UINT32_MAX, &envelope->uid);
+	case FIELD_FROM:
+		if (value.len > ENVELOPE_ADDRESS_MAX)
+			return false;
+		envelope->sender = span_dup(value);
+		return true;
+	case FIELD_BODY:
+		if (!take_name(value, body_names, ENVELOPE_7BIT, ENVELOPE_8BITMIME, &index))
+			return false;
+		envelope->body = (enum envelope_body)index;
+		return true;
+	case FIELD_RET:
+		if (!take_name(value, ret_names, ENVELOPE_RET_FULL, ENVELOPE_RET_HDRS, &index))
+			return false;
+		envelope->ret = (enum envelope_ret)index;
+		return true;
+	case FIELD_SMTPUTF8:
+		envelope->smtputf8 = true;
+		return span_eq(value, SPAN("yes"));
+	case FIELD_ENVID: return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
+	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
+	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
+	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
+	case FIELD_TO: return take_recipient(value, at, envelope);
+	case FIELD_COUNT: break;
+	}
+	return false;
+}
+
+static bool
+take_line(struct span line, size_t at, unsigned *seen, struct envelope *envelope)
+{
+	ptrdiff_t space = span_chr(line, ' ');
+	struct span key, value;
+
+	if (space < 0 || !printable(line))
+		return false;
+	key = span_make(line.ptr, (size_t)space);
+	value = span_skip(line, (size_t)space + 1);
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		if (span_eq(key, span_of(field_names[i]))) {
+			if (i != FIELD_TO && (*seen & (1u << i)) != 0)
+				return false;
+			*seen |= 1u << i;
+			return take_field((enum field)i, value, at + (size_t)space + 1, envelope);
+		}
+	return false;
+}
+
+int
+envelope_decode(struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line)
+{
+	const unsigned wanted = (1u << FIELD_CREATED) | (1u << FIELD_FROM) | (1u << FIELD_TO);
+	struct envelope envelope = { .uid = -1 };
+	unsigned seen = 0, line_number = 0;
+	size_t at = 0;
+	bool good = true;
+
+	while (good) {
+		ptrdiff_t end = span_chr(span_skip(text, at), '\n');
+		struct span line;
+
+		line_number++;
+		if (end < 0) {
+			envelope_free(&envelope);
+			if (text.len < ENVELOPE_MAX)
+				return 1;
+			good = false;
+			break;
+		}
+		line = span_make(text.ptr + at, (size_t)end);
+		if (line_number == 1)
+			good = span_eq(line, SPAN(FIRST_LINE));
+		else if (line.len == 0)
+			break;
+		else
+			good = at + line.len < ENVELOPE_MAX && take_line(line, at, &seen, &envelope);
+		at += line.len + 1;
+	}
+	if (!good || (seen & wanted) != wanted) {
+		envelope_free(&envelope);
+		if (ret_line != NULL)
+			*ret_line = line_number;
+		return -EBADMSG;
+	}
+	*ret_envelope = envelope;
+	*ret_len = at + 1;
+	return 0;
+}
