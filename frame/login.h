@@ -52,9 +52,9 @@ struct login_protocol {
 /* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span unread input; the fd is the
  * client's socket (plain) or one end of a socketpair that the login role relays (TLS, or more unread input than a message holds). Its row in <daemon>_msg.def:
  * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's messages: it has this number
- * when the daemon's enum begins with `X_MSG_FIRST = FRAME_MSG_OWN,`. The login role keeps the session's channel open as long as
+ * when the daemon's enum begins with `X_MSG_BEFORE = FRAME_MSG_OWN - 1,`. The login role keeps the session's channel open as long as
  * the session lives, to count the connection, and takes no message from it. */
-#define LOGIN_SESSION_BEGIN (FRAME_MSG_OWN + 1)
+#define LOGIN_SESSION_BEGIN FRAME_MSG_OWN
 struct login_session {
 	bool secure;
 	char client_address[64];
