@@ -16,4 +16,5 @@ frame_SRC := \
 	frame/rate.c \
 	frame/read_file.c \
 	frame/role.c \
-	frame/sasl_parse.c
+	frame/sasl_parse.c \
+	frame/verifier.c
