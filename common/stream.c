@@ -57,6 +57,7 @@ struct stream {
 	int64_t read_since, write_since; /* the last progress, monotonic milliseconds */
 	int64_t wake_at;                 /* when the timer fires; 0: it is not set */
 	int64_t close_at;                /* finishing: the end of patience */
+	void (*finished)(void *context);
 	size_t linger_left;
 
 	int error;
@@ -296,6 +297,14 @@ stream_finish(struct stream *stream)
 	stream->close_at = now_ms() + FINISH_MS;
 	queue_free(&stream->in);
 	wake(stream);
+}
+
+void
+stream_finish_then(struct stream *stream, void (*done)(void *context), void *context)
+{
+	stream_finish(stream);
+	stream->finished = done;
+	stream->context = context;
 }
 
 void
@@ -754,7 +763,12 @@ run_finishing(struct stream *stream)
 			stream->linger_left -= (size_t)got;
 	}
 	if (stream->broken || (stream->fin_sent && stream->no_more_input)) {
+		void (*finished)(void *) = stream->finished;
+		void *context = stream->context;
+
 		(void)stream_free(stream);
+		if (finished != NULL)
+			finished(context);
 		return;
 	}
 	arm(stream);

@@ -42,6 +42,8 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_o
 struct stream *stream_free(struct stream *stream);
 /* Sends what is pending (within the write deadline), says goodbye in TLS, then closes and frees by itself; no callback runs. */
 void stream_finish(struct stream *stream);
+/* The same, and calls done once the stream is gone: for a process that ends with its connection. */
+void stream_finish_then(struct stream *stream, void (*done)(void *context), void *context);
 
 /* Replaces the owner: handing a stream to another part of the program. Unread input is told to the new one. */
 void stream_set_owner(struct stream *stream, const struct stream_ops *ops, void *context);

@@ -282,6 +282,35 @@ START_TEST(release_gives_unread_input)
 }
 END_TEST
 
+static unsigned finished;
+
+static void
+on_finished(void *context)
+{
+	(*(unsigned *)context)++;
+}
+
+START_TEST(finish_waits_for_the_peer_and_tells)
+{
+	struct stream *stream = open_stream(64, 64);
+	char got[8];
+
+	finished = 0;
+	/* Unread input would make the kernel reset the connection if it were closed at once. */
+	ck_assert_int_eq(write(peer, "unread", 6), 6);
+	ck_assert_int_eq(stream_write(stream, SPAN("last")), 0);
+	stream_finish_then(stream, on_finished, &finished);
+	spin(50);
+	ck_assert_uint_eq(finished, 0);
+	ck_assert_int_eq(read(peer, got, sizeof(got)), 4);
+	ck_assert_int_eq(read(peer, got, sizeof(got)), 0);
+	(void)close(peer);
+	peer = -1;
+	spin(50);
+	ck_assert_uint_eq(finished, 1);
+}
+END_TEST
+
 static unsigned spliced_done;
 
 static void
@@ -360,6 +389,7 @@ main(void)
 	tcase_add_test(tests, broken_while_paused);
 	tcase_add_test(tests, freed_in_callback);
 	tcase_add_test(tests, release_gives_unread_input);
+	tcase_add_test(tests, finish_waits_for_the_peer_and_tells);
 	tcase_add_test(tests, splices);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
