@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A whole daemon around the login engine, run for real: front, key and login as they are, a toy protocol, a toy auth role and a
+ * toy session. The program is the daemon when it is given arguments, and the test of it when not. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/stream.h"
+#include "frame/login.h"
+#include "tests/unit/common/tls_pair.h"
+
+/* --- the daemon --- */
+
+struct toy_conf {
+	struct fourpost_conf common;
+	struct conf_list listen_toy, listen_toys;
+};
+
+static const struct conf_option toy_rows[] = {
+	CONF_ROW(struct toy_conf, listen_toy, LIST, 0, 8, "", "Plain")
+	CONF_ROW(struct toy_conf, listen_toys, LIST, 0, 8, "", "TLS")
+};
+static const struct conf_table toy_table = { toy_rows, sizeof(toy_rows) / sizeof(*toy_rows), 0 };
+static const struct msg_row toy_messages[] = {
+	{ LOGIN_SESSION_BEGIN, "SESSION_BEGIN", ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD },
+};
+
+static void
+toy_greet(void *state, const struct login_facts *facts, struct buf *out)
+{
+	(void)state;
+	(void)buf_fmt(out, "hello %s\n", facts->secure ? "secure" : "plain");
+}
+
+static enum login_action
+toy_input(void *state, const struct login_facts *facts, struct span input, size_t *ret_used, struct buf *out, struct login_credentials *credentials)
+{
+	ptrdiff_t end = span_chr(input, '\n');
+	struct span line;
+
+	(void)state, (void)facts;
+	if (end < 0)
+		return LOGIN_MORE;
+	line = span_make(input.ptr, (size_t)end);
+	*ret_used = (size_t)end + 1;
+	if (span_eq(line, SPAN("tls"))) {
+		(void)buf_str(out, "go\n");
+		return LOGIN_START_TLS;
+	}
+	if (span_starts(line, SPAN("pass "))) {
+		(void)buf_str(&credentials->user, "u");
+		(void)buf_span(&credentials->password, span_skip(line, 5));
+		return LOGIN_AUTHENTICATE;
+	}
+	(void)buf_str(out, "what\n");
+	return span_eq(line, SPAN("bye")) ? LOGIN_CLOSE : LOGIN_AGAIN;
+}
+
+static void
+toy_refused(void *state, uint8_t result, struct buf *out)
+{
+	(void)state;
+	(void)buf_fmt(out, "refused %u\n", result);
+}
+
+static struct span
+toy_handover(const void *state)
+{
+	(void)state;
+	return SPAN("tag");
+}
+
+static const struct login_protocol toy_protocol = {
+	.state_size = 1, .greet = toy_greet, .input = toy_input, .refused = toy_refused, .handover = toy_handover, .timed_out = "too slow\n",
+	.unavailable = "unavailable\n", .too_many = "too many\n", .timeout = 1, .line_max = 12000, .too_long = "too long\n", .failures_max = 2,
+};
+
+static int
+toy_login(struct proc *proc)
+{
+	return login_run(proc, &toy_protocol, 8, 6);
+}
+
+static int
+toy_on_auth(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct msg_reader body = msg_read(msg);
+	struct msg_writer reply;
+	struct span password;
+
+	(void)context, (void)msg_get_span(&body);
+	password = msg_get_span(&body);
+	if (span_eq(password, SPAN("silence")))
+		return 0;
+	if (span_eq(password, SPAN("die")))
+		_exit(1);
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, span_eq(password, SPAN("good")) || span_eq(password, SPAN("nospawn")) ? AUTH_OK : AUTH_BAD);
+	msg_put_u64(&reply, span_eq(password, SPAN("good")) ? 7 : 8);
+	msg_put_span(&reply, SPAN("u@d.test"));
+	return msg_send(channel, MSG_AUTH_RESULT, msg->id, &reply, -1);
+}
+
+static int
+toy_on_worker(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct msg_reader body = msg_read(msg);
+	struct msg_writer reply;
+
+	msg_writer_init(&reply);
+	if (msg_get_u64(&body) != 7) {
+		msg_put_u8(&reply, LOOKUP_UNKNOWN);
+		return msg_send(channel, MSG_WORKER_REFUSED, msg->id, &reply, -1);
+	}
+	msg_put_u8(&reply, ROLE_FRONT);
+	msg_put_u32(&reply, 1000001);
+	msg_put_span(&reply, SPAN("u@d.test"));
+	msg_put_span(&reply, SPAN("d.test/u"));
+	return msg_send(proc->parent, MSG_SPAWN, msg->id, &reply, -1);
+}
+
+static int
+toy_on_drop(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	(void)channel, (void)msg, (void)context;
+	return 0;
+}
+
+static void
+toy_peer_gone(struct proc *proc, uint8_t role)
+{
+	(void)proc, (void)role;
+}
+
+static int
+toy_auth(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = {
+		{ MSG_AUTH, toy_on_auth }, { MSG_WORKER_BY_GRANT, toy_on_worker }, { MSG_GRANT_DROP, toy_on_drop },
+	};
+	struct jail jail = { .root = proc->common->empty_dir };
+
+	proc->handlers = handlers;
+	proc->handler_count = 3;
+	proc->peer_gone = toy_peer_gone;
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+static void
+toy_finished(void *context)
+{
+	proc_exit(context, 0);
+}
+
+static void
+toy_readable(struct stream *stream, void *context)
+{
+	struct span input = stream_input(stream);
+
+	if (span_find(input, SPAN("quit\n")) >= 0) {
+		(void)stream_write(stream, SPAN("farewell\n"));
+		stream_finish_then(stream, toy_finished, context);
+		return;
+	}
+	(void)stream_write(stream, input);
+	stream_consume(stream, input.len);
+}
+
+static void
+toy_ended(struct stream *stream, void *context, enum stream_end end)
+{
+	(void)end;
+	stream_finish_then(stream, toy_finished, context);
+}
+
+static int
+toy_on_begin(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	static const struct stream_ops ops = { toy_readable, NULL, NULL, toy_ended };
+	struct proc *proc = context;
+	struct login_session begin;
+	struct stream *stream;
+	struct buf hello = BUF_INIT(1000);
+
+	(void)channel;
+	if (login_session_read(msg, &begin) < 0)
+		return -EBADMSG;
+	(void)buf_fmt(&hello, "session %s %s %.*s %s\n", begin.secure ? "secure" : "plain", begin.client_address, (int)begin.handover.len, begin.handover.ptr,
+	    proc->account);
+	stream = stream_new(proc->base, begin.fd, &ops, proc, 1 << 16, 1 << 20);
+	stream_preload(stream, begin.input);
+	(void)stream_write(stream, buf_get(&hello));
+	buf_free(&hello);
+	return 0;
+}
+
+static int
+toy_session(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { LOGIN_SESSION_BEGIN, toy_on_begin } };
+	struct jail jail = { .paths = { { proc->account_dir, JAIL_PATH_WRITE } } };
+
+	proc->handlers = handlers;
+	proc->handler_count = 1;
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+static const struct role toy_roles[] = {
+	{ .id = ROLE_FRONT, .name = "login", .run = toy_login, .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) },
+	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
+	{ .id = ROLE_AUTH, .name = "auth", .run = toy_auth },
+	{ .id = ROLE_WORKER, .name = "session", .run = toy_session, .spawned_by = ROLE_BIT(ROLE_FRONT) },
+};
+static const struct role_listener toy_listeners[] = {
+	{ offsetof(struct toy_conf, listen_toy), 1, "toy", false }, { offsetof(struct toy_conf, listen_toys), 2, "toys", true },
+};
+static const struct daemon toy = {
+	.name = "toylogind", .number = 8, .roles = toy_roles, .role_count = 4, .listeners = toy_listeners, .listener_count = 2,
+	.messages = toy_messages, .message_count = 1, .conf_table = &toy_table, .conf_size = sizeof(struct toy_conf),
+};
+
+/* --- the test: a daemon for all cases --- */
+
+static char folder[] = "/tmp/test_login.XXXXXX";
+static const char *program;
+static pid_t pid;
+static uint16_t port;
+static SSL_CTX *client_context;
+
+struct client {
+	int fd;
+	SSL *ssl;
+};
+
+static struct client
+open_client(uint16_t to)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(to), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct timeval patience = { 20, 0 };
+	struct client client = { socket(AF_INET, SOCK_STREAM, 0), NULL };
+
+	(void)setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(client.fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		(void)close(client.fd);
+		client.fd = -1;
+	}
+	return client;
+}
+
+static void
+shake_hands(struct client *client)
+{
+	client->ssl = SSL_new(client_context);
+	ck_assert_int_eq(SSL_set_fd(client->ssl, client->fd), 1);
+	ck_assert_int_eq(SSL_connect(client->ssl), 1);
+}
+
+static void
+say(const struct client *client, const char *text)
+{
+	int len = (int)strlen(text);
+
+	ck_assert_int_eq(client->ssl != NULL ? SSL_write(client->ssl, text, len) : (int)send(client->fd, text, (size_t)len, MSG_NOSIGNAL), len);
+}
+
+/* Reads exactly this. */
+static void
+hear(const struct client *client, const char *text)
+{
+	char got[512] = "";
+	size_t len = 0;
+
+	while (len < strlen(text)) {
+		int room = (int)(strlen(text) - len), n = client->ssl != NULL ? SSL_read(client->ssl, got + len, room) : (int)recv(client->fd, got + len, (size_t)room, 0);
+
+		ck_assert_msg(n > 0, "expected %s, got %s", text, got);
+		len += (size_t)n;
+	}
+	ck_assert_str_eq(got, text);
+}
+
+static void
+hear_end(const struct client *client)
+{
+	char byte;
+
+	ck_assert_int_le(client->ssl != NULL ? SSL_read(client->ssl, &byte, 1) : (int)recv(client->fd, &byte, 1, 0), 0);
+}
+
+static void
+close_client(struct client *client)
+{
+	SSL_free(client->ssl);
+	(void)close(client->fd);
+}
+
+static void
+write_file(const char *name, const char *text, mode_t mode)
+{
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	(void)fputs(text, file);
+	ck_assert_int_eq(fclose(file), 0);
+	(void)chmod(path, mode);
+}
+
+/* Two free ports in a row, or nearly always so. */
+static uint16_t
+free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	(void)close(fd);
+	return ntohs(address.sin_port) & 0xfffe;
+}
+
+static void
+start_daemon(void)
+{
+	char conf[1024], path[128], *certificate, *key;
+	struct timespec moment = { 0, 50000000 };
+
+	make_pair("EC", &certificate, &key);
+	write_file("cert.pem", certificate, 0644);
+	write_file("key.pem", key, 0600);
+	free(certificate);
+	free(key);
+	port = free_port();
+	(void)snprintf(conf, sizeof(conf),
+	    "role_uid_base = 61000;\nempty_dir = \"%s/empty\";\naccounts_dir = \"%s/mail\";\ntls_certificate = \"%s/cert.pem\";\n"
+	    "tls_key = \"%s/key.pem\";\nhostname = \"h\";\nlisten_toy = [ \"127.0.0.1:%u\" ];\nlisten_toys = [ \"127.0.0.1:%u\" ];\n",
+	    folder, folder, folder, folder, port, port + 1U);
+	write_file("conf", conf, 0644);
+	(void)snprintf(path, sizeof(path), "%s/conf", folder);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		char log[128];
+
+		(void)snprintf(log, sizeof(log), "%s/log", folder);
+		if (freopen(log, "w", stderr) == NULL)
+			_exit(126);
+		(void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+		(void)execl(program, program, "-v", "-C", path, (char *)NULL);
+		_exit(127);
+	}
+	for (unsigned tries = 0; tries < 200; tries++) {
+		struct client client = open_client((uint16_t)(port + 1));
+
+		if (client.fd >= 0) {
+			close_client(&client);
+			return;
+		}
+		(void)nanosleep(&moment, NULL);
+	}
+	ck_abort_msg("the daemon does not answer");
+}
+
+static void
+stop_daemon(void)
+{
+	int status;
+
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+START_TEST(plain_login_hands_the_socket_over)
+{
+	struct client client = open_client(port);
+
+	hear(&client, "hello plain\n");
+	/* All at once: what stands behind the password is the session's. */
+	say(&client, "x\npass good\nfirst\nsecond\n");
+	hear(&client, "what\nsession plain 127.0.0.1 tag u@d.test\nfirst\nsecond\n");
+	say(&client, "quit\n");
+	hear(&client, "farewell\n");
+	hear_end(&client);
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(tls_login_is_relayed)
+{
+	struct client client = open_client((uint16_t)(port + (_i == 0)));
+
+	if (_i == 1) {
+		hear(&client, "hello plain\n");
+		say(&client, "tls\n");
+		hear(&client, "go\n");
+	}
+	shake_hands(&client);
+	if (_i == 0)
+		hear(&client, "hello secure\n");
+	say(&client, "pass good\nfirst\n");
+	hear(&client, "session secure 127.0.0.1 tag u@d.test\nfirst\n");
+	for (unsigned i = 0; i < 100; i++) {
+		say(&client, "to and fro\n");
+		hear(&client, "to and fro\n");
+	}
+	say(&client, "quit\n");
+	hear(&client, "farewell\n");
+	hear_end(&client);
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(wrong_passwords_end_it)
+{
+	struct client client = open_client(port);
+
+	hear(&client, "hello plain\n");
+	say(&client, "pass bad\nx\npass bad\nx\n");
+	hear(&client, "refused 1\nwhat\nrefused 1\ntoo many\n");
+	hear_end(&client);
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(plaintext_behind_starttls_is_dropped)
+{
+	struct client client = open_client(port);
+
+	hear(&client, "hello plain\n");
+	say(&client, "tls\npass good\n");
+	hear(&client, "go\n");
+	hear_end(&client);
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(no_session)
+{
+	struct client client = open_client(port);
+
+	hear(&client, "hello plain\n");
+	say(&client, "pass nospawn\n");
+	hear(&client, "unavailable\n");
+	hear_end(&client);
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(silence_and_endless_lines)
+{
+	struct client client = open_client(port);
+	char much[13000];
+
+	hear(&client, "hello plain\n");
+	hear(&client, "too slow\n");
+	hear_end(&client);
+	close_client(&client);
+	client = open_client(port);
+	hear(&client, "hello plain\n");
+	memset(much, 'a', sizeof(much));
+	much[sizeof(much) - 1] = '\0';
+	say(&client, much);
+	hear(&client, "too long\n");
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(dribbling_ends)
+{
+	struct client client = open_client(port);
+	struct timespec moment = { 0, 300000000 };
+	unsigned sent = 0;
+
+	hear(&client, "hello plain\n");
+	/* A byte now and then keeps the silence away, but not the end of all patience: 5 s. */
+	while (sent < 40 && send(client.fd, "a", 1, MSG_NOSIGNAL) == 1) {
+		struct pollfd wait = { client.fd, POLLIN, 0 };
+
+		if (poll(&wait, 1, 0) == 1)
+			break;
+		sent++;
+		(void)nanosleep(&moment, NULL);
+	}
+	ck_assert_uint_ge(sent, 10);
+	ck_assert_uint_lt(sent, 30);
+	hear(&client, "too slow\n");
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(limits_count_sessions_too)
+{
+	struct client clients[6], other;
+	struct timespec moment = { 0, 300000000 };
+
+	for (size_t i = 0; i < 6; i++) {
+		clients[i] = open_client(port);
+		hear(&clients[i], "hello plain\n");
+		say(&clients[i], "pass good\n");
+		hear(&clients[i], "session plain 127.0.0.1 tag u@d.test\n");
+	}
+	other = open_client(port);
+	hear(&other, "too many\n");
+	hear_end(&other);
+	close_client(&other);
+	for (size_t i = 0; i < 6; i++)
+		close_client(&clients[i]);
+	(void)nanosleep(&moment, NULL);
+	other = open_client(port);
+	hear(&other, "hello plain\n");
+	close_client(&other);
+}
+END_TEST
+
+START_TEST(auth_that_dies_is_told_and_comes_back)
+{
+	struct client client = open_client(port);
+
+	hear(&client, "hello plain\n");
+	say(&client, "pass die\n");
+	hear(&client, "refused 3\n");
+	close_client(&client);
+	for (unsigned tries = 0; tries < 50; tries++) {
+		struct timespec moment = { 0, 100000000 };
+		char reply[8] = "";
+
+		client = open_client(port);
+		hear(&client, "hello plain\n");
+		say(&client, "pass good\n");
+		ck_assert_int_eq(recv(client.fd, reply, 7, MSG_WAITALL), 7);
+		close_client(&client);
+		if (strcmp(reply, "session") == 0)
+			return;
+		(void)nanosleep(&moment, NULL);
+	}
+	ck_abort_msg("auth did not come back");
+}
+END_TEST
+
+START_TEST(key_that_dies_comes_back)
+{
+	char command[128];
+	struct timespec moment = { 0, 500000000 };
+	struct client client;
+
+	(void)snprintf(command, sizeof(command), "pkill -9 -P %ld -f 'toylogind: key'", (long)pid);
+	ck_assert_int_eq(system(command), 0);
+	(void)nanosleep(&moment, NULL);
+	client = open_client((uint16_t)(port + 1));
+	shake_hands(&client);
+	hear(&client, "hello secure\n");
+	close_client(&client);
+}
+END_TEST
+
+START_TEST(an_abandoned_login_is_forgotten)
+{
+	struct client client = open_client(port);
+	struct timespec moment = { 0, 200000000 };
+
+	hear(&client, "hello plain\n");
+	say(&client, "pass silence\n");
+	(void)nanosleep(&moment, NULL);
+	close_client(&client);
+	(void)nanosleep(&moment, NULL);
+	client = open_client(port);
+	hear(&client, "hello plain\n");
+	close_client(&client);
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+	Suite *suite = suite_create("login");
+	TCase *tests = tcase_create("login");
+	static const char *const folders[] = { "empty", "mail" };
+	char command[128];
+	SRunner *runner;
+	int failed;
+
+	if (argc > 1)
+		return daemon_main(&toy, argc, argv);
+	program = argv[0];
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	(void)chmod(folder, 0755);
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(command, sizeof(command), "%s/%s", folder, folders[i]);
+		(void)mkdir(command, 0755);
+	}
+	client_context = SSL_CTX_new(TLS_client_method());
+	runner = srunner_create(suite);
+	tcase_set_timeout(tests, 60);
+	tcase_add_unchecked_fixture(tests, start_daemon, stop_daemon);
+	tcase_add_test(tests, plain_login_hands_the_socket_over);
+	tcase_add_loop_test(tests, tls_login_is_relayed, 0, 2);
+	tcase_add_test(tests, wrong_passwords_end_it);
+	tcase_add_test(tests, plaintext_behind_starttls_is_dropped);
+	tcase_add_test(tests, no_session);
+	tcase_add_test(tests, silence_and_endless_lines);
+	tcase_add_test(tests, dribbling_ends);
+	tcase_add_test(tests, limits_count_sessions_too);
+	tcase_add_test(tests, auth_that_dies_is_told_and_comes_back);
+	tcase_add_test(tests, key_that_dies_comes_back);
+	tcase_add_test(tests, an_abandoned_login_is_forgotten);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	SSL_CTX_free(client_context);
+	if (failed == 0) {
+		(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+		failed = system(command) != 0;
+	} else {
+		(void)printf("log: %s/log\n", folder);
+	}
+	return failed != 0;
+}
