@@ -33,6 +33,7 @@ static const struct conf_table conf_table = { options, sizeof(options) / sizeof(
 
 const struct daemon imapd = {
 	.name = "imapd",
+	.number = 3,
 	.roles = roles,
 	.role_count = sizeof(roles) / sizeof(roles[0]),
 	.listeners = listeners,
