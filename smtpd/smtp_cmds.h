@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the SMTP machine: the table of commands, when each is legal, and replies. */
+#ifndef SMTPD_SMTP_CMDS_H
+#define SMTPD_SMTP_CMDS_H
+
+#include "smtpd/smtp_parse.h"
+#include "smtpd/smtp_state.h"
+
+/* When a command is legal, beside the kinds of listener (enum smtp_kind bits). Checked in this order. */
+enum smtp_when {
+	SMTP_ANYWHERE = SMTP_MX | SMTP_SUBMISSION | SMTP_LMTP,
+	SMTP_WITHOUT_ARGS = 1 << 3,
+	SMTP_AFTER_TLS = 1 << 4,    /* submission: not in the clear, unless plaintext_login */
+	SMTP_AFTER_HELLO = 1 << 5,
+	SMTP_AFTER_AUTH = 1 << 6,   /* submission */
+	SMTP_OUTSIDE_MAIL = 1 << 7, /* no transaction open */
+	SMTP_AFTER_MAIL = 1 << 8,
+	SMTP_AFTER_RCPT = 1 << 9,
+};
+
+struct smtp_row {
+	struct span verb;
+	unsigned when;
+	void (*run)(struct smtp *smtp, struct span args);
+};
+
+extern const struct smtp_row smtp_rows[];
+extern const size_t smtp_row_count;
+
+/* Runs one command line (without CRLF). */
+void smtp_command(struct smtp *smtp, struct span line);
+/* Forgets the transaction. */
+void smtp_reset(struct smtp *smtp);
+/* Goes on with the exchange of AUTH. */
+void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
+
+/* One reply line "code status text". Refusals (4yz, 5yz) are noted for the log; smtp_error counts them, and ends the connection
+ * after too many. */
+void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text);
+/* The replies to EHLO or LHLO. */
+void smtp_reply_hello(struct smtp *smtp);
+/* The reply for a fault of the text after DATA. */
+void smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault);
+/* The trace field for the message that has been opened (RFC 5321 section 4.4). */
+void smtp_put_trace(struct smtp *smtp, const char *date);
+
+#endif

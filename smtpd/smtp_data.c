@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The text after DATA, line by line. */
+#include "smtpd/smtp_data.h"
+
+static void
+fail(struct smtp_data *data, enum smtp_fault fault)
+{
+	if (data->fault == SMTP_FAULT_NONE)
+		data->fault = fault;
+}
+
+static void
+put_line(struct buf *out, struct span line)
+{
+	(void)buf_span(out, line);
+	(void)buf_put(out, "\r\n", 2);
+}
+
+static void
+put_missing(const struct smtp_data *data, struct buf *out)
+{
+	if (!data->mend)
+		return;
+	if (!data->has_date)
+		(void)buf_fmt(out, "Date: %s\r\n", data->date);
+	if (!data->has_message_id)
+		(void)buf_fmt(out, "Message-ID: <%s>\r\n", data->message_id);
+}
+
+/* The name of a header field: printable ASCII and a colon (RFC 5322 section 2.2); blanks before the colon are obsolete syntax. */
+static bool
+is_field(struct span line, struct span *ret_name)
+{
+	ptrdiff_t colon = span_chr(line, ':');
+	struct span name = span_make(line.ptr, colon < 0 ? 0 : (size_t)colon);
+
+	while (name.len != 0 && (name.ptr[name.len - 1] == ' ' || name.ptr[name.len - 1] == '\t'))
+		name.len--;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] <= ' ' || name.ptr[i] > '~')
+			return false;
+	*ret_name = name;
+	return name.len != 0;
+}
+
+static void
+header_line(struct smtp_data *data, struct span line, struct buf *out)
+{
+	struct span name;
+
+	data->header_size += line.len + 2;
+	if (data->header_size > SMTP_HEADER_MAX)
+		fail(data, SMTP_FAULT_HEADER);
+	if (line.len == 0) {
+		put_missing(data, out);
+		data->in_body = true;
+	} else if ((line.ptr[0] == ' ' || line.ptr[0] == '\t') && data->in_field) {
+		if (data->skipping_field)
+			return;
+	} else if (is_field(line, &name)) {
+		data->in_field = true;
+		data->skipping_field = data->mend && span_ieq(name, SPAN("Bcc"));
+		data->has_date |= span_ieq(name, SPAN("Date"));
+		data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
+		if (span_ieq(name, SPAN("Received")) && ++data->hops > data->hops_max)
+			fail(data, SMTP_FAULT_HOPS);
+		if (data->skipping_field)
+			return;
+	} else {
+		/* No header, or the end of one without its empty line: what follows is the body. */
+		put_missing(data, out);
+		put_line(out, SPAN_NULL);
+		data->in_body = true;
+	}
+	put_line(out, line);
+}
+
+/* A whole line without its CRLF. */
+static void
+text_line(struct smtp_data *data, struct span line, struct buf *out)
+{
+	if (line.len == 1 && line.ptr[0] == '.') {
+		if (!data->in_body)
+			put_missing(data, out);
+		data->ended = true;
+		return;
+	}
+	if (line.len != 0 && line.ptr[0] == '.')
+		line = span_skip(line, 1);
+	data->size += line.len + 2;
+	if (data->size > data->size_max)
+		fail(data, SMTP_FAULT_SIZE);
+	if (span_chr(line, '\0') >= 0)
+		fail(data, SMTP_FAULT_NUL);
+	if (data->fault != SMTP_FAULT_NONE)
+		return;
+	if (data->in_body)
+		put_line(out, line);
+	else
+		header_line(data, line, out);
+}
+
+/* The rest of a line that is too long: drops it, up to and without the CR that may belong to its end. */
+static size_t
+skip_long(struct smtp_data *data, struct span input)
+{
+	size_t len = input.len;
+
+	if (len != 0 && input.ptr[len - 1] == '\r')
+		len--;
+	data->size += len;
+	data->in_long_line = true;
+	fail(data, SMTP_FAULT_LONG_LINE);
+	if (data->size > data->size_max)
+		fail(data, SMTP_FAULT_SIZE);
+	return len;
+}
+
+size_t
+smtp_data_input(struct smtp_data *data, struct span input, struct buf *out)
+{
+	size_t taken = 0;
+
+	if (input.len > SMTP_DATA_STEP)
+		input.len = SMTP_DATA_STEP;
+	while (!data->ended && data->fault != SMTP_FAULT_BARE && taken < input.len) {
+		struct span rest = span_skip(input, taken);
+		ptrdiff_t lf = span_chr(rest, '\n');
+		size_t seen = lf < 0 ? rest.len : (size_t)lf;
+		ptrdiff_t cr = span_chr(span_make(rest.ptr, seen), '\r');
+
+		/* A CR must be the last before the LF; at the end of the input the LF may still come. */
+		if ((cr >= 0 && (size_t)cr + 1 != seen) || (lf >= 0 && cr < 0)) {
+			fail(data, SMTP_FAULT_BARE);
+			data->fault = SMTP_FAULT_BARE;
+			break;
+		}
+		if (lf < 0) {
+			if (data->in_long_line || rest.len > SMTP_TEXT_LINE_MAX)
+				taken += skip_long(data, rest);
+			break;
+		}
+		if (data->in_long_line || seen + 1 > SMTP_TEXT_LINE_MAX) {
+			(void)skip_long(data, span_make(rest.ptr, (size_t)cr));
+			data->in_long_line = false;
+		} else {
+			text_line(data, span_make(rest.ptr, (size_t)cr), out);
+		}
+		taken += seen + 1;
+	}
+	return taken;
+}

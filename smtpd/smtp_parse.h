@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Lines of SMTP taken apart: verbs, paths, parameters, xtext. Pure; everything returned is borrowed from the line. */
+#ifndef SMTPD_SMTP_PARSE_H
+#define SMTPD_SMTP_PARSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/span.h"
+
+/* Limits of RFC 5321 section 4.5.3.1; addresses in UTF-8 count in octets too (RFC 6531 section 3.3). */
+#define SMTP_LOCAL_MAX 64
+#define SMTP_DOMAIN_MAX 255
+#define SMTP_PATH_MAX 254
+#define SMTP_PARAMETERS_MAX 16
+
+/* A command line without its CRLF: the verb (letters only) and what follows the first space, outer blanks removed. */
+struct smtp_command {
+	struct span verb, args;
+};
+/* 0 or -EINVAL (no verb, or an octet that no command may hold: a control character, DEL). */
+int smtp_parse_command(struct span line, struct smtp_command *ret_command);
+
+/* The verb is HTTP's: a browser has been tricked into speaking to us. */
+bool smtp_is_http(struct span verb);
+
+/* The name after EHLO or HELO: a domain or an address literal, loosely (hosts send all sorts), but nothing that would harm a trace
+ * field: visible ASCII without ( ) < > " \, or UTF-8. */
+bool smtp_is_helo(struct span name);
+
+/* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO". A space behind the colon and missing angle
+ * brackets are forgiven as most senders' mistakes. A source route is dropped (RFC 5321 appendix C).
+ * *ret_mailbox is what stands between the brackets, empty for <>. 0, -EINVAL (syntax), -EMSGSIZE (too long). */
+int smtp_parse_path(struct span *args, struct span keyword, struct span *ret_mailbox);
+
+enum smtp_mailbox {
+	SMTP_MAILBOX_BAD,
+	SMTP_MAILBOX_TOO_LONG,
+	SMTP_MAILBOX_LOCAL, /* no domain: "postmaster" */
+	SMTP_MAILBOX_ASCII,
+	SMTP_MAILBOX_UTF8,  /* wants SMTPUTF8 */
+};
+/* Checks a mailbox (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and finds its two parts (may be NULL). */
+enum smtp_mailbox smtp_check_mailbox(struct span mailbox, struct span *ret_local, struct span *ret_domain);
+
+/* Takes the next esmtp-param off *args: KEY or KEY=value. False at the end; a malformed one yields an empty key. */
+bool smtp_next_parameter(struct span *args, struct span *ret_key, struct span *ret_value);
+
+/* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */
+bool smtp_is_xtext(struct span text, size_t max);
+/* "SUCCESS,FAILURE,DELAY" or "NEVER" to bits of enum envelope_notify: 0 or -EINVAL. */
+int smtp_parse_notify(struct span value, uint8_t *ret_notify);
+/* "addr-type;xtext" (RFC 3461 section 4.2; utf-8 of RFC 6533 section 3 as well). */
+bool smtp_is_orcpt(struct span value);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the server says, with enhanced status codes (RFC 2034, RFC 3463), and the trace field. */
+#include <stdarg.h>
+#include <inttypes.h>
+
+#include "smtpd/smtp_cmds.h"
+
+static void
+note(struct smtp *smtp, unsigned code)
+{
+	smtp->refused = code >= 400;
+	smtp->refused_at = smtp->out.len;
+}
+
+void
+smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...)
+{
+	va_list args;
+
+	note(smtp, code);
+	(void)buf_fmt(&smtp->out, "%u ", code);
+	if (status != NULL)
+		(void)buf_fmt(&smtp->out, "%s ", status);
+	va_start(args, format);
+	(void)buf_vfmt(&smtp->out, format, args);
+	va_end(args);
+	(void)buf_put(&smtp->out, "\r\n", 2);
+}
+
+void
+smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text)
+{
+	smtp_reply(smtp, code, status, "%s", text);
+	/* LMTP clients are programs of this site's. */
+	if (smtp->kind != SMTP_LMTP && ++smtp->errors > smtp->settings->errors_max)
+		smtp_hang_up(smtp, "4.7.0", "Too many errors");
+}
+
+void
+smtp_hang_up(struct smtp *smtp, const char *status, const char *text)
+{
+	smtp_reply(smtp, 421, status, "%s %s", smtp->settings->hostname, text);
+	smtp->phase = SMTP_ENDED;
+	smtp->action = SMTP_CLOSE;
+}
+
+static bool
+may_log_in(const struct smtp *smtp)
+{
+	return smtp->kind == SMTP_SUBMISSION && smtp->account == NULL && (smtp->tls[0] != '\0' || smtp->settings->plaintext_login);
+}
+
+void
+smtp_reply_hello(struct smtp *smtp)
+{
+	struct buf *out = &smtp->out;
+
+	note(smtp, 250);
+	(void)buf_fmt(out, "250-%s\r\n", smtp->settings->hostname);
+	(void)buf_str(out, "250-PIPELINING\r\n");
+	(void)buf_fmt(out, "250-SIZE %" PRIu64 "\r\n", smtp->settings->size_max);
+	if (smtp->kind != SMTP_LMTP && smtp->tls[0] == '\0' && smtp->settings->tls)
+		(void)buf_str(out, "250-STARTTLS\r\n");
+	if (may_log_in(smtp))
+		(void)buf_str(out, "250-AUTH PLAIN LOGIN\r\n");
+	(void)buf_str(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+}
+
+void
+smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
+{
+	static const struct {
+		unsigned code;
+		const char *status, *text;
+	} replies[] = {
+		[SMTP_FAULT_BARE] = { 550, "5.6.0", "Bare CR or LF in the message: lines end with CRLF (RFC 5321 section 2.3.8)" },
+		[SMTP_FAULT_NUL] = { 550, "5.6.0", "NUL in the message (RFC 5321 section 2.3.8)" },
+		[SMTP_FAULT_LONG_LINE] = { 554, "5.6.0", "A line of the message is too long (RFC 5321 section 4.5.3.1.6)" },
+		[SMTP_FAULT_HEADER] = { 552, "5.3.4", "The header of the message is too big" },
+		[SMTP_FAULT_HOPS] = { 554, "5.4.6", "Too many Received fields: this message goes round in circles" },
+		[SMTP_FAULT_SIZE] = { 552, "5.3.4", "The message is too big" },
+		[SMTP_FAULT_NO_SPACE] = { 452, "4.3.1", "No space left to store the message: try again later" },
+		[SMTP_FAULT_WRITE] = { 451, "4.3.0", "The message could not be stored: try again later" },
+	};
+
+	smtp_reply(smtp, replies[fault].code, replies[fault].status, "%s", replies[fault].text);
+}
+
+/* ESMTPSA and the like (RFC 3848, RFC 6531 section 4.3). */
+static void
+put_protocol(const struct smtp *smtp, struct buf *out)
+{
+	(void)buf_str(out, smtp->envelope.smtputf8 ? "UTF8" : smtp->extended && smtp->kind != SMTP_LMTP ? "E" : "");
+	(void)buf_str(out, smtp->kind == SMTP_LMTP ? "LMTP" : "SMTP");
+	/* "SMTP" alone has no variants. */
+	if (smtp->extended && smtp->tls[0] != '\0')
+		(void)buf_char(out, 'S');
+	if (smtp->extended && smtp->account != NULL)
+		(void)buf_char(out, 'A');
+}
+
+void
+smtp_put_trace(struct smtp *smtp, const char *date)
+{
+	struct buf *out = &smtp->message;
+	bool v6 = span_chr(span_of(smtp->client), ':') >= 0;
+
+	(void)buf_fmt(out, "Received: from %s ([%s%s])\r\n", smtp->helo, v6 ? "IPv6:" : "", smtp->client);
+	(void)buf_fmt(out, "\tby %s (Fourpost) with ", smtp->settings->hostname);
+	put_protocol(smtp, out);
+	(void)buf_fmt(out, " id %s", smtp->queue_id);
+	if (smtp->tls[0] != '\0')
+		(void)buf_fmt(out, "\r\n\t(%s)", smtp->tls);
+	/* With several recipients "for" would tell one of the others. */
+	if (smtp->envelope.count == 1)
+		(void)buf_fmt(out, "\r\n\tfor <%s>", smtp->envelope.recipients[0].address);
+	(void)buf_fmt(out, ";\r\n\t%s\r\n", date);
+}

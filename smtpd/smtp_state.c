@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The SMTP machine: cuts input into lines, feeds commands, SASL or text, and takes the owner's answers. */
+#include "smtpd/smtp_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "smtpd/smtp_cmds.h"
+
+/* Replies of one call: LMTP answers once for each recipient. */
+#define OUT_MAX (4 << 20)
+/* What one call can put out, with the trace field before it and mended header behind. */
+#define MESSAGE_MAX (2 * SMTP_DATA_STEP + 16384)
+
+void
+smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind, const char *client)
+{
+	*smtp = (struct smtp){ .settings = settings, .kind = kind, .first = true };
+	(void)snprintf(smtp->client, sizeof(smtp->client), "%s", client);
+	buf_init(&smtp->out, OUT_MAX);
+	buf_init(&smtp->message, MESSAGE_MAX);
+	buf_init(&smtp->user, SASL_USER_MAX);
+	buf_init(&smtp->password, SASL_PASSWORD_MAX);
+}
+
+void
+smtp_reset(struct smtp *smtp)
+{
+	if (smtp->in_mail)
+		envelope_free(&smtp->envelope);
+	smtp->in_mail = false;
+	free(smtp->rcpt.address);
+	free(smtp->rcpt.orcpt);
+	free(smtp->queue_id);
+	free(smtp->message_id);
+	free(smtp->date);
+	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date = NULL;
+	smtp->size_told = 0;
+	buf_clear(&smtp->message);
+}
+
+void
+smtp_free(struct smtp *smtp)
+{
+	smtp_reset(smtp);
+	buf_free(&smtp->out);
+	buf_free(&smtp->message);
+	buf_wipe(&smtp->user);
+	buf_wipe(&smtp->password);
+	free(smtp->helo);
+	free(smtp->account);
+}
+
+void
+smtp_greet(struct smtp *smtp)
+{
+	smtp_reply(smtp, 220, NULL, "%s %s Fourpost", smtp->settings->hostname, smtp->kind == SMTP_LMTP ? "LMTP" : "ESMTP");
+}
+
+void
+smtp_secured(struct smtp *smtp, const char *tls)
+{
+	(void)snprintf(smtp->tls, sizeof(smtp->tls), "%s", tls);
+	/* Nothing that was said in the clear counts any more (RFC 3207 section 4.2). */
+	smtp_reset(smtp);
+	free(smtp->helo);
+	smtp->helo = NULL;
+	smtp->greeted = smtp->extended = false;
+	if (smtp->awaited == SMTP_START_TLS)
+		smtp->awaited = SMTP_NOTHING;
+}
+
+bool
+smtp_is_ready(const struct smtp *smtp)
+{
+	return smtp->action == SMTP_NOTHING && smtp->awaited == SMTP_NOTHING && smtp->phase != SMTP_ENDED;
+}
+
+void
+smtp_acted(struct smtp *smtp)
+{
+	if (smtp->action != SMTP_ABORT && smtp->action != SMTP_CLOSE)
+		smtp->awaited = smtp->action;
+	smtp->action = SMTP_NOTHING;
+}
+
+/* --- lines --- */
+
+static void
+bad_line(struct smtp *smtp, const char *text)
+{
+	smtp_error(smtp, 500, "5.5.2", text);
+}
+
+/* A line of commands is bounded before it is whole. */
+static size_t
+line_max(const struct smtp *smtp, struct span input)
+{
+	return smtp->phase == SMTP_SASL || span_istarts(input, SPAN("AUTH ")) ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAX;
+}
+
+static void
+remember(struct smtp *smtp, struct span line)
+{
+	if (span_istarts(line, SPAN("AUTH")))
+		line = span_take(&line, 10); /* not what follows the mechanism */
+	(void)snprintf(smtp->line, sizeof(smtp->line), "%.*s", line.len < sizeof(smtp->line) ? (int)line.len : (int)sizeof(smtp->line) - 1, line.ptr);
+}
+
+static size_t
+take_line(struct smtp *smtp, struct span input)
+{
+	ptrdiff_t lf = span_chr(input, '\n');
+	size_t max = line_max(smtp, input);
+	struct span line = input;
+
+	if (lf < 0 && input.len < max)
+		return 0;
+	if (lf < 0) {
+		/* What will be no command anyway need not be kept. */
+		if (!smtp->skipping_line)
+			bad_line(smtp, "The line is too long");
+		smtp->skipping_line = true;
+		return input.len;
+	}
+	if (smtp->skipping_line) {
+		smtp->skipping_line = false;
+		return (size_t)lf + 1;
+	}
+	line.len = (size_t)lf;
+	if (line.len == 0 || line.ptr[line.len - 1] != '\r') {
+		bad_line(smtp, "Lines end with CRLF");
+		return (size_t)lf + 1;
+	}
+	line.len--;
+	if (line.len + 2 > max) {
+		bad_line(smtp, "The line is too long");
+	} else if (smtp->phase == SMTP_SASL) {
+		smtp->commands++;
+		smtp_sasl_result(smtp, sasl_line(&smtp->sasl, line, &smtp->user, &smtp->password));
+	} else {
+		remember(smtp, line);
+		smtp_command(smtp, line);
+	}
+	return (size_t)lf + 1;
+}
+
+/* --- the text of a message --- */
+
+static void
+answer_text(struct smtp *smtp, enum smtp_fault fault)
+{
+	/* RFC 2033 section 4.2: one reply for each recipient that was taken. */
+	size_t replies = smtp->kind == SMTP_LMTP ? smtp->envelope.count : 1;
+
+	for (size_t i = 0; i < replies; i++)
+		if (fault != SMTP_FAULT_NONE)
+			smtp_reply_fault(smtp, fault);
+		else if (smtp->kind == SMTP_LMTP)
+			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s", smtp->envelope.recipients[i].address, smtp->queue_id);
+		else
+			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
+}
+
+static size_t
+take_text(struct smtp *smtp, struct span input)
+{
+	struct smtp_data *data = &smtp->data;
+	size_t taken = smtp_data_input(data, input, &smtp->message);
+
+	if (data->fault == SMTP_FAULT_BARE || (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
+		/* Where this text ends the two sides may not agree, or it does not end: nothing behind it may be taken for a command. */
+		answer_text(smtp, data->fault);
+		smtp->phase = SMTP_ENDED;
+		smtp->action = SMTP_CLOSE;
+		return input.len;
+	}
+	if (data->fault != SMTP_FAULT_NONE)
+		buf_clear(&smtp->message);
+	if (!data->ended)
+		return taken;
+	smtp->phase = SMTP_COMMANDS;
+	(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
+	if (data->fault == SMTP_FAULT_NONE) {
+		smtp->action = SMTP_COMMIT;
+	} else {
+		answer_text(smtp, data->fault);
+		smtp_reset(smtp);
+		smtp->action = SMTP_ABORT;
+	}
+	return taken;
+}
+
+size_t
+smtp_input(struct smtp *smtp, struct span input)
+{
+	smtp->refused = false;
+	if (!smtp_is_ready(smtp) || input.len == 0)
+		return 0;
+	return smtp->phase == SMTP_TEXT ? take_text(smtp, input) : take_line(smtp, input);
+}
+
+/* --- the owner's answers --- */
+
+static bool
+answers(struct smtp *smtp, enum smtp_action action)
+{
+	smtp->refused = false;
+	if (smtp->awaited != action)
+		return false;
+	smtp->awaited = SMTP_NOTHING;
+	return smtp->phase != SMTP_ENDED;
+}
+
+static void
+add_recipient(struct smtp *smtp, struct span address)
+{
+	struct envelope *envelope = &smtp->envelope;
+
+	for (size_t i = 0; i < envelope->count; i++)
+		if (span_ieq(span_of(envelope->recipients[i].address), address)) {
+			/* Twice the same gets one copy (RFC 5321 section 4.1.1.3 leaves it open); LMTP wants a reply for each. */
+			if (smtp->kind != SMTP_LMTP) {
+				smtp_reply(smtp, 250, "2.1.5", "Ok");
+				return;
+			}
+			break;
+		}
+	if (envelope_add(envelope, address, span_of(smtp->rcpt.orcpt), smtp->rcpt.notify) < 0)
+		smtp_error(smtp, 553, "5.1.3", "That address cannot be used");
+	else
+		smtp_reply(smtp, 250, "2.1.5", "Ok");
+}
+
+static void
+recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
+{
+	struct span address = span_of(smtp->rcpt.address), local = SPAN_NULL;
+
+	(void)smtp_check_mailbox(address, &local, NULL);
+	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster && span_ieq(local, SPAN("postmaster"))) {
+		/* RFC 5321 section 4.5.1: postmaster at any of our domains is somebody. */
+		smtp->rcpt.as_postmaster = true;
+		free(smtp->rcpt.address);
+		smtp->rcpt.address = xstrdup(smtp->settings->postmaster);
+		smtp->asked = span_of(smtp->rcpt.address);
+		smtp->action = SMTP_LOOKUP;
+		return;
+	}
+	if (result == SMTP_IS_LOCAL || (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION))
+		add_recipient(smtp, address);
+	else if (result == SMTP_IS_NOT_OURS)
+		smtp_error(smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
+	else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster)
+		smtp_reply(smtp, 451, "4.3.5", "The postmaster has no account here yet");
+	else if (result == SMTP_IS_UNKNOWN)
+		smtp_error(smtp, 550, "5.1.1", "There is no such account here");
+	else
+		smtp_reply(smtp, 451, "4.3.0", "Accounts cannot be looked up now: try again later");
+	free(smtp->rcpt.address);
+	free(smtp->rcpt.orcpt);
+	smtp->rcpt.address = smtp->rcpt.orcpt = NULL;
+}
+
+static void
+sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
+{
+	if (result == SMTP_IS_LOCAL && smtp->account != NULL && span_ieq(account, span_of(smtp->account))) {
+		smtp_reply(smtp, 250, "2.1.0", "Ok");
+		return;
+	}
+	smtp_reset(smtp);
+	if (result == SMTP_LOOKUP_FAILED)
+		smtp_reply(smtp, 451, "4.3.0", "Accounts cannot be looked up now: try again later");
+	else
+		smtp_error(smtp, 553, "5.7.1", "That sender address does not belong to the account that has logged in");
+}
+
+void
+smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
+{
+	if (!answers(smtp, SMTP_LOOKUP))
+		return;
+	if (smtp->rcpt.address != NULL)
+		recipient_looked_up(smtp, result);
+	else
+		sender_looked_up(smtp, result, account);
+}
+
+void
+smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account)
+{
+	bool wanted = answers(smtp, SMTP_AUTHENTICATE);
+
+	if (wanted && result == SMTP_AUTH_OK)
+		smtp->account = span_dup(account);
+	buf_wipe(&smtp->user);
+	buf_wipe(&smtp->password);
+	if (!wanted)
+		return;
+	switch (result) {
+	case SMTP_AUTH_OK:
+		smtp_reply(smtp, 235, "2.7.0", "Welcome");
+		break;
+	case SMTP_AUTH_BAD:
+		smtp_error(smtp, 535, "5.7.8", "Wrong account or password");
+		break;
+	case SMTP_AUTH_LIMITED:
+		smtp_error(smtp, 454, "4.7.0", "Too many failures: try again later");
+		break;
+	case SMTP_AUTH_FAILED:
+		smtp_reply(smtp, 454, "4.7.0", "Passwords cannot be checked now: try again later");
+		break;
+	}
+}
+
+void
+smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date)
+{
+	if (!answers(smtp, SMTP_OPEN))
+		return;
+	if (result != SMTP_STORED) {
+		smtp_reply_fault(smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+		smtp_reset(smtp);
+		return;
+	}
+	smtp->queue_id = span_dup(queue_id);
+	smtp->message_id = xasprintf("%s@%s", smtp->queue_id, smtp->settings->hostname);
+	smtp->date = xstrdup(date);
+	smtp->data = (struct smtp_data){
+		.size_max = smtp->settings->size_max, .hops_max = smtp->settings->hops_max, .mend = smtp->kind == SMTP_SUBMISSION,
+		.date = smtp->date, .message_id = smtp->message_id,
+	};
+	smtp->phase = SMTP_TEXT;
+	smtp_put_trace(smtp, date);
+	smtp_reply(smtp, 354, NULL, "End the message with <CRLF>.<CRLF>");
+}
+
+void
+smtp_committed(struct smtp *smtp, enum smtp_stored result)
+{
+	if (!answers(smtp, SMTP_COMMIT))
+		return;
+	answer_text(smtp, result == SMTP_STORED ? SMTP_FAULT_NONE : result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+	smtp_reset(smtp);
+}
+
+void
+smtp_write_failed(struct smtp *smtp, bool no_space)
+{
+	enum smtp_fault fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
+
+	buf_clear(&smtp->message);
+	if (smtp->phase == SMTP_TEXT && smtp->data.fault == SMTP_FAULT_NONE) {
+		smtp->data.fault = fault;
+	} else if (smtp->action == SMTP_COMMIT) {
+		/* The text has ended with these bytes. */
+		smtp->action = SMTP_ABORT;
+		answer_text(smtp, fault);
+		smtp_reset(smtp);
+	}
+}

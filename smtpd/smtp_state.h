@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One SMTP or LMTP connection as a machine: bytes in, replies and actions out. Pure: it knows no socket, no file, no clock.
+ *
+ * The owner feeds input, sends what stands in `out`, writes what stands in `message`, and carries out `action`; where an action
+ * has an answer, no input is taken until the owner has given it. */
+#ifndef SMTPD_SMTP_STATE_H
+#define SMTPD_SMTP_STATE_H
+
+#include "common/envelope.h"
+#include "frame/sasl_parse.h"
+#include "smtpd/smtp_data.h"
+
+/* RFC 5321 4.5.3.1.4 has 512 octets; extensions add to that. Of SASL (RFC 4954 section 4): 12288. */
+#define SMTP_COMMAND_MAX 2048
+#define SMTP_AUTH_LINE_MAX 12288
+
+enum smtp_kind { SMTP_MX = 1, SMTP_SUBMISSION = 2, SMTP_LMTP = 4 };
+
+struct smtp_settings {
+	const char *hostname;
+	const char *postmaster; /* the address that mail to postmaster goes to */
+	uint64_t size_max;
+	size_t recipients_max;
+	unsigned hops_max, errors_max;
+	bool tls;               /* STARTTLS can be done */
+	bool plaintext_login;
+};
+
+enum smtp_action {
+	SMTP_NOTHING,
+	SMTP_LOOKUP,       /* who is `asked`? smtp_looked_up answers */
+	SMTP_AUTHENTICATE, /* `user` and `password`; smtp_authenticated answers */
+	SMTP_START_TLS,    /* send `out`, then shake hands; smtp_secured answers */
+	SMTP_OPEN,         /* a message of `envelope` begins; smtp_opened answers */
+	SMTP_COMMIT,       /* `message` has its last bytes; smtp_committed answers */
+	SMTP_ABORT,        /* the message that was opened is not wanted; no answer */
+	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
+};
+
+enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED };
+enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
+enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED };
+
+struct smtp {
+	const struct smtp_settings *settings;
+	enum smtp_kind kind;
+	char client[64];
+	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
+
+	/* For the owner. */
+	enum smtp_action action;
+	struct buf out, message;
+	struct span asked;       /* of SMTP_LOOKUP: borrowed from within */
+	struct buf user, password;
+	bool refused;            /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the end of `out` */
+	size_t refused_at;       /* where that reply begins in `out` */
+	char line[256];          /* the last command, cut; never one of AUTH */
+	unsigned commands;       /* counts what was understood: a sign of progress */
+
+	/* Within. */
+	enum { SMTP_COMMANDS, SMTP_SASL, SMTP_TEXT, SMTP_ENDED } phase;
+	enum smtp_action awaited; /* whose answer */
+	bool skipping_line;       /* what is left of a command that was too long */
+	bool greeted, extended;   /* HELO or EHLO came; EHLO or LHLO it was */
+	bool first;               /* nothing has come yet */
+	unsigned errors;
+	char *helo;
+	char *account;            /* logged in, or NULL */
+	struct sasl sasl;
+	bool in_mail;
+	struct envelope envelope;
+	uint64_t size_told;
+	struct smtp_data data;
+	char *queue_id;
+	/* The recipient that is looked up. */
+	struct {
+		char *address, *orcpt;
+		uint8_t notify;
+		bool as_postmaster;
+	} rcpt;
+	char *message_id, *date;
+};
+
+/* client is the peer's address. Settings stay the owner's. */
+void smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind, const char *client);
+void smtp_free(struct smtp *smtp);
+/* The greeting; once, when the connection (and its TLS, where it is there from the first byte) stands. */
+void smtp_greet(struct smtp *smtp);
+/* TLS stands: the answer to SMTP_START_TLS, or before the greeting. tls describes it. */
+void smtp_secured(struct smtp *smtp, const char *tls);
+
+/* Takes some input and returns how much; 0 when more is needed, or an answer is awaited, or it has ended. After each call the
+ * owner carries out `action` (then smtp_acted), and empties `out` and `message`. */
+size_t smtp_input(struct smtp *smtp, struct span input);
+void smtp_acted(struct smtp *smtp);
+/* True when smtp_input would take more. */
+bool smtp_is_ready(const struct smtp *smtp);
+
+void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
+void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account);
+/* date as in RFC 5322. The trace field is put into `message`. */
+void smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
+void smtp_committed(struct smtp *smtp, enum smtp_stored result);
+/* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the end. */
+void smtp_write_failed(struct smtp *smtp, bool no_space);
+/* A last word and the end: "421 4.4.2 ..." for silence, "421 4.3.2 ..." for a shutdown. */
+void smtp_hang_up(struct smtp *smtp, const char *status, const char *text);
+
+#endif
