@@ -3,6 +3,7 @@
 /* The words of IMAP. */
 #include "imapd/imap_parse.h"
 
+#include "common/date.h"
 #include "common/utf7.h"
 
 /* A name longer than this cannot be a folder (NAME_MAX of the file system, several levels). */
@@ -426,86 +427,34 @@ imap_parse_flags(struct imap_parser *parser, struct imap_flags *flags)
 	return true;
 }
 
-/* Days from 1970-01-01 of a day of the proleptic Gregorian calendar. */
-static int64_t
-days_of(int64_t year, unsigned month, unsigned day)
-{
-	int64_t era, shifted = month > 2 ? year : year - 1;
-	unsigned of_era, of_year;
-
-	era = shifted / 400;
-	of_era = (unsigned)(shifted - era * 400);
-	of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-	return era * 146097 + (int64_t)of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-/* day "-" month "-" year; a space may stand for the first digit of the day (date-day-fixed). */
 static bool
-parse_day(struct imap_parser *parser, int64_t *ret_days)
+is_date_char(char c)
 {
-	static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-	static const unsigned char lengths[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	uint64_t day, year;
-	unsigned month;
-
-	(void)imap_take_char(parser, ' ');
-	if (!imap_parse_number(parser, 31, &day) || !imap_parse_char(parser, '-'))
-		return false;
-	if (parser->end - parser->at < 3)
-		return false;
-	for (month = 0; month < 12; month++)
-		if (span_ieq(span_make(parser->at, 3), span_make(months + 3 * month, 3)))
-			break;
-	if (month == 12)
-		return false;
-	parser->at += 3;
-	if (!imap_parse_char(parser, '-') || !imap_parse_number(parser, 9999, &year))
-		return false;
-	if (day == 0 || day > lengths[month] ||
-	    (month == 1 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0))))
-		return false;
-	*ret_days = days_of((int64_t)year, month + 1, (unsigned)day);
-	return true;
+	return ascii_is_alnum(c) || c == '-';
 }
 
 bool
 imap_parse_date(struct imap_parser *parser, int64_t *ret_day)
 {
-	bool quoted = imap_take_char(parser, '"');
-	int64_t days;
+	struct span text;
 
-	if (!parse_day(parser, &days) || (quoted && !imap_take_char(parser, '"')))
-		return imap_fail(parser, "Expected a date");
-	*ret_day = days * 86400;
-	return true;
-}
-
-static bool
-two_digits(struct imap_parser *parser, int max, int *ret_number)
-{
-	if (parser->end - parser->at < 2 || !ascii_is_digit(parser->at[0]) || !ascii_is_digit(parser->at[1]))
-		return false;
-	*ret_number = (parser->at[0] - '0') * 10 + (parser->at[1] - '0');
-	parser->at += 2;
-	return *ret_number <= max;
+	if (parser->at < parser->end && *parser->at == '"') {
+		if (!parse_quoted(parser, &text))
+			return false;
+	} else {
+		text = take_while(parser, is_date_char);
+	}
+	return date_parse_imap_date(text, ret_day) || imap_fail(parser, "Expected a date");
 }
 
 bool
 imap_parse_date_time(struct imap_parser *parser, int64_t *ret_time)
 {
-	int64_t days, zone;
-	int hour, minute, second, zone_hour, zone_minute;
-	bool west;
+	struct span text;
+	struct date date;
 
-	if (!imap_take_char(parser, '"') || !parse_day(parser, &days) || !imap_take_char(parser, ' ') ||
-	    !two_digits(parser, 23, &hour) || !imap_take_char(parser, ':') || !two_digits(parser, 59, &minute) ||
-	    !imap_take_char(parser, ':') || !two_digits(parser, 60, &second) || !imap_take_char(parser, ' '))
+	if (parser->at == parser->end || *parser->at != '"' || !parse_quoted(parser, &text) || !date_parse_imap(text, &date))
 		return imap_fail(parser, "Expected a date and time");
-	west = imap_take_char(parser, '-');
-	if ((!west && !imap_take_char(parser, '+')) || !two_digits(parser, 23, &zone_hour) ||
-	    !two_digits(parser, 59, &zone_minute) || !imap_take_char(parser, '"'))
-		return imap_fail(parser, "Expected a date and time");
-	zone = zone_hour * 3600 + zone_minute * 60;
-	*ret_time = days * 86400 + hour * 3600 + minute * 60 + second - (west ? -zone : zone);
+	*ret_time = date.utc;
 	return true;
 }

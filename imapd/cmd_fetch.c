@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* FETCH (RFC 3501 section 6.4.5): a job that writes as the client reads. One message is open at a time, mapped, not copied. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/crlf.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "imapd/fetch_section.h"
+#include "imapd/session_cmds.h"
+#include "imapd/session_mailbox.h"
+#include "imapd/session_message.h"
+#include "imapd/session_resync.h"
+#include "imapd/session_walk.h"
+
+/* What goes into the output in one step. */
+#define PIECE 65536
+/* A header's fields that were asked for, together. */
+#define FIELDS_MAX (16 * 1024 * 1024)
+
+struct fetch {
+	struct session_walk walk;
+	uint32_t seq;
+	bool needs_file, marks_seen, tells_uid;
+	bool missed; /* a message was gone */
+
+	/* the message in work */
+	bool open;
+	struct ms_message record;
+	struct session_message message;
+	const struct imap_fetch_item *item;
+	bool first;   /* nothing written in its parentheses yet */
+	bool flags_told;
+	bool streaming;
+	struct crlf crlf;
+	struct buf fields;
+};
+
+static void
+fetch_free(void *state)
+{
+	struct fetch *fetch = state;
+
+	session_message_close(&fetch->message);
+	buf_free(&fetch->fields);
+	session_walk_free(&fetch->walk);
+	free(fetch);
+}
+
+static void
+separate(struct session *session, struct fetch *fetch)
+{
+	if (!fetch->first)
+		session_put(session, SPAN(" "));
+	fetch->first = false;
+}
+
+static void
+put_flags(struct session *session, struct fetch *fetch)
+{
+	struct imap_view *view = &session->selected->view;
+
+	session_put(session, SPAN("FLAGS "));
+	session_put_flags(session, &fetch->record, (view->bits[fetch->seq - 1] & IMAP_VIEW_RECENT) != 0);
+	fetch->flags_told = true;
+}
+
+/* RFC 3501 section 6.4.5: BODY[...] without PEEK sets \Seen, and the client is told when that changed something. */
+static void
+mark_seen(struct session *session, struct fetch *fetch)
+{
+	uint32_t uid = fetch->record.uid;
+
+	if (!fetch->marks_seen || session->selected->read_only || (fetch->record.flags & MS_SEEN) != 0)
+		return;
+	if (ms_store_flags(session->selected->mailbox, &uid, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL) != 0)
+		return; /* the mail is what was asked for; a full disk must not keep it back */
+	(void)ms_message_get(session->selected->mailbox, uid, &fetch->record);
+	fetch->flags_told = false;
+}
+
+static bool
+asks_for(const struct imap_fetch_item *item, enum imap_fetch_kind kind)
+{
+	for (; item != NULL; item = item->next)
+		if (item->kind == kind)
+			return true;
+	return false;
+}
+
+/* Opens the message in work: its record, its file when an item needs it, and the head of its answer. */
+static void
+open_message(struct session *session, struct fetch *fetch)
+{
+	const struct imap_command *command = &session->command;
+	uint32_t uid = session->selected->view.uids[fetch->seq - 1];
+	int rc = ms_message_get(session->selected->mailbox, uid, &fetch->record);
+
+	if (rc == 0 && command->changed_since_given && fetch->record.modseq <= command->changed_since)
+		return;
+	if (rc == 0 && fetch->needs_file)
+		rc = session_message_open(session->selected->mailbox, uid, &fetch->message);
+	if (rc != 0) {
+		/* RFC 2180 section 4.1.2: expunged by somebody else; what else can be is answered, then NO. */
+		fetch->missed = true;
+		return;
+	}
+	fetch->open = true;
+	fetch->first = true;
+	fetch->item = command->fetch;
+	fetch->flags_told = true;
+	mark_seen(session, fetch);
+	session_fmt(session, "* %u FETCH (", (unsigned)fetch->seq);
+	if (fetch->tells_uid && !asks_for(command->fetch, IMAP_FETCH_UID)) {
+		separate(session, fetch);
+		session_fmt(session, "UID %u", (unsigned)uid);
+	}
+}
+
+static void
+close_message(struct session *session, struct fetch *fetch)
+{
+	const struct imap_command *command = &session->command;
+
+	if (!fetch->flags_told) {
+		separate(session, fetch);
+		put_flags(session, fetch);
+	}
+	if (((session->enabled & SESSION_CONDSTORE) != 0 && fetch->marks_seen) || command->changed_since_given) {
+		if (!asks_for(command->fetch, IMAP_FETCH_MODSEQ)) {
+			separate(session, fetch);
+			session_fmt(session, "MODSEQ (%llu)", (unsigned long long)fetch->record.modseq);
+		}
+	}
+	session_put(session, SPAN(")\r\n"));
+	session_message_close(&fetch->message);
+	buf_clear(&fetch->fields);
+	fetch->open = false;
+}
+
+static void
+put_section(struct session *session, struct fetch *fetch, const struct imap_fetch_item *item)
+{
+	struct span text;
+	uint64_t size, count;
+
+	fetch_section_name(item, &session->out);
+	session_put(session, SPAN(" "));
+	if (!fetch_section_find(&fetch->message.parts, &item->section, &fetch->fields, &text)) {
+		session_put(session, SPAN("NIL"));
+		return;
+	}
+	/* For the whole message the index knows; elsewhere line ends are counted. */
+	size = text.len == fetch->message.parts.bytes.len ? fetch->record.size : crlf_size(text);
+	count = size;
+	if (item->partial) {
+		count = item->first < size ? size - item->first : 0;
+		count = count < item->count ? count : item->count;
+	}
+	if (count == 0) {
+		session_put(session, SPAN("\"\""));
+		return;
+	}
+	session_fmt(session, "{%llu}\r\n", (unsigned long long)count);
+	crlf_begin(&fetch->crlf, text, item->partial ? item->first : 0, count);
+	fetch->streaming = true;
+}
+
+static void
+put_cached(struct session *session, struct fetch *fetch, const char *name, enum ms_cached what)
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	session_fmt(session, "%s ", name);
+	if (ms_message_cached(session->selected->mailbox, fetch->record.uid, what, &text, &len) != 0) {
+		fetch->missed = true;
+		session_put(session, SPAN("NIL"));
+	} else if (what == MS_PREVIEW) {
+		session_put_string(session, span_make(text, len));
+	} else {
+		session_put(session, span_make(text, len));
+	}
+	free(text);
+}
+
+static void
+put_item(struct session *session, struct fetch *fetch, const struct imap_fetch_item *item)
+{
+	const struct ms_message *record = &fetch->record;
+
+	separate(session, fetch);
+	switch (item->kind) {
+	case IMAP_FETCH_UID:
+		session_fmt(session, "UID %u", (unsigned)record->uid);
+		break;
+	case IMAP_FETCH_FLAGS:
+		put_flags(session, fetch);
+		break;
+	case IMAP_FETCH_INTERNALDATE:
+		session_put(session, SPAN("INTERNALDATE "));
+		session_put_date(session, record->internal_date);
+		break;
+	case IMAP_FETCH_SAVEDATE:
+		session_put(session, SPAN("SAVEDATE "));
+		session_put_date(session, record->save_date);
+		break;
+	case IMAP_FETCH_RFC822_SIZE:
+		session_fmt(session, "RFC822.SIZE %llu", (unsigned long long)record->size);
+		break;
+	case IMAP_FETCH_MODSEQ:
+		session_fmt(session, "MODSEQ (%llu)", (unsigned long long)record->modseq);
+		break;
+	case IMAP_FETCH_EMAILID:
+		session_fmt(session, "EMAILID (M%016llx)", (unsigned long long)record->email_id);
+		break;
+	case IMAP_FETCH_THREADID:
+		session_fmt(session, "THREADID (T%016llx)", (unsigned long long)record->thread_id);
+		break;
+	case IMAP_FETCH_ENVELOPE:
+		put_cached(session, fetch, "ENVELOPE", MS_ENVELOPE);
+		break;
+	case IMAP_FETCH_BODYSTRUCTURE:
+		put_cached(session, fetch, "BODYSTRUCTURE", MS_BODYSTRUCTURE);
+		break;
+	case IMAP_FETCH_BODY:
+		put_cached(session, fetch, "BODY", MS_BODY);
+		break;
+	case IMAP_FETCH_PREVIEW:
+		put_cached(session, fetch, "PREVIEW", MS_PREVIEW);
+		break;
+	case IMAP_FETCH_SECTION:
+		put_section(session, fetch, item);
+		break;
+	}
+}
+
+static void
+finish(struct session *session, const struct fetch *fetch)
+{
+	if (fetch->missed)
+		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
+	else
+		session_answer(session, "OK", "FETCH completed");
+}
+
+static enum job_result
+fetch_step(struct session *session, void *state)
+{
+	struct fetch *fetch = state;
+	const struct imap_fetch_item *item;
+
+	if (fetch->streaming) {
+		if (crlf_take(&fetch->crlf, PIECE, &session->out) == 0)
+			fetch->streaming = false;
+		if (!fetch->streaming && fetch->crlf.left > 0) {
+			/* The file is shorter than its name says: the literal cannot be completed. */
+			log_error("message-short", log_str("account", session->proc->account), log_u64("uid", fetch->record.uid));
+			session_end(session, NULL);
+			return JOB_DONE;
+		}
+		session_put(session, SPAN_NULL);
+		return JOB_MORE;
+	}
+	if (!fetch->open) {
+		if ((fetch->seq = session_walk_next(&fetch->walk)) == 0) {
+			finish(session, fetch);
+			return JOB_DONE;
+		}
+		open_message(session, fetch);
+		return JOB_MORE;
+	}
+	while ((item = fetch->item) != NULL && !fetch->streaming) {
+		fetch->item = item->next;
+		buf_clear(&fetch->fields);
+		put_item(session, fetch, item);
+	}
+	if (!fetch->streaming)
+		close_message(session, fetch);
+	return JOB_MORE;
+}
+
+static const struct session_job fetch_job = { fetch_step, fetch_free };
+
+void
+cmd_fetch(struct session *session, struct imap_command *command)
+{
+	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
+	const struct imap_fetch_item *item;
+
+	buf_init(&fetch->fields, FIELDS_MAX);
+	fetch->tells_uid = command->by_uid;
+	for (item = command->fetch; item != NULL; item = item->next) {
+		fetch->needs_file |= item->kind == IMAP_FETCH_SECTION;
+		fetch->marks_seen |= item->kind == IMAP_FETCH_SECTION && !item->peek;
+		if (item->kind == IMAP_FETCH_MODSEQ)
+			session->enabled |= SESSION_CONDSTORE;
+	}
+	/* RFC 7162 section 3.1: asking in this way turns it on. */
+	if (command->changed_since_given)
+		session->enabled |= SESSION_CONDSTORE;
+	if (!session_walk_begin(session, &command->set, command->by_uid, &fetch->walk)) {
+		fetch_free(fetch);
+		session_bad(session, "There is no message with that number");
+		return;
+	}
+	if (command->vanished)
+		session_put_vanished(session, command->changed_since, &command->set);
+	session_set_job(session, &fetch_job, fetch);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The selected mailbox: opened, kept up with the store, left. */
+#include "imapd/session_mailbox.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+
+static int
+add_message(void *context, const struct ms_message *message)
+{
+	struct session_mailbox *selected = context;
+
+	if (!imap_view_add(&selected->view, message->uid, 0))
+		return 0;
+	if (selected->first_unseen == 0 && (message->flags & MS_SEEN) == 0)
+		selected->first_unseen = (uint32_t)selected->view.count;
+	return 0;
+}
+
+static void
+mailbox_free(struct session_mailbox *selected)
+{
+	ms_mailbox_close(selected->mailbox);
+	imap_view_free(&selected->view);
+	free(selected);
+}
+
+int
+session_mailbox_open(struct session *session, struct span name, bool read_only)
+{
+	struct session_mailbox *selected = xcalloc(1, sizeof(*selected));
+	char *copy = span_dup(name);
+	int rc = ms_mailbox_open(session->store, copy, &selected->mailbox);
+
+	free(copy);
+	if (rc == 0) {
+		selected->read_only = read_only;
+		selected->modseq = ms_mailbox_info(selected->mailbox)->modseq;
+		rc = ms_messages(selected->mailbox, 1, UINT32_MAX, add_message, selected);
+	}
+	if (rc != 0) {
+		mailbox_free(selected);
+		return rc;
+	}
+	session->selected = selected;
+	return 0;
+}
+
+void
+session_mailbox_close(struct session *session)
+{
+	if (session->selected != NULL)
+		mailbox_free(session->selected);
+	session->selected = NULL;
+}
+
+bool
+session_mailbox_read_only(const struct session *session)
+{
+	return session->selected != NULL && session->selected->read_only;
+}
+
+static int
+take_change(void *context, const struct ms_message *message)
+{
+	struct session_mailbox *selected = context;
+	uint32_t seq = imap_view_seq(&selected->view, message->uid);
+
+	if (seq != 0)
+		imap_view_set(&selected->view, seq, IMAP_VIEW_CHANGED);
+	else
+		selected->has_new = true;
+	return 0;
+}
+
+static int
+take_expunge(void *context, uint32_t uid, uint64_t modseq)
+{
+	struct session_mailbox *selected = context;
+	uint32_t seq = imap_view_seq(&selected->view, uid);
+
+	(void)modseq;
+	if (seq != 0)
+		imap_view_set(&selected->view, seq, IMAP_VIEW_GONE);
+	return 0;
+}
+
+void
+session_mailbox_refresh(struct session *session)
+{
+	struct session_mailbox *selected = session->selected;
+	uint64_t now;
+	int rc = ms_mailbox_sync(selected->mailbox);
+
+	if (rc == MS_E_STALE || rc == MS_E_NOTFOUND) {
+		selected->deleted = true;
+		return;
+	}
+	if (rc != 0)
+		log_warning("sync-failed", log_str("account", session->proc->account), log_str("reason", ms_strerror(rc)));
+	now = ms_mailbox_info(selected->mailbox)->modseq;
+	if (now == selected->modseq)
+		return;
+	selected->has_new = false;
+	rc = ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
+	/* Changes come in order of modseq; the view wants UIDs in order. */
+	if (rc == 0 && selected->has_new)
+		rc = ms_messages(selected->mailbox, imap_view_last(&selected->view) + 1, UINT32_MAX, add_message, selected);
+	if (rc == 0)
+		selected->modseq = now;
+	else
+		log_warning("changes-failed", log_str("account", session->proc->account), log_str("reason", ms_strerror(rc)));
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What a client missed while it was away. */
+#include "imapd/session_resync.h"
+
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "imapd/session_mailbox.h"
+
+#define SET_MAX (64 * 1024 * 1024)
+
+struct missed {
+	const struct imap_set *set; /* NULL: any */
+	uint32_t star;              /* what "*" is in it */
+	uint32_t *uids;
+	size_t count, room;
+};
+
+static bool
+set_has(const struct missed *missed, uint32_t uid)
+{
+	const struct imap_set *set = missed->set;
+	uint32_t low, high, swap;
+	size_t i;
+
+	if (set == NULL)
+		return true;
+	for (i = 0; i < set->count; i++) {
+		low = set->range[i].low == IMAP_STAR ? missed->star : set->range[i].low;
+		high = set->range[i].high == IMAP_STAR ? missed->star : set->range[i].high;
+		if (low > high) {
+			swap = low;
+			low = high;
+			high = swap;
+		}
+		if (uid >= low && uid <= high)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_uid(struct missed *missed, uint32_t uid)
+{
+	if (missed->count == missed->room) {
+		missed->room = missed->room == 0 ? 64 : missed->room * 2;
+		missed->uids = xreallocarray(missed->uids, missed->room, sizeof(missed->uids[0]));
+	}
+	missed->uids[missed->count++] = uid;
+}
+
+static int
+take_expunged(void *context, uint32_t uid, uint64_t modseq)
+{
+	struct missed *missed = context;
+
+	(void)modseq;
+	if (set_has(missed, uid))
+		add_uid(missed, uid);
+	return 0;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static void
+put_earlier(struct session *session, struct missed *missed)
+{
+	struct buf out = BUF_INIT(SET_MAX);
+	struct imap_set_text text = { .out = &out };
+	uint32_t last = 0;
+	size_t i;
+
+	if (missed->count > 0) {
+		qsort(missed->uids, missed->count, sizeof(missed->uids[0]), compare);
+		for (i = 0; i < missed->count; i++) {
+			if (missed->uids[i] != last)
+				imap_set_add(&text, missed->uids[i]);
+			last = missed->uids[i];
+		}
+		imap_set_end(&text);
+		session_put(session, SPAN("* VANISHED (EARLIER) "));
+		session_put(session, buf_get(&out));
+		session_put(session, SPAN("\r\n"));
+	}
+	buf_free(&out);
+	free(missed->uids);
+}
+
+static int
+take_changed(void *context, const struct ms_message *message)
+{
+	(void)context;
+	(void)message;
+	return 0;
+}
+
+void
+session_put_vanished(struct session *session, uint64_t modseq, const struct imap_set *set)
+{
+	struct session_mailbox *selected = session->selected;
+	struct missed missed = { .set = set, .star = imap_view_last(&selected->view) };
+
+	if (ms_changes(selected->mailbox, modseq, take_changed, take_expunged, &missed) != 0)
+		missed.count = 0;
+	put_earlier(session, &missed);
+}
+
+struct resync {
+	struct session *session;
+	struct missed vanished, changed;
+};
+
+static int
+take_resync_expunged(void *context, uint32_t uid, uint64_t modseq)
+{
+	struct resync *resync = context;
+
+	return take_expunged(&resync->vanished, uid, modseq);
+}
+
+static int
+take_resync_changed(void *context, const struct ms_message *message)
+{
+	struct resync *resync = context;
+
+	if (set_has(&resync->changed, message->uid))
+		add_uid(&resync->changed, message->uid);
+	return 0;
+}
+
+void
+session_resync(struct session *session, const struct imap_command *command)
+{
+	struct session_mailbox *selected = session->selected;
+	const struct imap_set *known = command->known_uids_given ? &command->known_uids : NULL;
+	struct resync resync = {
+		.session = session,
+		.vanished = { .set = known, .star = imap_view_last(&selected->view) },
+		.changed = { .set = known, .star = imap_view_last(&selected->view) },
+	};
+	struct ms_message message;
+	uint32_t seq;
+	size_t i;
+
+	if (command->known_validity != ms_mailbox_info(selected->mailbox)->uidvalidity ||
+	    ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync) != 0)
+		return;
+	put_earlier(session, &resync.vanished);
+	if (resync.changed.count > 1)
+		qsort(resync.changed.uids, resync.changed.count, sizeof(resync.changed.uids[0]), compare);
+	for (i = 0; i < resync.changed.count; i++) {
+		seq = imap_view_seq(&selected->view, resync.changed.uids[i]);
+		if (seq == 0 || ms_message_get(selected->mailbox, resync.changed.uids[i], &message) != 0)
+			continue;
+		session_fmt(session, "* %u FETCH (UID %u FLAGS ", (unsigned)seq, (unsigned)message.uid);
+		session_put_flags(session, &message, (selected->view.bits[seq - 1] & IMAP_VIEW_RECENT) != 0);
+		session_fmt(session, " MODSEQ (%llu))\r\n", (unsigned long long)message.modseq);
+	}
+	free(resync.changed.uids);
+}
