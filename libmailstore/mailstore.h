@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* libmailstore: accounts, their mail (a Maildir with a disposable index), and small durable tables. Its types are plain C. */
+#ifndef MAILSTORE_H
+#define MAILSTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Every function that returns int returns 0, -errno (unexpected: forward it), or one of these. The library neither logs nor
+ * exits (but when memory ends), and starts no thread. */
+enum ms_result {
+	MS_E_NOTFOUND = 1, /* no such account, mailbox, message or record */
+	MS_E_EXISTS,
+	MS_E_BADNAME,      /* a mailbox name that cannot be */
+	MS_E_QUOTA,
+	MS_E_STALE,        /* the mailbox was deleted since it was opened */
+	MS_E_LOCKED,
+	MS_E_CORRUPT,      /* bytes that cannot be what they should be; what could be mended has been */
+	MS_E_DENIED,       /* not for this mailbox: INBOX is not deleted */
+	MS_E_LIMIT,        /* too many, too long */
+};
+/* A sentence for the log; takes any result, never NULL. */
+const char *ms_strerror(int result);
+
+/* ---- accounts: read by auth roles, written by mailuser; mailaccounts(5) ---- */
+
+struct ms_account {
+	char *address;  /* canonical: lower case */
+	uint32_t uid;
+	char *password; /* crypt(5) */
+	char *path;     /* below accounts_dir: "<domain>/<user>" */
+	char *name;     /* display name, UTF-8, may be empty */
+	uint64_t quota; /* bytes, 0: none */
+	int64_t created; /* seconds since 1970 */
+	bool enabled;
+};
+/* Frees the strings. */
+void ms_account_clear(struct ms_account *account);
+
+struct ms_accounts;
+/* Opens for reading; a file that is not there yet is an empty database. The file is opened again when it was replaced. */
+int ms_accounts_open(const char *path, struct ms_accounts **ret);
+void ms_accounts_close(struct ms_accounts *accounts);
+/* The address in any case. 0, MS_E_NOTFOUND, -errno. The strings of *ret are the caller's: ms_account_clear. */
+int ms_accounts_get(struct ms_accounts *accounts, const char *address, size_t len, struct ms_account *ret);
+/* Calls each in the order of addresses until it returns non-zero, which is then the result. */
+typedef int (*ms_account_fn)(void *context, const struct ms_account *account);
+int ms_accounts_each(struct ms_accounts *accounts, ms_account_fn each, void *context);
+/* Writers take a lock, write a new file, sync it, and put it in place. group may read it ((gid_t)-1: leave it).
+ * put: MS_E_EXISTS when create and it is there, MS_E_NOTFOUND when not create and it is not. With create and uid 0 a uid between
+ * low and high is taken that no account ever had, and put into account->uid; MS_E_LIMIT when there is none. */
+int ms_accounts_put(const char *path, struct ms_account *account, bool create, uint32_t low, uint32_t high, gid_t group);
+int ms_accounts_remove(const char *path, const char *address, gid_t group);
+
+/* ---- a store ---- */
+
+struct ms_store;
+/* Opens the store in that folder, making it with its default mailboxes when it is new. Needs nothing outside the folder. One
+ * struct ms_store for an account in a process. */
+int ms_open(const char *account_dir, struct ms_store **ret);
+void ms_close(struct ms_store *store);
+/* A descriptor that becomes readable when anything in the account changed, by this library or by other programs. */
+int ms_watch_fd(struct ms_store *store);
+void ms_watch_drain(struct ms_store *store);
+/* The account's highest modification sequence: it grows with every change, mailboxes included. */
+int ms_modseq(struct ms_store *store, uint64_t *ret);
+
+/* ---- mailboxes; names are UTF-8 with '/' between levels, "INBOX" in any case ---- */
+
+#define MS_ID_LEN 16 /* of mailbox, email and thread ids: hex digits */
+enum ms_use { MS_USE_NONE, MS_USE_INBOX, MS_USE_DRAFTS, MS_USE_SENT, MS_USE_TRASH, MS_USE_JUNK, MS_USE_ARCHIVE };
+
+struct ms_mailbox_info {
+	char *name;
+	char id[MS_ID_LEN + 1];
+	uint32_t uidvalidity, uidnext;
+	uint32_t messages, unseen, deleted;
+	uint64_t modseq; /* highest of any change in it */
+	uint64_t size;   /* sum of the messages' sizes */
+	enum ms_use use;
+	bool subscribed;
+};
+void ms_mailbox_info_clear(struct ms_mailbox_info *info);
+
+/* All mailboxes in order of names. *ret is an array for ms_mailboxes_free. */
+int ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_count);
+void ms_mailboxes_free(struct ms_mailbox_info *list, size_t count);
+/* One, brought up to date with its folder. MS_E_NOTFOUND. */
+int ms_mailbox_status(struct ms_store *store, const char *name, struct ms_mailbox_info *ret);
+/* 0, MS_E_EXISTS, MS_E_BADNAME, MS_E_LIMIT. Parents that are missing are made. */
+int ms_mailbox_create(struct ms_store *store, const char *name, enum ms_use use);
+/* With its messages; not its children. MS_E_NOTFOUND, MS_E_DENIED (INBOX). */
+int ms_mailbox_delete(struct ms_store *store, const char *name);
+/* With its children. Renaming INBOX moves its messages (RFC 3501 6.3.5). */
+int ms_mailbox_rename(struct ms_store *store, const char *from, const char *to);
+/* A name need not exist to be unsubscribed. */
+int ms_subscribe(struct ms_store *store, const char *name, bool subscribed);
+/* The name of the mailbox of that id, for free(3). */
+int ms_mailbox_name(struct ms_store *store, const char *id, char **ret);
+
+/* ---- an open mailbox ---- */
+
+enum {
+	MS_SEEN = 1, MS_ANSWERED = 2, MS_FLAGGED = 4, MS_DELETED = 8, MS_DRAFT = 16,
+	MS_FORWARDED = 32, /* Maildir's P: $Forwarded */
+};
+
+struct ms_message {
+	uint32_t uid;
+	uint32_t flags;     /* MS_SEEN ... */
+	uint64_t keywords;  /* bit n: keyword n of the mailbox */
+	uint64_t modseq;
+	uint64_t size;      /* with CRLF line ends (RFC822.SIZE) */
+	int64_t internal_date; /* seconds since 1970 */
+	int64_t save_date;
+	uint64_t email_id, thread_id; /* shown as 16 hex digits */
+	bool has_attachment;
+};
+
+struct ms_mailbox;
+int ms_mailbox_open(struct ms_store *store, const char *name, struct ms_mailbox **ret);
+void ms_mailbox_close(struct ms_mailbox *mailbox);
+/* Brings the index up to date with the folder (cheap when nothing changed). MS_E_STALE when the mailbox is gone. */
+int ms_mailbox_sync(struct ms_mailbox *mailbox);
+/* As of the last open or sync. Borrowed. */
+const struct ms_mailbox_info *ms_mailbox_info(const struct ms_mailbox *mailbox);
+/* Keyword n, or NULL beyond the last. Borrowed until the next call that may add one. */
+const char *ms_keyword(const struct ms_mailbox *mailbox, unsigned n);
+
+/* Calls each message with first <= uid <= last in order of UIDs; each returns 0 to go on. May be interrupted and resumed at any
+ * UID. The callback must not call the store. */
+typedef int (*ms_message_fn)(void *context, const struct ms_message *message);
+int ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context);
+int ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *ret);
+/* What changed after modseq: messages (their record as it is now) and UIDs expunged, in order of modseq. */
+typedef int (*ms_expunged_fn)(void *context, uint32_t uid, uint64_t modseq);
+int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context);
+
+/* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone. */
+int ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes);
+/* Rendered once and kept: IMAP's ENVELOPE, BODYSTRUCTURE and BODY, and 256 characters of preview. For free(3). */
+enum ms_cached { MS_ENVELOPE, MS_BODYSTRUCTURE, MS_BODY, MS_PREVIEW };
+int ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len);
+
+/* Where an email stands (JMAP): each mailbox that holds it. */
+typedef int (*ms_place_fn)(void *context, const char *mailbox_id, uint32_t uid);
+int ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each, void *context);
+/* The emails of a thread, oldest first. */
+typedef int (*ms_email_fn)(void *context, uint64_t email_id);
+int ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, void *context);
+/* What happened in the whole account after that modseq, in order (JMAP /changes): a message came into a mailbox, changed, or left
+ * it. A message that moved left one and came into another. MS_E_STALE when so much is not known any more: begin anew. */
+enum ms_change_kind { MS_CHANGE_CAME, MS_CHANGE_FLAGS, MS_CHANGE_LEFT };
+typedef int (*ms_change_fn)(void *context, enum ms_change_kind kind, uint64_t email_id, const char *mailbox_id, uint32_t uid, uint64_t modseq);
+int ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context);
+
+/* ---- writing ---- */
+
+struct ms_append;
+/* Begins a message; bytes go in with ms_append_write (CRLF is stored as LF), nothing is seen before the commit. */
+int ms_append_begin(struct ms_store *store, struct ms_append **ret);
+int ms_append_write(struct ms_append *append, const void *bytes, size_t len);
+/* Stores it in the mailbox, durable on return. keywords: NULL-ended list or NULL. internal_date 0: now. Frees append. */
+int ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t flags, const char *const *keywords, int64_t internal_date,
+    uint32_t *ret_uid, uint32_t *ret_uidvalidity, uint64_t *ret_email_id);
+void ms_append_abort(struct ms_append *append);
+
+enum ms_store_op { MS_FLAGS_SET, MS_FLAGS_ADD, MS_FLAGS_REMOVE };
+/* Changes the flags of those UIDs (ascending). Messages changed after unchanged_since (0: any) are left and reported through
+ * `modified` (may be NULL; room for count). MS_E_LIMIT when a mailbox would have more than 64 keywords. */
+int ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flags,
+    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified);
+/* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */
+int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
+int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
+
+#endif
