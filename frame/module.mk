@@ -11,6 +11,7 @@ frame_SRC := \
 	frame/parent_account.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
+	frame/proc_auth.c \
 	frame/proc_key.c \
 	frame/proc_parent.c \
 	frame/rate.c \

@@ -12,7 +12,6 @@
 #define POP3_ERRORS_MAX 20
 
 struct pop3_message {
-	uint64_t id;      /* the session's own handle */
 	uint32_t uid;
 	uint64_t size;    /* octets as sent, lines ending in CRLF */
 	bool deleted;     /* DELE */

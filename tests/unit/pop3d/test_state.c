@@ -160,7 +160,7 @@ static void
 open_drop(struct buf *out)
 {
 	for (uint32_t i = 0; i < 3; i++)
-		messages[i] = (struct pop3_message){ .id = i, .uid = 10 + i, .size = 100 * (i + 1) };
+		messages[i] = (struct pop3_message){ .uid = 10 + i, .size = 100 * (i + 1) };
 	drop = (struct pop3_state){ .messages = messages, .count = 3, .uidvalidity = 1234 };
 	pop3_state_begin(&drop, out);
 }

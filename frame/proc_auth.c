@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The auth role: the only one that reads the accounts database. It says whether a password is right, which addresses are
+ * accounts here, and for which account a worker is started: a front asks with a grant, a number that says "somebody logged in
+ * as this account here", so a front that is owned can have the accounts that log in to it and no other. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "frame/account_name.h"
+#include "frame/frame_msg.h"
+#include "frame/grants.h"
+#include "frame/role.h"
+#include "frame/verifier.h"
+#include "libmailstore/mailstore.h"
+
+struct auth {
+	struct proc *proc;
+	struct ms_accounts *accounts;
+	struct verifier *verifier;
+	struct verifier_limits limits;
+	struct grants *grants;
+};
+
+/* --- the accounts database --- */
+
+/* The account of that name, for ms_account_clear. 0, 1 when there is none, -errno. */
+static int
+find(struct auth *auth, struct span name, struct ms_account *ret_account)
+{
+	int r = ms_accounts_get(auth->accounts, name.ptr, name.len, ret_account);
+
+	if (r == 0 || r == MS_E_NOTFOUND)
+		return r == 0 ? 0 : 1;
+	log_error("accounts-unreadable", log_str("file", auth->proc->common->accounts_db), log_str("error", ms_strerror(r)));
+	return r < 0 ? r : -EBADMSG;
+}
+
+static int
+exists(struct auth *auth, struct span name)
+{
+	struct ms_account account;
+	int r = find(auth, name, &account);
+
+	if (r == 0)
+		ms_account_clear(&account);
+	return r;
+}
+
+static bool
+account_of(void *context, struct span user, struct buf *account)
+{
+	const struct auth *auth = context;
+
+	return account_name_of_login(user, &auth->proc->common->domains, account) == ACCOUNT_NAME_OURS;
+}
+
+static int
+find_hash(void *context, struct span name, struct buf *hash)
+{
+	struct ms_account account;
+	int r = find(context, name, &account);
+
+	if (r != 0)
+		return r;
+	if (!account.enabled || buf_str(hash, account.password) < 0)
+		r = 1;
+	explicit_bzero(account.password, strlen(account.password));
+	ms_account_clear(&account);
+	return r;
+}
+
+/* --- passwords --- */
+
+static void
+send_result(struct auth *auth, uint8_t role, uint32_t id, enum auth_result result, uint64_t grant, struct span account)
+{
+	struct msg_writer reply;
+
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, (uint8_t)result);
+	msg_put_u64(&reply, grant);
+	msg_put_span(&reply, account);
+	/* When the front is gone, peer_gone drops its grants. */
+	(void)proc_send(auth->proc, role, MSG_AUTH_RESULT, id, &reply, -1);
+}
+
+static void
+verified(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account)
+{
+	struct auth *auth = context;
+	uint64_t grant = 0;
+	int r = -EEXIST;
+
+	while (result == AUTH_OK && r == -EEXIST) {
+		if (getrandom(&grant, sizeof(grant), 0) != (ssize_t)sizeof(grant))
+			abort(); /* cannot fail for so few bytes */
+		r = grants_add(auth->grants, grant, account);
+		if (r == -ENOBUFS) {
+			log_error("too-many-grants", log_u64("count", grants_count(auth->grants)));
+			result = AUTH_TEMPFAIL;
+			grant = 0;
+		}
+	}
+	send_result(auth, role, id, result, grant, result == AUTH_OK ? account : SPAN_NULL);
+}
+
+static int
+on_auth(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct auth *auth = proc->state;
+	struct msg_reader body = msg_read(msg);
+	struct span user = msg_get_span(&body), password = msg_get_span(&body), address = msg_get_span(&body);
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	verifier_add(auth->verifier, msg_channel_peer(channel), msg->id, user, password, address);
+	return 0;
+}
+
+static int
+on_grant_drop(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct auth *auth = proc->state;
+	struct msg_reader body = msg_read(msg);
+	uint64_t grant = msg_get_u64(&body);
+
+	(void)channel;
+	if (!msg_done(&body))
+		return -EBADMSG;
+	grants_drop(auth->grants, grant);
+	return 0;
+}
+
+/* --- addresses --- */
+
+/* Whose mail it is: with a detail (RFC 5233) only when there is no account of that very name. */
+static enum lookup_result
+look_up(struct auth *auth, struct span address, struct buf *name)
+{
+	int r;
+
+	switch (account_name_of_address(address, &auth->proc->common->domains, name)) {
+	case ACCOUNT_NAME_NOT_OURS:
+		return LOOKUP_NOT_OURS;
+	case ACCOUNT_NAME_BAD:
+		return LOOKUP_UNKNOWN;
+	case ACCOUNT_NAME_OURS:
+		break;
+	}
+	r = exists(auth, buf_get(name));
+	if (r == 1 && account_name_drop_detail(name))
+		r = exists(auth, buf_get(name));
+	return r == 0 ? LOOKUP_LOCAL : r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN;
+}
+
+static int
+on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct msg_reader body = msg_read(msg);
+	struct span address = msg_get_span(&body);
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+	struct msg_writer reply;
+	enum lookup_result result;
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	result = look_up(proc->state, address, &name);
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, (uint8_t)result);
+	msg_put_span(&reply, result == LOOKUP_LOCAL ? buf_get(&name) : SPAN_NULL);
+	(void)msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
+	buf_free(&name);
+	return 0;
+}
+
+/* --- workers --- */
+
+static void
+refuse_worker(struct msg_channel *channel, uint32_t id, enum lookup_result result)
+{
+	struct msg_writer reply;
+
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, (uint8_t)result);
+	(void)msg_send(channel, MSG_WORKER_REFUSED, id, &reply, -1);
+}
+
+/* Asks the parent for a worker of this account, whose channel goes to who asked here. */
+static void
+spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span name)
+{
+	struct msg_writer body;
+	struct ms_account account;
+	int r = name.len != 0 ? find(auth, name, &account) : 1;
+
+	/* It may have been removed since its grant. */
+	if (r != 0) {
+		refuse_worker(channel, id, r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN);
+		return;
+	}
+	msg_writer_init(&body);
+	msg_put_u8(&body, msg_channel_peer(channel));
+	msg_put_u32(&body, account.uid);
+	msg_put_span(&body, span_of(account.address));
+	msg_put_span(&body, span_of(account.path));
+	ms_account_clear(&account);
+	if (msg_send(auth->proc->parent, MSG_SPAWN, id, &body, -1) < 0)
+		refuse_worker(channel, id, LOOKUP_TEMPFAIL);
+}
+
+static int
+on_worker_by_grant(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct auth *auth = proc->state;
+	struct msg_reader body = msg_read(msg);
+	uint64_t grant = msg_get_u64(&body);
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	spawn(auth, channel, msg->id, grants_find(auth->grants, grant));
+	return 0;
+}
+
+static int
+on_worker_by_address(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct msg_reader body = msg_read(msg);
+	struct span name = msg_get_span(&body);
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	spawn(proc->state, channel, msg->id, name);
+	return 0;
+}
+
+/* --- the role --- */
+
+static void
+peer_gone(struct proc *proc, uint8_t role)
+{
+	struct auth *auth = proc->state;
+
+	verifier_forget(auth->verifier, role);
+	if (role == ROLE_FRONT)
+		grants_clear(auth->grants); /* its connections ended with it */
+}
+
+static void
+set_limits(struct auth *auth)
+{
+	const struct fourpost_conf *conf = auth->proc->common;
+
+	auth->limits = (struct verifier_limits){
+		.failures_max = (unsigned)conf->auth_failures_max, .failure_window = conf->auth_failure_window, .failure_delay = conf->auth_failure_delay,
+	};
+}
+
+static void
+reload(struct proc *proc)
+{
+	set_limits(proc->state);
+}
+
+int
+proc_auth(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = {
+		{ MSG_AUTH, on_auth }, { MSG_GRANT_DROP, on_grant_drop }, { MSG_LOOKUP, on_lookup }, { MSG_WORKER_BY_GRANT, on_worker_by_grant },
+		{ MSG_WORKER_BY_ADDRESS, on_worker_by_address },
+	};
+	static const struct verifier_ops ops = { account_of, find_hash, verified };
+	struct auth *auth = xcalloc(1, sizeof(*auth));
+	struct jail jail = { .allow = JAIL_READ_FILES };
+	char *folder;
+	int r;
+
+	auth->proc = proc;
+	proc->state = auth;
+	proc->handlers = handlers;
+	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	proc->peer_gone = peer_gone;
+	proc->reload = reload;
+	set_limits(auth);
+	auth->grants = grants_new();
+	auth->verifier = verifier_new(proc->base, &auth->limits, &ops, auth);
+	if (auth->verifier == NULL) {
+		log_error("no-yescrypt", log_str("hint", "this libcrypt cannot make yescrypt hashes"));
+		return EX_OSERR;
+	}
+	r = ms_accounts_open(proc->common->accounts_db, &auth->accounts);
+	if (r != 0) {
+		log_error("accounts-unreadable", log_str("file", proc->common->accounts_db), log_str("error", ms_strerror(r)));
+		return EX_NOINPUT;
+	}
+	/* The database is replaced as a whole (rename), so its folder stays readable, and nothing else. */
+	folder = xstrdup(proc->common->accounts_db);
+	if (strrchr(folder, '/') != NULL)
+		*strrchr(folder, '/') = '\0';
+	jail.paths[0] = (struct jail_path){ folder, JAIL_PATH_READ };
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	free(folder);
+	return proc_loop(proc);
+}
