@@ -30,13 +30,14 @@ put_uid_sets(const uint32_t *from, const uint32_t *to, size_t count, struct buf 
 	imap_set_end(&text);
 }
 
+/* RFC 2180 section 4.4.2: messages that somebody else expunged do not keep the others back. */
 static void
 answer(struct session *session, bool move, const char *copyuid, size_t copied, size_t wanted)
 {
 	const char *name = move ? "MOVE" : "COPY";
 
-	if (copied < wanted)
-		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
+	if (copied == 0 && wanted > 0)
+		session_answer(session, "NO", "[EXPUNGEISSUED] The messages are gone");
 	else if (copied == 0)
 		session_answer(session, "OK", "%s completed, no messages", name);
 	else if (move)

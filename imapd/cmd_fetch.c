@@ -290,6 +290,7 @@ cmd_fetch(struct session *session, struct imap_command *command)
 {
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 	const struct imap_fetch_item *item;
+	int rc;
 
 	buf_init(&fetch->fields, FIELDS_MAX);
 	fetch->tells_uid = command->by_uid;
@@ -307,7 +308,10 @@ cmd_fetch(struct session *session, struct imap_command *command)
 		session_bad(session, "There is no message with that number");
 		return;
 	}
-	if (command->vanished)
-		session_put_vanished(session, command->changed_since, &command->set);
+	if (command->vanished && (rc = session_put_vanished(session, command->changed_since, &command->set)) != 0) {
+		fetch_free(fetch);
+		session_store_failed(session, "FETCH", rc);
+		return;
+	}
 	session_set_job(session, &fetch_job, fetch);
 }

@@ -121,6 +121,19 @@ on_day(int64_t time, int64_t day)
 	return time >= day && time < day + DAY;
 }
 
+/* RFC 8474: the identifiers as FETCH gives them. */
+static bool
+is_object(struct span text, char prefix, uint64_t id)
+{
+	struct buf whole = BUF_INIT(32);
+	bool same;
+
+	(void)buf_fmt(&whole, "%c%016llx", prefix, (unsigned long long)id);
+	same = span_eq(buf_get(&whole), text);
+	buf_free(&whole);
+	return same;
+}
+
 static enum verdict evaluate_all(struct search *search, const struct imap_search *keys);
 
 static enum verdict
@@ -175,9 +188,9 @@ evaluate(struct search *search, const struct imap_search *key)
 	case IMAP_SEARCH_MODSEQ:
 		return record->modseq >= key->number;
 	case IMAP_SEARCH_EMAILID:
-		return session_is_email_id(key->text, record->email_id);
+		return is_object(key->text, 'M', record->email_id);
 	case IMAP_SEARCH_THREADID:
-		return session_is_thread_id(key->text, record->thread_id);
+		return is_object(key->text, 'T', record->thread_id);
 	default:
 		if (search->content == NULL)
 			return UNKNOWN;

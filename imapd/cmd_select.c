@@ -44,8 +44,11 @@ open_mailbox(struct session *session, struct imap_command *command, bool read_on
 		return;
 	}
 	put_state(session);
-	if (command->qresync)
-		session_resync(session, command);
+	if (command->qresync && (rc = session_resync(session, command)) != 0) {
+		session_mailbox_close(session);
+		session_store_failed(session, command->cmd->name, rc);
+		return;
+	}
 	session_answer(session, "OK", "[%s] %s completed", read_only ? "READ-ONLY" : "READ-WRITE", command->cmd->name);
 }
 

@@ -15,7 +15,7 @@ session_put_status(struct session *session, const struct ms_mailbox_info *info, 
 		unsigned long long value;
 	} numbers[] = {
 		{ IMAP_STATUS_MESSAGES, "MESSAGES", info->messages },
-		{ IMAP_STATUS_RECENT, "RECENT", info->recent },
+		{ IMAP_STATUS_RECENT, "RECENT", 0 }, /* what no session has seen yet is not counted */
 		{ IMAP_STATUS_UIDNEXT, "UIDNEXT", info->uidnext },
 		{ IMAP_STATUS_UIDVALIDITY, "UIDVALIDITY", info->uidvalidity },
 		{ IMAP_STATUS_UNSEEN, "UNSEEN", info->unseen },

@@ -111,8 +111,15 @@ store_step(struct session *session, void *state)
 		finish(session, store);
 		return JOB_DONE;
 	}
-	rc = ms_store_flags(session->selected->mailbox, store->uids, count, ops[command->how], session_flags(&command->flags),
-	    store->keywords, command->unchanged_since_given ? command->unchanged_since : UINT64_MAX, store->modified, &modified);
+	if (command->unchanged_since_given && command->unchanged_since == 0) {
+		/* RFC 7162 section 3.1.3: every message has changed since 0. */
+		memcpy(store->modified, store->uids, count * sizeof(store->uids[0]));
+		modified = count;
+		rc = 0;
+	} else {
+		rc = ms_store_flags(session->selected->mailbox, store->uids, count, ops[command->how],
+		    session_flags(&command->flags), store->keywords, command->unchanged_since, store->modified, &modified);
+	}
 	if (rc == MS_E_NOTFOUND) {
 		store->missed = true;
 	} else if (rc != 0) {

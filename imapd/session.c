@@ -67,7 +67,7 @@ session_is_full(const struct session *session)
 
 /* --- answers --- */
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 tagged(struct session *session, const char *status, const char *format, va_list args)
 {
 	session_put(session, session->command.tag);

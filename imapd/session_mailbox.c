@@ -8,12 +8,14 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 
+/* \Recent (RFC 3501 section 2.3.2) is what this session is told of first: what comes while the mailbox is selected. The store
+ * keeps no count of what no session has seen; RFC 9051 has given the flag up. */
 static int
 add_message(void *context, const struct ms_message *message)
 {
 	struct session_mailbox *selected = context;
 
-	if (!imap_view_add(&selected->view, message->uid, 0))
+	if (!imap_view_add(&selected->view, message->uid, selected->opened ? IMAP_VIEW_RECENT : 0))
 		return 0;
 	if (selected->first_unseen == 0 && (message->flags & MS_SEEN) == 0)
 		selected->first_unseen = (uint32_t)selected->view.count;
@@ -45,6 +47,7 @@ session_mailbox_open(struct session *session, struct span name, bool read_only)
 		mailbox_free(selected);
 		return rc;
 	}
+	selected->opened = true;
 	session->selected = selected;
 	return 0;
 }

@@ -101,15 +101,18 @@ take_changed(void *context, const struct ms_message *message)
 	return 0;
 }
 
-void
+int
 session_put_vanished(struct session *session, uint64_t modseq, const struct imap_set *set)
 {
 	struct session_mailbox *selected = session->selected;
 	struct missed missed = { .set = set, .star = imap_view_last(&selected->view) };
 
-	if (ms_changes(selected->mailbox, modseq, take_changed, take_expunged, &missed) != 0)
+	int rc = ms_changes(selected->mailbox, modseq, take_changed, take_expunged, &missed);
+
+	if (rc != 0)
 		missed.count = 0;
 	put_earlier(session, &missed);
+	return rc;
 }
 
 struct resync {
@@ -135,7 +138,7 @@ take_resync_changed(void *context, const struct ms_message *message)
 	return 0;
 }
 
-void
+int
 session_resync(struct session *session, const struct imap_command *command)
 {
 	struct session_mailbox *selected = session->selected;
@@ -148,10 +151,13 @@ session_resync(struct session *session, const struct imap_command *command)
 	struct ms_message message;
 	uint32_t seq;
 	size_t i;
+	int rc;
 
-	if (command->known_validity != ms_mailbox_info(selected->mailbox)->uidvalidity ||
-	    ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync) != 0)
-		return;
+	if (command->known_validity != ms_mailbox_info(selected->mailbox)->uidvalidity)
+		return 0;
+	rc = ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync);
+	if (rc != 0)
+		resync.vanished.count = resync.changed.count = 0;
 	put_earlier(session, &resync.vanished);
 	if (resync.changed.count > 1)
 		qsort(resync.changed.uids, resync.changed.count, sizeof(resync.changed.uids[0]), compare);
@@ -164,4 +170,5 @@ session_resync(struct session *session, const struct imap_command *command)
 		session_fmt(session, " MODSEQ (%llu))\r\n", (unsigned long long)message.modseq);
 	}
 	free(resync.changed.uids);
+	return rc;
 }

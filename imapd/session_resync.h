@@ -6,9 +6,10 @@
 
 #include "imapd/session.h"
 
-/* SELECT with QRESYNC: "* VANISHED (EARLIER)" and the FETCHes of what changed. Nothing when the UIDVALIDITY is another. */
-void session_resync(struct session *session, const struct imap_command *command);
-/* UID FETCH with VANISHED: those of the set that were expunged after modseq. */
-void session_put_vanished(struct session *session, uint64_t modseq, const struct imap_set *set);
+/* SELECT with QRESYNC: "* VANISHED (EARLIER)" and the FETCHes of what changed. Nothing when the UIDVALIDITY is another. 0, or
+ * what the store said: the client would miss something. */
+int session_resync(struct session *session, const struct imap_command *command);
+/* UID FETCH with VANISHED: those of the set that were expunged after modseq. As above. */
+int session_put_vanished(struct session *session, uint64_t modseq, const struct imap_set *set);
 
 #endif
