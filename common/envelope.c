@@ -5,6 +5,8 @@
 #include "common/envelope.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -105,6 +107,44 @@ put_notify(struct buf *out, uint8_t notify)
 			(void)buf_char(out, notify_letters[i]);
 }
 
+void
+envelope_set_reason(struct envelope_progress *progress, struct span text)
+{
+	char *reason = progress->reason;
+	size_t len = text.len < ENVELOPE_REASON_MAX ? text.len : ENVELOPE_REASON_MAX;
+
+	if (len != 0)
+		memcpy(reason, text.ptr, len);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)reason[i] < ' ' || reason[i] == 0x7f)
+			reason[i] = '?';
+	while (len != 0 && (!span_is_utf8(span_make(reason, len)) || reason[len - 1] == ' '))
+		len--;
+	reason[len] = '\0';
+}
+
+void
+envelope_encode_progress(const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN])
+{
+	char text[ENVELOPE_PROGRESS_LEN + 1];
+
+	(void)snprintf(text, sizeof(text), "%020" PRId64 " %020" PRId64 " %010" PRIu32 " %-*s", progress->due, progress->tried, progress->attempts,
+	    ENVELOPE_REASON_MAX, progress->reason);
+	memcpy(ret_text, text, ENVELOPE_PROGRESS_LEN);
+}
+
+static void
+put_progress(struct buf *out, struct envelope *envelope)
+{
+	char text[ENVELOPE_PROGRESS_LEN];
+
+	envelope_encode_progress(&envelope->progress, text);
+	(void)buf_str(out, "progress ");
+	envelope->progress_at = out->len;
+	(void)buf_put(out, text, sizeof(text));
+	(void)buf_char(out, '\n');
+}
+
 static int
 put_recipient(struct buf *out, struct envelope_recipient *recipient)
 {
@@ -142,6 +182,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		(void)buf_fmt(out, "uid %lld\n", (long long)envelope->uid);
 	if (r == 0)
 		r = put_optional(out, "drop", envelope->drop);
+	if (r == 0 && envelope->has_progress)
+		put_progress(out, envelope);
 	for (size_t i = 0; r == 0 && i < envelope->count; i++)
 		r = put_recipient(out, &envelope->recipients[i]);
 	if (r == 0)
@@ -153,10 +195,10 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 
 enum field {
 	FIELD_CREATED, FIELD_RELEASE, FIELD_FROM, FIELD_BODY, FIELD_SMTPUTF8, FIELD_RET, FIELD_ENVID, FIELD_CLIENT, FIELD_ACCOUNT, FIELD_UID,
-	FIELD_DROP, FIELD_TO, FIELD_COUNT,
+	FIELD_DROP, FIELD_PROGRESS, FIELD_TO, FIELD_COUNT,
 };
 static const char *const field_names[FIELD_COUNT] = {
-	"created", "release", "from", "body", "smtputf8", "ret", "envid", "client", "account", "uid", "drop", "to",
+	"created", "release", "from", "body", "smtputf8", "ret", "envid", "client", "account", "uid", "drop", "progress", "to",
 };
 
 static bool
@@ -227,6 +269,28 @@ take_recipient(struct span value, size_t at, struct envelope *envelope)
 	return true;
 }
 
+/* Written over and over, so a power loss may tear it: what does not read leaves zeros, only the length must be right. */
+static bool
+take_progress(struct span value, size_t at, struct envelope *envelope)
+{
+	struct envelope_progress progress = { .due = 0 };
+	struct span word[3];
+	int64_t attempts;
+
+	if (value.len != ENVELOPE_PROGRESS_LEN)
+		return false;
+	envelope->has_progress = true;
+	envelope->progress_at = at;
+	for (size_t i = 0; i < 3; i++)
+		(void)span_split(&value, ' ', &word[i]);
+	if (!take_number(word[0], INT64_MAX, &progress.due) || !take_number(word[1], INT64_MAX, &progress.tried) || !take_number(word[2], UINT32_MAX, &attempts))
+		return true;
+	progress.attempts = (uint32_t)attempts;
+	envelope_set_reason(&progress, value);
+	envelope->progress = progress;
+	return true;
+}
+
 static bool
 take_field(enum field field, struct span value, size_t at, struct envelope *envelope)
 {
@@ -258,6 +322,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
+	case FIELD_PROGRESS: return take_progress(value, at, envelope);
 	case FIELD_TO: return take_recipient(value, at, envelope);
 	case FIELD_COUNT: break;
 	}

@@ -42,6 +42,16 @@ struct envelope_recipient {
 	size_t status_at;  /* offset of the status byte from the start of the file; set by decode and encode */
 };
 
+/* How delivery goes: one line of fixed length, rewritten in place after each attempt. It may be lost (then the message is due at
+ * once) and is never part of a drop file. */
+#define ENVELOPE_REASON_MAX 160
+struct envelope_progress {
+	int64_t due;       /* seconds since 1970: the next attempt */
+	int64_t tried;     /* the last one; 0: none */
+	uint32_t attempts;
+	char reason[ENVELOPE_REASON_MAX + 1]; /* why the last attempt did not finish it: printable UTF-8, cut */
+};
+
 struct envelope {
 	int64_t created;   /* seconds since 1970: when the message was handed in; expiry counts from here */
 	int64_t release;   /* not to be sent before; 0: at once */
@@ -54,6 +64,9 @@ struct envelope {
 	char *account;     /* who logged in to hand it in, or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */
 	char *drop;        /* that file's name, by which its owner may still speak of it (drop_control), or NULL */
+	bool has_progress; /* set by the queue: there is such a line */
+	struct envelope_progress progress;
+	size_t progress_at; /* offset of the line's value from the start of the file; set by decode and encode */
 	struct envelope_recipient *recipients;
 	size_t count;
 };
@@ -73,6 +86,12 @@ int envelope_encode(struct envelope *envelope, struct buf *out);
  * 1 when text ends before the empty line: more of the file is needed (never once ENVELOPE_MAX bytes are there);
  * -EBADMSG when it is none, with *ret_line the number of the line that is wrong (may be NULL). */
 int envelope_decode(struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line);
+
+/* The value of the progress line, always of this length: written over the old one at progress_at. */
+#define ENVELOPE_PROGRESS_LEN (20 + 1 + 20 + 1 + 10 + 1 + ENVELOPE_REASON_MAX)
+void envelope_encode_progress(const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN]);
+/* Sets progress->reason: control bytes become "?", what does not fit or is no UTF-8 is cut. */
+void envelope_set_reason(struct envelope_progress *progress, struct span text);
 
 /* True while this recipient is still to be tried. */
 static inline bool

@@ -13,7 +13,6 @@
 
 /* Most envelopes fit the first read. */
 #define FIRST_READ 4096
-#define RECORD_VERSION 1
 
 bool
 spool_id_valid(struct span id)
@@ -136,46 +135,4 @@ spool_close(struct spool_file *file)
 		(void)close(file->fd);
 	file->fd = -1;
 	envelope_free(&file->envelope);
-}
-
-/* --- the schedule's record: version, then fields of fixed size in big-endian order, then the reason --- */
-
-static void
-put_be(struct buf *out, uint64_t value, unsigned bytes)
-{
-	while (bytes-- > 0)
-		(void)buf_char(out, (char)(value >> (8 * bytes)));
-}
-
-static uint64_t
-get_be(struct span *record, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value = value << 8 | (uint8_t)record->ptr[i];
-	*record = span_skip(*record, bytes);
-	return value;
-}
-
-void
-spool_schedule_encode(const struct spool_schedule *schedule, struct buf *out)
-{
-	put_be(out, RECORD_VERSION, 1);
-	put_be(out, (uint64_t)schedule->due, 8);
-	put_be(out, (uint64_t)schedule->tried, 8);
-	put_be(out, schedule->attempts, 4);
-	(void)buf_str(out, schedule->reason);
-}
-
-int
-spool_schedule_decode(struct span record, struct spool_schedule *ret_schedule)
-{
-	if (record.len < 21 || record.len > 21 + SPOOL_REASON_MAX || get_be(&record, 1) != RECORD_VERSION)
-		return -EBADMSG;
-	*ret_schedule = (struct spool_schedule){ .due = (int64_t)get_be(&record, 8), .tried = (int64_t)get_be(&record, 8) };
-	ret_schedule->attempts = (uint32_t)get_be(&record, 4);
-	memcpy(ret_schedule->reason, record.ptr, record.len);
-	ret_schedule->reason[record.len] = '\0';
-	return ret_schedule->due >= 0 && ret_schedule->tried >= 0 ? 0 : -EBADMSG;
 }

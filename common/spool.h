@@ -37,16 +37,4 @@ int spool_open(int spool_fd, const char *path, int flags, struct spool_file *ret
 int spool_read(int fd, struct spool_file *ret_file);
 void spool_close(struct spool_file *file);
 
-/* The schedule's record of a message, kept in state/schedule under its id. Rebuildable: without it the message is due at once. */
-#define SPOOL_REASON_MAX 512
-struct spool_schedule {
-	int64_t due;       /* seconds since 1970: the next attempt */
-	int64_t tried;     /* the last one; 0: none */
-	uint32_t attempts;
-	char reason[SPOOL_REASON_MAX + 1]; /* why the last attempt did not finish it; escaped nowhere: print with care */
-};
-void spool_schedule_encode(const struct spool_schedule *schedule, struct buf *out);
-/* 0 or -EBADMSG. */
-int spool_schedule_decode(struct span record, struct spool_schedule *ret_schedule);
-
 #endif

@@ -14,13 +14,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct span text = span_make(bytes, len), id;
 	struct envelope envelope, again;
-	struct spool_schedule schedule;
 	struct buf out = BUF_INIT(ENVELOPE_MAX);
 	enum drop_action action;
 	size_t end, end_again;
 
 	(void)drop_control_decode(text, &action, &id);
-	(void)spool_schedule_decode(text, &schedule);
 	if (envelope_decode(text, &envelope, &end, NULL) != 0)
 		return 0;
 	if (end > len || envelope_encode(&envelope, &out) != 0)

@@ -163,20 +163,47 @@ START_TEST(ids)
 }
 END_TEST
 
-START_TEST(schedules)
+START_TEST(progress)
 {
-	struct spool_schedule schedule = { .due = 1700000000, .tried = 1699999999, .attempts = 7, .reason = "451 4.3.0 later" }, back;
-	struct buf out = BUF_INIT(1024);
+	struct envelope envelope, back;
+	struct buf out = BUF_INIT(ENVELOPE_MAX);
+	char reason[300], *line;
+	size_t len;
 
-	spool_schedule_encode(&schedule, &out);
-	ck_assert_int_eq(spool_schedule_decode(buf_get(&out), &back), 0);
-	ck_assert_int_eq(back.due, schedule.due);
-	ck_assert_int_eq(back.tried, schedule.tried);
-	ck_assert_uint_eq(back.attempts, 7);
-	ck_assert_str_eq(back.reason, schedule.reason);
-	ck_assert_int_eq(spool_schedule_decode(span_make(out.data, 20), &back), -EBADMSG);
-	out.data[0] = 9;
-	ck_assert_int_eq(spool_schedule_decode(buf_get(&out), &back), -EBADMSG);
+	envelope_init(&envelope, SPAN("a@b"), 5);
+	ck_assert_int_eq(envelope_add(&envelope, SPAN("c@d"), SPAN_NULL, 0), 0);
+	envelope.has_progress = true;
+	ck_assert_int_eq(envelope_encode(&envelope, &out), 0);
+	ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), 0);
+	ck_assert(back.has_progress);
+	ck_assert_uint_eq(back.progress_at, envelope.progress_at);
+	ck_assert_int_eq(back.progress.due, 0);
+	envelope_free(&back);
+	/* Rewritten in place. */
+	back.progress = (struct envelope_progress){ .due = INT64_MAX, .tried = 1700000000, .attempts = UINT32_MAX };
+	envelope_set_reason(&back.progress, SPAN("451 4.3.0 later\r\nx  "));
+	envelope_encode_progress(&back.progress, out.data + envelope.progress_at);
+	ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), 0);
+	ck_assert_int_eq(back.progress.due, INT64_MAX);
+	ck_assert_int_eq(back.progress.tried, 1700000000);
+	ck_assert_uint_eq(back.progress.attempts, UINT32_MAX);
+	ck_assert_str_eq(back.progress.reason, "451 4.3.0 later??x");
+	envelope_free(&back);
+	/* Torn: read as nothing. */
+	line = out.data + envelope.progress_at;
+	line[3] = 'x';
+	ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), 0);
+	ck_assert_int_eq(back.progress.tried, 0);
+	envelope_free(&back);
+	/* Of another length: no envelope. */
+	memmove(line, line + 1, out.len - envelope.progress_at - 1);
+	ck_assert_int_eq(envelope_decode(span_make(out.data, out.len - 1), &back, &len, NULL), -EBADMSG);
+	/* Cut between characters. */
+	memset(reason, 'a', sizeof(reason));
+	memcpy(reason + ENVELOPE_REASON_MAX - 1, "\xc3\xa9", 2);
+	envelope_set_reason(&envelope.progress, span_make(reason, sizeof(reason)));
+	ck_assert_uint_eq(strlen(envelope.progress.reason), ENVELOPE_REASON_MAX - 1);
+	envelope_free(&envelope);
 	buf_free(&out);
 }
 END_TEST
@@ -282,7 +309,7 @@ main(void)
 	tcase_add_loop_test(tests, what_is_no_envelope, 0, sizeof(bad) / sizeof(*bad));
 	tcase_add_test(tests, adding_is_bounded);
 	tcase_add_test(tests, ids);
-	tcase_add_test(tests, schedules);
+	tcase_add_test(tests, progress);
 	tcase_add_test(tests, controls);
 	tcase_add_test(tests, dropping);
 	suite_add_tcase(suite, tests);
