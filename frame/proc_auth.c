@@ -201,7 +201,11 @@ spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span n
 	struct ms_account account;
 	int r = name.len != 0 ? find(auth, name, &account) : 1;
 
-	/* It may have been removed since its grant. */
+	/* It may have been removed since its grant, or shut: mail still comes in then, but nobody reads it. */
+	if (r == 0 && !account.enabled && msg_channel_peer(channel) == ROLE_FRONT) {
+		ms_account_clear(&account);
+		r = 1;
+	}
 	if (r != 0) {
 		refuse_worker(channel, id, r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN);
 		return;
