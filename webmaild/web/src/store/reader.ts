@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: ISC
+// SPDX-FileCopyrightText: The Fourpost authors
+// The open message: its headers and parts, and what of it is shown.
+import { batch, effect, signal } from '@preact/signals';
+import type { EmailFull } from '../jmap/types.ts';
+import { setKeyword } from './actions.ts';
+import { learn } from './contacts.ts';
+import { email, fetchFull } from './emails.ts';
+import { reportError } from './notices.ts';
+import { requestJson } from './session.ts';
+import { settings } from './settings.ts';
+import { openId } from './view.ts';
+
+export interface Rendering {
+	remoteImages: number;
+	hasHtml: boolean;
+	hasText: boolean;
+}
+
+export const message = signal<EmailFull | null>(null);
+export const rendering = signal<Rendering | null>(null);
+export const gone = signal(false);
+export const asText = signal(false);
+export const withImages = signal(false);
+const readAfter = 700;
+
+export function frameUrl(id: string): string {
+	return `/render/${encodeURIComponent(id)}?images=${withImages.value ? 1 : 0}&text=${asText.value ? 1 : 0}`;
+}
+
+async function load(id: string): Promise<void> {
+	try {
+		const [found, info] = await Promise.all([
+			fetchFull(id),
+			requestJson<Rendering>(`/render/${encodeURIComponent(id)}/info`, {}, { retry: true }).catch(() => null),
+		]);
+		if (openId.peek() !== id) return;
+		batch(() => {
+			message.value = found;
+			gone.value = found === null;
+			rendering.value = info ?? { remoteImages: 0, hasHtml: true, hasText: true };
+		});
+		learn(found?.from, 1);
+	} catch (error) {
+		if (openId.peek() === id) reportError(error, 'error.open');
+	}
+}
+
+effect(() => {
+	const id = openId.value;
+	batch(() => {
+		message.value = null;
+		rendering.value = null;
+		gone.value = false;
+		asText.value = false;
+		withImages.value = settings.peek().showImages;
+	});
+	if (!id) return;
+	void load(id);
+	const timer = setTimeout(() => {
+		const summary = email(id);
+		if (summary && !summary.keywords.$seen) void setKeyword([id], '$seen', true);
+	}, readAfter);
+	return () => clearTimeout(timer);
+});
