@@ -11,7 +11,7 @@
 #define PARAMETER_TEXT_MAX (64u << 10) /* names and values of one field together */
 
 struct parameter {
-	struct span name;  /* lower case; without "*0*" when decoded */
+	struct span name;  /* decoded: lower case, without "*0*"; raw: as written */
 	struct span value; /* decoded: UTF-8; raw: the octets after unquoting */
 };
 
