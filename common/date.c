@@ -97,7 +97,8 @@ date_format(struct date date, char text[static DATE_SIZE])
 	int64_t weekday = (p.days % 7 + 7) % 7;
 
 	return done(text, snprintf(text, DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u %c%02u%02u", weekdays[weekday], p.day % 100,
-	    months[p.month - 1], (unsigned)p.year % 10000, p.hour % 100, p.minute, p.second, p.sign, p.zone_hour % 100, p.zone_minute));
+	    months[p.month - 1], (unsigned)p.year % 10000, p.hour % 100, p.minute % 100, p.second % 100, p.sign,
+	    p.zone_hour % 100, p.zone_minute % 100));
 }
 
 struct span
@@ -106,21 +107,20 @@ date_format_imap(struct date date, char text[static DATE_SIZE])
 	struct parts p = take_apart(date);
 
 	return done(text, snprintf(text, DATE_SIZE, "%2u-%s-%04u %02u:%02u:%02u %c%02u%02u", p.day % 100, months[p.month - 1],
-	    (unsigned)p.year % 10000, p.hour % 100, p.minute, p.second, p.sign, p.zone_hour % 100, p.zone_minute));
+	    (unsigned)p.year % 10000, p.hour % 100, p.minute % 100, p.second % 100, p.sign,
+	    p.zone_hour % 100, p.zone_minute % 100));
 }
 
 struct span
 date_format_rfc3339(struct date date, char text[static DATE_SIZE])
 {
 	struct parts p = take_apart(date);
-	int len = snprintf(text, DATE_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)p.year % 10000, p.month % 100, p.day % 100,
-	    p.hour % 100, p.minute, p.second);
+	char zone[16] = "Z";
 
-	if (len > 0 && p.zone_hour == 0 && p.zone_minute == 0)
-		return done(text, len + snprintf(text + len, (size_t)(DATE_SIZE - len), "Z"));
-	if (len > 0)
-		len += snprintf(text + len, (size_t)(DATE_SIZE - len), "%c%02u:%02u", p.sign, p.zone_hour % 100, p.zone_minute);
-	return done(text, len);
+	if (p.zone_hour != 0 || p.zone_minute != 0)
+		(void)snprintf(zone, sizeof(zone), "%c%02u:%02u", p.sign, p.zone_hour % 100, p.zone_minute % 100);
+	return done(text, snprintf(text, DATE_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u%s", (unsigned)p.year % 10000, p.month % 100,
+	    p.day % 100, p.hour % 100, p.minute % 100, p.second % 100, zone));
 }
 
 int64_t
