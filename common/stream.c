@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A connection on a libevent base. Every stream_* call only notes what is wanted and wakes the stream; reading, writing, the
- * handshake and all callbacks happen in run(), from the loop. So a callback may call anything, and may free the stream: run()
- * looks at `freed` after each callback and touches nothing when it is set.
+/* A connection on a libevent base. Every stream_* call only notes what is wanted and wakes the
+ * stream; reading, writing, the handshake and all callbacks happen in run(), from the loop. So a
+ * callback may call anything, and may free the stream: run() looks at `freed` after each callback
+ * and touches nothing when it is set.
  *
- * An idle connection holds no buffer: input and output are freed when they are empty, and OpenSSL is told to do the same. */
+ * An idle connection holds no buffer: input and output are freed when they are empty, and OpenSSL
+ * is told to do the same. */
 #include "common/stream.h"
 
 #include <arpa/inet.h>
@@ -25,8 +27,8 @@
 #define CHUNK 16384
 /* Bytes read in one turn of the loop, so that a fast peer does not starve the others. */
 #define TURN_MAX (4 * CHUNK)
-/* After our goodbye the peer's last bytes are read and dropped: closing with unread input would reset the connection, and
- * the reset may overtake the goodbye. Bounded in time and bytes. */
+/* After our goodbye the peer's last bytes are read and dropped: closing with unread input would
+ * reset the connection, and the reset may overtake the goodbye. Bounded in time and bytes. */
 #define LINGER_MS 3000
 #define LINGER_BYTES 262144
 #define FINISH_MS 30000
@@ -157,7 +159,8 @@ next_deadline(const struct stream *stream)
 {
 	int64_t at = stream->finishing ? stream->close_at : 0;
 
-	if (!stream->finishing && stream->read_seconds != 0 && (reading(stream) || stream->tls == TLS_HANDSHAKE))
+	if (!stream->finishing && stream->read_seconds != 0 &&
+	    (reading(stream) || stream->tls == TLS_HANDSHAKE))
 		at = stream->read_since + (int64_t)stream->read_seconds * 1000;
 	if (stream->write_seconds != 0 && stream->out.len != 0 && !stream->broken) {
 		/* Also while a handshake keeps what was written from being sent. */
@@ -169,7 +172,8 @@ next_deadline(const struct stream *stream)
 	return at;
 }
 
-/* Traffic moves deadlines later all the time; the timer is only set anew when it fires, or when it would fire too late. */
+/* Traffic moves deadlines later all the time; the timer is only set anew when it fires, or when it
+ * would fire too late. */
 static void
 arm_timer(struct stream *stream)
 {
@@ -205,14 +209,18 @@ arm(struct stream *stream)
 	bool read = reading(stream) || stream->finishing, write = stream->out.len != 0;
 
 	if (stream->woken)
-		return; /* run() comes back before the loop waits: spare the kernel two calls for every reply */
+		/* run() comes back before the loop waits: spare the kernel two calls for every
+		 * reply */
+		return;
 	if (stream->tls == TLS_HANDSHAKE) {
-		/* The plaintext reply goes first; then the handshake says itself what it waits for. */
+		/* The plaintext reply goes first; then the handshake says itself what it waits
+		 * for. */
 		write = stream->plain_left != 0 || stream->read_wants_write;
 		read = !write;
 	} else if (stream->ssl != NULL) {
 		read = (read && !stream->read_wants_write) || stream->write_wants_read;
-		write = (write && !stream->write_wants_read) || (reading(stream) && stream->read_wants_write);
+		write = (write && !stream->write_wants_read) ||
+		    (reading(stream) && stream->read_wants_write);
 	}
 	want(stream->readable, read && !stream->broken);
 	want(stream->writable, write && !stream->broken);
@@ -240,7 +248,8 @@ on_wake(evutil_socket_t fd, short what, void *context)
 /* --- making and freeing --- */
 
 struct stream *
-stream_new(struct event_base *base, int fd, const struct stream_ops *ops, void *context, size_t input_max, size_t output_max)
+stream_new(struct event_base *base, int fd, const struct stream_ops *ops, void *context,
+    size_t input_max, size_t output_max)
 {
 	struct stream *stream = xcalloc(1, sizeof(*stream));
 
@@ -336,7 +345,9 @@ start_tls(struct stream *stream, SSL_CTX *context)
 	stream->ssl = SSL_new(context);
 	if (stream->ssl == NULL || SSL_set_fd(stream->ssl, stream->fd) != 1)
 		abort(); /* only for want of memory */
-	SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_mode(stream->ssl,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_options(stream->ssl, SSL_OP_NO_RENEGOTIATION);
 	stream->tls = TLS_HANDSHAKE;
 	stream->plain_left = stream->out.len;
@@ -373,7 +384,8 @@ stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const
 		return 0;
 	}
 	/* SSL_set_tlsext_host_name, whose macro casts const away. The name is copied. */
-	if (SSL_ctrl(stream->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) != 1 ||
+	if (SSL_ctrl(stream->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		(void *)(uintptr_t)host) != 1 ||
 	    SSL_set1_host(stream->ssl, host) != 1)
 		return -EINVAL;
 	return 0;
@@ -402,7 +414,8 @@ stream_tls_error(const struct stream *stream)
 struct span
 stream_input(struct stream *stream)
 {
-	return stream->in.len != 0 ? span_make(stream->in.data + stream->in.start, stream->in.len) : SPAN_NULL;
+	return stream->in.len != 0 ? span_make(stream->in.data + stream->in.start, stream->in.len) :
+				     SPAN_NULL;
 }
 
 void
@@ -435,7 +448,8 @@ stream_write(struct stream *stream, struct span bytes)
 {
 	if (stream->broken || stream->finishing || stream->shut_wanted)
 		return -EPIPE;
-	if (stream->out.len > stream->output_max || bytes.len > stream->output_max - stream->out.len)
+	if (stream->out.len > stream->output_max ||
+	    bytes.len > stream->output_max - stream->out.len)
 		return -EMSGSIZE;
 	if (bytes.len == 0)
 		return 0;
@@ -502,7 +516,8 @@ stream_release(struct stream *stream, char **ret_input, size_t *ret_len)
 	if (stream->ssl != NULL || stream->out.len != 0)
 		return -EBUSY;
 	*ret_len = stream->in.len;
-	*ret_input = xmemdup(stream->in.len != 0 ? stream->in.data + stream->in.start : "", stream->in.len);
+	*ret_input =
+	    xmemdup(stream->in.len != 0 ? stream->in.data + stream->in.start : "", stream->in.len);
 	free_but_fd(stream);
 	return fd;
 }
@@ -526,7 +541,8 @@ broke(struct stream *stream, enum stream_end end, int error)
 	stream->tell_drained = false;
 }
 
-/* What a failed SSL call means: 0 try again later (with *ret_wants_write), 1 the peer's orderly end, -errno broken. */
+/* What a failed SSL call means: 0 try again later (with *ret_wants_write), 1 the peer's orderly
+ * end, -errno broken. */
 static int
 tls_verdict(struct stream *stream, int result, bool *ret_wants_write)
 {
@@ -546,7 +562,8 @@ tls_verdict(struct stream *stream, int result, bool *ret_wants_write)
 		code = ERR_peek_error();
 		stream->tls_error = ERR_reason_error_string(code);
 		ERR_clear_error();
-		/* Closed without close_notify. Our protocols mark their ends themselves, so this truncates nothing. */
+		/* Closed without close_notify. Our protocols mark their ends themselves, so this
+		 * truncates nothing. */
 		if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 			return stream->tls == TLS_ON ? 1 : -ECONNRESET;
 		return -EPROTO;
@@ -593,7 +610,8 @@ static void
 send_pending(struct stream *stream)
 {
 	while (sendable(stream) != 0 && !stream->broken) {
-		size_t sent = send_some(stream, stream->out.data + stream->out.start, sendable(stream));
+		size_t sent =
+		    send_some(stream, stream->out.data + stream->out.start, sendable(stream));
 
 		if (sent == 0)
 			return;
@@ -611,11 +629,14 @@ say_goodbye(struct stream *stream)
 	stream->shut_done = true;
 	if (stream->tls == TLS_ON) {
 		ERR_clear_error();
-		(void)SSL_shutdown(stream->ssl); /* one try: a full socket loses only the courtesy */
+		/* one try: a full socket loses only the courtesy */
+		(void)SSL_shutdown(stream->ssl);
 	}
-	/* With TLS the alert is the end, and the socket stays open in both directions until the stream is finished. */
+	/* With TLS the alert is the end, and the socket stays open in both directions until the
+	 * stream is finished. */
 	if (stream->tls != TLS_ON)
-		(void)shutdown(stream->fd, SHUT_WR); /* fails when the peer is gone: reading tells */
+		/* fails when the peer is gone: reading tells */
+		(void)shutdown(stream->fd, SHUT_WR);
 }
 
 /* One read. > 0 bytes, 0 nothing now, -1 when no_more_input has been set. */
@@ -670,7 +691,8 @@ receive(struct stream *stream)
 
 	while (reading(stream) && total < TURN_MAX) {
 		size_t room = stream->input_max - stream->in.len;
-		ssize_t got = receive_some(stream, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+		ssize_t got =
+		    receive_some(stream, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
 
 		if (got <= 0)
 			break;
@@ -820,14 +842,16 @@ run(struct stream *stream, short what)
 	check_deadlines(stream);
 	if (!stream->broken)
 		send_pending(stream);
-	if (stream->tls == TLS_HANDSHAKE && !stream->broken && shake_hands(stream) && call(stream, stream->ops->secured))
+	if (stream->tls == TLS_HANDSHAKE && !stream->broken && shake_hands(stream) &&
+	    call(stream, stream->ops->secured))
 		return;
 	if (stream->out.len == 0 && stream->tell_drained && !stream->broken) {
 		stream->tell_drained = false;
 		if (call(stream, stream->ops->drained))
 			return;
 	}
-	if (stream->shut_wanted && !stream->shut_done && !stream->broken && stream->out.len == 0 && stream->tls != TLS_HANDSHAKE)
+	if (stream->shut_wanted && !stream->shut_done && !stream->broken && stream->out.len == 0 &&
+	    stream->tls != TLS_HANDSHAKE)
 		say_goodbye(stream);
 	/* What OpenSSL holds already shows on no descriptor. */
 	if (stream->tls != TLS_HANDSHAKE && ((what & EV_READ) != 0 || stream->read_wants_write ||
@@ -838,8 +862,10 @@ run(struct stream *stream, short what)
 		if (call(stream, stream->ops->readable))
 			return;
 	}
-	/* Whoever paused has not asked for the end yet, except when the connection is broken anyway. */
-	if (stream->no_more_input && !stream->ended_told && (!stream->paused || stream->broken) && call_ended(stream))
+	/* Whoever paused has not asked for the end yet, except when the connection is broken
+	 * anyway. */
+	if (stream->no_more_input && !stream->ended_told && (!stream->paused || stream->broken) &&
+	    call_ended(stream))
 		return;
 	arm(stream);
 }

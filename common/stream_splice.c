@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Two streams joined: what one receives the other sends. The TLS half of a logged-in connection is this and nothing else. */
+/* Two streams joined: what one receives the other sends. The TLS half of a logged-in connection is
+ * this and nothing else. */
 #include <stdlib.h>
 
 #include "common/stream.h"

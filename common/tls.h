@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* TLS contexts by OpenSSL. A server's private key is not here: signatures are asked of a function (the key role's). */
+/* TLS contexts by OpenSSL. A server's private key is not here: signatures are asked of a function
+ * (the key role's). */
 #ifndef COMMON_TLS_H
 #define COMMON_TLS_H
 
@@ -18,15 +19,19 @@ enum tls_sign_kind {
 	TLS_SIGN_RSA_PKCS1, TLS_SIGN_RSA_RAW, TLS_SIGN_ECDSA,
 };
 
-/* Asks whoever holds the private key to sign (RSA: the private-key operation with that padding; ECDSA: DER signature over the
- * digest). Blocks until the answer is there. Returns 0 and the signature in out, or -errno. */
-typedef int (*tls_sign_fn)(void *context, enum tls_sign_kind kind, struct span input, struct buf *out);
+/* Asks whoever holds the private key to sign (RSA: the private-key operation with that padding;
+ * ECDSA: DER signature over the digest). Blocks until the answer is there. Returns 0 and the
+ * signature in out, or -errno. */
+typedef int (*tls_sign_fn)(void *context, enum tls_sign_kind kind, struct span input,
+    struct buf *out);
 
-/* A server context for this certificate chain (PEM text). TLS 1.2 and 1.3, no renegotiation, no compression, tickets with a
- * key of this process, ALPN as given ("h2,http/1.1", or NULL). Returns NULL and a sentence in error when it cannot be made. */
-struct ssl_ctx_st *tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *context, const char *alpn, struct buf *error);
-/* A client context: opportunistic (verify 0: encrypts, trusts anybody) or verifying against the system's roots (verify 1;
- * must be made before the jail). */
+/* A server context for this certificate chain (PEM text). TLS 1.2 and 1.3, no renegotiation, no
+ * compression, tickets with a key of this process, ALPN as given ("h2,http/1.1", or NULL). Returns
+ * NULL and a sentence in error when it cannot be made. */
+struct ssl_ctx_st *tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *context,
+    const char *alpn, struct buf *error);
+/* A client context: opportunistic (verify 0: encrypts, trusts anybody) or verifying against the
+ * system's roots (verify 1; must be made before the jail). */
 struct ssl_ctx_st *tls_client_new(int verify, struct buf *error);
 void tls_context_free(struct ssl_ctx_st *context);
 

@@ -9,8 +9,8 @@
 #include "common/tls.h"
 #include "common/tls_internal.h"
 
-/* Where Debian's ca-certificates keeps all roots in one file; OpenSSL's own default is a folder that is read during a
- * handshake, which no jail allows. */
+/* Where Debian's ca-certificates keeps all roots in one file; OpenSSL's own default is a folder
+ * that is read during a handshake, which no jail allows. */
 #define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
 
 void
@@ -29,9 +29,12 @@ void
 tls_context_basics(SSL_CTX *context)
 {
 	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!aNULL:!eNULL:!PSK:!SRP:!DSS") != 1)
+	    SSL_CTX_set_cipher_list(context,
+		"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:!aNULL:!eNULL:!PSK:!SRP:!DSS") !=
+		1)
 		abort(); /* constants of ours */
-	(void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_SSLv3);
+	(void)SSL_CTX_set_options(context,
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_SSLv3);
 	(void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 }
 
@@ -50,7 +53,9 @@ tls_client_new(int verify, struct buf *error)
 	}
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
 	if (roots == NULL)
-		roots = access(X509_get_default_cert_file(), R_OK) == 0 ? X509_get_default_cert_file() : SYSTEM_ROOTS;
+		roots = access(X509_get_default_cert_file(), R_OK) == 0 ?
+		    X509_get_default_cert_file() :
+		    SYSTEM_ROOTS;
 	if (SSL_CTX_load_verify_file(context, roots) != 1) {
 		tls_explain(error, "the system's root certificates cannot be read");
 		SSL_CTX_free(context);

@@ -29,7 +29,8 @@ struct tls_key *
 tls_key_load(struct span pem, struct buf *error)
 {
 	BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-	EVP_PKEY *pkey = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	EVP_PKEY *pkey =
+	    bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
 	struct tls_key *key;
 	int kind;
 
@@ -58,7 +59,8 @@ tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, st
 	char *room;
 	int r = -EINVAL;
 
-	if (key->rsa != (kind == TLS_SIGN_RSA_PKCS1 || kind == TLS_SIGN_RSA_RAW) || input.len == 0 || input.len > len)
+	if (key->rsa != (kind == TLS_SIGN_RSA_PKCS1 || kind == TLS_SIGN_RSA_RAW) ||
+	    input.len == 0 || input.len > len)
 		return -EINVAL;
 	room = buf_reserve(out, len);
 	if (room == NULL)
@@ -66,10 +68,14 @@ tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, st
 	operation = EVP_PKEY_CTX_new(key->key, NULL);
 	if (operation == NULL)
 		abort();
-	/* The digest (PKCS1: the DigestInfo) is ready-made: EVP_PKEY_sign without a digest of its own takes it as it is. */
+	/* The digest (PKCS1: the DigestInfo) is ready-made: EVP_PKEY_sign without a digest of its
+	 * own takes it as it is. */
 	if (EVP_PKEY_sign_init(operation) == 1 &&
-	    (!key->rsa || EVP_PKEY_CTX_set_rsa_padding(operation, kind == TLS_SIGN_RSA_PKCS1 ? RSA_PKCS1_PADDING : RSA_NO_PADDING) == 1) &&
-	    EVP_PKEY_sign(operation, (unsigned char *)room, &len, (const unsigned char *)input.ptr, input.len) == 1) {
+	    (!key->rsa ||
+		EVP_PKEY_CTX_set_rsa_padding(operation,
+		    kind == TLS_SIGN_RSA_PKCS1 ? RSA_PKCS1_PADDING : RSA_NO_PADDING) == 1) &&
+	    EVP_PKEY_sign(operation, (unsigned char *)room, &len, (const unsigned char *)input.ptr,
+		input.len) == 1) {
 		buf_added(out, len);
 		r = 0;
 	}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Server contexts. The private key lives in the key role: the key that OpenSSL is given here has the certificate's public half
- * and methods whose private operation asks tls_sign_fn. */
+/* Server contexts. The private key lives in the key role: the key that OpenSSL is given here has
+ * the certificate's public half and methods whose private operation asks tls_sign_fn. */
 
-/* RSA_METHOD and EC_KEY_METHOD are deprecated for a provider, which would need a key manager and a signature implementation
- * for each algorithm to carry one callback. They are kept through OpenSSL 3.x. */
+/* RSA_METHOD and EC_KEY_METHOD are deprecated for a provider, which would need a key manager and a
+ * signature implementation for each algorithm to carry one callback. They are kept through
+ * OpenSSL 3.x. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <errno.h>
@@ -34,12 +35,14 @@ static EC_KEY_METHOD *ec_method;
 /* --- private operations --- */
 
 static int
-ask(const struct signer *signer, enum tls_sign_kind kind, const unsigned char *input, size_t len, unsigned char *out, size_t room)
+ask(const struct signer *signer, enum tls_sign_kind kind, const unsigned char *input, size_t len,
+    unsigned char *out, size_t room)
 {
 	struct buf signature = BUF_INIT(TLS_SIGNATURE_MAX);
 	int r = -1;
 
-	if (signer->sign(signer->context, kind, span_make(input, len), &signature) == 0 && signature.len <= room) {
+	if (signer->sign(signer->context, kind, span_make(input, len), &signature) == 0 &&
+	    signature.len <= room) {
 		memcpy(out, signature.data, signature.len);
 		r = (int)signature.len;
 	}
@@ -51,7 +54,8 @@ static int
 rsa_private_encrypt(int len, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
 {
 	const struct signer *signer = RSA_get_ex_data(rsa, rsa_index);
-	enum tls_sign_kind kind = padding == RSA_PKCS1_PADDING ? TLS_SIGN_RSA_PKCS1 : TLS_SIGN_RSA_RAW;
+	enum tls_sign_kind kind =
+	    padding == RSA_PKCS1_PADDING ? TLS_SIGN_RSA_PKCS1 : TLS_SIGN_RSA_RAW;
 
 	if (len < 0 || (padding != RSA_PKCS1_PADDING && padding != RSA_NO_PADDING))
 		return -1;
@@ -67,8 +71,8 @@ rsa_private_decrypt(int len, const unsigned char *from, unsigned char *to, RSA *
 }
 
 static int
-ec_sign(int type, const unsigned char *digest, int len, unsigned char *signature, unsigned int *ret_len, const BIGNUM *kinv, const BIGNUM *r,
-    EC_KEY *key)
+ec_sign(int type, const unsigned char *digest, int len, unsigned char *signature,
+    unsigned int *ret_len, const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
 {
 	const struct signer *signer = EC_KEY_get_ex_data(key, ec_index);
 	int got;
@@ -90,7 +94,8 @@ ec_sign_sig(const unsigned char *digest, int len, const BIGNUM *kinv, const BIGN
 	const unsigned char *at = der;
 	unsigned int der_len;
 
-	if ((size_t)ECDSA_size(key) > sizeof(der) || ec_sign(0, digest, len, der, &der_len, kinv, r, key) != 1)
+	if ((size_t)ECDSA_size(key) > sizeof(der) ||
+	    ec_sign(0, digest, len, der, &der_len, kinv, r, key) != 1)
 		return NULL;
 	return d2i_ECDSA_SIG(NULL, &at, (long)der_len);
 }
@@ -120,11 +125,13 @@ make_methods(void)
 	rsa_method = RSA_meth_dup(RSA_PKCS1_OpenSSL());
 	ec_method = EC_KEY_METHOD_new(ec_default);
 	context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_signer);
-	if (rsa_index < 0 || ec_index < 0 || context_index < 0 || rsa_method == NULL || ec_method == NULL)
+	if (rsa_index < 0 || ec_index < 0 || context_index < 0 || rsa_method == NULL ||
+	    ec_method == NULL)
 		abort(); /* only for want of memory */
 	(void)RSA_meth_set1_name(rsa_method, "key role");
 	/* There are no private numbers that could be checked. */
-	(void)RSA_meth_set_flags(rsa_method, RSA_meth_get_flags(rsa_method) | RSA_METHOD_FLAG_NO_CHECK);
+	(void)RSA_meth_set_flags(rsa_method,
+	    RSA_meth_get_flags(rsa_method) | RSA_METHOD_FLAG_NO_CHECK);
 	(void)RSA_meth_set_priv_enc(rsa_method, rsa_private_encrypt);
 	(void)RSA_meth_set_priv_dec(rsa_method, rsa_private_decrypt);
 	EC_KEY_METHOD_get_sign(ec_default, NULL, &setup, NULL);
@@ -143,13 +150,15 @@ make_key(EVP_PKEY *public_key, struct signer *signer)
 	if (EVP_PKEY_get_base_id(public_key) == EVP_PKEY_RSA) {
 		RSA *rsa = EVP_PKEY_get1_RSA(public_key);
 
-		good = rsa != NULL && RSA_set_method(rsa, rsa_method) == 1 && RSA_set_ex_data(rsa, rsa_index, signer) == 1 &&
+		good = rsa != NULL && RSA_set_method(rsa, rsa_method) == 1 &&
+		    RSA_set_ex_data(rsa, rsa_index, signer) == 1 &&
 		    EVP_PKEY_set1_RSA(key, rsa) == 1;
 		RSA_free(rsa);
 	} else if (EVP_PKEY_get_base_id(public_key) == EVP_PKEY_EC) {
 		EC_KEY *ec = EVP_PKEY_get1_EC_KEY(public_key);
 
-		good = ec != NULL && EC_KEY_set_method(ec, ec_method) == 1 && EC_KEY_set_ex_data(ec, ec_index, signer) == 1 &&
+		good = ec != NULL && EC_KEY_set_method(ec, ec_method) == 1 &&
+		    EC_KEY_set_ex_data(ec, ec_index, signer) == 1 &&
 		    EVP_PKEY_set1_EC_KEY(key, ec) == 1;
 		EC_KEY_free(ec);
 	}
@@ -173,7 +182,8 @@ load_chain(SSL_CTX *context, struct span pem, struct signer *signer, struct buf 
 	if (certificate == NULL) {
 		tls_explain(error, "the certificate file holds no PEM certificate");
 	} else if ((key = make_key(X509_get0_pubkey(certificate), signer)) == NULL) {
-		tls_explain(error, "the certificate's key is neither RSA nor elliptic-curve (ECDSA)");
+		tls_explain(error,
+		    "the certificate's key is neither RSA nor elliptic-curve (ECDSA)");
 	} else if (SSL_CTX_use_certificate(context, certificate) != 1) {
 		tls_explain(error, "the certificate cannot be used");
 	} else if (SSL_CTX_use_PrivateKey(context, key) != 1) {
@@ -211,20 +221,24 @@ set_alpn(struct signer *signer, struct span names)
 }
 
 static int
-choose_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered, unsigned int offered_len, void *context)
+choose_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len,
+    const unsigned char *offered, unsigned int offered_len, void *context)
 {
 	const struct signer *signer = context;
 	unsigned char *chosen;
 
 	(void)ssl;
-	if (SSL_select_next_proto(&chosen, ret_len, signer->alpn, (unsigned)signer->alpn_len, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 section 3.2: no_application_protocol */
+	if (SSL_select_next_proto(&chosen, ret_len, signer->alpn, (unsigned)signer->alpn_len,
+		offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
+		/* RFC 7301 section 3.2: no_application_protocol */
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*ret_name = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }
 
 struct ssl_ctx_st *
-tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *sign_context, const char *alpn, struct buf *error)
+tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *sign_context, const char *alpn,
+    struct buf *error)
 {
 	struct signer *signer = xcalloc(1, sizeof(*signer));
 	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -237,9 +251,10 @@ tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *sign_context
 	if (SSL_CTX_set_ex_data(context, context_index, signer) != 1)
 		abort();
 	tls_context_basics(context);
-	(void)SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	/* Sessions are resumed by tickets, under a key that OpenSSL makes with the context; a server-side cache would only hold
-	 * memory. */
+	(void)SSL_CTX_set_options(context,
+	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	/* Sessions are resumed by tickets, under a key that OpenSSL makes with the context; a
+	 * server-side cache would only hold memory. */
 	(void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	if (alpn != NULL) {
 		set_alpn(signer, span_of(alpn));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Account names: local parts are compared without regard to ASCII case, as everybody expects though RFC 5321 section 2.4 leaves
- * it to the host; beyond ASCII the bytes count. */
+/* Account names: local parts are compared without regard to ASCII case, as everybody expects though
+ * RFC 5321 section 2.4 leaves it to the host; beyond ASCII the bytes count. */
 #include "frame/account_name.h"
 
 static bool
@@ -13,7 +13,8 @@ is_ours(struct span domain, const struct conf_list *domains)
 	return false;
 }
 
-/* Text without the quotes of a quoted-string local part (RFC 5321 section 4.1.2). False when it is malformed. */
+/* Text without the quotes of a quoted-string local part (RFC 5321 section 4.1.2). False when it is
+ * malformed. */
 static bool
 put_local(struct span local, struct buf *name)
 {
@@ -81,7 +82,8 @@ account_name_of_login(struct span user, const struct conf_list *domains, struct 
 	(void)buf_span(&whole, user);
 	(void)buf_char(&whole, '@');
 	(void)buf_str(&whole, domains->item[0]);
-	result = whole.overflow ? ACCOUNT_NAME_BAD : account_name_of_address(buf_get(&whole), domains, name);
+	result = whole.overflow ? ACCOUNT_NAME_BAD :
+				  account_name_of_address(buf_get(&whole), domains, name);
 	buf_free(&whole);
 	return result;
 }

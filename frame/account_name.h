@@ -17,11 +17,13 @@ enum account_name {
 };
 
 /* Of an address, as in RCPT: local part (quoted or not) and a domain that must be among domains. */
-enum account_name account_name_of_address(struct span address, const struct conf_list *domains, struct buf *name);
+enum account_name account_name_of_address(struct span address, const struct conf_list *domains,
+    struct buf *name);
 /* Of a login name: an address, or a bare user when there is one domain only. */
-enum account_name account_name_of_login(struct span user, const struct conf_list *domains, struct buf *name);
-/* Sub-addressing (RFC 5233): turns "user+detail@domain" into "user@domain". False, and nothing changed, when there is no
- * detail or no user before it. */
+enum account_name account_name_of_login(struct span user, const struct conf_list *domains,
+    struct buf *name);
+/* Sub-addressing (RFC 5233): turns "user+detail@domain" into "user@domain". False, and nothing
+ * changed, when there is no detail or no user before it. */
 bool account_name_drop_detail(struct buf *name);
 
 #endif

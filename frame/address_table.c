@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A hash table of counters, one for each network address that holds a connection; entries of count 0 are freed. */
+/* A hash table of counters, one for each network address that holds a connection; entries of count
+ * 0 are freed. */
 #include "frame/address_table.h"
 
 #include <stdlib.h>
@@ -97,7 +98,8 @@ address_table_count(const struct address_table *table, uint64_t key)
 uint64_t
 address_key(const uint8_t *address, size_t len)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* RFC 4291 section 2.5.5.2 */
+	/* RFC 4291 section 2.5.5.2 */
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	uint64_t key = 0;
 
 	if (len == 16 && memcmp(address, mapped, sizeof(mapped)) == 0) {
@@ -106,6 +108,7 @@ address_key(const uint8_t *address, size_t len)
 	}
 	for (size_t i = 0; i < 8 && i < len; i++)
 		key = key << 8 | address[i];
-	/* No /64 begins with 32 zero bits and is in use on the network, so IPv4 keys stand apart. */
+	/* No /64 begins with 32 zero bits and is in use on the network, so IPv4 keys stand
+	 * apart. */
 	return key;
 }

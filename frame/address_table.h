@@ -18,8 +18,8 @@ unsigned address_table_add(struct address_table *table, uint64_t key);
 void address_table_remove(struct address_table *table, uint64_t key);
 unsigned address_table_count(const struct address_table *table, uint64_t key);
 
-/* The key of an address in network order, 4 or 16 bytes: an IPv4 address (mapped ones too) or the /64 of an IPv6 address,
- * which is what one customer has. */
+/* The key of an address in network order, 4 or 16 bytes: an IPv4 address (mapped ones too) or the
+ * /64 of an IPv6 address, which is what one customer has. */
 uint64_t address_key(const uint8_t *address, size_t len);
 
 #endif

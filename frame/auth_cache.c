@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A direct-mapped table of HMACs: the digest says its slot itself, and pushes out whatever was there. */
+/* A direct-mapped table of HMACs: the digest says its slot itself, and pushes out whatever was
+ * there. */
 #include "frame/auth_cache.h"
 
 #include <openssl/crypto.h>
@@ -43,10 +44,11 @@ auth_cache_free(struct auth_cache *cache)
 	return NULL;
 }
 
-/* False when the fields are longer than any that are right. Each field is preceded by its length: no two triples give the
- * same bytes. */
+/* False when the fields are longer than any that are right. Each field is preceded by its length:
+ * no two triples give the same bytes. */
 static bool
-digest(const struct auth_cache *cache, struct span account, struct span stored, struct span password, uint8_t out[DIGEST])
+digest(const struct auth_cache *cache, struct span account, struct span stored,
+    struct span password, uint8_t out[DIGEST])
 {
 	const struct span fields[] = { account, stored, password };
 	struct buf input = BUF_INIT(INPUT_MAX);
@@ -58,7 +60,9 @@ digest(const struct auth_cache *cache, struct span account, struct span stored, 
 		(void)buf_span(&input, fields[i]);
 	}
 	if (!input.overflow)
-		good = HMAC(EVP_sha256(), cache->key, AUTH_CACHE_KEY, (const unsigned char *)input.data, input.len, out, &len) != NULL && len == DIGEST;
+		good = HMAC(EVP_sha256(), cache->key, AUTH_CACHE_KEY,
+			   (const unsigned char *)input.data, input.len, out, &len) != NULL &&
+		    len == DIGEST;
 	buf_wipe(&input);
 	return good;
 }
@@ -70,7 +74,8 @@ slot_of(const uint8_t sum[DIGEST])
 }
 
 void
-auth_cache_add(struct auth_cache *cache, struct span account, struct span stored, struct span password, int64_t now)
+auth_cache_add(struct auth_cache *cache, struct span account, struct span stored,
+    struct span password, int64_t now)
 {
 	uint8_t sum[DIGEST];
 
@@ -81,7 +86,8 @@ auth_cache_add(struct auth_cache *cache, struct span account, struct span stored
 }
 
 bool
-auth_cache_has(const struct auth_cache *cache, struct span account, struct span stored, struct span password, int64_t now)
+auth_cache_has(const struct auth_cache *cache, struct span account, struct span stored,
+    struct span password, int64_t now)
 {
 	uint8_t sum[DIGEST];
 	const struct slot *slot;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Requests to the auth role under way. A request is in exactly one of two places: the table (its answer is awaited) or the
- * list of those that failed at once, which the loop answers in its next turn: a callback never runs within a request. */
+/* Requests to the auth role under way. A request is in exactly one of two places: the table (its
+ * answer is awaited) or the list of those that failed at once, which the loop answers in its next
+ * turn: a callback never runs within a request. */
 #include "frame/auth_client.h"
 
 #include <errno.h>
@@ -82,8 +83,10 @@ auth_client_new(struct proc *proc)
 	struct auth_client *client = xcalloc(1, sizeof(*client));
 
 	client->proc = proc;
-	/* A front that was restarted may get a late answer to its predecessor: ids that begin anywhere keep it from fitting. */
-	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
+	/* A front that was restarted may get a late answer to its predecessor: ids that begin
+	 * anywhere keep it from fitting. */
+	if (getrandom(&client->last_id, sizeof(client->last_id), 0) !=
+	    (ssize_t)sizeof(client->last_id))
 		abort(); /* cannot fail for so few bytes once the system is up */
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
 	if (client->fail_soon == NULL)
@@ -125,7 +128,8 @@ new_request(struct auth_client *client, enum kind kind, void *context)
 }
 
 static uint32_t
-send_request(struct auth_client *client, struct request *request, uint16_t type, struct msg_writer *body)
+send_request(struct auth_client *client, struct request *request, uint16_t type,
+    struct msg_writer *body)
 {
 	int r = proc_send(client->proc, ROLE_AUTH, type, request->id, body, -1);
 
@@ -144,7 +148,8 @@ send_request(struct auth_client *client, struct request *request, uint16_t type,
 }
 
 uint32_t
-auth_verify(struct auth_client *client, struct span user, struct span password, struct span client_address, auth_done done, void *context)
+auth_verify(struct auth_client *client, struct span user, struct span password,
+    struct span client_address, auth_done done, void *context)
 {
 	struct request *request = new_request(client, VERIFY, context);
 	struct msg_writer body;
@@ -185,7 +190,8 @@ auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done don
 }
 
 uint32_t
-auth_worker_by_address(struct auth_client *client, struct span account, worker_done done, void *context)
+auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
+    void *context)
 {
 	struct request *request = new_request(client, WORKER, context);
 	struct msg_writer body;
@@ -269,7 +275,8 @@ worker_result(struct auth_client *client, struct msg *msg)
 		return 0; /* cancelled: the descriptor is closed, and the worker ends with it */
 	}
 	if (msg->type == MSG_WORKER)
-		worker = msg_channel_new(msg_take_fd(msg), &client->proc->messages, client->proc->role->id, ROLE_WORKER);
+		worker = msg_channel_new(msg_take_fd(msg), &client->proc->messages,
+		    client->proc->role->id, ROLE_WORKER);
 	request->done.worker(request->context, worker);
 	free(request);
 	return 0;
@@ -297,7 +304,8 @@ auth_client_peer_gone(struct auth_client *client, uint8_t role)
 {
 	if (role != ROLE_AUTH)
 		return;
-	/* Should the parent still send a worker that was asked for, nobody knows its id any more and it ends at once. */
+	/* Should the parent still send a worker that was asked for, nobody knows its id any more
+	 * and it ends at once. */
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (client->table[i] != NULL) {
 			struct request *request = client->table[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Asking the auth role and for workers, without waiting: each request has one answer through its callback. */
+/* Asking the auth role and for workers, without waiting: each request has one answer through its
+ * callback. */
 #ifndef FRAME_AUTH_CLIENT_H
 #define FRAME_AUTH_CLIENT_H
 
@@ -8,27 +9,35 @@
 
 #include "frame/frame_msg.h"
 
-/* The callback runs once, later, from the loop; also when the auth role or the parent goes away (TEMPFAIL / channel NULL).
- * Spans are borrowed for the call. A request that is not wanted any more is cancelled: its callback will not run. */
-typedef void (*auth_done)(void *context, enum auth_result result, uint64_t grant, struct span account);
+/* The callback runs once, later, from the loop; also when the auth role or the parent goes away
+ * (TEMPFAIL / channel NULL). Spans are borrowed for the call. A request that is not wanted any more
+ * is cancelled: its callback will not run. */
+typedef void (*auth_done)(void *context, enum auth_result result, uint64_t grant,
+    struct span account);
 typedef void (*lookup_done)(void *context, enum lookup_result result, struct span account);
-/* The channel to the worker belongs to the callee (msg_channel_start it, msg_channel_free it); NULL when there is none. */
+/* The channel to the worker belongs to the callee (msg_channel_start it, msg_channel_free it); NULL
+ * when there is none. */
 typedef void (*worker_done)(void *context, struct msg_channel *worker);
 
-/* One set of pending requests per role; made before the loop, and given the replies by auth_client_handlers in the role's
- * handler table. Returns the request's id, never 0. */
+/* One set of pending requests per role; made before the loop, and given the replies by
+ * auth_client_handlers in the role's handler table. Returns the request's id, never 0. */
 struct auth_client;
 struct auth_client *auth_client_new(struct proc *proc);
-uint32_t auth_verify(struct auth_client *client, struct span user, struct span password, struct span client_address, auth_done done, void *context);
-uint32_t auth_lookup(struct auth_client *client, struct span address, lookup_done done, void *context);
-uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done, void *context);
-uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done, void *context);
+uint32_t auth_verify(struct auth_client *client, struct span user, struct span password,
+    struct span client_address, auth_done done, void *context);
+uint32_t auth_lookup(struct auth_client *client, struct span address, lookup_done done,
+    void *context);
+uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done,
+    void *context);
+uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
+    void *context);
 void auth_cancel(struct auth_client *client, uint32_t id);
 /* The connection that logged in is over. */
 void auth_drop_grant(struct auth_client *client, uint64_t grant);
 
-/* The handlers of AUTH_RESULT, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED: call it from the role's handlers for these
- * types (context: struct proc whose auth client is `client`). Returns 0 or -EBADMSG. */
+/* The handlers of AUTH_RESULT, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED: call it from
+ * the role's handlers for these types (context: struct proc whose auth client is `client`). Returns
+ * 0 or -EBADMSG. */
 int auth_client_message(struct auth_client *client, struct msg *msg);
 /* From the role's peer_gone. */
 void auth_client_peer_gone(struct auth_client *client, uint8_t role);

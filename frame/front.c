@@ -22,7 +22,8 @@
 #include "frame/address_table.h"
 #include "frame/read_file.h"
 
-/* Connections taken in one turn of the loop, so that a flood of new ones does not starve the others. */
+/* Connections taken in one turn of the loop, so that a flood of new ones does not starve the
+ * others. */
 #define ACCEPTS_A_TURN 32
 /* How long accepting rests when descriptors or memory have run out. */
 #define REST_SECONDS 1
@@ -59,9 +60,10 @@ struct front {
 
 /* --- the key --- */
 
-/* OpenSSL asks for a signature in the middle of a handshake and cannot go on without it, so this waits; the key role does
- * nothing else and answers in about a millisecond. Its channel is read here alone and never by the loop (quiet_peers), else
- * an answer could be taken for a message of its own. */
+/* OpenSSL asks for a signature in the middle of a handshake and cannot go on without it, so this
+ * waits; the key role does nothing else and answers in about a millisecond. Its channel is read
+ * here alone and never by the loop (quiet_peers), else an answer could be taken for a message of
+ * its own. */
 static int
 sign(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
 {
@@ -110,7 +112,8 @@ open_tls(struct front *front, const char *alpn)
 	} else {
 		front->tls = tls_server_new(buf_get(&pem), sign, front, alpn, &error);
 		if (front->tls == NULL) {
-			log_error("certificate-unusable", log_str("file", path), log_str("error", buf_cstr(&error)));
+			log_error("certificate-unusable", log_str("file", path),
+			    log_str("error", buf_cstr(&error)));
 			r = -EINVAL;
 		}
 	}
@@ -136,7 +139,8 @@ set_address(struct admission *admission, const struct sockaddr_storage *from)
 		const uint8_t *bytes = v6->sin6_addr.s6_addr;
 
 		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			(void)inet_ntop(AF_INET, bytes + 12, client->address, sizeof(client->address));
+			(void)inet_ntop(AF_INET, bytes + 12, client->address,
+			    sizeof(client->address));
 		else
 			(void)inet_ntop(AF_INET6, bytes, client->address, sizeof(client->address));
 		client->port = ntohs(v6->sin6_port);
@@ -150,7 +154,8 @@ refuse(struct front *front, const struct admission *admission, int fd, const cha
 	const struct proc_listener *listener = admission->client.listener;
 	time_t now = time(NULL);
 
-	/* With TLS from the first byte a refusal in plain text would only confuse, and a handshake is what we cannot afford. */
+	/* With TLS from the first byte a refusal in plain text would only confuse, and a handshake
+	 * is what we cannot afford. */
 	if (!listener->tls && front->refusal != NULL) {
 		struct span line = front->refusal(listener, front->context);
 
@@ -161,7 +166,8 @@ refuse(struct front *front, const struct admission *admission, int fd, const cha
 		front->refusals_unlogged++;
 		return;
 	}
-	log_warning("refused", log_str("limit", limit), log_str("client", admission->client.address), log_str("listener", listener->name),
+	log_warning("refused", log_str("limit", limit),
+	    log_str("client", admission->client.address), log_str("listener", listener->name),
 	    log_u64("unlogged", front->refusals_unlogged));
 	front->refusal_logged = now;
 	front->refusals_unlogged = 0;
@@ -181,7 +187,8 @@ admit(struct listening *listening, int fd, const struct sockaddr_storage *from)
 	set_address(admission, from);
 	if (front->clients >= front->limits.connections_max)
 		limit = "connections_max";
-	else if (address_table_count(front->addresses, admission->key) >= front->limits.connections_per_address_max)
+	else if (address_table_count(front->addresses, admission->key) >=
+	    front->limits.connections_per_address_max)
 		limit = "connections_per_address_max";
 	if (limit != NULL) {
 		refuse(front, admission, fd, limit);
@@ -190,14 +197,18 @@ admit(struct listening *listening, int fd, const struct sockaddr_storage *from)
 	}
 	front->clients++;
 	(void)address_table_add(front->addresses, admission->key);
-	/* Replies are whole when they are written, and idle clients that vanished are found in the end. */
+	/* Replies are whole when they are written, and idle clients that vanished are found in the
+	 * end. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	client->stream = stream_new(front->proc->base, fd, NULL, NULL, front->limits.input_max, front->limits.output_max);
+	client->stream = stream_new(front->proc->base, fd, NULL, NULL, front->limits.input_max,
+	    front->limits.output_max);
 	stream_set_timeouts(client->stream, front->limits.timeout, front->limits.timeout);
 	if (listening->listener->tls)
-		(void)stream_start_tls_server(client->stream, front->tls); /* a new stream has no unread input */
-	log_debug("connected", log_str("client", client->address), log_u64("port", client->port), log_str("listener", client->listener->name));
+		/* a new stream has no unread input */
+		(void)stream_start_tls_server(client->stream, front->tls);
+	log_debug("connected", log_str("client", client->address), log_u64("port", client->port),
+	    log_str("listener", client->listener->name));
 	if (front->accept(client, front->context) != 0) {
 		(void)stream_free(client->stream);
 		front_leave(client);
@@ -234,28 +245,32 @@ on_connection(evutil_socket_t fd, short what, void *context)
 		static const struct timeval rest = { REST_SECONDS, 0 };
 		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
 		socklen_t len = sizeof(from);
-		int client = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int client =
+		    accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (client >= 0) {
 			admit(listening, client, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_error("accept-rests", log_errno("error", errno), log_u64("clients", listening->front->clients));
+			log_error("accept-rests", log_errno("error", errno),
+			    log_u64("clients", listening->front->clients));
 			set_accepting(listening->front, false);
 			(void)event_add(listening->front->rest, &rest);
 			return;
 		}
 		if (errno == EAGAIN)
 			return;
-		/* Others (ECONNABORTED, EINTR, network errors of that one connection) leave the listener as it is. */
+		/* Others (ECONNABORTED, EINTR, network errors of that one connection) leave the
+		 * listener as it is. */
 	}
 }
 
 /* --- the front --- */
 
 struct front *
-front_new(struct proc *proc, const struct front_limits *limits, const char *alpn, front_accept accept, front_refusal refusal, void *context)
+front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
+    front_accept accept, front_refusal refusal, void *context)
 {
 	struct front *front = xcalloc(1, sizeof(*front));
 	uint64_t seed;
@@ -283,11 +298,13 @@ front_new(struct proc *proc, const struct front_limits *limits, const char *alpn
 		listening->front = front;
 		listening->listener = &proc->listeners[i];
 		if (listening->listener->tls && front->tls == NULL) {
-			log_warning("not-listening", log_str("listener", listening->listener->name), log_str("reason", "tls_certificate is empty"));
+			log_warning("not-listening", log_str("listener", listening->listener->name),
+			    log_str("reason", "tls_certificate is empty"));
 			continue;
 		}
 		(void)evutil_make_socket_nonblocking(listening->listener->fd);
-		listening->readable = event_new(proc->base, listening->listener->fd, EV_READ | EV_PERSIST, on_connection, listening);
+		listening->readable = event_new(proc->base, listening->listener->fd,
+		    EV_READ | EV_PERSIST, on_connection, listening);
 		if (listening->readable == NULL)
 			abort();
 	}

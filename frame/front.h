@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The front of a daemon: accepts on the sockets the parent bound, within limits, and hands each connection on as a stream. */
+/* The front of a daemon: accepts on the sockets the parent bound, within limits, and hands each
+ * connection on as a stream. */
 #ifndef FRAME_FRONT_H
 #define FRAME_FRONT_H
 
@@ -20,7 +21,8 @@ struct front_limits {
 /* A client that was let in. It lives until front_leave. */
 struct front_client {
 	struct front *front;
-	struct stream *stream;   /* already in its TLS handshake when the listener is implicit TLS */
+	/* already in its TLS handshake when the listener is implicit TLS */
+	struct stream *stream;
 	const struct proc_listener *listener;
 	char address[64];        /* the peer: "192.0.2.1", "2001:db8::1" */
 	uint16_t port;
@@ -32,10 +34,10 @@ typedef int (*front_accept)(struct front_client *client, void *context);
 /* Sends one line (may be empty) to a client that is over a limit, before it is closed. Borrowed. */
 typedef struct span (*front_refusal)(const struct proc_listener *listener, void *context);
 
-/* Opens what it needs (the certificate: the caller runs this before proc_jail). `alpn` as tls_server_new. NULL after a log line
- * when it cannot. */
-struct front *front_new(struct proc *proc, const struct front_limits *limits, const char *alpn, front_accept accept,
-    front_refusal refusal, void *context);
+/* Opens what it needs (the certificate: the caller runs this before proc_jail). `alpn` as
+ * tls_server_new. NULL after a log line when it cannot. */
+struct front *front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
+    front_accept accept, front_refusal refusal, void *context);
 /* Starts accepting (after proc_jail). */
 void front_start(struct front *front);
 /* Stops accepting; clients go on. */
@@ -50,12 +52,16 @@ void front_leave(struct front_client *client);
 struct auth_client *front_auth(struct front *front);
 struct proc *front_proc(struct front *front);
 
-/* What every front's handler table holds for the replies of auth and parent: FRONT_HANDLERS expands to rows that find the
- * front through proc->state, whose first member must be `struct front *front`. */
+/* What every front's handler table holds for the replies of auth and parent: FRONT_HANDLERS expands
+ * to rows that find the front through proc->state, whose first member must be `struct front
+ * *front`. */
 int front_message(struct msg_channel *channel, struct msg *msg, void *proc);
-#define FRONT_HANDLERS \
-	{ MSG_AUTH_RESULT, front_message }, { MSG_LOOKUP_RESULT, front_message }, { MSG_WORKER, front_message }, \
-	{ MSG_WORKER_FAILED, front_message }, { MSG_WORKER_REFUSED, front_message }
+#define FRONT_HANDLERS                                                                             \
+	{ MSG_AUTH_RESULT, front_message }, { MSG_LOOKUP_RESULT, front_message },                  \
+	    { MSG_WORKER, front_message }, { MSG_WORKER_FAILED, front_message },                   \
+	{                                                                                          \
+		MSG_WORKER_REFUSED, front_message                                                  \
+	}
 void front_peer_gone(struct proc *proc, uint8_t role);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What the auth role has granted: a random number stands for "this connection has logged in as this account". Pure. */
+/* What the auth role has granted: a random number stands for "this connection has logged in as this
+ * account". Pure. */
 #ifndef FRAME_GRANTS_H
 #define FRAME_GRANTS_H
 

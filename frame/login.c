@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The login role. A connection goes through these phases, each held by one owner of its stream:
- * talking (we read lines) -> asking (paused: auth, then a worker) -> handed over (the session, or the splice to it).
- * Handed over, it is still here, because it counts, until the session's channel and the splice are both gone. */
+ * talking (we read lines) -> asking (paused: auth, then a worker) -> handed over (the session, or
+ * the splice to it). Handed over, it is still here, because it counts, until the session's channel
+ * and the splice are both gone. */
 #include "frame/login.h"
 
 #include <errno.h>
@@ -88,7 +89,8 @@ on_session_closed(struct msg_channel *channel, int error, void *context)
 	struct connection *connection = context;
 
 	if (error != 0)
-		log_warning("session-misbehaved", log_errno("error", error), log_str("client", connection->client->address));
+		log_warning("session-misbehaved", log_errno("error", error),
+		    log_str("client", connection->client->address));
 	connection->worker = msg_channel_free(channel);
 	if (!connection->relaying)
 		connection_free(connection);
@@ -99,7 +101,8 @@ on_relay_done(void *context)
 {
 	struct connection *connection = context;
 
-	/* The session reads the end of its input, finishes what it does, and then closes its channel. */
+	/* The session reads the end of its input, finishes what it does, and then closes its
+	 * channel. */
 	connection->relaying = false;
 	if (connection->worker == NULL)
 		connection_free(connection);
@@ -114,7 +117,8 @@ send_begin(struct connection *connection, bool secure, struct span input, int fd
 	msg_writer_init(&body);
 	msg_put_u8(&body, secure);
 	msg_put_span(&body, span_of(connection->client->address));
-	msg_put_span(&body, protocol->handover != NULL ? protocol->handover(connection->state) : SPAN_NULL);
+	msg_put_span(&body,
+	    protocol->handover != NULL ? protocol->handover(connection->state) : SPAN_NULL);
 	msg_put_span(&body, input);
 	return msg_send(connection->worker, LOGIN_SESSION_BEGIN, 0, &body, fd);
 }
@@ -162,16 +166,19 @@ hand_over_socket(struct connection *connection)
 static void
 hand_over(struct connection *connection)
 {
-	bool relayed = stream_is_secure(connection->stream) || stream_input(connection->stream).len > BEGIN_INPUT_MAX;
+	bool relayed = stream_is_secure(connection->stream) ||
+	    stream_input(connection->stream).len > BEGIN_INPUT_MAX;
 	int r = relayed ? hand_over_relayed(connection) : hand_over_socket(connection);
 
 	connection->waits_for_drain = r == -EBUSY;
 	if (r == 0) {
 		event_free(connection->deadline);
 		connection->deadline = NULL;
-		msg_channel_start(connection->worker, connection->login->proc->base, on_session_message, on_session_closed, connection);
+		msg_channel_start(connection->worker, connection->login->proc->base,
+		    on_session_message, on_session_closed, connection);
 	} else if (r != -EBUSY) {
-		log_error("hand-over-failed", log_errno("error", r), log_str("client", connection->client->address));
+		log_error("hand-over-failed", log_errno("error", r),
+		    log_str("client", connection->client->address));
 		if (connection->stream != NULL)
 			hang_up(connection, connection->login->protocol->unavailable);
 		else
@@ -187,7 +194,8 @@ on_worker(void *context, struct msg_channel *worker)
 	connection->request = 0;
 	connection->worker = worker;
 	if (worker == NULL) {
-		log_warning("no-session", log_span("user", buf_get(&connection->credentials.user)), log_str("client", connection->client->address));
+		log_warning("no-session", log_span("user", buf_get(&connection->credentials.user)),
+		    log_str("client", connection->client->address));
 		hang_up(connection, connection->login->protocol->unavailable);
 		return;
 	}
@@ -202,7 +210,10 @@ static const char *
 result_name(enum auth_result result)
 {
 	static const char *const names[] = {
-		[AUTH_OK] = "ok", [AUTH_BAD] = "bad", [AUTH_LIMITED] = "limited", [AUTH_TEMPFAIL] = "tempfail",
+		[AUTH_OK] = "ok",
+		[AUTH_BAD] = "bad",
+		[AUTH_LIMITED] = "limited",
+		[AUTH_TEMPFAIL] = "tempfail",
 	};
 
 	return names[result];
@@ -217,14 +228,16 @@ on_auth(void *context, enum auth_result result, uint64_t grant, struct span acco
 
 	connection->request = 0;
 	if (result == AUTH_OK) {
-		log_info("login", log_span("account", account), log_str("client", connection->client->address),
+		log_info("login", log_span("account", account),
+		    log_str("client", connection->client->address),
 		    log_str("tls", stream_is_secure(connection->stream) ? "yes" : "no"));
 		connection->grant = grant;
-		connection->request = auth_worker_by_grant(front_auth(login->front), grant, on_worker, connection);
+		connection->request =
+		    auth_worker_by_grant(front_auth(login->front), grant, on_worker, connection);
 		return;
 	}
-	log_warning("login-failed", log_span("user", buf_get(&connection->credentials.user)), log_str("client", connection->client->address),
-	    log_str("result", result_name(result)));
+	log_warning("login-failed", log_span("user", buf_get(&connection->credentials.user)),
+	    log_str("client", connection->client->address), log_str("result", result_name(result)));
 	buf_wipe(&connection->credentials.user);
 	login->protocol->refused(connection->state, (uint8_t)result, &out);
 	(void)stream_write(connection->stream, buf_get(&out));
@@ -240,8 +253,9 @@ static void
 authenticate(struct connection *connection)
 {
 	stream_pause(connection->stream);
-	connection->request = auth_verify(front_auth(connection->login->front), buf_get(&connection->credentials.user),
-	    buf_get(&connection->credentials.password), span_of(connection->client->address), on_auth, connection);
+	connection->request = auth_verify(front_auth(connection->login->front),
+	    buf_get(&connection->credentials.user), buf_get(&connection->credentials.password),
+	    span_of(connection->client->address), on_auth, connection);
 	buf_wipe(&connection->credentials.password);
 }
 
@@ -256,12 +270,15 @@ act(struct connection *connection, enum login_action action)
 	case LOGIN_AGAIN:
 		return true;
 	case LOGIN_START_TLS:
-		buf_wipe(&connection->credentials.user); /* what was said in plain is forgotten (RFC 3207 section 4.2) */
+		/* what was said in plain is forgotten (RFC 3207 section 4.2) */
+		buf_wipe(&connection->credentials.user);
 		r = front_start_tls(connection->client);
 		if (r == 0)
 			return true;
-		/* The client, or somebody between, sent commands in plain behind it: they were not taken. */
-		log_warning("starttls-refused", log_errno("error", r), log_str("client", connection->client->address));
+		/* The client, or somebody between, sent commands in plain behind it: they were not
+		 * taken. */
+		log_warning("starttls-refused", log_errno("error", r),
+		    log_str("client", connection->client->address));
 		break;
 	case LOGIN_AUTHENTICATE:
 		authenticate(connection);
@@ -303,9 +320,11 @@ read_input(struct connection *connection)
 			stream_pause(connection->stream);
 			return;
 		}
-		action = protocol->input(connection->state, &facts, input, &used, &out, &connection->credentials);
+		action = protocol->input(connection->state, &facts, input, &used, &out,
+		    &connection->credentials);
 		stream_consume(connection->stream, used);
-		(void)stream_write(connection->stream, buf_get(&out)); /* there is room; when it broke, ended() comes */
+		/* there is room; when it broke, ended() comes */
+		(void)stream_write(connection->stream, buf_get(&out));
 		buf_free(&out);
 		if (action == LOGIN_MORE && input.len - used >= protocol->line_max) {
 			hang_up(connection, protocol->too_long);
@@ -360,7 +379,8 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	struct connection *connection = context;
 
 	if (end == STREAM_TLS_FAILED)
-		log_info("tls-failed", log_str("client", connection->client->address), log_str("reason", stream_tls_error(stream)),
+		log_info("tls-failed", log_str("client", connection->client->address),
+		    log_str("reason", stream_tls_error(stream)),
 		    log_errno("error", stream_error(stream)));
 	hang_up(connection, end == STREAM_TIMEOUT ? connection->login->protocol->timed_out : NULL);
 }
@@ -411,15 +431,20 @@ refusal(const struct proc_listener *listener, void *context)
 }
 
 int
-login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max, unsigned per_address_max)
+login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max,
+    unsigned per_address_max)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS };
 	struct login *login = xcalloc(1, sizeof(*login));
 	struct front_limits limits = {
-		.connections_max = connections_max, .connections_per_address_max = per_address_max,
-		.input_max = protocol->line_max, .output_max = OUTPUT_MAX, .timeout = protocol->timeout,
+		.connections_max = connections_max,
+		.connections_per_address_max = per_address_max,
+		.input_max = protocol->line_max,
+		.output_max = OUTPUT_MAX,
+		.timeout = protocol->timeout,
 	};
-	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT | JAIL_SOCKETPAIR };
+	struct jail jail = { .root = proc->common->empty_dir,
+		.allow = JAIL_ACCEPT | JAIL_SOCKETPAIR };
 
 	login->proc = proc;
 	login->protocol = protocol;

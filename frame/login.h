@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The login role of pop3d and imapd: speaks the protocol up to a good password, then hands the connection to a session. */
+/* The login role of pop3d and imapd: speaks the protocol up to a good password, then hands the
+ * connection to a session. */
 #ifndef FRAME_LOGIN_H
 #define FRAME_LOGIN_H
 
@@ -33,27 +34,35 @@ struct login_credentials {
 struct login_protocol {
 	size_t state_size; /* zeroed memory of this size is a connection's state */
 	void (*greet)(void *state, const struct login_facts *facts, struct buf *out);
-	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies (at most LOGIN_REPLY_MAX bytes).
-	 * Credentials are empty until the protocol fills them, and stay between calls. */
-	enum login_action (*input)(void *state, const struct login_facts *facts, struct span input, size_t *ret_used,
-	    struct buf *out, struct login_credentials *ret_credentials);
-	/* The answer to LOGIN_AUTHENTICATE. When AUTH_OK nothing is sent: the session answers, with what `handover` gives it. */
+	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies
+	 * (at most LOGIN_REPLY_MAX bytes). Credentials are empty until the protocol fills them, and
+	 * stay between calls. */
+	enum login_action (*input)(void *state, const struct login_facts *facts, struct span input,
+	    size_t *ret_used, struct buf *out, struct login_credentials *ret_credentials);
+	/* The answer to LOGIN_AUTHENTICATE. When AUTH_OK nothing is sent: the session answers, with
+	 * what `handover` gives it. */
 	void (*refused)(void *state, uint8_t auth_result, struct buf *out);
-	/* What the session must know (IMAP: the tag of LOGIN or AUTHENTICATE). Borrowed from state. */
+	/* What the session must know (IMAP: the tag of LOGIN or AUTHENTICATE). Borrowed from
+	 * state. */
 	struct span (*handover)(const void *state);
-	/* Said to a client that was silent too long, or when the session cannot be started. Literals. */
+	/* Said to a client that was silent too long, or when the session cannot be started.
+	 * Literals. */
 	const char *timed_out, *unavailable, *too_many;
-	unsigned timeout; /* seconds of silence before login; five times that for everything before login */
-	size_t line_max;  /* unread input that makes no line: `too_long` is said and the connection closed */
+	/* seconds of silence before login; five times that for everything before login */
+	unsigned timeout;
+	/* unread input that makes no line: `too_long` is said and the connection closed */
+	size_t line_max;
 	const char *too_long;
 	unsigned failures_max; /* wrong passwords on one connection */
 };
 
-/* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span unread input; the fd is the
- * client's socket (plain) or one end of a socketpair that the login role relays (TLS, or more unread input than a message holds). Its row in <daemon>_msg.def:
- * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's messages: it has this number
- * when the daemon's enum begins with `X_MSG_BEFORE = FRAME_MSG_OWN - 1,`. The login role keeps the session's channel open as long as
- * the session lives, to count the connection, and takes no message from it. */
+/* SESSION_BEGIN's body from login to session: u8 secure, span client address, span handover, span
+ * unread input; the fd is the client's socket (plain) or one end of a socketpair that the login
+ * role relays (TLS, or more unread input than a message holds). Its row in <daemon>_msg.def:
+ * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's
+ * messages: it has this number when the daemon's enum begins with `X_MSG_BEFORE = FRAME_MSG_OWN -
+ * 1,`. The login role keeps the session's channel open as long as the session lives, to count the
+ * connection, and takes no message from it. */
 #define LOGIN_SESSION_BEGIN FRAME_MSG_OWN
 struct login_session {
 	bool secure;
@@ -62,8 +71,10 @@ struct login_session {
 	int fd;
 };
 
-/* The whole of a proc_login.c: jail and loop. connections_max and per address come from the daemon's configuration. */
-int login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max, unsigned per_address_max);
+/* The whole of a proc_login.c: jail and loop. connections_max and per address come from the
+ * daemon's configuration. */
+int login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max,
+    unsigned per_address_max);
 
 /* In the session: reads the message. 0 or -EBADMSG. The descriptor becomes the caller's. */
 int login_session_read(struct msg *msg, struct login_session *ret_session);

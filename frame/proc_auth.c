@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The auth role: the only one that reads the accounts database. It says whether a password is right, which addresses are
- * accounts here, and for which account a worker is started: a front asks with a grant, a number that says "somebody logged in
- * as this account here", so a front that is owned can have the accounts that log in to it and no other. */
+/* The auth role: the only one that reads the accounts database. It says whether a password is
+ * right, which addresses are accounts here, and for which account a worker is started: a front asks
+ * with a grant, a number that says "somebody logged in as this account here", so a front that is
+ * owned can have the accounts that log in to it and no other. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ find(struct auth *auth, struct span name, struct ms_account *ret_account)
 
 	if (r == 0 || r == MS_E_NOTFOUND)
 		return r == 0 ? 0 : 1;
-	log_error("accounts-unreadable", log_str("file", auth->proc->common->accounts_db), log_str("error", ms_strerror(r)));
+	log_error("accounts-unreadable", log_str("file", auth->proc->common->accounts_db),
+	    log_str("error", ms_strerror(r)));
 	return r < 0 ? r : -EBADMSG;
 }
 
@@ -56,7 +58,8 @@ account_of(void *context, struct span user, struct buf *account)
 {
 	const struct auth *auth = context;
 
-	return account_name_of_login(user, &auth->proc->common->domains, account) == ACCOUNT_NAME_OURS;
+	return account_name_of_login(user, &auth->proc->common->domains, account) ==
+	    ACCOUNT_NAME_OURS;
 }
 
 static int
@@ -77,7 +80,8 @@ find_hash(void *context, struct span name, struct buf *hash)
 /* --- passwords --- */
 
 static void
-send_result(struct auth *auth, uint8_t role, uint32_t id, enum auth_result result, uint64_t grant, struct span account)
+send_result(struct auth *auth, uint8_t role, uint32_t id, enum auth_result result, uint64_t grant,
+    struct span account)
 {
 	struct msg_writer reply;
 
@@ -115,7 +119,8 @@ on_auth(struct msg_channel *channel, struct msg *msg, void *context)
 	struct proc *proc = context;
 	struct auth *auth = proc->state;
 	struct msg_reader body = msg_read(msg);
-	struct span user = msg_get_span(&body), password = msg_get_span(&body), address = msg_get_span(&body);
+	struct span user = msg_get_span(&body), password = msg_get_span(&body),
+		    address = msg_get_span(&body);
 
 	if (!msg_done(&body))
 		return -EBADMSG;
@@ -201,7 +206,8 @@ spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span n
 	struct ms_account account;
 	int r = name.len != 0 ? find(auth, name, &account) : 1;
 
-	/* It may have been removed since its grant, or shut: mail still comes in then, but nobody reads it. */
+	/* It may have been removed since its grant, or shut: mail still comes in then, but nobody
+	 * reads it. */
 	if (r == 0 && !account.enabled && msg_channel_peer(channel) == ROLE_FRONT) {
 		ms_account_clear(&account);
 		r = 1;
@@ -265,7 +271,9 @@ set_limits(struct auth *auth)
 	const struct fourpost_conf *conf = auth->proc->common;
 
 	auth->limits = (struct verifier_limits){
-		.failures_max = (unsigned)conf->auth_failures_max, .failure_window = conf->auth_failure_window, .failure_delay = conf->auth_failure_delay,
+		.failures_max = (unsigned)conf->auth_failures_max,
+		.failure_window = conf->auth_failure_window,
+		.failure_delay = conf->auth_failure_delay,
 	};
 }
 
@@ -279,7 +287,10 @@ int
 proc_auth(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = {
-		{ MSG_AUTH, on_auth }, { MSG_GRANT_DROP, on_grant_drop }, { MSG_LOOKUP, on_lookup }, { MSG_WORKER_BY_GRANT, on_worker_by_grant },
+		{ MSG_AUTH, on_auth },
+		{ MSG_GRANT_DROP, on_grant_drop },
+		{ MSG_LOOKUP, on_lookup },
+		{ MSG_WORKER_BY_GRANT, on_worker_by_grant },
 		{ MSG_WORKER_BY_ADDRESS, on_worker_by_address },
 	};
 	static const struct verifier_ops ops = { account_of, find_hash, verified };
@@ -298,15 +309,18 @@ proc_auth(struct proc *proc)
 	auth->grants = grants_new();
 	auth->verifier = verifier_new(proc->base, &auth->limits, &ops, auth);
 	if (auth->verifier == NULL) {
-		log_error("no-yescrypt", log_str("hint", "this libcrypt cannot make yescrypt hashes"));
+		log_error("no-yescrypt",
+		    log_str("hint", "this libcrypt cannot make yescrypt hashes"));
 		return EX_OSERR;
 	}
 	r = ms_accounts_open(proc->common->accounts_db, &auth->accounts);
 	if (r != 0) {
-		log_error("accounts-unreadable", log_str("file", proc->common->accounts_db), log_str("error", ms_strerror(r)));
+		log_error("accounts-unreadable", log_str("file", proc->common->accounts_db),
+		    log_str("error", ms_strerror(r)));
 		return EX_NOINPUT;
 	}
-	/* The database is replaced as a whole (rename), so its folder stays readable, and nothing else. */
+	/* The database is replaced as a whole (rename), so its folder stays readable, and nothing
+	 * else. */
 	folder = xstrdup(proc->common->accounts_db);
 	if (strrchr(folder, '/') != NULL)
 		*strrchr(folder, '/') = '\0';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The key role: holds the TLS private key and signs with it for the front. It reads nothing else and talks to nobody else.
- * In the jail the file is out of reach, so a renewed key is loaded by a fresh process: the parent restarts this role. */
+/* The key role: holds the TLS private key and signs with it for the front. It reads nothing else
+ * and talks to nobody else. In the jail the file is out of reach, so a renewed key is loaded by a
+ * fresh process: the parent restarts this role. */
 #include <errno.h>
 #include <sysexits.h>
 
@@ -27,7 +28,8 @@ on_sign(struct msg_channel *channel, struct msg *msg, void *context)
 		return -EBADMSG;
 	r = key != NULL ? tls_key_sign(key, kind, input, &signature) : -ENOENT;
 	if (r < 0)
-		log_warning("not-signed", log_u64("kind", kind), log_u64("length", input.len), log_errno("error", r));
+		log_warning("not-signed", log_u64("kind", kind), log_u64("length", input.len),
+		    log_errno("error", r));
 	msg_writer_init(&reply);
 	msg_put_u8(&reply, r == 0);
 	msg_put_span(&reply, buf_get(&signature));
@@ -52,7 +54,8 @@ load(struct proc *proc)
 	if (r < 0)
 		log_error("key-unreadable", log_str("file", path), log_errno("error", r));
 	else if ((key = tls_key_load(buf_get(&pem), &error)) == NULL)
-		log_error("key-unusable", log_str("file", path), log_str("error", buf_cstr(&error)));
+		log_error("key-unusable", log_str("file", path),
+		    log_str("error", buf_cstr(&error)));
 	proc->state = key;
 	buf_wipe(&pem);
 	buf_free(&error);

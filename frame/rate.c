@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A set-associative table: a key belongs to one row of WAYS slots. No allocation after the start, whatever attackers do; one
- * who knows no seed must make as many failures as a slot has counted to push it out. */
+/* A set-associative table: a key belongs to one row of WAYS slots. No allocation after the start,
+ * whatever attackers do; one who knows no seed must make as many failures as a slot has counted to
+ * push it out. */
 #include "frame/rate.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* SASL PLAIN and LOGIN. The base64 here is strict (RFC 4648 section 3: padding demanded, no foreign bytes, no bits left over):
- * credentials have one spelling. */
+/* SASL PLAIN and LOGIN. The base64 here is strict (RFC 4648 section 3: padding demanded, no foreign
+ * bytes, no bits left over): credentials have one spelling. */
 #include "frame/sasl_parse.h"
 
 #include <stdint.h>
@@ -78,7 +78,8 @@ take(struct buf *into, struct span text, size_t max)
 	return buf_span(into, text) == 0;
 }
 
-/* [authzid] NUL authcid NUL passwd. Nobody acts for somebody else here: an authzid must be the authcid. */
+/* [authzid] NUL authcid NUL passwd. Nobody acts for somebody else here: an authzid must be the
+ * authcid. */
 static enum sasl_result
 plain(struct span message, struct buf *user, struct buf *password)
 {
@@ -96,7 +97,9 @@ plain(struct span message, struct buf *user, struct buf *password)
 	message = span_skip(message, 1);
 	if (authzid.len != 0 && !span_eq(authzid, authcid))
 		return SASL_MALFORMED;
-	return take(user, authcid, SASL_USER_MAX) && take(password, message, SASL_PASSWORD_MAX) ? SASL_DONE : SASL_MALFORMED;
+	return take(user, authcid, SASL_USER_MAX) && take(password, message, SASL_PASSWORD_MAX) ?
+	    SASL_DONE :
+	    SASL_MALFORMED;
 }
 
 static enum sasl_result

@@ -7,8 +7,8 @@
 #include "common/buf.h"
 #include "common/span.h"
 
-/* A line of the exchange: base64 of at most this much (RFC 4954 section 4: 12288 octets for any mechanism; PLAIN and LOGIN
- * need far less). */
+/* A line of the exchange: base64 of at most this much (RFC 4954 section 4: 12288 octets for any
+ * mechanism; PLAIN and LOGIN need far less). */
 #define SASL_LINE_MAX 4096
 #define SASL_USER_MAX 512
 #define SASL_PASSWORD_MAX 1024
@@ -19,7 +19,8 @@ enum sasl_result {
 	SASL_DONE,      /* user and password are set */
 	SASL_CONTINUE,  /* send a challenge (sasl_challenge) and read another line */
 	SASL_CANCELLED, /* the client sent "*" */
-	SASL_MALFORMED, /* not base64, not the mechanism's format, too long, or a name with NUL or bad UTF-8 */
+	/* not base64, not the mechanism's format, too long, or a name with NUL or bad UTF-8 */
+	SASL_MALFORMED,
 };
 
 /* One exchange. Zeroed memory, then sasl_begin. */
@@ -32,11 +33,13 @@ struct sasl {
 bool sasl_mechanism(struct span name, enum sasl_mechanism *ret_mechanism);
 
 void sasl_begin(struct sasl *sasl, enum sasl_mechanism mechanism);
-/* Takes an initial response as it stands behind the mechanism's name ("=" is an empty one), or the next line of the client
- * without its CRLF. user and password are set when the result is SASL_DONE and keep a part of it until then; a caller that
- * stops early wipes them. */
-enum sasl_result sasl_initial(struct sasl *sasl, struct span response, struct buf *user, struct buf *password);
-enum sasl_result sasl_line(struct sasl *sasl, struct span line, struct buf *user, struct buf *password);
+/* Takes an initial response as it stands behind the mechanism's name ("=" is an empty one), or the
+ * next line of the client without its CRLF. user and password are set when the result is SASL_DONE
+ * and keep a part of it until then; a caller that stops early wipes them. */
+enum sasl_result sasl_initial(struct sasl *sasl, struct span response, struct buf *user,
+    struct buf *password);
+enum sasl_result sasl_line(struct sasl *sasl, struct span line, struct buf *user,
+    struct buf *password);
 /* The base64 text of the challenge that waits for the next line. Literal. */
 const char *sasl_challenge(const struct sasl *sasl);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Passwords. A hash takes ten milliseconds and more by intent, so one is computed in a turn of the loop, and lookups pass in
- * between. An unknown account costs the same hash as a known one: neither the answer nor its time tells which there are. */
+/* Passwords. A hash takes ten milliseconds and more by intent, so one is computed in a turn of the
+ * loop, and lookups pass in between. An unknown account costs the same hash as a known one: neither
+ * the answer nor its time tells which there are. */
 #include "frame/verifier.h"
 
 #include <arpa/inet.h>
@@ -122,14 +123,16 @@ answer_late(struct request *request, enum auth_result result)
 static bool
 over_limit(const struct verifier *verifier, uint64_t key, int64_t now)
 {
-	return rate_count(verifier->failures, key, now, verifier->limits->failure_window) >= verifier->limits->failures_max;
+	return rate_count(verifier->failures, key, now, verifier->limits->failure_window) >=
+	    verifier->limits->failures_max;
 }
 
 static bool
 hash_matches(struct verifier *verifier, const char *password, const char *hash)
 {
 	const char *made = crypt_r(password, hash, verifier->crypt);
-	bool same = made != NULL && made[0] != '*' && strlen(made) == strlen(hash) && CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
+	bool same = made != NULL && made[0] != '*' && strlen(made) == strlen(hash) &&
+	    CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
 
 	explicit_bzero(verifier->crypt, sizeof(*verifier->crypt));
 	return same;
@@ -140,23 +143,31 @@ check(struct verifier *verifier, struct request *request)
 {
 	struct buf hash = BUF_INIT(VERIFIER_HASH_MAX);
 	int64_t now = now_seconds();
-	int found = request->account.len != 0 ? verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) : 1;
+	int found = request->account.len != 0 ?
+	    verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) :
+	    1;
 	bool known = found == 0 && hash.len != 0, right;
 
 	if (found < 0) {
 		request->result = AUTH_TEMPFAIL;
 		answer(request);
-	} else if (over_limit(verifier, request->address_key, now) || over_limit(verifier, request->account_key, now)) {
+	} else if (over_limit(verifier, request->address_key, now) ||
+	    over_limit(verifier, request->account_key, now)) {
 		answer_late(request, AUTH_LIMITED); /* others were wrong while this one waited */
 	} else {
-		right = hash_matches(verifier, buf_cstr(&request->password), known ? buf_cstr(&hash) : verifier->dummy_hash) && known;
+		right = hash_matches(verifier, buf_cstr(&request->password),
+			    known ? buf_cstr(&hash) : verifier->dummy_hash) &&
+		    known;
 		if (right) {
-			auth_cache_add(verifier->cache, buf_get(&request->account), buf_get(&hash), buf_get(&request->password), now);
+			auth_cache_add(verifier->cache, buf_get(&request->account), buf_get(&hash),
+			    buf_get(&request->password), now);
 			request->result = AUTH_OK;
 			answer(request);
 		} else {
-			(void)rate_add(verifier->failures, request->address_key, now, verifier->limits->failure_window);
-			(void)rate_add(verifier->failures, request->account_key, now, verifier->limits->failure_window);
+			(void)rate_add(verifier->failures, request->address_key, now,
+			    verifier->limits->failure_window);
+			(void)rate_add(verifier->failures, request->account_key, now,
+			    verifier->limits->failure_window);
 			answer_late(request, AUTH_BAD);
 		}
 	}
@@ -188,8 +199,10 @@ static bool
 is_cached(struct verifier *verifier, const struct request *request, int64_t now)
 {
 	struct buf hash = BUF_INIT(VERIFIER_HASH_MAX);
-	bool cached = request->account.len != 0 && verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) == 0 &&
-	    auth_cache_has(verifier->cache, buf_get(&request->account), buf_get(&hash), buf_get(&request->password), now);
+	bool cached = request->account.len != 0 &&
+	    verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) == 0 &&
+	    auth_cache_has(verifier->cache, buf_get(&request->account), buf_get(&hash),
+		buf_get(&request->password), now);
 
 	buf_wipe(&hash);
 	return cached;
@@ -213,7 +226,8 @@ key_of_address(const struct verifier *verifier, struct span text)
 }
 
 void
-verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span user, struct span password, struct span client_address)
+verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span user,
+    struct span password, struct span client_address)
 {
 	static const struct timeval soon = { 0, 0 };
 	struct request *request = xcalloc(1, sizeof(*request));
@@ -225,19 +239,23 @@ verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span u
 	buf_init(&request->account, ACCOUNT_NAME_MAX);
 	buf_init(&request->password, SASL_PASSWORD_MAX);
 	/* crypt(3) stops at NUL: what differs behind it must not be taken for the same. */
-	if (!verifier->ops->account_of(verifier->context, user, &request->account) || span_chr(password, '\0') >= 0)
+	if (!verifier->ops->account_of(verifier->context, user, &request->account) ||
+	    span_chr(password, '\0') >= 0)
 		buf_clear(&request->account);
 	if (buf_span(&request->password, password) < 0)
 		buf_clear(&request->account);
 	request->address_key = key_of_address(verifier, client_address);
-	request->account_key = rate_key(verifier->failures, 'u', request->account.len != 0 ? buf_get(&request->account) : user);
-	/* A password known to be right passes although others guess at the account: guessing must not lock its owner out. */
+	request->account_key = rate_key(verifier->failures, 'u',
+	    request->account.len != 0 ? buf_get(&request->account) : user);
+	/* A password known to be right passes although others guess at the account: guessing must
+	 * not lock its owner out. */
 	if (over_limit(verifier, request->address_key, now)) {
 		answer_late(request, AUTH_LIMITED);
 	} else if (is_cached(verifier, request, now)) {
 		request->result = AUTH_OK;
 		answer(request);
-	} else if (over_limit(verifier, request->account_key, now) || verifier->queued >= VERIFIER_QUEUE_MAX) {
+	} else if (over_limit(verifier, request->account_key, now) ||
+	    verifier->queued >= VERIFIER_QUEUE_MAX) {
 		answer_late(request, AUTH_LIMITED);
 	} else {
 		*verifier->last = request;
@@ -279,7 +297,8 @@ verifier_forget(struct verifier *verifier, uint8_t role)
 
 /* --- making it --- */
 
-/* The hash that unknown accounts are checked against: of a random password, at the cost that new passwords have. */
+/* The hash that unknown accounts are checked against: of a random password, at the cost that new
+ * passwords have. */
 static char *
 make_dummy(struct crypt_data *data)
 {
@@ -302,7 +321,8 @@ make_dummy(struct crypt_data *data)
 }
 
 struct verifier *
-verifier_new(struct event_base *base, const struct verifier_limits *limits, const struct verifier_ops *ops, void *context)
+verifier_new(struct event_base *base, const struct verifier_limits *limits,
+    const struct verifier_ops *ops, void *context)
 {
 	struct verifier *verifier = xcalloc(1, sizeof(*verifier));
 	struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Checking passwords, one at a time: a bounded queue, a limit on failures, and late answers to wrong ones. */
+/* Checking passwords, one at a time: a bounded queue, a limit on failures, and late answers to
+ * wrong ones. */
 #ifndef FRAME_VERIFIER_H
 #define FRAME_VERIFIER_H
 
@@ -22,8 +23,10 @@ struct verifier_ops {
 	bool (*account_of)(void *context, struct span user, struct buf *account);
 	/* The account's hash. 0, 1 when there is no such account (or it may not log in), -errno. */
 	int (*find_hash)(void *context, struct span account, struct buf *hash);
-	/* The answer to the request of that role and id. account is the name when the result is AUTH_OK. */
-	void (*done)(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account);
+	/* The answer to the request of that role and id. account is the name when the result is
+	 * AUTH_OK. */
+	void (*done)(void *context, uint8_t role, uint32_t id, enum auth_result result,
+	    struct span account);
 };
 
 struct verifier_limits {
@@ -33,9 +36,12 @@ struct verifier_limits {
 };
 
 /* limits is read at each request, and belongs to the caller. NULL when crypt(3) makes no hash. */
-struct verifier *verifier_new(struct event_base *base, const struct verifier_limits *limits, const struct verifier_ops *ops, void *context);
-/* Each request is answered once, at once or later from the loop; the answer to a wrong password comes failure_delay late. */
-void verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span user, struct span password, struct span client_address);
+struct verifier *verifier_new(struct event_base *base, const struct verifier_limits *limits,
+    const struct verifier_ops *ops, void *context);
+/* Each request is answered once, at once or later from the loop; the answer to a wrong password
+ * comes failure_delay late. */
+void verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span user,
+    struct span password, struct span client_address);
 /* That role is gone: nobody waits for its answers any more. */
 void verifier_forget(struct verifier *verifier, uint8_t role);
 struct verifier *verifier_free(struct verifier *verifier);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The INBOX of one account. The lock is a file of its own beside the store: it holds for POP3 alone, and the kernel lets go of
- * it however the session ends. */
+/* The INBOX of one account. The lock is a file of its own beside the store: it holds for POP3
+ * alone, and the kernel lets go of it however the session ends. */
 #include "pop3d/maildrop.h"
 
 #include <errno.h>
@@ -44,7 +44,8 @@ add_message(void *context, const struct ms_message *message)
 		drop->room = drop->room != 0 ? drop->room * 2 : 64;
 		drop->messages = xreallocarray(drop->messages, drop->room, sizeof(*drop->messages));
 	}
-	drop->messages[drop->count++] = (struct pop3_message){ .uid = message->uid, .size = message->size };
+	drop->messages[drop->count++] =
+	    (struct pop3_message){ .uid = message->uid, .size = message->size };
 	return 0;
 }
 
@@ -67,7 +68,9 @@ maildrop_open(const char *account_dir, struct maildrop **ret_drop, struct pop3_s
 		return r;
 	}
 	*state = (struct pop3_state){
-		.messages = drop->messages, .count = drop->count, .uidvalidity = ms_mailbox_info(drop->inbox)->uidvalidity,
+		.messages = drop->messages,
+		.count = drop->count,
+		.uidvalidity = ms_mailbox_info(drop->inbox)->uidvalidity,
 	};
 	*ret_drop = drop;
 	return 0;
@@ -97,14 +100,16 @@ maildrop_open_message(struct maildrop *drop, const struct pop3_message *message,
 	return ms_message_open(drop->inbox, message->uid, ret_fd, &bytes);
 }
 
-/* The UIDs of messages that are to be removed, or of those that stay and were retrieved. The array has room for all. */
+/* The UIDs of messages that are to be removed, or of those that stay and were retrieved. The array
+ * has room for all. */
 static size_t
 select_uids(const struct pop3_state *state, bool deleted, uint32_t *uids)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < state->count; i++)
-		if (deleted ? state->messages[i].deleted : !state->messages[i].deleted && state->messages[i].retrieved)
+		if (deleted ? state->messages[i].deleted :
+			      !state->messages[i].deleted && state->messages[i].retrieved)
 			uids[count++] = state->messages[i].uid;
 	return count;
 }
@@ -118,7 +123,8 @@ maildrop_update(struct maildrop *drop, const struct pop3_state *state, size_t *r
 
 	*ret_removed = 0;
 	if (count != 0)
-		seen = ms_store_flags(drop->inbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL);
+		seen = ms_store_flags(drop->inbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0,
+		    NULL, NULL);
 	count = select_uids(state, true, uids);
 	if (count != 0)
 		r = ms_expunge(drop->inbox, uids, count);

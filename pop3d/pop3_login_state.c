@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* POP3 before login: USER and PASS, AUTH PLAIN, STLS. APOP is not offered: it needs passwords that are stored readable. */
+/* POP3 before login: USER and PASS, AUTH PLAIN, STLS. APOP is not offered: it needs passwords that
+ * are stored readable. */
 #include "pop3d/pop3_login_state.h"
 
 #include "frame/sasl_parse.h"
@@ -66,7 +67,8 @@ user(struct call *call)
 		return refuse(call, "[AUTH] No such name");
 	buf_clear(&call->credentials->user);
 	(void)buf_span(&call->credentials->user, name);
-	/* The same answer for every name: nobody learns which accounts there are (RFC 1939 section 7, USER). */
+	/* The same answer for every name: nobody learns which accounts there are (RFC 1939 section
+	 * 7, USER). */
 	(void)buf_str(call->out, "+OK\r\n");
 	return LOGIN_AGAIN;
 }
@@ -112,7 +114,9 @@ auth(struct call *call)
 	sasl_begin(&call->state->sasl, mechanism);
 	buf_clear(&call->credentials->user);
 	if (response.len != 0)
-		return sasl_outcome(call, sasl_initial(&call->state->sasl, response, &call->credentials->user, &call->credentials->password));
+		return sasl_outcome(call,
+		    sasl_initial(&call->state->sasl, response, &call->credentials->user,
+			&call->credentials->password));
 	return sasl_outcome(call, SASL_CONTINUE);
 }
 
@@ -148,8 +152,13 @@ static const struct {
 	handler *handle;
 	bool logs_in; /* refused while passwords may not be sent */
 } commands[POP3_VERBS] = {
-	[POP3_CAPA] = { capa, false }, [POP3_USER] = { user, true }, [POP3_PASS] = { pass, true }, [POP3_AUTH] = { auth, true },
-	[POP3_STLS] = { stls, false }, [POP3_UTF8] = { utf8, false }, [POP3_QUIT] = { quit, false },
+	[POP3_CAPA] = { capa, false },
+	[POP3_USER] = { user, true },
+	[POP3_PASS] = { pass, true },
+	[POP3_AUTH] = { auth, true },
+	[POP3_STLS] = { stls, false },
+	[POP3_UTF8] = { utf8, false },
+	[POP3_QUIT] = { quit, false },
 };
 
 static enum login_action
@@ -163,7 +172,8 @@ command_line(struct call *call, struct span line)
 		if (commands[command.verb].handle == NULL)
 			return refuse(call, "Log in first");
 		if (commands[command.verb].logs_in && !may_log_in(call->facts))
-			return refuse(call, call->facts->can_start_tls ? "STLS first" : "No login without TLS");
+			return refuse(call,
+			    call->facts->can_start_tls ? "STLS first" : "No login without TLS");
 		return commands[command.verb].handle(call);
 	case POP3_UNKNOWN:
 		return refuse(call, "Unknown command");
@@ -176,7 +186,8 @@ command_line(struct call *call, struct span line)
 }
 
 static enum login_action
-input(void *context, const struct login_facts *facts, struct span bytes, size_t *ret_used, struct buf *out, struct login_credentials *credentials)
+input(void *context, const struct login_facts *facts, struct span bytes, size_t *ret_used,
+    struct buf *out, struct login_credentials *credentials)
 {
 	struct call call = { context, facts, NULL, out, credentials };
 	struct span line;
@@ -184,7 +195,8 @@ input(void *context, const struct login_facts *facts, struct span bytes, size_t 
 	if (!pop3_take_line(bytes, ret_used, &line))
 		return LOGIN_MORE;
 	if (call.state->in_sasl)
-		return sasl_outcome(&call, sasl_line(&call.state->sasl, line, &credentials->user, &credentials->password));
+		return sasl_outcome(&call,
+		    sasl_line(&call.state->sasl, line, &credentials->user, &credentials->password));
 	return command_line(&call, line);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The AUTHORIZATION state of POP3 (RFC 1939 section 4, 2449, 2595, 5034) for the engine of frame/login.h. Pure. */
+/* The AUTHORIZATION state of POP3 (RFC 1939 section 4, 2449, 2595, 5034) for the engine of
+ * frame/login.h. Pure. */
 #ifndef POP3D_POP3_LOGIN_STATE_H
 #define POP3D_POP3_LOGIN_STATE_H
 

@@ -95,7 +95,8 @@ pop3_parse(struct span line, struct pop3_command *ret_command)
 	for (enum pop3_verb verb = 0; verb < POP3_VERBS; verb++)
 		if (span_ieq(word, span_of(verbs[verb].name))) {
 			ret_command->verb = verb;
-			ret_command->rest = space >= 0 ? span_skip(line, (size_t)space + 1) : SPAN_NULL;
+			ret_command->rest =
+			    space >= 0 ? span_skip(line, (size_t)space + 1) : SPAN_NULL;
 			return parse_args(verbs[verb].args, ret_command);
 		}
 	return POP3_UNKNOWN;
@@ -106,7 +107,10 @@ pop3_parse(struct span line, struct pop3_command *ret_command)
 void
 pop3_dot_begin(struct pop3_dot *dot, const uint64_t *lines)
 {
-	*dot = (struct pop3_dot){ .line_begins = true, .line_empty = true, .limited = lines != NULL, .lines_left = lines != NULL ? *lines : 0 };
+	*dot = (struct pop3_dot){ .line_begins = true,
+		.line_empty = true,
+		.limited = lines != NULL,
+		.lines_left = lines != NULL ? *lines : 0 };
 }
 
 static void
@@ -138,7 +142,8 @@ pop3_dot_put(struct pop3_dot *dot, struct span text, struct buf *out)
 	for (size_t i = 0; i < text.len && !dot->done; i++) {
 		char byte = text.ptr[i];
 
-		/* A CR waits for what follows: with LF it is the line's end, alone it is a byte like others. */
+		/* A CR waits for what follows: with LF it is the line's end, alone it is a byte
+		 * like others. */
 		if (byte == '\n') {
 			end_line(dot, out);
 			continue;

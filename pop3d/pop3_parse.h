@@ -14,13 +14,28 @@
 #define POP3_LINE_MAX 4608
 
 enum pop3_verb {
-	POP3_CAPA, POP3_USER, POP3_PASS, POP3_AUTH, POP3_STLS, POP3_UTF8, POP3_QUIT, POP3_STAT, POP3_LIST, POP3_UIDL, POP3_RETR, POP3_TOP,
-	POP3_DELE, POP3_RSET, POP3_NOOP, POP3_VERBS,
+	POP3_CAPA,
+	POP3_USER,
+	POP3_PASS,
+	POP3_AUTH,
+	POP3_STLS,
+	POP3_UTF8,
+	POP3_QUIT,
+	POP3_STAT,
+	POP3_LIST,
+	POP3_UIDL,
+	POP3_RETR,
+	POP3_TOP,
+	POP3_DELE,
+	POP3_RSET,
+	POP3_NOOP,
+	POP3_VERBS,
 };
 
 struct pop3_command {
 	enum pop3_verb verb;
-	struct span rest;      /* behind the verb and one space; spaces in it are kept (passwords) */
+	/* behind the verb and one space; spaces in it are kept (passwords) */
+	struct span rest;
 	unsigned number_count;
 	uint64_t number[2];    /* arguments of the transaction commands */
 };
@@ -32,14 +47,16 @@ enum pop3_parsed {
 	POP3_BAD_BYTES, /* NUL or CR within the line */
 };
 
-/* Takes a line off the front of input: true, the line without CRLF (a bare LF ends it, too) and the bytes used. */
+/* Takes a line off the front of input: true, the line without CRLF (a bare LF ends it, too) and the
+ * bytes used. */
 bool pop3_take_line(struct span input, size_t *ret_used, struct span *ret_line);
 /* The command of a line. The rest is borrowed from it. */
 enum pop3_parsed pop3_parse(struct span line, struct pop3_command *ret_command);
 /* "CAPA", ...: the verb as it is written. Literal. */
 const char *pop3_verb_name(enum pop3_verb verb);
 
-/* A message on its way out: LF becomes CRLF (CRLF stays), a dot that begins a line is doubled (RFC 1939 section 3). */
+/* A message on its way out: LF becomes CRLF (CRLF stays), a dot that begins a line is doubled (RFC
+ * 1939 section 3). */
 struct pop3_dot {
 	bool line_begins; /* set by pop3_dot_begin */
 	bool after_cr;

@@ -12,7 +12,9 @@ static const struct pop3_request answered = { .action = POP3_ANSWERED };
 void
 pop3_capabilities(struct buf *out)
 {
-	(void)buf_str(out, "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nUTF8\r\nIMPLEMENTATION Fourpost\r\n");
+	(void)buf_str(out,
+	    "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE "
+	    "NEVER\r\nUTF8\r\nIMPLEMENTATION Fourpost\r\n");
 }
 
 static void
@@ -31,7 +33,8 @@ void
 pop3_state_begin(struct pop3_state *state, struct buf *out)
 {
 	count_left(state);
-	(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left, state->left_size);
+	(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left,
+	    state->left_size);
 }
 
 static struct pop3_request
@@ -95,17 +98,20 @@ put_list(const struct pop3_state *state, size_t index, struct buf *out)
 static void
 put_uidl(const struct pop3_state *state, size_t index, struct buf *out)
 {
-	(void)buf_fmt(out, "%zu %" PRIu32 ".%" PRIu32 "\r\n", index + 1, state->uidvalidity, state->messages[index].uid);
+	(void)buf_fmt(out, "%zu %" PRIu32 ".%" PRIu32 "\r\n", index + 1, state->uidvalidity,
+	    state->messages[index].uid);
 }
 
 static struct pop3_request
-list_or_uidl(struct pop3_state *state, const struct pop3_command *command, struct buf *out, enum pop3_job job)
+list_or_uidl(struct pop3_state *state, const struct pop3_command *command, struct buf *out,
+    enum pop3_job job)
 {
 	const struct pop3_message *message;
 
 	if (command->number_count == 0) {
 		if (job == POP3_JOB_LIST)
-			(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left, state->left_size);
+			(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left,
+			    state->left_size);
 		else
 			(void)buf_str(out, "+OK\r\n");
 		state->job = job;
@@ -116,7 +122,8 @@ list_or_uidl(struct pop3_state *state, const struct pop3_command *command, struc
 	if (message == NULL)
 		return no_such_message(state, out);
 	(void)buf_str(out, "+OK ");
-	(job == POP3_JOB_LIST ? put_list : put_uidl)(state, (size_t)(message - state->messages), out);
+	(job == POP3_JOB_LIST ? put_list : put_uidl)(state, (size_t)(message - state->messages),
+	    out);
 	return answered;
 }
 
@@ -140,7 +147,10 @@ retr(struct pop3_state *state, const struct pop3_command *command, struct buf *o
 	if (message == NULL)
 		return no_such_message(state, out);
 	return (struct pop3_request){
-		.action = POP3_RETRIEVE, .index = (size_t)(message - state->messages), .top = command->number_count == 2, .lines = command->number[1],
+		.action = POP3_RETRIEVE,
+		.index = (size_t)(message - state->messages),
+		.top = command->number_count == 2,
+		.lines = command->number[1],
 	};
 }
 
@@ -164,7 +174,8 @@ rset(struct pop3_state *state, const struct pop3_command *command, struct buf *o
 	for (size_t i = 0; i < state->count; i++)
 		state->messages[i].deleted = false;
 	count_left(state);
-	(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left, state->left_size);
+	(void)buf_fmt(out, "+OK %zu messages (%" PRIu64 " octets)\r\n", state->left,
+	    state->left_size);
 	return answered;
 }
 
@@ -178,8 +189,16 @@ noop(struct pop3_state *state, const struct pop3_command *command, struct buf *o
 
 /* NULL: legal only before login. */
 static handler *const handlers[POP3_VERBS] = {
-	[POP3_CAPA] = capa, [POP3_QUIT] = quit, [POP3_STAT] = stat, [POP3_LIST] = list, [POP3_UIDL] = uidl, [POP3_RETR] = retr,
-	[POP3_TOP] = retr, [POP3_DELE] = dele, [POP3_RSET] = rset, [POP3_NOOP] = noop,
+	[POP3_CAPA] = capa,
+	[POP3_QUIT] = quit,
+	[POP3_STAT] = stat,
+	[POP3_LIST] = list,
+	[POP3_UIDL] = uidl,
+	[POP3_RETR] = retr,
+	[POP3_TOP] = retr,
+	[POP3_DELE] = dele,
+	[POP3_RSET] = rset,
+	[POP3_NOOP] = noop,
 };
 
 struct pop3_request
@@ -211,7 +230,8 @@ pop3_listing(struct pop3_state *state, size_t most, struct buf *out)
 		if (out->len >= until)
 			return true;
 		if (!state->messages[state->job_next].deleted)
-			(state->job == POP3_JOB_LIST ? put_list : put_uidl)(state, state->job_next, out);
+			(state->job == POP3_JOB_LIST ? put_list : put_uidl)(state, state->job_next,
+			    out);
 	}
 	(void)buf_str(out, ".\r\n");
 	state->job = POP3_JOB_NONE;
@@ -234,7 +254,9 @@ pop3_retrieved(struct pop3_state *state, const struct pop3_request *request, str
 void
 pop3_not_retrieved(bool gone, struct buf *out)
 {
-	(void)buf_str(out, gone ? "-ERR Removed by another session\r\n" : "-ERR [SYS/TEMP] The message cannot be read now\r\n");
+	(void)buf_str(out,
+	    gone ? "-ERR Removed by another session\r\n" :
+		   "-ERR [SYS/TEMP] The message cannot be read now\r\n");
 }
 
 void
@@ -244,7 +266,8 @@ pop3_updated(const struct pop3_state *state, size_t removed, struct buf *out)
 
 	/* RFC 1939 section 6. */
 	if (removed < marked)
-		(void)buf_fmt(out, "-ERR [SYS/TEMP] %zu of %zu messages not removed\r\n", marked - removed, marked);
+		(void)buf_fmt(out, "-ERR [SYS/TEMP] %zu of %zu messages not removed\r\n",
+		    marked - removed, marked);
 	else
 		(void)buf_str(out, "+OK Bye\r\n");
 }

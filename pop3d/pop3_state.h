@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The TRANSACTION state of POP3 (RFC 1939 section 5): a maildrop as it was at login, commands in, replies and actions out. Pure:
- * the session fetches what the actions ask for. */
+/* The TRANSACTION state of POP3 (RFC 1939 section 5): a maildrop as it was at login, commands in,
+ * replies and actions out. Pure: the session fetches what the actions ask for. */
 #ifndef POP3D_POP3_STATE_H
 #define POP3D_POP3_STATE_H
 
@@ -20,7 +20,8 @@ struct pop3_message {
 
 enum pop3_job { POP3_JOB_NONE, POP3_JOB_LIST, POP3_JOB_UIDL };
 
-/* Made by the session with the messages in order; pop3_state_begin computes the rest. The array stays the session's. */
+/* Made by the session with the messages in order; pop3_state_begin computes the rest. The array
+ * stays the session's. */
 struct pop3_state {
 	struct pop3_message *messages;
 	size_t count;
@@ -35,7 +36,8 @@ struct pop3_state {
 enum pop3_action {
 	POP3_ANSWERED, /* the reply is complete in out */
 	POP3_LISTING,  /* call pop3_listing until it returns false */
-	POP3_RETRIEVE, /* send message `index` behind the reply, through pop3_dot; lines as pop3_dot_begin */
+	/* send message `index` behind the reply, through pop3_dot; lines as pop3_dot_begin */
+	POP3_RETRIEVE,
 	POP3_UPDATE,   /* QUIT: remove what is deleted, then pop3_updated */
 	POP3_CLOSE,    /* send the reply, close, remove nothing */
 };
@@ -61,7 +63,8 @@ void pop3_not_retrieved(bool gone, struct buf *out);
 /* The reply to QUIT: how many were removed of those to be removed. */
 void pop3_updated(const struct pop3_state *state, size_t removed, struct buf *out);
 
-/* The lines of CAPA that hold in every state; those of the AUTHORIZATION state stand between (RFC 2449). */
+/* The lines of CAPA that hold in every state; those of the AUTHORIZATION state stand between (RFC
+ * 2449). */
 void pop3_capabilities(struct buf *out);
 
 #endif

@@ -5,15 +5,22 @@
 
 #include "frame/login.h"
 
-_Static_assert((int)MSG_SESSION_BEGIN == (int)LOGIN_SESSION_BEGIN, "the login engine sends it by this number");
+_Static_assert((int)MSG_SESSION_BEGIN == (int)LOGIN_SESSION_BEGIN,
+    "the login engine sends it by this number");
 
 enum listener_kind { LISTENER_POP3, LISTENER_POP3S };
 
 static const struct role roles[] = {
-	{ .id = ROLE_FRONT, .name = "login", .run = proc_login, .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) },
+	{ .id = ROLE_FRONT,
+	    .name = "login",
+	    .run = proc_login,
+	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) },
 	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
 	{ .id = ROLE_AUTH, .name = "auth", .run = proc_auth },
-	{ .id = ROLE_WORKER, .name = "session", .run = proc_session, .spawned_by = ROLE_BIT(ROLE_FRONT) },
+	{ .id = ROLE_WORKER,
+	    .name = "session",
+	    .run = proc_session,
+	    .spawned_by = ROLE_BIT(ROLE_FRONT) },
 };
 
 static const struct role_listener listeners[] = {
@@ -22,7 +29,8 @@ static const struct role_listener listeners[] = {
 };
 
 static const struct msg_row messages[] = {
-#define MSG(name_, from_, to_, min_, max_, fd_) { MSG_##name_, #name_, from_, to_, min_, max_, fd_ },
+#define MSG(name_, from_, to_, min_, max_, fd_)                                                    \
+	{ MSG_##name_, #name_, from_, to_, min_, max_, fd_ },
 #include "pop3d/pop3d_msg.def"
 #undef MSG
 };

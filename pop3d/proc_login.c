@@ -10,5 +10,6 @@ proc_login(struct proc *proc)
 {
 	const struct pop3d_conf *conf = proc->conf;
 
-	return login_run(proc, &pop3_login, (unsigned)conf->connections_max, (unsigned)conf->connections_per_address_max);
+	return login_run(proc, &pop3_login, (unsigned)conf->connections_max,
+	    (unsigned)conf->connections_per_address_max);
 }

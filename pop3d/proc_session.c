@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The session role: one client that has logged in, one account. It reads commands one at a time, and no further ones while a
- * reply is larger than what the client has taken: memory stays bounded whatever is asked for. */
+/* The session role: one client that has logged in, one account. It reads commands one at a time,
+ * and no further ones while a reply is larger than what the client has taken: memory stays bounded
+ * whatever is asked for. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -46,7 +47,8 @@ finished(void *context)
 static void
 hang_up(struct session *session, struct span last_words, const char *reason)
 {
-	log_info("session-ended", log_str("account", session->proc->account), log_str("client", session->client), log_str("reason", reason),
+	log_info("session-ended", log_str("account", session->proc->account),
+	    log_str("client", session->client), log_str("reason", reason),
 	    log_u64("retrieved", session->retrieved), log_u64("removed", session->removed));
 	(void)stream_write(session->stream, last_words);
 	stream_finish_then(session->stream, finished, session);
@@ -64,7 +66,8 @@ start_message(struct session *session, const struct pop3_request *request, struc
 
 	if (r != 0) {
 		session->fd = -1;
-		log_warning("message-unreadable", log_str("account", session->proc->account), log_u64("uid", message->uid), log_str("error", ms_strerror(r)));
+		log_warning("message-unreadable", log_str("account", session->proc->account),
+		    log_u64("uid", message->uid), log_str("error", ms_strerror(r)));
 		pop3_not_retrieved(r == MS_E_NOTFOUND, out);
 		return;
 	}
@@ -82,8 +85,10 @@ send_piece(struct session *session)
 	ssize_t got = session->dot.done ? 0 : read(session->fd, bytes, sizeof(bytes));
 
 	if (got < 0) {
-		/* Half a message is out: there is no way to say so but to end here, without the closing dot. */
-		log_error("message-unreadable", log_str("account", session->proc->account), log_errno("error", errno));
+		/* Half a message is out: there is no way to say so but to end here, without the
+		 * closing dot. */
+		log_error("message-unreadable", log_str("account", session->proc->account),
+		    log_errno("error", errno));
 		hang_up(session, SPAN_NULL, "read error");
 		return false;
 	}
@@ -94,7 +99,8 @@ send_piece(struct session *session)
 		(void)close(session->fd);
 		session->fd = -1;
 	}
-	(void)stream_write(session->stream, buf_get(&out)); /* there is room; when it broke, ended() comes */
+	/* there is room; when it broke, ended() comes */
+	(void)stream_write(session->stream, buf_get(&out));
 	buf_free(&out);
 	return true;
 }
@@ -124,7 +130,9 @@ command(struct session *session, struct span line)
 	case POP3_UPDATE:
 		r = maildrop_update(session->drop, &session->state, &session->removed);
 		if (r != 0)
-			log_error("maildrop-not-updated", log_str("account", session->proc->account), log_str("error", ms_strerror(r)));
+			log_error("maildrop-not-updated",
+			    log_str("account", session->proc->account),
+			    log_str("error", ms_strerror(r)));
 		pop3_updated(&session->state, session->removed, &out);
 		hang_up(session, buf_get(&out), "quit");
 		break;
@@ -201,7 +209,10 @@ static void
 on_ended(struct stream *stream, void *context, enum stream_end end)
 {
 	static const char *const reasons[] = {
-		[STREAM_EOF] = "client left", [STREAM_ERROR] = "connection broke", [STREAM_TIMEOUT] = "timeout", [STREAM_TLS_FAILED] = "tls",
+		[STREAM_EOF] = "client left",
+		[STREAM_ERROR] = "connection broke",
+		[STREAM_TIMEOUT] = "timeout",
+		[STREAM_TLS_FAILED] = "tls",
 	};
 
 	(void)stream;
@@ -221,10 +232,14 @@ open_drop(struct session *session)
 		pop3_state_begin(&session->state, &out);
 		(void)stream_write(session->stream, buf_get(&out));
 	} else if (r == MS_E_LOCKED) {
-		hang_up(session, SPAN("-ERR [IN-USE] Another session has this maildrop\r\n"), "in use");
+		hang_up(session, SPAN("-ERR [IN-USE] Another session has this maildrop\r\n"),
+		    "in use");
 	} else {
-		log_error("maildrop-not-opened", log_str("account", session->proc->account), log_str("folder", session->proc->account_dir), log_str("error", ms_strerror(r)));
-		hang_up(session, SPAN("-ERR [SYS/TEMP] The maildrop cannot be opened now\r\n"), "maildrop");
+		log_error("maildrop-not-opened", log_str("account", session->proc->account),
+		    log_str("folder", session->proc->account_dir),
+		    log_str("error", ms_strerror(r)));
+		hang_up(session, SPAN("-ERR [SYS/TEMP] The maildrop cannot be opened now\r\n"),
+		    "maildrop");
 	}
 	buf_free(&out);
 }
@@ -246,7 +261,8 @@ on_begin(struct msg_channel *channel, struct msg *msg, void *context)
 		return -EBADMSG;
 	}
 	memcpy(session->client, begin.client_address, sizeof(session->client));
-	session->stream = stream_new(proc->base, begin.fd, &ops, session, POP3_LINE_MAX, OUTPUT_MAX);
+	session->stream =
+	    stream_new(proc->base, begin.fd, &ops, session, POP3_LINE_MAX, OUTPUT_MAX);
 	stream_set_timeouts(session->stream, (unsigned)conf->idle_timeout, WRITE_SECONDS);
 	stream_preload(session->stream, begin.input);
 	open_drop(session);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* SASL responses: what is taken for a name is one, and nothing is read or written beyond its place. */
+/* SASL responses: what is taken for a name is one, and nothing is read or written beyond its
+ * place. */
 #include <assert.h>
 
 #include "frame/sasl_parse.h"
@@ -22,7 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			result = sasl_line(&sasl, line, &user, &password);
 		}
 		if (result == SASL_DONE)
-			assert(user.len != 0 && password.len != 0 && span_is_utf8(buf_get(&user)) && strlen(user.data) == user.len);
+			assert(user.len != 0 && password.len != 0 && span_is_utf8(buf_get(&user)) &&
+			    strlen(user.data) == user.len);
 		buf_wipe(&user);
 		buf_wipe(&password);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* POP3 after login, and the way out of a message: commands up to an empty line, the rest is a message's text. */
+/* POP3 after login, and the way out of a message: commands up to an empty line, the rest is a
+ * message's text. */
 #include <assert.h>
 
 #include "pop3d/pop3_state.h"

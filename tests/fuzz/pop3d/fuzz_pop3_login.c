@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* POP3 before login, fed with any bytes: it ends, answers in whole lines, and asks for no login where none may be. */
+/* POP3 before login, fed with any bytes: it ends, answers in whole lines, and asks for no login
+ * where none may be. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct login_facts facts = { .hostname = "h" };
-	struct login_credentials credentials = { BUF_INIT(SASL_USER_MAX), BUF_INIT(SASL_PASSWORD_MAX) };
+	struct login_credentials credentials = { BUF_INIT(SASL_USER_MAX),
+		BUF_INIT(SASL_PASSWORD_MAX) };
 	enum login_action action = LOGIN_AGAIN;
 	struct span input = span_make(data, size);
 	void *state = xcalloc(1, pop3_login.state_size);
@@ -33,7 +35,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(used <= input.len && !out.overflow && (used != 0 || action == LOGIN_MORE));
 		assert(out.len == 0 || span_ends(buf_get(&out), SPAN("\r\n")));
 		if (action == LOGIN_AUTHENTICATE) {
-			assert((facts.secure || facts.plaintext_login) && credentials.user.len != 0);
+			assert(
+			    (facts.secure || facts.plaintext_login) && credentials.user.len != 0);
 			buf_wipe(&credentials.password);
 			buf_wipe(&credentials.user);
 			pop3_login.refused(state, AUTH_BAD, &out);

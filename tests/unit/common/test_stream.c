@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Streams without TLS over socketpairs: limits, ends, deadlines, hand-over, splicing, owners that free in a callback. */
+/* Streams without TLS over socketpairs: limits, ends, deadlines, hand-over, splicing, owners that
+ * free in a callback. */
 #include <check.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -337,7 +338,8 @@ START_TEST(splices)
 		for (size_t i = 0; i < sizeof(chunk); i++)
 			chunk[i] = (char)((sent + i) % 251);
 		if (sent < TOTAL) {
-			ssize_t n = write(first, chunk, sizeof(chunk) < TOTAL - sent ? sizeof(chunk) : TOTAL - sent);
+			ssize_t n = write(first, chunk,
+			    sizeof(chunk) < TOTAL - sent ? sizeof(chunk) : TOTAL - sent);
 
 			if (n > 0)
 				sent += (size_t)n;

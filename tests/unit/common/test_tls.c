@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* TLS between two streams of one loop, the server's signatures made by a tls_key as the key role makes them. */
+/* TLS between two streams of one loop, the server's signatures made by a tls_key as the key role
+ * makes them. */
 #include <check.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -132,7 +133,8 @@ exchange(const char *kind, int version)
 	ck_assert(stream_is_secure(server.stream));
 	ck_assert_int_eq(SSL_version(stream_ssl(client.stream)), version);
 	ck_assert_uint_eq(signatures, 1);
-	ck_assert_str_eq(SSL_get_servername(stream_ssl(server.stream), TLSEXT_NAMETYPE_host_name), "mail.example");
+	ck_assert_str_eq(SSL_get_servername(stream_ssl(server.stream), TLSEXT_NAMETYPE_host_name),
+	    "mail.example");
 	ck_assert_int_eq(stream_write(server.stream, span_make(much, 1 << 20)), 0);
 	ck_assert_int_eq(stream_write(client.stream, span_make(much, 1 << 20)), 0);
 	spin(500);
@@ -162,7 +164,8 @@ START_TEST(handshakes)
 	static const struct {
 		const char *kind;
 		int version;
-	} cases[] = { { "RSA", TLS1_3_VERSION }, { "RSA", TLS1_2_VERSION }, { "EC", TLS1_3_VERSION }, { "EC", TLS1_2_VERSION } };
+	} cases[] = { { "RSA", TLS1_3_VERSION }, { "RSA", TLS1_2_VERSION },
+		{ "EC", TLS1_3_VERSION }, { "EC", TLS1_2_VERSION } };
 
 	exchange(cases[_i].kind, cases[_i].version);
 }
@@ -214,10 +217,13 @@ START_TEST(fails_cleanly)
 	} else if (_i == 1) { /* a client that verifies does not take a self-signed certificate */
 		verifying = tls_client_new(1, &error);
 		ck_assert_ptr_nonnull(verifying);
-		ck_assert_int_eq(stream_start_tls_client(client.stream, verifying, "mail.example"), 0);
+		ck_assert_int_eq(stream_start_tls_client(client.stream, verifying, "mail.example"),
+		    0);
 	} else { /* no TLS at all */
 		verifying = NULL;
-		ck_assert_int_eq(stream_write(client.stream, SPAN("EHLO there, this is not TLS\r\n")), 0);
+		ck_assert_int_eq(stream_write(client.stream,
+				     SPAN("EHLO there, this is not TLS\r\n")),
+		    0);
 	}
 	spin(100);
 	ck_assert_uint_eq(server.ended, 1);
@@ -255,7 +261,9 @@ START_TEST(refuses_bad_files)
 	key = tls_key_load(span_of(key_pem), &error);
 	ck_assert_int_eq(tls_key_sign(key, TLS_SIGN_RSA_RAW, SPAN("x"), &out), -EINVAL);
 	ck_assert_int_eq(tls_key_sign(key, TLS_SIGN_ECDSA, SPAN_NULL, &out), -EINVAL);
-	ck_assert_int_eq(tls_key_sign(key, TLS_SIGN_ECDSA, SPAN("0123456789abcdef0123456789abcdef"), &out), 0);
+	ck_assert_int_eq(tls_key_sign(key, TLS_SIGN_ECDSA, SPAN("0123456789abcdef0123456789abcdef"),
+			     &out),
+	    0);
 	ck_assert_uint_gt(out.len, 60);
 	(void)tls_key_free(key);
 	free(certificate);

@@ -26,8 +26,9 @@ take_bio(BIO *bio)
 static void
 make_pair(const char *kind, char **ret_certificate, char **ret_key)
 {
-	EVP_PKEY *key = kind[0] == 'R' ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048) :
-	    kind[0] == 'E' && kind[1] == 'C' ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256") : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_PKEY *key = kind[0] == 'R'       ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048) :
+	    kind[0] == 'E' && kind[1] == 'C' ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256") :
+					       EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	X509 *x = X509_new();
 	BIO *out;
 
@@ -37,7 +38,8 @@ make_pair(const char *kind, char **ret_certificate, char **ret_key)
 	(void)X509_gmtime_adj(X509_getm_notBefore(x), -60);
 	(void)X509_gmtime_adj(X509_getm_notAfter(x), 3600);
 	(void)X509_set_pubkey(x, key);
-	(void)X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"mail.example", -1, -1, 0);
+	(void)X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+	    (const unsigned char *)"mail.example", -1, -1, 0);
 	(void)X509_set_issuer_name(x, X509_get_subject_name(x));
 	ck_assert_int_gt(X509_sign(x, key, kind[1] == 'D' ? NULL : EVP_sha256()), 0);
 	out = BIO_new(BIO_s_mem());

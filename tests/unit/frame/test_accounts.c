@@ -47,7 +47,9 @@ START_TEST(addresses)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
 
-		ck_assert_msg(account_name_of_address(span_of(cases[i].text), &two, &name) == cases[i].result, "%s", cases[i].text);
+		ck_assert_msg(account_name_of_address(span_of(cases[i].text), &two, &name) ==
+			cases[i].result,
+		    "%s", cases[i].text);
 		if (cases[i].name != NULL)
 			ck_assert_str_eq(buf_cstr(&name), cases[i].name);
 		buf_free(&name);
@@ -64,10 +66,15 @@ START_TEST(logins)
 	ck_assert_str_eq(buf_cstr(&name), "bob@example.test");
 	ck_assert_int_eq(account_name_of_login(SPAN("bob"), &two, &name), ACCOUNT_NAME_BAD);
 	ck_assert_int_eq(account_name_of_login(SPAN("bob"), &none, &name), ACCOUNT_NAME_BAD);
-	ck_assert_int_eq(account_name_of_login(SPAN("bob@other.example"), &two, &name), ACCOUNT_NAME_OURS);
+	ck_assert_int_eq(account_name_of_login(SPAN("bob@other.example"), &two, &name),
+	    ACCOUNT_NAME_OURS);
 	memset(long_name, 'a', sizeof(long_name));
-	ck_assert_int_eq(account_name_of_login(span_make(long_name, ACCOUNT_NAME_MAX - 13), &one, &name), ACCOUNT_NAME_OURS);
-	ck_assert_int_eq(account_name_of_login(span_make(long_name, ACCOUNT_NAME_MAX - 12), &one, &name), ACCOUNT_NAME_BAD);
+	ck_assert_int_eq(account_name_of_login(span_make(long_name, ACCOUNT_NAME_MAX - 13), &one,
+			     &name),
+	    ACCOUNT_NAME_OURS);
+	ck_assert_int_eq(account_name_of_login(span_make(long_name, ACCOUNT_NAME_MAX - 12), &one,
+			     &name),
+	    ACCOUNT_NAME_BAD);
 	buf_free(&name);
 }
 END_TEST
@@ -77,7 +84,12 @@ START_TEST(details)
 	static const struct {
 		const char *name, *without;
 	} cases[] = {
-		{ "a+b@x", "a@x" }, { "a+b+c@x", "a@x" }, { "a+@x", "a@x" }, { "+b@x", NULL }, { "a@x", NULL }, { "a@x+y", NULL },
+		{ "a+b@x", "a@x" },
+		{ "a+b+c@x", "a@x" },
+		{ "a+@x", "a@x" },
+		{ "+b@x", NULL },
+		{ "a@x", NULL },
+		{ "a@x+y", NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -85,7 +97,8 @@ START_TEST(details)
 
 		(void)buf_str(&name, cases[i].name);
 		ck_assert_int_eq(account_name_drop_detail(&name), cases[i].without != NULL);
-		ck_assert_str_eq(buf_cstr(&name), cases[i].without != NULL ? cases[i].without : cases[i].name);
+		ck_assert_str_eq(buf_cstr(&name),
+		    cases[i].without != NULL ? cases[i].without : cases[i].name);
 		buf_free(&name);
 	}
 }
@@ -121,8 +134,10 @@ START_TEST(cache)
 
 	auth_cache_add(right, SPAN("a"), SPAN("hash"), SPAN("pass"), 100);
 	ck_assert(auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pass"), 100));
-	ck_assert(auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pass"), 100 + AUTH_CACHE_SECONDS - 1));
-	ck_assert(!auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pass"), 100 + AUTH_CACHE_SECONDS));
+	ck_assert(auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pass"),
+	    100 + AUTH_CACHE_SECONDS - 1));
+	ck_assert(!auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pass"),
+	    100 + AUTH_CACHE_SECONDS));
 	ck_assert(!auth_cache_has(right, SPAN("a"), SPAN("hash"), SPAN("pasS"), 100));
 	ck_assert(!auth_cache_has(right, SPAN("b"), SPAN("hash"), SPAN("pass"), 100));
 	ck_assert(!auth_cache_has(right, SPAN("a"), SPAN("new hash"), SPAN("pass"), 100));

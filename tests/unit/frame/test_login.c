@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A whole daemon around the login engine, run for real: front, key and login as they are, a toy protocol, a toy auth role and a
- * toy session. The program is the daemon when it is given arguments, and the test of it when not. */
+/* A whole daemon around the login engine, run for real: front, key and login as they are, a toy
+ * protocol, a toy auth role and a toy session. The program is the daemon when it is given
+ * arguments, and the test of it when not. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -44,7 +45,8 @@ toy_greet(void *state, const struct login_facts *facts, struct buf *out)
 }
 
 static enum login_action
-toy_input(void *state, const struct login_facts *facts, struct span input, size_t *ret_used, struct buf *out, struct login_credentials *credentials)
+toy_input(void *state, const struct login_facts *facts, struct span input, size_t *ret_used,
+    struct buf *out, struct login_credentials *credentials)
 {
 	ptrdiff_t end = span_chr(input, '\n');
 	struct span line;
@@ -82,8 +84,18 @@ toy_handover(const void *state)
 }
 
 static const struct login_protocol toy_protocol = {
-	.state_size = 1, .greet = toy_greet, .input = toy_input, .refused = toy_refused, .handover = toy_handover, .timed_out = "too slow\n",
-	.unavailable = "unavailable\n", .too_many = "too many\n", .timeout = 1, .line_max = 12000, .too_long = "too long\n", .failures_max = 2,
+	.state_size = 1,
+	.greet = toy_greet,
+	.input = toy_input,
+	.refused = toy_refused,
+	.handover = toy_handover,
+	.timed_out = "too slow\n",
+	.unavailable = "unavailable\n",
+	.too_many = "too many\n",
+	.timeout = 1,
+	.line_max = 12000,
+	.too_long = "too long\n",
+	.failures_max = 2,
 };
 
 static int
@@ -106,7 +118,9 @@ toy_on_auth(struct msg_channel *channel, struct msg *msg, void *context)
 	if (span_eq(password, SPAN("die")))
 		_exit(1);
 	msg_writer_init(&reply);
-	msg_put_u8(&reply, span_eq(password, SPAN("good")) || span_eq(password, SPAN("nospawn")) ? AUTH_OK : AUTH_BAD);
+	msg_put_u8(&reply,
+	    span_eq(password, SPAN("good")) || span_eq(password, SPAN("nospawn")) ? AUTH_OK :
+										    AUTH_BAD);
 	msg_put_u64(&reply, span_eq(password, SPAN("good")) ? 7 : 8);
 	msg_put_span(&reply, SPAN("u@d.test"));
 	return msg_send(channel, MSG_AUTH_RESULT, msg->id, &reply, -1);
@@ -148,7 +162,9 @@ static int
 toy_auth(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = {
-		{ MSG_AUTH, toy_on_auth }, { MSG_WORKER_BY_GRANT, toy_on_worker }, { MSG_GRANT_DROP, toy_on_drop },
+		{ MSG_AUTH, toy_on_auth },
+		{ MSG_WORKER_BY_GRANT, toy_on_worker },
+		{ MSG_GRANT_DROP, toy_on_drop },
 	};
 	struct jail jail = { .root = proc->common->empty_dir };
 
@@ -199,8 +215,8 @@ toy_on_begin(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)channel;
 	if (login_session_read(msg, &begin) < 0)
 		return -EBADMSG;
-	(void)buf_fmt(&hello, "session %s %s %.*s %s\n", begin.secure ? "secure" : "plain", begin.client_address, (int)begin.handover.len, begin.handover.ptr,
-	    proc->account);
+	(void)buf_fmt(&hello, "session %s %s %.*s %s\n", begin.secure ? "secure" : "plain",
+	    begin.client_address, (int)begin.handover.len, begin.handover.ptr, proc->account);
 	stream = stream_new(proc->base, begin.fd, &ops, proc, 1 << 16, 1 << 20);
 	stream_preload(stream, begin.input);
 	(void)stream_write(stream, buf_get(&hello));
@@ -222,17 +238,32 @@ toy_session(struct proc *proc)
 }
 
 static const struct role toy_roles[] = {
-	{ .id = ROLE_FRONT, .name = "login", .run = toy_login, .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) },
+	{ .id = ROLE_FRONT,
+	    .name = "login",
+	    .run = toy_login,
+	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) },
 	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
 	{ .id = ROLE_AUTH, .name = "auth", .run = toy_auth },
-	{ .id = ROLE_WORKER, .name = "session", .run = toy_session, .spawned_by = ROLE_BIT(ROLE_FRONT) },
+	{ .id = ROLE_WORKER,
+	    .name = "session",
+	    .run = toy_session,
+	    .spawned_by = ROLE_BIT(ROLE_FRONT) },
 };
 static const struct role_listener toy_listeners[] = {
-	{ offsetof(struct toy_conf, listen_toy), 1, "toy", false }, { offsetof(struct toy_conf, listen_toys), 2, "toys", true },
+	{ offsetof(struct toy_conf, listen_toy), 1, "toy", false },
+	{ offsetof(struct toy_conf, listen_toys), 2, "toys", true },
 };
 static const struct daemon toy = {
-	.name = "toylogind", .number = 8, .roles = toy_roles, .role_count = 4, .listeners = toy_listeners, .listener_count = 2,
-	.messages = toy_messages, .message_count = 1, .conf_table = &toy_table, .conf_size = sizeof(struct toy_conf),
+	.name = "toylogind",
+	.number = 8,
+	.roles = toy_roles,
+	.role_count = 4,
+	.listeners = toy_listeners,
+	.listener_count = 2,
+	.messages = toy_messages,
+	.message_count = 1,
+	.conf_table = &toy_table,
+	.conf_size = sizeof(struct toy_conf),
 };
 
 /* --- the test: a daemon for all cases --- */
@@ -251,7 +282,9 @@ struct client {
 static struct client
 open_client(uint16_t to)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(to), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_port = htons(to),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval patience = { 20, 0 };
 	struct client client = { socket(AF_INET, SOCK_STREAM, 0), NULL };
 
@@ -276,7 +309,10 @@ say(const struct client *client, const char *text)
 {
 	int len = (int)strlen(text);
 
-	ck_assert_int_eq(client->ssl != NULL ? SSL_write(client->ssl, text, len) : (int)send(client->fd, text, (size_t)len, MSG_NOSIGNAL), len);
+	ck_assert_int_eq(client->ssl != NULL ?
+		SSL_write(client->ssl, text, len) :
+		(int)send(client->fd, text, (size_t)len, MSG_NOSIGNAL),
+	    len);
 }
 
 /* Reads exactly this. */
@@ -287,7 +323,9 @@ hear(const struct client *client, const char *text)
 	size_t len = 0;
 
 	while (len < strlen(text)) {
-		int room = (int)(strlen(text) - len), n = client->ssl != NULL ? SSL_read(client->ssl, got + len, room) : (int)recv(client->fd, got + len, (size_t)room, 0);
+		int room = (int)(strlen(text) - len),
+		    n = client->ssl != NULL ? SSL_read(client->ssl, got + len, room) :
+					      (int)recv(client->fd, got + len, (size_t)room, 0);
 
 		ck_assert_msg(n > 0, "expected %s, got %s", text, got);
 		len += (size_t)n;
@@ -300,7 +338,9 @@ hear_end(const struct client *client)
 {
 	char byte;
 
-	ck_assert_int_le(client->ssl != NULL ? SSL_read(client->ssl, &byte, 1) : (int)recv(client->fd, &byte, 1, 0), 0);
+	ck_assert_int_le(client->ssl != NULL ? SSL_read(client->ssl, &byte, 1) :
+					       (int)recv(client->fd, &byte, 1, 0),
+	    0);
 }
 
 static void
@@ -328,7 +368,8 @@ write_file(const char *name, const char *text, mode_t mode)
 static uint16_t
 free_port(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -351,8 +392,9 @@ start_daemon(void)
 	free(key);
 	port = free_port();
 	(void)snprintf(conf, sizeof(conf),
-	    "role_uid_base = 61000;\nempty_dir = \"%s/empty\";\naccounts_dir = \"%s/mail\";\ntls_certificate = \"%s/cert.pem\";\n"
-	    "tls_key = \"%s/key.pem\";\nhostname = \"h\";\nlisten_toy = [ \"127.0.0.1:%u\" ];\nlisten_toys = [ \"127.0.0.1:%u\" ];\n",
+	    "role_uid_base = 61000;\nempty_dir = \"%s/empty\";\naccounts_dir = \"%s/mail\";\n"
+	    "tls_certificate = \"%s/cert.pem\";\ntls_key = \"%s/key.pem\";\nhostname = \"h\";\n"
+	    "listen_toy = [ \"127.0.0.1:%u\" ];\nlisten_toys = [ \"127.0.0.1:%u\" ];\n",
 	    folder, folder, folder, folder, port, port + 1U);
 	write_file("conf", conf, 0644);
 	(void)snprintf(path, sizeof(path), "%s/conf", folder);

@@ -31,15 +31,19 @@ START_TEST(plain)
 		const char *user, *password;
 	} cases[] = {
 		{ "AGFsaWNlAGRlbW8=", SASL_DONE, "alice", "demo" },           /* \0alice\0demo */
-		{ "YWxpY2UAYWxpY2UAZGVtbw==", SASL_DONE, "alice", "demo" },   /* alice\0alice\0demo */
+		/* alice\0alice\0demo */
+		{ "YWxpY2UAYWxpY2UAZGVtbw==", SASL_DONE, "alice", "demo" },
 		{ "Ym9iAGFsaWNlAGRlbW8=", SASL_MALFORMED, NULL, NULL },       /* bob\0alice\0demo */
 		{ "AMOpAMO8", SASL_DONE, "\xc3\xa9", "\xc3\xbc" },            /* \0é\0ü */
-		{ "AOkAeA==", SASL_MALFORMED, NULL, NULL },                   /* latin-1 is no UTF-8 */
+		/* latin-1 is no UTF-8 */
+		{ "AOkAeA==", SASL_MALFORMED, NULL, NULL },
 		{ "AGFsaWNlAGRl\tbW8=", SASL_MALFORMED, NULL, NULL },
 		{ "AGFsaWNlAGRlbW8", SASL_MALFORMED, NULL, NULL },            /* no padding */
-		{ "AGFsaWNlAGRlbW9=", SASL_MALFORMED, NULL, NULL },           /* bits behind the end */
+		/* bits behind the end */
+		{ "AGFsaWNlAGRlbW9=", SASL_MALFORMED, NULL, NULL },
 		{ "AGFsaWNlAGRlbW8==", SASL_MALFORMED, NULL, NULL },
-		{ "AGFs=WNlAGRlbW8=", SASL_MALFORMED, NULL, NULL },           /* padding in the middle */
+		/* padding in the middle */
+		{ "AGFs=WNlAGRlbW8=", SASL_MALFORMED, NULL, NULL },
 		{ "====", SASL_MALFORMED, NULL, NULL },
 		{ "YWxpY2U=", SASL_MALFORMED, NULL, NULL },                   /* no NUL */
 		{ "AGFsaWNl", SASL_MALFORMED, NULL, NULL },                   /* one NUL */
@@ -51,9 +55,13 @@ START_TEST(plain)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		sasl_begin(&sasl, SASL_PLAIN);
-		ck_assert_msg(sasl_line(&sasl, span_of(cases[i].text), &user, &password) == cases[i].result, "line %s", cases[i].text);
+		ck_assert_msg(sasl_line(&sasl, span_of(cases[i].text), &user, &password) ==
+			cases[i].result,
+		    "line %s", cases[i].text);
 		sasl_begin(&sasl, SASL_PLAIN);
-		ck_assert_msg(sasl_initial(&sasl, span_of(cases[i].text), &user, &password) == cases[i].result, "initial %s", cases[i].text);
+		ck_assert_msg(sasl_initial(&sasl, span_of(cases[i].text), &user, &password) ==
+			cases[i].result,
+		    "initial %s", cases[i].text);
 		if (cases[i].user != NULL) {
 			ck_assert_str_eq(buf_cstr(&user), cases[i].user);
 			ck_assert_str_eq(buf_cstr(&password), cases[i].password);
@@ -89,7 +97,8 @@ END_TEST
 static enum sasl_result
 plain_with_name_of(size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct buf raw = BUF_INIT(8192), text = BUF_INIT(8192);
 	enum sasl_result result;
 
@@ -100,7 +109,8 @@ plain_with_name_of(size_t len)
 	while (raw.len % 3 != 0)
 		(void)buf_char(&raw, 'x');
 	for (size_t i = 0; i < raw.len; i += 3) {
-		unsigned bits = (unsigned)(unsigned char)raw.data[i] << 16 | (unsigned)(unsigned char)raw.data[i + 1] << 8 | (unsigned char)raw.data[i + 2];
+		unsigned bits = (unsigned)(unsigned char)raw.data[i] << 16 |
+		    (unsigned)(unsigned char)raw.data[i + 1] << 8 | (unsigned char)raw.data[i + 2];
 
 		for (int shift = 18; shift >= 0; shift -= 6)
 			(void)buf_char(&text, digits[bits >> shift & 63]);

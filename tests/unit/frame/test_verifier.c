@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Passwords right and wrong, unknown accounts, limits by address and account, the queue's bound, late answers, forgotten roles. */
+/* Passwords right and wrong, unknown accounts, limits by address and account, the queue's bound,
+ * late answers, forgotten roles. */
 #include <check.h>
 #include <crypt.h>
 #include <errno.h>
@@ -52,7 +53,8 @@ on_done(void *context, uint8_t role, uint32_t id, enum auth_result result, struc
 	answers[answer_count].id = id;
 	answers[answer_count++].result = result;
 	ck_assert_int_eq(account.len != 0, result == AUTH_OK);
-	(void)snprintf(last_account, sizeof(last_account), "%.*s", (int)account.len, account.ptr != NULL ? account.ptr : "");
+	(void)snprintf(last_account, sizeof(last_account), "%.*s", (int)account.len,
+	    account.ptr != NULL ? account.ptr : "");
 	if (answer_count == expected)
 		(void)event_base_loopbreak(base);
 }
@@ -65,7 +67,8 @@ add(uint32_t id, const char *user, const char *password, const char *address)
 	verifier_add(verifier, ROLE_FRONT, id, span_of(user), span_of(password), span_of(address));
 }
 
-/* Runs until so many answers have come in all (or 20 s), and says how long that took in milliseconds. */
+/* Runs until so many answers have come in all (or 20 s), and says how long that took in
+ * milliseconds. */
 static long
 wait_for(unsigned count)
 {
@@ -89,7 +92,9 @@ setup(void)
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 
 	base = event_base_new();
-	limits = (struct verifier_limits){ .failures_max = 3, .failure_window = 600, .failure_delay = 0 };
+	limits = (struct verifier_limits){ .failures_max = 3,
+		.failure_window = 600,
+		.failure_delay = 0 };
 	verifier = verifier_new(base, &limits, &ops, NULL);
 	ck_assert_ptr_nonnull(verifier);
 	ck_assert_ptr_nonnull(crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)));
@@ -111,7 +116,11 @@ START_TEST(right_and_wrong)
 		const char *user, *password;
 		enum auth_result result;
 	} cases[] = {
-		{ "alice", "demo", AUTH_OK }, { "alice", "demO", AUTH_BAD }, { "bob", "demo", AUTH_BAD }, { "a b", "demo", AUTH_BAD }, { "alice", "", AUTH_BAD },
+		{ "alice", "demo", AUTH_OK },
+		{ "alice", "demO", AUTH_BAD },
+		{ "bob", "demo", AUTH_BAD },
+		{ "a b", "demo", AUTH_BAD },
+		{ "alice", "", AUTH_BAD },
 	};
 
 	limits.failures_max = 100;
@@ -184,7 +193,8 @@ END_TEST
 
 START_TEST(waiting_ones_meet_the_limit)
 {
-	/* All at once from one address: the first three are wrong, and the rest is not even tried. */
+	/* All at once from one address: the first three are wrong, and the rest is not even
+	 * tried. */
 	for (uint32_t i = 0; i < 10; i++)
 		add(i, "alice", "wrong", "192.0.2.1");
 	(void)wait_for(10);
@@ -200,7 +210,8 @@ START_TEST(the_queue_is_bounded)
 
 	for (uint32_t i = 0; i < VERIFIER_QUEUE_MAX + 5; i++) {
 		(void)snprintf(address, sizeof(address), "10.0.%u.%u", i / 250, i % 250);
-		add(i, "a b", "x", address); /* never an account of anybody: each counts by its address only */
+		/* never an account of anybody: each counts by its address only */
+		add(i, "a b", "x", address);
 	}
 	limits.failures_max = 0; /* those that wait are turned away without a hash */
 	(void)wait_for(VERIFIER_QUEUE_MAX + 5);

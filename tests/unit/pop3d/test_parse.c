@@ -12,8 +12,10 @@ START_TEST(takes_lines)
 
 	ck_assert(!pop3_take_line(SPAN("NOOP"), &used, &line));
 	ck_assert(!pop3_take_line(SPAN(""), &used, &line));
-	ck_assert(pop3_take_line(SPAN("NOOP\r\nQUIT\r\n"), &used, &line) && used == 6 && span_eq(line, SPAN("NOOP")));
-	ck_assert(pop3_take_line(SPAN("NOOP\n"), &used, &line) && used == 5 && span_eq(line, SPAN("NOOP")));
+	ck_assert(pop3_take_line(SPAN("NOOP\r\nQUIT\r\n"), &used, &line) && used == 6 &&
+	    span_eq(line, SPAN("NOOP")));
+	ck_assert(pop3_take_line(SPAN("NOOP\n"), &used, &line) && used == 5 &&
+	    span_eq(line, SPAN("NOOP")));
 	ck_assert(pop3_take_line(SPAN("\r\n"), &used, &line) && used == 2 && line.len == 0);
 	ck_assert(pop3_take_line(SPAN("a\r\r\n"), &used, &line) && span_eq(line, SPAN("a\r")));
 }
@@ -57,7 +59,8 @@ START_TEST(commands)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct pop3_command command;
 
-		ck_assert_msg(pop3_parse(cases[i].line, &command) == cases[i].parsed, "%s", cases[i].line.ptr);
+		ck_assert_msg(pop3_parse(cases[i].line, &command) == cases[i].parsed, "%s",
+		    cases[i].line.ptr);
 		ck_assert_int_eq(command.verb, cases[i].verb);
 		ck_assert_uint_eq(command.number_count, cases[i].numbers);
 		ck_assert_uint_eq(command.number[0], cases[i].first);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The two states of POP3, as conversations: what is said, and what must be answered and asked for. */
+/* The two states of POP3, as conversations: what is said, and what must be answered and asked
+ * for. */
 #include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,7 +21,10 @@ setup(void)
 	state = calloc(1, pop3_login.state_size);
 	credentials.user = BUF_INIT(512);
 	credentials.password = BUF_INIT(1024);
-	facts = (struct login_facts){ .hostname = "mail.example", .secure = false, .can_start_tls = true, .plaintext_login = true };
+	facts = (struct login_facts){ .hostname = "mail.example",
+		.secure = false,
+		.can_start_tls = true,
+		.plaintext_login = true };
 }
 
 static void
@@ -57,12 +61,16 @@ talk(const struct exchange *exchanges, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		enum login_action action = say(span_of(exchanges[i].text), &out);
 
-		ck_assert_msg(action == exchanges[i].action, "%s: action %d", exchanges[i].text, action);
-		ck_assert_msg(span_starts(buf_get(&out), span_of(exchanges[i].reply)), "%s: %s", exchanges[i].text, buf_cstr(&out));
+		ck_assert_msg(action == exchanges[i].action, "%s: action %d", exchanges[i].text,
+		    action);
+		ck_assert_msg(span_starts(buf_get(&out), span_of(exchanges[i].reply)), "%s: %s",
+		    exchanges[i].text, buf_cstr(&out));
 	}
 	buf_free(&out);
 }
-#define TALK(...) talk((const struct exchange[]){ __VA_ARGS__ }, sizeof((const struct exchange[]){ __VA_ARGS__ }) / sizeof(struct exchange))
+#define TALK(...)                                                                                  \
+	talk((const struct exchange[]){ __VA_ARGS__ },                                             \
+	    sizeof((const struct exchange[]){ __VA_ARGS__ }) / sizeof(struct exchange))
 
 START_TEST(user_and_pass)
 {
@@ -71,7 +79,9 @@ START_TEST(user_and_pass)
 	pop3_login.greet(state, &facts, &out);
 	ck_assert_str_eq(buf_cstr(&out), "+OK mail.example POP3 ready\r\n");
 	buf_free(&out);
-	TALK({ "PASS demo\r\n", LOGIN_AGAIN, "-ERR USER first" }, { "USER alice\r\n", LOGIN_AGAIN, "+OK" }, { "PASS  two words\r\n", LOGIN_AUTHENTICATE, "" });
+	TALK({ "PASS demo\r\n", LOGIN_AGAIN, "-ERR USER first" },
+	    { "USER alice\r\n", LOGIN_AGAIN, "+OK" },
+	    { "PASS  two words\r\n", LOGIN_AUTHENTICATE, "" });
 	ck_assert_str_eq(buf_cstr(&credentials.user), "alice");
 	ck_assert_str_eq(buf_cstr(&credentials.password), " two words");
 }
@@ -79,9 +89,12 @@ END_TEST
 
 START_TEST(auth_plain)
 {
-	TALK({ "AUTH CRAM-MD5\r\n", LOGIN_AGAIN, "-ERR" }, { "AUTH LOGIN\r\n", LOGIN_AGAIN, "-ERR" }, { "AUTH\r\n", LOGIN_AGAIN, "-ERR" },
-	    { "AUTH PLAIN =\r\n", LOGIN_AGAIN, "-ERR" }, { "AUTH PLAIN\r\n", LOGIN_AGAIN, "+ \r\n" }, { "*\r\n", LOGIN_AGAIN, "-ERR Cancelled" },
-	    { "NOOP\r\n", LOGIN_AGAIN, "-ERR Log in first" }, { "AUTH plain\r\n", LOGIN_AGAIN, "+ \r\n" },
+	TALK({ "AUTH CRAM-MD5\r\n", LOGIN_AGAIN, "-ERR" },
+	    { "AUTH LOGIN\r\n", LOGIN_AGAIN, "-ERR" }, { "AUTH\r\n", LOGIN_AGAIN, "-ERR" },
+	    { "AUTH PLAIN =\r\n", LOGIN_AGAIN, "-ERR" },
+	    { "AUTH PLAIN\r\n", LOGIN_AGAIN, "+ \r\n" }, { "*\r\n", LOGIN_AGAIN, "-ERR Cancelled" },
+	    { "NOOP\r\n", LOGIN_AGAIN, "-ERR Log in first" },
+	    { "AUTH plain\r\n", LOGIN_AGAIN, "+ \r\n" },
 	    { "AGFsaWNlAGRlbW8=\r\n", LOGIN_AUTHENTICATE, "" });
 	ck_assert_str_eq(buf_cstr(&credentials.user), "alice");
 	TALK({ "AUTH PLAIN AGJvYgBkZW1v\r\n", LOGIN_AUTHENTICATE, "" });
@@ -93,12 +106,15 @@ END_TEST
 START_TEST(no_passwords_in_plain)
 {
 	facts.plaintext_login = false;
-	TALK({ "USER alice\r\n", LOGIN_AGAIN, "-ERR STLS first" }, { "AUTH PLAIN AGFsaWNlAGRlbW8=\r\n", LOGIN_AGAIN, "-ERR STLS first" },
+	TALK({ "USER alice\r\n", LOGIN_AGAIN, "-ERR STLS first" },
+	    { "AUTH PLAIN AGFsaWNlAGRlbW8=\r\n", LOGIN_AGAIN, "-ERR STLS first" },
 	    { "CAPA\r\n", LOGIN_AGAIN, "+OK\r\n" }, { "STLS\r\n", LOGIN_START_TLS, "+OK" });
 	facts.secure = true;
-	TALK({ "STLS\r\n", LOGIN_AGAIN, "-ERR TLS is on already" }, { "USER alice\r\n", LOGIN_AGAIN, "+OK" });
+	TALK({ "STLS\r\n", LOGIN_AGAIN, "-ERR TLS is on already" },
+	    { "USER alice\r\n", LOGIN_AGAIN, "+OK" });
 	facts.secure = facts.can_start_tls = false;
-	TALK({ "USER alice\r\n", LOGIN_AGAIN, "-ERR No login without TLS" }, { "STLS\r\n", LOGIN_AGAIN, "-ERR No TLS here" });
+	TALK({ "USER alice\r\n", LOGIN_AGAIN, "-ERR No login without TLS" },
+	    { "STLS\r\n", LOGIN_AGAIN, "-ERR No TLS here" });
 }
 END_TEST
 
@@ -107,7 +123,10 @@ START_TEST(capabilities_follow_the_facts)
 	static const struct {
 		bool secure, can_start_tls, plaintext, stls, user;
 	} cases[] = {
-		{ false, true, false, true, false }, { false, true, true, true, true }, { false, false, false, false, false }, { true, true, false, false, true },
+		{ false, true, false, true, false },
+		{ false, true, true, true, true },
+		{ false, false, false, false, false },
+		{ true, true, false, false, true },
 	};
 	struct buf out = BUF_INIT(LOGIN_REPLY_MAX);
 
@@ -116,8 +135,10 @@ START_TEST(capabilities_follow_the_facts)
 		facts.can_start_tls = cases[i].can_start_tls;
 		facts.plaintext_login = cases[i].plaintext;
 		ck_assert_int_eq(say(SPAN("CAPA\r\n"), &out), LOGIN_AGAIN);
-		ck_assert_int_eq(span_find(buf_get(&out), SPAN("\r\nSTLS\r\n")) >= 0, cases[i].stls);
-		ck_assert_int_eq(span_find(buf_get(&out), SPAN("\r\nUSER\r\nSASL PLAIN\r\n")) >= 0, cases[i].user);
+		ck_assert_int_eq(span_find(buf_get(&out), SPAN("\r\nSTLS\r\n")) >= 0,
+		    cases[i].stls);
+		ck_assert_int_eq(span_find(buf_get(&out), SPAN("\r\nUSER\r\nSASL PLAIN\r\n")) >= 0,
+		    cases[i].user);
 		ck_assert_int_ge(span_find(buf_get(&out), SPAN("\r\nPIPELINING\r\n")), 0);
 		ck_assert(span_ends(buf_get(&out), SPAN("\r\n.\r\n")));
 	}
@@ -139,7 +160,9 @@ END_TEST
 
 START_TEST(refusals)
 {
-	static const char *const replies[] = { [AUTH_BAD] = "-ERR [AUTH]", [AUTH_LIMITED] = "-ERR [SYS/TEMP]", [AUTH_TEMPFAIL] = "-ERR [SYS/TEMP]" };
+	static const char *const replies[] = { [AUTH_BAD] = "-ERR [AUTH]",
+		[AUTH_LIMITED] = "-ERR [SYS/TEMP]",
+		[AUTH_TEMPFAIL] = "-ERR [SYS/TEMP]" };
 	struct buf out = BUF_INIT(LOGIN_REPLY_MAX);
 
 	for (uint8_t result = AUTH_BAD; result <= AUTH_TEMPFAIL; result++) {
@@ -187,7 +210,8 @@ START_TEST(transaction)
 	open_drop(&out);
 	ck_assert_str_eq(buf_cstr(&out), "+OK 3 messages (600 octets)\r\n");
 	expect("STAT", POP3_ANSWERED, "+OK 3 600\r\n");
-	expect("LIST", POP3_LISTING, "+OK 3 messages (600 octets)\r\n1 100\r\n2 200\r\n3 300\r\n.\r\n");
+	expect("LIST", POP3_LISTING,
+	    "+OK 3 messages (600 octets)\r\n1 100\r\n2 200\r\n3 300\r\n.\r\n");
 	expect("UIDL", POP3_LISTING, "+OK\r\n1 1234.10\r\n2 1234.11\r\n3 1234.12\r\n.\r\n");
 	expect("DELE 2", POP3_ANSWERED, "+OK Marked for removal\r\n");
 	expect("DELE 2", POP3_ANSWERED, "-ERR No such message\r\n");
