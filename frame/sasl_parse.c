@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* SASL PLAIN and LOGIN. The base64 here is strict (RFC 4648 section 3: padding demanded, no foreign
- * bytes, no bits left over): credentials have one spelling. */
+/* SASL PLAIN and LOGIN over strict base64: credentials have one spelling. */
 #include "frame/sasl_parse.h"
 
-#include <stdint.h>
+#include "common/base64.h"
 
 bool
 sasl_mechanism(struct span name, enum sasl_mechanism *ret_mechanism)
@@ -23,49 +22,6 @@ sasl_begin(struct sasl *sasl, enum sasl_mechanism mechanism)
 {
 	sasl->mechanism = mechanism;
 	sasl->step = 0;
-}
-
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes into out (room for text.len / 4 * 3 bytes). The length, or -1. */
-static ptrdiff_t
-decode(struct span text, char *out)
-{
-	size_t len = 0;
-
-	if (text.len % 4 != 0)
-		return -1;
-	for (size_t i = 0; i < text.len; i += 4) {
-		bool last = i + 4 == text.len;
-		unsigned pad = last && text.ptr[i + 3] == '=' ? 1 + (text.ptr[i + 2] == '=') : 0;
-		uint32_t bits = 0;
-
-		for (size_t k = 0; k < 4; k++) {
-			int value = k >= 4 - pad ? 0 : base64_value(text.ptr[i + k]);
-
-			if (value < 0)
-				return -1;
-			bits = bits << 6 | (uint32_t)value;
-		}
-		if ((pad == 1 && (bits & 0xff) != 0) || (pad == 2 && (bits & 0xffff) != 0))
-			return -1;
-		out[len++] = (char)(bits >> 16);
-		if (pad < 2)
-			out[len++] = (char)(bits >> 8 & 0xff);
-		if (pad < 1)
-			out[len++] = (char)(bits & 0xff);
-	}
-	return (ptrdiff_t)len;
 }
 
 /* One name or password: UTF-8 without NUL (RFC 4616 section 2: 1*SAFE), within max. */
@@ -105,21 +61,19 @@ plain(struct span message, struct buf *user, struct buf *password)
 static enum sasl_result
 response(struct sasl *sasl, struct span text, struct buf *user, struct buf *password)
 {
-	char bytes[SASL_LINE_MAX / 4 * 3];
-	ptrdiff_t len = text.len <= SASL_LINE_MAX ? decode(text, bytes) : -1;
-	struct span message = span_make(bytes, len > 0 ? (size_t)len : 0);
+	struct buf message = BUF_INIT(SASL_LINE_MAX);
 	enum sasl_result result = SASL_MALFORMED;
 
-	if (len >= 0) {
+	if (text.len <= SASL_LINE_MAX && base64_decode(text, &message) == 0) {
 		if (sasl->mechanism == SASL_PLAIN)
-			result = plain(message, user, password);
-		else if (sasl->step == 0 && take(user, message, SASL_USER_MAX))
+			result = plain(buf_get(&message), user, password);
+		else if (sasl->step == 0 && take(user, buf_get(&message), SASL_USER_MAX))
 			result = SASL_CONTINUE;
-		else if (sasl->step == 1 && take(password, message, SASL_PASSWORD_MAX))
+		else if (sasl->step == 1 && take(password, buf_get(&message), SASL_PASSWORD_MAX))
 			result = SASL_DONE;
 		sasl->step++;
-		explicit_bzero(bytes, (size_t)len);
 	}
+	buf_wipe(&message);
 	return result;
 }
 
