@@ -17,6 +17,7 @@
 #include "common/stream.h"
 #include "common/xalloc.h"
 #include "frame/front.h"
+#include "frame/login_sleep.h"
 #include "frame/sasl_parse.h"
 
 #define OUTPUT_MAX 65536
@@ -41,8 +42,9 @@ struct connection {
 	uint32_t request; /* under way with auth, or 0 */
 	uint64_t grant;
 	struct msg_channel *worker;
+	struct login_sleep *sleep; /* what is left of a session, or NULL */
 	unsigned failures;
-	bool relaying, waits_for_drain;
+	bool relaying, waits_for_drain, secure;
 };
 
 static void
@@ -56,6 +58,7 @@ connection_free(struct connection *connection)
 	if (connection->deadline != NULL)
 		event_free(connection->deadline);
 	(void)msg_channel_free(connection->worker);
+	(void)login_sleep_free(connection->sleep);
 	buf_wipe(&connection->credentials.user);
 	buf_wipe(&connection->credentials.password);
 	free(connection->state);
@@ -79,8 +82,53 @@ hang_up(struct connection *connection, const char *last_words)
 static int
 on_session_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	(void)channel, (void)msg, (void)context;
-	return -EBADMSG;
+	struct connection *connection = context;
+
+	(void)channel;
+	if (connection->sleep == NULL)
+		connection->sleep = login_sleep_new();
+	return login_sleep_message(connection->sleep, msg);
+}
+
+static void on_session_closed(struct msg_channel *channel, int error, void *context);
+static int send_begin(struct connection *connection, struct span handover, struct span input, int fd);
+
+/* The session goes on in a new process, by the same grant. */
+static void
+on_wake_worker(void *context, struct msg_channel *worker)
+{
+	struct connection *connection = context;
+	struct login_sleep *sleep = connection->sleep;
+
+	connection->request = 0;
+	connection->worker = worker;
+	if (worker == NULL || send_begin(connection, login_sleep_state(sleep), login_sleep_input(sleep),
+	    login_sleep_take_client(sleep)) < 0) {
+		log_warning("session-not-woken", log_str("client", connection->client->address));
+		connection->sleep = login_sleep_free(sleep);
+		connection->worker = msg_channel_free(worker);
+		if (!connection->relaying)
+			connection_free(connection);
+		return;
+	}
+	connection->sleep = login_sleep_free(sleep);
+	msg_channel_start(worker, connection->login->proc->base, on_session_message, on_session_closed, connection);
+}
+
+static void
+on_wake(void *context, enum login_wake why)
+{
+	struct connection *connection = context;
+
+	if (why == LOGIN_WAKE_NEWS) {
+		connection->request = auth_worker_by_grant(front_auth(connection->login->front), connection->grant,
+		    on_wake_worker, connection);
+		return;
+	}
+	/* Without our end the relay ends, too. */
+	connection->sleep = login_sleep_free(connection->sleep);
+	if (!connection->relaying)
+		connection_free(connection);
 }
 
 static void
@@ -92,6 +140,11 @@ on_session_closed(struct msg_channel *channel, int error, void *context)
 		log_warning("session-misbehaved", log_errno("error", error),
 		    log_str("client", connection->client->address));
 	connection->worker = msg_channel_free(channel);
+	if (error == 0 && login_sleep_is_ready(connection->sleep)) {
+		login_sleep_begin(connection->sleep, connection->login->proc->base, on_wake, connection);
+		return;
+	}
+	connection->sleep = login_sleep_free(connection->sleep);
 	if (!connection->relaying)
 		connection_free(connection);
 }
@@ -109,18 +162,24 @@ on_relay_done(void *context)
 }
 
 static int
-send_begin(struct connection *connection, bool secure, struct span input, int fd)
+send_begin(struct connection *connection, struct span handover, struct span input, int fd)
 {
-	const struct login_protocol *protocol = connection->login->protocol;
 	struct msg_writer body;
 
 	msg_writer_init(&body);
-	msg_put_u8(&body, secure);
+	msg_put_u8(&body, connection->secure);
 	msg_put_span(&body, span_of(connection->client->address));
-	msg_put_span(&body,
-	    protocol->handover != NULL ? protocol->handover(connection->state) : SPAN_NULL);
+	msg_put_span(&body, handover);
 	msg_put_span(&body, input);
 	return msg_send(connection->worker, LOGIN_SESSION_BEGIN, 0, &body, fd);
+}
+
+static struct span
+handover_of(const struct connection *connection)
+{
+	const struct login_protocol *protocol = connection->login->protocol;
+
+	return protocol->handover != NULL ? protocol->handover(connection->state) : SPAN_NULL;
 }
 
 static int
@@ -132,7 +191,7 @@ hand_over_relayed(struct connection *connection)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	r = send_begin(connection, stream_is_secure(connection->stream), SPAN_NULL, pair[0]);
+	r = send_begin(connection, handover_of(connection), SPAN_NULL, pair[0]);
 	if (r < 0) {
 		(void)close(pair[1]);
 		return r;
@@ -157,7 +216,7 @@ hand_over_socket(struct connection *connection)
 	if (fd < 0)
 		return fd;
 	connection->stream = NULL;
-	r = send_begin(connection, false, span_make(input, len), fd);
+	r = send_begin(connection, handover_of(connection), span_make(input, len), fd);
 	explicit_bzero(input, len);
 	free(input);
 	return r;
@@ -166,7 +225,7 @@ hand_over_socket(struct connection *connection)
 static void
 hand_over(struct connection *connection)
 {
-	bool relayed = stream_is_secure(connection->stream) ||
+	bool relayed = (connection->secure = stream_is_secure(connection->stream)) ||
 	    stream_input(connection->stream).len > BEGIN_INPUT_MAX;
 	int r = relayed ? hand_over_relayed(connection) : hand_over_socket(connection);
 

@@ -62,8 +62,17 @@ struct login_protocol {
  * MSG(SESSION_BEGIN, ROLE_FRONT, ROLE_WORKER, 7, MSG_BODY_MAX, MSG_FD), the first of the daemon's
  * messages: it has this number when the daemon's enum begins with `X_MSG_BEFORE = FRAME_MSG_OWN -
  * 1,`. The login role keeps the session's channel open as long as the session lives, to count the
- * connection, and takes no message from it. */
+ * connection and takes
+ * no message from it but these, of daemons that have their rows.
+ *
+ * A session that has nothing to do may hand everything back and end: SESSION_WATCH (no body; a
+ * descriptor that becomes readable when the session is wanted; may be left out), then
+ * SESSION_SLEEP: u32 seconds after which it is wanted in any case, span state, span unread input;
+ * the fd that SESSION_BEGIN brought. When the client, the watch or the time wants it, another
+ * process of the account gets SESSION_BEGIN with the state as handover. */
 #define LOGIN_SESSION_BEGIN FRAME_MSG_OWN
+#define LOGIN_SESSION_WATCH (FRAME_MSG_OWN + 1)
+#define LOGIN_SESSION_SLEEP (FRAME_MSG_OWN + 2)
 struct login_session {
 	bool secure;
 	char client_address[64];

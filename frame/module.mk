@@ -8,6 +8,7 @@ frame_SRC := \
 	frame/front.c \
 	frame/grants.c \
 	frame/login.c \
+	frame/login_sleep.c \
 	frame/parent_account.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
