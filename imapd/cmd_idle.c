@@ -21,10 +21,8 @@ on_change(evutil_socket_t fd, short what, void *context)
 }
 
 void
-cmd_idle(struct session *session, struct imap_command *command)
+session_idle_begin(struct session *session)
 {
-	(void)command;
-	session_put(session, SPAN("+ idling\r\n"));
 	session->phase = SESSION_IDLE;
 	if (session->selected == NULL)
 		return;
@@ -35,6 +33,14 @@ cmd_idle(struct session *session, struct imap_command *command)
 	/* What changed before the watch was set is told now. */
 	ms_watch_drain(session->store);
 	session_news(session);
+}
+
+void
+cmd_idle(struct session *session, struct imap_command *command)
+{
+	(void)command;
+	session_put(session, SPAN("+ idling\r\n"));
+	session_idle_begin(session);
 }
 
 void

@@ -285,6 +285,7 @@ save(struct session *session, const struct search *search, unsigned returns)
 	struct imap_view *view = &session->selected->view;
 	size_t i;
 
+	session->selected->saved = true;
 	imap_view_clear_all(view, IMAP_VIEW_FOUND);
 	for (i = 0; i < search->found_count; i++)
 		if (!ends_only || (i == 0 && (returns & IMAP_RETURN_MIN) != 0) ||

@@ -153,6 +153,36 @@ imap_view_expunge(struct imap_view *view, bool vanished, struct buf *out)
 }
 
 static int
+compare_uids(const void *a, const void *b)
+{
+	const uint32_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+void
+imap_view_rewind(struct imap_view *view, uint32_t last, uint32_t *expunged, size_t count)
+{
+	struct imap_view then = { 0 };
+	size_t now = 0, gone = 0;
+
+	if (count > 1)
+		qsort(expunged, count, sizeof(expunged[0]), compare_uids);
+	for (;;) {
+		bool more = now < view->count && view->uids[now] <= last, more_gone = gone < count && expunged[gone] <= last;
+
+		if (!more && !more_gone)
+			break;
+		if (more && (!more_gone || view->uids[now] <= expunged[gone]))
+			(void)imap_view_add(&then, view->uids[now++], 0);
+		else
+			(void)imap_view_add(&then, expunged[gone++], IMAP_VIEW_GONE);
+	}
+	imap_view_free(view);
+	*view = then;
+}
+
+static int
 compare_spans(const void *a, const void *b)
 {
 	const struct imap_seq_span *left = a, *right = b;

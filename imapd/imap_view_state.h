@@ -47,6 +47,10 @@ void imap_view_clear_all(struct imap_view *view, uint8_t bits);
  * "* VANISHED set" (RFC 7162 section 3.2.10). */
 void imap_view_expunge(struct imap_view *view, bool vanished, struct buf *out);
 
+/* Turns the view of now into that of a client that knew messages up to UID `last`, of which these (in any order, for the
+ * function to sort) have been expunged since: they are GONE. Bits of the others are cleared. */
+void imap_view_rewind(struct imap_view *view, uint32_t last, uint32_t *expunged, size_t count);
+
 /* Sequence numbers, inclusive, ascending and apart. */
 struct imap_span_list {
 	struct imap_seq_span {

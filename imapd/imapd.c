@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The tables of the daemon: roles, listeners, options, messages. */
+#include "frame/login.h"
 #include "imapd/imapd.h"
+
+_Static_assert((int)MSG_SESSION_BEGIN == (int)LOGIN_SESSION_BEGIN && (int)MSG_SESSION_WATCH == (int)LOGIN_SESSION_WATCH &&
+    (int)MSG_SESSION_SLEEP == (int)LOGIN_SESSION_SLEEP, "the login engine knows them by these numbers");
 
 enum listener_kind { LISTENER_IMAP, LISTENER_IMAPS };
 

@@ -23,6 +23,7 @@ imapd_SRC := \
 	imapd/imap_parse.c \
 	imapd/imap_pattern.c \
 	imapd/imap_search_parse.c \
+	imapd/imap_sleep_state.c \
 	imapd/imap_state.c \
 	imapd/imap_view_state.c \
 	imapd/imapd.c \
@@ -36,6 +37,7 @@ imapd_SRC := \
 	imapd/session_news.c \
 	imapd/session_reply.c \
 	imapd/session_resync.c \
+	imapd/session_sleep.c \
 	imapd/session_use.c \
 	imapd/session_walk.c \
 	imapd/text_fold.c

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The session role: one account's mail for one client, with the account's uid. */
+#include <errno.h>
 #include <event2/event.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -22,8 +25,12 @@ begin(struct msg_channel *channel, struct msg *msg, void *context)
 	int rc;
 
 	(void)channel;
-	if (session->stream != NULL || login_session_read(msg, &login) != 0)
+	if (login_session_read(msg, &login) != 0)
 		return -EBADMSG;
+	if (session->stream != NULL) {
+		(void)close(login.fd);
+		return -EBADMSG;
+	}
 	memcpy(session->address, login.client_address, sizeof(session->address));
 	rc = ms_open(proc->account_dir, &session->store);
 	if (rc != 0)
@@ -52,13 +59,22 @@ reload(struct proc *proc)
 	session->conf = proc->conf;
 }
 
+/* Where iconv's modules are: /usr/lib/<architecture>/gconv. Never freed: the jail names it. */
+static const char *
+gconv_folder(void)
+{
+	static glob_t found;
+
+	return glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) == 0 ? found.gl_pathv[0] : NULL;
+}
+
 int
 proc_session(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_SESSION_BEGIN, begin } };
 	struct session *session = xcalloc(1, sizeof(*session));
 	struct jail jail = {
-		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { "/usr/lib/x86_64-linux-gnu/gconv", JAIL_PATH_READ } },
+		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { gconv_folder(), JAIL_PATH_READ } },
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE,
 		.memory_max = MEMORY_MAX,
 	};

@@ -12,9 +12,11 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "imapd/imap_capability.h"
+#include "imapd/imap_sleep_state.h"
 #include "imapd/session_append.h"
 #include "imapd/session_idle.h"
 #include "imapd/session_mailbox.h"
+#include "imapd/session_sleep.h"
 
 /* Room for the longest command with its literals, and a part of the next. */
 #define INPUT_MAX (IMAP_COMMAND_MAX + 65536)
@@ -330,6 +332,8 @@ session_turn(struct session *session)
 		session->phase = SESSION_OVER;
 	if (session->phase == SESSION_OVER)
 		begin_end(session);
+	else if (session->job == NULL)
+		session_sleep_later(session);
 }
 
 static void
@@ -350,10 +354,15 @@ on_readable(struct stream *stream, void *context)
 {
 	struct session *session = context;
 
-	if (session->ending)
+	if (session->ending) {
 		stream_consume(stream, stream_input(stream).len);
-	else
-		session_turn(session);
+		return;
+	}
+	session->heard = session_now();
+	if (session->hurried)
+		stream_set_timeouts(stream, (unsigned)session->conf->idle_timeout, WRITE_TIMEOUT);
+	session->hurried = false;
+	session_turn(session);
 }
 
 static void
@@ -395,7 +404,29 @@ static const struct stream_ops stream_ops = {
 };
 
 void
-session_begin(struct session *session, int fd, struct span input, struct span tag)
+session_hurry(struct session *session, unsigned seconds)
+{
+	session->hurried = true;
+	stream_set_timeouts(session->stream, seconds, WRITE_TIMEOUT);
+}
+
+static void
+answer_login(struct session *session, struct span tag)
+{
+	session_put(session, tag);
+	if (session->store == NULL) {
+		session_put(session, SPAN(" NO [UNAVAILABLE] The mailbox cannot be opened now\r\n"));
+		session->why = "store";
+		session_end(session, "Try again later");
+		return;
+	}
+	session_put(session, SPAN(" OK [CAPABILITY "));
+	imap_capability_after((uint64_t)session->conf->message_size_max, &session->out);
+	session_put(session, SPAN("] Logged in\r\n"));
+}
+
+void
+session_begin(struct session *session, int fd, struct span input, struct span handover)
 {
 	session->arena.max = ARENA_MAX;
 	buf_init(&session->text, INPUT_MAX);
@@ -405,15 +436,13 @@ session_begin(struct session *session, int fd, struct span input, struct span ta
 	if (session->again == NULL || session->stream == NULL)
 		abort();
 	stream_set_timeouts(session->stream, (unsigned)session->conf->idle_timeout, WRITE_TIMEOUT);
-	session_put(session, tag);
-	if (session->store == NULL) {
-		session_put(session, SPAN(" NO [UNAVAILABLE] The mailbox cannot be opened now\r\n"));
-		session_end(session, "Try again later");
-	} else {
-		session_put(session, SPAN(" OK [CAPABILITY "));
-		imap_capability_after((uint64_t)session->conf->message_size_max, &session->out);
-		session_put(session, SPAN("] Logged in\r\n"));
-		stream_preload(session->stream, input);
+	stream_preload(session->stream, input);
+	session->heard = session_now();
+	if (!imap_sleep_is(handover)) {
+		answer_login(session, handover);
+	} else if (session->store == NULL || !session_wake(session, handover)) {
+		session->why = "not-woken";
+		session_end(session, "[UNAVAILABLE] Please log in again");
 	}
 	session_turn(session);
 }

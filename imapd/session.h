@@ -51,6 +51,9 @@ struct session {
 	char address[64];
 	struct event *again; /* a job's next turn */
 	struct event *watch; /* IDLE: the store has changed */
+	struct event *rest;  /* nothing has happened for hibernate_after */
+	int64_t heard;       /* when the client last said something (session_now) */
+	bool hurried;        /* the stream's timeout is shorter than idle_timeout */
 
 	/* input */
 	enum session_phase phase;
@@ -81,8 +84,10 @@ struct session {
 /* --- session.c --- */
 
 /* Takes over fd (the client) and speaks until the client is gone; then the process ends. `input` is what the login role read
- * ahead, tag the one that waits for its answer. */
-void session_begin(struct session *session, int fd, struct span input, struct span tag);
+ * ahead; handover is the tag that waits for its answer, or the state of a session that slept. */
+void session_begin(struct session *session, int fd, struct span input, struct span handover);
+/* Until the client says something it has only so many seconds. */
+void session_hurry(struct session *session, unsigned seconds);
 /* Runs what can run now; also after a job that waited was given something. */
 void session_turn(struct session *session);
 /* The parent's word to stop: the command in work is given up. */

@@ -6,6 +6,8 @@
 
 #include "imapd/session.h"
 
+/* Watches the selected mailbox from here on, and tells what is news now. */
+void session_idle_begin(struct session *session);
 /* Takes a line of the client. True when something was taken. */
 bool session_idle_input(struct session *session, struct span input);
 /* Stops watching. */

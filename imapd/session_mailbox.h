@@ -13,6 +13,7 @@ struct session_mailbox {
 	bool deleted;          /* the mailbox is gone: nothing works but leaving it */
 	struct imap_view view;
 	uint32_t first_unseen; /* its sequence number when the mailbox was opened, or 0 */
+	bool saved;            /* "$" means something */
 	bool has_new;          /* a change names a message that the view has not */
 	uint64_t modseq;       /* everything up to here is in the view */
 	size_t keywords_told;  /* in the last FLAGS */

@@ -155,6 +155,24 @@ START_TEST(vanished)
 }
 END_TEST
 
+START_TEST(rewound)
+{
+	uint32_t expunged[] = { 9, 4, 1, 4, 5 };
+	struct buf out = BUF_INIT(400);
+
+	/* 2 3 5 8 are there, 5 is named by mistake; 9 came and went later; the client knew up to 8. */
+	imap_view_rewind(&view, 8, expunged, sizeof(expunged) / sizeof(expunged[0]));
+	ck_assert_uint_eq(view.count, 6);
+	ck_assert_uint_eq(view.gone, 2);
+	ck_assert_uint_eq(imap_view_seq(&view, 4), 4);
+	ck_assert_uint_eq(imap_view_seq(&view, 9), 0);
+	ck_assert_uint_eq(imap_view_last(&view), 8);
+	imap_view_expunge(&view, true, &out);
+	ck_assert_str_eq(buf_cstr(&out), "* VANISHED 1,4\r\n");
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(saved_result)
 {
 	struct imap_set set = { .saved = true };
@@ -190,6 +208,7 @@ main(void)
 	tcase_add_test(tests, ascending_only);
 	tcase_add_test(tests, expunges);
 	tcase_add_test(tests, vanished);
+	tcase_add_test(tests, rewound);
 	tcase_add_test(tests, saved_result);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
