@@ -15,8 +15,33 @@ webmaild_SRC := \
 	webmaild/http_response.c \
 	webmaild/http_route.c \
 	webmaild/jmap_args.c \
+	webmaild/jmap_blob.c \
+	webmaild/jmap_build.c \
+	webmaild/jmap_common.c \
 	webmaild/jmap_core.c \
+	webmaild/jmap_email.c \
+	webmaild/jmap_email_get.c \
+	webmaild/jmap_email_object.c \
+	webmaild/jmap_email_query.c \
+	webmaild/jmap_email_set.c \
+	webmaild/jmap_file.c \
+	webmaild/jmap_header.c \
+	webmaild/jmap_identity.c \
 	webmaild/jmap_json.c \
+	webmaild/jmap_mailbox.c \
+	webmaild/jmap_mailbox_set.c \
+	webmaild/jmap_methods.c \
+	webmaild/jmap_part.c \
+	webmaild/jmap_search.c \
+	webmaild/jmap_store.c \
+	webmaild/jmap_submission_get.c \
+	webmaild/jmap_submission_set.c \
 	webmaild/proc_http.c \
 	webmaild/proc_render.c \
+	webmaild/proc_session.c \
+	webmaild/session_blob.c \
+	webmaild/session_events.c \
+	webmaild/session_render.c \
+	webmaild/session_show.c \
+	webmaild/session_upload.c \
 	webmaild/webmaild.c

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the mail methods share: answers of /get and /changes, filters, errors of the store, counts. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "webmaild/jmap_methods.h"
+
+#define FILTER_DEPTH_MAX 16
+#define CHANGES_MAX 10000
+
+void
+jmap_get_respond(struct jmap_call *call, uint64_t state, json_t *list, json_t *not_found)
+{
+	jmap_respond(call, json_pack("{s:O, s:s, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "state",
+	    jmap_state_text(state).text, "list", list, "notFound", not_found));
+}
+
+/* --- /changes --- */
+
+bool
+jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state)
+{
+	struct span since;
+
+	*ret_changes = (struct jmap_changes){ 0 };
+	if (!jmap_arg_string(call, "sinceState", &since) || !jmap_arg_unsigned(call, "maxChanges", CHANGES_MAX, &ret_changes->max))
+		return false;
+	if (since.ptr == NULL || ret_changes->max == 0) {
+		jmap_error(call, "invalidArguments", "sinceState is needed, and maxChanges must be greater than 0.");
+		return false;
+	}
+	if (ret_changes->max > CHANGES_MAX)
+		ret_changes->max = CHANGES_MAX;
+	/* The state of this type, even from before this process began: nothing has changed since. */
+	if (span_eq(since, span_of(jmap_state_text(state).text))) {
+		ret_changes->since = UINT64_MAX;
+		return true;
+	}
+	if (!jmap_state_parse(call->jmap, since, &ret_changes->since)) {
+		jmap_error(call, "cannotCalculateChanges", NULL);
+		return false;
+	}
+	return true;
+}
+
+void
+jmap_changes_add(struct jmap_changes *changes, const char *id, uint64_t created, uint64_t changed, bool destroyed)
+{
+	struct jmap_change *change;
+
+	if (changed <= changes->since)
+		return;
+	if (destroyed && created > changes->since)
+		return; /* came and went: nobody needs to know (RFC 8620 5.2) */
+	if (changes->count == changes->room) {
+		changes->room = changes->room != 0 ? changes->room * 2 : 64;
+		changes->list = xreallocarray(changes->list, changes->room, sizeof(*changes->list));
+	}
+	change = &changes->list[changes->count++];
+	memcpy(change->id, id, sizeof(change->id));
+	change->state = changed;
+	change->kind = destroyed ? JMAP_DESTROYED : created > changes->since ? JMAP_CREATED : JMAP_UPDATED;
+}
+
+static int
+compare_changes(const void *a, const void *b)
+{
+	const struct jmap_change *x = a, *y = b;
+
+	return x->state < y->state ? -1 : x->state > y->state;
+}
+
+/* How many of the changes, oldest first, fit: whole states only, so that the answer's newState is one that explains them. */
+static size_t
+cut_changes(const struct jmap_changes *changes)
+{
+	size_t count = (size_t)changes->max;
+
+	if (changes->count <= changes->max)
+		return changes->count;
+	while (count > 0 && changes->list[count - 1].state == changes->list[count].state)
+		count--;
+	return count;
+}
+
+void
+jmap_changes_respond(struct jmap_call *call, struct jmap_changes *changes, uint64_t state, json_t *extra)
+{
+	json_t *lists[3] = { json_array(), json_array(), json_array() };
+	json_t *answer;
+	size_t count;
+
+	if (changes->count > 0)
+		qsort(changes->list, changes->count, sizeof(*changes->list), compare_changes);
+	count = cut_changes(changes);
+	if (count == 0 && changes->count > 0) {
+		/* One step alone is more than was asked for. */
+		for (size_t i = 0; i < 3; i++)
+			json_decref(lists[i]);
+		json_decref(extra);
+		free(changes->list);
+		jmap_error(call, "cannotCalculateChanges", NULL);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(lists[changes->list[i].kind], json_string(changes->list[i].id));
+	answer = json_pack("{s:O, s:O, s:s, s:b, s:o, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "oldState",
+	    json_object_get(call->args, "sinceState"), "newState",
+	    jmap_state_text(count < changes->count ? changes->list[count - 1].state : state).text, "hasMoreChanges", count < changes->count,
+	    "created", lists[JMAP_CREATED], "updated", lists[JMAP_UPDATED], "destroyed", lists[JMAP_DESTROYED]);
+	if (extra != NULL)
+		(void)json_object_update(answer, extra);
+	json_decref(extra);
+	free(changes->list);
+	jmap_respond(call, answer);
+}
+
+void
+jmap_no_query_changes(struct jmap_call *call)
+{
+	jmap_error(call, "cannotCalculateChanges", NULL);
+}
+
+/* --- filters --- */
+
+static bool
+check_filter(const json_t *filter, jmap_condition_check check, unsigned depth)
+{
+	const json_t *conditions = json_object_get(filter, "conditions");
+	struct span operator= jmap_span(json_object_get(filter, "operator"));
+
+	if (!json_is_object(filter) || depth > FILTER_DEPTH_MAX)
+		return false;
+	if (json_object_get(filter, "operator") == NULL)
+		return check(filter);
+	if (!span_eq(operator, SPAN("AND")) && !span_eq(operator, SPAN("OR")) && !span_eq(operator, SPAN("NOT")))
+		return false;
+	if (!json_is_array(conditions))
+		return false;
+	for (size_t i = 0; i < json_array_size(conditions); i++)
+		if (!check_filter(json_array_get(conditions, i), check, depth + 1))
+			return false;
+	return true;
+}
+
+bool
+jmap_filter_check(const json_t *filter, jmap_condition_check check)
+{
+	return filter == NULL || json_is_null(filter) || check_filter(filter, check, 0);
+}
+
+bool
+jmap_filter_match(const json_t *filter, jmap_condition_match match, void *context, const void *item)
+{
+	const json_t *conditions = json_object_get(filter, "conditions");
+	struct span operator= jmap_span(json_object_get(filter, "operator"));
+	bool any = span_eq(operator, SPAN("OR")), none = span_eq(operator, SPAN("NOT"));
+
+	if (filter == NULL || json_is_null(filter))
+		return true;
+	if (operator.len == 0)
+		return match(context, filter, item);
+	for (size_t i = 0; i < json_array_size(conditions); i++) {
+		bool matches = jmap_filter_match(json_array_get(conditions, i), match, context, item);
+
+		if (matches && any)
+			return true;
+		if (matches && none)
+			return false;
+		if (!matches && !any && !none)
+			return false;
+	}
+	return !any;
+}
+
+/* --- errors --- */
+
+json_t *
+jmap_store_set_error(int result)
+{
+	switch (result) {
+	case MS_E_NOTFOUND:
+	case MS_E_STALE:
+		return jmap_set_error("notFound", NULL);
+	case MS_E_EXISTS:
+		return jmap_set_error_property("invalidProperties", "There is one of this name already.", "name");
+	case MS_E_BADNAME:
+		return jmap_set_error_property("invalidProperties", "This name cannot be.", "name");
+	case MS_E_QUOTA:
+	case -ENOSPC:
+	case -EDQUOT:
+		return jmap_set_error("overQuota", NULL);
+	case MS_E_DENIED:
+		return jmap_set_error("forbidden", NULL);
+	case MS_E_LIMIT:
+		return jmap_set_error("tooManyKeywords", NULL);
+	case -EMSGSIZE:
+		return jmap_set_error("tooLarge", NULL);
+	default:
+		return jmap_set_error("serverFail", ms_strerror(result));
+	}
+}
+
+/* --- counts --- */
+
+static int
+compare_threads(const void *a, const void *b)
+{
+	const struct jmap_email *x = *(struct jmap_email *const *)a, *y = *(struct jmap_email *const *)b;
+
+	return x->thread < y->thread ? -1 : x->thread > y->thread;
+}
+
+static bool
+is_unread(const struct jmap_email *email)
+{
+	return (jmap_email_flags(email) & (MS_SEEN | MS_DRAFT)) == 0;
+}
+
+static bool
+is_only_in(const struct jmap_email *email, const struct jmap_mailbox *mailbox)
+{
+	for (size_t i = 0; i < email->place_count; i++)
+		if (email->places[i].mailbox != mailbox)
+			return false;
+	return true;
+}
+
+static void
+count_emails(struct jmap_mailbox *mailbox, struct jmap_email *const *emails, size_t count, const struct jmap_mailbox *trash)
+{
+	unsigned total = 0, unread = 0, thread_unread = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool in_mailbox = jmap_email_in(emails[i], mailbox), is_new = is_unread(emails[i]);
+
+		total += in_mailbox;
+		unread += in_mailbox && is_new;
+		/* RFC 8621 2: what lies in the trash makes no thread unread elsewhere, nor the rest one in the trash. */
+		thread_unread += is_new && (mailbox == trash ? in_mailbox : trash == NULL || !is_only_in(emails[i], trash));
+	}
+	mailbox->total_emails += total;
+	mailbox->unread_emails += unread;
+	mailbox->total_threads += total > 0;
+	mailbox->unread_threads += total > 0 && thread_unread > 0;
+}
+
+void
+jmap_count(struct jmap *jmap)
+{
+	struct jmap_mailbox *trash = jmap_find_use(jmap, MS_USE_TRASH);
+	struct jmap_email **sorted;
+	size_t first = 0;
+
+	if (jmap->counted == jmap->state + 1)
+		return;
+	jmap->counted = jmap->state + 1;
+	for (size_t i = 0; i < jmap->mailbox_count; i++) {
+		struct jmap_mailbox *mailbox = jmap->mailboxes[i];
+
+		mailbox->total_emails = mailbox->unread_emails = mailbox->total_threads = mailbox->unread_threads = 0;
+	}
+	if (jmap->email_count == 0)
+		return;
+	sorted = xmemdup(jmap->emails, jmap->email_count * sizeof(struct jmap_email *));
+	qsort(sorted, jmap->email_count, sizeof(struct jmap_email *), compare_threads);
+	for (size_t i = 1; i <= jmap->email_count; i++) {
+		if (i < jmap->email_count && sorted[i]->thread == sorted[first]->thread)
+			continue;
+		for (size_t m = 0; m < jmap->mailbox_count; m++)
+			count_emails(jmap->mailboxes[m], sorted + first, i - first, trash);
+		first = i;
+	}
+	free(sorted);
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The account in memory. Every change gets the store's modification sequence of the sync that found it: that is JMAP's state. What
+ * happened before this process began is not known, so older states can only be compared, not explained. */
+#include "webmaild/jmap_store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "webmaild/jmap.h"
+
+#define GONE_MAX 50000
+
+/* --- ids --- */
+
+static void
+hex_id(char kind, uint64_t id, char *ret_text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	ret_text[0] = kind;
+	for (unsigned i = 0; i < 16; i++)
+		ret_text[1 + i] = digits[id >> (60 - 4 * i) & 15];
+	ret_text[17] = '\0';
+}
+
+void
+jmap_email_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1])
+{
+	hex_id('m', id, ret_text);
+}
+
+void
+jmap_thread_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1])
+{
+	hex_id('t', id, ret_text);
+}
+
+bool
+jmap_parse_id(struct span text, char kind, uint64_t *ret_id)
+{
+	*ret_id = 0;
+	if (text.len != JMAP_ID_LEN || text.ptr[0] != kind)
+		return false;
+	for (size_t i = 1; i < text.len; i++) {
+		int digit = ascii_hex(text.ptr[i]);
+
+		if (digit < 0 || (text.ptr[i] >= 'A' && text.ptr[i] <= 'F'))
+			return false;
+		*ret_id = *ret_id << 4 | (unsigned)digit;
+	}
+	return true;
+}
+
+struct jmap_state
+jmap_state_text(uint64_t state)
+{
+	struct jmap_state text;
+
+	(void)snprintf(text.text, sizeof(text.text), "s%llu", (unsigned long long)state);
+	return text;
+}
+
+bool
+jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t *ret_state)
+{
+	return span_starts(text, SPAN("s")) && span_to_u64(span_skip(text, 1), UINT64_MAX / 2, ret_state) == 0 &&
+	    *ret_state >= jmap->floor && *ret_state <= jmap->state;
+}
+
+/* --- emails --- */
+
+static size_t
+bucket_of(const struct jmap *jmap, uint64_t id)
+{
+	return (size_t)((id * 0x9e3779b97f4a7c15u) >> 32) & (jmap->bucket_count - 1);
+}
+
+struct jmap_email *
+jmap_find_email(struct jmap *jmap, uint64_t id)
+{
+	struct jmap_email *email = jmap->bucket_count > 0 ? jmap->buckets[bucket_of(jmap, id)] : NULL;
+
+	while (email != NULL && email->id != id)
+		email = email->chain;
+	return email;
+}
+
+static void
+link_bucket(struct jmap *jmap, struct jmap_email *email)
+{
+	size_t bucket = bucket_of(jmap, email->id);
+
+	email->chain = jmap->buckets[bucket];
+	jmap->buckets[bucket] = email;
+}
+
+static void
+grow(struct jmap *jmap)
+{
+	jmap->email_room = jmap->email_room != 0 ? jmap->email_room * 2 : 256;
+	jmap->emails = xreallocarray(jmap->emails, jmap->email_room, sizeof(struct jmap_email *));
+	free(jmap->buckets);
+	jmap->bucket_count = jmap->email_room;
+	jmap->buckets = xcalloc(jmap->bucket_count, sizeof(struct jmap_email *));
+	for (size_t i = 0; i < jmap->email_count; i++)
+		link_bucket(jmap, jmap->emails[i]);
+}
+
+struct jmap_email *
+jmap_find_email_text(struct jmap *jmap, struct span text)
+{
+	uint64_t id;
+
+	return jmap_parse_id(text, 'm', &id) ? jmap_find_email(jmap, id) : NULL;
+}
+
+static struct jmap_email *
+email_add(struct jmap *jmap, const struct ms_message *message)
+{
+	struct jmap_email *email = xcalloc(1, sizeof(*email));
+
+	if (jmap->email_count == jmap->email_room)
+		grow(jmap);
+	email->id = message->email_id;
+	email->thread = message->thread_id;
+	email->size = message->size;
+	email->received = message->internal_date;
+	email->has_attachment = message->has_attachment;
+	email->created = jmap->state;
+	email->at = jmap->email_count;
+	jmap->emails[jmap->email_count++] = email;
+	link_bucket(jmap, email);
+	return email;
+}
+
+static void
+note_gone(struct jmap *jmap, const struct jmap_gone *gone)
+{
+	if (jmap->gone_count == GONE_MAX) {
+		/* The older half is forgotten: states before it are not explained any more. */
+		jmap->floor = jmap->gone[GONE_MAX / 2].state;
+		memmove(jmap->gone, jmap->gone + GONE_MAX / 2, (GONE_MAX - GONE_MAX / 2) * sizeof(*jmap->gone));
+		jmap->gone_count = GONE_MAX - GONE_MAX / 2;
+	}
+	if (jmap->gone_count == jmap->gone_room) {
+		jmap->gone_room = jmap->gone_room != 0 ? jmap->gone_room * 2 : 64;
+		jmap->gone = xreallocarray(jmap->gone, jmap->gone_room, sizeof(*jmap->gone));
+	}
+	jmap->gone[jmap->gone_count++] = *gone;
+}
+
+static void
+email_drop(struct jmap *jmap, struct jmap_email *email)
+{
+	struct jmap_email **at = &jmap->buckets[bucket_of(jmap, email->id)];
+	struct jmap_gone gone = { .kind = JMAP_GONE_EMAIL, .id = email->id, .thread = email->thread, .created = email->created, .state = jmap->state };
+
+	note_gone(jmap, &gone);
+	jmap->email_state = jmap->thread_state = jmap->state;
+	while (*at != email)
+		at = &(*at)->chain;
+	*at = email->chain;
+	/* The last takes its place. */
+	jmap->emails[email->at] = jmap->emails[--jmap->email_count];
+	jmap->emails[email->at]->at = email->at;
+	free(email->places);
+	free(email);
+}
+
+static struct jmap_place *
+find_place(const struct jmap_email *email, const struct jmap_mailbox *mailbox, uint32_t uid)
+{
+	for (size_t i = 0; i < email->place_count; i++)
+		if (email->places[i].mailbox == mailbox && email->places[i].uid == uid)
+			return &email->places[i];
+	return NULL;
+}
+
+bool
+jmap_email_in(const struct jmap_email *email, const struct jmap_mailbox *mailbox)
+{
+	for (size_t i = 0; i < email->place_count; i++)
+		if (email->places[i].mailbox == mailbox)
+			return true;
+	return false;
+}
+
+/* --- taking in what the store says --- */
+
+struct taking {
+	struct jmap *jmap;
+	struct jmap_mailbox *mailbox;
+	/* UIDs that went, gathered because the callback may not look for their emails by walking the store. */
+	uint32_t *gone;
+	size_t gone_count, gone_room;
+};
+
+static int
+take_message(void *context, const struct ms_message *message)
+{
+	struct taking *taking = context;
+	struct jmap *jmap = taking->jmap;
+	struct jmap_email *email = jmap_find_email(jmap, message->email_id);
+	struct jmap_place *place;
+
+	if (email == NULL) {
+		email = email_add(jmap, message);
+		jmap->thread_state = jmap->state;
+	}
+	place = find_place(email, taking->mailbox, message->uid);
+	if (place == NULL) {
+		email->places = xreallocarray(email->places, email->place_count + 1, sizeof(*email->places));
+		place = &email->places[email->place_count++];
+		*place = (struct jmap_place){ .mailbox = taking->mailbox, .uid = message->uid };
+	} else if (place->flags == message->flags && place->keywords == message->keywords) {
+		return 0;
+	}
+	place->flags = message->flags;
+	place->keywords = message->keywords;
+	email->changed = taking->mailbox->changed = jmap->state;
+	jmap->email_state = jmap->mailbox_state = jmap->state;
+	return 0;
+}
+
+static int
+take_expunged(void *context, uint32_t uid, uint64_t modseq)
+{
+	struct taking *taking = context;
+
+	(void)modseq;
+	if (taking->gone_count == taking->gone_room) {
+		taking->gone_room = taking->gone_room != 0 ? taking->gone_room * 2 : 64;
+		taking->gone = xreallocarray(taking->gone, taking->gone_room, sizeof(*taking->gone));
+	}
+	taking->gone[taking->gone_count++] = uid;
+	return 0;
+}
+
+static int
+compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Removes the places in a mailbox whose UIDs are on the list (sorted); NULL: all of them. */
+static void
+remove_places(struct jmap *jmap, struct jmap_mailbox *mailbox, const uint32_t *uids, size_t count)
+{
+	for (size_t i = jmap->email_count; i-- > 0;) {
+		struct jmap_email *email = jmap->emails[i];
+		size_t kept = 0;
+
+		for (size_t p = 0; p < email->place_count; p++) {
+			const struct jmap_place *place = &email->places[p];
+
+			if (place->mailbox != mailbox ||
+			    (uids != NULL && bsearch(&place->uid, uids, count, sizeof(*uids), compare_uids) == NULL))
+				email->places[kept++] = *place;
+		}
+		if (kept == email->place_count)
+			continue;
+		email->place_count = kept;
+		email->changed = mailbox->changed = jmap->state;
+		jmap->email_state = jmap->mailbox_state = jmap->state;
+		if (kept == 0)
+			email_drop(jmap, email);
+	}
+}
+
+static int
+sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
+{
+	struct taking taking = { .jmap = jmap, .mailbox = mailbox };
+	uint64_t modseq = mailbox->modseq;
+	int r = 0;
+
+	if (mailbox->open == NULL)
+		r = ms_mailbox_open(jmap->store, mailbox->info.name, &mailbox->open);
+	else
+		r = ms_mailbox_sync(mailbox->open);
+	if (r != 0)
+		return r;
+	mailbox->modseq = ms_mailbox_info(mailbox->open)->modseq;
+	if (modseq == 0)
+		r = ms_messages(mailbox->open, 1, UINT32_MAX, take_message, &taking);
+	else if (mailbox->modseq != modseq)
+		r = ms_changes(mailbox->open, modseq, take_message, take_expunged, &taking);
+	if (taking.gone_count > 0) {
+		qsort(taking.gone, taking.gone_count, sizeof(*taking.gone), compare_uids);
+		remove_places(jmap, mailbox, taking.gone, taking.gone_count);
+	}
+	free(taking.gone);
+	return r;
+}
+
+/* --- mailboxes --- */
+
+struct jmap_mailbox *
+jmap_find_mailbox(struct jmap *jmap, struct span id)
+{
+	for (size_t i = 0; i < jmap->mailbox_count; i++)
+		if (span_eq(span_of(jmap->mailboxes[i]->id), id))
+			return jmap->mailboxes[i];
+	return NULL;
+}
+
+struct jmap_mailbox *
+jmap_find_use(struct jmap *jmap, enum ms_use use)
+{
+	for (size_t i = 0; i < jmap->mailbox_count; i++)
+		if (jmap->mailboxes[i]->info.use == use)
+			return jmap->mailboxes[i];
+	return NULL;
+}
+
+/* Takes the strings of info over. */
+static void
+mailbox_listed(struct jmap *jmap, struct ms_mailbox_info *info)
+{
+	char id[JMAP_ID_LEN + 1];
+	struct jmap_mailbox *mailbox;
+	bool renamed;
+
+	(void)snprintf(id, sizeof(id), "b%s", info->id);
+	mailbox = jmap_find_mailbox(jmap, span_of(id));
+	if (mailbox == NULL) {
+		mailbox = xcalloc(1, sizeof(*mailbox));
+		memcpy(mailbox->id, id, sizeof(id));
+		mailbox->created = mailbox->changed = mailbox->renamed = jmap->mailbox_state = jmap->state;
+		jmap->mailboxes = xreallocarray(jmap->mailboxes, jmap->mailbox_count + 1, sizeof(struct jmap_mailbox *));
+		jmap->mailboxes[jmap->mailbox_count++] = mailbox;
+	} else {
+		renamed = strcmp(mailbox->info.name, info->name) != 0;
+		if (renamed || mailbox->info.subscribed != info->subscribed || mailbox->info.use != info->use)
+			mailbox->changed = mailbox->renamed = jmap->mailbox_state = jmap->state;
+		/* The open mailbox knows itself by its name. */
+		if (renamed && mailbox->open != NULL) {
+			ms_mailbox_close(mailbox->open);
+			mailbox->open = NULL;
+		}
+		ms_mailbox_info_clear(&mailbox->info);
+	}
+	mailbox->info = *info;
+	mailbox->present = true;
+	memset(info, 0, sizeof(*info));
+}
+
+static void
+mailbox_drop(struct jmap *jmap, struct jmap_mailbox *mailbox)
+{
+	struct jmap_gone gone = { .kind = JMAP_GONE_MAILBOX, .created = mailbox->created, .state = jmap->state };
+
+	remove_places(jmap, mailbox, NULL, 0);
+	memcpy(gone.mailbox, mailbox->id, sizeof(gone.mailbox));
+	note_gone(jmap, &gone);
+	jmap->mailbox_state = jmap->state;
+	if (mailbox->open != NULL)
+		ms_mailbox_close(mailbox->open);
+	ms_mailbox_info_clear(&mailbox->info);
+	free(mailbox);
+}
+
+static int
+compare_mailboxes(const void *a, const void *b)
+{
+	const struct jmap_mailbox *x = *(struct jmap_mailbox *const *)a, *y = *(struct jmap_mailbox *const *)b;
+
+	return strcmp(x->info.name, y->info.name);
+}
+
+static int
+sync_mailboxes(struct jmap *jmap)
+{
+	struct ms_mailbox_info *list;
+	size_t count, kept = 0;
+	int r = ms_mailboxes(jmap->store, &list, &count);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; i < jmap->mailbox_count; i++)
+		jmap->mailboxes[i]->present = false;
+	for (size_t i = 0; i < count; i++)
+		mailbox_listed(jmap, &list[i]);
+	ms_mailboxes_free(list, count);
+	for (size_t i = 0; i < jmap->mailbox_count; i++) {
+		if (jmap->mailboxes[i]->present)
+			jmap->mailboxes[kept++] = jmap->mailboxes[i];
+		else
+			mailbox_drop(jmap, jmap->mailboxes[i]);
+	}
+	jmap->mailbox_count = kept;
+	if (kept > 0)
+		qsort(jmap->mailboxes, kept, sizeof(struct jmap_mailbox *), compare_mailboxes);
+	return 0;
+}
+
+int
+jmap_sync(struct jmap *jmap)
+{
+	uint64_t modseq;
+	int r, first = 0;
+
+	ms_watch_drain(jmap->store);
+	r = ms_modseq(jmap->store, &modseq);
+	if (r != 0)
+		return r;
+	if (modseq > jmap->state)
+		jmap->state = modseq;
+	first = sync_mailboxes(jmap);
+	for (size_t i = 0; i < jmap->mailbox_count; i++) {
+		/* A mailbox that went just now is found gone by the next sync. */
+		r = sync_emails(jmap, jmap->mailboxes[i]);
+		if (r != 0 && r != MS_E_STALE && r != MS_E_NOTFOUND && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+int
+jmap_open(struct session *session, struct jmap **ret_jmap)
+{
+	struct jmap *jmap = xcalloc(1, sizeof(*jmap));
+	uint64_t hash = 14695981039346656037u; /* FNV-1a: the id only has to be the same each time */
+	int r;
+
+	jmap->session = session;
+	for (const char *c = session->proc->account; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+	hex_id('a', hash, jmap->account_id);
+	r = ms_open(session->proc->account_dir, &jmap->store);
+	if (r == 0)
+		r = jmap_sync(jmap);
+	jmap->floor = jmap->state;
+	/* The last change of an email, as far as the store tells: a client that saw it before this process began has nothing to ask. */
+	jmap->email_state = jmap->thread_state = 0;
+	for (size_t i = 0; i < jmap->mailbox_count; i++)
+		if (jmap->mailboxes[i]->modseq > jmap->email_state)
+			jmap->email_state = jmap->thread_state = jmap->mailboxes[i]->modseq;
+	*ret_jmap = jmap;
+	return r;
+}

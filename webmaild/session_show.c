@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A message as a document for the reader's frame: its HTML through the render role, images by cid: put in as data: (the frame's origin
+ * is opaque, so it could not fetch them with the user's cookie), or its text. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "common/base64.h"
+#include "common/log.h"
+#include "common/mime_text.h"
+#include "common/xalloc.h"
+#include "webmaild/html_sanitize.h"
+#include "webmaild/jmap_blob.h"
+#include "webmaild/jmap_json.h"
+#include "webmaild/jmap_part.h"
+#include "webmaild/session.h"
+
+#define IMAGES_MAX (16u << 20) /* of all images of a message together, encoded */
+#define HTML_TYPE "text/html; charset=utf-8"
+#define MARK_LEN 20
+
+/* A message being shown. */
+struct show {
+	struct session_request *request;
+	struct buf bytes;
+	struct mime_message *message;
+	struct jmap_body body;
+	struct buf html, text;  /* UTF-8 */
+	bool has_html, has_text, flowed, delsp;
+	char mark[MARK_LEN + 1];
+};
+
+static void
+show_free(struct show *show)
+{
+	jmap_body_free(&show->body);
+	(void)mime_free(show->message);
+	buf_free(&show->bytes);
+	buf_free(&show->html);
+	buf_free(&show->text);
+	free(show);
+}
+
+/* The texts of these parts, one after the other. */
+static bool
+gather(const struct show *show, const struct jmap_parts *parts, struct span subtype, struct buf *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < parts->count; i++) {
+		if (!mime_is(&show->message->parts[parts->items[i]], SPAN("text"), subtype))
+			continue;
+		if (any)
+			(void)buf_str(out, "\n");
+		any = true;
+		(void)mime_text_decode(show->message, parts->items[i], out); /* what fits is shown */
+	}
+	return any;
+}
+
+static void
+read_flowed(struct show *show)
+{
+	struct buf value = BUF_INIT(64);
+
+	for (size_t i = 0; i < show->body.text.count; i++) {
+		const struct mime_part *part = &show->message->parts[show->body.text.items[i]];
+
+		if (!mime_is(part, SPAN("text"), SPAN("plain")))
+			continue;
+		buf_clear(&value);
+		show->flowed = mime_type_parameter(part, SPAN("format"), &value) && span_ieq(buf_get(&value), SPAN("flowed"));
+		buf_clear(&value);
+		show->delsp = mime_type_parameter(part, SPAN("delsp"), &value) && span_ieq(buf_get(&value), SPAN("yes"));
+		break;
+	}
+	buf_free(&value);
+}
+
+static struct show *
+show_new(struct session_request *request)
+{
+	struct jmap *jmap = request->session->jmap;
+	const struct jmap_email *email;
+	struct show *show;
+	uint8_t random[MARK_LEN / 2];
+
+	(void)jmap_sync(jmap);
+	email = jmap_find_email_text(jmap, span_of(request->path));
+	if (email == NULL) {
+		session_problem(request, 404, "There is no such message.");
+		return NULL;
+	}
+	show = xcalloc(1, sizeof(*show));
+	show->request = request;
+	show->bytes = BUF_INIT((size_t)jmap->session->conf->message_size_max);
+	show->html = BUF_INIT(HTML_INPUT_MAX);
+	show->text = BUF_INIT(HTML_INPUT_MAX);
+	if (jmap_email_read(jmap, email, &show->bytes) != 0 || getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		show_free(show);
+		session_problem(request, 500, "The message cannot be read.");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(random); i++)
+		(void)snprintf(show->mark + 2 * i, 3, "%02x", random[i]);
+	show->message = mime_parse(buf_get(&show->bytes));
+	jmap_body_sort(show->message, &show->body);
+	show->has_html = gather(show, &show->body.html, SPAN("html"), &show->html);
+	show->has_text = gather(show, &show->body.text, SPAN("plain"), &show->text);
+	read_flowed(show);
+	return show;
+}
+
+/* --- images by cid: --- */
+
+static uint32_t
+find_cid(const struct mime_message *message, struct span wanted)
+{
+	for (uint32_t i = 0; i < message->count; i++) {
+		struct buf cid = BUF_INIT(1024);
+		bool same = jmap_part_cid(&message->parts[i], &cid) && span_eq(buf_get(&cid), wanted);
+
+		buf_free(&cid);
+		if (same)
+			return i;
+	}
+	return MIME_NONE;
+}
+
+/* The image as a data: URL; the placeholder when there is none, or it is no image a browser shows without running it. */
+static void
+put_image(const struct show *show, struct span cid, size_t *left, struct buf *out)
+{
+	static const char *const types[] = { "png", "gif", "jpeg", "jpg", "webp", "bmp", "avif" };
+	uint32_t index = find_cid(show->message, cid);
+	struct buf bytes = BUF_INIT(*left / 4 * 3);
+	size_t before = out->len;
+	const char *type = NULL;
+
+	for (size_t i = 0; index != MIME_NONE && i < sizeof(types) / sizeof(types[0]); i++)
+		if (mime_is(&show->message->parts[index], SPAN("image"), span_of(types[i])))
+			type = types[i];
+	if (type != NULL && mime_body_decode(show->message, index, &bytes) == 0 && bytes.len > 0) {
+		(void)buf_fmt(out, "data:image/%s;base64,", type);
+		(void)base64_encode(buf_get(&bytes), out);
+	} else {
+		(void)buf_str(out, HTML_PLACEHOLDER);
+	}
+	*left -= out->len - before < *left ? out->len - before : *left;
+	buf_free(&bytes);
+}
+
+static bool
+decode_hex(struct span hex, struct buf *out)
+{
+	for (size_t i = 0; i + 1 < hex.len; i += 2) {
+		int high = ascii_hex(hex.ptr[i]), low = ascii_hex(hex.ptr[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		(void)buf_char(out, (char)(high * 16 + low));
+	}
+	return !out->overflow;
+}
+
+/* Replaces each <mark><hexadecimal>| of the document. */
+static void
+put_images(const struct show *show, struct span document, struct buf *out)
+{
+	struct span mark = span_of(show->mark);
+	size_t left = IMAGES_MAX;
+	ptrdiff_t at;
+
+	while ((at = span_find(document, mark)) >= 0) {
+		struct buf cid = BUF_INIT(1024);
+		struct span hex = SPAN_NULL;
+
+		(void)buf_put(out, document.ptr, (size_t)at);
+		document = span_skip(document, (size_t)at + mark.len);
+		(void)span_split(&document, '|', &hex);
+		if (decode_hex(hex, &cid))
+			put_image(show, buf_get(&cid), &left, out);
+		buf_free(&cid);
+	}
+	(void)buf_span(out, document);
+}
+
+/* --- answers --- */
+
+static void
+answer_document(struct show *show, struct buf *document)
+{
+	struct session_request *request = show->request;
+
+	request->rendering = NULL;
+	request->show = NULL;
+	session_answer(request, 200, HTML_TYPE, document);
+	show_free(show);
+}
+
+/* Without the render role: the text, made into a document here (escaping is all there is to it). */
+static void
+answer_text(struct show *show)
+{
+	struct buf out = BUF_INIT(HTML_OUTPUT_MAX), plain = BUF_INIT(HTML_INPUT_MAX);
+
+	if (!show->has_text && show->has_html)
+		(void)mime_html_to_text(buf_get(&show->html), &plain);
+	if (html_from_text(show->has_text ? buf_get(&show->text) : buf_get(&plain), show->flowed, show->delsp, &out) < 0) {
+		buf_clear(&out);
+		(void)html_from_text(SPAN("This message is too large to be shown; download it."), false, false, &out);
+	}
+	buf_free(&plain);
+	answer_document(show, &out);
+}
+
+static void
+on_rendered(void *context, bool ok, struct buf *document, unsigned remote_images)
+{
+	struct show *show = context;
+	struct buf out = BUF_INIT(HTML_OUTPUT_MAX + IMAGES_MAX + IMAGES_MAX);
+
+	(void)remote_images;
+	if (!ok) {
+		log_warning("not-rendered", log_str("account", show->request->session->proc->account), log_str("email", show->request->path));
+		show->request->rendering = NULL;
+		answer_text(show);
+		return;
+	}
+	put_images(show, buf_get(document), &out);
+	answer_document(show, &out);
+}
+
+static void
+answer_info(struct show *show, unsigned remote_images)
+{
+	struct session_request *request = show->request;
+	json_t *info = json_pack("{s:i, s:b, s:b}", "remoteImages", (int)remote_images, "hasHtml", show->has_html, "hasText", show->has_text);
+	struct buf body = BUF_INIT(256);
+	char *text = json_dumps(info, JSON_COMPACT);
+
+	(void)buf_str(&body, text);
+	free(text);
+	json_decref(info);
+	request->rendering = NULL;
+	request->show = NULL;
+	session_answer(request, 200, "application/json", &body);
+	show_free(show);
+}
+
+static void
+on_counted(void *context, bool ok, struct buf *document, unsigned remote_images)
+{
+	(void)document;
+	answer_info(context, ok ? remote_images : 0);
+}
+
+static bool
+is_on(const struct session_request *request, const char *name)
+{
+	struct buf value = BUF_INIT(8);
+	bool on = session_parameter(request, name, &value) && span_eq(buf_get(&value), SPAN("1"));
+
+	buf_free(&value);
+	return on;
+}
+
+void
+session_show(struct session_request *request)
+{
+	struct show *show = show_new(request);
+	bool html;
+	unsigned flags;
+
+	if (show == NULL)
+		return;
+	html = show->has_html && !(is_on(request, "text") && show->has_text);
+	flags = (is_on(request, "images") ? RENDER_REMOTE_IMAGES : 0) | (show->flowed ? RENDER_FLOWED : 0) | (show->delsp ? RENDER_DELSP : 0);
+	request->show = show;
+	if (!html || request->session->render_lost)
+		answer_text(show);
+	else
+		request->rendering = session_render(request->session, RENDER_HTML, flags, span_of(show->mark), buf_get(&show->html), on_rendered, show);
+}
+
+void
+session_show_info(struct session_request *request)
+{
+	struct show *show = show_new(request);
+
+	if (show == NULL)
+		return;
+	request->show = show;
+	if (!show->has_html || request->session->render_lost)
+		answer_info(show, 0);
+	else
+		request->rendering = session_render(request->session, RENDER_HTML, 0, SPAN_NULL, buf_get(&show->html), on_counted, show);
+}
+
+void
+session_show_cancel(struct session_request *request)
+{
+	if (request->rendering != NULL)
+		session_render_cancel(request->session, request->rendering);
+	request->rendering = NULL;
+	if (request->show != NULL)
+		show_free(request->show);
+	request->show = NULL;
+}
