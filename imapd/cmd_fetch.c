@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "common/crlf.h"
+#include "common/imap_bodystructure.h"
+#include "common/imap_envelope.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "imapd/fetch_section.h"
@@ -20,6 +22,8 @@
 #define PIECE 65536
 /* A header's fields that were asked for, together. */
 #define FIELDS_MAX (16 * 1024 * 1024)
+/* An ENVELOPE or BODYSTRUCTURE: a header of 10 MB in literals, and room. */
+#define RENDERED_MAX (64 * 1024 * 1024)
 
 struct fetch {
 	struct session_walk walk;
@@ -169,6 +173,33 @@ put_section(struct session *session, struct fetch *fetch, const struct imap_fetc
 	fetch->streaming = true;
 }
 
+/* The store keeps no rendering that is very large. */
+static void
+render(struct session *session, struct fetch *fetch, enum ms_cached what)
+{
+	struct session_message message;
+	struct buf text = BUF_INIT(RENDERED_MAX);
+	struct mime_message *parts;
+	int rc = session_message_open(session->selected->mailbox, fetch->record.uid, &message);
+
+	if (rc != 0) {
+		fetch->missed = true;
+		session_put(session, SPAN("NIL"));
+		return;
+	}
+	if (what == MS_ENVELOPE) {
+		rc = imap_envelope_append(&text,
+		    span_make(message.parts.bytes.ptr, header_block_size(message.parts.bytes)), 0);
+	} else {
+		parts = mime_parse(message.parts.bytes);
+		rc = imap_bodystructure_append(&text, parts, what == MS_BODYSTRUCTURE, 0);
+		(void)mime_free(parts);
+	}
+	session_put(session, rc == 0 ? buf_get(&text) : SPAN("NIL"));
+	buf_free(&text);
+	session_message_close(&message);
+}
+
 static void
 put_cached(struct session *session, struct fetch *fetch, const char *name, enum ms_cached what)
 {
@@ -181,8 +212,10 @@ put_cached(struct session *session, struct fetch *fetch, const char *name, enum 
 		session_put(session, SPAN("NIL"));
 	} else if (what == MS_PREVIEW) {
 		session_put_string(session, span_make(text, len));
-	} else {
+	} else if (len > 0) {
 		session_put(session, span_make(text, len));
+	} else {
+		render(session, fetch, what);
 	}
 	free(text);
 }

@@ -18,6 +18,7 @@ enum imap_view_bit {
 	IMAP_VIEW_RECENT = 1 << 0,   /* \Recent in this session */
 	IMAP_VIEW_GONE = 1 << 1,     /* expunged in the store, EXPUNGE not sent */
 	IMAP_VIEW_CHANGED = 1 << 2,  /* flags changed by somebody else, FETCH not sent */
+	IMAP_VIEW_PRESENT = 1 << 4,  /* seen in the store just now: of use while view and store are compared */
 	IMAP_VIEW_FOUND = 1 << 3,    /* in the result of the last SEARCH with SAVE (RFC 5182) */
 };
 

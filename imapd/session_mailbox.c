@@ -91,6 +91,33 @@ take_expunge(void *context, uint32_t uid, uint64_t modseq)
 	return 0;
 }
 
+static int
+mark_present(void *context, const struct ms_message *message)
+{
+	struct session_mailbox *selected = context;
+	uint32_t seq = imap_view_seq(&selected->view, message->uid);
+
+	if (seq != 0)
+		imap_view_set(&selected->view, seq, IMAP_VIEW_PRESENT);
+	else
+		selected->has_new = true;
+	return 0;
+}
+
+/* When the index was made anew its changes begin with that: what is there now is compared with the view. */
+static int
+compare_all(struct session_mailbox *selected)
+{
+	uint32_t seq;
+	int rc = ms_messages(selected->mailbox, 1, UINT32_MAX, mark_present, selected);
+
+	for (seq = 1; rc == 0 && seq <= selected->view.count; seq++)
+		if ((selected->view.bits[seq - 1] & IMAP_VIEW_PRESENT) == 0)
+			imap_view_set(&selected->view, seq, IMAP_VIEW_GONE);
+	imap_view_clear_all(&selected->view, IMAP_VIEW_PRESENT);
+	return rc;
+}
+
 void
 session_mailbox_refresh(struct session *session)
 {
@@ -108,7 +135,10 @@ session_mailbox_refresh(struct session *session)
 	if (now == selected->modseq)
 		return;
 	selected->has_new = false;
-	rc = ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
+	if (now < selected->modseq)
+		rc = compare_all(selected);
+	else
+		rc = ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
 	/* Changes come in order of modseq; the view wants UIDs in order. */
 	if (rc == 0 && selected->has_new)
 		rc = ms_messages(selected->mailbox, imap_view_last(&selected->view) + 1, UINT32_MAX, add_message, selected);
