@@ -24,7 +24,8 @@ try {
 	let status = 0;
 	for (const name of names) {
 		const file = join(out, name.replace(/ts$/, 'mjs'));
-		status ||= spawnSync(process.execPath, [file], { stdio: 'inherit', env: { ...process.env, TZ: 'UTC' } }).status ?? 1;
+		const run = spawnSync(process.execPath, ['--test-reporter=tap', file], { stdio: 'inherit', env: { ...process.env, TZ: 'UTC' } });
+		if (run.status !== 0) status = 1;
 	}
 	process.exitCode = status;
 } finally {

@@ -56,17 +56,19 @@ export function tn(key: PluralKey, n: number, values: Record<string, string | nu
 	return fill(catalogue.value[form] ?? catalogue.value[`${key}.other`]!, { n, ...values });
 }
 
+/** The reader's own kind of the language, for the order of dates and the clock: en-GB writes otherwise than en-US. */
+const locale = computed(() => navigator.languages.find((own) => own === language.value || own.startsWith(`${language.value}-`)) ?? language.value);
+
 const formats = computed(() => {
-	const locale = language.value;
+	const own = locale.value;
 	return {
-		number: new Intl.NumberFormat(locale),
-		time: new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' }),
-		weekday: new Intl.DateTimeFormat(locale, { weekday: 'short' }),
-		day: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' }),
-		date: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' }),
-		full: new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' }),
-		medium: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }),
-		list: new Intl.ListFormat(locale, { type: 'conjunction' }),
+		number: new Intl.NumberFormat(own),
+		time: new Intl.DateTimeFormat(own, { hour: 'numeric', minute: '2-digit' }),
+		weekday: new Intl.DateTimeFormat(own, { weekday: 'short' }),
+		day: new Intl.DateTimeFormat(own, { day: 'numeric', month: 'short' }),
+		date: new Intl.DateTimeFormat(own, { day: 'numeric', month: 'short', year: 'numeric' }),
+		full: new Intl.DateTimeFormat(own, { dateStyle: 'full', timeStyle: 'short' }),
+		medium: new Intl.DateTimeFormat(own, { dateStyle: 'medium', timeStyle: 'short' }),
 	};
 });
 
@@ -110,8 +112,4 @@ export function formatSize(bytes: number): string {
 	}
 	const digits = unit === 0 || value >= 100 ? 0 : 1;
 	return new Intl.NumberFormat(language.value, { style: 'unit', unit: units[unit], unitDisplay: unit === 0 ? 'long' : 'short', maximumFractionDigits: digits }).format(value);
-}
-
-export function formatList(items: string[]): string {
-	return formats.value.list.format(items);
 }

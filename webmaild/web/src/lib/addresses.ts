@@ -62,7 +62,7 @@ function pieces(text: string): string[] {
 function unquote(text: string): string {
 	const trimmed = text.trim();
 	const quoted = /^"((?:[^"\\]|\\.)*)"$/s.exec(trimmed) ?? /^'(.*)'$/s.exec(trimmed);
-	return (quoted ? quoted[1]!.replace(/\\(.)/gs, '$1') : trimmed).replace(/\s+/g, ' ').trim();
+	return (quoted ? quoted[1]!.replace(/\\(.)/gs, '$1') : trimmed.replace(/"/g, '')).replace(/\s+/g, ' ').trim();
 }
 
 function parseOne(text: string): Address | null {

@@ -107,12 +107,14 @@ async function changeMode(composer: Composer): Promise<void> {
 
 function ComposeWindow({ composer }: { composer: Composer }) {
 	const [over, setOver] = useState(false);
-	const files = useRef<HTMLInputElement>(null);
+	const chooser = useRef<HTMLInputElement>(null);
 	const element = useRef<HTMLElement>(null);
 	const { state, error } = composer;
 	const size = composer.window.value;
 	const title = composer.subject.value.trim() || t('compose.title');
 	const sending = state.value === 'sending';
+	// Images within the text are seen there.
+	const files = composer.attachments.value.filter((attachment) => attachment.cid === null || !composer.rich.value || attachment.error.value !== null);
 	useEffect(() => {
 		if (size !== 'small' && !element.current?.contains(document.activeElement)) composer.body?.focus();
 	}, [size]);
@@ -172,16 +174,16 @@ function ComposeWindow({ composer }: { composer: Composer }) {
 			<div class="compose-content" hidden={size === 'small'}>
 				<Fields composer={composer} />
 				<ComposeBody key={String(composer.rich.value)} composer={composer} attach={(list) => attach(composer, list)} />
-				{composer.attachments.value.length > 0 && <ul class="compose-files" aria-label={t('attachments.label')}>
-					{composer.attachments.value.filter(({ cid }) => cid === null || !composer.rich.value).map((attachment) => <AttachmentRow key={attachment.key} composer={composer} attachment={attachment} />)}
+				{files.length > 0 && <ul class="compose-files" aria-label={t('attachments.label')}>
+					{files.map((attachment) => <AttachmentRow key={attachment.key} composer={composer} attachment={attachment} />)}
 				</ul>}
 				<div role="alert">{error.value && <p class="failure"><Icon name="warning" />{error.value}</p>}</div>
 				<footer class="compose-foot">
 					<button type="button" class="button primary send" title={`${t('compose.send')} (Ctrl+Enter)`} disabled={sending} onClick={() => void send(composer)}>
 						{sending ? <Spinner /> : <Icon name="sent" />}{sending ? t('compose.sending') : t('compose.send')}
 					</button>
-					<IconButton icon="clip" label={t('compose.attach')} onClick={() => files.current!.click()} />
-					<input ref={files} type="file" multiple class="unseen" tabIndex={-1} aria-label={t('compose.attach')} onChange={(event) => {
+					<IconButton icon="clip" label={t('compose.attach')} onClick={() => chooser.current!.click()} />
+					<input ref={chooser} type="file" multiple class="unseen" tabIndex={-1} aria-label={t('compose.attach')} onChange={(event) => {
 						attach(composer, event.currentTarget.files ?? []);
 						event.currentTarget.value = '';
 					}} />

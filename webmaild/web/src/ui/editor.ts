@@ -62,10 +62,13 @@ function outgoing(root: HTMLElement): HTMLElement {
 	return copy;
 }
 
-async function showImages(root: HTMLElement, options: EditorOptions): Promise<void> {
+/** Not a change of the message: the editor is told nothing of it. */
+async function showImages(squire: Squire, root: HTMLElement, options: EditorOptions): Promise<void> {
 	for (const image of root.querySelectorAll<HTMLImageElement>('img[data-src^="cid:"]')) {
 		const url = await options.image(image.getAttribute('data-src')!.slice(4));
-		if (url) image.src = url;
+		if (url) squire.modifyDocument(() => {
+			image.src = url;
+		});
 	}
 }
 
@@ -80,13 +83,15 @@ export function createEditor(root: HTMLElement, options: EditorOptions): Editor 
 	root.setAttribute('aria-label', options.label);
 	squire.setHTML(options.html);
 	squire.moveCursorToStart();
-	void showImages(root, options);
-	let quiet = true;
-	setTimeout(() => {
-		quiet = false;
-	});
+	void showImages(squire, root, options);
+	// Squire also tells of what it does itself: its marks of the selection, images that came. None of that is a change.
+	const content = (): string => root.innerHTML.replace(/\u200b|<input[^>]*>| src="blob:[^"]*"/g, '');
+	let before = content();
 	squire.addEventListener('input', () => {
-		if (!quiet) options.changed();
+		const now = content();
+		if (now === before) return;
+		before = now;
+		options.changed();
 	});
 	const report = (): void => options.formats(new Set(states.filter(([, tag]) => squire.hasFormat(tag)).map(([name]) => name)));
 	squire.addEventListener('pathChange', report);

@@ -110,7 +110,7 @@ function Head() {
 			<div class="list-head selecting">
 				<IconButton icon="close" label={t('list.selectNone')} keys="Esc" onClick={clearSelection} />
 				<span class="list-chosen" role="status">{tn('list.selected', chosen)}</span>
-				{chosen !== n && <button type="button" class="button quiet" onClick={() => void selectAll()}>{t('list.selectAll')}</button>}
+				{chosen !== n && <IconButton icon="all" label={t('list.selectAll')} keys="Ctrl+A" onClick={() => void selectAll()} />}
 				<ActionBar compact />
 			</div>
 		);

@@ -102,7 +102,7 @@ function Images() {
 	return (
 		<p class="banner">
 			<Icon name="image" />
-			<span>{tn('reader.images', n)}</span>
+			<span title={t('reader.images.why')}>{tn('reader.images', n)}</span>
 			<button type="button" class="button" onClick={() => {
 				withImages.value = true;
 			}}>{t('reader.images.show')}</button>

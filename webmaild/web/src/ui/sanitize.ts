@@ -36,13 +36,13 @@ const config: Config = {
 const scratch = document.implementation.createHTMLDocument('').createElement('span');
 
 function safeStyle(text: string): string {
-	scratch.setAttribute('style', text);
+	if (!text) return '';
+	scratch.style.cssText = text;
 	const kept: string[] = [];
 	for (const name of styles) {
 		const value = scratch.style.getPropertyValue(name);
 		if (value && value.length < 200 && !/url\(|var\(|expression|\\/i.test(value)) kept.push(`${name}: ${value}`);
 	}
-	scratch.removeAttribute('style');
 	return kept.join('; ');
 }
 
