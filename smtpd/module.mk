@@ -1,7 +1,22 @@
 # Sources of libsmtpd.a: the mail server's roles, its protocol and its queue.
 smtpd_SRC := \
+	smtpd/proc_queue.c \
+	smtpd/proc_smtp.c \
+	smtpd/queue_attempt.c \
+	smtpd/queue_bounce.c \
+	smtpd/queue_deliver.c \
+	smtpd/queue_drop.c \
+	smtpd/queue_files.c \
+	smtpd/queue_folders.c \
+	smtpd/queue_intake.c \
+	smtpd/queue_relay.c \
+	smtpd/queue_table.c \
+	smtpd/smtp_client.c \
 	smtpd/smtp_cmds.c \
 	smtpd/smtp_data.c \
+	smtpd/smtp_handin.c \
 	smtpd/smtp_parse.c \
 	smtpd/smtp_reply.c \
-	smtpd/smtp_state.c
+	smtpd/smtp_state.c \
+	smtpd/smtpd.c \
+	smtpd/smtpd_conf.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What smtpd.conf holds, and the numbers of smtpd's listeners. */
+/* What smtpd.conf holds, and its options that depend on others. */
 #ifndef SMTPD_SMTPD_CONF_H
 #define SMTPD_SMTPD_CONF_H
 
@@ -14,7 +14,9 @@ struct smtpd_conf {
 #undef OPT
 };
 
-enum smtpd_listener { SMTPD_SMTP, SMTPD_SUBMISSION, SMTPD_LMTP };
+extern const struct conf_table smtpd_conf_table;
+/* What tables cannot check. */
+void smtpd_conf_check(const void *conf, struct buf *errors);
 
 /* The configuration in force; it may be another after a reload, so ask again. */
 static inline const struct smtpd_conf *
@@ -22,5 +24,8 @@ smtpd_conf(const struct proc *proc)
 {
 	return proc->conf;
 }
+
+/* The address that mail to postmaster goes to: the option, or postmaster at the first domain. Belongs to the process for good. */
+const char *smtpd_postmaster(const struct smtpd_conf *conf);
 
 #endif

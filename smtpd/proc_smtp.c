@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The smtp role: speaks SMTP, submission and LMTP with many clients in one loop, in an empty root. It asks auth who is who, and
+ * writes messages into files that the queue has opened; it can open none itself. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/smtp_client.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd.h"
+#include "smtpd/smtpd_msg.h"
+
+/* More than the longest line; a message is taken in pieces of this size. */
+#define INPUT_MAX 65536
+/* LMTP replies once for each of many recipients. */
+#define OUTPUT_MAX (8 << 20)
+/* Replies that are still under way when the daemon stops. */
+#define STOP_SECONDS 2
+
+static void
+set_settings(struct smtp_role *role, const struct proc *proc)
+{
+	const struct smtpd_conf *conf = smtpd_conf(proc);
+
+	role->settings = (struct smtp_settings){
+		.hostname = conf->common.hostname, .postmaster = smtpd_postmaster(conf), .size_max = (uint64_t)conf->message_size_max,
+		.recipients_max = (size_t)conf->recipients_max, .hops_max = (unsigned)conf->hops_max, .errors_max = (unsigned)conf->client_errors_max,
+		.tls = front_has_tls(role->front), .plaintext_login = conf->common.plaintext_login,
+	};
+	role->timeout = (unsigned)conf->client_timeout;
+}
+
+static int
+accept_client(struct front_client *client, void *context)
+{
+	smtp_client_new(context, client);
+	return 0;
+}
+
+static struct span
+refusal(const struct proc_listener *listener, void *context)
+{
+	(void)listener, (void)context;
+	return SPAN("421 4.3.2 Too many connections: try again later\r\n");
+}
+
+static int
+on_queue_message(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct smtp_role *role = proc->state;
+
+	(void)channel;
+	return handins_message(role->handins, msg);
+}
+
+static void
+peer_gone(struct proc *proc, uint8_t peer)
+{
+	struct smtp_role *role = proc->state;
+
+	front_peer_gone(proc, peer);
+	if (peer == ROLE_QUEUE)
+		handins_queue_gone(role->handins);
+}
+
+static void
+reload(struct proc *proc)
+{
+	set_settings(proc->state, proc);
+}
+
+static void
+stopped(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	proc_exit(context, EX_OK);
+}
+
+static void
+empty(struct smtp_role *role)
+{
+	const struct timeval soon = { 0, 100000 }; /* last replies and goodbyes of TLS are under way */
+	struct proc *proc = front_proc(role->front);
+
+	if (role->stopping && event_base_once(proc->base, -1, EV_TIMEOUT, stopped, proc, &soon) < 0)
+		proc_exit(proc, EX_OK);
+}
+
+static void
+stop(struct proc *proc)
+{
+	const struct timeval latest = { STOP_SECONDS, 0 };
+	struct smtp_role *role = proc->state;
+
+	front_stop(role->front);
+	smtp_clients_stop(role);
+	if (role->clients == NULL)
+		empty(role);
+	if (event_base_once(proc->base, -1, EV_TIMEOUT, stopped, proc, &latest) < 0)
+		proc_exit(proc, EX_OK);
+}
+
+int
+proc_smtp(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { FRONT_HANDLERS, { MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message } };
+	const struct smtpd_conf *conf = smtpd_conf(proc);
+	const struct front_limits limits = {
+		.connections_max = (unsigned)conf->connections_max, .connections_per_address_max = (unsigned)conf->connections_per_address_max,
+		.input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .timeout = (unsigned)conf->client_timeout,
+	};
+	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT };
+	static struct smtp_role role = { .empty = empty };
+
+	proc->state = &role;
+	proc->handlers = handlers;
+	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	proc->peer_gone = peer_gone;
+	proc->reload = reload;
+	proc->stop = stop;
+	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);
+	if (role.front == NULL)
+		return EX_CONFIG;
+	role.handins = handins_new(proc, &smtp_client_handin_ops);
+	set_settings(&role, proc);
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	front_start(role.front);
+	return proc_loop(proc);
+}

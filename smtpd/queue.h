@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the queue role: what its parts share. */
+#ifndef SMTPD_QUEUE_H
+#define SMTPD_QUEUE_H
+
+#include "common/drop.h"
+#include "frame/auth_client.h"
+#include "smtpd/queue_files.h"
+#include "smtpd/queue_table.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
+
+struct event;
+
+struct queue {
+	struct auth_client *auth;
+	struct proc *proc;
+	struct queue_files *files;
+	struct queue_table *table;
+	struct intake *intake;
+	struct pickup *pickup;
+	struct deliver_pool *deliver;
+	struct relay_pool *relay;
+	struct event *due;       /* the next attempt */
+	size_t active, active_max;
+	bool stopping;
+};
+
+/* --- queue_intake.c: new messages, from smtp and from inside --- */
+
+struct intake *intake_new(struct queue *queue);
+/* MESSAGE_OPEN, _RCPT, _READY, _COMMIT, _ABORT. 0 or -EBADMSG. */
+int intake_message(struct queue *queue, struct msg *msg);
+/* The smtp role is gone: what it was writing goes. */
+void intake_smtp_gone(struct queue *queue);
+
+/* Makes a complete file (of queue_files_create, with the message behind the envelope) a queued message: with others in one go,
+ * done is called from the loop with 0 or -errno, before the first attempt. The descriptor is taken over. The entry's uid, drop
+ * and due come from the envelope, which is read from the file again. done may be NULL. */
+typedef void (*intake_done)(void *context, const char *id, int result);
+void intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope, intake_done done, void *context);
+
+/* --- proc_queue.c --- */
+
+int64_t queue_now(void); /* seconds since 1970 */
+int64_t queue_now_us(void);
+/* Enters a message that is on stable storage. */
+struct queue_entry *queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held);
+/* Puts an entry back after an attempt, or anew. */
+void queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due);
+/* There is room for another attempt: looks what is due, from the loop. */
+void queue_wake(struct queue *queue);
+/* What happened to a message, by one of the owner's or operator's requests. */
+void queue_control(struct queue *queue, enum drop_action action, struct span name, int64_t uid);
+
+/* --- queue_drop.c: spool/drop --- */
+
+/* Opens and watches the folder: before the jail. NULL after a log line. */
+struct pickup *pickup_new(struct queue *queue);
+/* Takes what lies there, and from there on what comes. */
+void pickup_start(struct queue *queue);
+
+/* --- queue_attempt.c: one try at delivering a message --- */
+
+/* The entry is active until it ends. */
+void attempt_start(struct queue *queue, struct queue_entry *entry);
+
+/* What became of one recipient. */
+struct outcome {
+	enum verdict verdict;
+	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
+	bool remote;         /* another host has it, or refused it */
+	bool dsn;            /* that host takes over delivery status notifications */
+	uint16_t code;
+	char status[VERDICT_STATUS_MAX];
+	char text[VERDICT_TEXT_MAX];
+	char host[VERDICT_HOST_MAX];
+};
+void outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);
+
+/* --- queue_deliver.c: accounts here --- */
+
+struct attempt;
+struct deliver_pool *deliver_pool_new(struct queue *queue);
+/* Delivers to one recipient: attempt_outcome is called later. */
+void deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span account);
+
+/* --- queue_relay.c: other hosts --- */
+
+struct relay_pool *relay_pool_new(struct queue *queue);
+/* Relays to some recipients of one destination: attempt_outcome is called later for each. */
+void relay_submit(struct queue *queue, struct attempt *attempt, struct span destination, const size_t *recipients, size_t count);
+/* Sends what may be sent: when jobs were added, and when the relay role is there. */
+void relay_run(struct queue *queue);
+int relay_message(struct queue *queue, struct msg *msg);
+void relay_gone(struct queue *queue);
+/* True when so many jobs wait for that destination that another would only take room. */
+bool relay_is_crowded(struct queue *queue, struct span destination);
+
+/* --- an attempt as the pools see it --- */
+
+const struct spool_file *attempt_file(const struct attempt *attempt);
+const char *attempt_id(const struct attempt *attempt);
+void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
+
+/* --- queue_bounce.c: telling senders --- */
+
+/* Which recipients the sender is to be told of, and how. */
+struct report {
+	size_t recipient;
+	int action; /* enum dsn_action */
+	const struct outcome *outcome;
+};
+/* Writes a notification into the queue: done is called from the loop. 0, or -errno (done will not be called). */
+int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file, const struct report *reports, size_t count, intake_done done,
+    void *context);
+
+#endif

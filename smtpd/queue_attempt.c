@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One try at delivering a message: who each open recipient is, the jobs for accounts here and other hosts, and when the last has
+ * ended, what that makes of the message.
+ *
+ * Order at the end: the notification to the sender is on stable storage before a recipient is marked as failed, and the file is
+ * removed last. A crash in between repeats a delivery or a notification; it never loses one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/dsn.h"
+#include "smtpd/queue.h"
+#include "smtpd/smtp_parse.h"
+
+/* After a fault of our own: 5 s, 10 s, ... up to retry_min. */
+#define FAULT_SECONDS 5
+/* Where a destination has as many jobs waiting as it can take, the message comes back then. */
+#define CROWDED_SECONDS 20
+
+struct target {
+	struct attempt *attempt;
+	size_t recipient;
+	bool as_postmaster;
+	char *destination; /* of a remote one, until the jobs are made */
+	struct outcome *outcome; /* NULL: not tried, or not known yet */
+};
+
+struct attempt {
+	struct queue *queue;
+	struct queue_entry *entry;
+	struct spool_file file;
+	struct target *targets; /* one for each recipient */
+	size_t lookups, pending;
+	bool crowded;
+	int64_t started;
+	struct report *reports;
+	size_t report_count;
+};
+
+const struct spool_file *
+attempt_file(const struct attempt *attempt)
+{
+	return &attempt->file;
+}
+
+const char *
+attempt_id(const struct attempt *attempt)
+{
+	return attempt->entry->id;
+}
+
+void
+outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text)
+{
+	size_t len = text.len < sizeof(outcome->text) ? text.len : sizeof(outcome->text) - 1;
+
+	*outcome = (struct outcome){ .verdict = verdict };
+	(void)snprintf(outcome->status, sizeof(outcome->status), "%s", status);
+	if (len != 0)
+		memcpy(outcome->text, text.ptr, len);
+}
+
+/* --- the end --- */
+
+static void
+forget(struct attempt *attempt)
+{
+	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
+		free(attempt->targets[i].destination);
+		free(attempt->targets[i].outcome);
+	}
+	free(attempt->targets);
+	free(attempt->reports);
+	spool_close(&attempt->file);
+	free(attempt);
+}
+
+static int64_t
+retry_delay(const struct smtpd_conf *conf, uint32_t attempts)
+{
+	int64_t delay = conf->retry_min;
+	uint8_t random = 0;
+
+	for (uint32_t i = 1; i < attempts && delay < conf->retry_max; i++)
+		delay *= 2;
+	if (delay > conf->retry_max)
+		delay = conf->retry_max;
+	/* A tenth up or down, so that what failed together does not come back together. */
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return delay;
+	return delay + delay * (random - 128) / 1280;
+}
+
+static int64_t
+fault_delay(const struct smtpd_conf *conf, unsigned faults)
+{
+	int64_t delay = FAULT_SECONDS;
+
+	for (unsigned i = 0; i < faults && delay < conf->retry_min; i++)
+		delay *= 2;
+	return delay < conf->retry_min ? delay : conf->retry_min;
+}
+
+/* Puts the entry where it belongs now. */
+static void
+settle(struct attempt *attempt, int64_t due)
+{
+	struct queue *queue = attempt->queue;
+	struct queue_entry *entry = attempt->entry;
+	char id[SPOOL_ID_LEN + 1];
+
+	memcpy(id, entry->id, sizeof(id));
+	queue->active--;
+	if (entry->retry_wanted)
+		due = queue_now();
+	entry->retry_wanted = false;
+	queue_schedule(queue, entry, due);
+	/* Requests that came meanwhile, with the rights they were checked with then. */
+	if (entry->remove_wanted)
+		queue_control(queue, DROP_REMOVE, span_of(id), 0);
+	else if (entry->hold_wanted)
+		queue_control(queue, DROP_HOLD, span_of(id), 0);
+	forget(attempt);
+}
+
+static void
+done(struct attempt *attempt)
+{
+	struct queue *queue = attempt->queue;
+	int r = queue_files_remove(queue->files, attempt->entry->id, false);
+
+	if (r < 0 && r != -ENOENT)
+		log_error("not-removed", log_str("id", attempt->entry->id), log_errno("error", r));
+	log_info("done", log_str("id", attempt->entry->id), log_i64("age", queue_now() - attempt->file.envelope.created));
+	queue_table_remove(queue->table, attempt->entry);
+	queue->active--;
+	forget(attempt);
+	queue_wake(queue);
+}
+
+/* All that is to be told has been told: writes what became of each. */
+static void
+conclude(struct attempt *attempt, bool reported)
+{
+	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
+	struct envelope *envelope = &attempt->file.envelope;
+	bool counted = false, ours = attempt->crowded, open;
+	const struct outcome *last = NULL;
+	int64_t now = queue_now();
+	int r;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct outcome *outcome = attempt->targets[i].outcome;
+		struct envelope_recipient *recipient = &envelope->recipients[i];
+
+		if (envelope_is_open(recipient) && outcome != NULL) {
+			if (outcome->verdict == VERDICT_OK)
+				recipient->status = outcome->remote ? ENVELOPE_RELAYED : ENVELOPE_DELIVERED;
+			else
+				last = outcome;
+			ours |= outcome->ours;
+			counted |= !outcome->ours;
+		}
+	}
+	for (size_t i = 0; i < attempt->report_count && reported; i++) {
+		struct envelope_recipient *recipient = &envelope->recipients[attempt->reports[i].recipient];
+
+		if (attempt->reports[i].action == DSN_FAILED)
+			recipient->status = ENVELOPE_FAILED;
+		else if (attempt->reports[i].action == DSN_DELAYED)
+			recipient->status = ENVELOPE_WARNED;
+	}
+	open = false;
+	for (size_t i = 0; i < envelope->count; i++)
+		open |= envelope_is_open(&envelope->recipients[i]);
+	if (!open) {
+		done(attempt);
+		return;
+	}
+	attempt->entry->faults = ours || !reported ? attempt->entry->faults + 1 : 0;
+	if (counted)
+		envelope->progress.attempts++;
+	if (last != NULL)
+		envelope_set_reason(&envelope->progress, span_of(last->text));
+	envelope->progress.tried = attempt->started;
+	if (attempt->crowded && !counted)
+		envelope->progress.due = now + CROWDED_SECONDS;
+	else if (ours || !reported)
+		envelope->progress.due = now + fault_delay(conf, attempt->entry->faults - 1);
+	else
+		envelope->progress.due = now + retry_delay(conf, envelope->progress.attempts);
+	r = queue_files_update(&attempt->file, envelope->count > 1);
+	if (r < 0)
+		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
+	settle(attempt, envelope->progress.due);
+}
+
+static void
+reported(void *context, const char *id, int result)
+{
+	struct attempt *attempt = context;
+
+	if (result == 0)
+		log_info("notification", log_str("id", attempt->entry->id), log_str("as", id), log_str("to", attempt->file.envelope.sender));
+	conclude(attempt, result == 0);
+}
+
+/* --- what the sender is told --- */
+
+static bool
+wants(const struct envelope_recipient *recipient, uint8_t bit)
+{
+	/* RFC 3461 section 4.1: without NOTIFY failures are told, and delays may be. */
+	return recipient->notify == 0 ? bit != ENVELOPE_SUCCESS : (recipient->notify & bit) != 0;
+}
+
+static void
+report(struct attempt *attempt, size_t recipient, enum dsn_action action, const struct outcome *outcome)
+{
+	attempt->reports[attempt->report_count++] = (struct report){ recipient, (int)action, outcome };
+}
+
+/* What to tell of one recipient; true when it is settled without a word. */
+static void
+judge(struct attempt *attempt, size_t i, bool expired, bool late)
+{
+	struct envelope_recipient *recipient = &attempt->file.envelope.recipients[i];
+	struct outcome *outcome = attempt->targets[i].outcome;
+	bool bounce = attempt->file.envelope.sender[0] == '\0';
+
+	if (outcome->verdict == VERDICT_OK) {
+		if (wants(recipient, ENVELOPE_SUCCESS) && !bounce && !outcome->dsn)
+			report(attempt, i, outcome->remote ? DSN_RELAYED : DSN_DELIVERED, outcome);
+		return;
+	}
+	if (outcome->verdict == VERDICT_TEMPFAIL && expired && !outcome->ours) {
+		outcome->verdict = VERDICT_PERMFAIL;
+		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7"); /* RFC 3463: delivery time expired */
+	}
+	if (outcome->verdict == VERDICT_PERMFAIL) {
+		if (!bounce && wants(recipient, ENVELOPE_FAILURE)) {
+			report(attempt, i, DSN_FAILED, outcome);
+			return;
+		}
+		/* A notification that cannot be delivered is told to nobody (RFC 5321 section 6.1). */
+		log_warning(bounce ? "bounce-undeliverable" : "failed-silently", log_str("id", attempt->entry->id), log_str("to", recipient->address),
+		    log_str("status", outcome->status), log_str("reason", outcome->text));
+		recipient->status = ENVELOPE_FAILED;
+		return;
+	}
+	if (late && recipient->status == ENVELOPE_PENDING && !bounce && wants(recipient, ENVELOPE_DELAY))
+		report(attempt, i, DSN_DELAYED, outcome);
+}
+
+static void
+log_outcome(const struct attempt *attempt, const struct target *target)
+{
+	static const char *const names[] = { [VERDICT_OK] = "delivered", [VERDICT_TEMPFAIL] = "deferred", [VERDICT_PERMFAIL] = "failed" };
+	const struct envelope *envelope = &attempt->file.envelope;
+	const struct outcome *outcome = target->outcome;
+
+	log_info(outcome->verdict == VERDICT_OK && outcome->remote ? "relayed" : names[outcome->verdict], log_str("id", attempt->entry->id),
+	    log_str("from", envelope->sender), log_str("to", envelope->recipients[target->recipient].address), log_str("host", outcome->host),
+	    log_i64("delay", queue_now() - envelope->created), log_str("status", outcome->status), log_u64("code", outcome->code), log_str("text", outcome->text));
+}
+
+static void
+finish(struct attempt *attempt)
+{
+	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
+	const struct envelope *envelope = &attempt->file.envelope;
+	int64_t now = queue_now(), since = envelope->release > envelope->created ? envelope->release : envelope->created;
+	int r;
+
+	attempt->reports = xcalloc(envelope->count, sizeof(*attempt->reports));
+	for (size_t i = 0; i < envelope->count; i++) {
+		if (attempt->targets[i].outcome == NULL)
+			continue;
+		log_outcome(attempt, &attempt->targets[i]);
+		judge(attempt, i, now >= since + conf->queue_lifetime, conf->delay_warning != 0 && now >= since + conf->delay_warning);
+	}
+	if (attempt->report_count == 0) {
+		conclude(attempt, true);
+		return;
+	}
+	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, reported, attempt);
+	if (r < 0) {
+		log_error("notification-not-written", log_str("id", attempt->entry->id), log_errno("error", r));
+		conclude(attempt, false);
+	}
+}
+
+void
+attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
+{
+	struct target *target = &attempt->targets[recipient];
+
+	if (target->outcome == NULL)
+		target->outcome = xmemdup(outcome, sizeof(*outcome));
+	if (--attempt->pending == 0 && attempt->lookups == 0)
+		finish(attempt);
+}
+
+/* --- who is it for? --- */
+
+/* The same destination makes one job; with a smart host all is one destination. */
+static void
+relay_groups(struct attempt *attempt)
+{
+	size_t count = attempt->file.envelope.count, *group = xcalloc(count, sizeof(*group));
+
+	for (size_t i = 0; i < count; i++) {
+		char *destination = attempt->targets[i].destination;
+		size_t members = 0;
+
+		if (destination == NULL)
+			continue;
+		for (size_t j = i; j < count; j++) {
+			struct target *target = &attempt->targets[j];
+
+			if (target->destination != NULL && span_ieq(span_of(target->destination), span_of(destination)))
+				group[members++] = j;
+		}
+		if (relay_is_crowded(attempt->queue, span_of(destination))) {
+			attempt->crowded = true;
+			attempt->pending -= members;
+		} else {
+			relay_submit(attempt->queue, attempt, span_of(destination), group, members);
+		}
+		for (size_t m = members; m-- > 1;) {
+			free(attempt->targets[group[m]].destination);
+			attempt->targets[group[m]].destination = NULL;
+		}
+		free(attempt->targets[i].destination);
+		attempt->targets[i].destination = NULL;
+	}
+	free(group);
+}
+
+static void
+outcome_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status, const char *text, bool ours)
+{
+	struct outcome outcome;
+
+	outcome_set(&outcome, verdict, status, span_of(text));
+	outcome.ours = ours;
+	attempt->targets[recipient].outcome = xmemdup(&outcome, sizeof(outcome));
+	attempt->pending--;
+}
+
+static void
+remote(struct attempt *attempt, struct target *target)
+{
+	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
+	struct span domain = SPAN_NULL;
+
+	(void)smtp_check_mailbox(span_of(attempt->file.envelope.recipients[target->recipient].address), NULL, &domain);
+	if (domain.len == 0)
+		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3", "That is no valid address", false);
+	else
+		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) : span_dup(domain);
+}
+
+static void looked_up(void *context, enum lookup_result result, struct span account);
+
+/* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under way. */
+static bool
+try_postmaster(struct target *target)
+{
+	struct attempt *attempt = target->attempt;
+	struct span local = SPAN_NULL;
+
+	(void)smtp_check_mailbox(span_of(attempt->file.envelope.recipients[target->recipient].address), &local, NULL);
+	if (target->as_postmaster || !span_ieq(local, SPAN("postmaster")))
+		return false;
+	target->as_postmaster = true;
+	(void)auth_lookup(attempt->queue->auth, span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))), looked_up, target);
+	return true;
+}
+
+static void
+looked_up(void *context, enum lookup_result result, struct span account)
+{
+	struct target *target = context;
+	struct attempt *attempt = target->attempt;
+
+	if (result == LOOKUP_UNKNOWN && try_postmaster(target))
+		return;
+	switch (result) {
+	case LOOKUP_LOCAL:
+		deliver_submit(attempt->queue, attempt, target->recipient, account);
+		break;
+	case LOOKUP_NOT_OURS:
+		remote(attempt, target);
+		break;
+	case LOOKUP_UNKNOWN:
+		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1", "There is no such account here", false);
+		break;
+	case LOOKUP_TEMPFAIL:
+		outcome_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0", "Accounts cannot be looked up now", true);
+		break;
+	}
+	if (--attempt->lookups == 0) {
+		relay_groups(attempt);
+		if (attempt->pending == 0)
+			finish(attempt);
+	}
+}
+
+/* --- the beginning --- */
+
+static void
+begin(struct attempt *attempt)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+
+	attempt->targets = xcalloc(envelope->count, sizeof(*attempt->targets));
+	for (size_t i = 0; i < envelope->count; i++) {
+		attempt->targets[i].attempt = attempt;
+		attempt->targets[i].recipient = i;
+		if (envelope_is_open(&envelope->recipients[i]))
+			attempt->lookups++;
+	}
+	attempt->pending = attempt->lookups;
+	if (attempt->lookups == 0) {
+		done(attempt); /* a crash came between the last status and the removal */
+		return;
+	}
+	for (size_t i = 0; i < envelope->count; i++)
+		if (envelope_is_open(&envelope->recipients[i]))
+			(void)auth_lookup(attempt->queue->auth, span_of(envelope->recipients[i].address), looked_up, &attempt->targets[i]);
+}
+
+void
+attempt_start(struct queue *queue, struct queue_entry *entry)
+{
+	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+	int r = queue_files_load(queue->files, entry->id, false, &attempt->file);
+
+	attempt->queue = queue;
+	attempt->entry = entry;
+	attempt->started = queue_now();
+	queue->active++;
+	if (r == 0) {
+		begin(attempt);
+		return;
+	}
+	free(attempt);
+	queue->active--;
+	log_error("unreadable", log_str("id", entry->id), log_errno("error", r));
+	if (r == -EBADMSG)
+		r = queue_files_set_aside(queue->files, entry->id, false);
+	if (r == 0 || r == -ENOENT)
+		queue_table_remove(queue->table, entry);
+	else
+		queue_schedule(queue, entry, queue_now() + FAULT_SECONDS); /* descriptors or memory have run out */
+}

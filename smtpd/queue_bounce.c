@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Delivery status notifications, put into the queue with the null reverse-path so that none is ever answered by another. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/header.h"
+#include "common/xalloc.h"
+#include "smtpd/dsn.h"
+#include "smtpd/queue.h"
+
+/* The message that is sent back whole when RET=FULL asks for it; of longer ones the header alone (RFC 3461 section 6.2 allows it). */
+#define FULL_MAX (1 << 20)
+/* Of a header, so much. */
+#define HEADER_MAX (64 << 10)
+#define NOTIFICATION_MAX (8 << 20)
+
+/* Reads what is to be sent back. The text is for free(3). */
+static char *
+read_original(const struct spool_file *file, bool full, struct span *ret_text)
+{
+	size_t want = file->length < (full ? FULL_MAX : HEADER_MAX) ? (size_t)file->length : (full ? FULL_MAX : HEADER_MAX), at = 0;
+	char *text = xmalloc(want + 1);
+	ptrdiff_t line_end;
+
+	while (at < want) {
+		ssize_t got = pread(file->fd, text + at, want - at, (off_t)(file->offset + at));
+
+		if (got <= 0)
+			break; /* a part of it is better than no notification */
+		at += (size_t)got;
+	}
+	*ret_text = span_make(text, at);
+	if (full)
+		return text;
+	ret_text->len = header_block_size(*ret_text);
+	line_end = span_rchr(*ret_text, '\n');
+	ret_text->len = line_end < 0 ? 0 : (size_t)line_end + 1;
+	return text;
+}
+
+static bool
+has_failure(const struct report *reports, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reports[i].action == DSN_FAILED)
+			return true;
+	return false;
+}
+
+static int
+build(struct queue *queue, const char *id, const struct spool_file *file, const struct report *reports, size_t count, struct buf *out)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	const struct envelope *envelope = &file->envelope;
+	struct dsn_recipient *recipients = xcalloc(count, sizeof(*recipients));
+	int64_t since = envelope->release > envelope->created ? envelope->release : envelope->created;
+	bool full = envelope->ret == ENVELOPE_RET_FULL && has_failure(reports, count) && file->length <= FULL_MAX;
+	uint64_t random[2];
+	char boundary[40], *original;
+	struct dsn dsn;
+	int r;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	(void)snprintf(boundary, sizeof(boundary), "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+	for (size_t i = 0; i < count; i++) {
+		const struct envelope_recipient *recipient = &envelope->recipients[reports[i].recipient];
+		const struct outcome *outcome = reports[i].outcome;
+
+		recipients[i] = (struct dsn_recipient){
+			.action = (enum dsn_action)reports[i].action, .address = span_of(recipient->address), .orcpt = span_of(recipient->orcpt),
+			.status = span_of(outcome->status), .code = outcome->code, .text = span_of(outcome->text),
+			.remote = outcome->remote ? span_of(outcome->host) : SPAN_NULL,
+		};
+	}
+	dsn = (struct dsn){
+		.hostname = span_of(conf->common.hostname), .sender = span_of(envelope->sender), .envid = span_of(envelope->envid), .queue_id = span_of(id),
+		.arrived = envelope->created, .now = queue_now(), .gives_up = since + conf->queue_lifetime, .smtputf8 = envelope->smtputf8, .full = full,
+		.recipients = recipients, .count = count, .boundary = span_of(boundary),
+	};
+	original = read_original(file, full, &dsn.original);
+	r = dsn_build(&dsn, out);
+	free(original);
+	free(recipients);
+	return r;
+}
+
+static int
+write_all(int fd, struct span bytes)
+{
+	while (bytes.len != 0) {
+		ssize_t put = write(fd, bytes.ptr, bytes.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		bytes = span_skip(bytes, (size_t)put);
+	}
+	return 0;
+}
+
+int
+bounce_submit(struct queue *queue, const char *about, const struct spool_file *file, const struct report *reports, size_t count, intake_done done,
+    void *context)
+{
+	struct buf text = BUF_INIT(NOTIFICATION_MAX);
+	char id[SPOOL_ID_LEN + 1];
+	struct envelope envelope;
+	int fd = -1, r;
+
+	envelope_init(&envelope, SPAN_NULL, queue_now());
+	envelope.smtputf8 = file->envelope.smtputf8;
+	envelope.body = ENVELOPE_8BITMIME;
+	r = envelope_add(&envelope, span_of(file->envelope.sender), SPAN_NULL, ENVELOPE_NEVER);
+	if (r == 0)
+		r = build(queue, about, file, reports, count, &text);
+	if (r == 0) {
+		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
+		r = fd < 0 ? fd : write_all(fd, buf_get(&text));
+	}
+	if (r == 0) {
+		intake_commit(queue, id, fd, &envelope, done, context);
+	} else if (fd >= 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+	}
+	envelope_free(&envelope);
+	buf_free(&text);
+	return r;
+}

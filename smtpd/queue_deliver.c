@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Deliver processes: one for each account that has mail waiting, at most deliver_concurrency at once, kept for a while after the
+ * last message because the next is often near. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+/* Messages given to one process before it has answered for the first. */
+#define WINDOW 8
+#define IDLE_SECONDS 5
+/* A job whose process ended is given to another once. */
+#define TRIES_MAX 2
+/* The process is taken to hang when it has not answered for so long. */
+#define ANSWER_SECONDS 120
+
+struct job {
+	struct job *next;
+	struct attempt *attempt;
+	size_t recipient;
+	uint32_t id;
+	unsigned tries;
+};
+
+struct account {
+	struct account *next;       /* of all */
+	struct deliver_pool *pool;
+	char *address;
+	struct msg_channel *channel; /* NULL: asked for, or waiting for its turn */
+	bool started;                /* counts among those at once */
+	struct job *first, **last;   /* waiting */
+	struct job *given, **given_last; /* to the process, in order */
+	size_t given_count;
+	bool suspect;                /* the last process ended early: one message at a time, so that only the cause suffers */
+	struct event *timer;         /* idle, or no answer */
+};
+
+struct deliver_pool {
+	struct queue *queue;
+	struct account *accounts;
+	size_t started;
+	uint32_t last_id;
+};
+
+static void start_waiting(struct deliver_pool *pool);
+static void feed(struct account *account);
+
+static void
+end_job(struct job *job, const struct outcome *outcome)
+{
+	struct attempt *attempt = job->attempt;
+	size_t recipient = job->recipient;
+
+	free(job);
+	attempt_outcome(attempt, recipient, outcome);
+}
+
+static void
+forget(struct account *account)
+{
+	struct account **at = &account->pool->accounts;
+
+	while (*at != account)
+		at = &(*at)->next;
+	*at = account->next;
+	if (account->started)
+		account->pool->started--;
+	(void)msg_channel_free(account->channel);
+	event_free(account->timer);
+	free(account->address);
+	free(account);
+}
+
+static void
+set_timer(struct account *account, unsigned seconds)
+{
+	const struct timeval time = { seconds, 0 };
+
+	(void)event_add(account->timer, &time);
+}
+
+/* The process is gone or could not be had. What it was given goes to the next one, once. */
+static void
+lost(struct account *account, const char *text)
+{
+	struct job *again = account->given, *failed = NULL, **failed_last = &failed;
+	struct outcome outcome;
+
+	account->channel = msg_channel_free(account->channel);
+	if (account->started)
+		account->pool->started--;
+	account->started = false;
+	account->suspect = true;
+	/* In their order, before those that wait. */
+	*account->given_last = account->first;
+	if (account->first == NULL)
+		account->last = account->given_last;
+	account->first = again;
+	account->given = NULL;
+	account->given_last = &account->given;
+	account->given_count = 0;
+	if (account->first == NULL)
+		account->last = &account->first;
+	for (struct job **at = &account->first; *at != NULL;)
+		if ((*at)->tries >= TRIES_MAX) {
+			struct job *job = *at;
+
+			*at = job->next;
+			job->next = NULL;
+			*failed_last = job;
+			failed_last = &job->next;
+		} else {
+			at = &(*at)->next;
+		}
+	account->last = &account->first;
+	while (*account->last != NULL)
+		account->last = &(*account->last)->next;
+	outcome_set(&outcome, VERDICT_TEMPFAIL, "4.3.0", span_of(text));
+	outcome.ours = true;
+	if (account->first == NULL)
+		forget(account);
+	while (failed != NULL) {
+		struct job *job = failed;
+
+		failed = job->next;
+		end_job(job, &outcome);
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct account *account = context;
+	struct deliver_pool *pool = account->pool;
+
+	(void)fd, (void)what;
+	if (account->given_count != 0) {
+		log_error("deliver-silent", log_str("account", account->address), log_u64("seconds", ANSWER_SECONDS));
+		lost(account, "The account's process does not answer");
+	} else if (account->first == NULL) {
+		forget(account);
+	} else if (account->channel != NULL) {
+		feed(account);
+	}
+	start_waiting(pool);
+}
+
+static int
+on_message(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct account *account = context;
+	struct msg_reader body = msg_read(msg);
+	uint8_t verdict = msg_get_u8(&body);
+	struct span status = msg_get_span(&body), text = msg_get_span(&body);
+	struct job **at = &account->given, *job;
+	char word[VERDICT_STATUS_MAX];
+	struct outcome outcome;
+
+	(void)channel;
+	while (*at != NULL && (*at)->id != msg->id)
+		at = &(*at)->next;
+	if (msg->type != MSG_DELIVERED || !msg_done(&body) || verdict > VERDICT_PERMFAIL || *at == NULL || status.len >= sizeof(word))
+		return -EBADMSG;
+	job = *at;
+	*at = job->next;
+	account->given_last = &account->given;
+	while (*account->given_last != NULL)
+		account->given_last = &(*account->given_last)->next;
+	account->given_count--;
+	account->suspect = false;
+	memcpy(word, status.ptr != NULL ? status.ptr : "", status.len);
+	word[status.len] = '\0';
+	outcome_set(&outcome, (enum verdict)verdict, word, text);
+	(void)snprintf(outcome.host, sizeof(outcome.host), "%s", account->address);
+	feed(account);
+	end_job(job, &outcome);
+	start_waiting(account->pool);
+	return 0;
+}
+
+static void
+on_closed(struct msg_channel *channel, int error, void *context)
+{
+	struct account *account = context;
+	struct deliver_pool *pool = account->pool;
+
+	(void)channel;
+	if (error != 0 || account->given_count != 0)
+		log_warning("deliver-ended", log_str("account", account->address), log_u64("unanswered", account->given_count), log_errno("error", error));
+	lost(account, "The account's process has ended");
+	start_waiting(pool);
+}
+
+/* Gives jobs to the process while its window has room. */
+static void
+feed(struct account *account)
+{
+	struct deliver_pool *pool = account->pool;
+
+	while (account->first != NULL && account->given_count < (account->suspect ? 1 : WINDOW) && account->channel != NULL) {
+		struct job *job = account->first;
+		const struct spool_file *file = attempt_file(job->attempt);
+		int fd = queue_files_reopen(pool->queue->files, attempt_id(job->attempt));
+		struct msg_writer body;
+
+		if (fd < 0) {
+			log_error("not-reopened", log_str("id", attempt_id(job->attempt)), log_errno("error", fd));
+			break; /* descriptors have run out: the next answer brings another try, or the timer ends the wait */
+		}
+		account->first = job->next;
+		if (account->first == NULL)
+			account->last = &account->first;
+		job->next = NULL;
+		job->tries++;
+		*account->given_last = job;
+		account->given_last = &job->next;
+		account->given_count++;
+		msg_writer_init(&body);
+		msg_put_u64(&body, file->offset);
+		msg_put_u64(&body, file->length);
+		msg_put_span(&body, span_of(attempt_id(job->attempt)));
+		msg_put_span(&body, span_of(file->envelope.recipients[job->recipient].address));
+		msg_put_span(&body, span_of(file->envelope.sender));
+		if (++pool->last_id == 0)
+			pool->last_id = 1;
+		job->id = pool->last_id;
+		/* Should it fail, the channel's end is told. */
+		(void)msg_send(account->channel, MSG_DELIVER, job->id, &body, fd);
+	}
+	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : IDLE_SECONDS);
+}
+
+static void
+have_worker(void *context, struct msg_channel *worker)
+{
+	struct account *account = context;
+	struct deliver_pool *pool = account->pool;
+
+	if (worker == NULL) {
+		/* Each job has had a try, or it would be asked for ever. */
+		for (struct job *job = account->first; job != NULL; job = job->next)
+			job->tries = TRIES_MAX;
+		lost(account, "The account's process could not be started");
+		start_waiting(pool);
+		return;
+	}
+	account->channel = worker;
+	msg_channel_start(worker, pool->queue->proc->base, on_message, on_closed, account);
+	feed(account);
+}
+
+/* Ends a process that idles, for somebody who waits. */
+static bool
+end_idle(struct deliver_pool *pool)
+{
+	for (struct account *account = pool->accounts; account != NULL; account = account->next)
+		if (account->channel != NULL && account->given_count == 0 && account->first == NULL) {
+			forget(account);
+			return true;
+		}
+	return false;
+}
+
+static void
+start_waiting(struct deliver_pool *pool)
+{
+	size_t max = (size_t)smtpd_conf(pool->queue->proc)->deliver_concurrency;
+
+	for (struct account *account = pool->accounts; account != NULL; account = account->next) {
+		if (account->started || account->first == NULL)
+			continue;
+		if (pool->started >= max && !end_idle(pool))
+			return;
+		account->started = true;
+		pool->started++;
+		(void)auth_worker_by_address(pool->queue->auth, span_of(account->address), have_worker, account);
+	}
+}
+
+void
+deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span address)
+{
+	struct deliver_pool *pool = queue->deliver;
+	struct account **at = &pool->accounts, *account;
+	struct job *job = xcalloc(1, sizeof(*job));
+
+	while (*at != NULL && !span_eq(span_of((*at)->address), address))
+		at = &(*at)->next;
+	account = *at;
+	if (account == NULL) {
+		/* At the end: whoever waits longer comes first. */
+		account = *at = xcalloc(1, sizeof(*account));
+		account->pool = pool;
+		account->address = span_dup(address);
+		account->last = &account->first;
+		account->given_last = &account->given;
+		account->timer = event_new(queue->proc->base, -1, 0, on_timer, account);
+		if (account->timer == NULL)
+			abort();
+	}
+	job->attempt = attempt;
+	job->recipient = recipient;
+	*account->last = job;
+	account->last = &job->next;
+	if (account->channel != NULL)
+		feed(account);
+	else
+		start_waiting(pool);
+}
+
+struct deliver_pool *
+deliver_pool_new(struct queue *queue)
+{
+	struct deliver_pool *pool = xcalloc(1, sizeof(*pool));
+
+	pool->queue = queue;
+	return pool;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* spool/drop: mail and requests from programs of this host. Anybody may put files there, so each is opened without following links,
+ * believed in nothing but its owner, checked while it is copied into the queue, and removed only once the copy is safe. */
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/date.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+/* Files taken in one turn of the loop. */
+#define TURN_MAX 64
+#define CHUNK 65536
+/* A writer that has not finished by then has died. */
+#define TEMPORARY_SECONDS (36 * 3600)
+#define SWEEP_SECONDS 3600
+
+/* A file that has been copied and whose copy waits to be synced. */
+struct taken {
+	struct taken *next, **at;
+	struct queue *queue;
+	char name[DROP_NAME_MAX];
+	int64_t uid;
+	char *from, *to;
+	size_t recipients;
+};
+
+struct pickup {
+	int folder, watch;
+	struct event *noticed, *rescan, *sweep;
+	struct taken *taken;
+};
+
+static void
+remove_name(const struct pickup *pickup, const char *name)
+{
+	if (unlinkat(pickup->folder, name, 0) < 0 && errno != ENOENT)
+		log_error("drop-not-removed", log_str("file", name), log_errno("error", errno));
+}
+
+static void
+set_aside(struct queue *queue, const char *name, int64_t uid, const char *why)
+{
+	char path[SPOOL_PATH_MAX];
+
+	log_error("drop-corrupt", log_str("file", name), log_i64("uid", uid), log_str("reason", why));
+	spool_path(SPOOL_CORRUPT, name, path);
+	if (renameat(queue->pickup->folder, name, queue_files_folder(queue->files), path) < 0)
+		remove_name(queue->pickup, name);
+}
+
+/* --- messages --- */
+
+/* Lines end with CRLF, and there is no NUL: what every reader of the queue's files relies on. after_cr carries over chunks. */
+static bool
+is_clean(struct span bytes, bool *after_cr)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		char c = bytes.ptr[i];
+
+		if (c == '\0' || *after_cr != (c == '\n'))
+			return false;
+		*after_cr = c == '\r';
+	}
+	return true;
+}
+
+/* 0, -EBADMSG, or -errno of writing. */
+static int
+copy_message(const struct spool_file *file, int to)
+{
+	char *chunk = xmalloc(CHUNK);
+	uint64_t at = 0;
+	bool after_cr = false, line_open = false;
+	int r = 0;
+
+	while (r == 0 && at < file->length) {
+		size_t want = file->length - at < CHUNK ? (size_t)(file->length - at) : CHUNK;
+		ssize_t got = pread(file->fd, chunk, want, (off_t)(file->offset + at)), put;
+
+		if (got <= 0) {
+			r = got < 0 ? -errno : -EBADMSG;
+		} else if (!is_clean(span_make(chunk, (size_t)got), &after_cr)) {
+			r = -EBADMSG;
+		} else {
+			put = write(to, chunk, (size_t)got);
+			r = put == got ? 0 : put < 0 ? -errno : -ENOSPC;
+			at += (uint64_t)got;
+			line_open = chunk[got - 1] != '\n';
+		}
+	}
+	free(chunk);
+	return r == 0 && line_open ? -EBADMSG : r;
+}
+
+static int
+write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
+{
+	struct buf text = BUF_INIT(1024);
+	char date[DATE_SIZE];
+	int r;
+
+	(void)date_format((struct date){ .utc = queue_now() }, date);
+	(void)buf_fmt(&text, "Received: by %s (Fourpost, from uid %lld)\r\n\tid %s; %s\r\n", queue->proc->common->hostname, (long long)uid, id, date);
+	r = write(fd, text.data, text.len) == (ssize_t)text.len ? 0 : -EIO;
+	buf_free(&text);
+	return r;
+}
+
+static bool
+is_taken(const struct pickup *pickup, const char *name)
+{
+	for (const struct taken *taken = pickup->taken; taken != NULL; taken = taken->next)
+		if (strcmp(taken->name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+taken(void *context, const char *id, int result)
+{
+	struct taken *drop = context;
+
+	if (result == 0) {
+		log_info("received", log_str("id", id), log_i64("uid", drop->uid), log_str("from", drop->from), log_str("to", drop->to),
+		    log_u64("recipients", drop->recipients), log_str("drop", drop->name));
+		remove_name(drop->queue->pickup, drop->name);
+	} else {
+		/* It stays and is tried again. */
+		const struct timeval later = { 30, 0 };
+
+		(void)event_add(drop->queue->pickup->rescan, &later);
+	}
+	*drop->at = drop->next;
+	if (drop->next != NULL)
+		drop->next->at = drop->at;
+	free(drop->from);
+	free(drop->to);
+	free(drop);
+}
+
+static void
+prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
+{
+	int64_t now = queue_now();
+
+	/* Only what its owner may say is kept. */
+	envelope->created = now;
+	envelope->uid = uid;
+	envelope->has_progress = false;
+	envelope->progress = (struct envelope_progress){ .due = 0 };
+	free(envelope->client);
+	free(envelope->account);
+	free(envelope->drop);
+	envelope->client = envelope->account = NULL;
+	envelope->drop = xstrdup(name);
+	for (size_t i = 0; i < envelope->count; i++)
+		envelope->recipients[i].status = ENVELOPE_PENDING;
+}
+
+/* 0, -EBADMSG, or -errno: try again. */
+static int
+queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64_t uid)
+{
+	struct envelope *envelope = &file->envelope;
+	char id[SPOOL_ID_LEN + 1];
+	struct taken *context;
+	int fd, r;
+
+	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max || envelope->count > (size_t)smtpd_conf(queue->proc)->recipients_max)
+		return -EBADMSG;
+	prepare_envelope(envelope, name, uid);
+	fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
+	if (fd < 0)
+		return fd;
+	r = write_trace(queue, fd, uid, id);
+	if (r == 0)
+		r = copy_message(file, fd);
+	if (r < 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+		return r;
+	}
+	context = xcalloc(1, sizeof(*context));
+	context->next = queue->pickup->taken;
+	if (context->next != NULL)
+		context->next->at = &context->next;
+	context->at = &queue->pickup->taken;
+	queue->pickup->taken = context;
+	context->queue = queue;
+	memcpy(context->name, name, strlen(name) + 1);
+	context->uid = uid;
+	context->from = xstrdup(envelope->sender);
+	context->to = xstrdup(envelope->recipients[0].address);
+	context->recipients = envelope->count;
+	intake_commit(queue, id, fd, envelope, taken, context);
+	return 0;
+}
+
+/* --- requests --- */
+
+static int
+obey(struct queue *queue, int fd, int64_t uid)
+{
+	char text[DROP_CONTROL_MAX + 1];
+	ssize_t got = pread(fd, text, sizeof(text), 0);
+	enum drop_action action;
+	struct span id;
+
+	if (got < 0 || drop_control_decode(span_make(text, (size_t)got), &action, &id) < 0)
+		return -EBADMSG;
+	queue_control(queue, action, id, uid);
+	return 0;
+}
+
+/* --- files --- */
+
+/* Opens it and checks what it is. A descriptor, or -errno after it has been dealt with. */
+static int
+open_drop(struct queue *queue, const char *name, struct stat *ret_st)
+{
+	_cleanup_(closep) int fd = openat(queue->pickup->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT; /* done before this notice came */
+	if (fd < 0 && errno != ELOOP && errno != EACCES)
+		return -errno; /* descriptors or memory have run out: it stays */
+	if (fd < 0 || fstat(fd, ret_st) < 0) {
+		log_error("drop-refused", log_str("file", name), log_errno("error", errno));
+		remove_name(queue->pickup, name);
+		return -EBADMSG;
+	}
+	/* A second name would be somebody else's file, linked here. */
+	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1) {
+		log_error("drop-refused", log_str("file", name), log_i64("uid", ret_st->st_uid), log_str("reason", "no regular file of one name"));
+		remove_name(queue->pickup, name);
+		return -EBADMSG;
+	}
+	return TAKE_FD(fd);
+}
+
+static void
+take_file(struct queue *queue, const char *name)
+{
+	struct spool_file file = { .fd = -1 };
+	struct stat st = { .st_uid = 0 };
+	int fd, r;
+
+	if (drop_kind(name) == DROP_IS_TEMPORARY || is_taken(queue->pickup, name))
+		return;
+	/* Queued before a crash came between that and the removal. */
+	if (queue_table_find(queue->table, span_of(name)) != NULL) {
+		remove_name(queue->pickup, name);
+		return;
+	}
+	fd = open_drop(queue, name, &st);
+	if (fd < 0) {
+		r = fd;
+	} else if (drop_kind(name) == DROP_IS_CONTROL) {
+		r = obey(queue, fd, st.st_uid);
+		(void)close(fd);
+		remove_name(queue->pickup, name);
+		if (r < 0)
+			log_warning("request-not-understood", log_str("file", name), log_i64("uid", st.st_uid));
+		return;
+	} else if (drop_kind(name) == DROP_IS_OTHER) {
+		(void)close(fd);
+		set_aside(queue, name, st.st_uid, "its name is no name of a dropped file");
+		return;
+	} else {
+		r = spool_read(fd, &file);
+		if (r == 0)
+			r = queue_drop(queue, name, &file, st.st_uid);
+		if (file.fd >= 0)
+			spool_close(&file);
+		else
+			(void)close(fd);
+		if (r == -EBADMSG)
+			set_aside(queue, name, st.st_uid, "no envelope, too big, or a message with other line ends than CRLF");
+	}
+	if (r < 0 && r != -EBADMSG && r != -ENOENT) {
+		const struct timeval later = { 30, 0 };
+
+		log_error("drop-waits", log_str("file", name), log_i64("uid", st.st_uid), log_errno("error", r));
+		(void)event_add(queue->pickup->rescan, &later);
+	}
+}
+
+/* --- noticing --- */
+
+static void
+on_rescan(evutil_socket_t fd, short what, void *context)
+{
+	struct queue *queue = context;
+	int copy = openat(queue->pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+	unsigned turn = 0;
+
+	(void)fd, (void)what;
+	if (dir == NULL) {
+		log_error("drop-unreadable", log_errno("error", errno));
+		if (copy >= 0)
+			(void)close(copy);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL && turn < TURN_MAX)
+		if (entry->d_name[0] != '.' && drop_kind(entry->d_name) != DROP_IS_TEMPORARY) {
+			take_file(queue, entry->d_name);
+			turn++;
+		}
+	(void)closedir(dir);
+	if (turn >= TURN_MAX) {
+		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */
+
+		(void)event_add(queue->pickup->rescan, &soon);
+	}
+}
+
+static void
+on_noticed(evutil_socket_t fd, short what, void *context)
+{
+	struct queue *queue = context;
+	_Alignas(struct inotify_event) char bytes[8192];
+	ssize_t got = read(fd, bytes, sizeof(bytes));
+
+	(void)what;
+	for (ssize_t at = 0; at < got;) {
+		const struct inotify_event *event = (const void *)(bytes + at);
+
+		if ((event->mask & IN_Q_OVERFLOW) != 0)
+			event_active(queue->pickup->rescan, EV_TIMEOUT, 0);
+		else if (event->len != 0)
+			take_file(queue, event->name);
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+}
+
+static void
+on_sweep(evutil_socket_t fd, short what, void *context)
+{
+	const struct timeval again = { SWEEP_SECONDS, 0 };
+	struct queue *queue = context;
+	int copy = openat(queue->pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+
+	(void)fd, (void)what;
+	(void)event_add(queue->pickup->sweep, &again);
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (drop_kind(entry->d_name) == DROP_IS_TEMPORARY && fstatat(copy, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < queue_now() - TEMPORARY_SECONDS) {
+			log_warning("drop-abandoned", log_str("file", entry->d_name), log_i64("uid", st.st_uid));
+			remove_name(queue->pickup, entry->d_name);
+		}
+	}
+	(void)closedir(dir);
+}
+
+struct pickup *
+pickup_new(struct queue *queue)
+{
+	struct pickup *pickup = xcalloc(1, sizeof(*pickup));
+	_cleanup_(freep) char *path = xasprintf("%s/drop", queue->proc->common->spool_dir);
+
+	pickup->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	pickup->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (pickup->folder < 0 || pickup->watch < 0 || inotify_add_watch(pickup->watch, path, IN_MOVED_TO | IN_ONLYDIR) < 0) {
+		log_error("drop-unusable", log_str("folder", path), log_errno("error", errno));
+		free(pickup);
+		return NULL;
+	}
+	pickup->noticed = event_new(queue->proc->base, pickup->watch, EV_READ | EV_PERSIST, on_noticed, queue);
+	pickup->rescan = event_new(queue->proc->base, -1, 0, on_rescan, queue);
+	pickup->sweep = event_new(queue->proc->base, -1, 0, on_sweep, queue);
+	if (pickup->noticed == NULL || pickup->rescan == NULL || pickup->sweep == NULL)
+		abort();
+	return pickup;
+}
+
+void
+pickup_start(struct queue *queue)
+{
+	(void)event_add(queue->pickup->noticed, NULL);
+	event_active(queue->pickup->rescan, EV_TIMEOUT, 0);
+	event_active(queue->pickup->sweep, EV_TIMEOUT, 0);
+}

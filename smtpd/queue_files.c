@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The files of the spool. Order of a new message: write, sync the file, rename, sync the folder; only then is it promised. */
+#include "smtpd/queue_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+
+struct queue_files {
+	int spool, hold;
+	int folders[SPOOL_FOLDERS]; /* queue/XX, opened when first synced; -1 */
+	uint64_t last_us;
+};
+
+static int
+open_folder(int parent, const char *path)
+{
+	int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int
+queue_files_open(const char *spool_dir, struct queue_files **ret_files)
+{
+	struct queue_files *files = xcalloc(1, sizeof(*files));
+	int r = open_folder(AT_FDCWD, spool_dir);
+
+	for (size_t i = 0; i < SPOOL_FOLDERS; i++)
+		files->folders[i] = -1;
+	files->hold = -1;
+	files->spool = r;
+	if (r >= 0)
+		r = files->hold = open_folder(files->spool, "hold");
+	if (r < 0) {
+		(void)queue_files_close(files);
+		return r;
+	}
+	*ret_files = files;
+	return 0;
+}
+
+struct queue_files *
+queue_files_close(struct queue_files *files)
+{
+	for (size_t i = 0; i < SPOOL_FOLDERS; i++)
+		closep(&files->folders[i]);
+	closep(&files->hold);
+	closep(&files->spool);
+	free(files);
+	return NULL;
+}
+
+int
+queue_files_folder(const struct queue_files *files)
+{
+	return files->spool;
+}
+
+static unsigned
+folder_of(const char *id)
+{
+	return (unsigned)(ascii_hex(id[7]) << 4 | ascii_hex(id[8]));
+}
+
+static int
+sync_folder(struct queue_files *files, unsigned number)
+{
+	int *fd = &files->folders[number];
+
+	if (*fd < 0) {
+		char path[16];
+
+		(void)snprintf(path, sizeof(path), "queue/%02X", number & 0xff);
+		*fd = open_folder(files->spool, path);
+		if (*fd < 0)
+			return *fd;
+	}
+	return fsync(*fd) == 0 ? 0 : -errno;
+}
+
+static int
+write_all(int fd, struct span bytes)
+{
+	while (bytes.len != 0) {
+		ssize_t put = write(fd, bytes.ptr, bytes.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		bytes = span_skip(bytes, (size_t)put);
+	}
+	return 0;
+}
+
+/* --- a new message --- */
+
+static int
+create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+{
+	char path[SPOOL_PATH_MAX];
+	int fd;
+
+	/* A clock that stands still or goes back repeats no id of this run; one of an earlier run is met as an existing file. */
+	if ((uint64_t)now_us <= files->last_us)
+		now_us = (int64_t)files->last_us + 1;
+	for (unsigned number = 0; number < 256; number++) {
+		spool_id_make((uint64_t)now_us, (uint8_t)number, ret_id);
+		spool_path(SPOOL_QUEUE, ret_id, path);
+		if (faccessat(files->spool, path, F_OK, 0) == 0)
+			continue;
+		spool_path(SPOOL_HOLD, ret_id, path);
+		if (faccessat(files->spool, path, F_OK, 0) == 0)
+			continue;
+		spool_path(SPOOL_QUEUE_TMP, ret_id, path);
+		fd = openat(files->spool, path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			files->last_us = (uint64_t)now_us;
+			return fd;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+int
+queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+{
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	int r, fd = -1;
+
+	envelope->has_progress = true;
+	r = envelope_encode(envelope, &text);
+	if (r == 0) {
+		fd = create_tmp(files, now_us, ret_id);
+		r = fd < 0 ? fd : write_all(fd, buf_get(&text));
+	}
+	buf_free(&text);
+	if (r < 0 && fd >= 0) {
+		(void)close(fd);
+		queue_files_discard(files, ret_id);
+	}
+	return r < 0 ? r : fd;
+}
+
+void
+queue_files_discard(struct queue_files *files, const char *id)
+{
+	char path[SPOOL_PATH_MAX];
+
+	/* Should it stay, the next start removes it. */
+	spool_path(SPOOL_QUEUE_TMP, id, path);
+	(void)unlinkat(files->spool, path, 0);
+}
+
+static void
+sync_and_rename(struct queue_files *files, struct queue_commit *commit)
+{
+	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
+
+	spool_path(SPOOL_QUEUE_TMP, commit->id, from);
+	spool_path(SPOOL_QUEUE, commit->id, to);
+	/* After a sync that failed the kernel may have dropped the bytes: never tried again and believed. */
+	commit->result = fdatasync(commit->fd) == 0 ? 0 : -errno;
+	if (commit->result == 0 && renameat(files->spool, from, files->spool, to) < 0)
+		commit->result = -errno;
+	if (commit->result < 0)
+		queue_files_discard(files, commit->id);
+	(void)close(commit->fd);
+	commit->fd = -1;
+}
+
+void
+queue_files_commit(struct queue_files *files, struct queue_commit *const *commits, size_t count)
+{
+	int8_t synced[SPOOL_FOLDERS] = { 0 };
+	int errors[SPOOL_FOLDERS];
+
+	/* Writing starts for all before the first is waited for. */
+	for (size_t i = 0; i < count && count > 1; i++)
+		(void)sync_file_range(commits[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	for (size_t i = 0; i < count; i++)
+		sync_and_rename(files, commits[i]);
+	for (size_t i = 0; i < count; i++) {
+		unsigned folder = folder_of(commits[i]->id);
+
+		if (commits[i]->result < 0)
+			continue;
+		if (synced[folder] == 0) {
+			errors[folder] = sync_folder(files, folder);
+			synced[folder] = 1;
+		}
+		commits[i]->result = errors[folder];
+		if (errors[folder] < 0)
+			(void)queue_files_remove(files, commits[i]->id, false);
+	}
+}
+
+/* --- a message that is there --- */
+
+static void
+path_of(const char *id, bool held, char path[SPOOL_PATH_MAX])
+{
+	spool_path(held ? SPOOL_HOLD : SPOOL_QUEUE, id, path);
+}
+
+int
+queue_files_load(struct queue_files *files, const char *id, bool held, struct spool_file *ret_file)
+{
+	char path[SPOOL_PATH_MAX];
+
+	path_of(id, held, path);
+	return spool_open(files->spool, path, O_RDWR, ret_file);
+}
+
+int
+queue_files_reopen(struct queue_files *files, const char *id)
+{
+	char path[SPOOL_PATH_MAX];
+	int fd;
+
+	path_of(id, false, path);
+	fd = openat(files->spool, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int
+queue_files_update(const struct spool_file *file, bool sync)
+{
+	const struct envelope *envelope = &file->envelope;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct envelope_recipient *recipient = &envelope->recipients[i];
+
+		if (pwrite(file->fd, &recipient->status, 1, (off_t)recipient->status_at) != 1)
+			return -errno;
+	}
+	if (envelope->has_progress) {
+		char text[ENVELOPE_PROGRESS_LEN];
+
+		envelope_encode_progress(&envelope->progress, text);
+		if (pwrite(file->fd, text, sizeof(text), (off_t)envelope->progress_at) != (ssize_t)sizeof(text))
+			return -errno;
+	}
+	return sync && fdatasync(file->fd) < 0 ? -errno : 0;
+}
+
+int
+queue_files_remove(struct queue_files *files, const char *id, bool held)
+{
+	char path[SPOOL_PATH_MAX];
+
+	path_of(id, held, path);
+	return unlinkat(files->spool, path, 0) == 0 ? 0 : -errno;
+}
+
+/* rename(2) is one step, so the message is never in both places or in none. */
+static int
+move(struct queue_files *files, const char *id, bool to_hold)
+{
+	char queue[SPOOL_PATH_MAX], hold[SPOOL_PATH_MAX];
+	int r;
+
+	spool_path(SPOOL_QUEUE, id, queue);
+	spool_path(SPOOL_HOLD, id, hold);
+	if (renameat(files->spool, to_hold ? queue : hold, files->spool, to_hold ? hold : queue) < 0)
+		return -errno;
+	r = fsync(files->hold) == 0 ? 0 : -errno;
+	return r == 0 ? sync_folder(files, folder_of(id)) : r;
+}
+
+int
+queue_files_hold(struct queue_files *files, const char *id)
+{
+	return move(files, id, true);
+}
+
+int
+queue_files_release(struct queue_files *files, const char *id)
+{
+	return move(files, id, false);
+}
+
+int
+queue_files_set_aside(struct queue_files *files, const char *id, bool held)
+{
+	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
+
+	path_of(id, held, from);
+	spool_path(SPOOL_CORRUPT, id, to);
+	return renameat(files->spool, from, files->spool, to) == 0 ? 0 : -errno;
+}
+
+/* --- starting --- */
+
+static void
+found_one(struct queue_files *files, const char *id, bool held, queue_found found, void *context)
+{
+	struct spool_file file;
+	int r = queue_files_load(files, id, held, &file);
+
+	found(context, id, held, r == 0 ? &file : NULL, r);
+	if (r == 0)
+		spool_close(&file);
+}
+
+static int
+scan_folder(struct queue_files *files, const char *path, bool held, queue_found found, void *context)
+{
+	int fd = open_folder(files->spool, path);
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (!held && span_starts(span_of(entry->d_name), SPAN("tmp.")))
+			(void)unlinkat(fd, entry->d_name, 0); /* was being written, and nobody has been promised anything */
+		else if (spool_id_valid(span_of(entry->d_name)))
+			found_one(files, entry->d_name, held, found, context);
+	(void)closedir(dir);
+	return 0;
+}
+
+int
+queue_files_scan(struct queue_files *files, queue_found found, void *context)
+{
+	int r = scan_folder(files, "hold", true, found, context);
+
+	for (unsigned i = 0; i < SPOOL_FOLDERS; i++) {
+		char path[16];
+		int r2;
+
+		(void)snprintf(path, sizeof(path), "queue/%02X", i & 0xff);
+		r2 = scan_folder(files, path, false, found, context);
+		if (r == 0)
+			r = r2;
+	}
+	return r;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The folders of the spool. */
+#include "smtpd/queue_folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/spool.h"
+#include "smtpd/smtpd_msg.h"
+
+/* Into drop/ everybody may put files, nobody may list them, and each may remove only his own; new ones get the queue's group, which
+ * may read them. */
+#define DROP_MODE 03733
+#define OWN_MODE 0700
+
+/* 0 and a descriptor of the folder, made when missing. */
+static int
+make_folder(int parent, const char *name, mode_t mode, uid_t uid, gid_t gid, int *ret_fd)
+{
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+
+	if (mkdirat(parent, name, mode & 0777) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* chown may clear the set-group-id bit, so the mode comes last. */
+	if (geteuid() == 0 && (st.st_uid != uid || st.st_gid != gid) && fchown(fd, uid, gid) < 0)
+		return -errno;
+	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int
+make_below(int parent, const char *name, mode_t mode, uid_t uid, gid_t gid)
+{
+	int fd, r = make_folder(parent, name, mode, uid, gid, &fd);
+
+	if (r == 0)
+		(void)close(fd);
+	return r;
+}
+
+static int
+make_queue(int spool, uid_t uid, gid_t gid)
+{
+	int fd, r = make_folder(spool, "queue", OWN_MODE, uid, gid, &fd);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; r == 0 && i < SPOOL_FOLDERS; i++) {
+		char name[3];
+
+		(void)snprintf(name, sizeof(name), "%02X", i);
+		r = make_below(fd, name, OWN_MODE, uid, gid);
+	}
+	(void)close(fd);
+	return r;
+}
+
+static int
+make_all(const char *spool_dir, uid_t uid, gid_t gid)
+{
+	_cleanup_(closep) int spool = -1;
+	int r;
+
+	if (mkdir(spool_dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	spool = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (spool < 0)
+		return -errno;
+	r = make_below(spool, "drop", DROP_MODE, uid, gid);
+	if (r == 0)
+		r = make_queue(spool, uid, gid);
+	if (r == 0)
+		r = make_below(spool, "hold", OWN_MODE, uid, gid);
+	if (r == 0)
+		r = make_below(spool, "corrupt", OWN_MODE, uid, gid);
+	return r;
+}
+
+int
+queue_prepare_folders(const void *conf, const struct daemon *daemon)
+{
+	const struct fourpost_conf *common = conf;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int r = 0;
+
+	for (size_t i = 0; i < daemon->role_count && geteuid() == 0; i++)
+		if (daemon->roles[i].id == ROLE_QUEUE)
+			r = role_ids(common, daemon, &daemon->roles[i], &uid, &gid);
+	if (r == 0)
+		r = make_all(common->spool_dir, uid, gid);
+	if (r < 0)
+		log_error("spool-unusable", log_str("folder", common->spool_dir), log_errno("error", r));
+	return r;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* New messages. smtp tells the envelope and gets a file to write into; what is complete waits for the end of the loop's turn, so
+ * that all that came together share their syncs. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+#define BUCKETS 1024
+/* Far above what the limits on clients allow: a bound on what an smtp role that is owned can make us hold. */
+#define TRANSACTIONS_MAX 120000
+#define BATCH_MAX 256
+
+/* A message that smtp is handing in. */
+struct transaction {
+	struct transaction *next;
+	uint32_t id;
+	struct envelope envelope;
+	char queue_id[SPOOL_ID_LEN + 1];
+	int fd; /* -1 before MESSAGE_READY */
+};
+
+struct waiting {
+	struct waiting *next;
+	struct queue_commit commit;
+	struct envelope envelope; /* what queue_enter needs of it */
+	intake_done done;
+	void *context;
+};
+
+struct intake {
+	struct transaction *table[BUCKETS];
+	size_t transactions;
+	struct waiting *first, **last;
+	struct event *batch;
+};
+
+/* --- commits --- */
+
+static void
+finish(struct queue *queue, struct waiting *waiting)
+{
+	struct queue_commit *commit = &waiting->commit;
+	struct queue_entry *entry = NULL;
+
+	if (commit->result == 0)
+		entry = queue_enter(queue, commit->id, &waiting->envelope, false);
+	else
+		log_error("not-queued", log_str("id", commit->id), log_errno("error", commit->result));
+	if (waiting->done != NULL)
+		waiting->done(waiting->context, commit->id, commit->result);
+	if (entry != NULL)
+		queue_schedule(queue, entry, waiting->envelope.release > queue_now() ? waiting->envelope.release : queue_now());
+	envelope_free(&waiting->envelope);
+	free(waiting);
+}
+
+static void
+on_batch(evutil_socket_t fd, short what, void *context)
+{
+	struct queue *queue = context;
+	struct intake *intake = queue->intake;
+	struct queue_commit *commits[BATCH_MAX];
+	struct waiting *batch[BATCH_MAX];
+	size_t count = 0;
+
+	(void)fd, (void)what;
+	while (intake->first != NULL && count < BATCH_MAX) {
+		batch[count] = intake->first;
+		commits[count] = &intake->first->commit;
+		count++;
+		intake->first = intake->first->next;
+	}
+	if (intake->first == NULL)
+		intake->last = &intake->first;
+	else
+		event_active(intake->batch, EV_TIMEOUT, 0);
+	queue_files_commit(queue->files, commits, count);
+	for (size_t i = 0; i < count; i++)
+		finish(queue, batch[i]);
+}
+
+void
+intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope, intake_done done, void *context)
+{
+	struct intake *intake = queue->intake;
+	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
+
+	memcpy(waiting->commit.id, id, SPOOL_ID_LEN);
+	waiting->commit.fd = fd;
+	envelope_init(&waiting->envelope, span_of(envelope->sender), envelope->created);
+	waiting->envelope.release = envelope->release;
+	waiting->envelope.uid = envelope->uid;
+	waiting->envelope.drop = envelope->drop != NULL ? xstrdup(envelope->drop) : NULL;
+	waiting->done = done;
+	waiting->context = context;
+	*intake->last = waiting;
+	intake->last = &waiting->next;
+	event_active(intake->batch, EV_TIMEOUT, 0);
+}
+
+/* --- transactions --- */
+
+static struct transaction **
+find(struct intake *intake, uint32_t id)
+{
+	struct transaction **at = &intake->table[id % BUCKETS];
+
+	while (*at != NULL && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+forget(struct queue *queue, struct transaction **at)
+{
+	struct transaction *transaction = *at;
+
+	*at = transaction->next;
+	queue->intake->transactions--;
+	if (transaction->fd >= 0) {
+		(void)close(transaction->fd);
+		queue_files_discard(queue->files, transaction->queue_id);
+	}
+	envelope_free(&transaction->envelope);
+	free(transaction);
+}
+
+static enum message_result
+result_of(int error)
+{
+	return error == 0 ? MESSAGE_TAKEN : error == -ENOSPC || error == -EDQUOT ? MESSAGE_NO_SPACE : MESSAGE_FAILED;
+}
+
+static void
+send_done(struct queue *queue, uint32_t id, int result, const char *queue_id)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)result_of(result));
+	msg_put_span(&body, span_of(queue_id));
+	/* Should smtp be gone, the client has had no answer and comes again. */
+	(void)proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_DONE, id, &body, -1);
+}
+
+static int
+open_transaction(struct queue *queue, const struct msg *msg)
+{
+	struct intake *intake = queue->intake;
+	struct msg_reader body = msg_read(msg);
+	uint8_t told, utf8, ret;
+	struct span sender, envid, client, account;
+	struct transaction *transaction;
+	int r;
+
+	(void)msg_get_u64(&body);
+	told = msg_get_u8(&body);
+	utf8 = msg_get_u8(&body);
+	ret = msg_get_u8(&body);
+	sender = msg_get_span(&body);
+	envid = msg_get_span(&body);
+	client = msg_get_span(&body);
+	account = msg_get_span(&body);
+	if (!msg_done(&body) || told > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS || sender.len > ENVELOPE_ADDRESS_MAX ||
+	    *find(intake, msg->id) != NULL || intake->transactions >= TRANSACTIONS_MAX)
+		return -EBADMSG;
+	transaction = xcalloc(1, sizeof(*transaction));
+	transaction->id = msg->id;
+	transaction->fd = -1;
+	envelope_init(&transaction->envelope, sender, queue_now());
+	transaction->envelope.body = (enum envelope_body)told;
+	transaction->envelope.smtputf8 = utf8 != 0;
+	transaction->envelope.ret = (enum envelope_ret)ret;
+	r = envelope_set(&transaction->envelope.envid, envid);
+	if (r == 0)
+		r = envelope_set(&transaction->envelope.client, client);
+	if (r == 0)
+		r = envelope_set(&transaction->envelope.account, account);
+	transaction->next = intake->table[msg->id % BUCKETS];
+	intake->table[msg->id % BUCKETS] = transaction;
+	intake->transactions++;
+	return r == 0 ? 0 : -EBADMSG;
+}
+
+static int
+add_recipients(struct queue *queue, const struct transaction *given, const struct msg *msg)
+{
+	struct transaction *transaction = *find(queue->intake, given->id);
+	struct msg_reader body = msg_read(msg);
+	size_t max = (size_t)smtpd_conf(queue->proc)->recipients_max;
+
+	if (transaction->fd >= 0)
+		return -EBADMSG;
+	while (body.rest.len != 0 && !body.bad) {
+		uint8_t notify = msg_get_u8(&body);
+		struct span orcpt = msg_get_span(&body), address = msg_get_span(&body);
+
+		if (body.bad || transaction->envelope.count >= max || envelope_add(&transaction->envelope, address, orcpt, notify) < 0)
+			return -EBADMSG;
+	}
+	return msg_done(&body) ? 0 : -EBADMSG;
+}
+
+/* All recipients are told: makes the file. */
+static int
+make_file(struct queue *queue, struct transaction **at)
+{
+	struct transaction *transaction = *at;
+	struct msg_writer body;
+	int fd, copy;
+
+	if (transaction->fd >= 0 || transaction->envelope.count == 0)
+		return -EBADMSG;
+	fd = queue_files_create(queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
+	copy = fd >= 0 ? dup(fd) : -1;
+	if (fd >= 0 && copy < 0) {
+		int r = -errno;
+
+		(void)close(fd);
+		queue_files_discard(queue->files, transaction->queue_id);
+		fd = r;
+	}
+	if (fd < 0) {
+		log_error("not-opened", log_str("client", transaction->envelope.client), log_str("from", transaction->envelope.sender), log_errno("error", fd));
+		send_done(queue, transaction->id, fd, "");
+		forget(queue, at);
+		return 0;
+	}
+	transaction->fd = fd;
+	msg_writer_init(&body);
+	msg_put_span(&body, span_of(transaction->queue_id));
+	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, copy) < 0)
+		forget(queue, at); /* smtp is gone */
+	return 0;
+}
+
+struct commit_context {
+	struct queue *queue;
+	uint32_t id;
+};
+
+static void
+committed(void *context, const char *id, int result)
+{
+	struct commit_context *commit = context;
+
+	send_done(commit->queue, commit->id, result, id);
+	free(commit);
+}
+
+static int
+commit(struct queue *queue, struct transaction **at, const struct msg *msg)
+{
+	struct transaction *transaction = *at;
+	struct msg_reader body = msg_read(msg);
+	uint64_t written = msg_get_u64(&body);
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	struct commit_context *context;
+	struct stat st;
+
+	if (!msg_done(&body) || transaction->fd < 0)
+		return -EBADMSG;
+	/* The file holds the envelope as we wrote it, and behind it as much as smtp says. */
+	(void)envelope_encode(&transaction->envelope, &text);
+	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != text.len + written) {
+		log_error("wrong-size", log_str("id", transaction->queue_id), log_u64("written", written), log_i64("size", st.st_size));
+		send_done(queue, transaction->id, -EIO, transaction->queue_id);
+		buf_free(&text);
+		forget(queue, at);
+		return 0;
+	}
+	buf_free(&text);
+	context = xcalloc(1, sizeof(*context));
+	context->queue = queue;
+	context->id = transaction->id;
+	intake_commit(queue, transaction->queue_id, transaction->fd, &transaction->envelope, committed, context);
+	transaction->fd = -1;
+	forget(queue, at);
+	return 0;
+}
+
+int
+intake_message(struct queue *queue, struct msg *msg)
+{
+	struct transaction **at = find(queue->intake, msg->id);
+
+	if (msg->type == MSG_MESSAGE_OPEN)
+		return open_transaction(queue, msg);
+	/* A transaction that could not be opened has been answered; what smtp sent before it read that is void. */
+	if (*at == NULL)
+		return 0;
+	switch (msg->type) {
+	case MSG_MESSAGE_RCPT:
+		return add_recipients(queue, *at, msg);
+	case MSG_MESSAGE_READY:
+		return make_file(queue, at);
+	case MSG_MESSAGE_COMMIT:
+		return commit(queue, at, msg);
+	default:
+		forget(queue, at);
+		return 0;
+	}
+}
+
+void
+intake_smtp_gone(struct queue *queue)
+{
+	struct intake *intake = queue->intake;
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (intake->table[i] != NULL)
+			forget(queue, &intake->table[i]);
+}
+
+struct intake *
+intake_new(struct queue *queue)
+{
+	struct intake *intake = xcalloc(1, sizeof(*intake));
+
+	intake->last = &intake->first;
+	intake->batch = event_new(queue->proc->base, -1, 0, on_batch, queue);
+	if (intake->batch == NULL)
+		abort();
+	return intake;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Jobs for the relay role, by destination: so many at once to one, so many in all, and a destination that does not answer holds up
+ * only its own. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+/* Recipients of one transaction with another host: RFC 5321 4.5.3.1.8 has every server take 100. */
+#define RECIPIENTS_MAX 100
+/* Jobs that may wait for one destination, for each that may run. */
+#define WAITING_FACTOR 20
+
+struct relay_job {
+	struct relay_job *next;
+	struct destination *destination;
+	struct attempt *attempt;
+	uint32_t id;
+	size_t count, open;
+	struct {
+		size_t recipient;
+		bool answered;
+	} recipients[];
+};
+
+struct destination {
+	struct destination *next;
+	char *name;
+	struct relay_job *first, **last; /* waiting */
+	size_t waiting, running;
+};
+
+struct relay_pool {
+	struct queue *queue;
+	struct destination *destinations; /* those with jobs; whose turn is next comes first */
+	struct relay_job *running;
+	size_t running_count;
+	uint32_t last_id;
+};
+
+static void
+drop_if_idle(struct relay_pool *pool, struct destination *destination)
+{
+	struct destination **at = &pool->destinations;
+
+	if (destination->first != NULL || destination->running != 0)
+		return;
+	while (*at != destination)
+		at = &(*at)->next;
+	*at = destination->next;
+	free(destination->name);
+	free(destination);
+}
+
+static struct destination *
+find(struct relay_pool *pool, struct span name)
+{
+	struct destination *destination = pool->destinations;
+
+	while (destination != NULL && !span_ieq(span_of(destination->name), name))
+		destination = destination->next;
+	return destination;
+}
+
+/* --- sending --- */
+
+static void
+put_recipient(struct msg_writer *body, const struct envelope_recipient *recipient)
+{
+	msg_put_u8(body, recipient->notify);
+	msg_put_span(body, span_of(recipient->orcpt));
+	msg_put_span(body, span_of(recipient->address));
+}
+
+static int
+send_job(struct relay_pool *pool, const struct relay_job *job)
+{
+	const struct spool_file *file = attempt_file(job->attempt);
+	const struct envelope *envelope = &file->envelope;
+	struct msg_writer body;
+	int fd = queue_files_reopen(pool->queue->files, attempt_id(job->attempt));
+
+	if (fd < 0)
+		return fd;
+	msg_writer_init(&body);
+	msg_put_u64(&body, file->offset);
+	msg_put_u64(&body, file->length);
+	msg_put_u8(&body, (uint8_t)envelope->body);
+	msg_put_u8(&body, envelope->smtputf8);
+	msg_put_u8(&body, (uint8_t)envelope->ret);
+	msg_put_span(&body, span_of(attempt_id(job->attempt)));
+	msg_put_span(&body, span_of(job->destination->name));
+	msg_put_span(&body, span_of(envelope->sender));
+	msg_put_span(&body, span_of(envelope->envid));
+	msg_put_u16(&body, (uint16_t)job->count);
+	for (size_t i = 0; i < job->count; i++)
+		put_recipient(&body, &envelope->recipients[job->recipients[i].recipient]);
+	return proc_send(pool->queue->proc, ROLE_RELAY, MSG_RELAY, job->id, &body, fd);
+}
+
+/* Takes a running job out and answers for what it has not answered. */
+static void
+end_job(struct relay_pool *pool, struct relay_job *job, const struct outcome *outcome)
+{
+	struct relay_job **at = &pool->running;
+
+	while (*at != job)
+		at = &(*at)->next;
+	*at = job->next;
+	pool->running_count--;
+	job->destination->running--;
+	drop_if_idle(pool, job->destination);
+	for (size_t i = 0; i < job->count; i++)
+		if (!job->recipients[i].answered)
+			attempt_outcome(job->attempt, job->recipients[i].recipient, outcome);
+	free(job);
+}
+
+static void
+fail_ours(struct relay_pool *pool, struct relay_job *job, const char *text)
+{
+	struct outcome outcome;
+
+	outcome_set(&outcome, VERDICT_TEMPFAIL, "4.3.0", span_of(text));
+	outcome.ours = true;
+	end_job(pool, job, &outcome);
+}
+
+/* The next job whose destination may take one more; that destination goes to the end of the row. */
+static struct relay_job *
+next_job(struct relay_pool *pool)
+{
+	const struct smtpd_conf *conf = smtpd_conf(pool->queue->proc);
+	struct destination **at = &pool->destinations, *destination;
+	struct relay_job *job;
+
+	if (pool->running_count >= (size_t)conf->relay_jobs_max)
+		return NULL;
+	while (*at != NULL && ((*at)->first == NULL || (*at)->running >= (size_t)conf->relay_concurrency))
+		at = &(*at)->next;
+	destination = *at;
+	if (destination == NULL)
+		return NULL;
+	*at = destination->next;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = destination;
+	destination->next = NULL;
+	job = destination->first;
+	destination->first = job->next;
+	if (destination->first == NULL)
+		destination->last = &destination->first;
+	destination->waiting--;
+	destination->running++;
+	job->next = pool->running;
+	pool->running = job;
+	pool->running_count++;
+	return job;
+}
+
+static void
+run(struct relay_pool *pool)
+{
+	struct relay_job *job;
+
+	while (pool->queue->proc->peers[ROLE_RELAY] != NULL && (job = next_job(pool)) != NULL) {
+		int r;
+
+		do
+			job->id = ++pool->last_id;
+		while (job->id == 0);
+		r = send_job(pool, job);
+		if (r < 0) {
+			log_error("not-relayed", log_str("id", attempt_id(job->attempt)), log_errno("error", r));
+			fail_ours(pool, job, "The relay process is not there");
+		}
+	}
+}
+
+/* --- jobs --- */
+
+static void
+add_job(struct relay_pool *pool, struct destination *destination, struct attempt *attempt, const size_t *recipients, size_t count)
+{
+	struct relay_job *job = xcalloc(1, sizeof(*job) + count * sizeof(job->recipients[0]));
+
+	(void)pool;
+	job->destination = destination;
+	job->attempt = attempt;
+	job->count = job->open = count;
+	for (size_t i = 0; i < count; i++)
+		job->recipients[i].recipient = recipients[i];
+	*destination->last = job;
+	destination->last = &job->next;
+	destination->waiting++;
+}
+
+/* How many of the recipients fit into one message between roles. */
+static size_t
+fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
+{
+	/* What stands before the recipients, each part at its longest. */
+	size_t room = MSG_BODY_MAX - (8 + 8 + 3 + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 + ENVELOPE_XTEXT_MAX + 2), fit = 0;
+
+	while (fit < count && fit < RECIPIENTS_MAX) {
+		const struct envelope_recipient *recipient = &envelope->recipients[recipients[fit]];
+		size_t need = 5 + strlen(recipient->address) + span_of(recipient->orcpt).len;
+
+		if (need > room)
+			break;
+		room -= need;
+		fit++;
+	}
+	return fit;
+}
+
+void
+relay_submit(struct queue *queue, struct attempt *attempt, struct span name, const size_t *recipients, size_t count)
+{
+	struct relay_pool *pool = queue->relay;
+	struct destination *destination = find(pool, name);
+
+	if (destination == NULL) {
+		struct destination **at = &pool->destinations;
+
+		while (*at != NULL)
+			at = &(*at)->next;
+		destination = *at = xcalloc(1, sizeof(*destination));
+		destination->name = span_dup(name);
+		destination->last = &destination->first;
+	}
+	while (count != 0) {
+		size_t fit = fitting(&attempt_file(attempt)->envelope, recipients, count);
+
+		add_job(pool, destination, attempt, recipients, fit);
+		recipients += fit;
+		count -= fit;
+	}
+	queue_wake(queue);
+}
+
+bool
+relay_is_crowded(struct queue *queue, struct span name)
+{
+	const struct destination *destination = find(queue->relay, name);
+
+	return destination != NULL && destination->waiting >= WAITING_FACTOR * (size_t)smtpd_conf(queue->proc)->relay_concurrency;
+}
+
+/* --- answers --- */
+
+static bool
+copy_text(char *to, size_t room, struct span text)
+{
+	if (text.len >= room)
+		return false;
+	if (text.len != 0)
+		memcpy(to, text.ptr, text.len);
+	to[text.len] = '\0';
+	return true;
+}
+
+int
+relay_message(struct queue *queue, struct msg *msg)
+{
+	struct relay_pool *pool = queue->relay;
+	struct msg_reader body = msg_read(msg);
+	uint16_t place = msg_get_u16(&body);
+	uint8_t verdict = msg_get_u8(&body);
+	uint16_t code = msg_get_u16(&body);
+	uint8_t dsn = msg_get_u8(&body);
+	struct span status = msg_get_span(&body), text = msg_get_span(&body), host = msg_get_span(&body);
+	struct relay_job *job = pool->running;
+	struct outcome outcome;
+
+	while (job != NULL && job->id != msg->id)
+		job = job->next;
+	if (!msg_done(&body) || job == NULL || place >= job->count || job->recipients[place].answered || verdict > VERDICT_PERMFAIL)
+		return -EBADMSG;
+	outcome_set(&outcome, (enum verdict)verdict, "", text);
+	if (!copy_text(outcome.status, sizeof(outcome.status), status) || !copy_text(outcome.host, sizeof(outcome.host), host))
+		return -EBADMSG;
+	outcome.remote = true;
+	outcome.code = code;
+	outcome.dsn = dsn != 0;
+	job->recipients[place].answered = true;
+	attempt_outcome(job->attempt, job->recipients[place].recipient, &outcome);
+	if (--job->open == 0) {
+		end_job(pool, job, NULL);
+		run(pool);
+	}
+	return 0;
+}
+
+void
+relay_gone(struct queue *queue)
+{
+	struct relay_pool *pool = queue->relay;
+
+	while (pool->running != NULL)
+		fail_ours(pool, pool->running, "The relay process has ended");
+}
+
+void
+relay_run(struct queue *queue)
+{
+	run(queue->relay);
+}
+
+struct relay_pool *
+relay_pool_new(struct queue *queue)
+{
+	struct relay_pool *pool = xcalloc(1, sizeof(*pool));
+
+	pool->queue = queue;
+	return pool;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One client: input is taken from the stream only as fast as answers are given and replies are read, so a client costs bounded
+ * memory whatever it does. */
+#include "smtpd/smtp_client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/date.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/smtpd_conf.h"
+
+/* Replies that a client has not read: no more input is taken until they are gone. */
+#define UNREAD_MAX 65536
+/* What must come within the timeout for a client to count as alive: a command, or this much of a message. */
+#define PROGRESS_BYTES 1024
+
+struct smtp_client {
+	struct smtp_client *next, **at;
+	struct smtp_role *role;
+	struct front_client *front;
+	struct stream *stream;
+	struct smtp smtp;
+	uint32_t request; /* pending at auth */
+	struct handin *handin;
+	bool eof;         /* no more input will come */
+	uint64_t received, progress_seen;
+	unsigned messages;
+	struct event *watch;
+};
+
+static void pump(struct smtp_client *client);
+
+/* --- the end --- */
+
+static void
+log_client(const struct smtp_client *client, const char *end)
+{
+	const struct smtp *smtp = &client->smtp;
+
+	log_info("client", log_str("client", client->front->address), log_str("listener", client->front->listener->name), log_str("helo", smtp->helo),
+	    log_str("tls", smtp->tls), log_str("account", smtp->account), log_u64("messages", client->messages), log_u64("errors", smtp->errors),
+	    log_str("end", end));
+}
+
+static void
+leave(struct smtp_client *client, const char *end)
+{
+	struct smtp_role *role = client->role;
+
+	log_client(client, end);
+	if (client->request != 0)
+		auth_cancel(front_auth(role->front), client->request);
+	handin_abort(client->handin);
+	event_free(client->watch);
+	stream_finish(client->stream);
+	front_leave(client->front);
+	smtp_free(&client->smtp);
+	*client->at = client->next;
+	if (client->next != NULL)
+		client->next->at = client->at;
+	free(client);
+	if (role->clients == NULL && role->empty != NULL)
+		role->empty(role);
+}
+
+/* --- what the machine puts out --- */
+
+static void
+log_refusal(const struct smtp_client *client)
+{
+	const struct smtp *smtp = &client->smtp;
+	struct span reply = span_skip(buf_get(&smtp->out), smtp->refused_at), line;
+
+	(void)span_split(&reply, '\r', &line);
+	log_info("refused", log_str("client", client->front->address), log_str("helo", smtp->helo), log_str("account", smtp->account),
+	    log_str("from", smtp->in_mail ? smtp->envelope.sender : ""), log_str("command", smtp->line), log_span("reply", line));
+}
+
+static void
+put_out(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+	int r;
+
+	if (smtp->message.len != 0) {
+		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) : -EPIPE;
+		if (r < 0) {
+			log_error("not-written", log_str("client", client->front->address), log_str("id", smtp->queue_id), log_errno("error", r));
+			smtp_write_failed(smtp, r == -ENOSPC || r == -EDQUOT);
+		}
+		buf_clear(&smtp->message);
+	}
+	if (smtp->out.len == 0)
+		return;
+	if (smtp->refused)
+		log_refusal(client);
+	smtp->refused = false;
+	/* Only a broken connection refuses: UNREAD_MAX keeps room for any reply. Its end is told by itself. */
+	(void)stream_write(client->stream, buf_get(&smtp->out));
+	buf_clear(&smtp->out);
+}
+
+/* --- answers --- */
+
+static void
+looked_up(void *context, enum lookup_result result, struct span account)
+{
+	static const enum smtp_looked_up results[] = {
+		[LOOKUP_LOCAL] = SMTP_IS_LOCAL, [LOOKUP_UNKNOWN] = SMTP_IS_UNKNOWN, [LOOKUP_NOT_OURS] = SMTP_IS_NOT_OURS,
+		[LOOKUP_TEMPFAIL] = SMTP_LOOKUP_FAILED,
+	};
+	struct smtp_client *client = context;
+
+	client->request = 0;
+	smtp_looked_up(&client->smtp, results[result], account);
+	pump(client);
+}
+
+static void
+authenticated(void *context, enum auth_result result, uint64_t grant, struct span account)
+{
+	static const enum smtp_authenticated results[] = {
+		[AUTH_OK] = SMTP_AUTH_OK, [AUTH_BAD] = SMTP_AUTH_BAD, [AUTH_LIMITED] = SMTP_AUTH_LIMITED, [AUTH_TEMPFAIL] = SMTP_AUTH_FAILED,
+	};
+	struct smtp_client *client = context;
+
+	client->request = 0;
+	/* A grant is for workers; who hands in mail needs none. */
+	auth_drop_grant(front_auth(client->role->front), grant);
+	if (result == AUTH_OK)
+		log_info("login", log_str("client", client->front->address), log_span("account", account), log_str("tls", client->smtp.tls));
+	smtp_authenticated(&client->smtp, results[result], account);
+	pump(client);
+}
+
+static void
+opened(void *context, enum smtp_stored result, struct span queue_id)
+{
+	struct smtp_client *client = context;
+	char date[DATE_SIZE];
+	struct span text = date_format((struct date){ .utc = time(NULL) }, date);
+
+	(void)text; /* ends with NUL */
+	if (result != SMTP_STORED)
+		client->handin = NULL;
+	smtp_opened(&client->smtp, result, queue_id, date);
+	pump(client);
+}
+
+static void
+log_received(const struct smtp_client *client)
+{
+	const struct smtp *smtp = &client->smtp;
+
+	log_info("received", log_str("id", smtp->queue_id), log_str("client", client->front->address), log_str("helo", smtp->helo),
+	    log_str("account", smtp->account), log_str("from", smtp->envelope.sender), log_str("to", smtp->envelope.recipients[0].address),
+	    log_u64("recipients", smtp->envelope.count), log_u64("size", smtp->data.size));
+}
+
+static void
+committed(void *context, enum smtp_stored result)
+{
+	struct smtp_client *client = context;
+
+	client->handin = NULL;
+	if (result == SMTP_STORED) {
+		client->messages++;
+		log_received(client);
+	}
+	smtp_committed(&client->smtp, result);
+	if (client->role->stopping && client->smtp.action == SMTP_NOTHING)
+		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
+	pump(client);
+}
+
+static void
+lost(void *context)
+{
+	struct smtp_client *client = context;
+
+	client->handin = NULL;
+	smtp_write_failed(&client->smtp, false);
+}
+
+const struct handin_ops smtp_client_handin_ops = { opened, committed, lost };
+
+/* --- carrying out --- */
+
+static void
+open_message(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+
+	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told, client->front->address, smtp->account, client);
+	if (client->handin == NULL)
+		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");
+}
+
+/* False when the client is gone. */
+static bool
+start_tls(struct smtp_client *client)
+{
+	int r = front_start_tls(client->front);
+
+	if (r == 0)
+		return true;
+	log_warning("starttls-with-bytes-behind", log_str("client", client->front->address), log_errno("error", r));
+	leave(client, "plaintext behind STARTTLS");
+	return false;
+}
+
+static bool
+act(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+	struct auth_client *auth = front_auth(client->role->front);
+	enum smtp_action action = smtp->action;
+
+	smtp_acted(smtp);
+	switch (action) {
+	case SMTP_LOOKUP:
+		client->request = auth_lookup(auth, smtp->asked, looked_up, client);
+		return true;
+	case SMTP_AUTHENTICATE:
+		client->request = auth_verify(auth, buf_get(&smtp->user), buf_get(&smtp->password), span_of(client->front->address), authenticated, client);
+		return true;
+	case SMTP_START_TLS:
+		return start_tls(client);
+	case SMTP_OPEN:
+		open_message(client);
+		return true;
+	case SMTP_COMMIT:
+		handin_commit(client->handin);
+		return true;
+	case SMTP_ABORT:
+		handin_abort(client->handin);
+		client->handin = NULL;
+		return true;
+	case SMTP_CLOSE:
+		leave(client, "closed");
+		return false;
+	case SMTP_NOTHING:
+		break;
+	}
+	return true;
+}
+
+/* Goes on as far as it can. The client may be gone afterwards. */
+static void
+pump(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+	size_t taken = 1;
+
+	while (taken != 0) {
+		put_out(client);
+		if (smtp->action != SMTP_NOTHING) {
+			if (!act(client))
+				return;
+			continue;
+		}
+		if (!smtp_is_ready(smtp) || stream_pending(client->stream) > UNREAD_MAX)
+			break;
+		taken = smtp_input(smtp, stream_input(client->stream));
+		stream_consume(client->stream, taken);
+		client->received += taken;
+	}
+	put_out(client);
+	if (taken == 0 && client->eof) {
+		leave(client, smtp->phase == SMTP_COMMANDS && !smtp->in_mail ? "gone" : "gone within a message");
+		return;
+	}
+	/* While an answer is awaited, or replies unread, the client's silence is not its fault, and its input may wait. */
+	if (taken == 0)
+		stream_resume(client->stream);
+	else if (smtp->awaited != SMTP_START_TLS)
+		stream_pause(client->stream);
+}
+
+/* --- the stream's word --- */
+
+static void
+on_readable(struct stream *stream, void *context)
+{
+	(void)stream;
+	pump(context);
+}
+
+static void
+on_secured(struct stream *stream, void *context)
+{
+	struct smtp_client *client = context;
+	const SSL *ssl = stream_ssl(stream);
+	bool first = client->smtp.first && client->smtp.awaited != SMTP_START_TLS;
+	char text[sizeof(client->smtp.tls)];
+
+	(void)snprintf(text, sizeof(text), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+	smtp_secured(&client->smtp, text);
+	if (first)
+		smtp_greet(&client->smtp);
+	pump(client);
+}
+
+static void
+on_ended(struct stream *stream, void *context, enum stream_end end)
+{
+	struct smtp_client *client = context;
+
+	switch (end) {
+	case STREAM_EOF:
+		client->eof = true;
+		pump(client);
+		break;
+	case STREAM_TIMEOUT:
+		smtp_hang_up(&client->smtp, "4.4.2", "You were silent too long");
+		pump(client);
+		break;
+	case STREAM_TLS_FAILED:
+		log_info("tls-failed", log_str("client", client->front->address), log_str("error", stream_tls_error(stream)));
+		leave(client, "TLS failed");
+		break;
+	case STREAM_ERROR:
+		leave(client, "broken");
+		break;
+	}
+}
+
+static const struct stream_ops stream_ops = { .readable = on_readable, .drained = on_readable, .secured = on_secured, .ended = on_ended };
+
+/* A client that sends a byte now and then keeps the stream awake; it must get somewhere too. */
+static void
+on_watch(evutil_socket_t fd, short what, void *context)
+{
+	struct smtp_client *client = context;
+	const struct timeval again = { client->role->timeout, 0 };
+	uint64_t progress = client->smtp.commands + client->messages + client->received / PROGRESS_BYTES;
+
+	(void)fd, (void)what;
+	if (progress == client->progress_seen && client->smtp.awaited == SMTP_NOTHING) {
+		smtp_hang_up(&client->smtp, "4.4.2", "You are too slow");
+		pump(client);
+		return;
+	}
+	client->progress_seen = progress;
+	(void)event_add(client->watch, &again);
+}
+
+/* --- the beginning --- */
+
+void
+smtp_client_new(struct smtp_role *role, struct front_client *front_client)
+{
+	struct smtp_client *client = xcalloc(1, sizeof(*client));
+	const struct timeval timeout = { role->timeout, 0 };
+
+	client->role = role;
+	client->front = front_client;
+	client->stream = front_client->stream;
+	front_client->context = client;
+	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind, front_client->address);
+	client->next = role->clients;
+	if (client->next != NULL)
+		client->next->at = &client->next;
+	client->at = &role->clients;
+	role->clients = client;
+	client->watch = event_new(front_proc(role->front)->base, -1, 0, on_watch, client);
+	if (client->watch == NULL)
+		abort();
+	(void)event_add(client->watch, &timeout);
+	stream_set_owner(client->stream, &stream_ops, client);
+	if (!front_client->listener->tls) {
+		smtp_greet(&client->smtp);
+		put_out(client);
+	}
+}
+
+void
+smtp_clients_stop(struct smtp_role *role)
+{
+	struct smtp_client *client, *next;
+
+	role->stopping = true;
+	for (client = role->clients; client != NULL; client = next) {
+		next = client->next;
+		if (client->smtp.awaited == SMTP_COMMIT)
+			continue;
+		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
+		pump(client);
+	}
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One client of the smtp role: joins a stream, the SMTP machine, the auth role and the queue. */
+#ifndef SMTPD_SMTP_CLIENT_H
+#define SMTPD_SMTP_CLIENT_H
+
+#include "frame/front.h"
+#include "smtpd/smtp_handin.h"
+#include "smtpd/smtp_state.h"
+
+/* What all clients share. */
+struct smtp_role {
+	struct front *front; /* first: FRONT_HANDLERS */
+	struct smtp_settings settings;
+	struct handins *handins;
+	struct smtp_client *clients;
+	unsigned timeout;    /* seconds */
+	bool stopping;
+	void (*empty)(struct smtp_role *role); /* the last client is gone */
+};
+
+extern const struct handin_ops smtp_client_handin_ops;
+
+/* Begins to serve: takes over the stream. */
+void smtp_client_new(struct smtp_role *role, struct front_client *front_client);
+/* Tells everybody 421 and closes, but lets messages that are committed get their answer. */
+void smtp_clients_stop(struct smtp_role *role);
+
+#endif

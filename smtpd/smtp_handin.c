@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Messages under way to the queue, found by the transaction's number. */
+#include "smtpd/smtp_handin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/xalloc.h"
+#include "smtpd/smtpd_msg.h"
+
+#define BUCKETS 1024
+
+struct handin {
+	struct handin *next;
+	struct handins *handins;
+	uint32_t id;
+	int fd; /* -1: not yet, or no more */
+	bool committed;
+	uint64_t written;
+	void *context;
+};
+
+struct handins {
+	struct proc *proc;
+	const struct handin_ops *ops;
+	uint32_t last_id;
+	struct handin *table[BUCKETS];
+};
+
+struct handins *
+handins_new(struct proc *proc, const struct handin_ops *ops)
+{
+	struct handins *handins = xcalloc(1, sizeof(*handins));
+
+	handins->proc = proc;
+	handins->ops = ops;
+	/* A queue may still know transactions of a role that was started again: numbers that begin anywhere keep them apart. */
+	if (getrandom(&handins->last_id, sizeof(handins->last_id), 0) != (ssize_t)sizeof(handins->last_id))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	return handins;
+}
+
+static struct handin **
+find(struct handins *handins, uint32_t id)
+{
+	struct handin **at = &handins->table[id % BUCKETS];
+
+	while (*at != NULL && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+forget(struct handin *handin)
+{
+	*find(handin->handins, handin->id) = handin->next;
+	if (handin->fd >= 0)
+		(void)close(handin->fd);
+	free(handin);
+}
+
+/* --- asking --- */
+
+static int
+send_recipients(struct handins *handins, uint32_t id, const struct envelope *envelope)
+{
+	struct msg_writer body;
+	int r = 0;
+
+	msg_writer_init(&body);
+	for (size_t i = 0; i < envelope->count && r == 0; i++) {
+		const struct envelope_recipient *recipient = &envelope->recipients[i];
+		size_t before = body.len;
+
+		for (unsigned try = 0; try < 2; try++) {
+			msg_put_u8(&body, recipient->notify);
+			msg_put_span(&body, span_of(recipient->orcpt));
+			msg_put_span(&body, span_of(recipient->address));
+			if (!body.overflow)
+				break;
+			/* The message is full: this recipient opens the next. */
+			body.len = before;
+			body.overflow = false;
+			r = proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_RCPT, id, &body, -1);
+			msg_writer_init(&body);
+			before = 0;
+		}
+	}
+	return r == 0 ? proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_RCPT, id, &body, -1) : r;
+}
+
+static int
+send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t size_told, const char *client, const char *account)
+{
+	struct msg_writer body;
+	int r;
+
+	msg_writer_init(&body);
+	msg_put_u64(&body, size_told);
+	msg_put_u8(&body, (uint8_t)envelope->body);
+	msg_put_u8(&body, envelope->smtputf8);
+	msg_put_u8(&body, (uint8_t)envelope->ret);
+	msg_put_span(&body, span_of(envelope->sender));
+	msg_put_span(&body, span_of(envelope->envid));
+	msg_put_span(&body, span_of(client));
+	msg_put_span(&body, span_of(account));
+	r = proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_OPEN, id, &body, -1);
+	if (r == 0)
+		r = send_recipients(handins, id, envelope);
+	return r == 0 ? proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, id, NULL, -1) : r;
+}
+
+struct handin *
+handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told, const char *client, const char *account, void *context)
+{
+	struct handin *handin = xcalloc(1, sizeof(*handin));
+
+	handin->handins = handins;
+	handin->fd = -1;
+	handin->context = context;
+	do
+		handin->id = ++handins->last_id;
+	while (*find(handins, handin->id) != NULL);
+	if (send_open(handins, handin->id, envelope, size_told, client, account) < 0) {
+		(void)proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+		free(handin);
+		return NULL;
+	}
+	handin->next = handins->table[handin->id % BUCKETS];
+	handins->table[handin->id % BUCKETS] = handin;
+	return handin;
+}
+
+int
+handin_write(struct handin *handin, struct span bytes)
+{
+	if (handin->fd < 0)
+		return -EBADF;
+	while (bytes.len != 0) {
+		ssize_t put = write(handin->fd, bytes.ptr, bytes.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		handin->written += (uint64_t)put;
+		bytes = span_skip(bytes, (size_t)put);
+	}
+	return 0;
+}
+
+void
+handin_commit(struct handin *handin)
+{
+	struct msg_writer body;
+
+	(void)close(handin->fd);
+	handin->fd = -1;
+	handin->committed = true;
+	msg_writer_init(&body);
+	msg_put_u64(&body, handin->written);
+	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next turns; a full channel is one
+	 * that nobody reads, and ends likewise. */
+	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body, -1) == -ENOBUFS)
+		(void)proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+}
+
+void
+handin_abort(struct handin *handin)
+{
+	if (handin == NULL)
+		return;
+	/* What is committed is the queue's, whether or not anybody waits for its word. */
+	if (!handin->committed)
+		(void)proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+	forget(handin);
+}
+
+/* --- the queue's word --- */
+
+static int
+take_file(struct handins *handins, struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct span id = msg_get_span(&body);
+	struct handin *handin = *find(handins, msg->id);
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	/* When it is not known it has been aborted meanwhile, and the queue will read of it. */
+	if (handin != NULL && handin->fd < 0 && !handin->committed) {
+		handin->fd = msg_take_fd(msg);
+		handins->ops->opened(handin->context, SMTP_STORED, id);
+	}
+	return 0;
+}
+
+static int
+take_done(struct handins *handins, const struct msg *msg)
+{
+	static const enum smtp_stored results[] = {
+		[MESSAGE_TAKEN] = SMTP_STORED, [MESSAGE_NO_SPACE] = SMTP_NO_SPACE, [MESSAGE_FAILED] = SMTP_NOT_STORED,
+	};
+	struct msg_reader body = msg_read(msg);
+	uint8_t result = msg_get_u8(&body);
+	struct handin *handin = *find(handins, msg->id);
+	bool committed;
+	void *context;
+
+	(void)msg_get_span(&body);
+	if (!msg_done(&body) || result > MESSAGE_FAILED || (handin != NULL && !handin->committed && result == MESSAGE_TAKEN))
+		return -EBADMSG;
+	if (handin == NULL)
+		return 0;
+	committed = handin->committed;
+	context = handin->context;
+	forget(handin);
+	if (committed)
+		handins->ops->committed(context, results[result]);
+	else
+		handins->ops->opened(context, results[result], SPAN_NULL);
+	return 0;
+}
+
+int
+handins_message(struct handins *handins, struct msg *msg)
+{
+	return msg->type == MSG_MESSAGE_FD ? take_file(handins, msg) : take_done(handins, msg);
+}
+
+void
+handins_queue_gone(struct handins *handins)
+{
+	struct handin *all = NULL;
+
+	/* Callbacks may open new ones (which fail at once) but never touch those that were moved away here. */
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (handins->table[i] != NULL) {
+			struct handin *handin = handins->table[i];
+
+			handins->table[i] = handin->next;
+			handin->next = all;
+			all = handin;
+		}
+	while (all != NULL) {
+		struct handin *handin = all;
+
+		all = handin->next;
+		if (handin->committed)
+			handins->ops->committed(handin->context, SMTP_NOT_STORED);
+		else if (handin->fd < 0)
+			handins->ops->opened(handin->context, SMTP_NOT_STORED, SPAN_NULL);
+		else
+			handins->ops->lost(handin->context);
+		if (handin->fd >= 0)
+			(void)close(handin->fd);
+		free(handin);
+	}
+}

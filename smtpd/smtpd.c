@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What smtpd is made of: its roles and who talks with whom, its listeners, its messages. */
+#include "smtpd/smtpd.h"
+
+#include "smtpd/queue_folders.h"
+#include "smtpd/smtp_state.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
+
+static const struct msg_row messages[] = {
+#define MSG(name, from, to, min, max, fd) { MSG_##name, #name, from, to, min, max, fd },
+#include "smtpd/smtpd_msg.def"
+#undef MSG
+};
+
+static const struct role roles[] = {
+	{ .id = ROLE_FRONT, .name = "smtp", .run = proc_smtp, .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) },
+	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
+	{ .id = ROLE_AUTH, .name = "auth", .run = proc_auth },
+	{ .id = ROLE_QUEUE, .name = "queue", .run = proc_queue, .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
+	{ .id = ROLE_RESOLVE, .name = "resolve", .run = proc_resolve },
+	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) },
+	{ .id = ROLE_WORKER, .name = "deliver", .run = proc_deliver, .spawned_by = ROLE_BIT(ROLE_QUEUE) },
+};
+
+static const struct role_listener listeners[] = {
+	{ offsetof(struct smtpd_conf, listen_smtp), SMTP_MX, "smtp", false },
+	{ offsetof(struct smtpd_conf, listen_submission), SMTP_SUBMISSION, "submission", false },
+	{ offsetof(struct smtpd_conf, listen_submissions), SMTP_SUBMISSION, "submissions", true },
+	{ offsetof(struct smtpd_conf, listen_lmtp), SMTP_LMTP, "lmtp", false },
+};
+
+const struct daemon smtpd = {
+	.name = "smtpd", .number = 1,
+	.roles = roles, .role_count = sizeof(roles) / sizeof(*roles),
+	.listeners = listeners, .listener_count = sizeof(listeners) / sizeof(*listeners),
+	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
+	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
+	.conf_check = smtpd_conf_check, .prepare = queue_prepare_folders,
+};

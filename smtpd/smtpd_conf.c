@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The options of smtpd.conf, and what one of them means for another. */
+#include "smtpd/smtpd_conf.h"
+
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+
+static const struct conf_option rows[] = {
+#define OPT(...) CONF_ROW(struct smtpd_conf, __VA_ARGS__)
+#include "smtpd/smtpd_opts.def"
+#undef OPT
+};
+const struct conf_table smtpd_conf_table = { rows, sizeof(rows) / sizeof(*rows), 0 };
+
+const char *
+smtpd_postmaster(const struct smtpd_conf *conf)
+{
+	static char *made;
+
+	if (conf->postmaster[0] != '\0')
+		return conf->postmaster;
+	free(made);
+	made = xasprintf("postmaster@%s", conf->common.domains.count != 0 ? conf->common.domains.item[0] : conf->common.hostname);
+	return made;
+}
+
+static void
+check_postmaster(const struct smtpd_conf *conf, struct buf *errors)
+{
+	struct span address = span_of(conf->postmaster);
+	ptrdiff_t at = span_rchr(address, '@');
+
+	if (address.len == 0)
+		return;
+	for (size_t i = 0; at > 0 && i < conf->common.domains.count; i++)
+		if (span_ieq(span_skip(address, (size_t)at + 1), span_of(conf->common.domains.item[i])))
+			return;
+	(void)buf_fmt(errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
+}
+
+void
+smtpd_conf_check(const void *values, struct buf *errors)
+{
+	const struct smtpd_conf *conf = values;
+	struct span host;
+	uint16_t port;
+
+	check_postmaster(conf, errors);
+	if (conf->relay_host[0] != '\0' && (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 || port == 0))
+		(void)buf_fmt(errors, "relay_host: %s is not host:port\n", conf->relay_host);
+	if (conf->retry_min > conf->retry_max)
+		(void)buf_str(errors, "retry_min is longer than retry_max\n");
+	if (conf->delay_warning >= conf->queue_lifetime && conf->delay_warning != 0)
+		(void)buf_str(errors, "delay_warning is not shorter than queue_lifetime; 0 turns it off\n");
+	if (conf->common.tls_certificate[0] == '\0' && conf->listen_submissions.count != 0)
+		(void)buf_str(errors, "listen_submissions wants tls_certificate\n");
+}
