@@ -26,8 +26,9 @@ int compose_content_type(struct buf *out, struct span type, struct span charset,
 /* Content-Disposition (inline, attachment) with filename (UTF-8; SPAN_NULL: none). */
 int compose_content_disposition(struct buf *out, struct span disposition, struct span filename);
 /* Content-Transfer-Encoding and the empty line are the caller's; these choose the encoding for a
- * text (7bit where it may stand as it is; 8bit when allowed; else quoted-printable or base64,
- * the shorter), give its name, and write a body in it. */
+ * text (7bit where it may stand as it is; 8bit when allowed; else quoted-printable or base64, the
+ * shorter), give its name, and write a body in it. 7bit, 8bit and quoted-printable are for texts:
+ * their line ends become CRLF. Base64 and binary keep the bytes. */
 enum mime_encoding compose_text_encoding(struct span text, bool allow_8bit);
 const char *compose_encoding_name(enum mime_encoding encoding);
 int compose_body(struct buf *out, struct span bytes, enum mime_encoding encoding);

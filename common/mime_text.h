@@ -17,6 +17,7 @@ struct mime_decoder {
 	enum mime_encoding encoding;
 	struct base64_decoder base64;
 	struct quoted_printable_decoder quoted_printable;
+	bool finished;
 };
 
 void mime_decoder_init(struct mime_decoder *decoder, const struct mime_message *message, uint32_t index);
@@ -37,8 +38,8 @@ int mime_text_decode(const struct mime_message *message, uint32_t index, struct 
  * never shown as HTML. 0, or -EMSGSIZE: out holds whole characters. */
 int mime_html_to_text(struct span html, struct buf *out);
 
-/* The part that a preview or reader would take first: the first text/plain that is no
- * attachment, else text/html, else MIME_NONE. */
+/* The part that a preview or reader would take first: the first text/plain or text/html that is no
+ * attachment and in no inner message; else the first other text; else MIME_NONE. */
 uint32_t mime_text_part(const struct mime_message *message);
 
 #define MIME_PREVIEW_CHARACTERS 256 /* RFC 8970 section 2; RFC 8621 section 4.1.4 */

@@ -1,8 +1,13 @@
 # Sources of libcommon.a: what every daemon and tool shares, and no mail daemon's own.
 common_SRC := \
+	common/address.c \
+	common/address_form.c \
+	common/address_list.c \
+	common/address_list_append.c \
 	common/base64.c \
 	common/buf.c \
 	common/charset.c \
+	common/compose.c \
 	common/conf.c \
 	common/crlf.c \
 	common/date.c \
@@ -11,10 +16,18 @@ common_SRC := \
 	common/encoded_word.c \
 	common/envelope.c \
 	common/header.c \
+	common/imap_bodystructure.c \
+	common/imap_envelope.c \
+	common/imap_string.c \
 	common/jail.c \
 	common/jail_probe.c \
 	common/log.c \
 	common/message_id.c \
+	common/mime.c \
+	common/mime_header.c \
+	common/mime_html.c \
+	common/mime_part.c \
+	common/mime_text.c \
 	common/msg.c \
 	common/msg_table.c \
 	common/parameter.c \
@@ -24,6 +37,7 @@ common_SRC := \
 	common/spool.c \
 	common/stream.c \
 	common/stream_splice.c \
+	common/subject.c \
 	common/tls_client.c \
 	common/tls_key.c \
 	common/tls_server.c \
