@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Berkeley DB, wholly inside this file. An environment is joined with DB_REGISTER, so that the next to open finds out who died
+ * in it and recovers; whoever was inside then gets DB_RUNRECOVERY and opens anew. */
+#include "libmailstore/bdb.h"
+
+#include <db.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+
+#define CACHE_BYTES (512 * 1024)
+#define LOG_BYTES (1024 * 1024)
+#define LOCKS_MAX 4000
+#define BULK_BYTES (64 * 1024)
+#define CHECKPOINT_KB 512
+
+struct bdb {
+	DB_ENV *env;
+	DB *tables[BDB_TABLES_MAX];
+	size_t table_count;
+};
+
+struct bdb_txn {
+	struct bdb *bdb;
+	DB_TXN *txn;
+};
+
+static int
+outcome(int r)
+{
+	switch (r) {
+	case 0: return 0;
+	case DB_NOTFOUND:
+	case DB_KEYEMPTY: return BDB_NONE;
+	case DB_LOCK_DEADLOCK:
+	case DB_LOCK_NOTGRANTED: return BDB_AGAIN;
+	case DB_RUNRECOVERY: return BDB_RECOVER;
+	case ENOSPC:
+	case EDQUOT:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case EACCES:
+	case EPERM:
+	case EROFS: return -r;
+	case ENOMEM: return -ENOMEM; /* lock tables are full: the caller's transaction is too large */
+	default: return BDB_BROKEN;
+	}
+}
+
+/* Its words would go to standard error: a library does not log. */
+static void
+say_nothing(const DB_ENV *env, const char *prefix, const char *message)
+{
+	(void)env, (void)prefix, (void)message;
+}
+
+static int
+open_environment(const char *dir, DB_ENV **ret)
+{
+	DB_ENV *env = NULL;
+	int r = db_env_create(&env, 0);
+
+	if (r != 0)
+		return r;
+	env->set_errcall(env, say_nothing);
+	(void)env->set_cachesize(env, 0, CACHE_BYTES, 1);
+	(void)env->set_lg_max(env, LOG_BYTES);
+	(void)env->set_lk_detect(env, DB_LOCK_DEFAULT);
+	(void)env->set_lk_max_locks(env, LOCKS_MAX);
+	(void)env->set_lk_max_objects(env, LOCKS_MAX);
+	(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
+	r = env->open(env, dir, DB_CREATE | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL | DB_REGISTER | DB_RECOVER, 0600);
+	if (r != 0) {
+		(void)env->close(env, 0);
+		return r;
+	}
+	*ret = env;
+	return 0;
+}
+
+int
+bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, struct bdb **ret)
+{
+	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
+	int r = open_environment(dir, &bdb->env);
+
+	for (size_t i = 0; r == 0 && i < table_count; i++) {
+		r = db_create(&bdb->tables[i], bdb->env, 0);
+		if (r != 0)
+			break;
+		bdb->table_count = i + 1;
+		(void)bdb->tables[i]->set_flags(bdb->tables[i], DB_CHKSUM);
+		r = bdb->tables[i]->open(bdb->tables[i], NULL, file, tables[i], DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
+	}
+	if (r != 0) {
+		bdb_close(bdb);
+		return outcome(r);
+	}
+	*ret = bdb;
+	return 0;
+}
+
+void
+bdb_close(struct bdb *bdb)
+{
+	if (bdb == NULL)
+		return;
+	for (size_t i = 0; i < bdb->table_count; i++)
+		(void)bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC); /* the log has it */
+	if (bdb->env != NULL)
+		(void)bdb->env->close(bdb->env, 0);
+	free(bdb);
+}
+
+int
+bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
+{
+	DB_TXN *txn = NULL;
+	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, 0);
+
+	if (r != 0)
+		return outcome(r);
+	*ret = xcalloc(1, sizeof(**ret));
+	(*ret)->bdb = bdb;
+	(*ret)->txn = txn;
+	return 0;
+}
+
+int
+bdb_commit(struct bdb_txn *txn, bool durable)
+{
+	DB_ENV *env = txn->bdb->env;
+	int r = txn->txn->commit(txn->txn, durable ? DB_TXN_SYNC : DB_TXN_WRITE_NOSYNC);
+
+	free(txn);
+	if (r == 0)
+		(void)env->txn_checkpoint(env, CHECKPOINT_KB, 0, 0);
+	return outcome(r);
+}
+
+void
+bdb_abort(struct bdb_txn *txn)
+{
+	if (txn == NULL)
+		return;
+	(void)txn->txn->abort(txn->txn);
+	free(txn);
+}
+
+static DBT
+thing(const void *bytes, size_t len)
+{
+	DBT dbt;
+
+	memset(&dbt, 0, sizeof(dbt));
+	memcpy(&dbt.data, &bytes, sizeof(dbt.data)); /* the library does not write through it; its type has no const */
+	dbt.size = (u_int32_t)len;
+	return dbt;
+}
+
+int
+bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, bool for_update, void **ret, size_t *ret_len)
+{
+	DBT k = thing(key, key_len), v = thing(NULL, 0);
+	int r;
+
+	v.flags = DB_DBT_MALLOC;
+	r = bdb->tables[table]->get(bdb->tables[table], txn != NULL ? txn->txn : NULL, &k, &v, for_update && txn != NULL ? DB_RMW : 0);
+	if (r != 0)
+		return outcome(r);
+	*ret = v.data;
+	*ret_len = v.size;
+	return 0;
+}
+
+int
+bdb_put(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, const void *value, size_t len)
+{
+	DBT k = thing(key, key_len), v = thing(value, len);
+
+	return outcome(bdb->tables[table]->put(bdb->tables[table], txn->txn, &k, &v, 0));
+}
+
+int
+bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len)
+{
+	DBT k = thing(key, key_len);
+
+	return outcome(bdb->tables[table]->del(bdb->tables[table], txn->txn, &k, 0));
+}
+
+/* Hands the records of a bulk buffer on. *ret_last_len is the length of the last key, copied into last (room). */
+static int
+hand_on(DBT *bulk, const uint8_t *prefix, size_t prefix_len, bdb_fn each, void *context, bool *ret_end)
+{
+	void *at;
+	int r = 0;
+
+	DB_MULTIPLE_INIT(at, bulk);
+	while (r == 0) {
+		uint8_t *key, *value;
+		size_t key_len, len;
+
+		DB_MULTIPLE_KEY_NEXT(at, bulk, key, key_len, value, len);
+		if (at == NULL)
+			break;
+		if (key_len < prefix_len || memcmp(key, prefix, prefix_len) != 0) {
+			*ret_end = true;
+			break;
+		}
+		r = each(context, key, key_len, value, len);
+	}
+	return r;
+}
+
+static int
+scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
+{
+	uint8_t *prefix = xmemdup(first, first_len), *buffer = xmalloc(BULK_BYTES);
+	size_t room = BULK_BYTES;
+	DBC *cursor = NULL;
+	bool end = false;
+	int r, stopped = 0;
+	u_int32_t move = DB_SET_RANGE;
+
+	r = db->cursor(db, txn, &cursor, 0);
+	while (r == 0 && !end && stopped == 0) {
+		DBT k = thing(prefix, first_len), v = thing(NULL, 0);
+
+		v.data = buffer;
+		v.ulen = (u_int32_t)room;
+		v.flags = DB_DBT_USERMEM;
+		r = cursor->get(cursor, &k, &v, move | DB_MULTIPLE_KEY);
+		if (r == DB_BUFFER_SMALL && v.size <= BDB_RECORD_MAX + 65536) {
+			room = (v.size + 65535) & ~(size_t)65535;
+			buffer = xreallocarray(buffer, room, 1);
+			r = 0;
+			continue;
+		}
+		if (r != 0)
+			break;
+		stopped = hand_on(&v, prefix, prefix_len, each, context, &end);
+		move = DB_NEXT;
+	}
+	if (cursor != NULL)
+		(void)cursor->close(cursor);
+	free(prefix);
+	free(buffer);
+	if (r == DB_NOTFOUND || end)
+		r = 0;
+	return stopped != 0 ? stopped : outcome(r);
+}
+
+int
+bdb_scan(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
+{
+	return scan(bdb->tables[table], txn != NULL ? txn->txn : NULL, first, first_len, prefix_len, each, context);
+}
+
+/* --- a file of its own --- */
+
+struct bdb_file {
+	DB *db;
+	bool read_only;
+};
+
+int
+bdb_file_open(const char *path, bool read_only, struct bdb_file **ret)
+{
+	struct bdb_file *file = xcalloc(1, sizeof(*file));
+	int r = db_create(&file->db, NULL, 0);
+
+	if (r == 0) {
+		file->read_only = read_only;
+		file->db->set_errcall(file->db, say_nothing);
+		(void)file->db->set_flags(file->db, DB_CHKSUM);
+		r = file->db->open(file->db, NULL, path, NULL, DB_BTREE, read_only ? DB_RDONLY : DB_CREATE | DB_EXCL, 0600);
+	}
+	if (r != 0) {
+		(void)bdb_file_close(file);
+		return outcome(r);
+	}
+	*ret = file;
+	return 0;
+}
+
+int
+bdb_file_close(struct bdb_file *file)
+{
+	int r;
+
+	if (file == NULL)
+		return 0;
+	r = file->db != NULL ? file->db->close(file->db, 0) : 0;
+	free(file);
+	return outcome(r);
+}
+
+int
+bdb_file_get(struct bdb_file *file, const void *key, size_t key_len, void **ret, size_t *ret_len)
+{
+	DBT k = thing(key, key_len), v = thing(NULL, 0);
+	int r;
+
+	v.flags = DB_DBT_MALLOC;
+	r = file->db->get(file->db, NULL, &k, &v, 0);
+	if (r != 0)
+		return outcome(r);
+	*ret = v.data;
+	*ret_len = v.size;
+	return 0;
+}
+
+int
+bdb_file_put(struct bdb_file *file, const void *key, size_t key_len, const void *value, size_t len)
+{
+	DBT k = thing(key, key_len), v = thing(value, len);
+
+	return outcome(file->db->put(file->db, NULL, &k, &v, 0));
+}
+
+int
+bdb_file_del(struct bdb_file *file, const void *key, size_t key_len)
+{
+	DBT k = thing(key, key_len);
+
+	return outcome(file->db->del(file->db, NULL, &k, 0));
+}
+
+int
+bdb_file_scan(struct bdb_file *file, bdb_fn each, void *context)
+{
+	return scan(file->db, NULL, "", 0, 0, each, context);
+}

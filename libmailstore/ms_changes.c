@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What changed since a modification sequence; where emails stand; threads. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+struct change {
+	uint64_t modseq, email_id;
+	uint32_t mailbox, uid;
+	enum ms_change_kind kind;
+};
+
+struct changes {
+	struct ms_store *store;
+	uint64_t since;
+	uint32_t mailbox; /* 0: all */
+	struct change *list;
+	size_t count, room;
+};
+
+static int
+collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct changes *changes = context;
+	struct change change;
+
+	if (key_len != 16 || len != 9 || value[0] > MS_CHANGE_LEFT)
+		return 0;
+	change = (struct change){ ms_key_get_u64(key), ms_key_get_u64(value + 1), ms_key_get_u32(key + 8), ms_key_get_u32(key + 12), (enum ms_change_kind)value[0] };
+	if (changes->mailbox != 0 && change.mailbox != changes->mailbox)
+		return 0;
+	if (changes->count == changes->room) {
+		changes->room = changes->room != 0 ? changes->room * 2 : 64;
+		changes->list = xreallocarray(changes->list, changes->room, sizeof(*changes->list));
+	}
+	changes->list[changes->count++] = change;
+	return 0;
+}
+
+static int
+read_changes(struct bdb *bdb, void *context)
+{
+	struct changes *changes = context;
+	uint8_t key[8];
+
+	changes->count = 0;
+	ms_key_u64(key, changes->since + 1);
+	return ms_bdb(bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes));
+}
+
+int
+ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context)
+{
+	struct changes changes = { .store = mailbox->store, .since = modseq };
+	int r = ms_ensure(mailbox->store), stopped = 0;
+
+	if (r == 0)
+		r = ms_mailbox_follow(mailbox);
+	changes.mailbox = mailbox->number;
+	if (r == 0)
+		r = ms_read(mailbox->store, read_changes, &changes);
+	for (size_t i = 0; r == 0 && stopped == 0 && i < changes.count; i++) {
+		const struct change *change = &changes.list[i];
+		struct ms_message message;
+
+		if (change->kind == MS_CHANGE_LEFT) {
+			stopped = expunged != NULL ? expunged(context, change->uid, change->modseq) : 0;
+		} else if (changed != NULL) {
+			r = ms_message_get(mailbox, change->uid, &message);
+			if (r == 0)
+				stopped = changed(context, &message);
+			else if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT)
+				r = 0; /* it has left since: that is a later change */
+		}
+	}
+	free(changes.list);
+	return r;
+}
+
+/* --- the whole account --- */
+
+struct id {
+	uint32_t number;
+	char id[MS_ID_LEN + 1];
+};
+
+struct ids {
+	struct id *list;
+	size_t count;
+};
+
+static int
+collect_id(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ids *ids = context;
+	struct ms_mailbox_record record;
+
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
+		return 0;
+	ids->list = xreallocarray(ids->list, ids->count + 1, sizeof(*ids->list));
+	ids->list[ids->count].number = ms_key_get_u32(key);
+	(void)snprintf(ids->list[ids->count++].id, sizeof(ids->list->id), "%016" PRIx64, record.folder.id);
+	ms_mailbox_record_clear(&record);
+	return 0;
+}
+
+static int
+read_ids(struct bdb *bdb, void *context)
+{
+	((struct ids *)context)->count = 0;
+	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect_id, context));
+}
+
+static const char *
+id_of(const struct ids *ids, uint32_t number)
+{
+	for (size_t i = 0; i < ids->count; i++)
+		if (ids->list[i].number == number)
+			return ids->list[i].id;
+	return "";
+}
+
+int
+ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context)
+{
+	struct changes changes = { .store = store, .since = modseq };
+	struct ids ids = { .list = NULL };
+	uint64_t now;
+	int r = ms_modseq(store, &now);
+
+	if (r == 0 && modseq > now)
+		r = MS_E_STALE; /* the index was made anew since: what the client knows is of another count */
+	if (r == 0)
+		r = ms_read(store, read_ids, &ids);
+	if (r == 0)
+		r = ms_read(store, read_changes, &changes);
+	for (size_t i = 0; r == 0 && i < changes.count; i++) {
+		const struct change *change = &changes.list[i];
+
+		if (each(context, change->kind, change->email_id, id_of(&ids, change->mailbox), change->uid, change->modseq) != 0)
+			break;
+	}
+	free(changes.list);
+	free(ids.list);
+	return r;
+}
+
+static int
+read_modseq(struct bdb *bdb, void *context)
+{
+	void *bytes;
+	size_t len;
+	int r = bdb_get(bdb, NULL, T_META, "modseq", 6, false, &bytes, &len);
+
+	*(uint64_t *)context = 0;
+	if (r == BDB_NONE)
+		return 0;
+	if (r != 0)
+		return ms_bdb(r);
+	if (len == 8)
+		*(uint64_t *)context = ms_key_get_u64(bytes);
+	free(bytes);
+	return 0;
+}
+
+int
+ms_modseq(struct ms_store *store, uint64_t *ret)
+{
+	return ms_read(store, read_modseq, ret);
+}
+
+/* --- emails and threads --- */
+
+struct places {
+	uint64_t id;
+	struct change *list;
+	size_t count;
+};
+
+static int
+collect_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct places *places = context;
+
+	(void)value, (void)len;
+	if (key_len != 16)
+		return 0;
+	places->list = xreallocarray(places->list, places->count + 1, sizeof(*places->list));
+	places->list[places->count++] = (struct change){ .mailbox = ms_key_get_u32(key + 8), .uid = ms_key_get_u32(key + 12) };
+	return 0;
+}
+
+static int
+read_places(struct bdb *bdb, void *context)
+{
+	struct places *places = context;
+	uint8_t key[8];
+
+	places->count = 0;
+	ms_key_u64(key, places->id);
+	return ms_bdb(bdb_scan(bdb, NULL, T_EMAIL, key, 8, 8, collect_place, places));
+}
+
+int
+ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each, void *context)
+{
+	struct places places = { .id = email_id };
+	struct ids ids = { .list = NULL };
+	int r = ms_read(store, read_places, &places);
+
+	if (r == 0)
+		r = ms_read(store, read_ids, &ids);
+	for (size_t i = 0; r == 0 && i < places.count; i++)
+		if (each(context, id_of(&ids, places.list[i].mailbox), places.list[i].uid) != 0)
+			break;
+	if (r == 0 && places.count == 0)
+		r = MS_E_NOTFOUND;
+	free(places.list);
+	free(ids.list);
+	return r;
+}
+
+static int
+collect_email(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct places *places = context;
+
+	(void)value, (void)len;
+	if (key_len != 25)
+		return 0;
+	places->list = xreallocarray(places->list, places->count + 1, sizeof(*places->list));
+	places->list[places->count++] = (struct change){ .email_id = ms_key_get_u64(key + 17) };
+	return 0;
+}
+
+static int
+read_thread(struct bdb *bdb, void *context)
+{
+	struct places *places = context;
+	uint8_t key[9] = { 't' };
+
+	places->count = 0;
+	ms_key_u64(key + 1, places->id);
+	return ms_bdb(bdb_scan(bdb, NULL, T_THREAD, key, 9, 9, collect_email, places));
+}
+
+static int
+stands_somewhere(void *context, const char *mailbox_id, uint32_t uid)
+{
+	(void)mailbox_id, (void)uid;
+	*(bool *)context = true;
+	return 1;
+}
+
+int
+ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, void *context)
+{
+	struct places emails = { .id = thread_id };
+	int r = ms_read(store, read_thread, &emails);
+	bool any = false;
+
+	for (size_t i = 0; r == 0 && i < emails.count; i++) {
+		bool here = false;
+		int found;
+
+		/* The thread's list is not shortened when a message goes: what stands nowhere is passed over. */
+		found = ms_email_places(store, emails.list[i].email_id, stands_somewhere, &here);
+		if (found != 0 && found != MS_E_NOTFOUND)
+			r = found;
+		any = any || here;
+		if (here && each(context, emails.list[i].email_id) != 0)
+			break;
+	}
+	free(emails.list);
+	return r == 0 && !any ? MS_E_NOTFOUND : r;
+}

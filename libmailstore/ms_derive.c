@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What is computed once from a message's bytes, when it comes in: size with CRLF, rendered structures, preview, ids. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "common/date.h"
+#include "common/imap_bodystructure.h"
+#include "common/imap_envelope.h"
+#include "common/message_id.h"
+#include "common/mime_text.h"
+#include "libmailstore/ms_internal.h"
+
+/* What is rendered beyond this is cut to nothing: IMAP then gets NIL. */
+#define RENDERED_MAX (256 * 1024)
+#define CACHE_STRINGS 4
+
+static uint64_t
+hash_id(struct span id)
+{
+	return ms_name_email_id(id);
+}
+
+static void
+add_ids(struct ms_derived *derived, struct span block, struct span field)
+{
+	struct header_field found;
+	struct message_id_list list;
+
+	if (!header_find(block, field, &found))
+		return;
+	message_id_list_parse(found.value, &list);
+	for (size_t i = 0; i < list.count && derived->id_count < sizeof(derived->ids) / sizeof(*derived->ids); i++)
+		derived->ids[derived->id_count++] = hash_id(list.ids[i]);
+	message_id_list_free(&list);
+}
+
+static void
+put_string(struct buf *cache, struct buf *text)
+{
+	uint8_t len[4];
+
+	if (text->overflow)
+		buf_clear(text);
+	ms_key_u32(len, (uint32_t)text->len);
+	(void)buf_put(cache, len, sizeof(len));
+	(void)buf_span(cache, buf_get(text));
+	buf_clear(text);
+}
+
+int
+ms_cache_get(struct span record, enum ms_cached what, struct span *ret)
+{
+	for (unsigned i = 0; i < CACHE_STRINGS; i++) {
+		uint32_t len;
+
+		if (record.len < 4)
+			return MS_E_CORRUPT;
+		len = ms_key_get_u32((const uint8_t *)record.ptr);
+		record = span_skip(record, 4);
+		if (record.len < len)
+			return MS_E_CORRUPT;
+		if (i == (unsigned)what) {
+			*ret = span_make(record.ptr, len);
+			return 0;
+		}
+		record = span_skip(record, len);
+	}
+	return MS_E_CORRUPT;
+}
+
+/* An attachment is a part that says so, or a leaf that is neither text nor part of multipart/related. */
+static bool
+has_attachment(const struct mime_message *message)
+{
+	for (uint32_t i = 0; i < message->count; i++) {
+		const struct mime_part *part = &message->parts[i];
+
+		if (part->kind == MIME_MULTIPART)
+			continue;
+		if (span_ieq(part->disposition, SPAN("attachment")))
+			return true;
+		if (part->kind == MIME_LEAF && i != 0 && !mime_is(part, SPAN("text"), SPAN_NULL) &&
+		    !span_ieq(part->disposition, SPAN("inline")) && !mime_is(&message->parts[part->parent], SPAN("multipart"), SPAN("related")))
+			return true;
+	}
+	return false;
+}
+
+static void
+derive(struct span bytes, struct ms_derived *derived)
+{
+	struct mime_message *message = mime_parse(bytes);
+	struct span block = mime_header(message, &message->parts[0]);
+	struct buf text = BUF_INIT(RENDERED_MAX);
+	struct header_field date;
+	struct date when;
+
+	(void)imap_envelope_append(&text, block, 0);
+	put_string(&derived->cache, &text);
+	(void)imap_bodystructure_append(&text, message, true, 0);
+	put_string(&derived->cache, &text);
+	(void)imap_bodystructure_append(&text, message, false, 0);
+	put_string(&derived->cache, &text);
+	(void)mime_preview(message, &text);
+	put_string(&derived->cache, &text);
+	buf_free(&text);
+	derived->size = bytes.len + message->parts[0].header_bare + message->parts[0].body_bare;
+	derived->has_attachment = has_attachment(message);
+	add_ids(derived, block, SPAN("References"));
+	add_ids(derived, block, SPAN("In-Reply-To"));
+	add_ids(derived, block, SPAN("Message-ID"));
+	if (header_find(block, SPAN("Date"), &date) && date_parse(date.value, &when))
+		derived->date = when.utc;
+	(void)mime_free(message);
+}
+
+int
+ms_derive(int fd, uint64_t bytes, struct ms_derived *ret)
+{
+	void *map;
+
+	*ret = (struct ms_derived){ .cache = BUF_INIT(CACHE_STRINGS * (RENDERED_MAX + 4)) };
+	if (bytes == 0) {
+		derive(SPAN_NULL, ret);
+		return 0;
+	}
+	map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	derive(span_make(map, bytes), ret);
+	(void)munmap(map, bytes);
+	return 0;
+}
+
+void
+ms_derived_clear(struct ms_derived *derived)
+{
+	buf_free(&derived->cache);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Flags and keywords: the file's name says them, the index follows in the same transaction. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+static int
+take_one(struct ms_mailbox_record *record, struct span keyword, unsigned *ret, bool *ret_new)
+{
+	struct ms_folder *folder = &record->folder;
+
+	for (unsigned i = 0; i < folder->keyword_count; i++)
+		if (span_ieq(span_of(folder->keywords[i]), keyword)) {
+			*ret = i;
+			return 0;
+		}
+	if (!ms_keyword_is_valid(keyword))
+		return MS_E_BADNAME;
+	if (folder->keyword_count == MS_KEYWORDS_MAX)
+		return MS_E_LIMIT;
+	*ret = folder->keyword_count;
+	folder->keywords[folder->keyword_count++] = span_dup(keyword);
+	*ret_new = true;
+	return 0;
+}
+
+int
+ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret)
+{
+	bool new = false;
+	int r = 0;
+
+	*ret = 0;
+	for (size_t i = 0; r == 0 && keywords != NULL && keywords[i] != NULL; i++) {
+		unsigned bit;
+
+		r = take_one(record, span_of(keywords[i]), &bit, &new);
+		if (r == 0)
+			*ret |= UINT64_C(1) << bit;
+	}
+	return r == 0 && new ? ms_folder_write(folder_fd, &record->folder) : r;
+}
+
+struct flags {
+	struct ms_mailbox *mailbox;
+	const uint32_t *uids;
+	size_t at, end;
+	enum ms_store_op op;
+	uint32_t flags;
+	const char *const *keywords;
+	uint64_t unchanged_since;
+	uint32_t *modified;
+	size_t modified_count, modified_before;
+	int folder_fd;
+};
+
+static uint64_t
+combine(enum ms_store_op op, uint64_t before, uint64_t given)
+{
+	return op == MS_FLAGS_SET ? given : op == MS_FLAGS_ADD ? before | given : before & ~given;
+}
+
+/* Renames the file to say the flags. A message flagged or seen belongs into cur/. */
+int
+ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after)
+{
+	struct buf text = BUF_INIT(MS_NAME_MAX);
+	struct ms_name name;
+	int r = 0;
+
+	if (!ms_name_parse(span_of(before->name), &name))
+		return MS_E_CORRUPT;
+	name.flags = after->message.flags;
+	name.letters = (uint32_t)(after->message.keywords & ((1u << MS_LETTERS) - 1));
+	name.uid = after->message.uid;
+	name.bytes = after->bytes;
+	name.size = after->message.size;
+	after->in_cur = true;
+	if (ms_name_format(&name, true, &text) != 0)
+		r = MS_E_LIMIT;
+	if (r == 0) {
+		_cleanup_(freep) char *from = xasprintf("%s/%s", before->in_cur ? "cur" : "new", before->name);
+		_cleanup_(freep) char *to = xasprintf("cur/%s", buf_cstr(&text));
+
+		(void)snprintf(after->name, sizeof(after->name), "%s", buf_cstr(&text));
+		/* Gone from there: renamed already by an attempt before this one, or by somebody else; the next sync sees which. */
+		if (strcmp(from, to) != 0 && renameat(folder_fd, from, folder_fd, to) < 0 && errno != ENOENT)
+			r = -errno;
+	}
+	buf_free(&text);
+	return r;
+}
+
+static int
+change_some(struct ms_txn *txn, void *context)
+{
+	struct flags *flags = context;
+	struct ms_mailbox *mailbox = flags->mailbox;
+	struct ms_mailbox_record record;
+	struct ms_time new_before, cur_before;
+	uint64_t modseq = 0, keywords;
+	int r = ms_mailbox_load(txn, mailbox->number, &record);
+
+	if (r != 0)
+		return r;
+	flags->modified_count = flags->modified_before;
+	ms_folder_times(flags->folder_fd, &new_before, &cur_before);
+	r = ms_keywords_take(flags->folder_fd, &record, flags->keywords, &keywords);
+	for (size_t i = flags->at; r == 0 && i < flags->end; i++) {
+		struct ms_message_record before, after;
+
+		r = ms_message_load(txn, mailbox->number, flags->uids[i], &before);
+		if (r == MS_E_NOTFOUND) {
+			r = 0; /* expunged meanwhile: nothing to flag */
+			continue;
+		}
+		if (r != 0)
+			break;
+		if (flags->unchanged_since != 0 && before.message.modseq > flags->unchanged_since) {
+			if (flags->modified != NULL)
+				flags->modified[flags->modified_count++] = flags->uids[i];
+			continue;
+		}
+		after = before;
+		after.message.flags = (uint32_t)combine(flags->op, before.message.flags, flags->flags);
+		after.message.keywords = combine(flags->op, before.message.keywords, keywords);
+		if (after.message.flags == before.message.flags && after.message.keywords == before.message.keywords)
+			continue;
+		if (modseq == 0)
+			r = ms_next_modseq(txn, &modseq);
+		after.message.modseq = modseq;
+		if (r == 0)
+			r = ms_rename_message(flags->folder_fd, &before, &after);
+		if (r == 0)
+			r = ms_message_update(txn, mailbox->number, &record, &before, &after);
+	}
+	if (r == 0 && modseq != 0) {
+		r = ms_folder_fsync(flags->folder_fd, true);
+		ms_folder_touched(flags->folder_fd, &new_before, &cur_before, &record);
+	}
+	if (r == 0)
+		r = ms_mailbox_save(txn, mailbox->number, &record);
+	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+int
+ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flag_bits,
+    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified)
+{
+	struct flags flags = {
+		.mailbox = mailbox, .uids = uids, .op = op, .flags = flag_bits, .keywords = keywords, .unchanged_since = unchanged_since,
+		.modified = modified, .folder_fd = -1,
+	};
+	int r = ms_lock(mailbox->store);
+
+	if (r != 0)
+		return r;
+	r = ms_mailbox_sync(mailbox);
+	if (r == 0)
+		r = ms_folder_open(mailbox->store, mailbox->record.name, &flags.folder_fd);
+	for (flags.at = 0; r == 0 && flags.at < count; flags.at = flags.end) {
+		flags.end = flags.at + BATCH < count ? flags.at + BATCH : count;
+		flags.modified_before = flags.modified_count;
+		r = ms_run(mailbox->store, change_some, &flags);
+	}
+	if (r == 0)
+		r = ms_mailbox_sync(mailbox);
+	if (flags.folder_fd >= 0)
+		(void)close(flags.folder_fd);
+	ms_unlock(mailbox->store);
+	if (ret_modified != NULL)
+		*ret_modified = flags.modified_count;
+	return r;
+}

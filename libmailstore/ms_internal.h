@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the files of libmailstore share. Writers hold the account's lock file (flock): so a kill -9 frees it, and transactions
+ * may be cut into batches that fit Berkeley DB's lock tables. Readers hold nothing. */
+#ifndef LIBMAILSTORE_MS_INTERNAL_H
+#define LIBMAILSTORE_MS_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "common/buf.h"
+#include "libmailstore/bdb.h"
+#include "libmailstore/mailstore.h"
+#include "libmailstore/ms_record.h"
+
+enum ms_table {
+	T_META,    /* "modseq", "mailbox": the last numbers given */
+	T_MAILBOX, /* mailbox -> ms_mailbox_record */
+	T_MESSAGE, /* mailbox, uid -> ms_message_record */
+	T_CHANGE,  /* modseq, mailbox, uid -> u8 kind, u64 email id: the latest of a message, and each that left */
+	T_CACHE,   /* mailbox, uid -> ms_cache */
+	T_EMAIL,   /* email id, mailbox, uid -> nothing */
+	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
+	T_COUNT,
+};
+
+/* Messages in one transaction. */
+#define BATCH 100
+#define RETRIES_MAX 50
+
+struct ms_store {
+	char *dir;          /* absolute */
+	int dir_fd, maildir_fd, lock_fd;
+	struct bdb *bdb;
+	dev_t index_device;
+	ino_t index_inode;  /* of the index folder that bdb is in */
+	int watch_fd, watch_index, watch_new, watch_cur;
+	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
+	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
+	uint64_t unique;    /* counts names made by this process */
+	unsigned locked;    /* depth */
+};
+
+struct ms_mailbox {
+	struct ms_store *store;
+	uint32_t number;
+	unsigned generation;
+	struct ms_mailbox_record record;
+	struct ms_mailbox_info info;
+};
+
+/* A transaction's work: returns 0 to commit, anything else to abort; bdb results make it run again, so it starts from what the
+ * tables say, each time. */
+struct ms_txn {
+	struct ms_store *store;
+	struct bdb *bdb;
+	struct bdb_txn *txn;
+	bool changed; /* set when somebody must be woken */
+};
+typedef int (*ms_work)(struct ms_txn *txn, void *context);
+
+/* What a work function returns for a positive result of bdb.h. */
+#define MS_BDB(result) (1000 + (result))
+static inline int
+ms_bdb(int result)
+{
+	return result > 0 ? MS_BDB(result) : result;
+}
+
+/* Opens the index again when it was removed or replaced. */
+int ms_ensure(struct ms_store *store);
+/* Runs it under the account's lock (taken here when the caller has not), durable on return. */
+int ms_run(struct ms_store *store, ms_work work, void *context);
+/* Reading, without a transaction: opens the index again when another process recovered it. */
+int ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context);
+int ms_lock(struct ms_store *store);
+void ms_unlock(struct ms_store *store);
+/* Whoever waits in ms_watch_fd wakes. */
+void ms_notify(struct ms_store *store);
+
+/* inotify on that mailbox's folders beside the index. */
+int ms_watch_mailbox(struct ms_store *store, const char *name);
+/* Removes a folder and all in it, following no link. */
+int ms_remove_tree(int at, const char *name);
+
+/* The next modification sequence. 0 and the number, or a bdb result. */
+int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
+int ms_next_mailbox(struct ms_txn *txn, uint32_t *ret);
+int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);
+int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record);
+/* Its number and record. MS_E_NOTFOUND. */
+int ms_mailbox_find(struct ms_store *store, const char *name, uint32_t *ret_number, struct ms_mailbox_record *ret);
+/* The record as it is now. MS_E_STALE when it is gone. */
+int ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* Removes the record with its messages' records. */
+int ms_mailbox_forget(struct ms_store *store, uint32_t number, const struct ms_mailbox_record *record);
+/* After the index was made anew: the mailbox's number of now. MS_E_STALE when it is not the same any more. */
+int ms_mailbox_follow(struct ms_mailbox *mailbox);
+/* All UIDs, for free(3), also when the result is not 0. */
+int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count);
+int ms_message_get_record(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message_record *ret);
+/* Makes the folder and its file; the index is told by ms_sync_mailboxes. MS_E_EXISTS. */
+int ms_folder_make(struct ms_store *store, const char *name, enum ms_use use);
+int ms_folder_new(struct ms_folder *ret, enum ms_use use);
+void ms_mailbox_info_set(const struct ms_store *store, const struct ms_mailbox_record *record, struct ms_mailbox_info *ret);
+
+/* Records of messages with everything that hangs on them: counters (in mailbox, to be saved by the caller), change, places. */
+int ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span cache);
+int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *before,
+    const struct ms_message_record *after);
+int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
+int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after);
+int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
+
+/* Folders of the Maildir. *ret is a descriptor. MS_E_NOTFOUND, -errno. */
+int ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_fd);
+/* "INBOX" in any case becomes "INBOX"; MS_E_BADNAME for what cannot be. Appends the canonical name. */
+int ms_mailbox_name_check(const char *name, struct buf *out);
+/* The folder's name below Maildir/ ("" for INBOX, ".Name.Sub"). 0 or MS_E_BADNAME. */
+int ms_mailbox_folder_name(const char *name, struct buf *out);
+/* The mailbox name of a folder. Appends it to out, which is empty. 0, or MS_E_BADNAME. */
+int ms_folder_to_name(struct span folder, struct buf *out);
+/* Takes a UID: writes the folder's file ahead when its limit is reached. */
+int ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret);
+/* Brings the index up to date with the folder, under the lock. */
+int ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* Finds what mailboxes the Maildir holds, under the lock. */
+int ms_sync_mailboxes(struct ms_store *store);
+/* The times of new/ and cur/. */
+void ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur);
+/* After a change of ours: when the times before it were those of the record, nobody else has changed the folder, and it need not
+ * be read again for this: the record gets the times of now. */
+void ms_folder_touched(int folder_fd, const struct ms_time *new_before, const struct ms_time *cur_before, struct ms_mailbox_record *record);
+int ms_folder_fsync(int folder_fd, bool cur);
+/* The bits of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
+ * MS_E_LIMIT, MS_E_BADNAME. */
+int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret);
+
+/* What is computed from a message's bytes when it comes in. */
+struct ms_derived {
+	struct buf cache;      /* of T_CACHE */
+	uint64_t size;         /* with CRLF */
+	int64_t date;          /* of the Date field, or 0 */
+	bool has_attachment;
+	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first */
+	unsigned id_count;
+};
+int ms_derive(int fd, uint64_t bytes, struct ms_derived *ret);
+void ms_derived_clear(struct ms_derived *derived);
+/* One of the strings in a T_CACHE record. 0 or MS_E_CORRUPT. Borrowed. */
+int ms_cache_get(struct span record, enum ms_cached what, struct span *ret);
+int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread);
+/* A file name nobody else makes. */
+void ms_unique(struct ms_store *store, struct buf *out);
+
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mailboxes: listing, making, removing, renaming, subscribing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+#define SUBSCRIPTIONS "subscriptions"
+#define SUBSCRIPTIONS_MAX (4 * 1024 * 1024)
+
+/* --- records --- */
+
+int
+ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret)
+{
+	uint8_t key[4];
+	void *bytes;
+	size_t len;
+	int r;
+
+	ms_key_u32(key, number);
+	r = bdb_get(txn->bdb, txn->txn, T_MAILBOX, key, 4, txn->txn != NULL, &bytes, &len);
+	if (r != 0)
+		return r == BDB_NONE ? MS_E_STALE : ms_bdb(r);
+	r = ms_mailbox_record_get(span_make(bytes, len), ret);
+	free(bytes);
+	return r;
+}
+
+int
+ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record)
+{
+	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
+	uint8_t key[4];
+	int r;
+
+	ms_key_u32(key, number);
+	ms_mailbox_record_put(record, &bytes);
+	r = bytes.overflow ? MS_E_LIMIT : ms_bdb(bdb_put(txn->bdb, txn->txn, T_MAILBOX, key, 4, bytes.data, bytes.len));
+	buf_free(&bytes);
+	return r;
+}
+
+/* --- subscriptions: a file of names, one a line, in the Maildir --- */
+
+static int
+read_subscriptions(const struct ms_store *store, struct buf *out)
+{
+	_cleanup_(closep) int fd = openat(store->maildir_fd, SUBSCRIPTIONS, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t got = 1;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (got > 0) {
+		char *room = buf_reserve(out, 4096);
+
+		if (room == NULL)
+			return MS_E_LIMIT;
+		got = read(fd, room, 4096);
+		if (got < 0)
+			return -errno;
+		buf_added(out, (size_t)got);
+	}
+	return 0;
+}
+
+static bool
+has_line(struct span text, struct span wanted)
+{
+	struct span line;
+
+	while (span_split(&text, '\n', &line))
+		if (span_eq(line, wanted))
+			return true;
+	return false;
+}
+
+static int
+write_subscriptions(const struct ms_store *store, const struct buf *text)
+{
+	static const char temporary[] = SUBSCRIPTIONS ".new";
+	_cleanup_(closep) int fd = openat(store->maildir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (write(fd, buf_cstr(text), text->len) != (ssize_t)text->len || fsync(fd) < 0 ||
+	    renameat(store->maildir_fd, temporary, store->maildir_fd, SUBSCRIPTIONS) < 0 || fsync(store->maildir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static int
+change_modseq(struct ms_txn *txn, void *context)
+{
+	return ms_next_modseq(txn, context);
+}
+
+int
+ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX), before = BUF_INIT(SUBSCRIPTIONS_MAX), after = BUF_INIT(SUBSCRIPTIONS_MAX);
+	uint64_t modseq;
+	int r = ms_mailbox_name_check(name, &checked);
+
+	if (r == 0)
+		r = ms_lock(store);
+	if (r != 0) {
+		buf_free(&checked);
+		return r;
+	}
+	r = read_subscriptions(store, &before);
+	if (r == 0 && has_line(buf_get(&before), buf_get(&checked)) != subscribed) {
+		struct span rest = buf_get(&before), line;
+
+		while (span_split(&rest, '\n', &line))
+			if (line.len != 0 && !span_eq(line, buf_get(&checked)))
+				(void)buf_fmt(&after, "%.*s\n", (int)line.len, line.ptr);
+		if (subscribed)
+			(void)buf_fmt(&after, "%s\n", buf_cstr(&checked));
+		r = after.overflow ? MS_E_LIMIT : write_subscriptions(store, &after);
+		if (r == 0 && store->bdb != NULL)
+			r = ms_run(store, change_modseq, &modseq);
+	}
+	ms_unlock(store);
+	buf_free(&checked);
+	buf_free(&before);
+	buf_free(&after);
+	return r;
+}
+
+/* --- listing --- */
+
+void
+ms_mailbox_info_clear(struct ms_mailbox_info *info)
+{
+	free(info->name);
+	info->name = NULL;
+}
+
+void
+ms_mailboxes_free(struct ms_mailbox_info *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		ms_mailbox_info_clear(&list[i]);
+	free(list);
+}
+
+static void
+set_info(const struct ms_mailbox_record *record, struct span subscriptions, struct ms_mailbox_info *ret)
+{
+	*ret = (struct ms_mailbox_info){
+		.name = xstrdup(record->name), .uidvalidity = record->folder.uidvalidity, .uidnext = record->uidnext, .messages = record->messages,
+		.unseen = record->unseen, .deleted = record->deleted, .modseq = record->modseq, .size = record->size, .use = record->folder.use,
+		.subscribed = has_line(subscriptions, span_of(record->name)),
+	};
+	(void)snprintf(ret->id, sizeof(ret->id), "%016" PRIx64, record->folder.id);
+}
+
+void
+ms_mailbox_info_set(const struct ms_store *store, const struct ms_mailbox_record *record, struct ms_mailbox_info *ret)
+{
+	struct buf subscriptions = BUF_INIT(SUBSCRIPTIONS_MAX);
+
+	(void)read_subscriptions(store, &subscriptions); /* unreadable: none */
+	set_info(record, buf_get(&subscriptions), ret);
+	buf_free(&subscriptions);
+}
+
+struct found {
+	uint32_t number;
+	struct ms_mailbox_record record;
+};
+
+struct listing {
+	struct found *list;
+	size_t count;
+};
+
+static int
+collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct listing *listing = context;
+	struct found found;
+
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &found.record) != 0)
+		return 0;
+	found.number = ms_key_get_u32(key);
+	listing->list = xreallocarray(listing->list, listing->count + 1, sizeof(*listing->list));
+	listing->list[listing->count++] = found;
+	return 0;
+}
+
+static void
+listing_clear(struct listing *listing)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		ms_mailbox_record_clear(&listing->list[i].record);
+	free(listing->list);
+	*listing = (struct listing){ .list = NULL };
+}
+
+static int
+read_all(struct bdb *bdb, void *context)
+{
+	listing_clear(context);
+	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, context));
+}
+
+static int
+compare_found(const void *a, const void *b)
+{
+	return strcmp(((const struct found *)a)->record.name, ((const struct found *)b)->record.name);
+}
+
+/* Folders that others made or removed change the time of the Maildir itself. */
+static int
+refresh(struct ms_store *store)
+{
+	struct stat st;
+
+	if (fstat(store->maildir_fd, &st) < 0)
+		return -errno;
+	if (st.st_mtim.tv_sec == store->maildir_time.seconds && (uint32_t)st.st_mtim.tv_nsec == store->maildir_time.nanoseconds)
+		return 0;
+	return ms_sync_mailboxes(store);
+}
+
+static int
+list_all(struct ms_store *store, struct listing *ret)
+{
+	int r = refresh(store);
+
+	*ret = (struct listing){ .list = NULL };
+	if (r == 0)
+		r = ms_read(store, read_all, ret);
+	if (r == 0 && ret->count != 0)
+		qsort(ret->list, ret->count, sizeof(*ret->list), compare_found);
+	return r;
+}
+
+/* Reads of the times first, without the lock: most mailboxes have not changed. */
+static int
+bring_up_to_date(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	struct ms_time new_time, cur_time;
+	int fd, r = ms_folder_open(store, record->name, &fd);
+
+	if (r != 0)
+		return r;
+	ms_folder_times(fd, &new_time, &cur_time);
+	(void)close(fd);
+	if (record->uidnext != 0 && new_time.seconds == record->new_time.seconds && new_time.nanoseconds == record->new_time.nanoseconds &&
+	    cur_time.seconds == record->cur_time.seconds && cur_time.nanoseconds == record->cur_time.nanoseconds)
+		return 0;
+	r = ms_lock(store);
+	if (r != 0)
+		return r;
+	/* What was read before the lock may be old by now. */
+	r = ms_mailbox_reload(store, number, record);
+	if (r == 0)
+		r = ms_sync(store, number, record);
+	ms_unlock(store);
+	return r;
+}
+
+int
+ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_count)
+{
+	struct buf subscriptions = BUF_INIT(SUBSCRIPTIONS_MAX);
+	struct listing listing;
+	int r = list_all(store, &listing);
+
+	*ret = NULL;
+	*ret_count = 0;
+	if (r == 0)
+		r = read_subscriptions(store, &subscriptions);
+	if (r == 0)
+		*ret = xcalloc(listing.count, sizeof(**ret));
+	for (size_t i = 0; r == 0 && i < listing.count; i++) {
+		r = bring_up_to_date(store, listing.list[i].number, &listing.list[i].record);
+		if (r == 0)
+			set_info(&listing.list[i].record, buf_get(&subscriptions), &(*ret)[(*ret_count)++]);
+		else if (r == MS_E_NOTFOUND || r == MS_E_STALE)
+			r = 0; /* removed meanwhile */
+	}
+	if (r != 0) {
+		ms_mailboxes_free(*ret, *ret_count);
+		*ret = NULL;
+	}
+	listing_clear(&listing);
+	buf_free(&subscriptions);
+	return r;
+}
+
+int
+ms_mailbox_find(struct ms_store *store, const char *name, uint32_t *ret_number, struct ms_mailbox_record *ret)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct listing listing = { .list = NULL };
+	int r = ms_mailbox_name_check(name, &checked);
+
+	if (r == 0)
+		r = list_all(store, &listing);
+	if (r == 0) {
+		r = MS_E_NOTFOUND;
+		for (size_t i = 0; i < listing.count; i++)
+			if (strcmp(listing.list[i].record.name, buf_cstr(&checked)) == 0) {
+				*ret_number = listing.list[i].number;
+				*ret = listing.list[i].record;
+				listing.list[i].record = (struct ms_mailbox_record){ .name = NULL };
+				r = 0;
+				break;
+			}
+	} else if (r == MS_E_BADNAME) {
+		r = MS_E_NOTFOUND;
+	}
+	listing_clear(&listing);
+	buf_free(&checked);
+	return r;
+}
+
+int
+ms_mailbox_status(struct ms_store *store, const char *name, struct ms_mailbox_info *ret)
+{
+	struct ms_mailbox_record record;
+	uint32_t number;
+	int r = ms_mailbox_find(store, name, &number, &record);
+
+	if (r != 0)
+		return r;
+	r = bring_up_to_date(store, number, &record);
+	if (r == 0)
+		ms_mailbox_info_set(store, &record, ret);
+	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+int
+ms_mailbox_name(struct ms_store *store, const char *id, char **ret)
+{
+	struct listing listing;
+	char text[MS_ID_LEN + 1];
+	int r = list_all(store, &listing);
+
+	if (r == 0) {
+		r = MS_E_NOTFOUND;
+		for (size_t i = 0; i < listing.count && r != 0; i++) {
+			(void)snprintf(text, sizeof(text), "%016" PRIx64, listing.list[i].record.folder.id);
+			if (strcmp(text, id) == 0) {
+				*ret = xstrdup(listing.list[i].record.name);
+				r = 0;
+			}
+		}
+	}
+	listing_clear(&listing);
+	return r;
+}
+
+struct reload {
+	uint32_t number;
+	struct ms_mailbox_record *record;
+};
+
+static int
+reload(struct bdb *bdb, void *context)
+{
+	struct reload *reload = context;
+	struct ms_txn txn = { .bdb = bdb };
+	struct ms_mailbox_record fresh;
+	int r = ms_mailbox_load(&txn, reload->number, &fresh);
+
+	if (r != 0)
+		return r;
+	ms_mailbox_record_clear(reload->record);
+	*reload->record = fresh;
+	return 0;
+}
+
+int
+ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	struct reload context = { number, record };
+
+	return ms_read(store, reload, &context);
+}

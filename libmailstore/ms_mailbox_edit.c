@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Making, removing and renaming mailboxes: the folder first, for it is the truth; the index follows. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+#define MAKING "tmp/fourpost-making"
+
+/* Made whole under another name, then put in place by one rename: a crash leaves a mailbox or none. */
+int
+ms_folder_make(struct ms_store *store, const char *name, enum ms_use use)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+	_cleanup_(closep) int fd = -1;
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct ms_folder file;
+	struct stat st;
+	int r = ms_mailbox_folder_name(name, &folder);
+
+	if (r == 0 && (folder.len == 0 || fstatat(store->maildir_fd, buf_cstr(&folder), &st, AT_SYMLINK_NOFOLLOW) == 0))
+		r = MS_E_EXISTS;
+	if (r == 0)
+		r = ms_remove_tree(store->maildir_fd, MAKING);
+	if (r == 0 && mkdirat(store->maildir_fd, MAKING, 0700) < 0)
+		r = -errno;
+	if (r == 0)
+		fd = openat(store->maildir_fd, MAKING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r == 0 && fd < 0)
+		r = -errno;
+	for (size_t i = 0; r == 0 && i < sizeof(parts) / sizeof(*parts); i++)
+		if (mkdirat(fd, parts[i], 0700) < 0)
+			r = -errno;
+	if (r == 0) {
+		/* Other Maildir++ programs know a folder by this file. */
+		int marker = openat(fd, "maildirfolder", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		r = marker < 0 ? -errno : 0;
+		if (marker >= 0)
+			(void)close(marker);
+	}
+	if (r == 0)
+		r = ms_folder_new(&file, use);
+	if (r == 0)
+		r = ms_folder_write(fd, &file);
+	if (r == 0 && (renameat(store->maildir_fd, MAKING, store->maildir_fd, buf_cstr(&folder)) < 0 || fsync(store->maildir_fd) < 0))
+		r = -errno;
+	buf_free(&folder);
+	return r;
+}
+
+static int
+create_locked(struct ms_store *store, struct span name, enum ms_use use)
+{
+	/* Parents too (RFC 3501 section 6.3.3). */
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] == '/') {
+			_cleanup_(freep) char *parent = span_dup(span_make(name.ptr, i));
+			int r = ms_folder_make(store, parent, MS_USE_NONE);
+
+			if (r != 0 && r != MS_E_EXISTS)
+				return r;
+		}
+	return ms_folder_make(store, name.ptr, use);
+}
+
+int
+ms_mailbox_create(struct ms_store *store, const char *name, enum ms_use use)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_mailbox_name_check(name, &checked);
+
+	if (r == 0)
+		r = ms_lock(store);
+	if (r == 0) {
+		r = create_locked(store, span_make(buf_cstr(&checked), checked.len), use);
+		if (r == 0)
+			r = ms_sync_mailboxes(store);
+		ms_unlock(store);
+	}
+	buf_free(&checked);
+	return r;
+}
+
+int
+ms_mailbox_delete(struct ms_store *store, const char *name)
+{
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	_cleanup_(freep) char *aside = NULL;
+	int r = ms_mailbox_folder_name(name, &folder);
+
+	if (r == MS_E_BADNAME)
+		r = MS_E_NOTFOUND;
+	if (r == 0 && folder.len == 0)
+		r = MS_E_DENIED;
+	if (r == 0)
+		r = ms_lock(store);
+	if (r != 0) {
+		buf_free(&folder);
+		return r;
+	}
+	/* One rename takes it away; the removal may then take its time, and go on after a crash when the same name is used. */
+	aside = xasprintf("tmp/fourpost-removed.%ld", (long)getpid());
+	r = ms_remove_tree(store->maildir_fd, aside);
+	if (r == 0 && (renameat(store->maildir_fd, buf_cstr(&folder), store->maildir_fd, aside) < 0 || fsync(store->maildir_fd) < 0))
+		r = errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	if (r == 0)
+		r = ms_sync_mailboxes(store);
+	if (r == 0)
+		(void)ms_remove_tree(store->maildir_fd, aside); /* what stays is out of sight, and tried again at the next removal */
+	ms_unlock(store);
+	buf_free(&folder);
+	return r;
+}
+
+/* --- renaming --- */
+
+struct renaming {
+	uint32_t number;
+	const char *to;
+};
+
+static int
+put_name(struct ms_txn *txn, void *context)
+{
+	const struct renaming *renaming = context;
+	struct ms_mailbox_record record;
+	int r = ms_mailbox_load(txn, renaming->number, &record);
+
+	if (r != 0)
+		return r;
+	free(record.name);
+	record.name = xstrdup(renaming->to);
+	r = ms_next_modseq(txn, &record.modseq);
+	if (r == 0)
+		r = ms_mailbox_save(txn, renaming->number, &record);
+	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+/* Folder and record of one mailbox. A crash between leaves the folder renamed; the index then takes it as a new one, with the
+ * UIDs of its names. */
+static int
+rename_one(struct ms_store *store, uint32_t number, const char *from, const char *to)
+{
+	struct buf old = BUF_INIT(MS_MAILBOX_NAME_MAX), new = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct stat st;
+	int r = ms_mailbox_folder_name(from, &old);
+
+	if (r == 0)
+		r = ms_mailbox_folder_name(to, &new);
+	if (r == 0 && fstatat(store->maildir_fd, buf_cstr(&new), &st, AT_SYMLINK_NOFOLLOW) == 0)
+		r = MS_E_EXISTS;
+	if (r == 0 && (renameat(store->maildir_fd, buf_cstr(&old), store->maildir_fd, buf_cstr(&new)) < 0 || fsync(store->maildir_fd) < 0))
+		r = -errno;
+	if (r == 0) {
+		struct renaming renaming = { number, to };
+
+		r = ms_run(store, put_name, &renaming);
+	}
+	buf_free(&old);
+	buf_free(&new);
+	return r;
+}
+
+static int
+move_inbox(struct ms_store *store, const char *to)
+{
+	struct ms_mailbox *inbox;
+	uint32_t *uids;
+	size_t count;
+	int r = ms_mailbox_create(store, to, MS_USE_NONE);
+
+	if (r == 0)
+		r = ms_mailbox_open(store, "INBOX", &inbox);
+	if (r != 0)
+		return r;
+	r = ms_mailbox_uids(inbox, &uids, &count);
+	if (r == 0) {
+		uint32_t *new = xcalloc(count, sizeof(*new)), uidvalidity;
+
+		r = count != 0 ? ms_copy(inbox, uids, count, to, true, new, &uidvalidity) : 0;
+		free(new);
+		free(uids);
+	}
+	ms_mailbox_close(inbox);
+	return r;
+}
+
+static int
+rename_tree(struct ms_store *store, const char *from, const char *to)
+{
+	struct ms_mailbox_info *list;
+	size_t count, len = strlen(from);
+	int r = ms_mailboxes(store, &list, &count);
+	bool found = false;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const char *name = list[i].name;
+
+		if (strcmp(name, to) == 0)
+			r = MS_E_EXISTS;
+		found = found || strcmp(name, from) == 0;
+	}
+	if (r == 0 && !found)
+		r = MS_E_NOTFOUND;
+	if (r == 0) {
+		/* The new parents come first; the last level is the mailbox itself. */
+		struct span parents = span_of(to);
+		ptrdiff_t slash = span_rchr(parents, '/');
+
+		if (slash > 0) {
+			_cleanup_(freep) char *parent = span_dup(span_make(to, (size_t)slash));
+
+			r = ms_mailbox_create(store, parent, MS_USE_NONE);
+			if (r == MS_E_EXISTS)
+				r = 0;
+		}
+	}
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const char *name = list[i].name;
+
+		if (strcmp(name, from) == 0 || (strncmp(name, from, len) == 0 && name[len] == '/')) {
+			_cleanup_(freep) char *new = xasprintf("%s%s", to, name + len);
+			struct ms_mailbox_record record;
+			uint32_t number;
+
+			r = ms_mailbox_find(store, name, &number, &record);
+			if (r == 0) {
+				ms_mailbox_record_clear(&record);
+				r = rename_one(store, number, name, new);
+			}
+			if (r == 0 && list[i].subscribed) {
+				r = ms_subscribe(store, name, false);
+				if (r == 0)
+					r = ms_subscribe(store, new, true);
+			}
+		}
+	}
+	ms_mailboxes_free(list, count);
+	return r;
+}
+
+int
+ms_mailbox_rename(struct ms_store *store, const char *from, const char *to)
+{
+	struct buf old = BUF_INIT(MS_MAILBOX_NAME_MAX), new = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_mailbox_name_check(from, &old) != 0 ? MS_E_NOTFOUND : ms_mailbox_name_check(to, &new);
+
+	if (r == 0 && span_eq(buf_get(&new), SPAN("INBOX")))
+		r = MS_E_EXISTS;
+	/* A mailbox cannot go below itself. */
+	if (r == 0 && span_starts(buf_get(&new), buf_get(&old)) && (new.len == old.len || new.data[old.len] == '/'))
+		r = new.len == old.len ? MS_E_EXISTS : MS_E_BADNAME;
+	if (r == 0)
+		r = ms_lock(store);
+	if (r == 0) {
+		r = span_eq(buf_get(&old), SPAN("INBOX")) ? move_inbox(store, buf_cstr(&new)) : rename_tree(store, buf_cstr(&old), buf_cstr(&new));
+		ms_unlock(store);
+	}
+	buf_free(&old);
+	buf_free(&new);
+	return r;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Records of messages and all that hangs on them: counters, changes, places, threads. Each function is a step of a transaction. */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "libmailstore/ms_internal.h"
+
+struct key {
+	uint8_t bytes[16];
+};
+
+static struct key
+message_key(uint32_t mailbox, uint32_t uid)
+{
+	struct key key;
+
+	ms_key_u32(key.bytes, mailbox);
+	ms_key_u32(key.bytes + 4, uid);
+	return key;
+}
+
+static struct key
+long_key(uint64_t number, uint32_t mailbox, uint32_t uid)
+{
+	struct key key;
+
+	ms_key_u64(key.bytes, number);
+	ms_key_u32(key.bytes + 8, mailbox);
+	ms_key_u32(key.bytes + 12, uid);
+	return key;
+}
+
+static int
+next_number(struct ms_txn *txn, const char *name, uint64_t first, uint64_t *ret)
+{
+	void *bytes;
+	uint8_t value[8];
+	size_t len;
+	uint64_t number = first;
+	int r = bdb_get(txn->bdb, txn->txn, T_META, name, strlen(name), true, &bytes, &len);
+
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	if (r == 0) {
+		if (len == 8)
+			number = ms_key_get_u64(bytes);
+		free(bytes);
+	}
+	ms_key_u64(value, ++number);
+	*ret = number;
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_META, name, strlen(name), value, sizeof(value)));
+}
+
+int
+ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
+{
+	struct timespec now;
+
+	txn->changed = true;
+	/* A new index counts from the clock on, in 65536ths of a second: a synced change takes longer than one, so this is above
+	 * all that an index before it gave; and below 2^53 for JSON. */
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return next_number(txn, "modseq", (uint64_t)now.tv_sec << 16 | (uint64_t)now.tv_nsec >> 14, ret);
+}
+
+int
+ms_next_mailbox(struct ms_txn *txn, uint32_t *ret)
+{
+	uint64_t number;
+	int r = next_number(txn, "mailbox", 0, &number);
+
+	*ret = (uint32_t)number;
+	return r;
+}
+
+int
+ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
+{
+	struct key key = message_key(mailbox, uid);
+	void *bytes;
+	size_t len;
+	int r = bdb_get(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, false, &bytes, &len);
+
+	if (r != 0)
+		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
+	r = ms_message_record_get(span_make(bytes, len), uid, ret);
+	free(bytes);
+	return r;
+}
+
+static int
+put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record)
+{
+	struct key key = message_key(mailbox, record->message.uid);
+	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
+	int r;
+
+	ms_message_record_put(record, &bytes);
+	r = bdb_put(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, bytes.data, bytes.len);
+	buf_free(&bytes);
+	return ms_bdb(r);
+}
+
+/* The latest change of a message stands once: what was noted before is taken back. */
+static int
+put_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t before, uint64_t now, enum ms_change_kind kind, uint64_t email_id)
+{
+	uint8_t value[9] = { (uint8_t)kind };
+	struct key key;
+	int r = 0;
+
+	if (before != 0) {
+		key = long_key(before, mailbox, uid);
+		r = bdb_del(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16);
+	}
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	key = long_key(now, mailbox, uid);
+	ms_key_u64(value + 1, email_id);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, sizeof(value)));
+}
+
+static void
+count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign)
+{
+	uint32_t one = (uint32_t)sign;
+
+	mailbox->messages += one;
+	mailbox->unseen += (message->flags & MS_SEEN) == 0 ? one : 0;
+	mailbox->deleted += (message->flags & MS_DELETED) != 0 ? one : 0;
+	mailbox->size += sign > 0 ? message->size : 0 - message->size;
+}
+
+int
+ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span cache)
+{
+	struct key key = message_key(mailbox, message->message.uid), place = long_key(message->message.email_id, mailbox, message->message.uid);
+	int r = put_record(txn, mailbox, message);
+
+	if (r == 0)
+		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_CACHE, key.bytes, 8, cache.ptr, cache.len));
+	if (r == 0)
+		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16, "", 0));
+	if (r == 0)
+		r = put_change(txn, mailbox, message->message.uid, 0, message->message.modseq, MS_CHANGE_CAME, message->message.email_id);
+	if (r == 0) {
+		count(record, &message->message, 1);
+		record->modseq = message->message.modseq;
+	}
+	return r;
+}
+
+int
+ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *before,
+    const struct ms_message_record *after)
+{
+	bool news = after->message.modseq != before->message.modseq;
+	int r = put_record(txn, mailbox, after);
+
+	if (r == 0 && news)
+		r = put_change(txn, mailbox, after->message.uid, before->message.modseq, after->message.modseq, MS_CHANGE_FLAGS, after->message.email_id);
+	if (r == 0) {
+		count(record, &before->message, -1);
+		count(record, &after->message, 1);
+		if (news)
+			record->modseq = after->message.modseq;
+	}
+	return r;
+}
+
+int
+ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq)
+{
+	struct key key = message_key(mailbox, message->message.uid), place = long_key(message->message.email_id, mailbox, message->message.uid);
+	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
+
+	if (r == 0)
+		r = bdb_del(txn->bdb, txn->txn, T_CACHE, key.bytes, 8);
+	if (r == 0 || r == BDB_NONE)
+		r = bdb_del(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16);
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
+	if (r == 0) {
+		count(record, &message->message, -1);
+		record->modseq = modseq;
+	}
+	return r;
+}
+
+/* --- threads --- */
+
+/* A message joins the thread of the first id that is known, and makes all its ids known. */
+int
+ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread)
+{
+	uint8_t key[25] = { 'm' }, value[8];
+	uint64_t thread = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < derived->id_count && thread == 0; i++) {
+		void *bytes;
+		size_t len;
+
+		ms_key_u64(key + 1, derived->ids[i]);
+		r = bdb_get(txn->bdb, txn->txn, T_THREAD, key, 9, false, &bytes, &len);
+		if (r == 0) {
+			thread = len == 8 ? ms_key_get_u64(bytes) : 0;
+			free(bytes);
+		} else if (r != BDB_NONE) {
+			return ms_bdb(r);
+		}
+	}
+	if (thread == 0)
+		thread = derived->id_count != 0 ? derived->ids[0] : email_id;
+	ms_key_u64(value, thread);
+	for (unsigned i = 0; i < derived->id_count; i++) {
+		ms_key_u64(key + 1, derived->ids[i]);
+		r = bdb_put(txn->bdb, txn->txn, T_THREAD, key, 9, value, sizeof(value));
+		if (r != 0)
+			return ms_bdb(r);
+	}
+	key[0] = 't';
+	ms_key_u64(key + 1, thread);
+	ms_key_u64(key + 9, (uint64_t)date);
+	ms_key_u64(key + 17, email_id);
+	*ret_thread = thread;
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_THREAD, key, 25, "", 0));
+}

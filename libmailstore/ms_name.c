@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Names of message files. What stands in a name survives the loss of the index. */
+#include "libmailstore/ms_name.h"
+
+#include <errno.h>
+
+#include "libmailstore/mailstore.h"
+
+static const struct {
+	char letter;
+	uint32_t flag;
+} flag_letters[] = {
+	/* In the order that Maildir wants: of ASCII. */
+	{ 'D', MS_DRAFT }, { 'F', MS_FLAGGED }, { 'P', MS_FORWARDED }, { 'R', MS_ANSWERED }, { 'S', MS_SEEN }, { 'T', MS_DELETED },
+};
+
+static void
+parse_field(struct span field, struct ms_name *name)
+{
+	uint64_t value;
+	char key;
+
+	if (field.len < 3 || field.ptr[1] != '=')
+		return;
+	key = field.ptr[0];
+	if (span_to_u64(span_skip(field, 2), key == 'U' ? UINT32_MAX : UINT64_MAX / 2, &value) < 0)
+		return;
+	if (key == 'S')
+		name->bytes = value;
+	else if (key == 'W')
+		name->size = value;
+	else if (key == 'U')
+		name->uid = (uint32_t)value;
+}
+
+static void
+parse_info(struct span info, struct ms_name *name)
+{
+	if (!span_starts(info, SPAN("2,")))
+		return;
+	for (size_t i = 2; i < info.len; i++) {
+		char c = info.ptr[i];
+
+		if (c >= 'a' && c < 'a' + MS_LETTERS)
+			name->letters |= 1u << (c - 'a');
+		for (size_t k = 0; k < sizeof(flag_letters) / sizeof(*flag_letters); k++)
+			if (flag_letters[k].letter == c)
+				name->flags |= flag_letters[k].flag;
+	}
+}
+
+bool
+ms_name_parse(struct span text, struct ms_name *ret)
+{
+	struct span base, rest, field;
+	ptrdiff_t colon = span_chr(text, ':');
+
+	*ret = (struct ms_name){ .bytes = 0 };
+	if (text.len == 0 || text.len > MS_NAME_MAX || text.ptr[0] == '.' || span_chr(text, '/') >= 0 || span_chr(text, '\0') >= 0)
+		return false;
+	base = colon >= 0 ? span_make(text.ptr, (size_t)colon) : text;
+	if (colon >= 0)
+		parse_info(span_skip(text, (size_t)colon + 1), ret);
+	rest = base;
+	(void)span_split(&rest, ',', &ret->unique);
+	while (span_split(&rest, ',', &field))
+		parse_field(field, ret);
+	return ret->unique.len != 0;
+}
+
+int
+ms_name_format(const struct ms_name *name, bool info, struct buf *out)
+{
+	(void)buf_span(out, name->unique);
+	(void)buf_str(out, ",S=");
+	(void)buf_u64(out, name->bytes);
+	(void)buf_str(out, ",W=");
+	(void)buf_u64(out, name->size);
+	if (name->uid != 0) {
+		(void)buf_str(out, ",U=");
+		(void)buf_u64(out, name->uid);
+	}
+	if (info) {
+		(void)buf_str(out, ":2,");
+		for (size_t k = 0; k < sizeof(flag_letters) / sizeof(*flag_letters); k++)
+			if ((name->flags & flag_letters[k].flag) != 0)
+				(void)buf_char(out, flag_letters[k].letter);
+		for (unsigned i = 0; i < MS_LETTERS; i++)
+			if ((name->letters & 1u << i) != 0)
+				(void)buf_char(out, (char)('a' + i));
+	}
+	return out->overflow ? -EMSGSIZE : 0;
+}
+
+uint64_t
+ms_name_email_id(struct span unique)
+{
+	/* FNV-1a, then mixed (the finisher of splitmix64), for unique parts differ in few digits. */
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < unique.len; i++)
+		hash = (hash ^ (uint8_t)unique.ptr[i]) * 0x100000001b3u;
+	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
+	hash ^= hash >> 31;
+	return hash != 0 ? hash : 1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Names of message files: unique,S=bytes,W=size,U=uid:2,flags. Pure. */
+#ifndef LIBMAILSTORE_MS_NAME_H
+#define LIBMAILSTORE_MS_NAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+#define MS_NAME_MAX 255
+/* Maildir keeps keywords as the letters a to z. */
+#define MS_LETTERS 26
+
+struct ms_name {
+	struct span unique;  /* what stands before the first ',' or ':': the identity of the file */
+	uint64_t bytes;      /* S=; 0 when absent */
+	uint64_t size;       /* W=: with CRLF line ends; 0 when absent */
+	uint32_t uid;        /* U=; 0 when absent */
+	uint32_t flags;      /* MS_SEEN ... */
+	uint32_t letters;    /* bit n: the letter 'a' + n */
+};
+
+/* False for what is no message: empty, over-long, beginning with a dot. Fields that make no sense count as absent. unique is
+ * borrowed from name. */
+bool ms_name_parse(struct span name, struct ms_name *ret);
+/* Appends the name; `info` says whether ":2," and the flags stand behind it (files in new/ have none). 0, or -EMSGSIZE. */
+int ms_name_format(const struct ms_name *name, bool info, struct buf *out);
+/* A number that stands for the unique part, the same for copies of a message in other folders: never 0. */
+uint64_t ms_name_email_id(struct span unique);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mailbox names and the folders they stand for (Maildir++: ".Name.Sub" below the INBOX, in modified UTF-7). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/utf7.h"
+#include "libmailstore/ms_internal.h"
+
+#define LEVELS_MAX 32
+#define TREE_DEPTH_MAX 8
+
+static bool
+level_is_valid(struct span level)
+{
+	/* '.' divides levels on disk; '/' does in names; '%' and '*' would be patterns to IMAP clients. */
+	if (level.len == 0 || !span_is_utf8(level))
+		return false;
+	for (size_t i = 0; i < level.len; i++) {
+		unsigned char c = (unsigned char)level.ptr[i];
+
+		if (c < ' ' || c == 0x7f || span_chr(SPAN("./%*"), (char)c) >= 0)
+			return false;
+	}
+	return true;
+}
+
+int
+ms_mailbox_name_check(const char *name, struct buf *out)
+{
+	struct span rest = span_of(name), level;
+	size_t levels = 0, from = out->len;
+
+	if (rest.len == 0 || rest.len > MS_MAILBOX_NAME_MAX / 2 || rest.ptr[rest.len - 1] == '/')
+		return MS_E_BADNAME;
+	while (span_split(&rest, '/', &level)) {
+		if (++levels > LEVELS_MAX || !level_is_valid(level))
+			return MS_E_BADNAME;
+		if (levels > 1)
+			(void)buf_char(out, '/');
+		/* INBOX is the one name without case (RFC 3501 section 5.1). */
+		(void)buf_span(out, levels == 1 && span_ieq(level, SPAN("INBOX")) ? SPAN("INBOX") : level);
+	}
+	/* The file system's bound on one name, beside what is put around it. */
+	return out->len - from > 200 ? MS_E_BADNAME : 0;
+}
+
+int
+ms_mailbox_folder_name(const char *name, struct buf *out)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct span rest, level;
+	int r = ms_mailbox_name_check(name, &checked);
+
+	rest = buf_get(&checked);
+	if (r == 0 && !span_eq(rest, SPAN("INBOX")))
+		while (r == 0 && span_split(&rest, '/', &level)) {
+			(void)buf_char(out, '.');
+			if (utf7_encode(level, out) != 0)
+				r = MS_E_BADNAME;
+		}
+	if (r == 0 && out->len > MS_NAME_MAX)
+		r = MS_E_BADNAME;
+	buf_free(&checked);
+	return r;
+}
+
+int
+ms_folder_to_name(struct span folder, struct buf *out)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct span rest = span_skip(folder, 1), level;
+	int r = folder.len > 1 && folder.ptr[0] == '.' ? 0 : MS_E_BADNAME;
+
+	while (r == 0 && span_split(&rest, '.', &level)) {
+		if (out->len != 0)
+			(void)buf_char(out, '/');
+		if (level.len == 0 || utf7_decode(level, out) != 0)
+			r = MS_E_BADNAME;
+	}
+	if (r == 0)
+		r = ms_mailbox_name_check(buf_cstr(out), &checked);
+	/* A folder that would not come out of its own name is another program's affair. */
+	if (r == 0 && (!span_eq(buf_get(&checked), buf_get(out)) || span_eq(buf_get(out), SPAN("INBOX"))))
+		r = MS_E_BADNAME;
+	buf_free(&checked);
+	return r;
+}
+
+int
+ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_fd)
+{
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_mailbox_folder_name(mailbox_name, &folder), fd;
+
+	if (r == 0) {
+		fd = openat(store->maildir_fd, folder.len != 0 ? buf_cstr(&folder) : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			r = errno == ENOENT || errno == ENOTDIR ? MS_E_NOTFOUND : -errno;
+		else
+			*ret_fd = fd;
+	}
+	buf_free(&folder);
+	return r;
+}
+
+/* --- removing --- */
+
+static int
+remove_entries(int fd, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+	int r = 0;
+
+	if (dir == NULL) {
+		(void)close(fd);
+		return -errno;
+	}
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		int inner;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if ((errno != EISDIR && errno != EPERM) || depth == TREE_DEPTH_MAX) {
+			r = -errno;
+			break;
+		}
+		inner = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = inner < 0 ? -errno : remove_entries(inner, depth + 1);
+		if (r == 0 && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0)
+			r = -errno;
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+int
+ms_remove_tree(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = remove_entries(fd, 0);
+	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
+}
+
+/* --- times and names of files --- */
+
+static struct ms_time
+folder_time(int at, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return (struct ms_time){ 0, 0 };
+	return (struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec };
+}
+
+void
+ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur)
+{
+	*ret_new = folder_time(folder_fd, "new");
+	*ret_cur = folder_time(folder_fd, "cur");
+}
+
+void
+ms_folder_touched(int folder_fd, const struct ms_time *new_before, const struct ms_time *cur_before, struct ms_mailbox_record *record)
+{
+	if (new_before->seconds == record->new_time.seconds && new_before->nanoseconds == record->new_time.nanoseconds &&
+	    cur_before->seconds == record->cur_time.seconds && cur_before->nanoseconds == record->cur_time.nanoseconds)
+		ms_folder_times(folder_fd, &record->new_time, &record->cur_time);
+}
+
+int
+ms_folder_fsync(int folder_fd, bool cur)
+{
+	int fd = openat(folder_fd, cur ? "cur" : "new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 ? -errno : 0;
+	(void)close(fd);
+	return r;
+}
+
+void
+ms_unique(struct ms_store *store, struct buf *out)
+{
+	char host[256] = "localhost";
+	struct timespec now;
+
+	/* time.MmicrosecondsPpidQcount.host, '/', ':' and ',' of the host name escaped: maildir(5). */
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)gethostname(host, 64);
+	host[64] = '\0';
+	for (char *c = host; *c != '\0'; c++)
+		if (!ascii_is_alnum(*c) && *c != '-' && *c != '.')
+			*c = '_';
+	(void)buf_fmt(out, "%lld.M%06ldP%ldQ%llu.%s", (long long)now.tv_sec, now.tv_nsec / 1000, (long)getpid(), (unsigned long long)++store->unique, host);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Records of the index as bytes: versioned, checksummed, never believed. Pure. */
+#ifndef LIBMAILSTORE_MS_RECORD_H
+#define LIBMAILSTORE_MS_RECORD_H
+
+#include "common/buf.h"
+#include "libmailstore/mailstore.h"
+#include "libmailstore/ms_folder.h"
+#include "libmailstore/ms_name.h"
+
+#define MS_MAILBOX_NAME_MAX 1024
+#define MS_RECORD_MAX (MS_FOLDER_TEXT_MAX + MS_MAILBOX_NAME_MAX + 256)
+
+struct ms_time {
+	int64_t seconds;
+	uint32_t nanoseconds;
+};
+
+/* A mailbox: what its folder's file says, and what is counted. */
+struct ms_mailbox_record {
+	char *name; /* UTF-8, '/' */
+	struct ms_folder folder;
+	uint32_t uidnext;
+	uint32_t messages, unseen, deleted;
+	uint64_t modseq, size;
+	struct ms_time new_time, cur_time; /* of the folders when they were last read; 0: read them again */
+};
+void ms_mailbox_record_clear(struct ms_mailbox_record *record);
+
+struct ms_message_record {
+	struct ms_message message;
+	uint64_t bytes;
+	bool in_cur;
+	char name[MS_NAME_MAX + 1];
+};
+
+/* Appends the bytes. */
+void ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out);
+void ms_message_record_put(const struct ms_message_record *record, struct buf *out);
+/* 0, or MS_E_CORRUPT. */
+int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
+int ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret);
+
+/* Keys sort as their numbers do. */
+void ms_key_u32(uint8_t at[4], uint32_t value);
+void ms_key_u64(uint8_t at[8], uint64_t value);
+uint32_t ms_key_get_u32(const uint8_t at[4]);
+uint64_t ms_key_get_u64(const uint8_t at[8]);
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Bringing the index up to date with a folder that other programs may change at any time. Under the account's lock, in batches:
+ * each batch leaves an index that is right about what it knows, and the folder's times are noted only with the last. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
+
+/* UIDs are promised ahead in the folder's file, so that losing the index never gives one again. */
+#define UIDS_AHEAD 64
+/* A folder changed this recently may change again within the same tick of its time stamp. */
+#define FRESH_SECONDS 1
+
+struct sync {
+	struct ms_store *store;
+	uint32_t number;
+	struct ms_mailbox_record *record;
+	int folder_fd;
+	bool rebuild; /* the index knew nothing: UIDs in names count */
+	struct ms_message_record *known;
+	size_t known_count, known_room;
+	struct ms_listing listing;
+	struct ms_file **found; /* for each known one, its file or NULL */
+	size_t at, end;         /* the batch */
+};
+
+/* --- what the index knows --- */
+
+static int
+collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct sync *sync = context;
+	struct ms_message_record record;
+
+	/* A record that is no longer believed is passed over: its file then counts as new, with the UID in its name. */
+	if (key_len != 8 || ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0)
+		return 0;
+	if (sync->known_count == sync->known_room) {
+		sync->known_room = sync->known_room != 0 ? sync->known_room * 2 : 64;
+		sync->known = xreallocarray(sync->known, sync->known_room, sizeof(*sync->known));
+	}
+	sync->known[sync->known_count++] = record;
+	return 0;
+}
+
+static int
+read_known(struct bdb *bdb, void *context)
+{
+	struct sync *sync = context;
+	uint8_t key[4];
+
+	sync->known_count = 0;
+	ms_key_u32(key, sync->number);
+	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, sync));
+}
+
+static struct span
+unique_of(const struct ms_message_record *record)
+{
+	struct ms_name name;
+
+	return ms_name_parse(span_of(record->name), &name) ? name.unique : span_of(record->name);
+}
+
+static size_t
+match(struct sync *sync)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < sync->known_count; i++) {
+		if (sync->found[i] != NULL)
+			continue;
+		sync->found[i] = ms_listing_find(&sync->listing, unique_of(&sync->known[i]), sync->known[i].message.uid);
+		if (sync->found[i] != NULL)
+			sync->found[i]->taken = true;
+		else
+			missing++;
+	}
+	return missing;
+}
+
+/* --- taking in what changed --- */
+
+static uint64_t
+keywords_of(const struct ms_mailbox_record *record, uint32_t letters)
+{
+	return letters & (record->folder.keyword_count < 32 ? (1u << record->folder.keyword_count) - 1 : UINT32_MAX);
+}
+
+/* Keywords without a letter stand in the index alone: a name says nothing of them. */
+#define LETTER_BITS ((UINT64_C(1) << MS_LETTERS) - 1)
+
+static int
+apply_known(struct ms_txn *txn, void *context)
+{
+	struct sync *sync = context;
+	struct ms_mailbox_record mailbox = *sync->record;
+	uint64_t modseq = 0;
+	int r = 0;
+
+	for (size_t i = sync->at; r == 0 && i < sync->end; i++) {
+		const struct ms_message_record *before = &sync->known[i];
+		const struct ms_file *file = sync->found[i];
+		struct ms_message_record after = *before;
+
+		if (file != NULL) {
+			(void)snprintf(after.name, sizeof(after.name), "%s", file->name);
+			after.in_cur = file->in_cur;
+			if (file->in_cur) {
+				after.message.flags = file->parsed.flags;
+				after.message.keywords = (before->message.keywords & ~LETTER_BITS) | keywords_of(&mailbox, file->parsed.letters);
+			}
+			if (strcmp(after.name, before->name) == 0 && after.in_cur == before->in_cur)
+				continue;
+			if (after.message.flags == before->message.flags && after.message.keywords == before->message.keywords) {
+				r = ms_message_update(txn, sync->number, &mailbox, before, &after);
+				continue;
+			}
+		}
+		if (modseq == 0)
+			r = ms_next_modseq(txn, &modseq);
+		after.message.modseq = modseq;
+		if (r == 0)
+			r = file == NULL ? ms_message_remove(txn, sync->number, &mailbox, before, modseq)
+			    : ms_message_update(txn, sync->number, &mailbox, before, &after);
+	}
+	if (r == 0)
+		r = ms_mailbox_save(txn, sync->number, &mailbox);
+	if (r == 0)
+		*sync->record = mailbox;
+	return r;
+}
+
+/* --- taking in what is new --- */
+
+int
+ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret)
+{
+	uint32_t uid = record->uidnext;
+
+	if (uid == 0 || uid > UINT32_MAX - 2 * UIDS_AHEAD)
+		return MS_E_LIMIT;
+	if (uid >= record->folder.uid_limit) {
+		uint32_t before = record->folder.uid_limit;
+		int r;
+
+		record->folder.uid_limit = uid + UIDS_AHEAD;
+		r = ms_folder_write(folder_fd, &record->folder);
+		if (r != 0) {
+			record->folder.uid_limit = before;
+			return r;
+		}
+	}
+	record->uidnext = uid + 1;
+	*ret = uid;
+	return 0;
+}
+
+/* The file gets its UID (and sizes) into its name, so that they outlive the index. */
+static int
+name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, char ret[MS_NAME_MAX + 1])
+{
+	const char *part = file->in_cur ? "cur" : "new";
+	struct buf text = BUF_INIT(MS_NAME_MAX);
+	int r = ms_name_format(name, file->in_cur, &text);
+
+	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
+	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
+	buf_free(&text);
+	if (strcmp(ret, file->name) != 0) {
+		_cleanup_(freep) char *from = xasprintf("%s/%s", part, file->name);
+		_cleanup_(freep) char *to = xasprintf("%s/%s", part, ret);
+
+		if (renameat(sync->folder_fd, from, sync->folder_fd, to) < 0)
+			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	}
+	return 0;
+}
+
+static int
+open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_st)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
+	int fd = openat(sync->folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? MS_E_NOTFOUND : -errno;
+	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
+		(void)close(fd);
+		return MS_E_NOTFOUND;
+	}
+	return fd;
+}
+
+struct insertion {
+	struct sync *sync;
+	struct ms_message_record record;
+	struct ms_derived derived;
+	int64_t date;
+};
+
+static int
+insert(struct ms_txn *txn, void *context)
+{
+	struct insertion *insertion = context;
+	struct sync *sync = insertion->sync;
+	struct ms_mailbox_record mailbox = *sync->record;
+	struct ms_message_record *record = &insertion->record;
+	int r = ms_next_modseq(txn, &record->message.modseq);
+
+	if (r == 0)
+		r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
+	if (r == 0)
+		r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.cache));
+	if (r == 0)
+		r = ms_mailbox_save(txn, sync->number, &mailbox);
+	if (r == 0)
+		*sync->record = mailbox;
+	return r;
+}
+
+/* A UID in the name counts when the index was lost; then it is what clients know the message by. */
+static bool
+name_counts(const struct sync *sync, const struct ms_file *file, uint32_t before)
+{
+	return sync->rebuild && file->parsed.uid != 0 && file->parsed.uid < sync->record->folder.uid_limit && file->parsed.uid != before;
+}
+
+static int
+take_file(struct sync *sync, const struct ms_file *file, uint32_t uid)
+{
+	struct insertion insertion = { .sync = sync };
+	struct ms_message *message = &insertion.record.message;
+	struct ms_name name = file->parsed;
+	struct stat st;
+	int fd = open_file(sync, file, &st), r;
+
+	if (fd == MS_E_NOTFOUND)
+		return 0; /* gone or moved since it was listed: the next look finds it */
+	if (fd < 0)
+		return fd;
+	r = ms_derive(fd, (uint64_t)st.st_size, &insertion.derived);
+	(void)close(fd);
+	if (r == 0 && uid == 0)
+		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
+	if (r == 0) {
+		name.uid = uid;
+		name.bytes = (uint64_t)st.st_size;
+		name.size = insertion.derived.size;
+		r = name_file(sync, file, &name, insertion.record.name);
+	}
+	if (r == 0) {
+		message->uid = uid;
+		message->flags = name.flags;
+		message->keywords = keywords_of(sync->record, name.letters);
+		message->size = insertion.derived.size;
+		message->internal_date = st.st_mtim.tv_sec;
+		message->save_date = st.st_ctim.tv_sec;
+		message->email_id = ms_name_email_id(name.unique);
+		message->has_attachment = insertion.derived.has_attachment;
+		insertion.record.bytes = (uint64_t)st.st_size;
+		insertion.record.in_cur = file->in_cur;
+		insertion.date = insertion.derived.date != 0 ? insertion.derived.date : message->internal_date;
+		r = ms_run(sync->store, insert, &insertion);
+	}
+	ms_derived_clear(&insertion.derived);
+	return r == MS_E_NOTFOUND ? 0 : r;
+}
+
+static int
+compare_by_arrival(const void *a, const void *b)
+{
+	const struct ms_file *x = *(struct ms_file *const *)a, *y = *(struct ms_file *const *)b;
+
+	if (x->parsed.uid != y->parsed.uid)
+		return x->parsed.uid == 0 ? 1 : y->parsed.uid == 0 ? -1 : x->parsed.uid < y->parsed.uid ? -1 : 1;
+	return strcmp(x->name, y->name); /* names begin with their time */
+}
+
+static int
+take_new(struct sync *sync)
+{
+	struct ms_file **new = xcalloc(sync->listing.count, sizeof(*new));
+	uint32_t before = 0;
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < sync->listing.count; i++)
+		if (!sync->listing.files[i].taken)
+			new[count++] = &sync->listing.files[i];
+	if (count != 0)
+		qsort(new, count, sizeof(*new), compare_by_arrival);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (name_counts(sync, new[i], before)) {
+			before = new[i]->parsed.uid;
+			r = take_file(sync, new[i], before);
+			new[i]->taken = true;
+		}
+	/* Only when all that have a UID are in may others get the next ones. */
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!new[i]->taken)
+			r = take_file(sync, new[i], 0);
+	free(new);
+	return r;
+}
+
+/* --- the whole --- */
+
+static bool
+same_time(const struct ms_time *a, const struct ms_time *b)
+{
+	return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds && a->seconds != 0;
+}
+
+static int
+apply_all_known(struct sync *sync)
+{
+	int r = 0;
+
+	for (sync->at = 0; r == 0 && sync->at < sync->known_count; sync->at = sync->end) {
+		sync->end = sync->at + BATCH < sync->known_count ? sync->at + BATCH : sync->known_count;
+		r = ms_run(sync->store, apply_known, sync);
+	}
+	return r;
+}
+
+static int
+look(struct sync *sync)
+{
+	struct ms_listing again;
+	int r = ms_listing_read(sync->folder_fd, &sync->listing);
+
+	if (r == 0)
+		r = ms_read(sync->store, read_known, sync);
+	if (r != 0)
+		return r;
+	sync->found = xcalloc(sync->known_count, sizeof(*sync->found));
+	if (match(sync) != 0) {
+		/* A file renamed while the folder was read may be seen under neither name. Only what a second look misses too is
+		 * gone; what the first saw is marked in the second by its names. */
+		r = ms_listing_read(sync->folder_fd, &again);
+		if (r == 0) {
+			struct ms_listing first = sync->listing;
+
+			sync->listing = again;
+			memset(sync->found, 0, sync->known_count * sizeof(*sync->found));
+			(void)match(sync);
+			again = first;
+		}
+		ms_listing_clear(&again);
+	}
+	return r;
+}
+
+static int
+save(struct ms_txn *txn, void *context)
+{
+	const struct sync *sync = context;
+
+	return ms_mailbox_save(txn, sync->number, sync->record);
+}
+
+int
+ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	struct sync sync = { .store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0 };
+	struct ms_time new_time, cur_time;
+	struct timespec now;
+	int r = ms_folder_open(store, record->name, &sync.folder_fd);
+
+	if (r != 0)
+		return r;
+	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
+	if (!sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
+		(void)close(sync.folder_fd);
+		return 0;
+	}
+	if (sync.rebuild)
+		record->uidnext = record->folder.uid_limit;
+	r = look(&sync);
+	if (r == 0)
+		r = apply_all_known(&sync);
+	if (r == 0)
+		r = take_new(&sync);
+	if (r == 0) {
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		record->new_time = now.tv_sec - new_time.seconds > FRESH_SECONDS ? new_time : (struct ms_time){ 0, 0 };
+		record->cur_time = now.tv_sec - cur_time.seconds > FRESH_SECONDS ? cur_time : (struct ms_time){ 0, 0 };
+		r = ms_run(store, save, &sync);
+	}
+	free(sync.found);
+	free(sync.known);
+	ms_listing_clear(&sync.listing);
+	(void)close(sync.folder_fd);
+	return r;
+}
