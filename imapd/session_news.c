@@ -52,12 +52,11 @@ void
 session_news(struct session *session)
 {
 	struct session_mailbox *selected = session->selected;
-	size_t known, recent;
+	size_t known;
 
 	if (selected == NULL || (session->command.cmd != NULL && (session->command.cmd->flags & IMAP_CMD_NO_UPDATES) != 0))
 		return;
 	known = selected->view.count;
-	recent = selected->view.recent;
 	session_mailbox_refresh(session);
 	if (selected->deleted) {
 		session_end(session, "[UNAVAILABLE] The mailbox was deleted");
@@ -68,8 +67,6 @@ session_news(struct session *session)
 	known = selected->view.count - known;
 	tell_expunged(session);
 	if (known > 0)
-		session_fmt(session, "* %zu EXISTS\r\n", selected->view.count);
-	if (known > 0 || recent != selected->view.recent)
-		session_fmt(session, "* %zu RECENT\r\n", selected->view.recent);
+		session_fmt(session, "* %zu EXISTS\r\n* %zu RECENT\r\n", selected->view.count, selected->view.recent);
 	tell_changed(session);
 }
