@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* mailuser(8): adds, removes and lists accounts, and sets their passwords. */
+#include <crypt.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/tool.h"
+#include "common/address.h"
+#include "common/cleanup.h"
+#include "common/conf.h"
+#include "common/xalloc.h"
+#include "libmailstore/mailstore.h"
+
+#define PASSWORD_MAX 512
+
+struct options {
+	const char *conf_path, *name;
+	bool from_input, remove_mail;
+};
+
+static const char *const usage_text =
+	"usage: mailuser [-C file] add [-p] [-n name] address\n"
+	"       mailuser [-C file] password [-p] address\n"
+	"       mailuser [-C file] remove [-r] address\n"
+	"       mailuser [-C file] list\n";
+
+static _Noreturn void
+usage(void)
+{
+	(void)fputs(usage_text, stderr);
+	exit(EX_USAGE);
+}
+
+/* --- passwords --- */
+
+/* One line, without its end. The caller wipes it. */
+static void
+read_line(FILE *from, char password[PASSWORD_MAX])
+{
+	size_t len;
+
+	if (fgets(password, PASSWORD_MAX, from) == NULL)
+		tool_fail(EX_NOINPUT, "no password was given");
+	len = strcspn(password, "\n");
+	if (password[len] != '\n' && len == PASSWORD_MAX - 1)
+		tool_fail(EX_DATAERR, "the password is too long");
+	password[len] = '\0';
+	if (len != 0 && password[len - 1] == '\r')
+		password[--len] = '\0';
+	if (len == 0)
+		tool_fail(EX_DATAERR, "the password is empty");
+}
+
+static void
+prompt(FILE *terminal, const char *question, char password[PASSWORD_MAX])
+{
+	struct termios before, quiet;
+
+	if (tcgetattr(fileno(terminal), &before) < 0)
+		tool_fail(EX_NOINPUT, "not a terminal: use -p to give the password on standard input");
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	(void)fputs(question, terminal);
+	(void)fflush(terminal);
+	(void)tcsetattr(fileno(terminal), TCSAFLUSH, &quiet);
+	read_line(terminal, password);
+	(void)tcsetattr(fileno(terminal), TCSAFLUSH, &before);
+	(void)fputc('\n', terminal);
+}
+
+static char *
+hash_password(bool from_input)
+{
+	char password[PASSWORD_MAX], again[PASSWORD_MAX], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct crypt_data *data = xcalloc(1, sizeof(*data));
+	const char *hash;
+	char *copy;
+
+	if (from_input) {
+		read_line(stdin, password);
+	} else {
+		FILE *terminal = fopen("/dev/tty", "r+e");
+
+		if (terminal == NULL)
+			tool_fail(EX_NOINPUT, "no terminal: use -p to give the password on standard input");
+		prompt(terminal, "New password: ", password);
+		prompt(terminal, "Once more: ", again);
+		(void)fclose(terminal);
+		if (strcmp(password, again) != 0)
+			tool_fail(EX_DATAERR, "the two are not the same");
+		explicit_bzero(again, sizeof(again));
+	}
+	/* yescrypt at its own default cost; the salt comes from the kernel. */
+	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)) == NULL)
+		tool_fail(EX_OSERR, "no salt: %s", strerror(errno));
+	hash = crypt_r(password, setting, data);
+	if (hash == NULL || hash[0] == '*')
+		tool_fail(EX_OSERR, "the password cannot be hashed: %s", strerror(errno));
+	copy = xstrdup(hash);
+	explicit_bzero(password, sizeof(password));
+	explicit_bzero(data, sizeof(*data));
+	free(data);
+	return copy;
+}
+
+/* --- accounts --- */
+
+/* The address as it is kept, and the folder it gets. */
+static char *
+canonical(const char *text, char **ret_path)
+{
+	char *address = xstrdup(text);
+	const char *at = strrchr(address, '@');
+
+	for (char *c = address; *c != '\0'; c++)
+		*c = ascii_lower(*c);
+	/* The local part names a folder: letters, digits and what addresses usually have. '+' begins a detail. */
+	if (at == NULL || at == address || at[1] == '\0' || strlen(address) > 254)
+		tool_fail(EX_DATAERR, "%s is not an address: user@domain", text);
+	for (const char *c = address; *c != '\0'; c++)
+		if (c != at && !ascii_is_alnum(*c) && strchr(c < at ? "._-" : ".-", *c) == NULL)
+			tool_fail(EX_DATAERR, "%s: an account's address has letters, digits, '.', '-' and '_' only", text);
+	if (address[0] == '.' || at[-1] == '.' || strstr(address, "..") != NULL || at[1] == '.' || at[1] == '-')
+		tool_fail(EX_DATAERR, "%s is not an address", text);
+	*ret_path = xasprintf("%s/%.*s", at + 1, (int)(at - address), address);
+	return address;
+}
+
+/* Those who may read the database: the auth roles. */
+static gid_t
+auth_group(const struct fourpost_conf *conf)
+{
+	_cleanup_(freep) char *name = xasprintf("%sauth", conf->role_user_prefix);
+	const struct group *group;
+
+	if (geteuid() != 0)
+		return (gid_t)-1;
+	if (conf->role_uid_base != 0)
+		return (gid_t)conf->role_uid_base + 1;
+	group = getgrnam(name);
+	return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
+/* Mode 0700 and the account's own; the domain's folder is walked through by all accounts in it. */
+static void
+make_folder(const struct fourpost_conf *conf, const struct ms_account *account)
+{
+	_cleanup_(freep) char *domain = xasprintf("%s/%.*s", conf->accounts_dir, (int)strcspn(account->path, "/"), account->path);
+	_cleanup_(freep) char *folder = xasprintf("%s/%s", conf->accounts_dir, account->path);
+
+	if ((mkdir(domain, 0711) < 0 && errno != EEXIST) || chmod(domain, 0711) < 0)
+		tool_fail(EX_CANTCREAT, "%s: %s", domain, strerror(errno));
+	if (mkdir(folder, 0700) < 0) {
+		struct stat st;
+
+		if (errno != EEXIST || lstat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
+			tool_fail(EX_CANTCREAT, "%s: %s", folder, strerror(errno));
+		if (geteuid() == 0 && st.st_uid != account->uid)
+			tool_fail(EX_CANTCREAT, "%s is there already and belongs to uid %u: remove it, or give it to uid %u", folder, st.st_uid, account->uid);
+	} else if (geteuid() == 0 && lchown(folder, account->uid, (gid_t)account->uid) < 0) {
+		tool_fail(EX_CANTCREAT, "%s: %s", folder, strerror(errno));
+	}
+}
+
+static void
+add(const struct fourpost_conf *conf, const struct options *options, const char *text)
+{
+	struct ms_account account = { .enabled = true };
+	const char *domain;
+	bool ours = false;
+	int r;
+
+	account.address = canonical(text, &account.path);
+	domain = strchr(account.address, '@') + 1;
+	for (size_t i = 0; i < conf->domains.count; i++)
+		ours = ours || strcasecmp(conf->domains.item[i], domain) == 0;
+	if (!ours)
+		(void)fprintf(stderr, "mailuser: %s is not among the domains of fourpost.conf: mail for it will not be taken\n", domain);
+	account.name = xstrdup(options->name != NULL ? options->name : "");
+	account.password = hash_password(options->from_input);
+	r = ms_accounts_put(conf->accounts_db, &account, true, (uint32_t)conf->account_uid_low, (uint32_t)conf->account_uid_high, auth_group(conf));
+	if (r == MS_E_EXISTS)
+		tool_fail(EX_CANTCREAT, "%s is an account already", account.address);
+	if (r == MS_E_LIMIT)
+		tool_fail(EX_CANTCREAT, "no uid is left between account_uid_low and account_uid_high");
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+	make_folder(conf, &account);
+	(void)printf("%s added, uid %u\n", account.address, account.uid);
+	ms_account_clear(&account);
+}
+
+static int
+get(const struct fourpost_conf *conf, const char *address, struct ms_account *ret)
+{
+	struct ms_accounts *accounts;
+	int r = ms_accounts_open(conf->accounts_db, &accounts);
+
+	if (r == 0)
+		r = ms_accounts_get(accounts, address, strlen(address), ret);
+	ms_accounts_close(accounts);
+	return r;
+}
+
+static void
+must_get(const struct fourpost_conf *conf, const char *text, struct ms_account *ret)
+{
+	_cleanup_(freep) char *path = NULL, *address = canonical(text, &path);
+	int r = get(conf, address, ret);
+
+	if (r == MS_E_NOTFOUND)
+		tool_fail(EX_NOUSER, "%s is no account", address);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+}
+
+static void
+set_password(const struct fourpost_conf *conf, const struct options *options, const char *text)
+{
+	struct ms_account account;
+	int r;
+
+	must_get(conf, text, &account);
+	free(account.password);
+	account.password = hash_password(options->from_input);
+	r = ms_accounts_put(conf->accounts_db, &account, false, 0, 0, auth_group(conf));
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+	(void)printf("%s has a new password\n", account.address);
+	ms_account_clear(&account);
+}
+
+static void
+remove_account(const struct fourpost_conf *conf, const struct options *options, const char *text)
+{
+	struct ms_account account;
+	_cleanup_(freep) char *folder = NULL;
+	int r;
+
+	must_get(conf, text, &account);
+	folder = xasprintf("%s/%s", conf->accounts_dir, account.path);
+	r = ms_accounts_remove(conf->accounts_db, account.address, auth_group(conf));
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+	if (options->remove_mail) {
+		r = tool_remove_tree(folder);
+		if (r < 0)
+			tool_fail(EX_IOERR, "%s is no account any more, but its mail could not be removed: %s: %s", account.address, folder, strerror(-r));
+		(void)printf("%s removed, with its mail\n", account.address);
+	} else {
+		(void)printf("%s removed; its mail stays in %s\n", account.address, folder);
+	}
+	ms_account_clear(&account);
+}
+
+static int
+print_account(void *context, const struct ms_account *account)
+{
+	char date[32] = "";
+	struct tm day;
+	time_t created = (time_t)account->created;
+
+	(void)context;
+	if (gmtime_r(&created, &day) != NULL)
+		(void)strftime(date, sizeof(date), "%Y-%m-%d", &day);
+	(void)printf("%s\tuid %u\t%s\t%s%s\n", account->address, account->uid, date, account->enabled ? "" : "disabled ", account->name);
+	return 0;
+}
+
+static void
+list(const struct fourpost_conf *conf)
+{
+	struct ms_accounts *accounts;
+	int r = ms_accounts_open(conf->accounts_db, &accounts);
+
+	if (r == 0)
+		r = ms_accounts_each(accounts, print_account, NULL);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+	ms_accounts_close(accounts);
+	if (fflush(stdout) != 0)
+		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = { .conf_path = NULL };
+	struct fourpost_conf conf;
+	const char *command;
+	int option;
+
+	tool_init("mailuser");
+	while ((option = getopt(argc, argv, "+C:h")) != -1)
+		switch (option) {
+		case 'C': options.conf_path = optarg; break;
+		default: usage();
+		}
+	if (optind == argc)
+		usage();
+	command = argv[optind];
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* glibc: begin again, with the options behind the command */
+	while ((option = getopt(argc, argv, "+n:pr")) != -1)
+		switch (option) {
+		case 'n': options.name = optarg; break;
+		case 'p': options.from_input = true; break;
+		case 'r': options.remove_mail = true; break;
+		default: usage();
+		}
+	conf_load_for_tool(options.conf_path, &conf);
+	(void)umask(022);
+	if (strcmp(command, "list") == 0 && argc == optind)
+		list(&conf);
+	else if (argc != optind + 1)
+		usage();
+	else if (strcmp(command, "add") == 0)
+		add(&conf, &options, argv[optind]);
+	else if (strcmp(command, "password") == 0)
+		set_password(&conf, &options, argv[optind]);
+	else if (strcmp(command, "remove") == 0)
+		remove_account(&conf, &options, argv[optind]);
+	else
+		usage();
+	return EX_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the tools share. */
+#include "cli/tool.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char *tool_name = "tool";
+
+void
+tool_init(const char *name)
+{
+	tool_name = name;
+}
+
+void
+tool_fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	(void)fprintf(stderr, "%s: ", tool_name);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	exit(status);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st, (void)kind, (void)at;
+	return remove(path);
+}
+
+int
+tool_remove_tree(const char *path)
+{
+	return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT ? 0 : -errno;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the tools share: their name in messages, failing, removing folders. */
+#ifndef CLI_TOOL_H
+#define CLI_TOOL_H
+
+/* The name that messages begin with. */
+void tool_init(const char *name);
+/* "name: text" on standard error, then the end with a status of sysexits(3). */
+_Noreturn void tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Removes a folder and all in it, following no link. 0 or -errno; a folder that is not there is removed. */
+int tool_remove_tree(const char *path);
+
+#endif
