@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The client's side of SMTP: RFC 5321, with RFC 1870, 2034, 2920, 3207, 3461, 6152 and 6531. */
+#include "smtpd/relay_state.h"
+
+#include <stdio.h>
+
+/* --- results --- */
+
+/* Text from outside for logs and notifications: one line of UTF-8 without control characters. */
+static void
+copy_text(char text[VERDICT_TEXT_MAX], struct span from)
+{
+	bool utf8;
+	size_t len = from.len < VERDICT_TEXT_MAX - 1 ? from.len : VERDICT_TEXT_MAX - 1;
+
+	/* Not in the middle of a character. */
+	while (len < from.len && len > 0 && ((unsigned char)from.ptr[len] & 0xc0) == 0x80)
+		len--;
+	utf8 = span_is_utf8(span_make(from.ptr, len));
+	for (size_t i = 0; i < len; i++) {
+		unsigned char byte = (unsigned char)from.ptr[i];
+
+		if (byte == '\n' || byte == '\t')
+			text[i] = ' ';
+		else
+			text[i] = byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8) ? '?' : (char)byte;
+	}
+	text[len] = '\0';
+}
+
+void
+relay_result_set(struct relay_result *result, enum verdict verdict, const char *status, const char *text)
+{
+	*result = (struct relay_result){ .verdict = verdict };
+	(void)snprintf(result->status, sizeof(result->status), "%s", status);
+	copy_text(result->text, span_of(text));
+}
+
+/* A reply that says yes (2yz) or no (4yz, 5yz). */
+static void
+result_of(struct relay_result *result, const struct relay_state *state, const struct relay_reply *reply)
+{
+	unsigned class = reply->code / 100;
+	struct span text = buf_get(&reply->text), status = relay_parse_status(text, class);
+
+	*result = (struct relay_result){ .code = reply->code, .dsn = class == 2 && (state->offer.extensions & RELAY_EXT_DSN) != 0 };
+	result->verdict = class == 2 ? VERDICT_OK : class == 5 ? VERDICT_PERMFAIL : VERDICT_TEMPFAIL;
+	if (status.len != 0 && status.len < sizeof(result->status))
+		(void)snprintf(result->status, sizeof(result->status), "%.*s", (int)status.len, status.ptr);
+	else
+		(void)snprintf(result->status, sizeof(result->status), "%u.0.0", class);
+	copy_text(result->text, text);
+}
+
+static void
+settle(struct relay_mail *mail, size_t i, relay_settled settled, void *context, const struct relay_result *result)
+{
+	if (mail->recipients[i].settled)
+		return;
+	mail->recipients[i].settled = true;
+	settled(context, i, result);
+}
+
+void
+relay_settle_all(struct relay_mail *mail, relay_settled settled, void *context, const struct relay_result *result)
+{
+	for (size_t i = 0; i < mail->count; i++)
+		settle(mail, i, settled, context, result);
+}
+
+/* --- the host as a whole --- */
+
+static enum relay_action
+nonsense(struct relay_state *state, const struct relay_reply *reply)
+{
+	relay_result_set(&state->host, VERDICT_TEMPFAIL, "4.5.0", "The host gave a reply that makes no sense there");
+	state->host.code = reply->code;
+	state->phase = RELAY_ENDED;
+	return RELAY_HOST_FAILED;
+}
+
+static enum relay_action
+host_said(struct relay_state *state, const struct relay_reply *reply)
+{
+	if (reply->code / 100 < 4)
+		return nonsense(state, reply);
+	result_of(&state->host, state, reply);
+	state->phase = RELAY_ENDED;
+	return RELAY_HOST_FAILED;
+}
+
+static enum relay_action
+idle(struct relay_state *state)
+{
+	state->mail = NULL;
+	state->phase = RELAY_IDLE;
+	return RELAY_READY;
+}
+
+static enum relay_action
+say(struct relay_state *state, enum relay_phase phase, const char *command, struct buf *out)
+{
+	(void)buf_fmt(out, "%s\r\n", command);
+	state->phase = phase;
+	return RELAY_WAIT;
+}
+
+static enum relay_action
+say_hello(struct relay_state *state, enum relay_phase phase, const char *verb, struct buf *out)
+{
+	(void)buf_fmt(out, "%s %s\r\n", verb, state->hostname);
+	state->phase = phase;
+	return RELAY_WAIT;
+}
+
+static enum relay_action
+on_greeting(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	return reply->code / 100 == 2 ? say_hello(state, RELAY_EHLO, "EHLO", out) : host_said(state, reply);
+}
+
+static enum relay_action
+on_ehlo(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	if (reply->code / 100 == 5 && !state->secured)
+		return say_hello(state, RELAY_HELO, "HELO", out); /* RFC 5321 section 3.2: it does not know EHLO */
+	if (reply->code / 100 != 2)
+		return host_said(state, reply);
+	state->offer = relay_parse_offer(buf_get(&reply->text));
+	if (state->try_tls && !state->secured && (state->offer.extensions & RELAY_EXT_STARTTLS) != 0)
+		return say(state, RELAY_STARTTLS, "STARTTLS", out);
+	return idle(state);
+}
+
+static enum relay_action
+on_helo(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	(void)out;
+	return reply->code / 100 == 2 ? idle(state) : host_said(state, reply);
+}
+
+static enum relay_action
+on_starttls(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	(void)out;
+	/* Opportunistic: what does not want TLS gets the mail without (RFC 3207 section 4.1). */
+	if (reply->code / 100 != 2)
+		return idle(state);
+	state->phase = RELAY_HANDSHAKE;
+	return RELAY_START_TLS;
+}
+
+enum relay_action
+relay_state_secured(struct relay_state *state, struct buf *out)
+{
+	/* Nothing that was said in the clear is believed any more (RFC 3207 section 4.2). */
+	state->offer = (struct relay_offer){ 0 };
+	state->secured = true;
+	return say_hello(state, RELAY_EHLO, "EHLO", out);
+}
+
+/* --- a message --- */
+
+static void
+put_rcpt(const struct relay_state *state, size_t i, struct buf *out)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} notify[] = { { ENVELOPE_NEVER, "NEVER" }, { ENVELOPE_SUCCESS, "SUCCESS" }, { ENVELOPE_FAILURE, "FAILURE" }, { ENVELOPE_DELAY, "DELAY" } };
+	const struct relay_recipient *recipient = &state->mail->recipients[i];
+
+	(void)buf_fmt(out, "RCPT TO:<%.*s>", (int)recipient->address.len, recipient->address.ptr);
+	if ((state->offer.extensions & RELAY_EXT_DSN) != 0) {
+		const char *before = " NOTIFY=";
+
+		for (size_t n = 0; n < sizeof(notify) / sizeof(*notify); n++)
+			if ((recipient->notify & notify[n].bit) != 0) {
+				(void)buf_fmt(out, "%s%s", before, notify[n].name);
+				before = ",";
+			}
+		if (recipient->orcpt.len != 0)
+			(void)buf_fmt(out, " ORCPT=%.*s", (int)recipient->orcpt.len, recipient->orcpt.ptr);
+	}
+	(void)buf_str(out, "\r\n");
+}
+
+static void
+put_mail(const struct relay_state *state, struct buf *out)
+{
+	const struct relay_mail *mail = state->mail;
+	unsigned offered = state->offer.extensions;
+
+	(void)buf_fmt(out, "MAIL FROM:<%.*s>", (int)mail->sender.len, mail->sender.ptr != NULL ? mail->sender.ptr : "");
+	if ((offered & RELAY_EXT_SIZE) != 0)
+		(void)buf_fmt(out, " SIZE=%llu", (unsigned long long)mail->size);
+	if ((offered & RELAY_EXT_8BITMIME) != 0 && mail->body == ENVELOPE_8BITMIME)
+		(void)buf_str(out, " BODY=8BITMIME");
+	if ((offered & RELAY_EXT_SMTPUTF8) != 0 && mail->smtputf8)
+		(void)buf_str(out, " SMTPUTF8");
+	if ((offered & RELAY_EXT_DSN) != 0) {
+		if (mail->ret != ENVELOPE_RET_NONE)
+			(void)buf_fmt(out, " RET=%s", mail->ret == ENVELOPE_RET_FULL ? "FULL" : "HDRS");
+		if (mail->envid.len != 0)
+			(void)buf_fmt(out, " ENVID=%.*s", (int)mail->envid.len, mail->envid.ptr);
+	}
+	(void)buf_str(out, "\r\n");
+}
+
+/* The next recipient that is to be asked for, from `asked` on; count when there is none. */
+static size_t
+next_recipient(const struct relay_state *state, size_t from)
+{
+	while (from < state->mail->count && state->mail->recipients[from].settled)
+		from++;
+	return from;
+}
+
+static void
+ask_next(struct relay_state *state, struct buf *out)
+{
+	state->asked = next_recipient(state, state->asked);
+	if (state->asked < state->mail->count)
+		put_rcpt(state, state->asked++, out);
+}
+
+bool
+relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail)
+{
+	return (state->offer.extensions & RELAY_EXT_8BITMIME) == 0 || (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0);
+}
+
+/* What this host cannot take whatever it would say. True when nothing is left to send. */
+static bool
+settle_unfit(struct relay_state *state)
+{
+	struct relay_mail *mail = state->mail;
+	struct relay_result result;
+
+	result.text[0] = '\0';
+	if (state->offer.size_max != 0 && mail->size > state->offer.size_max)
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.3.4", "The message is larger than the host takes");
+	else if (mail->eight_bit && (state->offer.extensions & RELAY_EXT_8BITMIME) == 0)
+		/* RFC 6152 section 3 leaves a choice; converting would break signatures, so the sender is told instead. */
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.3", "The message holds 8-bit text and the host takes only 7-bit text (no 8BITMIME)");
+	else if (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && mail->utf8_header)
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.9", "The header of the message is in UTF-8 and the host does not take that (no SMTPUTF8)");
+	else if ((state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && !span_is_ascii(mail->sender))
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.7", "The sender's address is in UTF-8 and the host does not take that (no SMTPUTF8)");
+	if (result.text[0] != '\0') {
+		relay_settle_all(mail, state->settled, state->context, &result);
+		return true;
+	}
+	relay_result_set(&result, VERDICT_PERMFAIL, "5.6.7", "The address is in UTF-8 and the host does not take that (no SMTPUTF8)");
+	for (size_t i = 0; i < mail->count; i++)
+		if ((state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && !span_is_ascii(mail->recipients[i].address))
+			settle(mail, i, state->settled, state->context, &result);
+	return next_recipient(state, 0) == mail->count;
+}
+
+enum relay_action
+relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out)
+{
+	state->mail = mail;
+	state->settled = settled;
+	state->context = context;
+	state->asked = state->answered = state->accepted = 0;
+	state->refused = false;
+	for (size_t i = 0; i < mail->count; i++)
+		mail->recipients[i].accepted = false;
+	if (settle_unfit(state))
+		return idle(state);
+	put_mail(state, out);
+	if ((state->offer.extensions & RELAY_EXT_PIPELINING) != 0)
+		while (next_recipient(state, state->asked) < mail->count)
+			ask_next(state, out);
+	state->phase = RELAY_MAIL;
+	return RELAY_WAIT;
+}
+
+/* All recipients have their answers. */
+static enum relay_action
+rcpts_done(struct relay_state *state, struct buf *out)
+{
+	if (state->refused)
+		return idle(state);
+	if (state->accepted == 0)
+		return say(state, RELAY_RSET, "RSET", out);
+	return say(state, RELAY_DATA, "DATA", out);
+}
+
+/* Replies to RCPT come in the order in which it was sent. */
+static enum relay_action
+next_answer(struct relay_state *state, struct buf *out)
+{
+	if (next_recipient(state, state->answered) < state->asked) {
+		state->phase = RELAY_RCPT;
+		return RELAY_WAIT;
+	}
+	if (!state->refused && next_recipient(state, state->asked) < state->mail->count) {
+		ask_next(state, out);
+		state->phase = RELAY_RCPT;
+		return RELAY_WAIT;
+	}
+	return rcpts_done(state, out);
+}
+
+static enum relay_action
+on_mail(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_result result;
+
+	if (reply->code / 100 == 3)
+		return nonsense(state, reply);
+	if (reply->code / 100 == 2)
+		return next_answer(state, out);
+	result_of(&result, state, reply);
+	state->refused = true;
+	/* The replies to the RCPTs that are under way are still to come: they are counted before anything is settled. */
+	for (size_t i = 0; i < state->asked; i++)
+		state->accepted += !state->mail->recipients[i].settled;
+	relay_settle_all(state->mail, state->settled, state->context, &result);
+	if (state->accepted == 0)
+		return idle(state);
+	state->phase = RELAY_RCPT;
+	return RELAY_WAIT;
+}
+
+static enum relay_action
+on_rcpt(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_recipient *recipient;
+	struct relay_result result;
+
+	if (state->refused)
+		return --state->accepted == 0 ? idle(state) : RELAY_WAIT;
+	if (reply->code / 100 == 3)
+		return nonsense(state, reply);
+	while (state->mail->recipients[state->answered].settled)
+		state->answered++;
+	recipient = &state->mail->recipients[state->answered];
+	if (reply->code / 100 == 2) {
+		recipient->accepted = true;
+		state->accepted++;
+	} else {
+		result_of(&result, state, reply);
+		/* RFC 5321 4.5.3.1.10: "too many recipients", from servers that should say 452. */
+		if (reply->code == 552) {
+			result.verdict = VERDICT_TEMPFAIL;
+			relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.3", buf_cstr(&reply->text));
+			result.code = reply->code;
+		}
+		settle(state->mail, state->answered, state->settled, state->context, &result);
+	}
+	state->answered++;
+	return next_answer(state, out);
+}
+
+static void
+settle_accepted(struct relay_state *state, const struct relay_result *result)
+{
+	for (size_t i = 0; i < state->mail->count; i++)
+		if (state->mail->recipients[i].accepted)
+			settle(state->mail, i, state->settled, state->context, result);
+}
+
+static enum relay_action
+on_data(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_result result;
+
+	if (reply->code == 354) {
+		state->phase = RELAY_MESSAGE;
+		return RELAY_SEND_MESSAGE;
+	}
+	if (reply->code / 100 < 4)
+		return nonsense(state, reply);
+	result_of(&result, state, reply);
+	settle_accepted(state, &result);
+	return say(state, RELAY_RSET, "RSET", out);
+}
+
+void
+relay_state_message_sent(struct relay_state *state)
+{
+	state->phase = RELAY_DOT;
+}
+
+/* A host that has seen enough says so before the end, and should close. */
+static enum relay_action
+on_message(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_result result;
+
+	(void)out;
+	if (reply->code / 100 < 4)
+		return nonsense(state, reply);
+	result_of(&result, state, reply);
+	settle_accepted(state, &result);
+	state->phase = RELAY_ENDED;
+	return RELAY_CLOSE;
+}
+
+static enum relay_action
+on_dot(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_result result;
+
+	(void)out;
+	if (reply->code / 100 == 3) {
+		relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.0", "The host gave a reply to the message that makes no sense");
+		settle_accepted(state, &result);
+		state->phase = RELAY_ENDED;
+		return RELAY_CLOSE;
+	}
+	result_of(&result, state, reply);
+	settle_accepted(state, &result);
+	return idle(state);
+}
+
+static enum relay_action
+on_rset(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	(void)out;
+	if (reply->code / 100 == 2)
+		return idle(state);
+	state->phase = RELAY_ENDED;
+	return RELAY_CLOSE;
+}
+
+static enum relay_action
+on_quit(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	(void)reply, (void)out;
+	state->phase = RELAY_ENDED;
+	return RELAY_CLOSE;
+}
+
+void
+relay_state_quit(struct relay_state *state, struct buf *out)
+{
+	(void)say(state, RELAY_QUIT, "QUIT", out);
+}
+
+/* --- the table of phases --- */
+
+static const struct {
+	enum relay_action (*reply)(struct relay_state *, const struct relay_reply *, struct buf *); /* NULL: none is awaited */
+	unsigned seconds;
+	const char *awaits;
+} rows[] = {
+	[RELAY_GREETING] = { on_greeting, 300, "the greeting" },
+	[RELAY_EHLO] = { on_ehlo, 300, "the reply to EHLO" },
+	[RELAY_HELO] = { on_helo, 300, "the reply to HELO" },
+	[RELAY_STARTTLS] = { on_starttls, 120, "the reply to STARTTLS" },
+	[RELAY_HANDSHAKE] = { NULL, 120, "the TLS handshake" },
+	[RELAY_IDLE] = { NULL, 0, "nothing" },
+	[RELAY_MAIL] = { on_mail, 300, "the reply to MAIL" },
+	[RELAY_RCPT] = { on_rcpt, 300, "the reply to RCPT" },
+	[RELAY_DATA] = { on_data, 120, "the reply to DATA" },
+	[RELAY_MESSAGE] = { on_message, 180, "the message to be taken" },
+	[RELAY_DOT] = { on_dot, 600, "the reply to the message" },
+	[RELAY_RSET] = { on_rset, 60, "the reply to RSET" },
+	[RELAY_QUIT] = { on_quit, 10, "the reply to QUIT" },
+	[RELAY_ENDED] = { NULL, 0, "nothing" },
+};
+
+void
+relay_state_init(struct relay_state *state, const char *hostname, bool try_tls)
+{
+	*state = (struct relay_state){ .hostname = hostname, .try_tls = try_tls, .phase = RELAY_GREETING };
+}
+
+enum relay_action
+relay_state_reply(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	/* Closing, at any time: RFC 5321 section 3.8. After the final dot it answers for the message. */
+	if (reply->code == 421 && state->phase != RELAY_DOT && state->phase != RELAY_QUIT)
+		return host_said(state, reply);
+	if (rows[state->phase].reply == NULL)
+		return nonsense(state, reply);
+	return rows[state->phase].reply(state, reply, out);
+}
+
+unsigned
+relay_state_timeout(const struct relay_state *state)
+{
+	return rows[state->phase].seconds;
+}
+
+const char *
+relay_state_awaits(const struct relay_state *state)
+{
+	return rows[state->phase].awaits;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The client's side of SMTP as a machine: replies in, commands and actions out, one message after another over one connection. Pure:
+ * it knows no socket, no file, no clock. */
+#ifndef SMTPD_RELAY_STATE_H
+#define SMTPD_RELAY_STATE_H
+
+#include "common/envelope.h"
+#include "smtpd/relay_parse.h"
+#include "smtpd/smtpd_msg.h"
+
+/* What became of a recipient, or of a host. */
+struct relay_result {
+	enum verdict verdict;
+	uint16_t code; /* of the reply; 0: the text is our own */
+	bool dsn;      /* the next host takes over delivery status notifications */
+	char status[VERDICT_STATUS_MAX];
+	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
+};
+/* A result of our own. */
+void relay_result_set(struct relay_result *result, enum verdict verdict, const char *status, const char *text);
+
+struct relay_recipient {
+	struct span address; /* a mailbox that has been checked: it holds nothing that ends a path */
+	struct span orcpt;   /* "rfc822;xtext", or empty */
+	uint8_t notify;
+	bool settled;        /* its result has been told */
+	bool accepted;       /* within a transaction: RCPT was taken */
+};
+
+/* A message that is to go out. Spans stay the caller's. */
+struct relay_mail {
+	struct span sender; /* checked as well; empty: the null reverse-path */
+	struct span envid;  /* xtext, or empty */
+	enum envelope_body body;
+	enum envelope_ret ret;
+	bool smtputf8;
+	uint64_t size;
+	/* What it holds; looked at only where relay_state_wants_scan says so. */
+	bool eight_bit, utf8_header;
+	struct relay_recipient *recipients;
+	size_t count;
+};
+
+enum relay_action {
+	RELAY_WAIT,         /* send `out`; replies will come */
+	RELAY_START_TLS,    /* shake hands: relay_state_secured answers */
+	RELAY_READY,        /* a message may be sent: relay_state_mail */
+	RELAY_SEND_MESSAGE, /* send the message as relay_data has it: relay_state_message_sent answers */
+	RELAY_HOST_FAILED,  /* `host` says why; close, and try the others for what is not settled */
+	RELAY_CLOSE,        /* close: all is said */
+};
+
+enum relay_phase {
+	RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE, RELAY_IDLE, RELAY_MAIL, RELAY_RCPT, RELAY_DATA, RELAY_MESSAGE,
+	RELAY_DOT, RELAY_RSET, RELAY_QUIT, RELAY_ENDED,
+};
+
+typedef void (*relay_settled)(void *context, size_t recipient, const struct relay_result *result);
+
+struct relay_state {
+	/* Set by the owner. */
+	const char *hostname;  /* ours, for EHLO */
+	bool try_tls;          /* STARTTLS where it is offered */
+	relay_settled settled; /* called for each recipient once */
+	void *context;
+
+	/* For the owner. */
+	enum relay_phase phase;
+	struct relay_offer offer;
+	struct relay_result host; /* of RELAY_HOST_FAILED */
+
+	/* Within. */
+	bool secured;
+	struct relay_mail *mail;
+	size_t asked, answered, accepted; /* recipients */
+	bool refused;                     /* MAIL was: the replies to RCPT mean nothing */
+};
+
+/* The connection stands; the greeting is awaited. */
+void relay_state_init(struct relay_state *state, const char *hostname, bool try_tls);
+/* A whole reply has come. */
+enum relay_action relay_state_reply(struct relay_state *state, const struct relay_reply *reply, struct buf *out);
+/* TLS stands. */
+enum relay_action relay_state_secured(struct relay_state *state, struct buf *out);
+
+/* True when mail->eight_bit and utf8_header must be right before relay_state_mail. */
+bool relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail);
+/* Begins a message: legal in RELAY_IDLE. Recipients that are settled are left out. RELAY_WAIT, or RELAY_READY when all of them
+ * were settled at once (too large for that host, or not fit for it). */
+enum relay_action relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out);
+/* The message and its final dot have been handed to the connection. */
+void relay_state_message_sent(struct relay_state *state);
+/* QUIT, from RELAY_IDLE; its reply leads to RELAY_CLOSE. */
+void relay_state_quit(struct relay_state *state, struct buf *out);
+/* Settles all recipients that are not settled yet. */
+void relay_settle_all(struct relay_mail *mail, relay_settled settled, void *context, const struct relay_result *result);
+
+/* How long the next reply may take, in seconds (RFC 5321 section 4.5.3.2), and what is waited for, for people. */
+unsigned relay_state_timeout(const struct relay_state *state);
+const char *relay_state_awaits(const struct relay_state *state);
+
+/* Bytes that one call may append to out: MAIL and RCPT of a transaction. */
+#define RELAY_OUT_MAX (512u << 10)
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The client's side of SMTP, by dialogues: what the host says, what must be answered, what becomes of each recipient. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "smtpd/relay_state.h"
+
+/* A dialogue is lines: "S: " the host's reply lines, "C: " the commands that must have been sent since, "= " the action after the
+ * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured" and "sent" are
+ * the owner's words. */
+struct dialogue {
+	const char *name;
+	struct relay_mail mail;
+	const char *recipients[4];
+	const char *lines;
+};
+
+#define HELLO "S: 220 mail.example ESMTP\nC: EHLO me.example\nS: 250-mail.example\n"
+
+static const struct dialogue dialogues[] = {
+	{ "one recipient, one command at a time", { .sender = SPAN("a@b"), .size = 99 }, { "x@y" },
+		HELLO "S: 250 HELP\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\n"
+		"S: 354 go\n= SEND\nsent\nS: 250 2.0.0 queued\n! 0 OK 2.0.0\n= READY\n" },
+	{ "pipelining sends all RCPT at once, DATA after their answers", { .size = 99 }, { "x@y", "z@y", "w@y" },
+		HELLO "S: 250-SIZE 1000\nS: 250 PIPELINING\nmail\nC: MAIL FROM:<> SIZE=99\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nC: RCPT TO:<w@y>\n"
+		"S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no such user\n! 1 PERM 5.1.1\n= WAIT\nS: 251 will forward\nC: DATA\n"
+		"S: 354 go\n= SEND\nsent\nS: 250 ok\n! 0 OK 2.0.0\n! 2 OK 2.0.0\n= READY\n" },
+	{ "no recipient is left: RSET, and the connection is of use", { .size = 9 }, { "x@y", "z@y" },
+		HELLO "S: 250 PIPELINING\nmail\nC: MAIL FROM:<>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nS: 250 ok\nS: 450 4.2.1 later\n"
+		"! 0 TEMP 4.2.1\nS: 552 too many\n! 1 TEMP 4.5.3\nC: RSET\nS: 250 ok\n= READY\n" },
+	{ "MAIL is refused: the answers to RCPT mean nothing", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 PIPELINING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nS: 550 5.7.1 go away\n"
+		"! 0 PERM 5.7.1\n! 1 PERM 5.7.1\n= WAIT\nS: 503 no MAIL\n= WAIT\nS: 503 no MAIL\n= READY\n" },
+	{ "MAIL is refused without pipelining", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 451 try later\n! 0 TEMP 4.0.0\n= READY\n" },
+	{ "DATA is refused", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 554 5.6.0 no\n! 0 PERM 5.6.0\nC: RSET\n"
+		"S: 250 ok\n= READY\n" },
+	{ "the message is refused at its end", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 552 5.2.2 full\n"
+		"! 0 PERM 5.2.2\n= READY\n" },
+	{ "the message is refused before its end", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 354 go\n= SEND\nS: 552 5.3.4 too big\n"
+		"! 0 PERM 5.3.4\n= CLOSE\n" },
+	{ "421 after the final dot answers for the message", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 421 4.3.2 bye\n"
+		"! 0 TEMP 4.3.2\n= READY\n" },
+	{ "421 before is the host's failure: the rest may go elsewhere", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 550 5.1.1 no\n! 0 PERM 5.1.1\nC: RCPT TO:<z@y>\n"
+		"S: 421 4.3.2 bye\n= FAILED TEMP 4.3.2\n" },
+	{ "EHLO is not known: HELO, and no extensions", { .sender = SPAN("a@b"), .body = ENVELOPE_8BITMIME, .ret = ENVELOPE_RET_FULL }, { "x@y" },
+		"S: 220 old\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 PIPELINING\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
+	{ "no service", { .sender = SPAN("a@b") }, { "x@y" }, "S: 554 5.7.1 not for you\n= FAILED PERM 5.7.1\n" },
+	{ "not now", { .sender = SPAN("a@b") }, { "x@y" }, "S: 421 busy\n= FAILED TEMP 4.0.0\n" },
+	{ "a greeting that is none", { .sender = SPAN("a@b") }, { "x@y" }, "S: 354 go\n= FAILED TEMP 4.5.0\n" },
+	{ "354 to RCPT", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 354 go\n= FAILED TEMP 4.5.0\n" },
+	{ "STARTTLS, and nothing from before is believed", { .sender = SPAN("a@b"), .size = 5 }, { "x@y" },
+		HELLO "S: 250-SIZE 10\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n= TLS\nsecured\nC: EHLO me.example\nS: 250-mail.example\n"
+		"S: 250 STARTTLS\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
+	{ "STARTTLS is offered and refused: in the clear", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 454 no\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
+	{ "DSN parameters where they are offered",
+		{ .sender = SPAN("a@b"), .envid = SPAN("QQ+2B"), .ret = ENVELOPE_RET_HDRS, .body = ENVELOPE_8BITMIME, .smtputf8 = true }, { "x@y" },
+		HELLO "S: 250-DSN\nS: 250-8BITMIME\nS: 250 SMTPUTF8\nmail\nC: MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B\nS: 250 ok\n"
+		"C: RCPT TO:<x@y> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@y\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 250 2.0.0 ok\n! 0 OK 2.0.0 DSN\n" },
+	{ "a message larger than the host takes", { .sender = SPAN("a@b"), .size = 1001 }, { "x@y" },
+		HELLO "S: 250 SIZE 1000\nmail\n! 0 PERM 5.3.4\n= READY\n" },
+	{ "8-bit text for a 7-bit host", { .sender = SPAN("a@b"), .eight_bit = true }, { "x@y" }, HELLO "S: 250 X\nmail\n! 0 PERM 5.6.3\n= READY\n" },
+	{ "a UTF-8 header for a host without SMTPUTF8", { .sender = SPAN("a@b"), .smtputf8 = true, .eight_bit = true, .utf8_header = true }, { "x@y" },
+		HELLO "S: 250 8BITMIME\nmail\n! 0 PERM 5.6.9\n= READY\n" },
+	{ "a UTF-8 sender for a host without SMTPUTF8", { .sender = SPAN("\xc3\xa4@b"), .smtputf8 = true }, { "x@y" },
+		HELLO "S: 250 8BITMIME\nmail\n! 0 PERM 5.6.7\n= READY\n" },
+	{ "a UTF-8 recipient is left out, the others go", { .sender = SPAN("a@b"), .smtputf8 = true }, { "\xc3\xa4@y", "x@y" },
+		HELLO "S: 250 PIPELINING\nmail\n! 0 PERM 5.6.7\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\n= SEND\n"
+		"sent\nS: 250 2.6.0 ok\n! 1 OK 2.6.0\n= READY\n" },
+	{ "an unasked reply while idle", { .sender = SPAN("a@b") }, { "x@y" }, HELLO "S: 250 X\n= READY\nS: 421 4.4.2 idle\n= FAILED TEMP 4.4.2\n" },
+};
+
+struct play {
+	struct relay_state state;
+	struct relay_reply reply;
+	struct relay_mail mail;
+	struct relay_recipient recipients[4];
+	struct buf out, told;
+	enum relay_action action;
+};
+
+static const char *const verdicts[] = { [VERDICT_OK] = "OK", [VERDICT_TEMPFAIL] = "TEMP", [VERDICT_PERMFAIL] = "PERM" };
+
+static void
+settled(void *context, size_t recipient, const struct relay_result *result)
+{
+	struct play *play = context;
+
+	(void)buf_fmt(&play->told, "%zu %s %s%s\n", recipient, verdicts[result->verdict], result->status,
+	    result->verdict == VERDICT_OK && result->dsn ? " DSN" : "");
+}
+
+static void
+take_line(struct buf *from, struct span wanted, const char *name)
+{
+	struct span rest = buf_get(from), line;
+
+	ck_assert_msg(span_split(&rest, '\n', &line), "%s: nothing where \"%.*s\" was wanted", name, (int)wanted.len, wanted.ptr);
+	if (line.len != 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	ck_assert_msg(span_eq(line, wanted), "%s: got \"%.*s\", wanted \"%.*s\"", name, (int)line.len, line.ptr, (int)wanted.len, wanted.ptr);
+	buf_drop(from, from->len - rest.len);
+}
+
+static void
+host_says(struct play *play, struct span line, const char *name)
+{
+	struct buf text = BUF_INIT(RELAY_LINE_MAX);
+	size_t used;
+	int r;
+
+	ck_assert_msg(play->out.len == 0 && play->told.len == 0, "%s: not expected before \"%.*s\": %s%s", name, (int)line.len, line.ptr,
+	    buf_cstr(&play->out), buf_cstr(&play->told));
+	(void)buf_span(&text, line);
+	(void)buf_str(&text, "\r\n");
+	r = relay_reply_input(&play->reply, buf_get(&text), &used);
+	ck_assert_int_ge(r, 0);
+	buf_free(&text);
+	if (r == 1)
+		return;
+	play->action = relay_state_reply(&play->state, &play->reply, &play->out);
+	relay_reply_clear(&play->reply);
+}
+
+static void
+assert_action(const struct play *play, struct span wanted, const char *name)
+{
+	static const char *const actions[] = {
+		[RELAY_WAIT] = "WAIT", [RELAY_START_TLS] = "TLS", [RELAY_READY] = "READY", [RELAY_SEND_MESSAGE] = "SEND", [RELAY_HOST_FAILED] = "FAILED",
+		[RELAY_CLOSE] = "CLOSE",
+	};
+	struct buf got = BUF_INIT(64);
+
+	(void)buf_str(&got, actions[play->action]);
+	if (play->action == RELAY_HOST_FAILED)
+		(void)buf_fmt(&got, " %s %s", verdicts[play->state.host.verdict], play->state.host.status);
+	ck_assert_msg(span_eq(buf_get(&got), wanted), "%s: got %s, wanted %.*s", name, buf_cstr(&got), (int)wanted.len, wanted.ptr);
+	buf_free(&got);
+}
+
+START_TEST(dialogue)
+{
+	const struct dialogue *row = &dialogues[_i];
+	struct span lines = span_of(row->lines), line;
+	struct play play = { .out = BUF_INIT(RELAY_OUT_MAX), .told = BUF_INIT(4096), .mail = row->mail };
+
+	relay_reply_init(&play.reply);
+	relay_state_init(&play.state, "me.example", true);
+	play.mail.recipients = play.recipients;
+	while (play.mail.count < 4 && row->recipients[play.mail.count] != NULL) {
+		play.recipients[play.mail.count].address = span_of(row->recipients[play.mail.count]);
+		if (row->mail.envid.len != 0) {
+			play.recipients[play.mail.count].orcpt = SPAN("rfc822;x@y");
+			play.recipients[play.mail.count].notify = ENVELOPE_SUCCESS | ENVELOPE_DELAY;
+		}
+		play.mail.count++;
+	}
+	while (span_split(&lines, '\n', &line)) {
+		if (span_starts(line, SPAN("S: ")))
+			host_says(&play, span_skip(line, 3), row->name);
+		else if (span_starts(line, SPAN("C: ")))
+			take_line(&play.out, span_skip(line, 3), row->name);
+		else if (span_starts(line, SPAN("! ")))
+			take_line(&play.told, span_skip(line, 2), row->name);
+		else if (span_starts(line, SPAN("= ")))
+			assert_action(&play, span_skip(line, 2), row->name);
+		else if (span_eq(line, SPAN("mail")))
+			play.action = relay_state_mail(&play.state, &play.mail, settled, &play, &play.out);
+		else if (span_eq(line, SPAN("secured")))
+			play.action = relay_state_secured(&play.state, &play.out);
+		else
+			relay_state_message_sent(&play.state);
+	}
+	ck_assert_msg(play.out.len == 0 && play.told.len == 0, "%s: left over: %s%s", row->name, buf_cstr(&play.out), buf_cstr(&play.told));
+	buf_free(&play.out);
+	buf_free(&play.told);
+	relay_reply_free(&play.reply);
+}
+END_TEST
+
+/* The connection is used again; recipients that an earlier host has settled are not asked for. */
+START_TEST(another_message)
+{
+	struct play play = { .out = BUF_INIT(RELAY_OUT_MAX), .told = BUF_INIT(4096), .mail = { .sender = SPAN("a@b"), .count = 3 } };
+
+	relay_reply_init(&play.reply);
+	relay_state_init(&play.state, "me.example", false);
+	play.mail.recipients = play.recipients;
+	for (size_t i = 0; i < 3; i++)
+		play.recipients[i].address = SPAN("x@y");
+	play.recipients[0].settled = play.recipients[2].settled = true;
+	host_says(&play, SPAN("220 hi"), "another");
+	take_line(&play.out, SPAN("EHLO me.example"), "another");
+	host_says(&play, SPAN("250-hi"), "another");
+	host_says(&play, SPAN("250 STARTTLS"), "another");
+	assert_action(&play, SPAN("READY"), "STARTTLS is not wanted");
+	for (int round = 0; round < 2; round++) {
+		play.recipients[1].settled = false;
+		play.action = relay_state_mail(&play.state, &play.mail, settled, &play, &play.out);
+		take_line(&play.out, SPAN("MAIL FROM:<a@b>"), "another");
+		host_says(&play, SPAN("250 ok"), "another");
+		take_line(&play.out, SPAN("RCPT TO:<x@y>"), "another");
+		host_says(&play, SPAN("250 ok"), "another");
+		take_line(&play.out, SPAN("DATA"), "another");
+		host_says(&play, SPAN("354 ok"), "another");
+		relay_state_message_sent(&play.state);
+		ck_assert_uint_eq(relay_state_timeout(&play.state), 600);
+		host_says(&play, SPAN("250 ok"), "another");
+		take_line(&play.told, SPAN("1 OK 2.0.0"), "another");
+	}
+	relay_state_quit(&play.state, &play.out);
+	take_line(&play.out, SPAN("QUIT"), "another");
+	host_says(&play, SPAN("221 bye"), "another");
+	assert_action(&play, SPAN("CLOSE"), "another");
+	buf_free(&play.out);
+	buf_free(&play.told);
+	relay_reply_free(&play.reply);
+}
+END_TEST
+
+/* Any bytes a host says become one line of UTF-8, cut between characters. */
+START_TEST(texts_are_cleaned)
+{
+	struct relay_result result;
+	struct buf text = BUF_INIT(4096);
+
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.0.0", "a\nb\x01\x7f\xff" "c");
+	ck_assert_str_eq(result.text, "a b???c");
+	for (int i = 0; i < 600; i++)
+		(void)buf_str(&text, "\xc3\xa4");
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.0.0", buf_cstr(&text));
+	ck_assert_uint_eq(strlen(result.text), VERDICT_TEXT_MAX - 2);
+	ck_assert(span_is_utf8(span_of(result.text)));
+	buf_free(&text);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("relay_state");
+	TCase *tests = tcase_create("relay_state");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tests, dialogue, 0, sizeof(dialogues) / sizeof(*dialogues));
+	tcase_add_test(tests, another_message);
+	tcase_add_test(tests, texts_are_cleaned);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
