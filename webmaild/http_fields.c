@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "common/base64.h"
+
 struct span
 http_cookie(const struct http_request *request, struct span name)
 {
@@ -29,40 +31,6 @@ http_cookie(const struct http_request *request, struct span name)
 	return found;
 }
 
-static int
-base64_value(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* Strict base64 of credentials: no white space, padding exact. */
-static int
-decode_base64(struct span text, struct buf *out)
-{
-	if (text.len % 4 != 0)
-		return -EINVAL;
-	for (size_t i = 0; i < text.len; i += 4) {
-		unsigned pad = 0, bits = 0;
-
-		for (size_t j = 0; j < 4; j++) {
-			char c = text.ptr[i + j];
-			int value = base64_value(c);
-
-			if (c == '=' && i + 4 == text.len && j >= 2)
-				pad++;
-			else if (value < 0 || pad > 0)
-				return -EINVAL;
-			bits = bits << 6 | (unsigned)(value < 0 ? 0 : value);
-		}
-		for (unsigned j = 0; j < 3 - pad; j++)
-			(void)buf_char(out, (char)(bits >> (16 - 8 * j) & 255));
-	}
-	return out->overflow ? -EMSGSIZE : 0;
-}
-
 int
 http_basic(const struct http_request *request, struct buf *user, struct buf *password)
 {
@@ -72,7 +40,7 @@ http_basic(const struct http_request *request, struct buf *user, struct buf *pas
 
 	if (!span_istarts(value, SPAN("Basic ")))
 		return 1;
-	r = decode_base64(span_trim(span_skip(value, 6)), &plain);
+	r = base64_decode(span_trim(span_skip(value, 6)), &plain);
 	if (r == 0) {
 		ptrdiff_t colon = span_chr(buf_get(&plain), ':');
 

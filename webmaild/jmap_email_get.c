@@ -148,7 +148,7 @@ jmap_email_changes(struct jmap_call *call)
 	struct jmap_changes changes;
 	char id[JMAP_ID_LEN + 1];
 
-	if (!jmap_changes_begin(call, &changes, jmap->email_state))
+	if (!jmap_changes_begin(call, &changes, jmap->email_state, jmap->email_floor))
 		return;
 	for (size_t i = 0; i < jmap->email_count; i++) {
 		const struct jmap_email *email = jmap->emails[i];
@@ -308,7 +308,7 @@ jmap_thread_changes(struct jmap_call *call)
 	uint64_t *threads;
 	size_t count = 0;
 
-	if (!jmap_changes_begin(call, &changes, jmap->thread_state))
+	if (!jmap_changes_begin(call, &changes, jmap->thread_state, jmap->email_floor))
 		return;
 	/* Threads that an email came to or went from, each once. */
 	threads = xcalloc(jmap->email_count + jmap->gone_count + 1, sizeof(*threads));

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "common/xalloc.h"
+#include "common/date.h"
 
 /* What one "*" may gather: references to references multiply. */
 #define POINTER_ITEMS_MAX 100000
@@ -78,129 +78,30 @@ jmap_is_unsigned(const json_t *value, uint64_t *ret_number)
 
 /* --- dates --- */
 
-/* Days from 1970-01-01 (proleptic Gregorian). */
-static int64_t
-days_of(int64_t year, unsigned month, unsigned day)
-{
-	int64_t era, year_of_era, day_of_year;
-
-	year -= month <= 2;
-	era = (year >= 0 ? year : year - 399) / 400;
-	year_of_era = year - era * 400;
-	day_of_year = (int64_t)(153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-static bool
-take_digits(struct span *text, size_t count, unsigned *ret)
-{
-	uint64_t value;
-
-	if (text->len < count || span_to_u64(span_make(text->ptr, count), 9999, &value) != 0)
-		return false;
-	*ret = (unsigned)value;
-	*text = span_skip(*text, count);
-	return true;
-}
-
-static bool
-take_byte(struct span *text, char byte)
-{
-	if (text->len == 0 || ascii_upper(text->ptr[0]) != byte)
-		return false;
-	*text = span_skip(*text, 1);
-	return true;
-}
-
 bool
 jmap_parse_date(struct span text, int64_t *ret_seconds)
 {
-	unsigned year, month, day, hour, minute, second, offset_hour = 0, offset_minute = 0;
-	int64_t offset = 0;
+	struct date date;
 
-	if (!take_digits(&text, 4, &year) || !take_byte(&text, '-') || !take_digits(&text, 2, &month) || !take_byte(&text, '-') ||
-	    !take_digits(&text, 2, &day) || !take_byte(&text, 'T') || !take_digits(&text, 2, &hour) || !take_byte(&text, ':') ||
-	    !take_digits(&text, 2, &minute) || !take_byte(&text, ':') || !take_digits(&text, 2, &second))
+	if (!date_parse_rfc3339(text, &date))
 		return false;
-	if (take_byte(&text, '.')) {
-		if (text.len == 0 || !ascii_is_digit(text.ptr[0]))
-			return false;
-		while (text.len > 0 && ascii_is_digit(text.ptr[0]))
-			text = span_skip(text, 1);
-	}
-	if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
-		return false;
-	if (!take_byte(&text, 'Z')) {
-		int sign = text.len > 0 && text.ptr[0] == '-' ? -1 : 1;
-
-		if ((!take_byte(&text, '+') && !take_byte(&text, '-')) || !take_digits(&text, 2, &offset_hour) ||
-		    !take_byte(&text, ':') || !take_digits(&text, 2, &offset_minute) || offset_hour > 23 || offset_minute > 59)
-			return false;
-		offset = sign * (int64_t)(offset_hour * 3600 + offset_minute * 60);
-	}
-	*ret_seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
-	return text.len == 0;
-}
-
-struct civil {
-	int64_t year;
-	unsigned month, day, hour, minute, second;
-};
-
-static struct civil
-civil_of(int64_t seconds)
-{
-	int64_t days = seconds / 86400, rest = seconds % 86400, era, year;
-	unsigned day_of_era, year_of_era, day_of_year, shifted;
-
-	if (rest < 0) {
-		rest += 86400;
-		days--;
-	}
-	days += 719468;
-	era = (days >= 0 ? days : days - 146096) / 146097;
-	day_of_era = (unsigned)(days - era * 146097);
-	year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	year = (int64_t)year_of_era + era * 400;
-	day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	shifted = (5 * day_of_year + 2) / 153;
-	return (struct civil){
-		.year = year + (shifted >= 10),
-		.month = shifted < 10 ? shifted + 3 : shifted - 9,
-		.day = day_of_year - (153 * shifted + 2) / 5 + 1,
-		.hour = (unsigned)(rest / 3600),
-		.minute = (unsigned)(rest % 3600 / 60),
-		.second = (unsigned)(rest % 60),
-	};
-}
-
-#define YEAR_MIN_SECONDS (-62167219200LL) /* 0000-01-01 */
-#define YEAR_MAX_SECONDS 253402300799LL   /* 9999-12-31 */
-
-static int64_t
-clamp_seconds(int64_t seconds)
-{
-	if (seconds < YEAR_MIN_SECONDS)
-		return YEAR_MIN_SECONDS;
-	return seconds > YEAR_MAX_SECONDS ? YEAR_MAX_SECONDS : seconds;
-}
-
-json_t *
-jmap_utc_date(int64_t seconds)
-{
-	struct civil c = civil_of(clamp_seconds(seconds));
-
-	return json_sprintf("%04d-%02u-%02uT%02u:%02u:%02uZ", (int)c.year, c.month, c.day, c.hour, c.minute, c.second);
+	*ret_seconds = date.utc;
+	return true;
 }
 
 json_t *
 jmap_date(int64_t seconds, int offset_minutes)
 {
-	struct civil c = civil_of(clamp_seconds(clamp_seconds(seconds) + (int64_t)offset_minutes * 60));
-	int offset = offset_minutes < 0 ? -offset_minutes : offset_minutes;
+	char room[DATE_SIZE];
+	struct span text = date_format_rfc3339((struct date){ seconds, offset_minutes }, room);
 
-	return json_sprintf("%04d-%02u-%02uT%02u:%02u:%02u%c%02d:%02d", (int)c.year, c.month, c.day, c.hour, c.minute, c.second,
-	    offset_minutes < 0 ? '-' : '+', offset / 60, offset % 60);
+	return json_stringn(text.ptr, text.len);
+}
+
+json_t *
+jmap_utc_date(int64_t seconds)
+{
+	return jmap_date(seconds, 0);
 }
 
 /* --- requests --- */

@@ -235,9 +235,9 @@ jmap_mailbox_set(struct jmap_call *call)
 		return;
 	jmap_set_result_init(&result);
 	json_object_foreach(args.create, key, value) {
-		json_t *created = NULL;
+		json_t *created = NULL, *error = create(call, key, value, &created);
 
-		note(create(call, key, value, &created), result.not_created, result.created, key, created);
+		note(error, result.not_created, result.created, key, created);
 	}
 	json_object_foreach(args.update, key, value) {
 		struct jmap_mailbox *mailbox = jmap_find_mailbox(jmap, jmap_real_id(call, span_of(key)));

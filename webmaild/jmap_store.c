@@ -65,10 +65,10 @@ jmap_state_text(uint64_t state)
 }
 
 bool
-jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t *ret_state)
+jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t floor, uint64_t *ret_state)
 {
-	return span_starts(text, SPAN("s")) && span_to_u64(span_skip(text, 1), UINT64_MAX / 2, ret_state) == 0 &&
-	    *ret_state >= jmap->floor && *ret_state <= jmap->state;
+	return span_starts(text, SPAN("s")) && span_to_u64(span_skip(text, 1), UINT64_MAX / 2, ret_state) == 0 && *ret_state >= floor &&
+	    *ret_state <= jmap->state;
 }
 
 /* --- emails --- */
@@ -142,7 +142,7 @@ note_gone(struct jmap *jmap, const struct jmap_gone *gone)
 {
 	if (jmap->gone_count == GONE_MAX) {
 		/* The older half is forgotten: states before it are not explained any more. */
-		jmap->floor = jmap->gone[GONE_MAX / 2].state;
+		jmap->email_floor = jmap->mailbox_floor = jmap->gone[GONE_MAX / 2].state;
 		memmove(jmap->gone, jmap->gone + GONE_MAX / 2, (GONE_MAX - GONE_MAX / 2) * sizeof(*jmap->gone));
 		jmap->gone_count = GONE_MAX - GONE_MAX / 2;
 	}
@@ -422,6 +422,25 @@ jmap_sync(struct jmap *jmap)
 	return first;
 }
 
+/* What was there when this process began is neither new nor changed. The last change of an email is told by the mailboxes: a
+ * client that saw it before has nothing to ask. */
+static void
+forget_history(struct jmap *jmap)
+{
+	jmap->email_state = 0;
+	for (size_t i = 0; i < jmap->mailbox_count; i++) {
+		struct jmap_mailbox *mailbox = jmap->mailboxes[i];
+
+		mailbox->created = mailbox->changed = mailbox->renamed = 0;
+		if (mailbox->modseq > jmap->email_state)
+			jmap->email_state = mailbox->modseq;
+	}
+	for (size_t i = 0; i < jmap->email_count; i++)
+		jmap->emails[i]->created = jmap->emails[i]->changed = 0;
+	jmap->thread_state = jmap->email_floor = jmap->email_state;
+	jmap->mailbox_state = jmap->mailbox_floor = jmap->state;
+}
+
 int
 jmap_open(struct session *session, struct jmap **ret_jmap)
 {
@@ -436,12 +455,7 @@ jmap_open(struct session *session, struct jmap **ret_jmap)
 	r = ms_open(session->proc->account_dir, &jmap->store);
 	if (r == 0)
 		r = jmap_sync(jmap);
-	jmap->floor = jmap->state;
-	/* The last change of an email, as far as the store tells: a client that saw it before this process began has nothing to ask. */
-	jmap->email_state = jmap->thread_state = 0;
-	for (size_t i = 0; i < jmap->mailbox_count; i++)
-		if (jmap->mailboxes[i]->modseq > jmap->email_state)
-			jmap->email_state = jmap->thread_state = jmap->mailboxes[i]->modseq;
+	forget_history(jmap);
 	*ret_jmap = jmap;
 	return r;
 }

@@ -66,7 +66,7 @@ struct jmap {
 	struct jmap_gone *gone;          /* oldest first */
 	size_t gone_count, gone_room;
 	uint64_t state;                  /* of the last sync */
-	uint64_t floor;                  /* changes since older states are not known */
+	uint64_t email_floor, mailbox_floor; /* changes since older states are not known */
 	uint64_t counted;                /* state + 1 of the mailboxes' counts; 0: never */
 	uint64_t email_state, mailbox_state, thread_state; /* the state of the last change of each type */
 };
@@ -112,7 +112,7 @@ struct jmap_state {
 };
 struct jmap_state jmap_state_text(uint64_t state);
 /* A past state: true when changes since then are known. */
-bool jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t *ret_state);
+bool jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t floor, uint64_t *ret_state);
 
 /* The Session object (RFC 8620 section 2). */
 void jmap_session_object(struct jmap *jmap, struct buf *out);
