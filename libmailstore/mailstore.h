@@ -177,4 +177,14 @@ int ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t coun
 int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
 int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
 
+/* ---- care ---- */
+
+/* Compares the index with the Maildir and tells each fault in words: uid 0 is the mailbox itself. Changes nothing but what opening
+ * and syncing do. 0 (also with faults), -errno. */
+typedef void (*ms_fault_fn)(void *context, const char *mailbox, uint32_t uid, const char *fault);
+int ms_check(struct ms_store *store, ms_fault_fn fault, void *context);
+/* Throws the index away and makes it again from the Maildir: UIDVALIDITY, UIDs, flags and keywords stay. Others who have the store
+ * open follow by themselves. */
+int ms_rebuild(struct ms_store *store);
+
 #endif

@@ -4,6 +4,7 @@ libmailstore_SRC := \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_append.c \
 	libmailstore/ms_changes.c \
+	libmailstore/ms_check.c \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_flags.c \

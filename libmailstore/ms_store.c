@@ -235,6 +235,12 @@ ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), voi
 	return MS_E_CORRUPT;
 }
 
+int
+ms_rebuild(struct ms_store *store)
+{
+	return reopen(store, true);
+}
+
 /* --- open and close --- */
 
 static int

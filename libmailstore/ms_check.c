@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Comparing the index with the Maildir, in words a postmaster understands. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
+
+struct check {
+	struct ms_store *store;
+	ms_fault_fn fault;
+	void *context;
+	const char *name; /* of the mailbox under check */
+	uint32_t number;
+	uint32_t *bad;    /* UIDs whose records are not believed */
+	size_t bad_count;
+	struct ms_message_record *records;
+	size_t count, room;
+};
+
+static int
+collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct check *check = context;
+	struct ms_message_record record;
+
+	if (key_len != 8)
+		return 0;
+	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0) {
+		check->bad = xreallocarray(check->bad, check->bad_count + 1, sizeof(*check->bad));
+		check->bad[check->bad_count++] = ms_key_get_u32(key + 4);
+		return 0;
+	}
+	if (check->count == check->room) {
+		check->room = check->room != 0 ? check->room * 2 : 256;
+		check->records = xreallocarray(check->records, check->room, sizeof(*check->records));
+	}
+	check->records[check->count++] = record;
+	return 0;
+}
+
+static int
+read_records(struct bdb *bdb, void *context)
+{
+	struct check *check = context;
+	uint8_t key[4];
+
+	check->count = check->bad_count = 0;
+	ms_key_u32(key, check->number);
+	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, check));
+}
+
+static void
+check_file(struct check *check, int folder, const struct ms_message_record *record)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", record->in_cur ? "cur" : "new", record->name);
+	uint32_t uid = record->message.uid;
+	struct ms_name name;
+	struct stat st;
+
+	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		check->fault(check->context, check->name, uid, "the index has a message whose file is not there");
+		return;
+	}
+	if (!S_ISREG(st.st_mode))
+		check->fault(check->context, check->name, uid, "what stands under the message's name is not a file");
+	else if ((uint64_t)st.st_size != record->bytes)
+		check->fault(check->context, check->name, uid, "the file has another size than when it came: it was cut or changed");
+	if (!ms_name_parse(span_of(record->name), &name) || (name.uid != 0 && name.uid != uid))
+		check->fault(check->context, check->name, uid, "the file's name tells another UID than the index");
+	else if (record->in_cur && name.flags != record->message.flags)
+		check->fault(check->context, check->name, uid, "the file's name tells other flags than the index");
+}
+
+static void
+check_counters(struct check *check, const struct ms_mailbox_record *record)
+{
+	uint32_t unseen = 0;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < check->count; i++) {
+		unseen += (check->records[i].message.flags & MS_SEEN) == 0;
+		size += check->records[i].message.size;
+		if (check->records[i].message.uid >= record->uidnext)
+			check->fault(check->context, check->name, check->records[i].message.uid, "the UID is not below the mailbox's next UID");
+	}
+	if (record->messages != check->count)
+		check->fault(check->context, check->name, 0, "the count of messages is wrong");
+	if (record->unseen != unseen)
+		check->fault(check->context, check->name, 0, "the count of unseen messages is wrong");
+	if (record->size != size)
+		check->fault(check->context, check->name, 0, "the sum of sizes is wrong");
+}
+
+static int
+check_mailbox(struct check *check)
+{
+	_cleanup_(closep) int folder = -1;
+	struct ms_mailbox_record record;
+	struct ms_listing listing = { .files = NULL };
+	struct ms_folder file;
+	int r = ms_mailbox_find(check->store, check->name, &check->number, &record);
+
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	r = ms_folder_open(check->store, check->name, &folder);
+	if (r == 0)
+		r = ms_read(check->store, read_records, check);
+	if (r == 0)
+		r = ms_listing_read(folder, &listing);
+	if (r == 0) {
+		for (size_t i = 0; i < check->bad_count; i++)
+			check->fault(check->context, check->name, check->bad[i], "the record of the message is damaged");
+		for (size_t i = 0; i < check->count; i++) {
+			struct ms_name name;
+			struct ms_file *found = ms_name_parse(span_of(check->records[i].name), &name) ?
+			    ms_listing_find(&listing, name.unique, check->records[i].message.uid) : NULL;
+
+			if (found != NULL)
+				found->taken = true;
+			check_file(check, folder, &check->records[i]);
+		}
+		for (size_t i = 0; i < listing.count; i++)
+			if (!listing.files[i].taken)
+				check->fault(check->context, check->name, listing.files[i].parsed.uid, "a message file is not in the index");
+		check_counters(check, &record);
+		if (ms_folder_read(folder, &file) != 0)
+			check->fault(check->context, check->name, 0, "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost");
+		else {
+			if (file.uidvalidity != record.folder.uidvalidity || file.id != record.folder.id)
+				check->fault(check->context, check->name, 0, "the folder's file and the index tell different UIDVALIDITYs");
+			ms_folder_clear(&file);
+		}
+	}
+	ms_listing_clear(&listing);
+	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+int
+ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
+{
+	struct check check = { .store = store, .fault = fault, .context = context };
+	struct ms_mailbox_info *list;
+	size_t count;
+	int r = ms_mailboxes(store, &list, &count); /* everything up to date: what is wrong then is a fault */
+
+	if (r != 0)
+		return r;
+	/* Nobody writes meanwhile. */
+	r = ms_lock(store);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		check.name = list[i].name;
+		r = check_mailbox(&check);
+	}
+	ms_unlock(store);
+	ms_mailboxes_free(list, count);
+	free(check.bad);
+	free(check.records);
+	return r;
+}
