@@ -195,6 +195,15 @@ struct scan {
 	size_t queued, held, corrupt;
 };
 
+static bool
+has_open_recipient(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->count; i++)
+		if (envelope_is_open(&envelope->recipients[i]))
+			return true;
+	return false;
+}
+
 static void
 found(void *context, const char *id, bool held, const struct spool_file *file, int error)
 {
@@ -218,6 +227,9 @@ found(void *context, const char *id, bool held, const struct spool_file *file, i
 	due = file->envelope.progress.due;
 	if (file->envelope.release > due)
 		due = file->envelope.release;
+	/* What a crash left between the last status and the removal goes at once. */
+	if (!has_open_recipient(&file->envelope))
+		due = 0;
 	queue_schedule(scan->queue, entry, due);
 }
 
