@@ -36,6 +36,8 @@ common_SRC := \
 	common/span.c \
 	common/spool.c \
 	common/stream.c \
+	common/stream_io.c \
+	common/stream_loop.c \
 	common/stream_splice.c \
 	common/subject.c \
 	common/tls_client.c \
