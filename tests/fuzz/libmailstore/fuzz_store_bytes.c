@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What the store reads from disk: file names, folder files, records of the index. Any bytes are taken or refused; what is taken
+ * is written back so that it reads the same. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libmailstore/ms_folder.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+name(struct span bytes)
+{
+	struct buf out = BUF_INIT(4096);
+	struct ms_name parsed, again;
+
+	if (ms_name_parse(bytes, &parsed) && ms_name_format(&parsed, true, &out) == 0 && out.len <= MS_NAME_MAX) {
+		if (!ms_name_parse(buf_get(&out), &again) || again.uid != parsed.uid || again.flags != parsed.flags || again.letters != parsed.letters ||
+		    !span_eq(again.unique, parsed.unique) || ms_name_email_id(parsed.unique) == 0)
+			abort();
+	}
+	buf_free(&out);
+}
+
+static void
+folder(struct span bytes)
+{
+	struct buf out = BUF_INIT(MS_FOLDER_TEXT_MAX), twice = BUF_INIT(MS_FOLDER_TEXT_MAX);
+	struct ms_folder parsed, again;
+
+	if (ms_folder_parse(bytes, &parsed) == 0) {
+		ms_folder_format(&parsed, &out);
+		if (out.overflow || ms_folder_parse(buf_get(&out), &again) != 0)
+			abort();
+		ms_folder_format(&again, &twice);
+		if (!span_eq(buf_get(&out), buf_get(&twice)))
+			abort();
+		ms_folder_clear(&parsed);
+		ms_folder_clear(&again);
+	}
+	buf_free(&out);
+	buf_free(&twice);
+}
+
+static void
+mailbox_name(struct span bytes)
+{
+	struct buf name = BUF_INIT(4096), back = BUF_INIT(4096);
+	char *text;
+
+	if (ms_folder_to_name(bytes, &name) == 0) {
+		text = buf_take(&name);
+		if (strstr(text, "..") != NULL || text[0] == '/' || ms_mailbox_folder_name(text, &back) != 0 || !span_eq(buf_get(&back), bytes))
+			abort();
+		free(text);
+	}
+	buf_free(&name);
+	buf_free(&back);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span bytes = span_make(data, size), text;
+	struct ms_mailbox_record mailbox;
+	struct ms_message_record message;
+
+	if (size == 0 || size > 20000)
+		return 0;
+	name(bytes);
+	folder(bytes);
+	mailbox_name(bytes);
+	if (ms_mailbox_record_get(bytes, &mailbox) == 0)
+		ms_mailbox_record_clear(&mailbox);
+	(void)ms_message_record_get(bytes, 1, &message);
+	for (int what = MS_ENVELOPE; what <= MS_PREVIEW; what++)
+		if (ms_cache_get(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
+			abort();
+	return 0;
+}
