@@ -312,6 +312,14 @@ front_new(struct proc *proc, const struct front_limits *limits, const char *alpn
 }
 
 void
+front_set_limits(struct front *front, unsigned connections_max,
+    unsigned connections_per_address_max)
+{
+	front->limits.connections_max = connections_max;
+	front->limits.connections_per_address_max = connections_per_address_max;
+}
+
+void
 front_start(struct front *front)
 {
 	front->accepting = true;

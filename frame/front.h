@@ -38,6 +38,9 @@ typedef struct span (*front_refusal)(const struct proc_listener *listener, void 
  * tls_server_new. NULL after a log line when it cannot. */
 struct front *front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
     front_accept accept, front_refusal refusal, void *context);
+/* The configuration has changed: how many connections may be there from now on. */
+void front_set_limits(struct front *front, unsigned connections_max,
+    unsigned connections_per_address_max);
 /* Starts accepting (after proc_jail). */
 void front_start(struct front *front);
 /* Stops accepting; clients go on. */

@@ -489,6 +489,14 @@ refusal(const struct proc_listener *listener, void *context)
 	return span_of(login->protocol->too_many);
 }
 
+void
+login_set_limits(struct proc *proc, unsigned connections_max, unsigned per_address_max)
+{
+	struct login *login = proc->state;
+
+	front_set_limits(login->front, connections_max, per_address_max);
+}
+
 int
 login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max,
     unsigned per_address_max)

@@ -5,10 +5,21 @@
 #include "imapd/imap_login_state.h"
 #include "imapd/imapd.h"
 
+static void
+reload(struct proc *proc)
+{
+	const struct imapd_conf *conf = proc->conf;
+
+	login_set_limits(proc, (unsigned)conf->connections_max,
+	    (unsigned)conf->connections_per_address_max);
+}
+
 int
 proc_login(struct proc *proc)
 {
 	const struct imapd_conf *conf = proc->conf;
 
-	return login_run(proc, &imap_login, (unsigned)conf->connections_max, (unsigned)conf->connections_per_address_max);
+	proc->reload = reload;
+	return login_run(proc, &imap_login, (unsigned)conf->connections_max,
+	    (unsigned)conf->connections_per_address_max);
 }

@@ -18,7 +18,7 @@ struct pop3_login {
 struct call {
 	struct pop3_login *state;
 	const struct login_facts *facts;
-	const struct pop3_command *command;
+	struct pop3_command command;
 	struct buf *out;
 	struct login_credentials *credentials;
 };
@@ -61,7 +61,7 @@ capa(struct call *call)
 static enum login_action
 user(struct call *call)
 {
-	struct span name = call->command->rest;
+	struct span name = call->command.rest;
 
 	if (name.len > SASL_USER_MAX || !span_is_utf8(name))
 		return refuse(call, "[AUTH] No such name");
@@ -79,7 +79,7 @@ pass(struct call *call)
 	if (call->credentials->user.len == 0)
 		return refuse(call, "USER first");
 	buf_clear(&call->credentials->password);
-	if (buf_span(&call->credentials->password, call->command->rest) < 0)
+	if (buf_span(&call->credentials->password, call->command.rest) < 0)
 		return refuse(call, "[AUTH] Too long");
 	return LOGIN_AUTHENTICATE;
 }
@@ -105,7 +105,7 @@ sasl_outcome(struct call *call, enum sasl_result result)
 static enum login_action
 auth(struct call *call)
 {
-	struct span response = call->command->rest, name;
+	struct span response = call->command.rest, name;
 	enum sasl_mechanism mechanism;
 
 	(void)span_split(&response, ' ', &name);
@@ -164,17 +164,16 @@ static const struct {
 static enum login_action
 command_line(struct call *call, struct span line)
 {
-	struct pop3_command command;
+	struct pop3_command *command = &call->command;
 
-	call->command = &command;
-	switch (pop3_parse(line, &command)) {
+	switch (pop3_parse(line, command)) {
 	case POP3_GOOD:
-		if (commands[command.verb].handle == NULL)
+		if (commands[command->verb].handle == NULL)
 			return refuse(call, "Log in first");
-		if (commands[command.verb].logs_in && !may_log_in(call->facts))
+		if (commands[command->verb].logs_in && !may_log_in(call->facts))
 			return refuse(call,
 			    call->facts->can_start_tls ? "STLS first" : "No login without TLS");
-		return commands[command.verb].handle(call);
+		return commands[command->verb].handle(call);
 	case POP3_UNKNOWN:
 		return refuse(call, "Unknown command");
 	case POP3_BAD_BYTES:
@@ -189,7 +188,9 @@ static enum login_action
 input(void *context, const struct login_facts *facts, struct span bytes, size_t *ret_used,
     struct buf *out, struct login_credentials *credentials)
 {
-	struct call call = { context, facts, NULL, out, credentials };
+	struct call call = {
+		.state = context, .facts = facts, .out = out, .credentials = credentials,
+	};
 	struct span line;
 
 	if (!pop3_take_line(bytes, ret_used, &line))

@@ -574,6 +574,23 @@ START_TEST(limits_count_sessions_too)
 }
 END_TEST
 
+START_TEST(reload_keeps_connections)
+{
+	struct client client = open_client((uint16_t)(port + 1));
+	struct timespec moment = { 0, 300000000 };
+
+	shake_hands(&client);
+	hear(&client, "hello secure\n");
+	say(&client, "pass good\n");
+	hear(&client, "session secure 127.0.0.1 tag u@d.test\n");
+	ck_assert_int_eq(kill(pid, SIGHUP), 0);
+	(void)nanosleep(&moment, NULL);
+	say(&client, "still there\n");
+	hear(&client, "still there\n");
+	close_client(&client);
+}
+END_TEST
+
 START_TEST(auth_that_dies_is_told_and_comes_back)
 {
 	struct client client = open_client(port);
@@ -663,6 +680,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, silence_and_endless_lines);
 	tcase_add_test(tests, dribbling_ends);
 	tcase_add_test(tests, limits_count_sessions_too);
+	tcase_add_test(tests, reload_keeps_connections);
 	tcase_add_test(tests, auth_that_dies_is_told_and_comes_back);
 	tcase_add_test(tests, key_that_dies_comes_back);
 	tcase_add_test(tests, an_abandoned_login_is_forgotten);
