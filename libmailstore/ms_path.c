@@ -75,7 +75,7 @@ ms_folder_to_name(struct span folder, struct buf *out)
 {
 	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
 	struct span rest = span_skip(folder, 1), level;
-	int r = folder.len > 1 && folder.ptr[0] == '.' && folder.ptr[folder.len - 1] != '.' ? 0 : MS_E_BADNAME;
+	int r = folder.len > 1 && folder.ptr[0] == '.' && folder.ptr[folder.len - 1] != '.' && span_chr(folder, '/') < 0 ? 0 : MS_E_BADNAME;
 
 	while (r == 0 && span_split(&rest, '.', &level)) {
 		if (out->len != 0)
