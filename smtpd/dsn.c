@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Delivery status notifications: a multipart/report (RFC 6522) of a text for people, a delivery-status part (RFC 3464, or RFC 6533
+ * where an address wants it), and the message or its header.
+ *
+ * Nothing that comes from outside (addresses, other hosts' words, encoded parameters) reaches a line of the notification before
+ * control characters are taken out of it: a notification cannot be made to say what its fields do not. */
+#include "smtpd/dsn.h"
+
+#include <errno.h>
+
+#include "common/date.h"
+#include "common/header.h"
+
+#define WRAP_AT 72
+#define WORD_MAX 400 /* a longer one is cut: lines stay below 998 */
+
+/* --- text from outside --- */
+
+/* Appends text on one line: what is no character of it becomes "?". */
+static void
+put_clean(struct buf *out, struct span text, bool utf8)
+{
+	bool keep = utf8 && span_is_utf8(text);
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+
+		if (byte == '\t')
+			byte = ' ';
+		(void)buf_char(out, byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !keep) ? '?' : (char)byte);
+	}
+}
+
+static void
+put_line(struct buf *out, const char *text)
+{
+	(void)buf_str(out, text);
+	(void)buf_str(out, "\r\n");
+}
+
+/* Appends words with lines of about WRAP_AT, each begun by the indent. */
+static void
+put_wrapped(struct buf *out, const char *indent, struct span text)
+{
+	size_t column = 0;
+	struct span word;
+
+	while (span_split(&text, ' ', &word)) {
+		if (word.len == 0)
+			continue;
+		if (column != 0 && column + 1 + word.len > WRAP_AT) {
+			(void)buf_str(out, "\r\n");
+			column = 0;
+		}
+		if (column == 0)
+			(void)buf_str(out, indent);
+		else
+			(void)buf_char(out, ' ');
+		column += (column == 0 ? strlen(indent) : 1) + word.len;
+		while (word.len > WORD_MAX) {
+			(void)buf_span(out, span_take(&word, WORD_MAX));
+			(void)buf_str(out, "\r\n");
+			(void)buf_str(out, indent);
+			column = strlen(indent) + word.len;
+		}
+		(void)buf_span(out, word);
+	}
+	if (column != 0)
+		(void)buf_str(out, "\r\n");
+}
+
+static void
+put_date(struct buf *out, int64_t seconds)
+{
+	char text[DATE_SIZE];
+
+	(void)buf_span(out, date_format((struct date){ .utc = seconds }, text));
+}
+
+/* --- what it is about --- */
+
+static bool
+any(const struct dsn *dsn, enum dsn_action action)
+{
+	for (size_t i = 0; i < dsn->count; i++)
+		if (dsn->recipients[i].action == action)
+			return true;
+	return false;
+}
+
+/* RFC 6533 forms: where they are allowed and something would be lost without. */
+static bool
+wants_utf8(const struct dsn *dsn)
+{
+	bool wants = false;
+
+	for (size_t i = 0; i < dsn->count; i++)
+		wants |= !span_is_ascii(dsn->recipients[i].address) || span_istarts(dsn->recipients[i].orcpt, SPAN("utf-8;"));
+	return wants && dsn->smtputf8;
+}
+
+/* --- the text for people --- */
+
+static const struct {
+	const char *subject, *said; /* the subject field; what happened to those named below */
+} actions[] = {
+	[DSN_FAILED] = { "Mail could not be delivered", "Your message could NOT be delivered to:" },
+	[DSN_DELAYED] = { "Mail is late, delivery goes on", "Your message has not reached these yet; delivery is still tried:" },
+	[DSN_DELIVERED] = { "Mail was delivered", "Your message was delivered to:" },
+	[DSN_RELAYED] = { "Mail was handed on", "Your message was handed to another host, which will not report on it, for:" },
+};
+
+/* What the sender can do about an enhanced status code (RFC 3463): the longest prefix of it that is here. */
+static const struct {
+	struct span status;
+	const char *advice;
+} advices[] = {
+	{ SPAN("1.8"), "That host does not accept your own address: ask your postmaster." },
+	{ SPAN("1."), "Check the address for mistakes, ask the recipient for the right one, and send the message again." },
+	{ SPAN("2.2"), "The mailbox is full: send the message again in a few days, or reach the recipient in another way." },
+	{ SPAN("2.3"), "The message is too large for that mailbox: send it without attachments, or in parts." },
+	{ SPAN("2."), "The mailbox does not take mail now: reach the recipient in another way." },
+	{ SPAN("3.4"), "The message is too large for that host: send it without attachments, or in parts." },
+	{ SPAN("4.6"), "The message went round in a circle: tell the postmaster of the recipient's domain." },
+	{ SPAN("4."), "That host was not reached in all this time: check the part of the address behind the @, or try again later." },
+	{ SPAN("6."), "That host cannot take a message of this kind: send it as plain text, or as an attachment." },
+	{ SPAN("7."), "That host refused the message by its own rules: ask the recipient or the postmaster there." },
+	{ SPAN(""), "If the reason above does not help you, ask your postmaster, and send this report along." },
+};
+
+static void
+put_advice(struct buf *out, struct span status)
+{
+	struct span rest = status.len > 2 && status.ptr[1] == '.' ? span_skip(status, 2) : SPAN_NULL;
+	size_t i = 0;
+
+	while (!span_starts(rest, advices[i].status))
+		i++;
+	put_wrapped(out, "        ", span_of(advices[i].advice));
+}
+
+static void
+put_reason(struct buf *out, const struct dsn_recipient *recipient)
+{
+	struct buf text = BUF_INIT(8192);
+
+	if (recipient->code != 0 && recipient->remote.len != 0) {
+		(void)buf_str(&text, "The host ");
+		put_clean(&text, recipient->remote, true);
+		(void)buf_str(&text, " said: ");
+	} else if (recipient->remote.len != 0) {
+		put_clean(&text, recipient->remote, true);
+		(void)buf_str(&text, ": ");
+	}
+	if (recipient->code != 0)
+		(void)buf_fmt(&text, "%u ", recipient->code);
+	put_clean(&text, recipient->text, true);
+	put_wrapped(out, "        ", buf_get(&text));
+	buf_free(&text);
+}
+
+static void
+put_people_recipient(struct buf *out, const struct dsn_recipient *recipient)
+{
+	(void)buf_str(out, "    <");
+	put_clean(out, recipient->address, true);
+	(void)buf_str(out, ">\r\n");
+	if (recipient->action != DSN_DELIVERED)
+		put_reason(out, recipient);
+	if (recipient->action == DSN_FAILED)
+		put_advice(out, recipient->status);
+	(void)buf_str(out, "\r\n");
+}
+
+static void
+put_people(struct buf *out, const struct dsn *dsn)
+{
+	struct buf text = BUF_INIT(4096);
+
+	(void)buf_str(&text, "This is the mail server ");
+	put_clean(&text, dsn->hostname, false);
+	(void)buf_str(&text, ". It reports on a message that it took from you on ");
+	put_date(&text, dsn->arrived);
+	(void)buf_str(&text, ".");
+	put_wrapped(out, "", buf_get(&text));
+	(void)buf_str(out, "\r\n");
+	for (size_t a = 0; a < sizeof(actions) / sizeof(*actions); a++) {
+		if (!any(dsn, (enum dsn_action)a))
+			continue;
+		put_line(out, actions[a].said);
+		(void)buf_str(out, "\r\n");
+		for (size_t i = 0; i < dsn->count; i++)
+			if (dsn->recipients[i].action == a)
+				put_people_recipient(out, &dsn->recipients[i]);
+	}
+	if (any(dsn, DSN_DELAYED)) {
+		buf_clear(&text);
+		(void)buf_str(&text, "You need not do anything, and not send the message again.");
+		if (dsn->gives_up != 0) {
+			(void)buf_str(&text, " Delivery is tried until ");
+			put_date(&text, dsn->gives_up);
+			(void)buf_str(&text, ".");
+		}
+		put_wrapped(out, "", buf_get(&text));
+		(void)buf_str(out, "\r\n");
+	}
+	buf_clear(&text);
+	(void)buf_str(&text, dsn->full ? "Below stands the report for programs, and your message." :
+	    "Below stands the report for programs, and the header of your message.");
+	(void)buf_str(&text, " The server knew it by the id ");
+	put_clean(&text, dsn->queue_id, false);
+	(void)buf_str(&text, ".");
+	put_wrapped(out, "", buf_get(&text));
+	buf_free(&text);
+}
+
+/* --- the report for programs --- */
+
+/* xtext undone (RFC 3461 section 4), when what it stands for can stand in a field; otherwise as it came. */
+static void
+put_xtext(struct buf *out, struct span xtext, bool utf8)
+{
+	struct buf plain = BUF_INIT(1024);
+	bool good = true;
+
+	for (size_t i = 0; i < xtext.len; i++) {
+		int high = i + 2 < xtext.len ? ascii_hex(xtext.ptr[i + 1]) : -1, low = i + 2 < xtext.len ? ascii_hex(xtext.ptr[i + 2]) : -1;
+
+		if (xtext.ptr[i] != '+') {
+			(void)buf_char(&plain, xtext.ptr[i]);
+			continue;
+		}
+		if (high < 2 || low < 0 || (high == 7 && low == 15) || high > 7) {
+			good = false;
+			break;
+		}
+		(void)buf_char(&plain, (char)(high << 4 | low));
+		i += 2;
+	}
+	put_clean(out, good && !plain.overflow ? buf_get(&plain) : xtext, utf8);
+	buf_free(&plain);
+}
+
+/* A code point as UTF-8, or as RFC 6533 writes it in ASCII. */
+static void
+put_code_point(struct buf *out, uint32_t point, bool utf8)
+{
+	if (!utf8)
+		(void)buf_fmt(out, "\\x{%X}", point);
+	else if (point < 0x80)
+		(void)buf_char(out, (char)point);
+	else if (point < 0x800)
+		(void)buf_fmt(out, "%c%c", (int)(0xc0 | point >> 6), (int)(0x80 | (point & 63)));
+	else if (point < 0x10000)
+		(void)buf_fmt(out, "%c%c%c", (int)(0xe0 | point >> 12), (int)(0x80 | (point >> 6 & 63)), (int)(0x80 | (point & 63)));
+	else
+		(void)buf_fmt(out, "%c%c%c%c", (int)(0xf0 | point >> 18), (int)(0x80 | (point >> 12 & 63)), (int)(0x80 | (point >> 6 & 63)),
+		    (int)(0x80 | (point & 63)));
+}
+
+/* Takes one code point off well-formed UTF-8. */
+static uint32_t
+take_code_point(struct span *text)
+{
+	unsigned char first = (unsigned char)text->ptr[0];
+	size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	struct span bytes = span_take(text, len);
+	uint32_t point = len == 1 ? first : first & (0x7fu >> len);
+
+	for (size_t i = 1; i < bytes.len; i++)
+		point = point << 6 | ((unsigned char)bytes.ptr[i] & 63);
+	return point;
+}
+
+/* "\x{HEXPOINT}" taken off the front: its code point, or 0 when there is none that may stand in a field. */
+static uint32_t
+take_embedded(struct span *text)
+{
+	struct span rest = *text;
+	uint32_t point = 0;
+	ptrdiff_t end;
+
+	if (!span_starts(rest, SPAN("\\x{")))
+		return 0;
+	rest = span_skip(rest, 3);
+	end = span_chr(rest, '}');
+	if (end < 2 || end > 6)
+		return 0;
+	for (ptrdiff_t i = 0; i < end; i++) {
+		if (ascii_hex(rest.ptr[i]) < 0)
+			return 0;
+		point = point << 4 | (uint32_t)ascii_hex(rest.ptr[i]);
+	}
+	if (point < 0x20 || point == 0x7f || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff)
+		return 0;
+	*text = span_skip(rest, (size_t)end + 1);
+	return point;
+}
+
+/* An address of type utf-8 (RFC 6533 section 3): as UTF-8, or in its 7-bit form. */
+static void
+put_utf8_address(struct buf *out, struct span address, bool utf8)
+{
+	if (!span_is_utf8(address)) {
+		put_clean(out, address, false);
+		return;
+	}
+	while (address.len != 0) {
+		uint32_t point = utf8 ? take_embedded(&address) : 0;
+
+		if (point == 0)
+			point = take_code_point(&address);
+		if (point < 0x80)
+			(void)buf_char(out, point < 0x20 || point == 0x7f ? '?' : (char)point);
+		else
+			put_code_point(out, point, utf8);
+	}
+}
+
+static void
+put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_recipient *recipient, bool utf8)
+{
+	static const char *const names[] = {
+		[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed", [DSN_DELIVERED] = "delivered", [DSN_RELAYED] = "relayed",
+	};
+	struct span orcpt = recipient->orcpt, type, remote = recipient->remote;
+	ptrdiff_t bracket = span_chr(remote, '[');
+
+	(void)buf_str(out, "\r\n");
+	if (span_chr(orcpt, ';') > 0) {
+		(void)span_split(&orcpt, ';', &type);
+		(void)buf_str(out, "Original-Recipient: ");
+		put_clean(out, type, false);
+		(void)buf_str(out, "; ");
+		if (span_ieq(type, SPAN("utf-8")))
+			put_utf8_address(out, orcpt, utf8);
+		else
+			put_xtext(out, orcpt, utf8);
+		(void)buf_str(out, "\r\n");
+	}
+	if (span_is_ascii(recipient->address)) {
+		(void)buf_str(out, "Final-Recipient: rfc822; ");
+		put_clean(out, recipient->address, false);
+	} else {
+		(void)buf_str(out, "Final-Recipient: utf-8; ");
+		put_utf8_address(out, recipient->address, utf8);
+	}
+	(void)buf_fmt(out, "\r\nAction: %s\r\nStatus: ", names[recipient->action]);
+	put_clean(out, recipient->status, false);
+	(void)buf_str(out, "\r\n");
+	/* "name[address]:port" where the log has more than RFC 3464 section 2.3.5 asks for. */
+	if (bracket > 0)
+		remote.len = (size_t)bracket;
+	if (remote.len != 0) {
+		(void)buf_str(out, "Remote-MTA: dns; ");
+		put_clean(out, remote, false);
+		(void)buf_str(out, "\r\n");
+	}
+	if (recipient->code != 0)
+		(void)buf_fmt(out, "Diagnostic-Code: smtp; %u ", recipient->code);
+	else if (recipient->text.len != 0)
+		(void)buf_str(out, "Diagnostic-Code: x-fourpost; ");
+	if (recipient->code != 0 || recipient->text.len != 0) {
+		struct span text = recipient->text;
+
+		/* A line may have 998 octets. */
+		put_clean(out, span_take(&text, 900), utf8);
+		(void)buf_str(out, "\r\n");
+	}
+	if (recipient->action == DSN_FAILED || recipient->action == DSN_DELAYED) {
+		(void)buf_str(out, "Last-Attempt-Date: ");
+		put_date(out, dsn->now);
+		(void)buf_str(out, "\r\n");
+	}
+	if (recipient->action == DSN_DELAYED && dsn->gives_up != 0) {
+		(void)buf_str(out, "Will-Retry-Until: ");
+		put_date(out, dsn->gives_up);
+		(void)buf_str(out, "\r\n");
+	}
+}
+
+static void
+put_status(struct buf *out, const struct dsn *dsn, bool utf8)
+{
+	(void)buf_str(out, "Reporting-MTA: dns; ");
+	put_clean(out, dsn->hostname, false);
+	(void)buf_str(out, "\r\n");
+	if (dsn->envid.len != 0) {
+		(void)buf_str(out, "Original-Envelope-Id: ");
+		put_xtext(out, dsn->envid, false);
+		(void)buf_str(out, "\r\n");
+	}
+	(void)buf_str(out, "Arrival-Date: ");
+	put_date(out, dsn->arrived);
+	(void)buf_str(out, "\r\nX-Fourpost-Queue-Id: ");
+	put_clean(out, dsn->queue_id, false);
+	(void)buf_str(out, "\r\n");
+	for (size_t i = 0; i < dsn->count; i++)
+		put_status_recipient(out, dsn, &dsn->recipients[i], utf8);
+}
+
+/* --- the whole --- */
+
+/* Begins a part; a body that is not ASCII is told to be 8bit. */
+static void
+begin_part(struct buf *out, struct span boundary, const char *type, bool ascii)
+{
+	(void)buf_fmt(out, "\r\n--%.*s\r\nContent-Type: %s\r\n%s\r\n", (int)boundary.len, boundary.ptr, type,
+	    ascii ? "" : "Content-Transfer-Encoding: 8bit\r\n");
+}
+
+static void
+put_header(struct buf *out, const struct dsn *dsn, bool ascii)
+{
+	enum dsn_action worst = DSN_FAILED;
+
+	while (worst < DSN_RELAYED && !any(dsn, worst))
+		worst++;
+	(void)buf_str(out, "From: Mail Delivery System <MAILER-DAEMON@");
+	put_clean(out, dsn->hostname, false);
+	(void)buf_str(out, ">\r\nTo: <");
+	put_clean(out, dsn->sender, true);
+	(void)buf_fmt(out, ">\r\nSubject: %s\r\nDate: ", actions[worst].subject);
+	put_date(out, dsn->now);
+	(void)buf_str(out, "\r\nMessage-ID: <");
+	put_clean(out, dsn->boundary, false);
+	(void)buf_str(out, "@");
+	put_clean(out, dsn->hostname, false);
+	(void)buf_fmt(out, ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"%.*s\"\r\n%s\r\n"
+	    "This is a report on the delivery of a message, in MIME format (RFC 6522).\r\n",
+	    (int)dsn->boundary.len, dsn->boundary.ptr, ascii ? "" : "Content-Transfer-Encoding: 8bit\r\n");
+}
+
+static void
+put_original(struct buf *out, const struct dsn *dsn)
+{
+	struct span header = dsn->original;
+	bool global;
+
+	header.len = header_block_size(dsn->original);
+	global = dsn->smtputf8 && !span_is_ascii(header);
+	if (dsn->full)
+		begin_part(out, dsn->boundary, global ? "message/global" : "message/rfc822", span_is_ascii(dsn->original));
+	else
+		begin_part(out, dsn->boundary, global ? "message/global-headers" : "text/rfc822-headers", span_is_ascii(header));
+	(void)buf_span(out, dsn->full ? dsn->original : header);
+	if (dsn->original.len != 0 && dsn->original.ptr[dsn->original.len - 1] != '\n')
+		(void)buf_str(out, "\r\n");
+}
+
+int
+dsn_build(const struct dsn *dsn, struct buf *out)
+{
+	struct buf people = BUF_INIT(out->max), status = BUF_INIT(out->max);
+	bool utf8 = wants_utf8(dsn), people_ascii, status_ascii;
+
+	put_people(&people, dsn);
+	put_status(&status, dsn, utf8);
+	people_ascii = span_is_ascii(buf_get(&people));
+	status_ascii = span_is_ascii(buf_get(&status));
+	put_header(out, dsn, people_ascii && status_ascii && span_is_ascii(dsn->original));
+	begin_part(out, dsn->boundary, people_ascii ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8", people_ascii);
+	(void)buf_span(out, buf_get(&people));
+	begin_part(out, dsn->boundary, status_ascii ? "message/delivery-status" : "message/global-delivery-status", status_ascii);
+	(void)buf_span(out, buf_get(&status));
+	put_original(out, dsn);
+	(void)buf_fmt(out, "\r\n--%.*s--\r\n", (int)dsn->boundary.len, dsn->boundary.ptr);
+	out->overflow |= people.overflow || status.overflow;
+	buf_free(&people);
+	buf_free(&status);
+	return out->overflow ? -EMSGSIZE : 0;
+}
