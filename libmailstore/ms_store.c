@@ -18,7 +18,8 @@
 #define INDEX "index"
 #define NOTIFY_FILE "notify"
 #define DATABASE "mailstore.db"
-#define INDEX_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF)
+#define INDEX_WATCH (IN_DELETE_SELF | IN_MOVE_SELF)
+#define NOTIFY_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF)
 
 static const char *const table_names[T_COUNT] = {
 	[T_META] = "meta", [T_MAILBOX] = "mailbox", [T_MESSAGE] = "message", [T_CHANGE] = "change",
@@ -308,12 +309,18 @@ ms_close(struct ms_store *store)
 
 /* --- waiting --- */
 
+/* The folder, and in it the one file that is touched on purpose: the database's own files are closed whenever some process ends,
+ * which is no news to anybody. */
 static void
 watch_index(struct ms_store *store)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
+	_cleanup_(freep) char *folder = xasprintf("%s/" INDEX, store->dir);
+	_cleanup_(freep) char *notify = xasprintf("%s/" INDEX "/" NOTIFY_FILE, store->dir);
+	_cleanup_(closep) int fd = open(notify, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	store->watch_index = inotify_add_watch(store->watch_fd, path, INDEX_WATCH);
+	store->watch_index = inotify_add_watch(store->watch_fd, folder, INDEX_WATCH);
+	if (fd >= 0)
+		(void)inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH);
 }
 
 int
