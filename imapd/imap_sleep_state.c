@@ -43,6 +43,7 @@ imap_sleep_put(const struct imap_sleep *sleep, struct buf *out)
 	msg_put_u64(&body, sleep->modseq);
 	msg_put_u32(&body, sleep->count);
 	msg_put_u32(&body, sleep->digest);
+	msg_put_u16(&body, sleep->keywords);
 	msg_put_u64(&body, (uint64_t)sleep->silent_until);
 	return body.overflow ? -EMSGSIZE : buf_put(out, body.bytes, body.len);
 }
@@ -71,6 +72,7 @@ imap_sleep_get(struct span bytes, struct imap_sleep *ret_sleep)
 	ret_sleep->modseq = msg_get_u64(&body);
 	ret_sleep->count = msg_get_u32(&body);
 	ret_sleep->digest = msg_get_u32(&body);
+	ret_sleep->keywords = msg_get_u16(&body);
 	ret_sleep->silent_until = (int64_t)msg_get_u64(&body);
 	if (!marked || !known || !msg_done(&body) || ret_sleep->tag.len > IMAP_SLEEP_TAG_MAX ||
 	    ret_sleep->mailbox.len > IMAP_SLEEP_NAME_MAX || span_chr(ret_sleep->mailbox, '\0') >= 0 ||

@@ -24,6 +24,7 @@ struct imap_sleep {
 	uint32_t last;        /* the highest UID the client knows */
 	uint64_t modseq;      /* the client knows everything up to here */
 	uint32_t count, digest; /* of the view */
+	uint16_t keywords;    /* in the last FLAGS */
 	int64_t silent_until; /* CLOCK_BOOTTIME in seconds: then the client has said nothing for too long */
 };
 

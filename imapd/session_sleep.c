@@ -58,6 +58,7 @@ put_state(struct session *session, struct buf *out)
 		sleep.modseq = selected->modseq;
 		sleep.count = (uint32_t)selected->view.count;
 		sleep.digest = imap_sleep_digest(&selected->view);
+		sleep.keywords = (uint16_t)selected->keywords_told;
 	}
 	return imap_sleep_put(&sleep, out);
 }
@@ -172,6 +173,7 @@ select_again(struct session *session, const struct imap_sleep *sleep)
 	imap_view_rewind(&selected->view, sleep->last, gone.uids, gone.count);
 	free(gone.uids);
 	selected->modseq = sleep->modseq;
+	selected->keywords_told = sleep->keywords;
 	return selected->view.count == sleep->count && imap_sleep_digest(&selected->view) == sleep->digest;
 }
 

@@ -9,7 +9,7 @@
 
 static const struct imap_sleep state = {
 	.tag = { "a1", 2 }, .mailbox = { "Entw\xc3\xbcrfe", 9 }, .read_only = true, .idle = true, .enabled = 3, .bad = 4,
-	.validity = 7, .last = 99, .modseq = 1234567890123, .count = 5, .digest = 6, .silent_until = 17,
+	.validity = 7, .last = 99, .modseq = 1234567890123, .count = 5, .digest = 6, .keywords = 8, .silent_until = 17,
 };
 
 START_TEST(there_and_back)
@@ -23,7 +23,7 @@ START_TEST(there_and_back)
 	ck_assert_int_eq(imap_sleep_get(buf_get(&out), &back), 0);
 	ck_assert(span_eq(back.tag, state.tag) && span_eq(back.mailbox, state.mailbox));
 	ck_assert(back.read_only && back.idle && back.enabled == 3 && back.bad == 4 && back.validity == 7 && back.last == 99);
-	ck_assert(back.modseq == state.modseq && back.count == 5 && back.digest == 6 && back.silent_until == 17);
+	ck_assert(back.modseq == state.modseq && back.count == 5 && back.digest == 6 && back.keywords == 8 && back.silent_until == 17);
 	buf_free(&out);
 }
 END_TEST
