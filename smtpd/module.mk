@@ -1,5 +1,6 @@
 # Sources of libsmtpd.a: the mail server's roles, its protocol and its queue.
 smtpd_SRC := \
+	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \
 	smtpd/proc_smtp.c \
 	smtpd/queue_attempt.c \
@@ -20,3 +21,9 @@ smtpd_SRC := \
 	smtpd/smtp_state.c \
 	smtpd/smtpd.c \
 	smtpd/smtpd_conf.c
+# What goes out: other hosts, accounts here, notifications.
+smtpd_SRC += \
+	smtpd/dsn.c \
+	smtpd/relay_data.c \
+	smtpd/relay_parse.c \
+	smtpd/relay_state.c
