@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "common/address.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
-#include "smtpd/smtp_parse.h"
 
 /* After a fault of our own: 5 s, 10 s, ... up to retry_min. */
 #define FAULT_SECONDS 5
@@ -356,13 +356,13 @@ static void
 remote(struct attempt *attempt, struct target *target)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
-	struct span domain = SPAN_NULL;
+	struct span mailbox = span_of(attempt->file.envelope.recipients[target->recipient].address);
+	struct address address;
 
-	(void)smtp_check_mailbox(span_of(attempt->file.envelope.recipients[target->recipient].address), NULL, &domain);
-	if (domain.len == 0)
+	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
 		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3", "That is no valid address", false);
 	else
-		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) : span_dup(domain);
+		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) : span_dup(address.domain);
 }
 
 static void looked_up(void *context, enum lookup_result result, struct span account);
@@ -372,10 +372,8 @@ static bool
 try_postmaster(struct target *target)
 {
 	struct attempt *attempt = target->attempt;
-	struct span local = SPAN_NULL;
 
-	(void)smtp_check_mailbox(span_of(attempt->file.envelope.recipients[target->recipient].address), &local, NULL);
-	if (target->as_postmaster || !span_ieq(local, SPAN("postmaster")))
+	if (target->as_postmaster || !span_istarts(span_of(attempt->file.envelope.recipients[target->recipient].address), SPAN("postmaster@")))
 		return false;
 	target->as_postmaster = true;
 	(void)auth_lookup(attempt->queue->auth, span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))), looked_up, target);

@@ -3,7 +3,6 @@
 /* The commands of SMTP (RFC 5321), LMTP (RFC 2033) and submission (RFC 6409), and when each is legal. */
 #include "smtpd/smtp_cmds.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -210,33 +209,28 @@ take_parameters(struct smtp *smtp, struct span args, const struct parameter *row
 
 /* Reads the path. False after an error reply. */
 static bool
-take_path(struct smtp *smtp, struct span *args, struct span keyword, struct span *ret_mailbox)
+take_path(struct smtp *smtp, struct span *args, bool sender, struct address *ret_address)
 {
-	int r = smtp_parse_path(args, keyword, ret_mailbox);
+	enum address_result result = smtp_parse_path(args, sender ? SPAN("FROM") : SPAN("TO"), sender ? ADDRESS_NULL : ADDRESS_POSTMASTER, ret_address);
+	const char *status = sender ? "5.1.7" : "5.1.3";
 
-	if (r == 0)
+	if (result == ADDRESS_OK)
 		return true;
-	if (span_eq(keyword, SPAN("FROM")))
-		smtp_error(smtp, 501, "5.1.7", r == -EMSGSIZE ? "The address is too long" : "Syntax: MAIL FROM:<address> [parameters]");
+	if (result == ADDRESS_TOO_LONG)
+		smtp_error(smtp, 501, status, "The address is too long");
 	else
-		smtp_error(smtp, 501, "5.1.3", r == -EMSGSIZE ? "The address is too long" : "Syntax: RCPT TO:<address> [parameters]");
+		smtp_error(smtp, 501, status, sender ? "Syntax: MAIL FROM:<address> [parameters]" : "Syntax: RCPT TO:<address> [parameters]");
 	return false;
 }
 
 static void
 mail(struct smtp *smtp, struct span args)
 {
-	enum smtp_mailbox kind;
-	struct span mailbox;
+	struct address address;
 
-	if (!take_path(smtp, &args, SPAN("FROM"), &mailbox))
+	if (!take_path(smtp, &args, true, &address))
 		return;
-	kind = mailbox.len == 0 ? SMTP_MAILBOX_ASCII : smtp_check_mailbox(mailbox, NULL, NULL);
-	if (kind != SMTP_MAILBOX_ASCII && kind != SMTP_MAILBOX_UTF8) {
-		smtp_error(smtp, 553, "5.1.7", kind == SMTP_MAILBOX_LOCAL ? "The sender's domain is missing" : "That is no valid sender address");
-		return;
-	}
-	envelope_init(&smtp->envelope, mailbox, 0);
+	envelope_init(&smtp->envelope, address.mailbox, 0);
 	smtp->in_mail = true;
 	if (!take_parameters(smtp, args, mail_parameters, sizeof(mail_parameters) / sizeof(*mail_parameters))) {
 		smtp_reset(smtp);
@@ -245,10 +239,10 @@ mail(struct smtp *smtp, struct span args)
 	if (smtp->size_told > smtp->settings->size_max) {
 		smtp_error(smtp, 552, "5.3.4", "The message is too big");
 		smtp_reset(smtp);
-	} else if (kind == SMTP_MAILBOX_UTF8 && !smtp->envelope.smtputf8) {
+	} else if (!span_is_ascii(address.mailbox) && !smtp->envelope.smtputf8) {
 		smtp_error(smtp, 553, "5.6.7", "That address wants SMTPUTF8");
 		smtp_reset(smtp);
-	} else if (smtp->kind == SMTP_SUBMISSION && mailbox.len != 0) {
+	} else if (smtp->kind == SMTP_SUBMISSION && address.mailbox.len != 0) {
 		smtp->asked = span_of(smtp->envelope.sender);
 		smtp->action = SMTP_LOOKUP;
 	} else {
@@ -269,19 +263,12 @@ forget_rcpt(struct smtp *smtp)
 static void
 rcpt(struct smtp *smtp, struct span args)
 {
-	enum smtp_mailbox kind;
-	struct span mailbox;
+	struct address address;
 
 	forget_rcpt(smtp);
-	if (!take_path(smtp, &args, SPAN("TO"), &mailbox))
+	if (!take_path(smtp, &args, false, &address))
 		return;
-	kind = smtp_check_mailbox(mailbox, NULL, NULL);
-	if (kind == SMTP_MAILBOX_BAD || kind == SMTP_MAILBOX_TOO_LONG ||
-	    (kind == SMTP_MAILBOX_LOCAL && !span_ieq(mailbox, SPAN("postmaster")))) {
-		smtp_error(smtp, 501, "5.1.3", "That is no valid recipient address");
-		return;
-	}
-	if (kind == SMTP_MAILBOX_UTF8 && !smtp->envelope.smtputf8) {
+	if (!span_is_ascii(address.mailbox) && !smtp->envelope.smtputf8) {
 		smtp_error(smtp, 553, "5.6.7", "That address wants SMTPUTF8");
 		return;
 	}
@@ -294,8 +281,8 @@ rcpt(struct smtp *smtp, struct span args)
 		forget_rcpt(smtp);
 		return;
 	}
-	smtp->rcpt.as_postmaster = kind == SMTP_MAILBOX_LOCAL;
-	smtp->rcpt.address = kind == SMTP_MAILBOX_LOCAL ? xstrdup(smtp->settings->postmaster) : span_dup(mailbox);
+	smtp->rcpt.as_postmaster = address.domain.len == 0;
+	smtp->rcpt.address = address.domain.len == 0 ? xstrdup(smtp->settings->postmaster) : span_dup(address.mailbox);
 	smtp->asked = span_of(smtp->rcpt.address);
 	smtp->action = SMTP_LOOKUP;
 }

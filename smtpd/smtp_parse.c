@@ -48,7 +48,7 @@ smtp_is_http(struct span verb)
 bool
 smtp_is_helo(struct span name)
 {
-	if (name.len == 0 || name.len > SMTP_DOMAIN_MAX || !span_is_utf8(name))
+	if (name.len == 0 || name.len > ADDRESS_DOMAIN_MAX || !span_is_utf8(name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || span_chr(SPAN("()<>\"\\,;@"), name.ptr[i]) >= 0)
@@ -56,159 +56,31 @@ smtp_is_helo(struct span name)
 	return true;
 }
 
-/* --- paths --- */
-
-/* Where the path ends: the ">" that stands outside of a quoted string. */
-static ptrdiff_t
-find_end(struct span text)
+enum address_result
+smtp_parse_path(struct span *args, struct span keyword, unsigned flags, struct address *ret_address)
 {
-	bool quoted = false;
-
-	for (size_t i = 0; i < text.len; i++)
-		if (quoted && text.ptr[i] == '\\')
-			i++;
-		else if (text.ptr[i] == '"')
-			quoted = !quoted;
-		else if (text.ptr[i] == '>' && !quoted)
-			return (ptrdiff_t)i;
-	return -1;
-}
-
-int
-smtp_parse_path(struct span *args, struct span keyword, struct span *ret_mailbox)
-{
-	struct span rest = *args, path;
-	ptrdiff_t end;
+	struct span rest = *args, word;
+	enum address_result result;
+	ptrdiff_t space;
 
 	if (!span_istarts(rest, keyword) || rest.len <= keyword.len || rest.ptr[keyword.len] != ':')
-		return -EINVAL;
+		return ADDRESS_SYNTAX;
 	rest = span_skip(rest, keyword.len + 1);
 	while (rest.len != 0 && rest.ptr[0] == ' ')
 		rest = span_skip(rest, 1);
-	if (rest.len != 0 && rest.ptr[0] == '<') {
-		rest = span_skip(rest, 1);
-		end = find_end(rest);
-		if (end < 0)
-			return -EINVAL;
-		path = span_take(&rest, (size_t)end);
-		rest = span_skip(rest, 1);
-		if (rest.len != 0 && rest.ptr[0] != ' ')
-			return -EINVAL;
+	if (span_starts(rest, SPAN("<"))) {
+		result = address_parse_path(&rest, flags | ADDRESS_SMTPUTF8, ret_address);
 	} else {
-		/* Only a plain mailbox: quoting needs the brackets. */
-		end = span_chr(rest, ' ');
-		path = span_take(&rest, end < 0 ? rest.len : (size_t)end);
-		if (path.len == 0 || span_chr(path, '"') >= 0 || span_chr(path, '>') >= 0)
-			return -EINVAL;
+		space = span_chr(rest, ' ');
+		word = span_take(&rest, space < 0 ? rest.len : (size_t)space);
+		result = address_parse_mailbox(word, ADDRESS_SMTPUTF8, ret_address);
 	}
-	if (path.len != 0 && path.ptr[0] == '@') {
-		ptrdiff_t colon = span_chr(path, ':');
-
-		if (colon < 0)
-			return -EINVAL;
-		path = span_skip(path, (size_t)colon + 1);
-	}
-	if (path.len > SMTP_PATH_MAX)
-		return -EMSGSIZE;
+	if (result != ADDRESS_OK)
+		return result;
+	if (rest.len != 0 && rest.ptr[0] != ' ')
+		return ADDRESS_SYNTAX;
 	*args = span_trim(rest);
-	*ret_mailbox = path;
-	return 0;
-}
-
-static bool
-is_atext(unsigned char c)
-{
-	return c >= 0x80 || ascii_is_alnum((char)c) || (c != '\0' && span_chr(SPAN("!#$%&'*+-/=?^_`{|}~"), (char)c) >= 0);
-}
-
-static bool
-is_dot_string(struct span text)
-{
-	bool atom = false;
-
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '.' ? !atom : !is_atext((unsigned char)text.ptr[i]))
-			return false;
-		atom = text.ptr[i] != '.';
-	}
-	return atom;
-}
-
-static bool
-is_quoted_string(struct span text)
-{
-	if (text.len < 2 || text.ptr[0] != '"' || text.ptr[text.len - 1] != '"')
-		return false;
-	for (size_t i = 1; i + 1 < text.len; i++) {
-		if (text.ptr[i] == '"')
-			return false;
-		if (text.ptr[i] == '\\' && ++i + 1 >= text.len)
-			return false;
-		if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_domain(struct span text)
-{
-	struct span label;
-
-	if (text.len == 0 || text.ptr[text.len - 1] == '.')
-		return false;
-	while (span_split(&text, '.', &label)) {
-		if (label.len == 0 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
-			return false;
-		for (size_t i = 0; i < label.len; i++)
-			if (!ascii_is_alnum(label.ptr[i]) && label.ptr[i] != '-' && label.ptr[i] != '_' && (unsigned char)label.ptr[i] < 0x80)
-				return false;
-	}
-	return true;
-}
-
-static bool
-is_literal(struct span text)
-{
-	if (text.len < 3 || text.ptr[0] != '[' || text.ptr[text.len - 1] != ']')
-		return false;
-	for (size_t i = 1; i + 1 < text.len; i++)
-		if (!ascii_is_alnum(text.ptr[i]) && span_chr(SPAN(".:-"), text.ptr[i]) < 0)
-			return false;
-	return true;
-}
-
-/* The "@" before the domain: the last one, as a domain holds none. */
-enum smtp_mailbox
-smtp_check_mailbox(struct span mailbox, struct span *ret_local, struct span *ret_domain)
-{
-	ptrdiff_t at = span_rchr(mailbox, '@');
-	struct span local = mailbox, domain = SPAN_NULL;
-	bool utf8 = false;
-
-	if (mailbox.len > SMTP_PATH_MAX)
-		return SMTP_MAILBOX_TOO_LONG;
-	if (at >= 0 && mailbox.ptr[mailbox.len - 1] == '"')
-		at = -1; /* within a quoted string */
-	if (at >= 0) {
-		local = span_make(mailbox.ptr, (size_t)at);
-		domain = span_skip(mailbox, (size_t)at + 1);
-	}
-	for (size_t i = 0; i < mailbox.len; i++)
-		utf8 |= (unsigned char)mailbox.ptr[i] >= 0x80;
-	if ((!is_dot_string(local) && !is_quoted_string(local)) || (utf8 && !span_is_utf8(mailbox)))
-		return SMTP_MAILBOX_BAD;
-	if (local.len > SMTP_LOCAL_MAX || domain.len > SMTP_DOMAIN_MAX)
-		return SMTP_MAILBOX_TOO_LONG;
-	if (at >= 0 && !is_domain(domain) && !is_literal(domain))
-		return SMTP_MAILBOX_BAD;
-	if (ret_local != NULL)
-		*ret_local = local;
-	if (ret_domain != NULL)
-		*ret_domain = domain;
-	if (at < 0)
-		return SMTP_MAILBOX_LOCAL;
-	return utf8 ? SMTP_MAILBOX_UTF8 : SMTP_MAILBOX_ASCII;
+	return ADDRESS_OK;
 }
 
 /* --- parameters --- */

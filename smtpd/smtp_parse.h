@@ -7,13 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/span.h"
-
-/* Limits of RFC 5321 section 4.5.3.1; addresses in UTF-8 count in octets too (RFC 6531 section 3.3). */
-#define SMTP_LOCAL_MAX 64
-#define SMTP_DOMAIN_MAX 255
-#define SMTP_PATH_MAX 254
-#define SMTP_PARAMETERS_MAX 16
+#include "common/address.h"
 
 /* A command line without its CRLF: the verb (letters only) and what follows the first space, outer blanks removed. */
 struct smtp_command {
@@ -29,20 +23,10 @@ bool smtp_is_http(struct span verb);
  * field: visible ASCII without ( ) < > " \, or UTF-8. */
 bool smtp_is_helo(struct span name);
 
-/* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO". A space behind the colon and missing angle
- * brackets are forgiven as most senders' mistakes. A source route is dropped (RFC 5321 appendix C).
- * *ret_mailbox is what stands between the brackets, empty for <>. 0, -EINVAL (syntax), -EMSGSIZE (too long). */
-int smtp_parse_path(struct span *args, struct span keyword, struct span *ret_mailbox);
-
-enum smtp_mailbox {
-	SMTP_MAILBOX_BAD,
-	SMTP_MAILBOX_TOO_LONG,
-	SMTP_MAILBOX_LOCAL, /* no domain: "postmaster" */
-	SMTP_MAILBOX_ASCII,
-	SMTP_MAILBOX_UTF8,  /* wants SMTPUTF8 */
-};
-/* Checks a mailbox (RFC 5321 section 4.1.2, RFC 6531 section 3.3) and finds its two parts (may be NULL). */
-enum smtp_mailbox smtp_check_mailbox(struct span mailbox, struct span *ret_local, struct span *ret_domain);
+/* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO", flags are those of address_parse_path. A
+ * space behind the colon and missing angle brackets are forgiven as most senders' mistakes. Addresses in UTF-8 are taken: whether
+ * they may be is known only when the parameters are. *args is unchanged on error. */
+enum address_result smtp_parse_path(struct span *args, struct span keyword, unsigned flags, struct address *ret_address);
 
 /* Takes the next esmtp-param off *args: KEY or KEY=value. False at the end; a malformed one yields an empty key. */
 bool smtp_next_parameter(struct span *args, struct span *ret_key, struct span *ret_value);

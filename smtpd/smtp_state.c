@@ -237,10 +237,9 @@ add_recipient(struct smtp *smtp, struct span address)
 static void
 recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 {
-	struct span address = span_of(smtp->rcpt.address), local = SPAN_NULL;
+	struct span address = span_of(smtp->rcpt.address);
 
-	(void)smtp_check_mailbox(address, &local, NULL);
-	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster && span_ieq(local, SPAN("postmaster"))) {
+	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster && span_istarts(address, SPAN("postmaster@"))) {
 		/* RFC 5321 section 4.5.1: postmaster at any of our domains is somebody. */
 		smtp->rcpt.as_postmaster = true;
 		free(smtp->rcpt.address);

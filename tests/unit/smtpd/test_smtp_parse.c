@@ -67,87 +67,35 @@ static const struct {
 
 START_TEST(paths_are_found)
 {
-	struct span args = span_of(paths[_i].args), mailbox;
-	int r = smtp_parse_path(&args, SPAN("FROM"), &mailbox);
+	struct span args = span_of(paths[_i].args);
+	struct address address;
+	enum address_result result = smtp_parse_path(&args, SPAN("FROM"), ADDRESS_NULL, &address);
 
 	if (paths[_i].mailbox == NULL) {
-		ck_assert_int_eq(r, -EINVAL);
+		ck_assert_int_eq(result, ADDRESS_SYNTAX);
+		assert_span(args, paths[_i].args);
 		return;
 	}
-	ck_assert_int_eq(r, 0);
-	assert_span(mailbox, paths[_i].mailbox);
+	ck_assert_int_eq(result, ADDRESS_OK);
+	assert_span(address.mailbox, paths[_i].mailbox);
 	assert_span(args, paths[_i].rest);
 }
 END_TEST
 
-START_TEST(path_lengths)
+START_TEST(postmaster)
 {
-	char text[300] = "TO:<";
+	struct span args = SPAN("TO:<Postmaster> NOTIFY=NEVER");
+	struct address address;
 
-	for (size_t len = SMTP_PATH_MAX; len <= SMTP_PATH_MAX + 1; len++) {
-		struct span args, mailbox;
-
-		memset(text + 4, 'a', len);
-		text[4 + len] = '>';
-		args = span_make(text, len + 5);
-		ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), &mailbox), len == SMTP_PATH_MAX ? 0 : -EMSGSIZE);
-	}
-}
-END_TEST
-
-static const struct {
-	const char *mailbox;
-	enum smtp_mailbox kind;
-} mailboxes[] = {
-	{ "a@b.example", SMTP_MAILBOX_ASCII },
-	{ "a.b+c=d@b", SMTP_MAILBOX_ASCII },
-	{ "\"a b\"@c", SMTP_MAILBOX_ASCII },
-	{ "\"a@b\"@c", SMTP_MAILBOX_ASCII },
-	{ "\"\"@c", SMTP_MAILBOX_ASCII },
-	{ "a@[192.0.2.1]", SMTP_MAILBOX_ASCII },
-	{ "a@[IPv6:2001:db8::1]", SMTP_MAILBOX_ASCII },
-	{ "postmaster", SMTP_MAILBOX_LOCAL },
-	{ "\"a@b\"", SMTP_MAILBOX_LOCAL },
-	{ "\xc3\xa9@b", SMTP_MAILBOX_UTF8 },
-	{ "a@\xe4\xbe\x8b.example", SMTP_MAILBOX_UTF8 },
-	{ "\xc3@b", SMTP_MAILBOX_BAD },
-	{ "", SMTP_MAILBOX_BAD },
-	{ "@b", SMTP_MAILBOX_BAD },
-	{ "a@", SMTP_MAILBOX_BAD },
-	{ "a..b@c", SMTP_MAILBOX_BAD },
-	{ ".a@c", SMTP_MAILBOX_BAD },
-	{ "a.@c", SMTP_MAILBOX_BAD },
-	{ "a b@c", SMTP_MAILBOX_BAD },
-	{ "a@b@c", SMTP_MAILBOX_BAD },
-	{ "\"a\"b\"@c", SMTP_MAILBOX_BAD },
-	{ "\"a\\\"@c", SMTP_MAILBOX_BAD },
-	{ "a@b..c", SMTP_MAILBOX_BAD },
-	{ "a@-b", SMTP_MAILBOX_BAD },
-	{ "a@b-.c", SMTP_MAILBOX_BAD },
-	{ "a@b.", SMTP_MAILBOX_BAD },
-	{ "a@b/c", SMTP_MAILBOX_BAD },
-	{ "a@[", SMTP_MAILBOX_BAD },
-	{ "a@[x y]", SMTP_MAILBOX_BAD },
-	{ "0123456789012345678901234567890123456789012345678901234567890123@c", SMTP_MAILBOX_ASCII },
-	{ "01234567890123456789012345678901234567890123456789012345678901234@c", SMTP_MAILBOX_TOO_LONG },
-};
-
-START_TEST(mailboxes_are_checked)
-{
-	ck_assert_int_eq(smtp_check_mailbox(span_of(mailboxes[_i].mailbox), NULL, NULL), mailboxes[_i].kind);
-}
-END_TEST
-
-START_TEST(mailbox_parts)
-{
-	struct span local, domain;
-
-	ck_assert_int_eq(smtp_check_mailbox(SPAN("\"a@b\"@c.d"), &local, &domain), SMTP_MAILBOX_ASCII);
-	assert_span(local, "\"a@b\"");
-	assert_span(domain, "c.d");
-	ck_assert_int_eq(smtp_check_mailbox(SPAN("postmaster"), &local, &domain), SMTP_MAILBOX_LOCAL);
-	assert_span(local, "postmaster");
-	assert_span(domain, "");
+	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_OK);
+	assert_span(address.local, "Postmaster");
+	ck_assert_uint_eq(address.domain.len, 0);
+	args = SPAN("TO:<>");
+	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
+	args = SPAN("TO:<alice>");
+	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
+	args = SPAN("TO:<01234567890123456789012345678901234567890123456789012345678901234@c>");
+	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), 0, &address), ADDRESS_TOO_LONG);
 }
 END_TEST
 
@@ -222,9 +170,7 @@ main(void)
 
 	tcase_add_loop_test(tests, command_lines, 0, sizeof(commands) / sizeof(*commands));
 	tcase_add_loop_test(tests, paths_are_found, 0, sizeof(paths) / sizeof(*paths));
-	tcase_add_test(tests, path_lengths);
-	tcase_add_loop_test(tests, mailboxes_are_checked, 0, sizeof(mailboxes) / sizeof(*mailboxes));
-	tcase_add_test(tests, mailbox_parts);
+	tcase_add_test(tests, postmaster);
 	tcase_add_test(tests, parameters);
 	tcase_add_test(tests, words_of_dsn);
 	tcase_add_test(tests, hellos);

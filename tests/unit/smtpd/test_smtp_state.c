@@ -175,7 +175,7 @@ static const struct dialogue {
 	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n552 5.3.4\n555 5.5.4\n501 5.5.4\n501 5.5.4\n250\n250\n501 5.5.4\n", NULL, false },
 	{ "utf8", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<\xc3\xa9@b.c>\r\nMAIL FROM:<\xc3\xa9@b.c> SMTPUTF8\r\nRSET\r\nMAIL FROM:<\xff@b.c> SMTPUTF8\r\nMAIL FROM:<a>\r\n",
-	    "250\n553 5.6.7\n250\n250\n553 5.1.7\n553 5.1.7\n", NULL, false },
+	    "250\n553 5.6.7\n250\n250\n501 5.1.7\n501 5.1.7\n", NULL, false },
 	{ "bare LF in a command", SMTP_MX, NULL, "NOOP\nQUIT\r\n", "500 5.5.2\n221\n", NULL, true },
 	{ "bare CR in a command", SMTP_MX, NULL, "NOOP\rQUIT\r\nNOOP\r\n", "500 5.5.2\n250\n", NULL, false },
 	{ "http", SMTP_MX, NULL, "POST / HTTP/1.1\r\nHost: x\r\nMAIL FROM:<>\r\n", "421 4.7.0\n", NULL, true },
