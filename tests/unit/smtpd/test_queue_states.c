@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue role is started on them, and what
+ * becomes of them is looked at. The queue and its parent are the real ones; auth, deliver and relay are played here. The program is
+ * the daemon when it is given arguments, and the test of it when not. */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/drop.h"
+#include "common/spool.h"
+#include "smtpd/queue_folders.h"
+#include "smtpd/smtpd.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
+
+/* --- the daemon --- */
+
+static int
+proc_front(struct proc *proc)
+{
+	struct jail jail = { .root = proc->common->empty_dir };
+
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+/* x@local.test is the account x; whatever else is another host's. */
+static int
+on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct msg_reader body = msg_read(msg);
+	struct span address = msg_get_span(&body);
+	struct msg_writer reply;
+
+	(void)context;
+	msg_writer_init(&reply);
+	if (span_starts(address, SPAN("nobody@local.test")))
+		msg_put_u8(&reply, LOOKUP_UNKNOWN);
+	else
+		msg_put_u8(&reply, span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
+	msg_put_span(&reply, address);
+	return msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
+}
+
+static int
+on_worker(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct msg_reader body = msg_read(msg);
+	struct span address = msg_get_span(&body), user = address;
+	struct msg_writer spawn;
+	struct buf relative = BUF_INIT(300);
+
+	(void)channel;
+	user.len = (size_t)span_chr(user, '@');
+	(void)buf_str(&relative, "local.test/");
+	(void)buf_span(&relative, user);
+	msg_writer_init(&spawn);
+	msg_put_u8(&spawn, ROLE_QUEUE);
+	msg_put_u32(&spawn, 1000001);
+	msg_put_span(&spawn, address);
+	msg_put_span(&spawn, buf_get(&relative));
+	buf_free(&relative);
+	return proc_send(context, ROLE_PARENT, MSG_SPAWN, msg->id, &spawn, -1);
+}
+
+static int
+proc_accounts(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_LOOKUP, on_lookup }, { MSG_WORKER_BY_ADDRESS, on_worker } };
+	struct jail jail = { .root = proc->common->empty_dir };
+
+	proc->handlers = handlers;
+	proc->handler_count = 2;
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+/* Writes the message into the account's folder under its queue id. */
+static int
+on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct msg_reader body = msg_read(msg);
+	uint64_t offset = msg_get_u64(&body), length = msg_get_u64(&body);
+	struct span id = msg_get_span(&body);
+	struct msg_writer reply;
+	struct buf path = BUF_INIT(600);
+	char text[4096];
+	ssize_t got = pread(msg->fd, text, length < sizeof(text) ? (size_t)length : sizeof(text), (off_t)offset);
+	int fd;
+
+	(void)buf_fmt(&path, "%s/", proc->account_dir);
+	(void)buf_span(&path, id);
+	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (got < 0 || fd < 0 || write(fd, text, (size_t)got) != got)
+		return -EBADMSG;
+	(void)close(fd);
+	buf_free(&path);
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, span_starts(span_of(proc->account), SPAN("later")) ? VERDICT_TEMPFAIL : VERDICT_OK);
+	msg_put_span(&reply, SPAN("2.0.0"));
+	msg_put_span(&reply, SPAN("played"));
+	return msg_send(channel, MSG_DELIVERED, msg->id, &reply, -1);
+}
+
+static int
+proc_account(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver } };
+	struct jail jail = { .paths = { { proc->account_dir, JAIL_PATH_WRITE } }, .allow = JAIL_READ_FILES | JAIL_WRITE_FILES };
+
+	proc->handlers = handlers;
+	proc->handler_count = 1;
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+/* Every host refuses for good. */
+static int
+on_relay(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct msg_writer reply;
+
+	(void)context;
+	msg_writer_init(&reply);
+	msg_put_u16(&reply, 0);
+	msg_put_u8(&reply, VERDICT_PERMFAIL);
+	msg_put_u16(&reply, 550);
+	msg_put_u8(&reply, 0);
+	msg_put_span(&reply, SPAN("5.1.1"));
+	msg_put_span(&reply, SPAN("unknown there"));
+	msg_put_span(&reply, SPAN("mx.other.test"));
+	return msg_send(channel, MSG_RELAYED, msg->id, &reply, -1);
+}
+
+static int
+proc_others(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay } };
+	struct jail jail = { .root = proc->common->empty_dir };
+
+	proc->handlers = handlers;
+	proc->handler_count = 1;
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}
+
+static const struct msg_row messages[] = {
+#define MSG(name, from, to, min, max, fd) { MSG_##name, #name, from, to, min, max, fd },
+#include "smtpd/smtpd_msg.def"
+#undef MSG
+};
+static const struct role roles[] = {
+	{ .id = ROLE_FRONT, .name = "front", .run = proc_front, .peers = ROLE_BIT(ROLE_QUEUE) },
+	{ .id = ROLE_AUTH, .name = "accounts", .run = proc_accounts },
+	{ .id = ROLE_QUEUE, .name = "queue", .run = proc_queue, .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
+	{ .id = ROLE_RELAY, .name = "others", .run = proc_others },
+	{ .id = ROLE_WORKER, .name = "account", .run = proc_account, .spawned_by = ROLE_BIT(ROLE_QUEUE) },
+};
+static const struct daemon queued = {
+	.name = "queued", .number = 9, .roles = roles, .role_count = 5, .messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
+	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf), .prepare = queue_prepare_folders,
+};
+
+/* --- the test --- */
+
+static const char *program;
+static char folder[64], conf_path[96];
+static pid_t pid;
+static int spool;
+
+#define ID "0006278AA1C3D4E0"
+#define PATH "queue/AA/" ID
+#define TMP_PATH "queue/AA/tmp." ID
+#define ENVELOPE(to) "fourpost 1\ncreated NOWNOWNOWN\nfrom alice@local.test\n" to "\n"
+#define MESSAGE "Subject: x\r\n\r\ny\r\n"
+
+/* Writes a file of the spool; NOWNOWNOWN stands for the time. */
+static void
+put(const char *path, const char *text)
+{
+	int fd = openat(spool, path, O_WRONLY | O_CREAT | O_EXCL, 0640);
+	char *copy = strdup(text), *now, digits[32];
+	struct stat st;
+
+	ck_assert_msg(fd >= 0 && copy != NULL, "%s: %s", path, strerror(errno));
+	(void)snprintf(digits, sizeof(digits), "%010lld", (long long)time(NULL));
+	now = strstr(copy, "NOWNOWNOWN");
+	if (now != NULL)
+		memcpy(now, digits, 10);
+	ck_assert_int_eq(write(fd, copy, strlen(copy)), (ssize_t)strlen(copy));
+	free(copy);
+	/* Files of the queue are the queue's; what lies in drop/ is root's. */
+	if (strncmp(path, "drop/", 5) != 0) {
+		ck_assert_int_eq(fstatat(spool, "queue", &st, 0), 0);
+		ck_assert_int_eq(fchown(fd, st.st_uid, st.st_gid), 0);
+	}
+	(void)close(fd);
+}
+
+static bool
+there(const char *path)
+{
+	return faccessat(spool, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static size_t
+files_in(const char *path)
+{
+	char full[200];
+	const struct dirent *entry;
+	size_t count = 0;
+	DIR *dir;
+
+	(void)snprintf(full, sizeof(full), "%s/%s", folder, path);
+	dir = opendir(full);
+	if (dir == NULL)
+		return 0;
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	(void)closedir(dir);
+	return count;
+}
+
+static size_t
+queued_files(void)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < SPOOL_FOLDERS; i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "spool/queue/%02X", i & 0xff);
+		count += files_in(path);
+	}
+	return count;
+}
+
+/* Waits up to 10 s. */
+#define WAIT_FOR(condition) \
+	do { \
+		for (int tries_ = 0; tries_ < 500 && !(condition); tries_++) \
+			(void)nanosleep(&(struct timespec){ 0, 20000000 }, NULL); \
+		ck_assert_msg(condition, "%s", #condition); \
+	} while (0)
+
+static void
+start(void)
+{
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		char path[128];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/log", folder);
+		fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		(void)dup2(fd, STDERR_FILENO);
+		/* A daemon's configuration and a role's state live until the process ends: no leak. */
+		(void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+		(void)execl(program, program, "-C", conf_path, (char *)NULL);
+		_exit(127);
+	}
+}
+
+static void
+stop(void)
+{
+	int status = 0;
+
+	if (pid <= 0)
+		return;
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+	pid = 0;
+}
+
+static void
+setup(void)
+{
+	static const struct conf_table *const tables[] = { &fourpost_conf_table, &smtpd_conf_table };
+	struct smtpd_conf conf = { .listen_smtp = { NULL, 0 } };
+	struct buf errors = BUF_INIT(4096);
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(folder, sizeof(folder), "/tmp/test_queue.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chmod(folder, 0755), 0);
+	(void)snprintf(conf_path, sizeof(conf_path), "%s/conf", folder);
+	file = fopen(conf_path, "w");
+	ck_assert_ptr_nonnull(file);
+	(void)fprintf(file,
+	    "hostname = \"mail.local.test\"; domains = [ \"local.test\" ]; role_uid_base = 61000; empty_dir = \"%s/empty\"; accounts_dir = \"%s/mail\";\n"
+	    "spool_dir = \"%s/spool\"; retry_min = 3600; retry_max = 3600; queue_lifetime = \"52w\"; delay_warning = 0;\n",
+	    folder, folder, folder);
+	ck_assert_int_eq(fclose(file), 0);
+	(void)snprintf(path, sizeof(path), "%s/empty", folder);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	(void)snprintf(path, sizeof(path), "%s/mail", folder);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	ck_assert_int_eq(conf_load(conf_path, tables, 2, &conf, &errors), 0);
+	ck_assert_int_eq(queue_prepare_folders(&conf, &queued), 0);
+	conf_free(tables, 2, &conf);
+	(void)snprintf(path, sizeof(path), "%s/spool", folder);
+	spool = open(path, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(spool, 0);
+	pid = 0;
+}
+
+static void
+teardown(void)
+{
+	char command[128];
+
+	stop();
+	(void)close(spool);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(drop_being_written)
+{
+	struct timespec old[2] = { { time(NULL) - 40 * 3600, 0 }, { time(NULL) - 40 * 3600, 0 } };
+
+	put("drop/tmp.m.1.new", "half");
+	put("drop/tmp.m.1.old", "half");
+	ck_assert_int_eq(utimensat(spool, "drop/tmp.m.1.old", old, 0), 0);
+	start();
+	/* Its writer may still live; after a day and a half it does not. */
+	WAIT_FOR(!there("drop/tmp.m.1.old"));
+	ck_assert(there("drop/tmp.m.1.new"));
+}
+END_TEST
+
+START_TEST(drop_handed_in)
+{
+	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1);
+	WAIT_FOR(!there("drop/m.1.a") && queued_files() == 0);
+	/* And one that comes while it runs, from somebody who crashed after the rename. */
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/bob") == 2);
+}
+END_TEST
+
+START_TEST(drop_being_copied)
+{
+	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put(TMP_PATH, ENVELOPE("drop m.1.a\nto P - - bob@local.test\n") "Subj");
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1);
+	WAIT_FOR(!there("drop/m.1.a") && !there(TMP_PATH) && queued_files() == 0);
+}
+END_TEST
+
+START_TEST(drop_copied)
+{
+	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put(PATH, ENVELOPE("drop m.1.a\nto P - - later@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(!there("drop/m.1.a"));
+	WAIT_FOR(files_in("mail/local.test/later") == 1);
+	/* Once: the file in drop/ was not queued again. */
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+	ck_assert_uint_eq(queued_files(), 1);
+}
+END_TEST
+
+START_TEST(drop_request)
+{
+	put(PATH, ENVELOPE("progress 00000000099999999999 00000000000000000000 0000000000 "
+	    "                                                                                "
+	    "                                                                                \n" "to P - - bob@local.test\n") MESSAGE);
+	put("drop/ctl.1.a", "hold " ID "\n");
+	start();
+	WAIT_FOR(there("hold/" ID) && !there(PATH) && !there("drop/ctl.1.a"));
+	put("drop/tmp.ctl.1.b", "release " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/bob") == 1);
+}
+END_TEST
+
+START_TEST(drop_that_is_none)
+{
+	put("drop/m.1.bare", ENVELOPE("to P - - bob@local.test\n") "Subject: x\n\ny\n");
+	put("drop/m.1.noenvelope", "hello\n");
+	put("drop/other", "hello\n");
+	ck_assert_int_eq(symlinkat("/etc/passwd", spool, "drop/m.1.link"), 0);
+	put("drop/tmp.linked", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	ck_assert_int_eq(linkat(spool, "drop/tmp.linked", spool, "drop/m.1.linked", 0), 0);
+	ck_assert_int_eq(mkdirat(spool, "drop/m.1.folder", 0755), 0);
+	start();
+	WAIT_FOR(there("corrupt/m.1.bare") && there("corrupt/m.1.noenvelope") && there("corrupt/other"));
+	WAIT_FOR(!there("drop/m.1.link") && !there("drop/m.1.linked"));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+	ck_assert_uint_eq(queued_files(), 0);
+}
+END_TEST
+
+START_TEST(being_written)
+{
+	put(TMP_PATH, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(!there(TMP_PATH));
+	ck_assert(!there(PATH));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
+START_TEST(queued_and_due)
+{
+	put(PATH, ENVELOPE("to P - - bob@local.test\nto D - - carol@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && !there(PATH));
+	/* Who had it already gets it no second time. */
+	ck_assert_uint_eq(files_in("mail/local.test/carol"), 0);
+}
+END_TEST
+
+START_TEST(queued_and_not_due)
+{
+	put(PATH, ENVELOPE("release 99999999999\nto P - - bob@local.test\n") MESSAGE);
+	start();
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1);
+	ck_assert(there(PATH));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
+START_TEST(tried_and_waiting)
+{
+	char id[SPOOL_ID_LEN + 1] = ID;
+	struct spool_file file;
+
+	put("drop/m.1.a", ENVELOPE("to P - - later@local.test\nto P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/later") == 1 && files_in("mail/local.test/bob") == 1 && queued_files() == 1);
+	/* A new process goes on where the old one was: one is delivered, the other due in an hour. */
+	stop();
+	start();
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1 && queued_files() == 1);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 1);
+	for (unsigned i = 0; i < SPOOL_FOLDERS; i++) {
+		char path[128];
+		const struct dirent *entry;
+		DIR *dir;
+
+		(void)snprintf(path, sizeof(path), "%s/spool/queue/%02X", folder, i & 0xff);
+		dir = opendir(path);
+		while ((entry = readdir(dir)) != NULL)
+			if (spool_id_valid(span_of(entry->d_name)))
+				memcpy(id, entry->d_name, sizeof(id));
+		(void)closedir(dir);
+	}
+	{
+		char path[SPOOL_PATH_MAX];
+
+		spool_path(SPOOL_QUEUE, id, path);
+		ck_assert_int_eq(spool_open(spool, path, O_RDONLY, &file), 0);
+	}
+	ck_assert_int_eq(file.envelope.recipients[0].status, ENVELOPE_PENDING);
+	ck_assert_int_eq(file.envelope.recipients[1].status, ENVELOPE_DELIVERED);
+	ck_assert_uint_eq(file.envelope.progress.attempts, 1);
+	ck_assert_int_gt(file.envelope.progress.due, time(NULL) + 3000);
+	ck_assert_str_eq(file.envelope.progress.reason, "played");
+	spool_close(&file);
+}
+END_TEST
+
+START_TEST(finished_and_not_removed)
+{
+	put(PATH, ENVELOPE("progress 00000000099999999999 00000000000000000000 0000000000 "
+	    "                                                                                "
+	    "                                                                                \n"
+	    "to D - - bob@local.test\nto F - - x@other.test\n") MESSAGE);
+	start();
+	WAIT_FOR(!there(PATH));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
+START_TEST(notification_written_and_failure_not_noted)
+{
+	/* The notification is there; the message still says pending. It is tried again and the sender told again. */
+	put(PATH, ENVELOPE("to P - - x@other.test\n") MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1", "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - alice@local.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 2 && queued_files() == 0);
+}
+END_TEST
+
+START_TEST(notification_that_fails_is_the_end)
+{
+	put(PATH, "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - nobody@local.test\nto P - - x@other.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(!there(PATH));
+	ck_assert_uint_eq(queued_files(), 0);
+}
+END_TEST
+
+START_TEST(held)
+{
+	put("hold/" ID, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	start();
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1);
+	ck_assert(there("hold/" ID));
+	put("drop/tmp.ctl.1.b", "remove " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
+	WAIT_FOR(!there("hold/" ID));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
+START_TEST(unreadable)
+{
+	put(PATH, "rubbish\n");
+	put("corrupt/kept", "rubbish\n");
+	start();
+	WAIT_FOR(there("corrupt/" ID) && !there(PATH));
+	ck_assert(there("corrupt/kept"));
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+	Suite *suite = suite_create("queue_states");
+	TCase *tests = tcase_create("queue_states");
+	SRunner *runner;
+	int failed;
+
+	if (argc > 1)
+		return daemon_main(&queued, argc, argv);
+	program = argv[0];
+	runner = srunner_create(suite);
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, drop_being_written);
+	tcase_add_test(tests, drop_handed_in);
+	tcase_add_test(tests, drop_being_copied);
+	tcase_add_test(tests, drop_copied);
+	tcase_add_test(tests, drop_request);
+	tcase_add_test(tests, drop_that_is_none);
+	tcase_add_test(tests, being_written);
+	tcase_add_test(tests, queued_and_due);
+	tcase_add_test(tests, queued_and_not_due);
+	tcase_add_test(tests, tried_and_waiting);
+	tcase_add_test(tests, finished_and_not_removed);
+	tcase_add_test(tests, notification_written_and_failure_not_noted);
+	tcase_add_test(tests, notification_that_fails_is_the_end);
+	tcase_add_test(tests, held);
+	tcase_add_test(tests, unreadable);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
