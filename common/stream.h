@@ -34,7 +34,8 @@ struct stream_ops {
 	void (*secured)(struct stream *stream, void *context);
 	/* No more input will come (told once, after the last readable; not while paused unless the
 	 * connection broke). Unread input stays readable. After STREAM_EOF, and STREAM_TIMEOUT for
-	 * silence, the stream can still send. The owner frees it. */
+	 * silence, the stream can still send; when it breaks while it does, that is told once more
+	 * (STREAM_ERROR, STREAM_TIMEOUT). The owner frees it. */
 	void (*ended)(struct stream *stream, void *context, enum stream_end end);
 };
 

@@ -68,6 +68,8 @@ stream_broke(struct stream *stream, enum stream_end end, int error)
 {
 	stream->broken = true;
 	stream->no_more_input = true;
+	/* An owner that goes on sending after the peer's end must hear that it cannot. */
+	stream->ended_told = false;
 	stream->end = end;
 	stream->error = error;
 	stream_queue_free(&stream->out);

@@ -161,6 +161,32 @@ START_TEST(half_closed_peer_gets_its_answer)
 }
 END_TEST
 
+/* The peer closes its side, reads nothing of a long answer, and then is gone: the owner, who waits to send, is told. */
+START_TEST(broken_after_the_end)
+{
+	struct stream *stream = open_stream(64, 1 << 22);
+	char *big = calloc(1, 1 << 22);
+
+	ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+	spin(20);
+	ck_assert_uint_eq(seen.ended, 1);
+	ck_assert_int_eq(seen.end, STREAM_EOF);
+	ck_assert_int_eq(stream_write(stream, span_make(big, 1 << 22)), 0);
+	spin(20);
+	ck_assert_uint_eq(seen.ended, 1);
+	(void)close(peer);
+	peer = -1;
+	spin(20);
+	ck_assert_uint_eq(seen.ended, 2);
+	ck_assert_int_eq(seen.end, STREAM_ERROR);
+	ck_assert_int_eq(stream_write(stream, SPAN("x")), -EPIPE);
+	spin(20);
+	ck_assert_uint_eq(seen.ended, 2);
+	(void)stream_free(stream);
+	free(big);
+}
+END_TEST
+
 START_TEST(paused_hears_nothing)
 {
 	struct stream *stream = open_stream(64, 64);
@@ -384,6 +410,7 @@ main(void)
 	tcase_add_test(tests, bounds_input);
 	tcase_add_test(tests, bounds_output);
 	tcase_add_test(tests, half_closed_peer_gets_its_answer);
+	tcase_add_test(tests, broken_after_the_end);
 	tcase_add_test(tests, paused_hears_nothing);
 	tcase_add_test(tests, silence_times_out_and_can_be_answered);
 	tcase_add_test(tests, traffic_moves_the_deadline);
