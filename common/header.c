@@ -41,9 +41,9 @@ header_block_size(struct span message)
 
 		rest = span_skip(rest, line.len);
 		if (is_empty_line(line))
-			break;
+			return message.len - rest.len;
 	}
-	return message.len - rest.len;
+	return header_fields_size(message);
 }
 
 void
@@ -100,6 +100,20 @@ header_next(struct header_iter *iter, struct header_field *ret_field)
 	split_field(ret_field);
 	iter->at += len;
 	return true;
+}
+
+size_t
+header_fields_size(struct span block)
+{
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, block);
+	while (header_next(&iter, &field))
+		if (field.name.len == 0)
+			return field.at;
+	/* Past the limits nothing is looked at, so nothing there is found to be bad. */
+	return block.len;
 }
 
 bool

@@ -26,8 +26,11 @@ struct header_iter {
 };
 
 /* Length of the header block at the start of a message or part, with the empty line that ends
- * it; all of it when there is none. */
+ * it. Lines that are no fields are part of it; only where no empty line comes at all does the
+ * first of them begin the body. */
 size_t header_block_size(struct span message);
+/* Length of the lines before the first one that is no field: the second rule alone. */
+size_t header_fields_size(struct span block);
 
 /* Walks a block (what follows its empty line is not looked at). header_next gives one field
  * after another, then false. */

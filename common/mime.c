@@ -129,6 +129,25 @@ end_header(struct parser *parser, uint64_t end, struct count count)
 		(void)open_part(parser, end, count);
 }
 
+/* The part ends before an empty line came: the first line that is no field begins its body. */
+static void
+end_header_early(struct parser *parser)
+{
+	struct open *open = innermost(parser);
+	uint64_t start = part_of(parser, open)->header_at, end = start;
+	struct count count = open->start;
+
+	if (parser->at != start)
+		end += header_fields_size(span_make(parser->message->bytes.ptr + start, (size_t)(parser->at - start)));
+	for (uint64_t i = start; i < end; i++) {
+		if (parser->message->bytes.ptr[i] != '\n')
+			continue;
+		count.lines++;
+		count.bare += i == start || parser->message->bytes.ptr[i - 1] != '\r';
+	}
+	end_header(parser, end, count);
+}
+
 /* The innermost part ends at an offset. */
 static void
 close_part(struct parser *parser, uint64_t end, struct count count)
@@ -138,7 +157,7 @@ close_part(struct parser *parser, uint64_t end, struct count count)
 
 	/* A message/rfc822 part opens one more, whose header ends here as well. */
 	while (innermost(parser)->in_header)
-		end_header(parser, parser->at, parser->count);
+		end_header_early(parser);
 	open = innermost(parser);
 	part = part_of(parser, open);
 	/* The line end before a boundary is not the body's, unless it is the one that ended the header. */

@@ -75,7 +75,7 @@ read_encoding(struct span value)
 	return MIME_UNKNOWN_ENCODING;
 }
 
-/* The octets as they stand; RFC 2231 pieces where it is cut. White space at its end is not part of it (RFC 2046 section 5.1.1). */
+/* The octets as they stand, white space at the end too where somebody put it; RFC 2231 pieces where it is cut. */
 static void
 read_boundary(struct span value, struct buf *boundary)
 {
@@ -91,8 +91,6 @@ read_boundary(struct span value, struct buf *boundary)
 		parameter_list_parse(value, PARAMETER_DECODED, &list);
 		found = parameter_get(&list, SPAN("boundary"));
 	}
-	while (found.len != 0 && (found.ptr[found.len - 1] == ' ' || found.ptr[found.len - 1] == '\t'))
-		found.len--;
 	(void)buf_span(boundary, found); /* one past the limit is none */
 	parameter_list_free(&list);
 }
