@@ -12,7 +12,7 @@ import { cancelUpload, isPending, type Attachment } from './attachments.ts';
 import { learn } from './contacts.ts';
 import { draftObject, type DraftContent } from './draft.ts';
 import { identities } from './identities.ts';
-import { groupOnce, RefusedError, resultOf } from './jmap.ts';
+import { call, groupOnce, RefusedError } from './jmap.ts';
 import { ensureRole } from './mailboxes.ts';
 import { confirmed, explain, reportError, showToast } from './notices.ts';
 import { openMailbox } from './view.ts';
@@ -147,13 +147,14 @@ function takeBlobs(composer: Composer, saved: EmailFull | undefined): void {
 async function store(composer: Composer): Promise<void> {
 	const mailboxId = await ensureRole('drafts');
 	const old = composer.draftId;
-	const [set, get] = await groupOnce([
+	const [set] = await groupOnce([
 		['Email/set', { create: { draft: draftObject(contentOf(composer), mailboxId) }, destroy: old ? [old] : [] }],
-		['Email/get', { '#ids': resultOf(0, '/created/*/id'), properties: ['id', 'attachments'], bodyProperties }],
-	]) as unknown as [SetResponse, GetResponse<EmailFull>];
+	]) as unknown as [SetResponse];
 	const refused = set.notCreated?.draft;
 	if (refused) throw new RefusedError(refused);
 	composer.draftId = set.created!.draft!.id;
+	if (composer.attachments.value.length === 0) return;
+	const get = await call<GetResponse<EmailFull>>('Email/get', { ids: [composer.draftId], properties: ['id', 'attachments'], bodyProperties });
 	takeBlobs(composer, get.list[0]);
 }
 

@@ -81,7 +81,11 @@ export function setQuick(quick: Quick): void {
 	showView({ ...view.value, quick });
 }
 
+/** Where a range that Shift selects begins. */
+let anchor: string | null = null;
+
 export function openEmail(id: string): void {
+	anchor = id;
 	change(() => {
 		openId.value = cursorId.value = id;
 	}, openId.value === null);
@@ -102,12 +106,14 @@ export function moveCursor(by: number): void {
 	if (!id) return;
 	if (openId.value) openEmail(id);
 	else cursorId.value = id;
+	anchor = id;
 	focusList.value++;
 }
 
 export function toggleSelected(id: string): void {
 	const next = new Set(selected.value);
 	if (!next.delete(id)) next.add(id);
+	anchor = id;
 	batch(() => {
 		selected.value = next;
 		cursorId.value = id;
@@ -115,7 +121,7 @@ export function toggleSelected(id: string): void {
 }
 
 export function selectRange(id: string): void {
-	const from = cursorId.value ? indexOf(cursorId.value) : -1;
+	const from = anchor ? indexOf(anchor) : -1;
 	const to = indexOf(id);
 	if (from < 0 || to < 0) {
 		toggleSelected(id);

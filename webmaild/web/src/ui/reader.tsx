@@ -120,7 +120,7 @@ function Toolbar({ id }: { id: string }) {
 			{draft ?
 				<button type="button" class="button primary" onClick={() => void editDraft(id)}><Icon name="pen" />{t('action.edit')}</button> :
 				<div class="reply-bar">
-					<button type="button" class="button tonal" title={`${t('action.reply')} (r)`} onClick={() => void reply(id, 'reply')}><Icon name="reply" /><span>{t('action.reply')}</span></button>
+					<button type="button" class="button tonal" aria-label={t('action.reply')} title={`${t('action.reply')} (r)`} onClick={() => void reply(id, 'reply')}><Icon name="reply" /><span>{t('action.reply')}</span></button>
 					<IconButton icon="replyAll" label={t('action.replyAll')} keys="a" onClick={() => void reply(id, 'replyAll')} />
 					<IconButton icon="forward" label={t('action.forward')} keys="f" onClick={() => void reply(id, 'forward')} />
 				</div>}

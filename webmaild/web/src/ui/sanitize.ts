@@ -28,7 +28,7 @@ const config: Config = {
 	ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|blob:|#|data:image\/(?:png|gif|jpeg|webp);base64,)/i,
 	ALLOW_DATA_ATTR: false,
 	ALLOW_ARIA_ATTR: false,
-	FORBID_CONTENTS: ['style', 'script', 'title', 'template', 'noscript', 'noembed', 'noframes', 'textarea', 'select', 'button', 'svg', 'math', 'object', 'iframe', 'video', 'audio'],
+	FORBID_CONTENTS: ['style', 'script', 'title', 'template', 'noembed', 'noframes', 'textarea', 'select', 'svg', 'math', 'iframe'],
 	KEEP_CONTENT: true,
 	SANITIZE_NAMED_PROPS: true,
 };

@@ -31,7 +31,7 @@ function choose(): void {
 	if (cursorId.value) toggleSelected(cursorId.value);
 }
 
-/** Those that work without "shortcuts": they are what the keys are for, and only within the list. */
+/** Those that work without "shortcuts": they are what the keys are for, where nothing else has the focus. */
 const always: Record<string, () => void> = {
 	ArrowDown: () => moveCursor(1),
 	ArrowUp: () => moveCursor(-1),
@@ -63,9 +63,7 @@ const letters: Record<string, () => void> = {
 	u: () => toggleKeyword(targets(), '$seen'),
 	s: () => toggleKeyword(targets(), '$flagged'),
 	t: toggleText,
-	'/': () => {
-		focusSearch.value++;
-	},
+	'/': focusSearch,
 	'?': () => {
 		dialog.value = 'help';
 	},
@@ -86,7 +84,7 @@ function onKeyDown(event: KeyboardEvent): void {
 	if (event.key === 'Escape') run = leave;
 	else if (control && event.key.toLowerCase() === 'a' && onPage) run = () => void selectAll();
 	else if (control) return;
-	else if (event.key === 'Delete' ? onPage : inList && !target?.closest('button')) run = always[event.key];
+	else if (onPage && !target?.closest('button')) run = always[event.key];
 	if (!run && settings.value.shortcuts) run = letters[event.key];
 	if (!run) return;
 	event.preventDefault();

@@ -53,6 +53,7 @@ function SignInForm({ again }: { again?: boolean }) {
 }
 
 export function SignInPage() {
+	const own = languages.find(({ code }) => code === language.value)?.name ?? '';
 	return (
 		<main class="signin">
 			<div class="signin-card">
@@ -60,9 +61,9 @@ export function SignInPage() {
 				<h1>{t('signin.title')}</h1>
 				<SignInForm />
 			</div>
-			<MenuButton label={t('language')} class="button quiet" align="start"
+			<MenuButton label={`${t('language')}: ${own}`} class="button quiet" align="start"
 				items={languages.map(({ code, name }) => ({ label: name, checked: code === language.value, run: () => void chooseLanguage(code) }))}>
-				<Icon name="globe" /><span lang={language.value}>{languages.find(({ code }) => code === language.value)?.name}</span>
+				<Icon name="globe" /><span lang={language.value}>{own}</span>
 			</MenuButton>
 		</main>
 	);

@@ -13,8 +13,12 @@ import { Icon, Logo } from './icons.tsx';
 import { Avatar, IconButton, MenuButton } from './parts.tsx';
 
 export const dialog = signal<'settings' | 'help' | null>(null);
-/** Counts requests to put the cursor into the search box. */
-export const focusSearch = signal(0);
+/** At once: what is typed next must not be taken for shortcuts. */
+export function focusSearch(): void {
+	const input = document.getElementById('search') as HTMLInputElement | null;
+	input?.select();
+	input?.focus();
+}
 
 const hints: [string, Key][] = [
 	['from:', 'search.hint.from'], ['to:', 'search.hint.to'], ['subject:', 'search.hint.subject'], ['has:attachment', 'search.hint.has'], ['is:unread', 'search.hint.is'],
@@ -26,9 +30,6 @@ function Search() {
 	const [text, setText] = useState(view.value.search);
 	const [open, setOpen] = useState(false);
 	useEffect(() => setText(view.value.search), [view.value.search]);
-	useEffect(() => {
-		if (focusSearch.value > 0) input.current?.select();
-	}, [focusSearch.value]);
 	const add = (hint: string): void => {
 		const example = /^(after|before):/.exec(hint);
 		const next = `${text.trim()} ${example ? example[0] : hint}`.trim();
@@ -47,7 +48,7 @@ function Search() {
 				if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOpen(false);
 			}}>
 			<Icon name="search" />
-			<input ref={input} type="text" inputMode="search" enterkeyhint="search" value={text} aria-label={t('search.label')} placeholder={t('search.placeholder')} title={`${t('search.label')} (/)`} autocomplete="off" spellcheck={false}
+			<input ref={input} id="search" type="text" inputMode="search" enterkeyhint="search" value={text} aria-label={t('search.label')} placeholder={t('search.placeholder')} title={`${t('search.label')} (/)`} autocomplete="off" spellcheck={false}
 				onFocus={() => setOpen(true)}
 				onInput={(event) => setText(event.currentTarget.value)}
 				onKeyDown={(event) => {
