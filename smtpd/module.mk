@@ -26,4 +26,8 @@ smtpd_SRC += \
 	smtpd/dsn.c \
 	smtpd/relay_data.c \
 	smtpd/relay_parse.c \
-	smtpd/relay_state.c
+	smtpd/relay_state.c \
+	smtpd/proc_resolve.c \
+	smtpd/resolve_msg.c \
+	smtpd/resolve_mx.c \
+	smtpd/resolve_parse.c

@@ -3,6 +3,8 @@
 /* The options of smtpd.conf, and what one of them means for another. */
 #include "smtpd/smtpd_conf.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -40,6 +42,24 @@ check_postmaster(const struct smtpd_conf *conf, struct buf *errors)
 	(void)buf_fmt(errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
 }
 
+/* "address" or "address@port", as libunbound reads it. */
+static void
+check_resolvers(const struct conf_list *resolvers, struct buf *errors)
+{
+	for (size_t i = 0; i < resolvers->count; i++) {
+		struct span rest = span_of(resolvers->item[i]), host;
+		unsigned char address[sizeof(struct in6_addr)];
+		char text[INET6_ADDRSTRLEN];
+		uint64_t port = 53;
+
+		(void)span_split(&rest, '@', &host);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)host.len, host.ptr != NULL ? host.ptr : "");
+		if (host.len >= sizeof(text) || (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1) ||
+		    (host.len != strlen(resolvers->item[i]) && (span_to_u64(rest, UINT16_MAX, &port) < 0 || port == 0)))
+			(void)buf_fmt(errors, "resolvers: %s is not an address or address@port\n", resolvers->item[i]);
+	}
+}
+
 void
 smtpd_conf_check(const void *values, struct buf *errors)
 {
@@ -48,6 +68,7 @@ smtpd_conf_check(const void *values, struct buf *errors)
 	uint16_t port;
 
 	check_postmaster(conf, errors);
+	check_resolvers(&conf->resolvers, errors);
 	if (conf->relay_host[0] != '\0' && (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 || port == 0))
 		(void)buf_fmt(errors, "relay_host: %s is not host:port\n", conf->relay_host);
 	if (conf->retry_min > conf->retry_max)
