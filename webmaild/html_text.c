@@ -48,14 +48,20 @@ html_escape(struct buf *out, struct span text)
 void
 html_document_begin(struct buf *out, bool is_text)
 {
-	(void)buf_str(out, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">"
+	(void)buf_str(out, "<!DOCTYPE html>\n<html");
+	/* Plain text has no colours of its own. The frame's page cannot reach into it; it asks for dark ones by the fragment #dark. */
+	if (is_text)
+		(void)buf_str(out, " id=\"dark\"");
+	(void)buf_str(out, "><head><meta charset=\"utf-8\">"
 	                   "<meta name=\"viewport\" content=\"width=device-width\"><style>\n"
 	                   "html{background:#fff;color:#1b1b1f}"
 	                   "body{margin:12px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
 	                   "img{max-width:100%}");
 	if (is_text)
 		(void)buf_str(out, ".text{white-space:pre-wrap}"
-		                   "blockquote{margin:0 0 0 2px;padding-left:10px;border-left:2px solid #8a93a6;color:#4a5262}");
+		                   "blockquote{margin:0 0 0 2px;padding-left:10px;border-left:2px solid #8a93a6;color:#4a5262}"
+		                   "html:target{color-scheme:dark;background:#1a1d23;color:#e4e7ec}"
+		                   "html:target a{color:#86a8f7}html:target blockquote{color:#9ba5b4}");
 	(void)buf_str(out, "\n</style>");
 }
 
