@@ -3,7 +3,7 @@
 // Languages, sizes, colours, accessibility.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { alice, assert, bob, check, equal, frame, openMessage, row, shoot, unique } from '../harness.mjs';
+import { alice, assert, bob, check, equal, frame, openMessage, row, shoot, unique, until } from '../harness.mjs';
 import { deliver, png } from '../mail.mjs';
 import { editorOf } from '../writing.mjs';
 
@@ -85,6 +85,10 @@ check('settings: language, colours, name and signature', async ({ open }) => {
 	await page.getByText('Settings saved', { exact: true }).waitFor();
 	await page.reload();
 	equal(await page.locator('html').getAttribute('data-theme'), 'dark', 'colours after a reload');
+	const subject = unique('In the dark');
+	await deliver({ subject, text: 'only text' });
+	await openMessage(page, subject);
+	await until(() => frame(page).locator('html').evaluate((element) => getComputedStyle(element).backgroundColor === 'rgb(26, 29, 35)'), 'plain text is dark as well');
 	await page.locator('.compose-button').click();
 	await editorOf(page).getByText('Wonderland').waitFor();
 	await page.keyboard.press('Escape');

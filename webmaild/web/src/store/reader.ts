@@ -8,7 +8,7 @@ import { learn } from './contacts.ts';
 import { email, fetchFull } from './emails.ts';
 import { reportError } from './notices.ts';
 import { requestJson } from './session.ts';
-import { settings } from './settings.ts';
+import { isDark, settings } from './settings.ts';
 import { openId } from './view.ts';
 
 export interface Rendering {
@@ -26,6 +26,12 @@ const readAfter = 700;
 
 export function frameUrl(id: string): string {
 	return `/render/${encodeURIComponent(id)}?images=${withImages.value ? 1 : 0}&text=${asText.value ? 1 : 0}`;
+}
+
+/** The frame cannot know the colours of this page. Plain text takes dark ones when asked by the fragment; HTML keeps its own. */
+export function frameFragment(): string {
+	const plain = asText.value || !(rendering.value?.hasHtml ?? true);
+	return plain && isDark.value ? '#dark' : '';
 }
 
 async function load(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // SPDX-FileCopyrightText: The Fourpost authors
 // What this browser remembers: language, colours, sizes, habits.
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { language, languages, preferredLanguage, setLanguage, type Language } from '../i18n.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -33,6 +33,13 @@ function load(): Settings {
 }
 
 export const settings = signal<Settings>(load());
+
+const system = window.matchMedia('(prefers-color-scheme: dark)');
+const systemDark = signal(system.matches);
+system.addEventListener('change', () => {
+	systemDark.value = system.matches;
+});
+export const isDark = computed(() => (settings.value.theme === 'system' ? systemDark.value : settings.value.theme === 'dark'));
 
 export function setting(change: Partial<Settings>): void {
 	settings.value = { ...settings.value, ...change };

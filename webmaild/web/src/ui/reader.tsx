@@ -8,7 +8,7 @@ import { type Address, formatAddress, shortName } from '../lib/addresses.ts';
 import { isShownAsFile } from '../store/draft.ts';
 import { emailSignal } from '../store/emails.ts';
 import { ownEmails } from '../store/identities.ts';
-import { asText, frameUrl, gone, message, rendering, withImages } from '../store/reader.ts';
+import { asText, frameFragment, frameUrl, gone, message, rendering, withImages } from '../store/reader.ts';
 import { compose, editDraft, reply } from '../store/replies.ts';
 import { downloadUrl } from '../store/session.ts';
 import { closeEmail, layout, openId, selected } from '../store/view.ts';
@@ -173,7 +173,7 @@ export function Reader() {
 						<Images />
 						<Attachments parts={email.attachments} />
 						<iframe key={frameUrl(id)} class={`reader-frame ${asText.value || !rendering.value?.hasHtml ? 'plain' : 'sheet'}`} sandbox="allow-popups allow-popups-to-escape-sandbox"
-							src={frameUrl(id)} title={t('reader.frame', { subject })} referrerpolicy="no-referrer" />
+							src={frameUrl(id) + frameFragment()} title={t('reader.frame', { subject })} referrerpolicy="no-referrer" />
 					</article>}
 		</section>
 	);

@@ -3,7 +3,7 @@
 // A field of recipients: addresses become chips; what is pasted is split; names are suggested.
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n.ts';
-import { type Address, formatAddress, parseAddresses, shortName, uniqueAddresses } from '../lib/addresses.ts';
+import { type Address, formatAddress, isEmail, parseAddresses, shortName, uniqueAddresses } from '../lib/addresses.ts';
 import { type Composer, type Recipients, touch } from '../store/composers.ts';
 import { suggest } from '../store/contacts.ts';
 import { announce } from '../store/notices.ts';
@@ -53,7 +53,7 @@ export function RecipientField({ composer, field, focus }: { composer: Composer;
 		const suggested = suggestions[at];
 		if (event.key === 'Backspace' && text.value === '' && list.value.length > 0) remove(list.value.length - 1);
 		else if (event.key === 'ArrowDown' && suggestions.length > 0) setAt((at + 1) % suggestions.length);
-		else if (event.key === 'ArrowUp' && suggestions.length > 0) setAt((at + suggestions.length - 1) % suggestions.length);
+		else if (event.key === 'ArrowUp' && suggestions.length > 0) setAt((Math.max(at, 0) + suggestions.length - 1) % suggestions.length);
 		else if (event.key === 'Escape' && suggestions.length > 0) {
 			event.stopPropagation();
 			setOpen(false);
@@ -80,7 +80,8 @@ export function RecipientField({ composer, field, focus }: { composer: Composer;
 						aria-expanded={suggestions.length > 0} aria-controls={`${id}-list`} aria-activedescendant={suggestions[at] ? `${id}-${at}` : undefined} aria-invalid={bad}
 						onInput={(event) => {
 							text.value = event.currentTarget.value;
-							setAt(0);
+							// A whole address stands for itself; only arrows then choose another.
+							setAt(isEmail(text.value.trim()) ? -1 : 0);
 							setOpen(true);
 						}}
 						onPaste={(event) => {
