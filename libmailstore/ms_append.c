@@ -235,8 +235,10 @@ commit_locked(struct commit *commit, const char *mailbox)
 	if (r != 0)
 		return r;
 	commit->mailbox = &record;
+	/* What others did to the folder meanwhile does not matter here: a delivery never reads it. */
 	r = ms_folder_open(store, record.name, &commit->folder_fd);
-	if (r == 0)
+	/* But for a mailbox whose taking in was cut short: its next UID is not known yet. */
+	if (r == 0 && record.uidnext == 0)
 		r = ms_sync(store, commit->number, &record);
 	if (r == 0)
 		r = ms_run(store, record_message, commit);

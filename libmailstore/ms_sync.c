@@ -16,8 +16,8 @@
 
 /* UIDs are promised ahead in the folder's file, so that losing the index never gives one again. */
 #define UIDS_AHEAD 64
-/* A folder changed this recently may change again within the same tick of its time stamp. */
-#define FRESH_SECONDS 1
+/* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
+#define FRESH_NANOSECONDS INT64_C(20000000)
 
 struct sync {
 	struct ms_store *store;
@@ -320,6 +320,15 @@ same_time(const struct ms_time *a, const struct ms_time *b)
 	return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds && a->seconds != 0;
 }
 
+/* The time to note for a folder that was read: none when it may have changed again unnoticed. `now` is from before the reading. */
+static struct ms_time
+settled(const struct ms_time *time, const struct timespec *now)
+{
+	int64_t age = (now->tv_sec - time->seconds) * INT64_C(1000000000) + now->tv_nsec - (int64_t)time->nanoseconds;
+
+	return age > FRESH_NANOSECONDS ? *time : (struct ms_time){ 0, 0 };
+}
+
 static int
 apply_all_known(struct sync *sync)
 {
@@ -378,6 +387,7 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 
 	if (r != 0)
 		return r;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
 	if (!sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
 		(void)close(sync.folder_fd);
@@ -391,9 +401,8 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 	if (r == 0)
 		r = take_new(&sync);
 	if (r == 0) {
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		record->new_time = now.tv_sec - new_time.seconds > FRESH_SECONDS ? new_time : (struct ms_time){ 0, 0 };
-		record->cur_time = now.tv_sec - cur_time.seconds > FRESH_SECONDS ? cur_time : (struct ms_time){ 0, 0 };
+		record->new_time = settled(&new_time, &now);
+		record->cur_time = settled(&cur_time, &now);
 		r = ms_run(store, save, &sync);
 	}
 	free(sync.found);
