@@ -322,6 +322,17 @@ open_spool(struct queue *queue)
 }
 
 static void
+postmaster_looked_up(void *context, enum lookup_result result, struct span account)
+{
+	struct queue *queue = context;
+
+	(void)account;
+	if (result == LOOKUP_UNKNOWN || result == LOOKUP_NOT_OURS)
+		log_warning("no-postmaster", log_str("address", smtpd_postmaster(smtpd_conf(queue->proc))),
+		    log_str("hint", "every mail host must have one: add that account, or set postmaster in smtpd.conf"));
+}
+
+static void
 start(struct queue *queue)
 {
 	struct scan scan = { .queue = queue };
@@ -331,6 +342,7 @@ start(struct queue *queue)
 		log_error("spool-unreadable", log_errno("error", r));
 	log_info("queue-ready", log_u64("queued", scan.queued), log_u64("held", scan.held), log_u64("corrupt", scan.corrupt));
 	pickup_start(queue);
+	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))), postmaster_looked_up, queue);
 }
 
 int

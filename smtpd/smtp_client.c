@@ -80,7 +80,8 @@ log_refusal(const struct smtp_client *client)
 
 	(void)span_split(&reply, '\r', &line);
 	log_info("refused", log_str("client", client->front->address), log_str("helo", smtp->helo), log_str("account", smtp->account),
-	    log_str("from", smtp->in_mail ? smtp->envelope.sender : ""), log_str("command", smtp->line), log_span("reply", line));
+	    log_str("id", smtp->queue_id), log_str("from", smtp->in_mail ? smtp->envelope.sender : ""), log_str("command", smtp->line),
+	    log_span("reply", line));
 }
 
 static void
