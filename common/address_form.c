@@ -43,6 +43,7 @@ address_domain_canonical(struct span domain, struct buf *out)
 int
 address_domain_display(struct span domain, struct buf *out)
 {
+	struct buf back = BUF_INIT(ADDRESS_DOMAIN_MAX * 4);
 	char name[ADDRESS_DOMAIN_MAX + 1];
 	char *text = NULL;
 	int r;
@@ -53,8 +54,13 @@ address_domain_display(struct span domain, struct buf *out)
 	name[domain.len] = '\0';
 	if (idn2_to_unicode_8z8z(name, &text, 0) != IDN2_OK)
 		return buf_span(out, domain);
-	r = buf_str(out, text);
+	/* What is no A-label comes back as something else, or as nothing. */
+	if (address_domain_canonical(span_of(text), &back) == 0 && span_ieq(buf_get(&back), domain))
+		r = buf_str(out, text);
+	else
+		r = buf_span(out, domain);
 	idn2_free(text);
+	buf_free(&back);
 	return r;
 }
 

@@ -196,8 +196,8 @@ take_literal(struct parser *parser)
 {
 	size_t i = 1;
 
-	while (i < parser->rest.len && parser->rest.ptr[i] != ']' && parser->rest.ptr[i] != '\r' && parser->rest.ptr[i] != '\n' &&
-	    parser->rest.ptr[i] != '\0')
+	/* strchr finds NUL as well; to stop at the next "[" keeps many of them from being read again and again. */
+	while (i < parser->rest.len && strchr("[]\r\n", parser->rest.ptr[i]) == NULL)
 		i++;
 	words_begin(current(parser), false);
 	if (i == parser->rest.len || parser->rest.ptr[i] != ']') {
