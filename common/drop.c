@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Writing into spool/drop. Used by whoever submits, with that user's rights; nothing here is trusted by the queue. */
+/* Writing into spool/drop. Used by whoever submits, with that user's rights; nothing here is
+ * trusted by the queue. */
 #include "common/drop.h"
 
 #include <errno.h>
@@ -46,7 +47,8 @@ make_name(const char *prefix, char name[DROP_NAME_MAX])
 
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
-	(void)snprintf(name, DROP_NAME_MAX, "%s%llx.%016llx", prefix, (unsigned long long)time(NULL), (unsigned long long)random);
+	(void)snprintf(name, DROP_NAME_MAX, "%s%llx.%016llx", prefix,
+	    (unsigned long long)time(NULL), (unsigned long long)random);
 	return 0;
 }
 
@@ -106,9 +108,10 @@ finish(int folder, const char *name, int fd, int r)
 	if (r < 0)
 		(void)unlinkat(folder, tmp, 0);
 	else
-		/* The folder cannot be opened for reading by everybody, so not be synced; but the rename has changed the file
-		 * itself too (its ctime), and syncing that brings the whole change with it. By now it is the queue's, and a
-		 * failure could not be taken back. */
+		/* The folder cannot be opened for reading by everybody, so not be synced; but the
+		 * rename has changed the file itself too (its ctime), and syncing that brings the
+		 * whole change with it. By now it is the queue's, and a failure could not be taken
+		 * back. */
 		(void)fsync(fd);
 	(void)close(fd);
 	return r;
@@ -216,7 +219,10 @@ drop_abandon(struct drop *drop)
 /* --- requests --- */
 
 static const char *const action_names[] = {
-	[DROP_HOLD] = "hold", [DROP_RELEASE] = "release", [DROP_REMOVE] = "remove", [DROP_RETRY] = "retry",
+	[DROP_HOLD] = "hold",
+	[DROP_RELEASE] = "release",
+	[DROP_REMOVE] = "remove",
+	[DROP_RETRY] = "retry",
 };
 
 static bool
@@ -233,7 +239,8 @@ drop_control_encode(enum drop_action action, struct span id, struct buf *out)
 {
 	if (!is_name(id) || (id.len == 0 && action != DROP_RETRY))
 		return -EINVAL;
-	return buf_fmt(out, "%s %.*s\n", action_names[action], id.len != 0 ? (int)id.len : 3, id.len != 0 ? id.ptr : "all");
+	return buf_fmt(out, "%s %.*s\n", action_names[action], id.len != 0 ? (int)id.len : 3,
+	    id.len != 0 ? id.ptr : "all");
 }
 
 int

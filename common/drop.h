@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Handing mail and requests to the queue through spool/drop: a file is written under a name that begins with "tmp.", synced,
- * and renamed. Anybody who may write into the folder may do so; the queue sees the owner's uid. */
+/* Handing mail and requests to the queue through spool/drop: a file is written under a name that
+ * begins with "tmp.", synced, and renamed. Anybody who may write into the folder may do so; the
+ * queue sees the owner's uid. */
 #ifndef COMMON_DROP_H
 #define COMMON_DROP_H
 
@@ -10,27 +11,32 @@
 /* A message being written. */
 struct drop;
 
-/* Opens spool_dir/drop once: the descriptor for the calls below (and for use behind a jail). -errno. */
+/* Opens spool_dir/drop once: the descriptor for the calls below (and for use behind a jail).
+ * -errno. */
 int drop_open_folder(const char *spool_dir);
 
-/* Begins a message: writes the envelope (at least one recipient; release may be set). 0 and *ret_drop, or -errno. */
+/* Begins a message: writes the envelope (at least one recipient; release may be set). 0 and
+ * *ret_drop, or -errno. */
 int drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop);
-/* Appends to the message. Lines may end with LF or CRLF; the file gets CRLF, a bare CR becomes one too. 0, -EINVAL (NUL),
- * -errno (then the message cannot be finished any more, only dropped). */
+/* Appends to the message. Lines may end with LF or CRLF; the file gets CRLF, a bare CR becomes one
+ * too. 0, -EINVAL (NUL), -errno (then the message cannot be finished any more, only dropped). */
 int drop_write(struct drop *drop, struct span bytes);
-/* Syncs and renames: after 0 the message is the queue's. drop is freed in any case, and on -errno nothing stays.
- * ret_name, if not NULL, receives the name of the file (at least DROP_NAME_MAX bytes): for drop_control. */
+/* Syncs and renames: after 0 the message is the queue's. drop is freed in any case, and on -errno
+ * nothing stays. ret_name, if not NULL, receives the name of the file (at least DROP_NAME_MAX
+ * bytes): for drop_control. */
 #define DROP_NAME_MAX 64
 int drop_commit(struct drop *drop, char *ret_name);
 /* Removes what was written. NULL is allowed. */
 void drop_abandon(struct drop *drop);
 
-/* A request to the queue about a message, by its queue id or, when it came through drop/, by its file's name there (which stays
- * known as long as the message is queued), or about all (SPAN_NULL; retry only). Root may ask for any message, others for their
- * own. 0 or -errno; what became of it stands in the queue's log, and in the queue. */
+/* A request to the queue about a message, by its queue id or, when it came through drop/, by its
+ * file's name there (which stays known as long as the message is queued), or about all (SPAN_NULL;
+ * retry only). Root may ask for any message, others for their own. 0 or -errno; what became of it
+ * stands in the queue's log, and in the queue. */
 enum drop_action { DROP_HOLD, DROP_RELEASE, DROP_REMOVE, DROP_RETRY };
 int drop_control(int folder, enum drop_action action, struct span id);
-/* The text of such a file: pure, for the queue and for tests. Decode: 0 and the action and id (borrowed, empty for all), -EBADMSG. */
+/* The text of such a file: pure, for the queue and for tests. Decode: 0 and the action and id
+ * (borrowed, empty for all), -EBADMSG. */
 #define DROP_CONTROL_MAX 256
 int drop_control_encode(enum drop_action action, struct span id, struct buf *out);
 int drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id);

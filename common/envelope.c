@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The codec of envelopes. Lines are "key value"; the table below is the whole format. Drop files come from anybody who may
- * submit, so every field is bounded and free of control bytes when it has been read. */
+/* The codec of envelopes. Lines are "key value"; the table below is the whole format. Drop files
+ * come from anybody who may submit, so every field is bounded and free of control bytes when it has
+ * been read. */
 #include "common/envelope.h"
 
 #include <errno.h>
@@ -57,16 +58,22 @@ envelope_add(struct envelope *envelope, struct span address, struct span orcpt, 
 {
 	struct envelope_recipient *recipient;
 
-	if (envelope->count >= ENVELOPE_RECIPIENTS_MAX || address.len > ENVELOPE_ADDRESS_MAX || orcpt.len > ENVELOPE_XTEXT_MAX)
+	if (envelope->count >= ENVELOPE_RECIPIENTS_MAX || address.len > ENVELOPE_ADDRESS_MAX ||
+	    orcpt.len > ENVELOPE_XTEXT_MAX)
 		return -EMSGSIZE;
-	if (address.len == 0 || !printable(address) || !printable(orcpt) || has_space(orcpt) || notify > 15)
+	if (address.len == 0 || !printable(address) || !printable(orcpt) || has_space(orcpt) ||
+	    notify > 15)
 		return -EINVAL;
 	/* Grows by doubling; the count is bounded above. */
 	if ((envelope->count & (envelope->count - 1)) == 0)
-		envelope->recipients = xreallocarray(envelope->recipients, envelope->count == 0 ? 1 : envelope->count * 2, sizeof(*recipient));
+		envelope->recipients = xreallocarray(envelope->recipients,
+		    envelope->count == 0 ? 1 : envelope->count * 2, sizeof(*recipient));
 	recipient = &envelope->recipients[envelope->count++];
 	*recipient = (struct envelope_recipient){
-		.address = span_dup(address), .orcpt = orcpt.len != 0 ? span_dup(orcpt) : NULL, .notify = notify, .status = ENVELOPE_PENDING,
+		.address = span_dup(address),
+		.orcpt = orcpt.len != 0 ? span_dup(orcpt) : NULL,
+		.notify = notify,
+		.status = ENVELOPE_PENDING,
 	};
 	return 0;
 }
@@ -85,8 +92,12 @@ envelope_set(char **field, struct span text)
 
 /* --- writing --- */
 
-static const char *const body_names[] = { [ENVELOPE_7BIT] = "7BIT", [ENVELOPE_8BITMIME] = "8BITMIME" };
-static const char *const ret_names[] = { [ENVELOPE_RET_FULL] = "FULL", [ENVELOPE_RET_HDRS] = "HDRS" };
+static const char *const body_names[] = {
+	[ENVELOPE_7BIT] = "7BIT", [ENVELOPE_8BITMIME] = "8BITMIME"
+};
+static const char *const ret_names[] = {
+	[ENVELOPE_RET_FULL] = "FULL", [ENVELOPE_RET_HDRS] = "HDRS"
+};
 static const char notify_letters[] = "NSFD";
 
 static int
@@ -124,12 +135,14 @@ envelope_set_reason(struct envelope_progress *progress, struct span text)
 }
 
 void
-envelope_encode_progress(const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN])
+envelope_encode_progress(
+    const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN])
 {
 	char text[ENVELOPE_PROGRESS_LEN + 1];
 
-	(void)snprintf(text, sizeof(text), "%020" PRId64 " %020" PRId64 " %010" PRIu32 " %-*s", progress->due, progress->tried, progress->attempts,
-	    ENVELOPE_REASON_MAX, progress->reason);
+	(void)snprintf(text, sizeof(text), "%020" PRId64 " %020" PRId64 " %010" PRIu32 " %-*s",
+	    progress->due, progress->tried, progress->attempts, ENVELOPE_REASON_MAX,
+	    progress->reason);
 	memcpy(ret_text, text, ENVELOPE_PROGRESS_LEN);
 }
 
@@ -153,7 +166,8 @@ put_recipient(struct buf *out, struct envelope_recipient *recipient)
 	(void)buf_char(out, recipient->status);
 	(void)buf_char(out, ' ');
 	put_notify(out, recipient->notify);
-	return buf_fmt(out, " %s %s\n", recipient->orcpt != NULL ? recipient->orcpt : "-", recipient->address);
+	return buf_fmt(
+	    out, " %s %s\n", recipient->orcpt != NULL ? recipient->orcpt : "-", recipient->address);
 }
 
 int
@@ -194,11 +208,35 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 /* --- reading --- */
 
 enum field {
-	FIELD_CREATED, FIELD_RELEASE, FIELD_FROM, FIELD_BODY, FIELD_SMTPUTF8, FIELD_RET, FIELD_ENVID, FIELD_CLIENT, FIELD_ACCOUNT, FIELD_UID,
-	FIELD_DROP, FIELD_PROGRESS, FIELD_TO, FIELD_COUNT,
+	FIELD_CREATED,
+	FIELD_RELEASE,
+	FIELD_FROM,
+	FIELD_BODY,
+	FIELD_SMTPUTF8,
+	FIELD_RET,
+	FIELD_ENVID,
+	FIELD_CLIENT,
+	FIELD_ACCOUNT,
+	FIELD_UID,
+	FIELD_DROP,
+	FIELD_PROGRESS,
+	FIELD_TO,
+	FIELD_COUNT,
 };
 static const char *const field_names[FIELD_COUNT] = {
-	"created", "release", "from", "body", "smtputf8", "ret", "envid", "client", "account", "uid", "drop", "progress", "to",
+	"created",
+	"release",
+	"from",
+	"body",
+	"smtputf8",
+	"ret",
+	"envid",
+	"client",
+	"account",
+	"uid",
+	"drop",
+	"progress",
+	"to",
 };
 
 static bool
@@ -222,7 +260,8 @@ take_text(struct span value, size_t max, char **ret_text)
 }
 
 static bool
-take_name(struct span value, const char *const *names, unsigned first, unsigned last, unsigned *ret_index)
+take_name(
+    struct span value, const char *const *names, unsigned first, unsigned last, unsigned *ret_index)
 {
 	for (unsigned i = first; i <= last; i++)
 		if (span_eq(value, span_of(names[i]))) {
@@ -255,8 +294,9 @@ take_recipient(struct span value, size_t at, struct envelope *envelope)
 	struct span status, notify_word, orcpt;
 	uint8_t notify;
 
-	if (!span_split(&value, ' ', &status) || status.len != 1 || span_chr(SPAN("PWDRF"), status.ptr[0]) < 0 ||
-	    !span_split(&value, ' ', &notify_word) || !take_notify(notify_word, &notify) || !span_split(&value, ' ', &orcpt))
+	if (!span_split(&value, ' ', &status) || status.len != 1 ||
+	    span_chr(SPAN("PWDRF"), status.ptr[0]) < 0 || !span_split(&value, ' ', &notify_word) ||
+	    !take_notify(notify_word, &notify) || !span_split(&value, ' ', &orcpt))
 		return false;
 	if (span_eq(orcpt, SPAN("-")))
 		orcpt = SPAN_NULL;
@@ -269,7 +309,8 @@ take_recipient(struct span value, size_t at, struct envelope *envelope)
 	return true;
 }
 
-/* Written over and over, so a power loss may tear it: what does not read leaves zeros, only the length must be right. */
+/* Written over and over, so a power loss may tear it: what does not read leaves zeros, only the
+ * length must be right. */
 static bool
 take_progress(struct span value, size_t at, struct envelope *envelope)
 {
@@ -283,7 +324,9 @@ take_progress(struct span value, size_t at, struct envelope *envelope)
 	envelope->progress_at = at;
 	for (size_t i = 0; i < 3; i++)
 		(void)span_split(&value, ' ', &word[i]);
-	if (!take_number(word[0], INT64_MAX, &progress.due) || !take_number(word[1], INT64_MAX, &progress.tried) || !take_number(word[2], UINT32_MAX, &attempts))
+	if (!take_number(word[0], INT64_MAX, &progress.due) ||
+	    !take_number(word[1], INT64_MAX, &progress.tried) ||
+	    !take_number(word[2], UINT32_MAX, &attempts))
 		return true;
 	progress.attempts = (uint32_t)attempts;
 	envelope_set_reason(&progress, value);
@@ -318,7 +361,8 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_SMTPUTF8:
 		envelope->smtputf8 = true;
 		return span_eq(value, SPAN("yes"));
-	case FIELD_ENVID: return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
+	case FIELD_ENVID:
+		return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
@@ -350,7 +394,8 @@ take_line(struct span line, size_t at, unsigned *seen, struct envelope *envelope
 }
 
 int
-envelope_decode(struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line)
+envelope_decode(
+    struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line)
 {
 	const unsigned wanted = (1u << FIELD_CREATED) | (1u << FIELD_FROM) | (1u << FIELD_TO);
 	struct envelope envelope = { .uid = -1 };
@@ -376,7 +421,8 @@ envelope_decode(struct span text, struct envelope *ret_envelope, size_t *ret_len
 		else if (line.len == 0)
 			break;
 		else
-			good = at + line.len < ENVELOPE_MAX && take_line(line, at, &seen, &envelope);
+			good =
+			    at + line.len < ENVELOPE_MAX && take_line(line, at, &seen, &envelope);
 		at += line.len + 1;
 	}
 	if (!good || (seen & wanted) != wanted) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The envelope of a message as the files of the spool hold it: text lines, an empty line, then the message (mailspool(5)).
- * Pure: text to structure and back. */
+/* The envelope of a message as the files of the spool hold it: text lines, an empty line, then the
+ * message (mailspool(5)). Pure: text to structure and back. */
 #ifndef COMMON_ENVELOPE_H
 #define COMMON_ENVELOPE_H
 
@@ -15,12 +15,13 @@
 /* Bounds. The text of an envelope is at most ENVELOPE_MAX bytes, the empty line included. */
 #define ENVELOPE_MAX (8u << 20)
 #define ENVELOPE_RECIPIENTS_MAX 10000
-#define ENVELOPE_ADDRESS_MAX 512 /* bytes: RFC 5321 4.5.3.1 allows 254; UTF-8 addresses may be longer */
-#define ENVELOPE_XTEXT_MAX 600   /* ORCPT and ENVID, encoded as they came: RFC 3461 sections 4.2 and 4.4 */
+#define ENVELOPE_ADDRESS_MAX 512 /* bytes; RFC 5321 4.5.3.1 allows 254 */
+#define ENVELOPE_XTEXT_MAX 600   /* ORCPT and ENVID, encoded as they came (RFC 3461 4.2, 4.4) */
 
 enum envelope_body { ENVELOPE_7BIT, ENVELOPE_8BITMIME };
 enum envelope_ret { ENVELOPE_RET_NONE, ENVELOPE_RET_FULL, ENVELOPE_RET_HDRS };
-/* NOTIFY of RFC 3461 section 4.1; no bit: not given, which means failure and, if the queue likes, delay. */
+/* NOTIFY of RFC 3461 section 4.1; no bit: not given, which means failure and, if the queue likes,
+ * delay. */
 enum envelope_notify {
 	ENVELOPE_NEVER = 1, ENVELOPE_SUCCESS = 2, ENVELOPE_FAILURE = 4, ENVELOPE_DELAY = 8,
 };
@@ -39,21 +40,24 @@ struct envelope_recipient {
 	char *orcpt;       /* "rfc822;xtext" as it came, or NULL */
 	uint8_t notify;    /* enum envelope_notify bits */
 	char status;       /* enum envelope_status */
-	size_t status_at;  /* offset of the status byte from the start of the file; set by decode and encode */
+	size_t status_at; /* offset of the status byte from the start of the file; set by decode and
+			     encode */
 };
 
-/* How delivery goes: one line of fixed length, rewritten in place after each attempt. It may be lost (then the message is due at
- * once) and is never part of a drop file. */
+/* How delivery goes: one line of fixed length, rewritten in place after each attempt. It may be
+ * lost (then the message is due at once) and is never part of a drop file. */
 #define ENVELOPE_REASON_MAX 160
 struct envelope_progress {
 	int64_t due;       /* seconds since 1970: the next attempt */
 	int64_t tried;     /* the last one; 0: none */
 	uint32_t attempts;
-	char reason[ENVELOPE_REASON_MAX + 1]; /* why the last attempt did not finish it: printable UTF-8, cut */
+	char reason[ENVELOPE_REASON_MAX +
+	    1]; /* why the last attempt did not finish it: printable UTF-8, cut */
 };
 
 struct envelope {
-	int64_t created;   /* seconds since 1970: when the message was handed in; expiry counts from here */
+	int64_t created;   /* seconds since 1970: when the message was handed in; expiry counts from
+			      here */
 	int64_t release;   /* not to be sent before; 0: at once */
 	char *sender;      /* reverse-path without angle brackets; "" is the null one. Never NULL */
 	enum envelope_body body;
@@ -63,10 +67,12 @@ struct envelope {
 	char *client;      /* address of the host that handed it in, or NULL */
 	char *account;     /* who logged in to hand it in, or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */
-	char *drop;        /* that file's name, by which its owner may still speak of it (drop_control), or NULL */
+	char *drop; /* that file's name, by which its owner may still speak of it (drop_control), or
+		       NULL */
 	bool has_progress; /* set by the queue: there is such a line */
 	struct envelope_progress progress;
-	size_t progress_at; /* offset of the line's value from the start of the file; set by decode and encode */
+	size_t progress_at; /* offset of the line's value from the start of the file; set by decode
+			       and encode */
 	struct envelope_recipient *recipients;
 	size_t count;
 };
@@ -74,22 +80,29 @@ struct envelope {
 /* An envelope without recipients; the strings are copied. */
 void envelope_init(struct envelope *envelope, struct span sender, int64_t created);
 void envelope_free(struct envelope *envelope);
-/* Adds a pending recipient; orcpt may be SPAN_NULL. 0, -EMSGSIZE (too many, too long), -EINVAL (control bytes). */
+/* Adds a pending recipient; orcpt may be SPAN_NULL. 0, -EMSGSIZE (too many, too long), -EINVAL
+ * (control bytes). */
 int envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify);
-/* Replaces one of the optional strings (envid, client, account, drop). 0, -EMSGSIZE or -EINVAL as above. */
+/* Replaces one of the optional strings (envid, client, account, drop). 0, -EMSGSIZE or -EINVAL as
+ * above. */
 int envelope_set(char **field, struct span text);
 
-/* Appends the text, the empty line included, to out, and sets every status_at (as offsets in out). 0, -EMSGSIZE, or -EINVAL when
- * a field holds what no line can (control bytes) or there is no recipient. */
+/* Appends the text, the empty line included, to out, and sets every status_at (as offsets in out).
+ * 0, -EMSGSIZE, or -EINVAL when a field holds what no line can (control bytes) or there is no
+ * recipient. */
 int envelope_encode(struct envelope *envelope, struct buf *out);
-/* Reads an envelope from the start of a file. 0 and *ret_envelope (envelope_free) and *ret_len, where the message begins;
- * 1 when text ends before the empty line: more of the file is needed (never once ENVELOPE_MAX bytes are there);
- * -EBADMSG when it is none, with *ret_line the number of the line that is wrong (may be NULL). */
-int envelope_decode(struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line);
+/* Reads an envelope from the start of a file. 0 and *ret_envelope (envelope_free) and *ret_len,
+ * where the message begins; 1 when text ends before the empty line: more of the file is needed
+ * (never once ENVELOPE_MAX bytes are there); -EBADMSG when it is none, with *ret_line the number of
+ * the line that is wrong (may be NULL). */
+int envelope_decode(
+    struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line);
 
-/* The value of the progress line, always of this length: written over the old one at progress_at. */
+/* The value of the progress line, always of this length: written over the old one at progress_at.
+ */
 #define ENVELOPE_PROGRESS_LEN (20 + 1 + 20 + 1 + 10 + 1 + ENVELOPE_REASON_MAX)
-void envelope_encode_progress(const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN]);
+void envelope_encode_progress(
+    const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN]);
 /* Sets progress->reason: control bytes become "?", what does not fit or is no UTF-8 is cut. */
 void envelope_set_reason(struct envelope_progress *progress, struct span text);
 

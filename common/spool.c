@@ -28,7 +28,8 @@ spool_id_valid(struct span id)
 void
 spool_id_make(uint64_t microseconds, uint8_t number, char ret_id[SPOOL_ID_LEN + 1])
 {
-	(void)snprintf(ret_id, SPOOL_ID_LEN + 1, "%016llX", (unsigned long long)(microseconds << 8 | number));
+	(void)snprintf(
+	    ret_id, SPOOL_ID_LEN + 1, "%016llX", (unsigned long long)(microseconds << 8 | number));
 }
 
 uint64_t
@@ -117,7 +118,8 @@ spool_read(int fd, struct spool_file *ret_file)
 int
 spool_open(int spool_fd, const char *path, int flags, struct spool_file *ret_file)
 {
-	_cleanup_(closep) int fd = openat(spool_fd, path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(closep) int fd =
+	    openat(spool_fd, path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	int r;
 
 	if (fd < 0)

@@ -6,9 +6,10 @@
 
 #include "common/envelope.h"
 
-/* A queue id: 16 digits of upper-case hexadecimal. The first 14 are microseconds since 1970, the last two tell apart what came
- * in the same one. The file is queue/XX/ID where XX are the eighth and ninth digit: what comes within minutes is spread over the
- * folders, what comes in the same second shares one, and with it one sync. */
+/* A queue id: 16 digits of upper-case hexadecimal. The first 14 are microseconds since 1970, the
+ * last two tell apart what came in the same one. The file is queue/XX/ID where XX are the eighth
+ * and ninth digit: what comes within minutes is spread over the folders, what comes in the same
+ * second shares one, and with it one sync. */
 #define SPOOL_ID_LEN 16
 #define SPOOL_PATH_MAX 64
 #define SPOOL_FOLDERS 256
@@ -20,7 +21,8 @@ void spool_id_make(uint64_t microseconds, uint8_t number, char ret_id[SPOOL_ID_L
 /* When the id was made, in microseconds since 1970; 0 for what is none. */
 uint64_t spool_id_time(const char *id);
 
-/* Paths below spool_dir, for openat: "queue/XX/ID", "queue/XX/tmp.ID", "hold/ID", "corrupt/NAME". */
+/* Paths below spool_dir, for openat: "queue/XX/ID", "queue/XX/tmp.ID", "hold/ID", "corrupt/NAME".
+ */
 enum spool_place { SPOOL_QUEUE, SPOOL_QUEUE_TMP, SPOOL_HOLD, SPOOL_CORRUPT };
 void spool_path(enum spool_place place, const char *id, char ret_path[SPOOL_PATH_MAX]);
 
@@ -30,8 +32,8 @@ struct spool_file {
 	struct envelope envelope;
 	uint64_t offset, length;
 };
-/* Opens a file below the folder spool_fd: never through a symbolic link, only a regular file. flags is O_RDONLY or O_RDWR.
- * 0 and *ret_file (spool_close), -EBADMSG (no envelope), -errno. */
+/* Opens a file below the folder spool_fd: never through a symbolic link, only a regular file. flags
+ * is O_RDONLY or O_RDWR. 0 and *ret_file (spool_close), -EBADMSG (no envelope), -errno. */
 int spool_open(int spool_fd, const char *path, int flags, struct spool_file *ret_file);
 /* The same for a descriptor that is already open; on success it belongs to *ret_file. */
 int spool_read(int fd, struct spool_file *ret_file);

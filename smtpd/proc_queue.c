@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The queue role: the only writer of the spool. Takes messages from smtp and from drop/, decides when each is tried, gives them to
- * deliver processes and to the relay role, and tells senders. It sees neither the network nor any account's mail. */
+/* The queue role: the only writer of the spool. Takes messages from smtp and from drop/, decides
+ * when each is tried, gives them to deliver processes and to the relay role, and tells senders. It
+ * sees neither the network nor any account's mail. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include "smtpd/queue.h"
 #include "smtpd/smtpd.h"
 
-/* Descriptors: one for each active message and each job, one for each message being handed in, the folders. */
+/* Descriptors: one for each active message and each job, one for each message being handed in, the
+ * folders. */
 #define DESCRIPTORS_MAX 65536
 #define DESCRIPTORS_FIXED 512
 #define ACTIVE_MAX 2000
@@ -61,7 +63,8 @@ on_due(evutil_socket_t fd, short what, void *context)
 	int64_t now = queue_now();
 
 	(void)fd, (void)what;
-	while (queue->active < queue->active_max && !queue->stopping && (first = queue_table_first(queue->table)) != NULL && first->due <= now) {
+	while (queue->active < queue->active_max && !queue->stopping &&
+	    (first = queue_table_first(queue->table)) != NULL && first->due <= now) {
 		queue_table_take(queue->table, first, ENTRY_ACTIVE);
 		attempt_start(queue, first);
 	}
@@ -85,7 +88,8 @@ queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due)
 struct queue_entry *
 queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held)
 {
-	struct queue_entry *entry = queue_table_add(queue->table, id, envelope->uid, envelope->drop);
+	struct queue_entry *entry =
+	    queue_table_add(queue->table, id, envelope->uid, envelope->drop);
 
 	entry->state = held ? ENTRY_HELD : ENTRY_IDLE;
 	return entry;
@@ -159,7 +163,9 @@ queue_control(struct queue *queue, enum drop_action action, struct span name, in
 		const char *name;
 		int (*run)(struct queue *, struct queue_entry *);
 	} actions[] = {
-		[DROP_HOLD] = { "hold", hold }, [DROP_RELEASE] = { "release", release }, [DROP_REMOVE] = { "remove", remove_message },
+		[DROP_HOLD] = { "hold", hold },
+		[DROP_RELEASE] = { "release", release },
+		[DROP_REMOVE] = { "remove", remove_message },
 		[DROP_RETRY] = { "retry", retry },
 	};
 	struct queue_entry *entry = NULL;
@@ -167,7 +173,8 @@ queue_control(struct queue *queue, enum drop_action action, struct span name, in
 
 	if (name.len == 0) {
 		/* Anybody may ask the queue to look again: it does what it would do anyway. */
-		log_info("retry-all", log_i64("uid", uid), log_u64("messages", queue_table_count(queue->table)));
+		log_info("retry-all", log_i64("uid", uid),
+		    log_u64("messages", queue_table_count(queue->table)));
 		queue_table_hurry(queue->table, queue_now());
 		queue_wake(queue);
 		return;
@@ -182,10 +189,15 @@ queue_control(struct queue *queue, enum drop_action action, struct span name, in
 
 		memcpy(id, entry->id, sizeof(id));
 		r = actions[action].run(queue, entry);
-		log_info(actions[action].name, log_str("id", id), log_i64("uid", uid), log_str("result", r == 0 ? "done" : r == -EINPROGRESS ? "after this attempt" : strerrordesc_np(-r)));
+		log_info(actions[action].name, log_str("id", id), log_i64("uid", uid),
+		    log_str("result",
+			r == 0                ? "done" :
+			    r == -EINPROGRESS ? "after this attempt" :
+						strerrordesc_np(-r)));
 		return;
 	}
-	log_warning("request-refused", log_str("action", actions[action].name), log_span("message", name), log_i64("uid", uid), log_errno("error", r));
+	log_warning("request-refused", log_str("action", actions[action].name),
+	    log_span("message", name), log_i64("uid", uid), log_errno("error", r));
 }
 
 /* --- starting --- */
@@ -213,7 +225,8 @@ found(void *context, const char *id, bool held, const struct spool_file *file, i
 
 	if (file == NULL) {
 		scan->corrupt++;
-		log_error("unreadable", log_str("id", id), log_errno("error", error), log_str("held", held ? "yes" : "no"));
+		log_error("unreadable", log_str("id", id), log_errno("error", error),
+		    log_str("held", held ? "yes" : "no"));
 		if (error == -EBADMSG)
 			(void)queue_files_set_aside(scan->queue->files, id, held);
 		return;
@@ -282,14 +295,16 @@ peer_here(struct proc *proc, uint8_t peer)
 		relay_run(proc->state);
 }
 
-/* What is under way is lost with the process, and nothing else: each file tells where its message stands. */
+/* What is under way is lost with the process, and nothing else: each file tells where its message
+ * stands. */
 static void
 stop(struct proc *proc)
 {
 	struct queue *queue = proc->state;
 
 	queue->stopping = true;
-	log_info("queue-stops", log_u64("messages", queue_table_count(queue->table)), log_u64("active", queue->active));
+	log_info("queue-stops", log_u64("messages", queue_table_count(queue->table)),
+	    log_u64("active", queue->active));
 	proc_exit(proc, EX_OK);
 }
 
@@ -302,7 +317,8 @@ descriptors(struct queue *queue)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < most)
 		most = limit.rlim_max;
 	/* Each active message may have some jobs, each with a descriptor on its way. */
-	queue->active_max = most > 4 * DESCRIPTORS_FIXED ? (size_t)(most - DESCRIPTORS_FIXED) / 4 : 64;
+	queue->active_max =
+	    most > 4 * DESCRIPTORS_FIXED ? (size_t)(most - DESCRIPTORS_FIXED) / 4 : 64;
 	if (queue->active_max > ACTIVE_MAX)
 		queue->active_max = ACTIVE_MAX;
 	return (unsigned)most;
@@ -315,7 +331,8 @@ open_spool(struct queue *queue)
 	int r = queue_files_open(queue->proc->common->spool_dir, &queue->files);
 
 	if (r < 0)
-		log_error("spool-unusable", log_str("folder", queue->proc->common->spool_dir), log_errno("error", r));
+		log_error("spool-unusable", log_str("folder", queue->proc->common->spool_dir),
+		    log_errno("error", r));
 	else
 		queue->pickup = pickup_new(queue);
 	return r == 0 && queue->pickup != NULL;
@@ -328,8 +345,10 @@ postmaster_looked_up(void *context, enum lookup_result result, struct span accou
 
 	(void)account;
 	if (result == LOOKUP_UNKNOWN || result == LOOKUP_NOT_OURS)
-		log_warning("no-postmaster", log_str("address", smtpd_postmaster(smtpd_conf(queue->proc))),
-		    log_str("hint", "every mail host must have one: add that account, or set postmaster in smtpd.conf"));
+		log_warning("no-postmaster",
+		    log_str("address", smtpd_postmaster(smtpd_conf(queue->proc))),
+		    log_str("hint",
+			"add that account, or set postmaster in smtpd.conf"));
 }
 
 static void
@@ -340,18 +359,26 @@ start(struct queue *queue)
 
 	if (r < 0)
 		log_error("spool-unreadable", log_errno("error", r));
-	log_info("queue-ready", log_u64("queued", scan.queued), log_u64("held", scan.held), log_u64("corrupt", scan.corrupt));
+	log_info("queue-ready", log_u64("queued", scan.queued), log_u64("held", scan.held),
+	    log_u64("corrupt", scan.corrupt));
 	pickup_start(queue);
-	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))), postmaster_looked_up, queue);
+	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))),
+	    postmaster_looked_up, queue);
 }
 
 int
 proc_queue(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = {
-		{ MSG_MESSAGE_OPEN, on_smtp_message }, { MSG_MESSAGE_RCPT, on_smtp_message }, { MSG_MESSAGE_READY, on_smtp_message },
-		{ MSG_MESSAGE_COMMIT, on_smtp_message }, { MSG_MESSAGE_ABORT, on_smtp_message }, { MSG_RELAYED, on_relayed },
-		{ MSG_LOOKUP_RESULT, on_auth_message }, { MSG_WORKER, on_auth_message }, { MSG_WORKER_FAILED, on_auth_message },
+		{ MSG_MESSAGE_OPEN, on_smtp_message },
+		{ MSG_MESSAGE_RCPT, on_smtp_message },
+		{ MSG_MESSAGE_READY, on_smtp_message },
+		{ MSG_MESSAGE_COMMIT, on_smtp_message },
+		{ MSG_MESSAGE_ABORT, on_smtp_message },
+		{ MSG_RELAYED, on_relayed },
+		{ MSG_LOOKUP_RESULT, on_auth_message },
+		{ MSG_WORKER, on_auth_message },
+		{ MSG_WORKER_FAILED, on_auth_message },
 		{ MSG_WORKER_REFUSED, on_auth_message },
 	};
 	static struct queue queue;

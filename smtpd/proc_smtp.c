@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The smtp role: speaks SMTP, submission and LMTP with many clients in one loop, in an empty root. It asks auth who is who, and
- * writes messages into files that the queue has opened; it can open none itself. */
+/* The smtp role: speaks SMTP, submission and LMTP with many clients in one loop, in an empty root.
+ * It asks auth who is who, and writes messages into files that the queue has opened; it can open
+ * none itself. */
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -26,9 +27,14 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 
 	role->settings = (struct smtp_settings){
-		.hostname = conf->common.hostname, .postmaster = smtpd_postmaster(conf), .size_max = (uint64_t)conf->message_size_max,
-		.recipients_max = (size_t)conf->recipients_max, .hops_max = (unsigned)conf->hops_max, .errors_max = (unsigned)conf->client_errors_max,
-		.tls = front_has_tls(role->front), .plaintext_login = conf->common.plaintext_login,
+		.hostname = conf->common.hostname,
+		.postmaster = smtpd_postmaster(conf),
+		.size_max = (uint64_t)conf->message_size_max,
+		.recipients_max = (size_t)conf->recipients_max,
+		.hops_max = (unsigned)conf->hops_max,
+		.errors_max = (unsigned)conf->client_errors_max,
+		.tls = front_has_tls(role->front),
+		.plaintext_login = conf->common.plaintext_login,
 	};
 	role->timeout = (unsigned)conf->client_timeout;
 }
@@ -83,7 +89,8 @@ stopped(evutil_socket_t fd, short what, void *context)
 static void
 empty(struct smtp_role *role)
 {
-	const struct timeval soon = { 0, 100000 }; /* last replies and goodbyes of TLS are under way */
+	const struct timeval soon = { 0,
+		100000 }; /* last replies and goodbyes of TLS are under way */
 	struct proc *proc = front_proc(role->front);
 
 	if (role->stopping && event_base_once(proc->base, -1, EV_TIMEOUT, stopped, proc, &soon) < 0)
@@ -107,11 +114,15 @@ stop(struct proc *proc)
 int
 proc_smtp(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { FRONT_HANDLERS, { MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message } };
+	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
+		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
-		.connections_max = (unsigned)conf->connections_max, .connections_per_address_max = (unsigned)conf->connections_per_address_max,
-		.input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .timeout = (unsigned)conf->client_timeout,
+		.connections_max = (unsigned)conf->connections_max,
+		.connections_per_address_max = (unsigned)conf->connections_per_address_max,
+		.input_max = INPUT_MAX,
+		.output_max = OUTPUT_MAX,
+		.timeout = (unsigned)conf->client_timeout,
 	};
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT };
 	static struct smtp_role role = { .empty = empty };

@@ -35,18 +35,21 @@ int intake_message(struct queue *queue, struct msg *msg);
 /* The smtp role is gone: what it was writing goes. */
 void intake_smtp_gone(struct queue *queue);
 
-/* Makes a complete file (of queue_files_create, with the message behind the envelope) a queued message: with others in one go,
- * done is called from the loop with 0 or -errno, before the first attempt. The descriptor is taken over. The entry's uid, drop
- * and due come from the envelope, which is read from the file again. done may be NULL. */
+/* Makes a complete file (of queue_files_create, with the message behind the envelope) a queued
+ * message: with others in one go, done is called from the loop with 0 or -errno, before the first
+ * attempt. The descriptor is taken over; uid, drop and release are taken from the envelope. done
+ * may be NULL. */
 typedef void (*intake_done)(void *context, const char *id, int result);
-void intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope, intake_done done, void *context);
+void intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
+    intake_done done, void *context);
 
 /* --- proc_queue.c --- */
 
 int64_t queue_now(void); /* seconds since 1970 */
 int64_t queue_now_us(void);
 /* Enters a message that is on stable storage. */
-struct queue_entry *queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held);
+struct queue_entry *
+queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held);
 /* Puts an entry back after an attempt, or anew. */
 void queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due);
 /* There is room for another attempt: looks what is due, from the loop. */
@@ -77,20 +80,23 @@ struct outcome {
 	char text[VERDICT_TEXT_MAX];
 	char host[VERDICT_HOST_MAX];
 };
-void outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);
+void
+outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);
 
 /* --- queue_deliver.c: accounts here --- */
 
 struct attempt;
 struct deliver_pool *deliver_pool_new(struct queue *queue);
 /* Delivers to one recipient: attempt_outcome is called later. */
-void deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span account);
+void
+deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span account);
 
 /* --- queue_relay.c: other hosts --- */
 
 struct relay_pool *relay_pool_new(struct queue *queue);
 /* Relays to some recipients of one destination: attempt_outcome is called later for each. */
-void relay_submit(struct queue *queue, struct attempt *attempt, struct span destination, const size_t *recipients, size_t count);
+void relay_submit(struct queue *queue, struct attempt *attempt, struct span destination,
+    const size_t *recipients, size_t count);
 /* Sends what may be sent: when jobs were added, and when the relay role is there. */
 void relay_run(struct queue *queue);
 int relay_message(struct queue *queue, struct msg *msg);
@@ -112,8 +118,9 @@ struct report {
 	int action; /* enum dsn_action */
 	const struct outcome *outcome;
 };
-/* Writes a notification into the queue: done is called from the loop. 0, or -errno (done will not be called). */
-int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file, const struct report *reports, size_t count, intake_done done,
-    void *context);
+/* Writes a notification into the queue: done is called from the loop. 0, or -errno (done will not
+ * be called). */
+int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,
+    const struct report *reports, size_t count, intake_done done, void *context);
 
 #endif

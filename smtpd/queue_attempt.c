@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* One try at delivering a message: who each open recipient is, the jobs for accounts here and other hosts, and when the last has
- * ended, what that makes of the message.
+/* One try at delivering a message: who each open recipient is, the jobs for accounts here and other
+ * hosts, and when the last has ended, what that makes of the message.
  *
- * Order at the end: the notification to the sender is on stable storage before a recipient is marked as failed, and the file is
- * removed last. A crash in between repeats a delivery or a notification; it never loses one. */
+ * Order at the end: the notification to the sender is on stable storage before a recipient is
+ * marked as failed, and the file is removed last. A crash in between repeats a delivery or a
+ * notification; it never loses one. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +136,8 @@ done(struct attempt *attempt)
 
 	if (r < 0 && r != -ENOENT)
 		log_error("not-removed", log_str("id", attempt->entry->id), log_errno("error", r));
-	log_info("done", log_str("id", attempt->entry->id), log_i64("age", queue_now() - attempt->file.envelope.created));
+	log_info("done", log_str("id", attempt->entry->id),
+	    log_i64("age", queue_now() - attempt->file.envelope.created));
 	queue_table_remove(queue->table, attempt->entry);
 	queue->active--;
 	forget(attempt);
@@ -159,7 +161,8 @@ conclude(struct attempt *attempt, bool reported)
 
 		if (envelope_is_open(recipient) && outcome != NULL) {
 			if (outcome->verdict == VERDICT_OK)
-				recipient->status = outcome->remote ? ENVELOPE_RELAYED : ENVELOPE_DELIVERED;
+				recipient->status =
+				    outcome->remote ? ENVELOPE_RELAYED : ENVELOPE_DELIVERED;
 			else
 				last = outcome;
 			ours |= outcome->ours;
@@ -167,7 +170,8 @@ conclude(struct attempt *attempt, bool reported)
 		}
 	}
 	for (size_t i = 0; i < attempt->report_count && reported; i++) {
-		struct envelope_recipient *recipient = &envelope->recipients[attempt->reports[i].recipient];
+		struct envelope_recipient *recipient =
+		    &envelope->recipients[attempt->reports[i].recipient];
 
 		if (attempt->reports[i].action == DSN_FAILED)
 			recipient->status = ENVELOPE_FAILED;
@@ -205,7 +209,8 @@ reported(void *context, const char *id, int result)
 	struct attempt *attempt = context;
 
 	if (result == 0)
-		log_info("notification", log_str("id", attempt->entry->id), log_str("as", id), log_str("to", attempt->file.envelope.sender));
+		log_info("notification", log_str("id", attempt->entry->id), log_str("as", id),
+		    log_str("to", attempt->file.envelope.sender));
 	conclude(attempt, result == 0);
 }
 
@@ -219,12 +224,14 @@ wants(const struct envelope_recipient *recipient, uint8_t bit)
 }
 
 static void
-report(struct attempt *attempt, size_t recipient, enum dsn_action action, const struct outcome *outcome)
+report(struct attempt *attempt, size_t recipient, enum dsn_action action,
+    const struct outcome *outcome)
 {
-	attempt->reports[attempt->report_count++] = (struct report){ recipient, (int)action, outcome };
+	attempt->reports[attempt->report_count++] =
+	    (struct report){ recipient, (int)action, outcome };
 }
 
-/* What to tell of one recipient; true when it is settled without a word. */
+/* What to tell of one recipient. */
 static void
 judge(struct attempt *attempt, size_t i, bool expired, bool late)
 {
@@ -239,33 +246,42 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	}
 	if (outcome->verdict == VERDICT_TEMPFAIL && expired && !outcome->ours) {
 		outcome->verdict = VERDICT_PERMFAIL;
-		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7"); /* RFC 3463: delivery time expired */
+		/* RFC 3463: delivery time expired. */
+		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
 		if (!bounce && wants(recipient, ENVELOPE_FAILURE)) {
 			report(attempt, i, DSN_FAILED, outcome);
 			return;
 		}
-		/* A notification that cannot be delivered is told to nobody (RFC 5321 section 6.1). */
-		log_warning(bounce ? "bounce-undeliverable" : "failed-silently", log_str("id", attempt->entry->id), log_str("to", recipient->address),
+		/* A notification that cannot be delivered is told to nobody (RFC 5321 6.1). */
+		log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
+		    log_str("id", attempt->entry->id), log_str("to", recipient->address),
 		    log_str("status", outcome->status), log_str("reason", outcome->text));
 		recipient->status = ENVELOPE_FAILED;
 		return;
 	}
-	if (late && recipient->status == ENVELOPE_PENDING && !bounce && wants(recipient, ENVELOPE_DELAY))
+	if (late && recipient->status == ENVELOPE_PENDING && !bounce &&
+	    wants(recipient, ENVELOPE_DELAY))
 		report(attempt, i, DSN_DELAYED, outcome);
 }
 
 static void
 log_outcome(const struct attempt *attempt, const struct target *target)
 {
-	static const char *const names[] = { [VERDICT_OK] = "delivered", [VERDICT_TEMPFAIL] = "deferred", [VERDICT_PERMFAIL] = "failed" };
+	static const char *const names[] = {
+		[VERDICT_OK] = "delivered", [VERDICT_TEMPFAIL] = "deferred", [VERDICT_PERMFAIL] = "failed",
+	};
 	const struct envelope *envelope = &attempt->file.envelope;
 	const struct outcome *outcome = target->outcome;
 
-	log_info(outcome->verdict == VERDICT_OK && outcome->remote ? "relayed" : names[outcome->verdict], log_str("id", attempt->entry->id),
-	    log_str("from", envelope->sender), log_str("to", envelope->recipients[target->recipient].address), log_str("host", outcome->host),
-	    log_i64("delay", queue_now() - envelope->created), log_str("status", outcome->status), log_u64("code", outcome->code), log_str("text", outcome->text));
+	log_info(
+	    outcome->verdict == VERDICT_OK && outcome->remote ? "relayed" : names[outcome->verdict],
+	    log_str("id", attempt->entry->id), log_str("from", envelope->sender),
+	    log_str("to", envelope->recipients[target->recipient].address),
+	    log_str("host", outcome->host), log_i64("delay", queue_now() - envelope->created),
+	    log_str("status", outcome->status), log_u64("code", outcome->code),
+	    log_str("text", outcome->text));
 }
 
 static void
@@ -273,7 +289,8 @@ finish(struct attempt *attempt)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	const struct envelope *envelope = &attempt->file.envelope;
-	int64_t now = queue_now(), since = envelope->release > envelope->created ? envelope->release : envelope->created;
+	int64_t since = envelope->release > envelope->created ? envelope->release : envelope->created;
+	int64_t now = queue_now();
 	int r;
 
 	attempt->reports = xcalloc(envelope->count, sizeof(*attempt->reports));
@@ -281,15 +298,18 @@ finish(struct attempt *attempt)
 		if (attempt->targets[i].outcome == NULL)
 			continue;
 		log_outcome(attempt, &attempt->targets[i]);
-		judge(attempt, i, now >= since + conf->queue_lifetime, conf->delay_warning != 0 && now >= since + conf->delay_warning);
+		judge(attempt, i, now >= since + conf->queue_lifetime,
+		    conf->delay_warning != 0 && now >= since + conf->delay_warning);
 	}
 	if (attempt->report_count == 0) {
 		conclude(attempt, true);
 		return;
 	}
-	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, reported, attempt);
+	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports,
+	    attempt->report_count, reported, attempt);
 	if (r < 0) {
-		log_error("notification-not-written", log_str("id", attempt->entry->id), log_errno("error", r));
+		log_error("notification-not-written", log_str("id", attempt->entry->id),
+		    log_errno("error", r));
 		conclude(attempt, false);
 	}
 }
@@ -322,7 +342,8 @@ relay_groups(struct attempt *attempt)
 		for (size_t j = i; j < count; j++) {
 			struct target *target = &attempt->targets[j];
 
-			if (target->destination != NULL && span_ieq(span_of(target->destination), span_of(destination)))
+			if (target->destination != NULL &&
+			    span_ieq(span_of(target->destination), span_of(destination)))
 				group[members++] = j;
 		}
 		if (relay_is_crowded(attempt->queue, span_of(destination))) {
@@ -342,7 +363,8 @@ relay_groups(struct attempt *attempt)
 }
 
 static void
-outcome_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status, const char *text, bool ours)
+outcome_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status,
+    const char *text, bool ours)
 {
 	struct outcome outcome;
 
@@ -360,23 +382,29 @@ remote(struct attempt *attempt, struct target *target)
 	struct address address;
 
 	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
-		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3", "That is no valid address", false);
+		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3",
+		    "That is no valid address", false);
 	else
-		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) : span_dup(address.domain);
+		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) :
+								    span_dup(address.domain);
 }
 
 static void looked_up(void *context, enum lookup_result result, struct span account);
 
-/* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under way. */
+/* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under
+ * way. */
 static bool
 try_postmaster(struct target *target)
 {
 	struct attempt *attempt = target->attempt;
 
-	if (target->as_postmaster || !span_istarts(span_of(attempt->file.envelope.recipients[target->recipient].address), SPAN("postmaster@")))
+	if (target->as_postmaster ||
+	    !span_istarts(span_of(attempt->file.envelope.recipients[target->recipient].address),
+		SPAN("postmaster@")))
 		return false;
 	target->as_postmaster = true;
-	(void)auth_lookup(attempt->queue->auth, span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))), looked_up, target);
+	(void)auth_lookup(attempt->queue->auth,
+	    span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))), looked_up, target);
 	return true;
 }
 
@@ -396,10 +424,12 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		remote(attempt, target);
 		break;
 	case LOOKUP_UNKNOWN:
-		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1", "There is no such account here", false);
+		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
+		    "There is no such account here", false);
 		break;
 	case LOOKUP_TEMPFAIL:
-		outcome_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0", "Accounts cannot be looked up now", true);
+		outcome_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0",
+		    "Accounts cannot be looked up now", true);
 		break;
 	}
 	if (--attempt->lookups == 0) {
@@ -430,7 +460,9 @@ begin(struct attempt *attempt)
 	}
 	for (size_t i = 0; i < envelope->count; i++)
 		if (envelope_is_open(&envelope->recipients[i]))
-			(void)auth_lookup(attempt->queue->auth, span_of(envelope->recipients[i].address), looked_up, &attempt->targets[i]);
+			(void)auth_lookup(attempt->queue->auth,
+			    span_of(envelope->recipients[i].address), looked_up,
+			    &attempt->targets[i]);
 }
 
 void
@@ -455,5 +487,6 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 	if (r == 0 || r == -ENOENT)
 		queue_table_remove(queue->table, entry);
 	else
-		queue_schedule(queue, entry, queue_now() + FAULT_SECONDS); /* descriptors or memory have run out */
+		queue_schedule(queue, entry,
+		    queue_now() + FAULT_SECONDS); /* descriptors or memory have run out */
 }

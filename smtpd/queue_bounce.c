@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Delivery status notifications, put into the queue with the null reverse-path so that none is ever answered by another. */
+/* Delivery status notifications, put into the queue with the null reverse-path so that none is ever
+ * answered by another. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
 
-/* The message that is sent back whole when RET=FULL asks for it; of longer ones the header alone (RFC 3461 section 6.2 allows it). */
+/* The message that is sent back whole when RET=FULL asks for it; of longer ones the header alone
+ * (RFC 3461 section 6.2 allows it). */
 #define FULL_MAX (1 << 20)
 /* Of a header, so much. */
 #define HEADER_MAX (64 << 10)
@@ -22,7 +24,10 @@
 static char *
 read_original(const struct spool_file *file, bool full, struct span *ret_text)
 {
-	size_t want = file->length < (full ? FULL_MAX : HEADER_MAX) ? (size_t)file->length : (full ? FULL_MAX : HEADER_MAX), at = 0;
+	size_t want = file->length < (full ? FULL_MAX : HEADER_MAX) ?
+	    (size_t)file->length :
+	    (full ? FULL_MAX : HEADER_MAX),
+	       at = 0;
 	char *text = xmalloc(want + 1);
 	ptrdiff_t line_end;
 
@@ -52,13 +57,16 @@ has_failure(const struct report *reports, size_t count)
 }
 
 static int
-build(struct queue *queue, const char *id, const struct spool_file *file, const struct report *reports, size_t count, struct buf *out)
+build(struct queue *queue, const char *id, const struct spool_file *file,
+    const struct report *reports, size_t count, struct buf *out)
 {
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
 	const struct envelope *envelope = &file->envelope;
 	struct dsn_recipient *recipients = xcalloc(count, sizeof(*recipients));
-	int64_t since = envelope->release > envelope->created ? envelope->release : envelope->created;
-	bool full = envelope->ret == ENVELOPE_RET_FULL && has_failure(reports, count) && file->length <= FULL_MAX;
+	int64_t since =
+	    envelope->release > envelope->created ? envelope->release : envelope->created;
+	bool full = envelope->ret == ENVELOPE_RET_FULL && has_failure(reports, count) &&
+	    file->length <= FULL_MAX;
 	uint64_t random[2];
 	char boundary[40], *original;
 	struct dsn dsn;
@@ -66,21 +74,36 @@ build(struct queue *queue, const char *id, const struct spool_file *file, const 
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		abort(); /* cannot fail for so few bytes once the system is up */
-	(void)snprintf(boundary, sizeof(boundary), "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+	(void)snprintf(boundary, sizeof(boundary), "%016llx%016llx", (unsigned long long)random[0],
+	    (unsigned long long)random[1]);
 	for (size_t i = 0; i < count; i++) {
-		const struct envelope_recipient *recipient = &envelope->recipients[reports[i].recipient];
+		const struct envelope_recipient *recipient =
+		    &envelope->recipients[reports[i].recipient];
 		const struct outcome *outcome = reports[i].outcome;
 
 		recipients[i] = (struct dsn_recipient){
-			.action = (enum dsn_action)reports[i].action, .address = span_of(recipient->address), .orcpt = span_of(recipient->orcpt),
-			.status = span_of(outcome->status), .code = outcome->code, .text = span_of(outcome->text),
+			.action = (enum dsn_action)reports[i].action,
+			.address = span_of(recipient->address),
+			.orcpt = span_of(recipient->orcpt),
+			.status = span_of(outcome->status),
+			.code = outcome->code,
+			.text = span_of(outcome->text),
 			.remote = outcome->remote ? span_of(outcome->host) : SPAN_NULL,
 		};
 	}
 	dsn = (struct dsn){
-		.hostname = span_of(conf->common.hostname), .sender = span_of(envelope->sender), .envid = span_of(envelope->envid), .queue_id = span_of(id),
-		.arrived = envelope->created, .now = queue_now(), .gives_up = since + conf->queue_lifetime, .smtputf8 = envelope->smtputf8, .full = full,
-		.recipients = recipients, .count = count, .boundary = span_of(boundary),
+		.hostname = span_of(conf->common.hostname),
+		.sender = span_of(envelope->sender),
+		.envid = span_of(envelope->envid),
+		.queue_id = span_of(id),
+		.arrived = envelope->created,
+		.now = queue_now(),
+		.gives_up = since + conf->queue_lifetime,
+		.smtputf8 = envelope->smtputf8,
+		.full = full,
+		.recipients = recipients,
+		.count = count,
+		.boundary = span_of(boundary),
 	};
 	original = read_original(file, full, &dsn.original);
 	r = dsn_build(&dsn, out);
@@ -105,8 +128,8 @@ write_all(int fd, struct span bytes)
 }
 
 int
-bounce_submit(struct queue *queue, const char *about, const struct spool_file *file, const struct report *reports, size_t count, intake_done done,
-    void *context)
+bounce_submit(struct queue *queue, const char *about, const struct spool_file *file,
+    const struct report *reports, size_t count, intake_done done, void *context)
 {
 	struct buf text = BUF_INIT(NOTIFICATION_MAX);
 	char id[SPOOL_ID_LEN + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Deliver processes: one for each account that has mail waiting, at most deliver_concurrency at once, kept for a while after the
- * last message because the next is often near. */
+/* Deliver processes: one for each account that has mail waiting, at most deliver_concurrency at
+ * once, kept for a while after the last message because the next is often near. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -37,7 +37,8 @@ struct account {
 	struct job *first, **last;   /* waiting */
 	struct job *given, **given_last; /* to the process, in order */
 	size_t given_count;
-	bool suspect;                /* the last process ended early: one message at a time, so that only the cause suffers */
+	bool suspect; /* the last process ended early: one message at a time, so that only the cause
+			 suffers */
 	struct event *timer;         /* idle, or no answer */
 };
 
@@ -141,7 +142,8 @@ on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	if (account->given_count != 0) {
-		log_error("deliver-silent", log_str("account", account->address), log_u64("seconds", ANSWER_SECONDS));
+		log_error("deliver-silent", log_str("account", account->address),
+		    log_u64("seconds", ANSWER_SECONDS));
 		lost(account, "The account's process does not answer");
 	} else if (account->first == NULL) {
 		forget(account);
@@ -165,7 +167,8 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)channel;
 	while (*at != NULL && (*at)->id != msg->id)
 		at = &(*at)->next;
-	if (msg->type != MSG_DELIVERED || !msg_done(&body) || verdict > VERDICT_PERMFAIL || *at == NULL || status.len >= sizeof(word))
+	if (msg->type != MSG_DELIVERED || !msg_done(&body) || verdict > VERDICT_PERMFAIL ||
+	    *at == NULL || status.len >= sizeof(word))
 		return -EBADMSG;
 	job = *at;
 	*at = job->next;
@@ -192,7 +195,8 @@ on_closed(struct msg_channel *channel, int error, void *context)
 
 	(void)channel;
 	if (error != 0 || account->given_count != 0)
-		log_warning("deliver-ended", log_str("account", account->address), log_u64("unanswered", account->given_count), log_errno("error", error));
+		log_warning("deliver-ended", log_str("account", account->address),
+		    log_u64("unanswered", account->given_count), log_errno("error", error));
 	lost(account, "The account's process has ended");
 	start_waiting(pool);
 }
@@ -203,15 +207,18 @@ feed(struct account *account)
 {
 	struct deliver_pool *pool = account->pool;
 
-	while (account->first != NULL && account->given_count < (account->suspect ? 1 : WINDOW) && account->channel != NULL) {
+	while (account->first != NULL && account->given_count < (account->suspect ? 1 : WINDOW) &&
+	    account->channel != NULL) {
 		struct job *job = account->first;
 		const struct spool_file *file = attempt_file(job->attempt);
 		int fd = queue_files_reopen(pool->queue->files, attempt_id(job->attempt));
 		struct msg_writer body;
 
 		if (fd < 0) {
-			log_error("not-reopened", log_str("id", attempt_id(job->attempt)), log_errno("error", fd));
-			break; /* descriptors have run out: the next answer brings another try, or the timer ends the wait */
+			log_error("not-reopened", log_str("id", attempt_id(job->attempt)),
+			    log_errno("error", fd));
+			break; /* descriptors have run out: the next answer brings another try, or
+				  the timer ends the wait */
 		}
 		account->first = job->next;
 		if (account->first == NULL)
@@ -260,7 +267,8 @@ static bool
 end_idle(struct deliver_pool *pool)
 {
 	for (struct account *account = pool->accounts; account != NULL; account = account->next)
-		if (account->channel != NULL && account->given_count == 0 && account->first == NULL) {
+		if (account->channel != NULL && account->given_count == 0 &&
+		    account->first == NULL) {
 			forget(account);
 			return true;
 		}
@@ -279,7 +287,8 @@ start_waiting(struct deliver_pool *pool)
 			return;
 		account->started = true;
 		pool->started++;
-		(void)auth_worker_by_address(pool->queue->auth, span_of(account->address), have_worker, account);
+		(void)auth_worker_by_address(
+		    pool->queue->auth, span_of(account->address), have_worker, account);
 	}
 }
 

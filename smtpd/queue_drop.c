@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* spool/drop: mail and requests from programs of this host. Anybody may put files there, so each is opened without following links,
- * believed in nothing but its owner, checked while it is copied into the queue, and removed only once the copy is safe. */
+/* spool/drop: mail and requests from programs of this host. Anybody may put files there, so each is
+ * opened without following links, believed in nothing but its owner, checked while it is copied
+ * into the queue, and removed only once the copy is safe. */
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -52,7 +53,8 @@ set_aside(struct queue *queue, const char *name, int64_t uid, const char *why)
 {
 	char path[SPOOL_PATH_MAX];
 
-	log_error("drop-corrupt", log_str("file", name), log_i64("uid", uid), log_str("reason", why));
+	log_error(
+	    "drop-corrupt", log_str("file", name), log_i64("uid", uid), log_str("reason", why));
 	spool_path(SPOOL_CORRUPT, name, path);
 	if (renameat(queue->pickup->folder, name, queue_files_folder(queue->files), path) < 0)
 		remove_name(queue->pickup, name);
@@ -60,7 +62,8 @@ set_aside(struct queue *queue, const char *name, int64_t uid, const char *why)
 
 /* --- messages --- */
 
-/* Lines end with CRLF, and there is no NUL: what every reader of the queue's files relies on. after_cr carries over chunks. */
+/* Lines end with CRLF, and there is no NUL: what every reader of the queue's files relies on.
+ * after_cr carries over chunks. */
 static bool
 is_clean(struct span bytes, bool *after_cr)
 {
@@ -110,7 +113,8 @@ write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
 	int r;
 
 	(void)date_format((struct date){ .utc = queue_now() }, date);
-	(void)buf_fmt(&text, "Received: by %s (Fourpost, from uid %lld)\r\n\tid %s; %s\r\n", queue->proc->common->hostname, (long long)uid, id, date);
+	(void)buf_fmt(&text, "Received: by %s (Fourpost, from uid %lld)\r\n\tid %s; %s\r\n",
+	    queue->proc->common->hostname, (long long)uid, id, date);
 	r = write(fd, text.data, text.len) == (ssize_t)text.len ? 0 : -EIO;
 	buf_free(&text);
 	return r;
@@ -131,7 +135,8 @@ taken(void *context, const char *id, int result)
 	struct taken *drop = context;
 
 	if (result == 0) {
-		log_info("received", log_str("id", id), log_i64("uid", drop->uid), log_str("from", drop->from), log_str("to", drop->to),
+		log_info("received", log_str("id", id), log_i64("uid", drop->uid),
+		    log_str("from", drop->from), log_str("to", drop->to),
 		    log_u64("recipients", drop->recipients), log_str("drop", drop->name));
 		remove_name(drop->queue->pickup, drop->name);
 	} else {
@@ -176,7 +181,8 @@ queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64
 	struct taken *context;
 	int fd, r;
 
-	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max || envelope->count > (size_t)smtpd_conf(queue->proc)->recipients_max)
+	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max ||
+	    envelope->count > (size_t)smtpd_conf(queue->proc)->recipients_max)
 		return -EBADMSG;
 	prepare_envelope(envelope, name, uid);
 	fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
@@ -228,7 +234,8 @@ obey(struct queue *queue, int fd, int64_t uid)
 static int
 open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 {
-	_cleanup_(closep) int fd = openat(queue->pickup->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_(closep) int fd =
+	    openat(queue->pickup->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT; /* done before this notice came */
@@ -241,7 +248,8 @@ open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 	}
 	/* A second name would be somebody else's file, linked here. */
 	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1) {
-		log_error("drop-refused", log_str("file", name), log_i64("uid", ret_st->st_uid), log_str("reason", "no regular file of one name"));
+		log_error("drop-refused", log_str("file", name), log_i64("uid", ret_st->st_uid),
+		    log_str("reason", "no regular file of one name"));
 		remove_name(queue->pickup, name);
 		return -EBADMSG;
 	}
@@ -270,7 +278,8 @@ take_file(struct queue *queue, const char *name)
 		(void)close(fd);
 		remove_name(queue->pickup, name);
 		if (r < 0)
-			log_warning("request-not-understood", log_str("file", name), log_i64("uid", st.st_uid));
+			log_warning("request-not-understood", log_str("file", name),
+			    log_i64("uid", st.st_uid));
 		return;
 	} else if (drop_kind(name) == DROP_IS_OTHER) {
 		(void)close(fd);
@@ -285,12 +294,14 @@ take_file(struct queue *queue, const char *name)
 		else
 			(void)close(fd);
 		if (r == -EBADMSG)
-			set_aside(queue, name, st.st_uid, "no envelope, too big, or a message with other line ends than CRLF");
+			set_aside(queue, name, st.st_uid,
+			    "no envelope, too big, or a message with other line ends than CRLF");
 	}
 	if (r < 0 && r != -EBADMSG && r != -ENOENT) {
 		const struct timeval later = { 30, 0 };
 
-		log_error("drop-waits", log_str("file", name), log_i64("uid", st.st_uid), log_errno("error", r));
+		log_error("drop-waits", log_str("file", name), log_i64("uid", st.st_uid),
+		    log_errno("error", r));
 		(void)event_add(queue->pickup->rescan, &later);
 	}
 }
@@ -361,9 +372,11 @@ on_sweep(evutil_socket_t fd, short what, void *context)
 	while ((entry = readdir(dir)) != NULL) {
 		struct stat st;
 
-		if (drop_kind(entry->d_name) == DROP_IS_TEMPORARY && fstatat(copy, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (drop_kind(entry->d_name) == DROP_IS_TEMPORARY &&
+		    fstatat(copy, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    st.st_mtime < queue_now() - TEMPORARY_SECONDS) {
-			log_warning("drop-abandoned", log_str("file", entry->d_name), log_i64("uid", st.st_uid));
+			log_warning("drop-abandoned", log_str("file", entry->d_name),
+			    log_i64("uid", st.st_uid));
 			remove_name(queue->pickup, entry->d_name);
 		}
 	}
@@ -378,12 +391,14 @@ pickup_new(struct queue *queue)
 
 	pickup->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	pickup->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (pickup->folder < 0 || pickup->watch < 0 || inotify_add_watch(pickup->watch, path, IN_MOVED_TO | IN_ONLYDIR) < 0) {
+	if (pickup->folder < 0 || pickup->watch < 0 ||
+	    inotify_add_watch(pickup->watch, path, IN_MOVED_TO | IN_ONLYDIR) < 0) {
 		log_error("drop-unusable", log_str("folder", path), log_errno("error", errno));
 		free(pickup);
 		return NULL;
 	}
-	pickup->noticed = event_new(queue->proc->base, pickup->watch, EV_READ | EV_PERSIST, on_noticed, queue);
+	pickup->noticed =
+	    event_new(queue->proc->base, pickup->watch, EV_READ | EV_PERSIST, on_noticed, queue);
 	pickup->rescan = event_new(queue->proc->base, -1, 0, on_rescan, queue);
 	pickup->sweep = event_new(queue->proc->base, -1, 0, on_sweep, queue);
 	if (pickup->noticed == NULL || pickup->rescan == NULL || pickup->sweep == NULL)

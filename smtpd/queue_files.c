@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The files of the spool. Order of a new message: write, sync the file, rename, sync the folder; only then is it promised. */
+/* The files of the spool. Order of a new message: write, sync the file, rename, sync the folder;
+ * only then is it promised. */
 #include "smtpd/queue_files.h"
 
 #include <dirent.h>
@@ -110,7 +111,8 @@ create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN +
 	char path[SPOOL_PATH_MAX];
 	int fd;
 
-	/* A clock that stands still or goes back repeats no id of this run; one of an earlier run is met as an existing file. */
+	/* A clock that stands still or goes back repeats no id of this run; one of an earlier run
+	 * is met as an existing file. */
 	if ((uint64_t)now_us <= files->last_us)
 		now_us = (int64_t)files->last_us + 1;
 	for (unsigned number = 0; number < 256; number++) {
@@ -122,7 +124,8 @@ create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN +
 		if (faccessat(files->spool, path, F_OK, 0) == 0)
 			continue;
 		spool_path(SPOOL_QUEUE_TMP, ret_id, path);
-		fd = openat(files->spool, path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		fd = openat(files->spool, path,
+		    O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd >= 0) {
 			files->last_us = (uint64_t)now_us;
 			return fd;
@@ -134,7 +137,8 @@ create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN +
 }
 
 int
-queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
+    char ret_id[SPOOL_ID_LEN + 1])
 {
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	int r, fd = -1;
@@ -170,7 +174,8 @@ sync_and_rename(struct queue_files *files, struct queue_commit *commit)
 
 	spool_path(SPOOL_QUEUE_TMP, commit->id, from);
 	spool_path(SPOOL_QUEUE, commit->id, to);
-	/* After a sync that failed the kernel may have dropped the bytes: never tried again and believed. */
+	/* After a sync that failed the kernel may have dropped the bytes: never tried again and
+	 * believed. */
 	commit->result = fdatasync(commit->fd) == 0 ? 0 : -errno;
 	if (commit->result == 0 && renameat(files->spool, from, files->spool, to) < 0)
 		commit->result = -errno;
@@ -249,7 +254,8 @@ queue_files_update(const struct spool_file *file, bool sync)
 		char text[ENVELOPE_PROGRESS_LEN];
 
 		envelope_encode_progress(&envelope->progress, text);
-		if (pwrite(file->fd, text, sizeof(text), (off_t)envelope->progress_at) != (ssize_t)sizeof(text))
+		if (pwrite(file->fd, text, sizeof(text), (off_t)envelope->progress_at) !=
+		    (ssize_t)sizeof(text))
 			return -errno;
 	}
 	return sync && fdatasync(file->fd) < 0 ? -errno : 0;
@@ -273,7 +279,8 @@ move(struct queue_files *files, const char *id, bool to_hold)
 
 	spool_path(SPOOL_QUEUE, id, queue);
 	spool_path(SPOOL_HOLD, id, hold);
-	if (renameat(files->spool, to_hold ? queue : hold, files->spool, to_hold ? hold : queue) < 0)
+	if (renameat(files->spool, to_hold ? queue : hold, files->spool, to_hold ? hold : queue) <
+	    0)
 		return -errno;
 	r = fsync(files->hold) == 0 ? 0 : -errno;
 	return r == 0 ? sync_folder(files, folder_of(id)) : r;
@@ -315,7 +322,8 @@ found_one(struct queue_files *files, const char *id, bool held, queue_found foun
 }
 
 static int
-scan_folder(struct queue_files *files, const char *path, bool held, queue_found found, void *context)
+scan_folder(
+    struct queue_files *files, const char *path, bool held, queue_found found, void *context)
 {
 	int fd = open_folder(files->spool, path);
 	const struct dirent *entry;
@@ -332,7 +340,8 @@ scan_folder(struct queue_files *files, const char *path, bool held, queue_found 
 	}
 	while ((entry = readdir(dir)) != NULL)
 		if (!held && span_starts(span_of(entry->d_name), SPAN("tmp.")))
-			(void)unlinkat(fd, entry->d_name, 0); /* was being written, and nobody has been promised anything */
+			(void)unlinkat(fd, entry->d_name,
+			    0); /* was being written, and nobody has been promised anything */
 		else if (spool_id_valid(span_of(entry->d_name)))
 			found_one(files, entry->d_name, held, found, context);
 	(void)closedir(dir);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The files of the spool as the queue writes them. Every state of a message is told by which of them exist (mailspool(5)), so each
- * function here is one step from one state to the next. Only the queue role calls these. */
+/* The files of the spool as the queue writes them. Every state of a message is told by which of
+ * them exist (mailspool(5)), so each function here is one step from one state to the next. Only the
+ * queue role calls these. */
 #ifndef SMTPD_QUEUE_FILES_H
 #define SMTPD_QUEUE_FILES_H
 
@@ -17,27 +18,33 @@ int queue_files_folder(const struct queue_files *files);
 
 /* --- a new message: none -> queue/XX/tmp.ID -> queue/XX/ID --- */
 
-/* Makes queue/XX/tmp.ID with the envelope in it; its progress line is added. Returns a descriptor that only appends, or -errno. */
-int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1]);
+/* Makes queue/XX/tmp.ID with the envelope in it; its progress line is added. Returns a descriptor
+ * that only appends, or -errno. */
+int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
+    char ret_id[SPOOL_ID_LEN + 1]);
 /* Removes queue/XX/tmp.ID. */
 void queue_files_discard(struct queue_files *files, const char *id);
 
-/* Some messages that are complete. The files are synced, renamed, and their folders synced, each folder once; the descriptors are
- * closed. result of each: 0, and it is on stable storage under its name; or -errno, and nothing of it stays. */
+/* Some messages that are complete. The files are synced, renamed, and their folders synced, each
+ * folder once; the descriptors are closed. result of each: 0, and it is on stable storage under its
+ * name; or -errno, and nothing of it stays. */
 struct queue_commit {
 	char id[SPOOL_ID_LEN + 1];
 	int fd;
 	int result;
 };
-void queue_files_commit(struct queue_files *files, struct queue_commit *const *commits, size_t count);
+void
+queue_files_commit(struct queue_files *files, struct queue_commit *const *commits, size_t count);
 
 /* --- a message that is there --- */
 
 /* Opens queue/XX/ID (or hold/ID) for reading and for rewriting its status bytes. As spool_open. */
-int queue_files_load(struct queue_files *files, const char *id, bool held, struct spool_file *ret_file);
+int
+queue_files_load(struct queue_files *files, const char *id, bool held, struct spool_file *ret_file);
 /* A descriptor of its own for another role: read-only. Or -errno. */
 int queue_files_reopen(struct queue_files *files, const char *id);
-/* Writes the status bytes of all recipients and the progress line; synced when `sync`. 0 or -errno. */
+/* Writes the status bytes of all recipients and the progress line; synced when `sync`. 0 or -errno.
+ */
 int queue_files_update(const struct spool_file *file, bool sync);
 /* queue/XX/ID (or hold/ID) -> none: it is done. */
 int queue_files_remove(struct queue_files *files, const char *id, bool held);
@@ -47,9 +54,11 @@ int queue_files_release(struct queue_files *files, const char *id);
 /* queue/XX/ID or hold/ID -> corrupt/ID. */
 int queue_files_set_aside(struct queue_files *files, const char *id, bool held);
 
-/* Starting: removes every queue/XX/tmp.*, and calls found for each message in queue/ and hold/, with its open file (closed
- * afterwards), or with file NULL and why it could not be read. Returns the first -errno of a folder that cannot be read, or 0. */
-typedef void (*queue_found)(void *context, const char *id, bool held, const struct spool_file *file, int error);
+/* Starting: removes every queue/XX/tmp.*, and calls found for each message in queue/ and hold/,
+ * with its open file (closed afterwards), or with file NULL and why it could not be read. Returns
+ * the first -errno of a folder that cannot be read, or 0. */
+typedef void (*queue_found)(
+    void *context, const char *id, bool held, const struct spool_file *file, int error);
 int queue_files_scan(struct queue_files *files, queue_found found, void *context);
 
 #endif

@@ -14,8 +14,8 @@
 #include "common/spool.h"
 #include "smtpd/smtpd_msg.h"
 
-/* Into drop/ everybody may put files, nobody may list them, and each may remove only his own; new ones get the queue's group, which
- * may read them. */
+/* Into drop/ everybody may put files, nobody may list them, and each may remove only his own; new
+ * ones get the queue's group, which may read them. */
 #define DROP_MODE 03733
 #define OWN_MODE 0700
 
@@ -102,6 +102,7 @@ queue_prepare_folders(const void *conf, const struct daemon *daemon)
 	if (r == 0)
 		r = make_all(common->spool_dir, uid, gid);
 	if (r < 0)
-		log_error("spool-unusable", log_str("folder", common->spool_dir), log_errno("error", r));
+		log_error(
+		    "spool-unusable", log_str("folder", common->spool_dir), log_errno("error", r));
 	return r;
 }

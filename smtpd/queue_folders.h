@@ -6,8 +6,9 @@
 
 #include "frame/role.h"
 
-/* Makes spool_dir and drop/, queue/, queue/00 to queue/FF, hold/ and corrupt/ below it where they are missing, the queue role's as
- * root, and gives those that are there the right owner and mode. 0, or -errno after a log line. */
+/* Makes spool_dir and drop/, queue/, queue/00 to queue/FF, hold/ and corrupt/ below it where they
+ * are missing, the queue role's as root, and gives those that are there the right owner and mode.
+ * 0, or -errno after a log line. */
 int queue_prepare_folders(const void *conf, const struct daemon *daemon);
 
 #endif

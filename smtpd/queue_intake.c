@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* New messages. smtp tells the envelope and gets a file to write into; what is complete waits for the end of the loop's turn, so
- * that all that came together share their syncs. */
+/* New messages. smtp tells the envelope and gets a file to write into; what is complete waits for
+ * the end of the loop's turn, so that all that came together share their syncs. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include "smtpd/queue.h"
 
 #define BUCKETS 1024
-/* Far above what the limits on clients allow: a bound on what an smtp role that is owned can make us hold. */
+/* Far above what the limits on clients allow: a bound on what an smtp role that is owned can make
+ * us hold. */
 #define TRANSACTIONS_MAX 120000
 #define BATCH_MAX 256
 
@@ -52,11 +53,14 @@ finish(struct queue *queue, struct waiting *waiting)
 	if (commit->result == 0)
 		entry = queue_enter(queue, commit->id, &waiting->envelope, false);
 	else
-		log_error("not-queued", log_str("id", commit->id), log_errno("error", commit->result));
+		log_error(
+		    "not-queued", log_str("id", commit->id), log_errno("error", commit->result));
 	if (waiting->done != NULL)
 		waiting->done(waiting->context, commit->id, commit->result);
 	if (entry != NULL)
-		queue_schedule(queue, entry, waiting->envelope.release > queue_now() ? waiting->envelope.release : queue_now());
+		queue_schedule(queue, entry,
+		    waiting->envelope.release > queue_now() ? waiting->envelope.release :
+							      queue_now());
 	envelope_free(&waiting->envelope);
 	free(waiting);
 }
@@ -87,7 +91,8 @@ on_batch(evutil_socket_t fd, short what, void *context)
 }
 
 void
-intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope, intake_done done, void *context)
+intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
+    intake_done done, void *context)
 {
 	struct intake *intake = queue->intake;
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
@@ -135,7 +140,9 @@ forget(struct queue *queue, struct transaction **at)
 static enum message_result
 result_of(int error)
 {
-	return error == 0 ? MESSAGE_TAKEN : error == -ENOSPC || error == -EDQUOT ? MESSAGE_NO_SPACE : MESSAGE_FAILED;
+	return error == 0                        ? MESSAGE_TAKEN :
+	    error == -ENOSPC || error == -EDQUOT ? MESSAGE_NO_SPACE :
+						   MESSAGE_FAILED;
 }
 
 static void
@@ -168,8 +175,9 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	envid = msg_get_span(&body);
 	client = msg_get_span(&body);
 	account = msg_get_span(&body);
-	if (!msg_done(&body) || told > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS || sender.len > ENVELOPE_ADDRESS_MAX ||
-	    *find(intake, msg->id) != NULL || intake->transactions >= TRANSACTIONS_MAX)
+	if (!msg_done(&body) || told > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS ||
+	    sender.len > ENVELOPE_ADDRESS_MAX || *find(intake, msg->id) != NULL ||
+	    intake->transactions >= TRANSACTIONS_MAX)
 		return -EBADMSG;
 	transaction = xcalloc(1, sizeof(*transaction));
 	transaction->id = msg->id;
@@ -202,7 +210,8 @@ add_recipients(struct queue *queue, const struct transaction *given, const struc
 		uint8_t notify = msg_get_u8(&body);
 		struct span orcpt = msg_get_span(&body), address = msg_get_span(&body);
 
-		if (body.bad || transaction->envelope.count >= max || envelope_add(&transaction->envelope, address, orcpt, notify) < 0)
+		if (body.bad || transaction->envelope.count >= max ||
+		    envelope_add(&transaction->envelope, address, orcpt, notify) < 0)
 			return -EBADMSG;
 	}
 	return msg_done(&body) ? 0 : -EBADMSG;
@@ -218,7 +227,8 @@ make_file(struct queue *queue, struct transaction **at)
 
 	if (transaction->fd >= 0 || transaction->envelope.count == 0)
 		return -EBADMSG;
-	fd = queue_files_create(queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
+	fd = queue_files_create(
+	    queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
 	copy = fd >= 0 ? dup(fd) : -1;
 	if (fd >= 0 && copy < 0) {
 		int r = -errno;
@@ -228,7 +238,8 @@ make_file(struct queue *queue, struct transaction **at)
 		fd = r;
 	}
 	if (fd < 0) {
-		log_error("not-opened", log_str("client", transaction->envelope.client), log_str("from", transaction->envelope.sender), log_errno("error", fd));
+		log_error("not-opened", log_str("client", transaction->envelope.client),
+		    log_str("from", transaction->envelope.sender), log_errno("error", fd));
 		send_done(queue, transaction->id, fd, "");
 		forget(queue, at);
 		return 0;
@@ -270,7 +281,8 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	/* The file holds the envelope as we wrote it, and behind it as much as smtp says. */
 	(void)envelope_encode(&transaction->envelope, &text);
 	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != text.len + written) {
-		log_error("wrong-size", log_str("id", transaction->queue_id), log_u64("written", written), log_i64("size", st.st_size));
+		log_error("wrong-size", log_str("id", transaction->queue_id),
+		    log_u64("written", written), log_i64("size", st.st_size));
 		send_done(queue, transaction->id, -EIO, transaction->queue_id);
 		buf_free(&text);
 		forget(queue, at);
@@ -280,7 +292,8 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;
-	intake_commit(queue, transaction->queue_id, transaction->fd, &transaction->envelope, committed, context);
+	intake_commit(queue, transaction->queue_id, transaction->fd, &transaction->envelope,
+	    committed, context);
 	transaction->fd = -1;
 	forget(queue, at);
 	return 0;
@@ -293,7 +306,8 @@ intake_message(struct queue *queue, struct msg *msg)
 
 	if (msg->type == MSG_MESSAGE_OPEN)
 		return open_transaction(queue, msg);
-	/* A transaction that could not be opened has been answered; what smtp sent before it read that is void. */
+	/* A transaction that could not be opened has been answered; what smtp sent before it read
+	 * that is void. */
 	if (*at == NULL)
 		return 0;
 	switch (msg->type) {

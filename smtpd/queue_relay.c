@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Jobs for the relay role, by destination: so many at once to one, so many in all, and a destination that does not answer holds up
- * only its own. */
+/* Jobs for the relay role, by destination: so many at once to one, so many in all, and a
+ * destination that does not answer holds up only its own. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +141,8 @@ next_job(struct relay_pool *pool)
 
 	if (pool->running_count >= (size_t)conf->relay_jobs_max)
 		return NULL;
-	while (*at != NULL && ((*at)->first == NULL || (*at)->running >= (size_t)conf->relay_concurrency))
+	while (*at != NULL &&
+	    ((*at)->first == NULL || (*at)->running >= (size_t)conf->relay_concurrency))
 		at = &(*at)->next;
 	destination = *at;
 	if (destination == NULL)
@@ -176,7 +177,8 @@ run(struct relay_pool *pool)
 		while (job->id == 0);
 		r = send_job(pool, job);
 		if (r < 0) {
-			log_error("not-relayed", log_str("id", attempt_id(job->attempt)), log_errno("error", r));
+			log_error("not-relayed", log_str("id", attempt_id(job->attempt)),
+			    log_errno("error", r));
 			fail_ours(pool, job, "The relay process is not there");
 		}
 	}
@@ -185,7 +187,8 @@ run(struct relay_pool *pool)
 /* --- jobs --- */
 
 static void
-add_job(struct relay_pool *pool, struct destination *destination, struct attempt *attempt, const size_t *recipients, size_t count)
+add_job(struct relay_pool *pool, struct destination *destination, struct attempt *attempt,
+    const size_t *recipients, size_t count)
 {
 	struct relay_job *job = xcalloc(1, sizeof(*job) + count * sizeof(job->recipients[0]));
 
@@ -205,7 +208,10 @@ static size_t
 fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
 {
 	/* What stands before the recipients, each part at its longest. */
-	size_t room = MSG_BODY_MAX - (8 + 8 + 3 + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 + ENVELOPE_XTEXT_MAX + 2), fit = 0;
+	size_t room = MSG_BODY_MAX -
+	    (8 + 8 + 3 + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 +
+		ENVELOPE_XTEXT_MAX + 2),
+	       fit = 0;
 
 	while (fit < count && fit < RECIPIENTS_MAX) {
 		const struct envelope_recipient *recipient = &envelope->recipients[recipients[fit]];
@@ -220,7 +226,8 @@ fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
 }
 
 void
-relay_submit(struct queue *queue, struct attempt *attempt, struct span name, const size_t *recipients, size_t count)
+relay_submit(struct queue *queue, struct attempt *attempt, struct span name,
+    const size_t *recipients, size_t count)
 {
 	struct relay_pool *pool = queue->relay;
 	struct destination *destination = find(pool, name);
@@ -249,7 +256,9 @@ relay_is_crowded(struct queue *queue, struct span name)
 {
 	const struct destination *destination = find(queue->relay, name);
 
-	return destination != NULL && destination->waiting >= WAITING_FACTOR * (size_t)smtpd_conf(queue->proc)->relay_concurrency;
+	return destination != NULL &&
+	    destination->waiting >=
+	    WAITING_FACTOR * (size_t)smtpd_conf(queue->proc)->relay_concurrency;
 }
 
 /* --- answers --- */
@@ -274,16 +283,19 @@ relay_message(struct queue *queue, struct msg *msg)
 	uint8_t verdict = msg_get_u8(&body);
 	uint16_t code = msg_get_u16(&body);
 	uint8_t dsn = msg_get_u8(&body);
-	struct span status = msg_get_span(&body), text = msg_get_span(&body), host = msg_get_span(&body);
+	struct span status = msg_get_span(&body), text = msg_get_span(&body),
+		    host = msg_get_span(&body);
 	struct relay_job *job = pool->running;
 	struct outcome outcome;
 
 	while (job != NULL && job->id != msg->id)
 		job = job->next;
-	if (!msg_done(&body) || job == NULL || place >= job->count || job->recipients[place].answered || verdict > VERDICT_PERMFAIL)
+	if (!msg_done(&body) || job == NULL || place >= job->count ||
+	    job->recipients[place].answered || verdict > VERDICT_PERMFAIL)
 		return -EBADMSG;
 	outcome_set(&outcome, (enum verdict)verdict, "", text);
-	if (!copy_text(outcome.status, sizeof(outcome.status), status) || !copy_text(outcome.host, sizeof(outcome.host), host))
+	if (!copy_text(outcome.status, sizeof(outcome.status), status) ||
+	    !copy_text(outcome.host, sizeof(outcome.host), host))
 		return -EBADMSG;
 	outcome.remote = true;
 	outcome.code = code;

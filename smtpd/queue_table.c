@@ -130,7 +130,8 @@ queue_table_find(const struct queue_table *table, struct span name)
 	for (struct queue_entry *entry = table->by_id[at]; entry != NULL; entry = entry->next_by_id)
 		if (span_eq(span_of(entry->id), name))
 			return entry;
-	for (struct queue_entry *entry = table->by_drop[at]; entry != NULL; entry = entry->next_by_drop)
+	for (struct queue_entry *entry = table->by_drop[at]; entry != NULL;
+	     entry = entry->next_by_drop)
 		if (span_eq(span_of(entry->drop), name))
 			return entry;
 	return NULL;
@@ -186,7 +187,8 @@ sift_down(struct queue_table *table, struct queue_entry *entry)
 
 		if (child >= table->heap_count)
 			break;
-		if (child + 1 < table->heap_count && table->heap[child + 1]->due < table->heap[child]->due)
+		if (child + 1 < table->heap_count &&
+		    table->heap[child + 1]->due < table->heap[child]->due)
 			child++;
 		if (table->heap[child]->due >= entry->due)
 			break;
@@ -218,7 +220,8 @@ queue_table_schedule(struct queue_table *table, struct queue_entry *entry, int64
 	entry->due = due;
 	if (table->heap_count == table->heap_room) {
 		table->heap_room = table->heap_room == 0 ? 64 : table->heap_room * 2;
-		table->heap = xreallocarray(table->heap, table->heap_room, sizeof(struct queue_entry *));
+		table->heap =
+		    xreallocarray(table->heap, table->heap_room, sizeof(struct queue_entry *));
 	}
 	put_at(table, table->heap_count++, entry);
 	sift_up(table, entry);

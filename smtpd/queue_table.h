@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What the queue keeps of each message in memory: little, so that a hundred thousand cost little; the rest is in the files. Found by
- * queue id or by the name it had in drop/; a heap tells which is due next. */
+/* What the queue keeps of each message in memory: little, so that a hundred thousand cost little;
+ * the rest is in the files. Found by queue id or by the name it had in drop/; a heap tells which is
+ * due next. */
 #ifndef SMTPD_QUEUE_TABLE_H
 #define SMTPD_QUEUE_TABLE_H
 
@@ -9,7 +10,12 @@
 
 struct queue_entry {
 	char id[SPOOL_ID_LEN + 1];
-	enum { ENTRY_IDLE, ENTRY_WAITING, ENTRY_ACTIVE, ENTRY_HELD } state; /* WAITING: in the heap */
+	enum {
+		ENTRY_IDLE,
+		ENTRY_WAITING,
+		ENTRY_ACTIVE,
+		ENTRY_HELD
+	} state;             /* WAITING: in the heap */
 	int64_t due;         /* seconds since 1970 */
 	int64_t uid;         /* who dropped it, or -1 */
 	char *drop;          /* the name it had there, or NULL */
@@ -29,7 +35,8 @@ struct queue_table *queue_table_free(struct queue_table *table);
 size_t queue_table_count(const struct queue_table *table);
 
 /* Adds an idle entry; the id must not be there yet. drop may be NULL. */
-struct queue_entry *queue_table_add(struct queue_table *table, const char *id, int64_t uid, const char *drop);
+struct queue_entry *
+queue_table_add(struct queue_table *table, const char *id, int64_t uid, const char *drop);
 /* By queue id or by name in drop/; NULL when there is none. */
 struct queue_entry *queue_table_find(const struct queue_table *table, struct span name);
 /* Removes and frees. */

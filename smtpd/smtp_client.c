@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* One client: input is taken from the stream only as fast as answers are given and replies are read, so a client costs bounded
- * memory whatever it does. */
+/* One client: input is taken from the stream only as fast as answers are given and replies are
+ * read, so a client costs bounded memory whatever it does. */
 #include "smtpd/smtp_client.h"
 
 #include <errno.h>
@@ -18,7 +18,8 @@
 
 /* Replies that a client has not read: no more input is taken until they are gone. */
 #define UNREAD_MAX 65536
-/* What must come within the timeout for a client to count as alive: a command, or this much of a message. */
+/* What must come within the timeout for a client to count as alive: a command, or this much of a
+ * message. */
 #define PROGRESS_BYTES 1024
 
 struct smtp_client {
@@ -44,8 +45,10 @@ log_client(const struct smtp_client *client, const char *end)
 {
 	const struct smtp *smtp = &client->smtp;
 
-	log_info("client", log_str("client", client->front->address), log_str("listener", client->front->listener->name), log_str("helo", smtp->helo),
-	    log_str("tls", smtp->tls), log_str("account", smtp->account), log_u64("messages", client->messages), log_u64("errors", smtp->errors),
+	log_info("client", log_str("client", client->front->address),
+	    log_str("listener", client->front->listener->name), log_str("helo", smtp->helo),
+	    log_str("tls", smtp->tls), log_str("account", smtp->account),
+	    log_u64("messages", client->messages), log_u64("errors", smtp->errors),
 	    log_str("end", end));
 }
 
@@ -79,9 +82,10 @@ log_refusal(const struct smtp_client *client)
 	struct span reply = span_skip(buf_get(&smtp->out), smtp->refused_at), line;
 
 	(void)span_split(&reply, '\r', &line);
-	log_info("refused", log_str("client", client->front->address), log_str("helo", smtp->helo), log_str("account", smtp->account),
-	    log_str("id", smtp->queue_id), log_str("from", smtp->in_mail ? smtp->envelope.sender : ""), log_str("command", smtp->line),
-	    log_span("reply", line));
+	log_info("refused", log_str("client", client->front->address), log_str("helo", smtp->helo),
+	    log_str("account", smtp->account), log_str("id", smtp->queue_id),
+	    log_str("from", smtp->in_mail ? smtp->envelope.sender : ""),
+	    log_str("command", smtp->line), log_span("reply", line));
 }
 
 static void
@@ -91,9 +95,11 @@ put_out(struct smtp_client *client)
 	int r;
 
 	if (smtp->message.len != 0) {
-		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) : -EPIPE;
+		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) :
+					     -EPIPE;
 		if (r < 0) {
-			log_error("not-written", log_str("client", client->front->address), log_str("id", smtp->queue_id), log_errno("error", r));
+			log_error("not-written", log_str("client", client->front->address),
+			    log_str("id", smtp->queue_id), log_errno("error", r));
 			smtp_write_failed(smtp, r == -ENOSPC || r == -EDQUOT);
 		}
 		buf_clear(&smtp->message);
@@ -103,7 +109,8 @@ put_out(struct smtp_client *client)
 	if (smtp->refused)
 		log_refusal(client);
 	smtp->refused = false;
-	/* Only a broken connection refuses: UNREAD_MAX keeps room for any reply. Its end is told by itself. */
+	/* Only a broken connection refuses: UNREAD_MAX keeps room for any reply. Its end is told by
+	 * itself. */
 	(void)stream_write(client->stream, buf_get(&smtp->out));
 	buf_clear(&smtp->out);
 }
@@ -114,7 +121,9 @@ static void
 looked_up(void *context, enum lookup_result result, struct span account)
 {
 	static const enum smtp_looked_up results[] = {
-		[LOOKUP_LOCAL] = SMTP_IS_LOCAL, [LOOKUP_UNKNOWN] = SMTP_IS_UNKNOWN, [LOOKUP_NOT_OURS] = SMTP_IS_NOT_OURS,
+		[LOOKUP_LOCAL] = SMTP_IS_LOCAL,
+		[LOOKUP_UNKNOWN] = SMTP_IS_UNKNOWN,
+		[LOOKUP_NOT_OURS] = SMTP_IS_NOT_OURS,
 		[LOOKUP_TEMPFAIL] = SMTP_LOOKUP_FAILED,
 	};
 	struct smtp_client *client = context;
@@ -128,7 +137,10 @@ static void
 authenticated(void *context, enum auth_result result, uint64_t grant, struct span account)
 {
 	static const enum smtp_authenticated results[] = {
-		[AUTH_OK] = SMTP_AUTH_OK, [AUTH_BAD] = SMTP_AUTH_BAD, [AUTH_LIMITED] = SMTP_AUTH_LIMITED, [AUTH_TEMPFAIL] = SMTP_AUTH_FAILED,
+		[AUTH_OK] = SMTP_AUTH_OK,
+		[AUTH_BAD] = SMTP_AUTH_BAD,
+		[AUTH_LIMITED] = SMTP_AUTH_LIMITED,
+		[AUTH_TEMPFAIL] = SMTP_AUTH_FAILED,
 	};
 	struct smtp_client *client = context;
 
@@ -136,7 +148,8 @@ authenticated(void *context, enum auth_result result, uint64_t grant, struct spa
 	/* A grant is for workers; who hands in mail needs none. */
 	auth_drop_grant(front_auth(client->role->front), grant);
 	if (result == AUTH_OK)
-		log_info("login", log_str("client", client->front->address), log_span("account", account), log_str("tls", client->smtp.tls));
+		log_info("login", log_str("client", client->front->address),
+		    log_span("account", account), log_str("tls", client->smtp.tls));
 	smtp_authenticated(&client->smtp, results[result], account);
 	pump(client);
 }
@@ -160,8 +173,10 @@ log_received(const struct smtp_client *client)
 {
 	const struct smtp *smtp = &client->smtp;
 
-	log_info("received", log_str("id", smtp->queue_id), log_str("client", client->front->address), log_str("helo", smtp->helo),
-	    log_str("account", smtp->account), log_str("from", smtp->envelope.sender), log_str("to", smtp->envelope.recipients[0].address),
+	log_info("received", log_str("id", smtp->queue_id),
+	    log_str("client", client->front->address), log_str("helo", smtp->helo),
+	    log_str("account", smtp->account), log_str("from", smtp->envelope.sender),
+	    log_str("to", smtp->envelope.recipients[0].address),
 	    log_u64("recipients", smtp->envelope.count), log_u64("size", smtp->data.size));
 }
 
@@ -199,7 +214,8 @@ open_message(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
 
-	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told, client->front->address, smtp->account, client);
+	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
+	    client->front->address, smtp->account, client);
 	if (client->handin == NULL)
 		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");
 }
@@ -212,7 +228,8 @@ start_tls(struct smtp_client *client)
 
 	if (r == 0)
 		return true;
-	log_warning("starttls-with-bytes-behind", log_str("client", client->front->address), log_errno("error", r));
+	log_warning("starttls-with-bytes-behind", log_str("client", client->front->address),
+	    log_errno("error", r));
 	leave(client, "plaintext behind STARTTLS");
 	return false;
 }
@@ -230,7 +247,8 @@ act(struct smtp_client *client)
 		client->request = auth_lookup(auth, smtp->asked, looked_up, client);
 		return true;
 	case SMTP_AUTHENTICATE:
-		client->request = auth_verify(auth, buf_get(&smtp->user), buf_get(&smtp->password), span_of(client->front->address), authenticated, client);
+		client->request = auth_verify(auth, buf_get(&smtp->user), buf_get(&smtp->password),
+		    span_of(client->front->address), authenticated, client);
 		return true;
 	case SMTP_START_TLS:
 		return start_tls(client);
@@ -275,10 +293,13 @@ pump(struct smtp_client *client)
 	}
 	put_out(client);
 	if (taken == 0 && client->eof) {
-		leave(client, smtp->phase == SMTP_COMMANDS && !smtp->in_mail ? "gone" : "gone within a message");
+		leave(client,
+		    smtp->phase == SMTP_COMMANDS && !smtp->in_mail ? "gone" :
+								     "gone within a message");
 		return;
 	}
-	/* While an answer is awaited, or replies unread, the client's silence is not its fault, and its input may wait. */
+	/* While an answer is awaited, or replies unread, the client's silence is not its fault, and
+	 * its input may wait. */
 	if (taken == 0)
 		stream_resume(client->stream);
 	else if (smtp->awaited != SMTP_START_TLS)
@@ -324,7 +345,8 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 		pump(client);
 		break;
 	case STREAM_TLS_FAILED:
-		log_info("tls-failed", log_str("client", client->front->address), log_str("error", stream_tls_error(stream)));
+		log_info("tls-failed", log_str("client", client->front->address),
+		    log_str("error", stream_tls_error(stream)));
 		leave(client, "TLS failed");
 		break;
 	case STREAM_ERROR:
@@ -333,7 +355,9 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	}
 }
 
-static const struct stream_ops stream_ops = { .readable = on_readable, .drained = on_readable, .secured = on_secured, .ended = on_ended };
+static const struct stream_ops stream_ops = {
+	.readable = on_readable, .drained = on_readable, .secured = on_secured, .ended = on_ended
+};
 
 /* A client that sends a byte now and then keeps the stream awake; it must get somewhere too. */
 static void
@@ -341,7 +365,8 @@ on_watch(evutil_socket_t fd, short what, void *context)
 {
 	struct smtp_client *client = context;
 	const struct timeval again = { client->role->timeout, 0 };
-	uint64_t progress = client->smtp.commands + client->messages + client->received / PROGRESS_BYTES;
+	uint64_t progress =
+	    client->smtp.commands + client->messages + client->received / PROGRESS_BYTES;
 
 	(void)fd, (void)what;
 	if (progress == client->progress_seen && client->smtp.awaited == SMTP_NOTHING) {
@@ -365,7 +390,8 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	client->front = front_client;
 	client->stream = front_client->stream;
 	front_client->context = client;
-	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind, front_client->address);
+	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
+	    front_client->address);
 	client->next = role->clients;
 	if (client->next != NULL)
 		client->next->at = &client->next;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The commands of SMTP (RFC 5321), LMTP (RFC 2033) and submission (RFC 6409), and when each is legal. */
+/* The commands of SMTP (RFC 5321), LMTP (RFC 2033) and submission (RFC 6409), and when each is
+ * legal. */
 #include "smtpd/smtp_cmds.h"
 
 #include <stdlib.h>
@@ -99,18 +100,21 @@ auth(struct smtp *smtp, struct span args)
 	}
 	sasl_begin(&smtp->sasl, mechanism);
 	if (args.len != 0)
-		smtp_sasl_result(smtp, sasl_initial(&smtp->sasl, args, &smtp->user, &smtp->password));
+		smtp_sasl_result(
+		    smtp, sasl_initial(&smtp->sasl, args, &smtp->user, &smtp->password));
 	else
 		smtp_sasl_result(smtp, SASL_CONTINUE);
 }
 
 /* --- the transaction --- */
 
-/* Each takes a value and returns false when it is not one. A row without a function has no value. */
+/* Each takes a value and returns false when it is not one. A row without a function has no value.
+ */
 static bool
 mail_size(struct smtp *smtp, struct span value)
 {
-	return span_to_u64(value, UINT64_MAX, &smtp->size_told) == 0 && value.len <= 20; /* RFC 1870 section 3 */
+	return span_to_u64(value, UINT64_MAX, &smtp->size_told) == 0 &&
+	    value.len <= 20; /* RFC 1870 section 3 */
 }
 
 static bool
@@ -138,13 +142,15 @@ static bool
 mail_envid(struct smtp *smtp, struct span value)
 {
 	/* RFC 3461 section 4.4: at most 100 characters; some senders' are longer. */
-	return smtp_is_xtext(value, ENVELOPE_XTEXT_MAX) && envelope_set(&smtp->envelope.envid, value) == 0;
+	return smtp_is_xtext(value, ENVELOPE_XTEXT_MAX) &&
+	    envelope_set(&smtp->envelope.envid, value) == 0;
 }
 
 static bool
 mail_auth(struct smtp *smtp, struct span value)
 {
-	/* RFC 4954 section 5: nobody is trusted to speak for others, so it is checked and forgotten. */
+	/* RFC 4954 section 5: nobody is trusted to speak for others, so it is checked and
+	 * forgotten. */
 	(void)smtp;
 	return smtp_is_xtext(value, ENVELOPE_XTEXT_MAX);
 }
@@ -170,10 +176,15 @@ struct parameter {
 	bool (*take)(struct smtp *smtp, struct span value);
 };
 static const struct parameter mail_parameters[] = {
-	{ SPAN("SIZE"), mail_size }, { SPAN("BODY"), mail_body }, { SPAN("SMTPUTF8"), mail_smtputf8 }, { SPAN("RET"), mail_ret },
-	{ SPAN("ENVID"), mail_envid }, { SPAN("AUTH"), mail_auth },
+	{ SPAN("SIZE"), mail_size },
+	{ SPAN("BODY"), mail_body },
+	{ SPAN("SMTPUTF8"), mail_smtputf8 },
+	{ SPAN("RET"), mail_ret },
+	{ SPAN("ENVID"), mail_envid },
+	{ SPAN("AUTH"), mail_auth },
 };
-static const struct parameter rcpt_parameters[] = { { SPAN("NOTIFY"), rcpt_notify }, { SPAN("ORCPT"), rcpt_orcpt } };
+static const struct parameter rcpt_parameters[] = { { SPAN("NOTIFY"), rcpt_notify },
+	{ SPAN("ORCPT"), rcpt_orcpt } };
 
 static const struct parameter *
 find_parameter(const struct parameter *rows, size_t count, struct span key)
@@ -195,11 +206,13 @@ take_parameters(struct smtp *smtp, struct span args, const struct parameter *row
 		const struct parameter *row = find_parameter(rows, count, key);
 
 		if (row == NULL) {
-			smtp_error(smtp, 555, "5.5.4", "There is a parameter that is not known here");
+			smtp_error(
+			    smtp, 555, "5.5.4", "There is a parameter that is not known here");
 			return false;
 		}
 		if ((seen & (1u << (row - rows))) != 0 || !row->take(smtp, value)) {
-			smtp_error(smtp, 501, "5.5.4", "The value of a parameter is wrong, or it is there twice");
+			smtp_error(smtp, 501, "5.5.4",
+			    "The value of a parameter is wrong, or it is there twice");
 			return false;
 		}
 		seen |= 1u << (row - rows);
@@ -211,7 +224,8 @@ take_parameters(struct smtp *smtp, struct span args, const struct parameter *row
 static bool
 take_path(struct smtp *smtp, struct span *args, bool sender, struct address *ret_address)
 {
-	enum address_result result = smtp_parse_path(args, sender ? SPAN("FROM") : SPAN("TO"), sender ? ADDRESS_NULL : ADDRESS_POSTMASTER, ret_address);
+	enum address_result result = smtp_parse_path(args, sender ? SPAN("FROM") : SPAN("TO"),
+	    sender ? ADDRESS_NULL : ADDRESS_POSTMASTER, ret_address);
 	const char *status = sender ? "5.1.7" : "5.1.3";
 
 	if (result == ADDRESS_OK)
@@ -219,7 +233,9 @@ take_path(struct smtp *smtp, struct span *args, bool sender, struct address *ret
 	if (result == ADDRESS_TOO_LONG)
 		smtp_error(smtp, 501, status, "The address is too long");
 	else
-		smtp_error(smtp, 501, status, sender ? "Syntax: MAIL FROM:<address> [parameters]" : "Syntax: RCPT TO:<address> [parameters]");
+		smtp_error(smtp, 501, status,
+		    sender ? "Syntax: MAIL FROM:<address> [parameters]" :
+			     "Syntax: RCPT TO:<address> [parameters]");
 	return false;
 }
 
@@ -232,7 +248,8 @@ mail(struct smtp *smtp, struct span args)
 		return;
 	envelope_init(&smtp->envelope, address.mailbox, 0);
 	smtp->in_mail = true;
-	if (!take_parameters(smtp, args, mail_parameters, sizeof(mail_parameters) / sizeof(*mail_parameters))) {
+	if (!take_parameters(
+		smtp, args, mail_parameters, sizeof(mail_parameters) / sizeof(*mail_parameters))) {
 		smtp_reset(smtp);
 		return;
 	}
@@ -272,7 +289,8 @@ rcpt(struct smtp *smtp, struct span args)
 		smtp_error(smtp, 553, "5.6.7", "That address wants SMTPUTF8");
 		return;
 	}
-	if (!take_parameters(smtp, args, rcpt_parameters, sizeof(rcpt_parameters) / sizeof(*rcpt_parameters))) {
+	if (!take_parameters(
+		smtp, args, rcpt_parameters, sizeof(rcpt_parameters) / sizeof(*rcpt_parameters))) {
 		forget_rcpt(smtp);
 		return;
 	}
@@ -282,7 +300,8 @@ rcpt(struct smtp *smtp, struct span args)
 		return;
 	}
 	smtp->rcpt.as_postmaster = address.domain.len == 0;
-	smtp->rcpt.address = address.domain.len == 0 ? xstrdup(smtp->settings->postmaster) : span_dup(address.mailbox);
+	smtp->rcpt.address = address.domain.len == 0 ? xstrdup(smtp->settings->postmaster) :
+						       span_dup(address.mailbox);
 	smtp->asked = span_of(smtp->rcpt.address);
 	smtp->action = SMTP_LOOKUP;
 }
@@ -353,9 +372,11 @@ const struct smtp_row smtp_rows[] = {
 	{ SPAN("LHLO"), SMTP_LMTP, ehlo },
 	{ SPAN("STARTTLS"), SMTP_ONLY | SMTP_WITHOUT_ARGS | SMTP_OUTSIDE_MAIL, starttls },
 	{ SPAN("AUTH"), SMTP_SUBMISSION | SMTP_AFTER_HELLO | SMTP_OUTSIDE_MAIL, auth },
-	{ SPAN("MAIL"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_HELLO | SMTP_AFTER_AUTH | SMTP_OUTSIDE_MAIL, mail },
+	{ SPAN("MAIL"),
+	    SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_HELLO | SMTP_AFTER_AUTH | SMTP_OUTSIDE_MAIL, mail },
 	{ SPAN("RCPT"), SMTP_ANYWHERE | SMTP_AFTER_MAIL, rcpt },
-	{ SPAN("DATA"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT, data },
+	{ SPAN("DATA"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT,
+	    data },
 	{ SPAN("RSET"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS, rset },
 	{ SPAN("NOOP"), SMTP_ANYWHERE, noop },
 	{ SPAN("VRFY"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH, vrfy },
@@ -380,18 +401,22 @@ is_legal(struct smtp *smtp, unsigned when, struct span args)
 {
 	if ((when & SMTP_WITHOUT_ARGS) != 0 && args.len != 0)
 		smtp_error(smtp, 501, "5.5.4", "That command takes no arguments");
-	else if ((when & SMTP_AFTER_TLS) != 0 && smtp->kind == SMTP_SUBMISSION && smtp->tls[0] == '\0' && !smtp->settings->plaintext_login)
+	else if ((when & SMTP_AFTER_TLS) != 0 && smtp->kind == SMTP_SUBMISSION &&
+	    smtp->tls[0] == '\0' && !smtp->settings->plaintext_login)
 		smtp_error(smtp, 530, "5.7.0", "Use STARTTLS first");
 	else if ((when & SMTP_AFTER_HELLO) != 0 && !smtp->greeted)
-		smtp_error(smtp, 503, "5.5.1", smtp->kind == SMTP_LMTP ? "Say LHLO first" : "Say EHLO first");
-	else if ((when & SMTP_AFTER_AUTH) != 0 && smtp->kind == SMTP_SUBMISSION && smtp->account == NULL)
+		smtp_error(smtp, 503, "5.5.1",
+		    smtp->kind == SMTP_LMTP ? "Say LHLO first" : "Say EHLO first");
+	else if ((when & SMTP_AFTER_AUTH) != 0 && smtp->kind == SMTP_SUBMISSION &&
+	    smtp->account == NULL)
 		smtp_error(smtp, 530, "5.7.0", "Use AUTH first");
 	else if ((when & SMTP_OUTSIDE_MAIL) != 0 && smtp->in_mail)
 		smtp_error(smtp, 503, "5.5.1", "Not within a mail transaction");
 	else if ((when & SMTP_AFTER_MAIL) != 0 && !smtp->in_mail)
 		smtp_error(smtp, 503, "5.5.1", "Use MAIL first");
 	else if ((when & SMTP_AFTER_RCPT) != 0 && smtp->envelope.count == 0)
-		smtp_error(smtp, smtp->kind == SMTP_LMTP ? 503 : 554, "5.5.1", "There are no valid recipients");
+		smtp_error(smtp, smtp->kind == SMTP_LMTP ? 503 : 554, "5.5.1",
+		    "There are no valid recipients");
 	else
 		return true;
 	return false;
@@ -410,7 +435,8 @@ smtp_command(struct smtp *smtp, struct span line)
 		return;
 	}
 	if (first && smtp_is_http(command.verb)) {
-		/* A browser that was tricked into speaking to us: its next line could be a command of somebody else's choice. */
+		/* A browser that was tricked into speaking to us: its next line could be a command
+		 * of somebody else's choice. */
 		smtp_hang_up(smtp, "4.7.0", "This is no web server");
 		return;
 	}

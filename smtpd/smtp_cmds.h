@@ -7,7 +7,8 @@
 #include "smtpd/smtp_parse.h"
 #include "smtpd/smtp_state.h"
 
-/* When a command is legal, beside the kinds of listener (enum smtp_kind bits). Checked in this order. */
+/* When a command is legal, beside the kinds of listener (enum smtp_kind bits). Checked in this
+ * order. */
 enum smtp_when {
 	SMTP_ANYWHERE = SMTP_MX | SMTP_SUBMISSION | SMTP_LMTP,
 	SMTP_WITHOUT_ARGS = 1 << 3,
@@ -35,9 +36,10 @@ void smtp_reset(struct smtp *smtp);
 /* Goes on with the exchange of AUTH. */
 void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
 
-/* One reply line "code status text". Refusals (4yz, 5yz) are noted for the log; smtp_error counts them, and ends the connection
- * after too many. */
-void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* One reply line "code status text". Refusals (4yz, 5yz) are noted for the log; smtp_error counts
+ * them, and ends the connection after too many. */
+void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 void smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text);
 /* The replies to EHLO or LHLO. */
 void smtp_reply_hello(struct smtp *smtp);

@@ -28,7 +28,8 @@ put_missing(const struct smtp_data *data, struct buf *out)
 		(void)buf_fmt(out, "Message-ID: <%s>\r\n", data->message_id);
 }
 
-/* The name of a header field: printable ASCII and a colon (RFC 5322 section 2.2); blanks before the colon are obsolete syntax. */
+/* The name of a header field: printable ASCII and a colon (RFC 5322 section 2.2); blanks before the
+ * colon are obsolete syntax. */
 static bool
 is_field(struct span line, struct span *ret_name)
 {
@@ -101,7 +102,8 @@ text_line(struct smtp_data *data, struct span line, struct buf *out)
 		header_line(data, line, out);
 }
 
-/* The rest of a line that is too long: drops it, up to and without the CR that may belong to its end. */
+/* The rest of a line that is too long: drops it, up to and without the CR that may belong to its
+ * end. */
 static size_t
 skip_long(struct smtp_data *data, struct span input)
 {
@@ -130,7 +132,8 @@ smtp_data_input(struct smtp_data *data, struct span input, struct buf *out)
 		size_t seen = lf < 0 ? rest.len : (size_t)lf;
 		ptrdiff_t cr = span_chr(span_make(rest.ptr, seen), '\r');
 
-		/* A CR must be the last before the LF; at the end of the input the LF may still come. */
+		/* A CR must be the last before the LF; at the end of the input the LF may still
+		 * come. */
 		if ((cr >= 0 && (size_t)cr + 1 != seen) || (lf >= 0 && cr < 0)) {
 			fail(data, SMTP_FAULT_BARE);
 			data->fault = SMTP_FAULT_BARE;

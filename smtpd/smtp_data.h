@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The text after DATA: finds its end, takes off the dots, refuses what no message may hold, and mends the header of submitted
- * mail. Pure.
+/* The text after DATA: finds its end, takes off the dots, refuses what no message may hold, and
+ * mends the header of submitted mail. Pure.
  *
- * A line ends with CRLF and with nothing else, and the text with CRLF "." CRLF alone: bytes that another server might take for the
- * end (SMTP smuggling) are refused, never passed on. */
+ * A line ends with CRLF and with nothing else, and the text with CRLF "." CRLF alone: bytes that
+ * another server might take for the end (SMTP smuggling) are refused, never passed on. */
 #ifndef SMTPD_SMTP_DATA_H
 #define SMTPD_SMTP_DATA_H
 
@@ -13,7 +13,8 @@
 
 #include "common/buf.h"
 
-/* RFC 5321 4.5.3.1.6 has 1,000 octets with the CRLF; senders exceed it, so twice that is let through. */
+/* RFC 5321 4.5.3.1.6 has 1,000 octets with the CRLF; senders exceed it, so twice that is let
+ * through. */
 #define SMTP_TEXT_LINE_MAX 2000
 #define SMTP_HEADER_MAX (200 * 1024)
 /* How much of an input smtp_data_input takes at once: what it adds to the output is hardly more. */
@@ -21,13 +22,14 @@
 
 enum smtp_fault {
 	SMTP_FAULT_NONE,
-	SMTP_FAULT_BARE,      /* a CR or LF alone: the connection must be closed, for the two sides disagree on lines */
+	SMTP_FAULT_BARE, /* a CR or LF alone: the connection must be closed, for the two sides
+			    disagree on lines */
 	SMTP_FAULT_NUL,
 	SMTP_FAULT_LONG_LINE,
-	SMTP_FAULT_HEADER,    /* the header block is too big */
-	SMTP_FAULT_HOPS,      /* too many Received fields */
+	SMTP_FAULT_HEADER, /* the header block is too big */
+	SMTP_FAULT_HOPS,   /* too many Received fields */
 	SMTP_FAULT_SIZE,
-	SMTP_FAULT_NO_SPACE,  /* set by the owner: writing failed */
+	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */
 	SMTP_FAULT_WRITE,
 };
 
@@ -35,13 +37,14 @@ struct smtp_data {
 	/* Set by the owner. */
 	uint64_t size_max;
 	unsigned hops_max;
-	bool mend;              /* submission: add date and message_id when missing, remove Bcc (RFC 6409 section 8) */
+	bool mend; /* submission: add date and message_id when missing, remove Bcc (RFC 6409 section
+		      8) */
 	const char *date, *message_id; /* the values of these fields */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */
 	bool ended;
-	uint64_t size;          /* octets of the message as it came, without the dots that were taken off */
+	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
 	bool in_body, in_field, skipping_field, in_long_line;
@@ -50,8 +53,8 @@ struct smtp_data {
 	unsigned hops;
 };
 
-/* Takes input (at most SMTP_DATA_STEP of it), appends to out what is to be kept. Returns how much was taken: what is left is an
- * unfinished line, or stands behind the end of the text. */
+/* Takes input (at most SMTP_DATA_STEP of it), appends to out what is to be kept. Returns how much
+ * was taken: what is left is an unfinished line, or stands behind the end of the text. */
 size_t smtp_data_input(struct smtp_data *data, struct span input, struct buf *out);
 
 #endif

@@ -37,8 +37,10 @@ handins_new(struct proc *proc, const struct handin_ops *ops)
 
 	handins->proc = proc;
 	handins->ops = ops;
-	/* A queue may still know transactions of a role that was started again: numbers that begin anywhere keep them apart. */
-	if (getrandom(&handins->last_id, sizeof(handins->last_id), 0) != (ssize_t)sizeof(handins->last_id))
+	/* A queue may still know transactions of a role that was started again: numbers that begin
+	 * anywhere keep them apart. */
+	if (getrandom(&handins->last_id, sizeof(handins->last_id), 0) !=
+	    (ssize_t)sizeof(handins->last_id))
 		abort(); /* cannot fail for so few bytes once the system is up */
 	return handins;
 }
@@ -93,7 +95,8 @@ send_recipients(struct handins *handins, uint32_t id, const struct envelope *env
 }
 
 static int
-send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t size_told, const char *client, const char *account)
+send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t size_told,
+    const char *client, const char *account)
 {
 	struct msg_writer body;
 	int r;
@@ -114,7 +117,8 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
 }
 
 struct handin *
-handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told, const char *client, const char *account, void *context)
+handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told,
+    const char *client, const char *account, void *context)
 {
 	struct handin *handin = xcalloc(1, sizeof(*handin));
 
@@ -162,10 +166,12 @@ handin_commit(struct handin *handin)
 	handin->committed = true;
 	msg_writer_init(&body);
 	msg_put_u64(&body, handin->written);
-	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next turns; a full channel is one
-	 * that nobody reads, and ends likewise. */
-	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body, -1) == -ENOBUFS)
-		(void)proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next
+	 * turns; a full channel is one that nobody reads, and ends likewise. */
+	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body,
+		-1) == -ENOBUFS)
+		(void)proc_send(
+		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
 }
 
 void
@@ -175,7 +181,8 @@ handin_abort(struct handin *handin)
 		return;
 	/* What is committed is the queue's, whether or not anybody waits for its word. */
 	if (!handin->committed)
-		(void)proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+		(void)proc_send(
+		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
 	forget(handin);
 }
 
@@ -202,7 +209,9 @@ static int
 take_done(struct handins *handins, const struct msg *msg)
 {
 	static const enum smtp_stored results[] = {
-		[MESSAGE_TAKEN] = SMTP_STORED, [MESSAGE_NO_SPACE] = SMTP_NO_SPACE, [MESSAGE_FAILED] = SMTP_NOT_STORED,
+		[MESSAGE_TAKEN] = SMTP_STORED,
+		[MESSAGE_NO_SPACE] = SMTP_NO_SPACE,
+		[MESSAGE_FAILED] = SMTP_NOT_STORED,
 	};
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
@@ -211,7 +220,8 @@ take_done(struct handins *handins, const struct msg *msg)
 	void *context;
 
 	(void)msg_get_span(&body);
-	if (!msg_done(&body) || result > MESSAGE_FAILED || (handin != NULL && !handin->committed && result == MESSAGE_TAKEN))
+	if (!msg_done(&body) || result > MESSAGE_FAILED ||
+	    (handin != NULL && !handin->committed && result == MESSAGE_TAKEN))
 		return -EBADMSG;
 	if (handin == NULL)
 		return 0;
@@ -236,7 +246,8 @@ handins_queue_gone(struct handins *handins)
 {
 	struct handin *all = NULL;
 
-	/* Callbacks may open new ones (which fail at once) but never touch those that were moved away here. */
+	/* Callbacks may open new ones (which fail at once) but never touch those that were moved
+	 * away here. */
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (handins->table[i] != NULL) {
 			struct handin *handin = handins->table[i];

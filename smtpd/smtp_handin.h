@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Handing messages from the smtp role to the queue: the envelope goes over the channel, the queue gives an open file, the bytes
- * go there. */
+/* Handing messages from the smtp role to the queue: the envelope goes over the channel, the queue
+ * gives an open file, the bytes go there. */
 #ifndef SMTPD_SMTP_HANDIN_H
 #define SMTPD_SMTP_HANDIN_H
 
@@ -12,8 +12,8 @@
 struct handins;
 struct handin;
 
-/* Each runs once at most, later, from the loop. After `opened` with anything but SMTP_STORED, and after `committed`, the hand-in is
- * freed. */
+/* Each runs once at most, later, from the loop. After `opened` with anything but SMTP_STORED, and
+ * after `committed`, the hand-in is freed. */
 struct handin_ops {
 	void (*opened)(void *context, enum smtp_stored result, struct span queue_id);
 	void (*committed)(void *context, enum smtp_stored result);
@@ -22,9 +22,10 @@ struct handin_ops {
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
-/* Begins one; client is the peer's address, account who logged in or NULL. NULL when the queue is not there. */
-struct handin *handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told, const char *client, const char *account,
-    void *context);
+/* Begins one; client is the peer's address, account who logged in or NULL. NULL when the queue is
+ * not there. */
+struct handin *handin_open(struct handins *handins, const struct envelope *envelope,
+    uint64_t size_told, const char *client, const char *account, void *context);
 /* Writes bytes of the message. 0, or -errno: then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);
 /* All is written: `committed` tells. */

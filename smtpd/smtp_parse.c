@@ -35,8 +35,16 @@ bool
 smtp_is_http(struct span verb)
 {
 	static const struct span verbs[] = {
-		SPAN("GET"), SPAN("POST"), SPAN("HEAD"), SPAN("PUT"), SPAN("DELETE"), SPAN("CONNECT"), SPAN("OPTIONS"), SPAN("TRACE"),
-		SPAN("PATCH"), SPAN("PRI"),
+		SPAN("GET"),
+		SPAN("POST"),
+		SPAN("HEAD"),
+		SPAN("PUT"),
+		SPAN("DELETE"),
+		SPAN("CONNECT"),
+		SPAN("OPTIONS"),
+		SPAN("TRACE"),
+		SPAN("PATCH"),
+		SPAN("PRI"),
 	};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
@@ -51,7 +59,8 @@ smtp_is_helo(struct span name)
 	if (name.len == 0 || name.len > ADDRESS_DOMAIN_MAX || !span_is_utf8(name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || span_chr(SPAN("()<>\"\\,;@"), name.ptr[i]) >= 0)
+		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f ||
+		    span_chr(SPAN("()<>\"\\,;@"), name.ptr[i]) >= 0)
 			return false;
 	return true;
 }
@@ -118,8 +127,10 @@ smtp_is_xtext(struct span text, size_t max)
 		if (c < '!' || c > '~' || c == '=')
 			return false;
 		if (c == '+') {
-			/* RFC 3461 section 4: "+" and two upper-case digits; what it stands for may be any octet. */
-			if (text.len - i < 3 || ascii_hex(text.ptr[i + 1]) < 0 || ascii_hex(text.ptr[i + 2]) < 0)
+			/* RFC 3461 section 4: "+" and two upper-case digits; what it stands for may
+			 * be any octet. */
+			if (text.len - i < 3 || ascii_hex(text.ptr[i + 1]) < 0 ||
+			    ascii_hex(text.ptr[i + 2]) < 0)
 				return false;
 			i += 2;
 		}
@@ -133,7 +144,8 @@ smtp_parse_notify(struct span value, uint8_t *ret_notify)
 	static const struct {
 		struct span word;
 		uint8_t bit;
-	} words[] = { { SPAN("SUCCESS"), ENVELOPE_SUCCESS }, { SPAN("FAILURE"), ENVELOPE_FAILURE }, { SPAN("DELAY"), ENVELOPE_DELAY } };
+	} words[] = { { SPAN("SUCCESS"), ENVELOPE_SUCCESS }, { SPAN("FAILURE"), ENVELOPE_FAILURE },
+		{ SPAN("DELAY"), ENVELOPE_DELAY } };
 	uint8_t bits = 0;
 	struct span word;
 

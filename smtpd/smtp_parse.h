@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Lines of SMTP taken apart: verbs, paths, parameters, xtext. Pure; everything returned is borrowed from the line. */
+/* Lines of SMTP taken apart: verbs, paths, parameters, xtext. Pure; everything returned is borrowed
+ * from the line. */
 #ifndef SMTPD_SMTP_PARSE_H
 #define SMTPD_SMTP_PARSE_H
 
@@ -9,7 +10,8 @@
 
 #include "common/address.h"
 
-/* A command line without its CRLF: the verb (letters only) and what follows the first space, outer blanks removed. */
+/* A command line without its CRLF: the verb (letters only) and what follows the first space, outer
+ * blanks removed. */
 struct smtp_command {
 	struct span verb, args;
 };
@@ -19,16 +21,19 @@ int smtp_parse_command(struct span line, struct smtp_command *ret_command);
 /* The verb is HTTP's: a browser has been tricked into speaking to us. */
 bool smtp_is_http(struct span verb);
 
-/* The name after EHLO or HELO: a domain or an address literal, loosely (hosts send all sorts), but nothing that would harm a trace
- * field: visible ASCII without ( ) < > " \, or UTF-8. */
+/* The name after EHLO or HELO: a domain or an address literal, loosely (hosts send all sorts), but
+ * nothing that would harm a trace field: visible ASCII without ( ) < > " \, or UTF-8. */
 bool smtp_is_helo(struct span name);
 
-/* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO", flags are those of address_parse_path. A
- * space behind the colon and missing angle brackets are forgiven as most senders' mistakes. Addresses in UTF-8 are taken: whether
- * they may be is known only when the parameters are. *args is unchanged on error. */
-enum address_result smtp_parse_path(struct span *args, struct span keyword, unsigned flags, struct address *ret_address);
+/* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO", flags are
+ * those of address_parse_path. A space behind the colon and missing angle brackets are forgiven as
+ * most senders' mistakes. Addresses in UTF-8 are taken: whether they may be is known only when the
+ * parameters are. *args is unchanged on error. */
+enum address_result smtp_parse_path(
+    struct span *args, struct span keyword, unsigned flags, struct address *ret_address);
 
-/* Takes the next esmtp-param off *args: KEY or KEY=value. False at the end; a malformed one yields an empty key. */
+/* Takes the next esmtp-param off *args: KEY or KEY=value. False at the end; a malformed one yields
+ * an empty key. */
 bool smtp_next_parameter(struct span *args, struct span *ret_key, struct span *ret_value);
 
 /* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */

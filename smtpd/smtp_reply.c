@@ -48,7 +48,8 @@ smtp_hang_up(struct smtp *smtp, const char *status, const char *text)
 static bool
 may_log_in(const struct smtp *smtp)
 {
-	return smtp->kind == SMTP_SUBMISSION && smtp->account == NULL && (smtp->tls[0] != '\0' || smtp->settings->plaintext_login);
+	return smtp->kind == SMTP_SUBMISSION && smtp->account == NULL &&
+	    (smtp->tls[0] != '\0' || smtp->settings->plaintext_login);
 }
 
 void
@@ -64,7 +65,8 @@ smtp_reply_hello(struct smtp *smtp)
 		(void)buf_str(out, "250-STARTTLS\r\n");
 	if (may_log_in(smtp))
 		(void)buf_str(out, "250-AUTH PLAIN LOGIN\r\n");
-	(void)buf_str(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n");
+	(void)buf_str(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
+	(void)buf_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
 void
@@ -74,14 +76,19 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 		unsigned code;
 		const char *status, *text;
 	} replies[] = {
-		[SMTP_FAULT_BARE] = { 550, "5.6.0", "Bare CR or LF in the message: lines end with CRLF (RFC 5321 section 2.3.8)" },
+		[SMTP_FAULT_BARE] = { 550, "5.6.0",
+		    "Bare CR or LF in the message: lines end with CRLF (RFC 5321 section 2.3.8)" },
 		[SMTP_FAULT_NUL] = { 550, "5.6.0", "NUL in the message (RFC 5321 section 2.3.8)" },
-		[SMTP_FAULT_LONG_LINE] = { 554, "5.6.0", "A line of the message is too long (RFC 5321 section 4.5.3.1.6)" },
+		[SMTP_FAULT_LONG_LINE] = { 554, "5.6.0",
+		    "A line of the message is too long (RFC 5321 section 4.5.3.1.6)" },
 		[SMTP_FAULT_HEADER] = { 552, "5.3.4", "The header of the message is too big" },
-		[SMTP_FAULT_HOPS] = { 554, "5.4.6", "Too many Received fields: this message goes round in circles" },
+		[SMTP_FAULT_HOPS] = { 554, "5.4.6",
+		    "Too many Received fields: this message goes round in circles" },
 		[SMTP_FAULT_SIZE] = { 552, "5.3.4", "The message is too big" },
-		[SMTP_FAULT_NO_SPACE] = { 452, "4.3.1", "No space left to store the message: try again later" },
-		[SMTP_FAULT_WRITE] = { 451, "4.3.0", "The message could not be stored: try again later" },
+		[SMTP_FAULT_NO_SPACE] = { 452, "4.3.1",
+		    "No space left to store the message: try again later" },
+		[SMTP_FAULT_WRITE] = { 451, "4.3.0",
+		    "The message could not be stored: try again later" },
 	};
 
 	smtp_reply(smtp, replies[fault].code, replies[fault].status, "%s", replies[fault].text);
@@ -91,7 +98,10 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 static void
 put_protocol(const struct smtp *smtp, struct buf *out)
 {
-	(void)buf_str(out, smtp->envelope.smtputf8 ? "UTF8" : smtp->extended && smtp->kind != SMTP_LMTP ? "E" : "");
+	(void)buf_str(out,
+	    smtp->envelope.smtputf8                       ? "UTF8" :
+		smtp->extended && smtp->kind != SMTP_LMTP ? "E" :
+							    "");
 	(void)buf_str(out, smtp->kind == SMTP_LMTP ? "LMTP" : "SMTP");
 	/* "SMTP" alone has no variants. */
 	if (smtp->extended && smtp->tls[0] != '\0')
@@ -106,7 +116,8 @@ smtp_put_trace(struct smtp *smtp, const char *date)
 	struct buf *out = &smtp->message;
 	bool v6 = span_chr(span_of(smtp->client), ':') >= 0;
 
-	(void)buf_fmt(out, "Received: from %s ([%s%s])\r\n", smtp->helo, v6 ? "IPv6:" : "", smtp->client);
+	(void)buf_fmt(out, "Received: from %s ([%s%s])\r\n", smtp->helo, v6 ? "IPv6:" : "",
+	    smtp->client);
 	(void)buf_fmt(out, "\tby %s (Fourpost) with ", smtp->settings->hostname);
 	put_protocol(smtp, out);
 	(void)buf_fmt(out, " id %s", smtp->queue_id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The SMTP machine: cuts input into lines, feeds commands, SASL or text, and takes the owner's answers. */
+/* The SMTP machine: cuts input into lines, feeds commands, SASL or text, and takes the owner's
+ * answers. */
 #include "smtpd/smtp_state.h"
 
 #include <stdio.h>
@@ -15,7 +16,8 @@
 #define MESSAGE_MAX (2 * SMTP_DATA_STEP + 16384)
 
 void
-smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind, const char *client)
+smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind,
+    const char *client)
 {
 	*smtp = (struct smtp){ .settings = settings, .kind = kind, .first = true };
 	(void)snprintf(smtp->client, sizeof(smtp->client), "%s", client);
@@ -36,7 +38,8 @@ smtp_reset(struct smtp *smtp)
 	free(smtp->queue_id);
 	free(smtp->message_id);
 	free(smtp->date);
-	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date = NULL;
+	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
+	    NULL;
 	smtp->size_told = 0;
 	buf_clear(&smtp->message);
 }
@@ -56,7 +59,8 @@ smtp_free(struct smtp *smtp)
 void
 smtp_greet(struct smtp *smtp)
 {
-	smtp_reply(smtp, 220, NULL, "%s %s Fourpost", smtp->settings->hostname, smtp->kind == SMTP_LMTP ? "LMTP" : "ESMTP");
+	smtp_reply(smtp, 220, NULL, "%s %s Fourpost", smtp->settings->hostname,
+	    smtp->kind == SMTP_LMTP ? "LMTP" : "ESMTP");
 }
 
 void
@@ -75,7 +79,8 @@ smtp_secured(struct smtp *smtp, const char *tls)
 bool
 smtp_is_ready(const struct smtp *smtp)
 {
-	return smtp->action == SMTP_NOTHING && smtp->awaited == SMTP_NOTHING && smtp->phase != SMTP_ENDED;
+	return smtp->action == SMTP_NOTHING && smtp->awaited == SMTP_NOTHING &&
+	    smtp->phase != SMTP_ENDED;
 }
 
 void
@@ -98,7 +103,8 @@ bad_line(struct smtp *smtp, const char *text)
 static size_t
 line_max(const struct smtp *smtp, struct span input)
 {
-	return smtp->phase == SMTP_SASL || span_istarts(input, SPAN("AUTH ")) ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAX;
+	return smtp->phase == SMTP_SASL || span_istarts(input, SPAN("AUTH ")) ? SMTP_AUTH_LINE_MAX :
+										SMTP_COMMAND_MAX;
 }
 
 static void
@@ -106,7 +112,8 @@ remember(struct smtp *smtp, struct span line)
 {
 	if (span_istarts(line, SPAN("AUTH")))
 		line = span_take(&line, 10); /* not what follows the mechanism */
-	(void)snprintf(smtp->line, sizeof(smtp->line), "%.*s", line.len < sizeof(smtp->line) ? (int)line.len : (int)sizeof(smtp->line) - 1, line.ptr);
+	(void)snprintf(smtp->line, sizeof(smtp->line), "%.*s",
+	    line.len < sizeof(smtp->line) ? (int)line.len : (int)sizeof(smtp->line) - 1, line.ptr);
 }
 
 static size_t
@@ -159,7 +166,8 @@ answer_text(struct smtp *smtp, enum smtp_fault fault)
 		if (fault != SMTP_FAULT_NONE)
 			smtp_reply_fault(smtp, fault);
 		else if (smtp->kind == SMTP_LMTP)
-			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s", smtp->envelope.recipients[i].address, smtp->queue_id);
+			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s",
+			    smtp->envelope.recipients[i].address, smtp->queue_id);
 		else
 			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
 }
@@ -170,8 +178,10 @@ take_text(struct smtp *smtp, struct span input)
 	struct smtp_data *data = &smtp->data;
 	size_t taken = smtp_data_input(data, input, &smtp->message);
 
-	if (data->fault == SMTP_FAULT_BARE || (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
-		/* Where this text ends the two sides may not agree, or it does not end: nothing behind it may be taken for a command. */
+	if (data->fault == SMTP_FAULT_BARE ||
+	    (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
+		/* Where this text ends the two sides may not agree, or it does not end: nothing
+		 * behind it may be taken for a command. */
 		answer_text(smtp, data->fault);
 		smtp->phase = SMTP_ENDED;
 		smtp->action = SMTP_CLOSE;
@@ -221,7 +231,8 @@ add_recipient(struct smtp *smtp, struct span address)
 
 	for (size_t i = 0; i < envelope->count; i++)
 		if (span_ieq(span_of(envelope->recipients[i].address), address)) {
-			/* Twice the same gets one copy (RFC 5321 section 4.1.1.3 leaves it open); LMTP wants a reply for each. */
+			/* Twice the same gets one copy (RFC 5321 section 4.1.1.3 leaves it open);
+			 * LMTP wants a reply for each. */
 			if (smtp->kind != SMTP_LMTP) {
 				smtp_reply(smtp, 250, "2.1.5", "Ok");
 				return;
@@ -239,7 +250,8 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 {
 	struct span address = span_of(smtp->rcpt.address);
 
-	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster && span_istarts(address, SPAN("postmaster@"))) {
+	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster &&
+	    span_istarts(address, SPAN("postmaster@"))) {
 		/* RFC 5321 section 4.5.1: postmaster at any of our domains is somebody. */
 		smtp->rcpt.as_postmaster = true;
 		free(smtp->rcpt.address);
@@ -248,10 +260,12 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 		smtp->action = SMTP_LOOKUP;
 		return;
 	}
-	if (result == SMTP_IS_LOCAL || (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION))
+	if (result == SMTP_IS_LOCAL ||
+	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION))
 		add_recipient(smtp, address);
 	else if (result == SMTP_IS_NOT_OURS)
-		smtp_error(smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
+		smtp_error(
+		    smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
 	else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster)
 		smtp_reply(smtp, 451, "4.3.5", "The postmaster has no account here yet");
 	else if (result == SMTP_IS_UNKNOWN)
@@ -266,7 +280,8 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 static void
 sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
 {
-	if (result == SMTP_IS_LOCAL && smtp->account != NULL && span_ieq(account, span_of(smtp->account))) {
+	if (result == SMTP_IS_LOCAL && smtp->account != NULL &&
+	    span_ieq(account, span_of(smtp->account))) {
 		smtp_reply(smtp, 250, "2.1.0", "Ok");
 		return;
 	}
@@ -274,7 +289,8 @@ sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span acco
 	if (result == SMTP_LOOKUP_FAILED)
 		smtp_reply(smtp, 451, "4.3.0", "Accounts cannot be looked up now: try again later");
 	else
-		smtp_error(smtp, 553, "5.7.1", "That sender address does not belong to the account that has logged in");
+		smtp_error(smtp, 553, "5.7.1",
+		    "That sender address does not belong to the account that has logged in");
 }
 
 void
@@ -321,7 +337,8 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	if (!answers(smtp, SMTP_OPEN))
 		return;
 	if (result != SMTP_STORED) {
-		smtp_reply_fault(smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+		smtp_reply_fault(
+		    smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
 		smtp_reset(smtp);
 		return;
 	}
@@ -329,8 +346,11 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->message_id = xasprintf("%s@%s", smtp->queue_id, smtp->settings->hostname);
 	smtp->date = xstrdup(date);
 	smtp->data = (struct smtp_data){
-		.size_max = smtp->settings->size_max, .hops_max = smtp->settings->hops_max, .mend = smtp->kind == SMTP_SUBMISSION,
-		.date = smtp->date, .message_id = smtp->message_id,
+		.size_max = smtp->settings->size_max,
+		.hops_max = smtp->settings->hops_max,
+		.mend = smtp->kind == SMTP_SUBMISSION,
+		.date = smtp->date,
+		.message_id = smtp->message_id,
 	};
 	smtp->phase = SMTP_TEXT;
 	smtp_put_trace(smtp, date);
@@ -342,7 +362,10 @@ smtp_committed(struct smtp *smtp, enum smtp_stored result)
 {
 	if (!answers(smtp, SMTP_COMMIT))
 		return;
-	answer_text(smtp, result == SMTP_STORED ? SMTP_FAULT_NONE : result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+	answer_text(smtp,
+	    result == SMTP_STORED       ? SMTP_FAULT_NONE :
+		result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
+					  SMTP_FAULT_WRITE);
 	smtp_reset(smtp);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* One SMTP or LMTP connection as a machine: bytes in, replies and actions out. Pure: it knows no socket, no file, no clock.
+/* One SMTP or LMTP connection as a machine: bytes in, replies and actions out. Pure: it knows no
+ * socket, no file, no clock.
  *
- * The owner feeds input, sends what stands in `out`, writes what stands in `message`, and carries out `action`; where an action
- * has an answer, no input is taken until the owner has given it. */
+ * The owner feeds input, sends what stands in `out`, writes what stands in `message`, and carries
+ * out `action`; where an action has an answer, no input is taken until the owner has given it. */
 #ifndef SMTPD_SMTP_STATE_H
 #define SMTPD_SMTP_STATE_H
 
@@ -11,7 +12,8 @@
 #include "frame/sasl_parse.h"
 #include "smtpd/smtp_data.h"
 
-/* RFC 5321 4.5.3.1.4 has 512 octets; extensions add to that. Of SASL (RFC 4954 section 4): 12288. */
+/* RFC 5321 4.5.3.1.4 has 512 octets; extensions add to that. Of SASL (RFC 4954 section 4): 12288.
+ */
 #define SMTP_COMMAND_MAX 2048
 #define SMTP_AUTH_LINE_MAX 12288
 
@@ -53,7 +55,8 @@ struct smtp {
 	struct buf out, message;
 	struct span asked;       /* of SMTP_LOOKUP: borrowed from within */
 	struct buf user, password;
-	bool refused;            /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the end of `out` */
+	bool refused; /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the
+			 end of `out` */
 	size_t refused_at;       /* where that reply begins in `out` */
 	char line[256];          /* the last command, cut; never one of AUTH */
 	unsigned commands;       /* counts what was understood: a sign of progress */
@@ -83,15 +86,18 @@ struct smtp {
 };
 
 /* client is the peer's address. Settings stay the owner's. */
-void smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind, const char *client);
+void smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind,
+    const char *client);
 void smtp_free(struct smtp *smtp);
-/* The greeting; once, when the connection (and its TLS, where it is there from the first byte) stands. */
+/* The greeting; once, when the connection (and its TLS, where it is there from the first byte)
+ * stands. */
 void smtp_greet(struct smtp *smtp);
 /* TLS stands: the answer to SMTP_START_TLS, or before the greeting. tls describes it. */
 void smtp_secured(struct smtp *smtp, const char *tls);
 
-/* Takes some input and returns how much; 0 when more is needed, or an answer is awaited, or it has ended. After each call the
- * owner carries out `action` (then smtp_acted), and empties `out` and `message`. */
+/* Takes some input and returns how much; 0 when more is needed, or an answer is awaited, or it has
+ * ended. After each call the owner carries out `action` (then smtp_acted), and empties `out` and
+ * `message`. */
 size_t smtp_input(struct smtp *smtp, struct span input);
 void smtp_acted(struct smtp *smtp);
 /* True when smtp_input would take more. */
@@ -100,9 +106,11 @@ bool smtp_is_ready(const struct smtp *smtp);
 void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
 void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account);
 /* date as in RFC 5322. The trace field is put into `message`. */
-void smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
+void
+smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
 void smtp_committed(struct smtp *smtp, enum smtp_stored result);
-/* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the end. */
+/* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the
+ * end. */
 void smtp_write_failed(struct smtp *smtp, bool no_space);
 /* A last word and the end: "421 4.4.2 ..." for silence, "421 4.3.2 ..." for a shutdown. */
 void smtp_hang_up(struct smtp *smtp, const char *status, const char *text);

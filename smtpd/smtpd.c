@@ -15,13 +15,22 @@ static const struct msg_row messages[] = {
 };
 
 static const struct role roles[] = {
-	{ .id = ROLE_FRONT, .name = "smtp", .run = proc_smtp, .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) },
+	{ .id = ROLE_FRONT,
+	    .name = "smtp",
+	    .run = proc_smtp,
+	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) },
 	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
 	{ .id = ROLE_AUTH, .name = "auth", .run = proc_auth },
-	{ .id = ROLE_QUEUE, .name = "queue", .run = proc_queue, .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
+	{ .id = ROLE_QUEUE,
+	    .name = "queue",
+	    .run = proc_queue,
+	    .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
 	{ .id = ROLE_RESOLVE, .name = "resolve", .run = proc_resolve },
 	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) },
-	{ .id = ROLE_WORKER, .name = "deliver", .run = proc_deliver, .spawned_by = ROLE_BIT(ROLE_QUEUE) },
+	{ .id = ROLE_WORKER,
+	    .name = "deliver",
+	    .run = proc_deliver,
+	    .spawned_by = ROLE_BIT(ROLE_QUEUE) },
 };
 
 static const struct role_listener listeners[] = {

@@ -24,7 +24,8 @@ smtpd_postmaster(const struct smtpd_conf *conf)
 	if (conf->postmaster[0] != '\0')
 		return conf->postmaster;
 	free(made);
-	made = xasprintf("postmaster@%s", conf->common.domains.count != 0 ? conf->common.domains.item[0] : conf->common.hostname);
+	made = xasprintf("postmaster@%s",
+	    conf->common.domains.count != 0 ? conf->common.domains.item[0] : conf->common.hostname);
 	return made;
 }
 
@@ -37,9 +38,11 @@ check_postmaster(const struct smtpd_conf *conf, struct buf *errors)
 	if (address.len == 0)
 		return;
 	for (size_t i = 0; at > 0 && i < conf->common.domains.count; i++)
-		if (span_ieq(span_skip(address, (size_t)at + 1), span_of(conf->common.domains.item[i])))
+		if (span_ieq(
+			span_skip(address, (size_t)at + 1), span_of(conf->common.domains.item[i])))
 			return;
-	(void)buf_fmt(errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
+	(void)buf_fmt(
+	    errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
 }
 
 /* "address" or "address@port", as libunbound reads it. */
@@ -53,10 +56,15 @@ check_resolvers(const struct conf_list *resolvers, struct buf *errors)
 		uint64_t port = 53;
 
 		(void)span_split(&rest, '@', &host);
-		(void)snprintf(text, sizeof(text), "%.*s", (int)host.len, host.ptr != NULL ? host.ptr : "");
-		if (host.len >= sizeof(text) || (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1) ||
-		    (host.len != strlen(resolvers->item[i]) && (span_to_u64(rest, UINT16_MAX, &port) < 0 || port == 0)))
-			(void)buf_fmt(errors, "resolvers: %s is not an address or address@port\n", resolvers->item[i]);
+		(void)snprintf(
+		    text, sizeof(text), "%.*s", (int)host.len, host.ptr != NULL ? host.ptr : "");
+		if (host.len >= sizeof(text) ||
+		    (inet_pton(AF_INET, text, address) != 1 &&
+			inet_pton(AF_INET6, text, address) != 1) ||
+		    (host.len != strlen(resolvers->item[i]) &&
+			(span_to_u64(rest, UINT16_MAX, &port) < 0 || port == 0)))
+			(void)buf_fmt(errors, "resolvers: %s is not an address or address@port\n",
+			    resolvers->item[i]);
 	}
 }
 
@@ -69,12 +77,15 @@ smtpd_conf_check(const void *values, struct buf *errors)
 
 	check_postmaster(conf, errors);
 	check_resolvers(&conf->resolvers, errors);
-	if (conf->relay_host[0] != '\0' && (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 || port == 0))
+	if (conf->relay_host[0] != '\0' &&
+	    (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 ||
+		port == 0))
 		(void)buf_fmt(errors, "relay_host: %s is not host:port\n", conf->relay_host);
 	if (conf->retry_min > conf->retry_max)
 		(void)buf_str(errors, "retry_min is longer than retry_max\n");
 	if (conf->delay_warning >= conf->queue_lifetime && conf->delay_warning != 0)
-		(void)buf_str(errors, "delay_warning is not shorter than queue_lifetime; 0 turns it off\n");
+		(void)buf_str(
+		    errors, "delay_warning is not shorter than queue_lifetime; 0 turns it off\n");
 	if (conf->common.tls_certificate[0] == '\0' && conf->listen_submissions.count != 0)
 		(void)buf_str(errors, "listen_submissions wants tls_certificate\n");
 }

@@ -25,7 +25,8 @@ smtpd_conf(const struct proc *proc)
 	return proc->conf;
 }
 
-/* The address that mail to postmaster goes to: the option, or postmaster at the first domain. Belongs to the process for good. */
+/* The address that mail to postmaster goes to: the option, or postmaster at the first domain.
+ * Belongs to the process for good. */
 const char *smtpd_postmaster(const struct smtpd_conf *conf);
 
 #endif

@@ -33,7 +33,8 @@ enum verdict {
 	VERDICT_PERMFAIL, /* never try again */
 };
 
-/* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no memory. */
+/* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no
+ * memory. */
 #define VERDICT_STATUS_MAX 16
 #define VERDICT_TEXT_MAX 1024
 #define VERDICT_HOST_MAX 512

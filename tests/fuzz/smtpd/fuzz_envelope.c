@@ -23,10 +23,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		return 0;
 	if (end > len || envelope_encode(&envelope, &out) != 0)
 		abort();
-	if (envelope_decode(buf_get(&out), &again, &end_again, NULL) != 0 || end_again != out.len || again.count != envelope.count)
+	if (envelope_decode(buf_get(&out), &again, &end_again, NULL) != 0 || end_again != out.len ||
+	    again.count != envelope.count)
 		abort();
 	for (size_t i = 0; i < again.count; i++)
-		if (out.data[again.recipients[i].status_at] != again.recipients[i].status || ((const char *)bytes)[0] != 'f')
+		if (out.data[again.recipients[i].status_at] != again.recipients[i].status ||
+		    ((const char *)bytes)[0] != 'f')
 			abort();
 	envelope_free(&envelope);
 	envelope_free(&again);

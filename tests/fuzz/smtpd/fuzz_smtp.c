@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The SMTP machine fed with any bytes: the first tells the kind of listener and how the rest is cut, the rest is the client. What
- * is stored must be lines that end with CRLF, without a bare CR or LF or NUL. */
+/* The SMTP machine fed with any bytes: the first tells the kind of listener and how the rest is
+ * cut, the rest is the client. What is stored must be lines that end with CRLF, without a bare CR
+ * or LF or NUL. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,14 +11,22 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 static const struct smtp_settings settings = {
-	.hostname = "h", .postmaster = "p@h", .size_max = 5000, .recipients_max = 3, .hops_max = 5, .errors_max = 50, .tls = true, .plaintext_login = true,
+	.hostname = "h",
+	.postmaster = "p@h",
+	.size_max = 5000,
+	.recipients_max = 3,
+	.hops_max = 5,
+	.errors_max = 50,
+	.tls = true,
+	.plaintext_login = true,
 };
 
 static void
 check_text(struct span text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] == '\0' || (text.ptr[i] == '\r' && (i + 1 == text.len || text.ptr[i + 1] != '\n')) ||
+		if (text.ptr[i] == '\0' ||
+		    (text.ptr[i] == '\r' && (i + 1 == text.len || text.ptr[i + 1] != '\n')) ||
 		    (text.ptr[i] == '\n' && (i == 0 || text.ptr[i - 1] != '\r')))
 			abort();
 }
@@ -31,10 +40,12 @@ act(struct smtp *smtp)
 		smtp_acted(smtp);
 		switch (action) {
 		case SMTP_LOOKUP:
-			smtp_looked_up(smtp, (enum smtp_looked_up)(smtp->asked.len % 4), smtp->asked);
+			smtp_looked_up(
+			    smtp, (enum smtp_looked_up)(smtp->asked.len % 4), smtp->asked);
 			break;
 		case SMTP_AUTHENTICATE:
-			smtp_authenticated(smtp, (enum smtp_authenticated)(smtp->password.len % 4), buf_get(&smtp->user));
+			smtp_authenticated(smtp, (enum smtp_authenticated)(smtp->password.len % 4),
+			    buf_get(&smtp->user));
 			break;
 		case SMTP_START_TLS:
 			smtp_secured(smtp, "TLS");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Envelopes: text and back, what is refused; ids and paths of the spool; drop files as the queue will find them. */
+/* Envelopes: text and back, what is refused; ids and paths of the spool; drop files as the queue
+ * will find them. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -54,11 +55,14 @@ START_TEST(text_and_back)
 	ck_assert_str_eq(envelope.recipients[1].address, "\"a b\"@example.test");
 	ck_assert_str_eq(envelope.recipients[1].orcpt, "rfc822;x+40y");
 	ck_assert_int_eq(envelope.recipients[1].notify, ENVELOPE_NEVER);
-	ck_assert_int_eq(envelope.recipients[2].notify, ENVELOPE_SUCCESS | ENVELOPE_FAILURE | ENVELOPE_DELAY);
+	ck_assert_int_eq(
+	    envelope.recipients[2].notify, ENVELOPE_SUCCESS | ENVELOPE_FAILURE | ENVELOPE_DELAY);
 	ck_assert_ptr_null(envelope.recipients[0].orcpt);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_int_eq(text.data[envelope.recipients[i].status_at], "PDW"[i]);
-	ck_assert(envelope_is_open(&envelope.recipients[0]) && !envelope_is_open(&envelope.recipients[1]) && envelope_is_open(&envelope.recipients[2]));
+	ck_assert(envelope_is_open(&envelope.recipients[0]) &&
+	    !envelope_is_open(&envelope.recipients[1]) &&
+	    envelope_is_open(&envelope.recipients[2]));
 	ck_assert_int_eq(envelope_encode(&envelope, &out), 0);
 	ck_assert_str_eq(buf_cstr(&out), full_text);
 	for (size_t i = 0; i < 3; i++)
@@ -75,7 +79,8 @@ START_TEST(a_part_asks_for_more)
 		struct envelope envelope;
 		size_t len;
 
-		ck_assert_int_eq(envelope_decode(span_make(full_text, i), &envelope, &len, NULL), 1);
+		ck_assert_int_eq(
+		    envelope_decode(span_make(full_text, i), &envelope, &len, NULL), 1);
 	}
 }
 END_TEST
@@ -130,8 +135,10 @@ START_TEST(adding_is_bounded)
 	ck_assert_int_eq(envelope_add(&envelope, SPAN("a\nto P - - x@y"), SPAN_NULL, 0), -EINVAL);
 	ck_assert_int_eq(envelope_add(&envelope, SPAN("a@b"), SPAN("rfc822;a b"), 0), -EINVAL);
 	ck_assert_int_eq(envelope_add(&envelope, SPAN("a@b"), SPAN_NULL, 16), -EINVAL);
-	ck_assert_int_eq(envelope_add(&envelope, span_make(address, sizeof(address)), SPAN_NULL, 0), -EMSGSIZE);
-	ck_assert_int_eq(envelope_add(&envelope, span_make(address, sizeof(address) - 1), SPAN_NULL, 0), 0);
+	ck_assert_int_eq(
+	    envelope_add(&envelope, span_make(address, sizeof(address)), SPAN_NULL, 0), -EMSGSIZE);
+	ck_assert_int_eq(
+	    envelope_add(&envelope, span_make(address, sizeof(address) - 1), SPAN_NULL, 0), 0);
 	ck_assert_int_eq(envelope_set(&envelope.envid, SPAN("a\rb")), -EINVAL);
 	ck_assert_int_eq(envelope_encode(&envelope, &small), -EMSGSIZE);
 	for (size_t i = 1; i < ENVELOPE_RECIPIENTS_MAX; i++)
@@ -180,7 +187,9 @@ START_TEST(progress)
 	ck_assert_int_eq(back.progress.due, 0);
 	envelope_free(&back);
 	/* Rewritten in place. */
-	back.progress = (struct envelope_progress){ .due = INT64_MAX, .tried = 1700000000, .attempts = UINT32_MAX };
+	back.progress = (struct envelope_progress){
+		.due = INT64_MAX, .tried = 1700000000, .attempts = UINT32_MAX
+	};
 	envelope_set_reason(&back.progress, SPAN("451 4.3.0 later\r\nx  "));
 	envelope_encode_progress(&back.progress, out.data + envelope.progress_at);
 	ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), 0);
@@ -197,7 +206,8 @@ START_TEST(progress)
 	envelope_free(&back);
 	/* Of another length: no envelope. */
 	memmove(line, line + 1, out.len - envelope.progress_at - 1);
-	ck_assert_int_eq(envelope_decode(span_make(out.data, out.len - 1), &back, &len, NULL), -EBADMSG);
+	ck_assert_int_eq(
+	    envelope_decode(span_make(out.data, out.len - 1), &back, &len, NULL), -EBADMSG);
 	/* Cut between characters. */
 	memset(reason, 'a', sizeof(reason));
 	memcpy(reason + ENVELOPE_REASON_MAX - 1, "\xc3\xa9", 2);

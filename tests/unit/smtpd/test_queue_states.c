@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue role is started on them, and what
- * becomes of them is looked at. The queue and its parent are the real ones; auth, deliver and relay are played here. The program is
- * the daemon when it is given arguments, and the test of it when not. */
+/* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue
+ * role is started on them, and what becomes of them is looked at. The queue and its parent are the
+ * real ones; auth, deliver and relay are played here. The program is the daemon when it is given
+ * arguments, and the test of it when not. */
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -47,7 +48,8 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 	if (span_starts(address, SPAN("nobody@local.test")))
 		msg_put_u8(&reply, LOOKUP_UNKNOWN);
 	else
-		msg_put_u8(&reply, span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
+		msg_put_u8(&reply,
+		    span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
 	msg_put_span(&reply, address);
 	return msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
 }
@@ -76,7 +78,8 @@ on_worker(struct msg_channel *channel, struct msg *msg, void *context)
 static int
 proc_accounts(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_LOOKUP, on_lookup }, { MSG_WORKER_BY_ADDRESS, on_worker } };
+	static const struct proc_handler handlers[] = { { MSG_LOOKUP, on_lookup },
+		{ MSG_WORKER_BY_ADDRESS, on_worker } };
 	struct jail jail = { .root = proc->common->empty_dir };
 
 	proc->handlers = handlers;
@@ -96,7 +99,8 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	struct msg_writer reply;
 	struct buf path = BUF_INIT(600);
 	char text[4096];
-	ssize_t got = pread(msg->fd, text, length < sizeof(text) ? (size_t)length : sizeof(text), (off_t)offset);
+	ssize_t got = pread(
+	    msg->fd, text, length < sizeof(text) ? (size_t)length : sizeof(text), (off_t)offset);
 	int fd;
 
 	(void)buf_fmt(&path, "%s/", proc->account_dir);
@@ -107,7 +111,8 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)close(fd);
 	buf_free(&path);
 	msg_writer_init(&reply);
-	msg_put_u8(&reply, span_starts(span_of(proc->account), SPAN("later")) ? VERDICT_TEMPFAIL : VERDICT_OK);
+	msg_put_u8(&reply,
+	    span_starts(span_of(proc->account), SPAN("later")) ? VERDICT_TEMPFAIL : VERDICT_OK);
 	msg_put_span(&reply, SPAN("2.0.0"));
 	msg_put_span(&reply, SPAN("played"));
 	return msg_send(channel, MSG_DELIVERED, msg->id, &reply, -1);
@@ -117,7 +122,8 @@ static int
 proc_account(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver } };
-	struct jail jail = { .paths = { { proc->account_dir, JAIL_PATH_WRITE } }, .allow = JAIL_READ_FILES | JAIL_WRITE_FILES };
+	struct jail jail = { .paths = { { proc->account_dir, JAIL_PATH_WRITE } },
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES };
 
 	proc->handlers = handlers;
 	proc->handler_count = 1;
@@ -163,13 +169,26 @@ static const struct msg_row messages[] = {
 static const struct role roles[] = {
 	{ .id = ROLE_FRONT, .name = "front", .run = proc_front, .peers = ROLE_BIT(ROLE_QUEUE) },
 	{ .id = ROLE_AUTH, .name = "accounts", .run = proc_accounts },
-	{ .id = ROLE_QUEUE, .name = "queue", .run = proc_queue, .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
+	{ .id = ROLE_QUEUE,
+	    .name = "queue",
+	    .run = proc_queue,
+	    .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
 	{ .id = ROLE_RELAY, .name = "others", .run = proc_others },
-	{ .id = ROLE_WORKER, .name = "account", .run = proc_account, .spawned_by = ROLE_BIT(ROLE_QUEUE) },
+	{ .id = ROLE_WORKER,
+	    .name = "account",
+	    .run = proc_account,
+	    .spawned_by = ROLE_BIT(ROLE_QUEUE) },
 };
 static const struct daemon queued = {
-	.name = "queued", .number = 9, .roles = roles, .role_count = 5, .messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
-	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf), .prepare = queue_prepare_folders,
+	.name = "queued",
+	.number = 9,
+	.roles = roles,
+	.role_count = 5,
+	.messages = messages,
+	.message_count = sizeof(messages) / sizeof(*messages),
+	.conf_table = &smtpd_conf_table,
+	.conf_size = sizeof(struct smtpd_conf),
+	.prepare = queue_prepare_folders,
 };
 
 /* --- the test --- */
@@ -266,7 +285,8 @@ start(void)
 		(void)snprintf(path, sizeof(path), "%s/log", folder);
 		fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		(void)dup2(fd, STDERR_FILENO);
-		/* A daemon's configuration and a role's state live until the process ends: no leak. */
+		/* A daemon's configuration and a role's state live until the process ends: no leak.
+		 */
 		(void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 		(void)execl(program, program, "-C", conf_path, (char *)NULL);
 		_exit(127);
@@ -289,7 +309,8 @@ stop(void)
 static void
 setup(void)
 {
-	static const struct conf_table *const tables[] = { &fourpost_conf_table, &smtpd_conf_table };
+	static const struct conf_table *const tables[] = { &fourpost_conf_table,
+		&smtpd_conf_table };
 	struct smtpd_conf conf = { .listen_smtp = { NULL, 0 } };
 	struct buf errors = BUF_INIT(4096);
 	char path[128];
@@ -382,9 +403,12 @@ END_TEST
 
 START_TEST(drop_request)
 {
-	put(PATH, ENVELOPE("progress 00000000099999999999 00000000000000000000 0000000000 "
-	    "                                                                                "
-	    "                                                                                \n" "to P - - bob@local.test\n") MESSAGE);
+	put(PATH,
+	    ENVELOPE(
+		"progress 00000000099999999999 00000000000000000000 0000000000 "
+		"                                                                                "
+		"                                                                                \n"
+		"to P - - bob@local.test\n") MESSAGE);
 	put("drop/ctl.1.a", "hold " ID "\n");
 	start();
 	WAIT_FOR(there("hold/" ID) && !there(PATH) && !there("drop/ctl.1.a"));
@@ -404,7 +428,8 @@ START_TEST(drop_that_is_none)
 	ck_assert_int_eq(linkat(spool, "drop/tmp.linked", spool, "drop/m.1.linked", 0), 0);
 	ck_assert_int_eq(mkdirat(spool, "drop/m.1.folder", 0755), 0);
 	start();
-	WAIT_FOR(there("corrupt/m.1.bare") && there("corrupt/m.1.noenvelope") && there("corrupt/other"));
+	WAIT_FOR(
+	    there("corrupt/m.1.bare") && there("corrupt/m.1.noenvelope") && there("corrupt/other"));
 	WAIT_FOR(!there("drop/m.1.link") && !there("drop/m.1.linked"));
 	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
 	ck_assert_uint_eq(queued_files(), 0);
@@ -450,8 +475,10 @@ START_TEST(tried_and_waiting)
 
 	put("drop/m.1.a", ENVELOPE("to P - - later@local.test\nto P - - bob@local.test\n") MESSAGE);
 	start();
-	WAIT_FOR(files_in("mail/local.test/later") == 1 && files_in("mail/local.test/bob") == 1 && queued_files() == 1);
-	/* A new process goes on where the old one was: one is delivered, the other due in an hour. */
+	WAIT_FOR(files_in("mail/local.test/later") == 1 && files_in("mail/local.test/bob") == 1 &&
+	    queued_files() == 1);
+	/* A new process goes on where the old one was: one is delivered, the other due in an hour.
+	 */
 	stop();
 	start();
 	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
@@ -499,9 +526,11 @@ END_TEST
 
 START_TEST(notification_written_and_failure_not_noted)
 {
-	/* The notification is there; the message still says pending. It is tried again and the sender told again. */
+	/* The notification is there; the message still says pending. It is tried again and the
+	 * sender told again. */
 	put(PATH, ENVELOPE("to P - - x@other.test\n") MESSAGE);
-	put("queue/AA/0006278AA1C3D4E1", "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - alice@local.test\n\n" MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1",
+	    "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - alice@local.test\n\n" MESSAGE);
 	start();
 	WAIT_FOR(files_in("mail/local.test/alice") == 2 && queued_files() == 0);
 }
@@ -509,7 +538,8 @@ END_TEST
 
 START_TEST(notification_that_fails_is_the_end)
 {
-	put(PATH, "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - nobody@local.test\nto P - - x@other.test\n\n" MESSAGE);
+	put(PATH,
+	    "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - nobody@local.test\nto P - - x@other.test\n\n" MESSAGE);
 	start();
 	WAIT_FOR(!there(PATH));
 	ck_assert_uint_eq(queued_files(), 0);

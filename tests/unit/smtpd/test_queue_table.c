@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The queue's entries: found by both names, in the order they are due, whatever is added, moved and removed. */
+/* The queue's entries: found by both names, in the order they are due, whatever is added, moved and
+ * removed. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

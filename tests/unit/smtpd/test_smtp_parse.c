@@ -11,7 +11,8 @@
 static void
 assert_span(struct span got, const char *wanted)
 {
-	ck_assert_msg(span_eq(got, span_of(wanted)), "got \"%.*s\", wanted \"%s\"", (int)got.len, got.ptr, wanted);
+	ck_assert_msg(span_eq(got, span_of(wanted)), "got \"%.*s\", wanted \"%s\"", (int)got.len,
+	    got.ptr, wanted);
 }
 
 static const struct {
@@ -87,13 +88,16 @@ START_TEST(postmaster)
 	struct span args = SPAN("TO:<Postmaster> NOTIFY=NEVER");
 	struct address address;
 
-	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_OK);
+	ck_assert_int_eq(
+	    smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_OK);
 	assert_span(address.local, "Postmaster");
 	ck_assert_uint_eq(address.domain.len, 0);
 	args = SPAN("TO:<>");
-	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
+	ck_assert_int_eq(
+	    smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
 	args = SPAN("TO:<alice>");
-	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
+	ck_assert_int_eq(
+	    smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
 	args = SPAN("TO:<01234567890123456789012345678901234567890123456789012345678901234@c>");
 	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), 0, &address), ADDRESS_TOO_LONG);
 }
@@ -156,7 +160,8 @@ START_TEST(hellos)
 	ck_assert(!smtp_is_helo(SPAN("a b")));
 	ck_assert(!smtp_is_helo(SPAN("a(b")));
 	ck_assert(!smtp_is_helo(SPAN("\xff")));
-	ck_assert(smtp_is_http(SPAN("GET")) && smtp_is_http(SPAN("post")) && !smtp_is_http(SPAN("EHLO")));
+	ck_assert(
+	    smtp_is_http(SPAN("GET")) && smtp_is_http(SPAN("post")) && !smtp_is_http(SPAN("EHLO")));
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The SMTP machine against dialogues, each fed whole and byte by byte, by an owner that knows alice, bob and a password. */
+/* The SMTP machine against dialogues, each fed whole and byte by byte, by an owner that knows
+ * alice, bob and a password. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,13 @@
 #include "smtpd/smtp_state.h"
 
 static const struct smtp_settings settings = {
-	.hostname = "mail.example.test", .postmaster = "alice@example.test", .size_max = 100000, .recipients_max = 3, .hops_max = 10,
-	.errors_max = 5, .tls = true,
+	.hostname = "mail.example.test",
+	.postmaster = "alice@example.test",
+	.size_max = 100000,
+	.recipients_max = 3,
+	.hops_max = 10,
+	.errors_max = 5,
+	.tls = true,
 };
 
 struct owner {
@@ -26,7 +32,10 @@ struct owner {
 static void
 init(struct owner *owner, enum smtp_kind kind)
 {
-	*owner = (struct owner){ .out = BUF_INIT(1 << 20), .stored = BUF_INIT(1 << 20), .message = BUF_INIT(1 << 20), .pending = BUF_INIT(1 << 20) };
+	*owner = (struct owner){ .out = BUF_INIT(1 << 20),
+		.stored = BUF_INIT(1 << 20),
+		.message = BUF_INIT(1 << 20),
+		.pending = BUF_INIT(1 << 20) };
 	smtp_init(&owner->smtp, &settings, kind, "192.0.2.1");
 }
 
@@ -59,7 +68,8 @@ static enum smtp_looked_up
 look_up(struct span address, struct span *ret_account)
 {
 	*ret_account = address;
-	if (span_ieq(address, SPAN("alice@example.test")) || span_ieq(address, SPAN("bob@example.test")))
+	if (span_ieq(address, SPAN("alice@example.test")) ||
+	    span_ieq(address, SPAN("bob@example.test")))
 		return SMTP_IS_LOCAL;
 	if (span_ieq(address, SPAN("alice+x@example.test"))) {
 		*ret_account = SPAN("alice@example.test");
@@ -89,14 +99,18 @@ act(struct owner *owner)
 			break;
 		}
 		case SMTP_AUTHENTICATE:
-			smtp_authenticated(smtp, span_eq(buf_get(&smtp->password), SPAN("demo")) ? SMTP_AUTH_OK : SMTP_AUTH_BAD, buf_get(&smtp->user));
+			smtp_authenticated(smtp,
+			    span_eq(buf_get(&smtp->password), SPAN("demo")) ? SMTP_AUTH_OK :
+									      SMTP_AUTH_BAD,
+			    buf_get(&smtp->user));
 			break;
 		case SMTP_START_TLS:
 			owner->tls_asked++;
 			smtp_secured(smtp, "TLSv1.3 X");
 			break;
 		case SMTP_OPEN:
-			smtp_opened(smtp, owner->open_result, SPAN("00000000000000A1"), "Thu, 1 Jan 1970 00:00:00 +0000");
+			smtp_opened(smtp, owner->open_result, SPAN("00000000000000A1"),
+			    "Thu, 1 Jan 1970 00:00:00 +0000");
 			break;
 		case SMTP_COMMIT:
 			if (owner->commit_result == SMTP_STORED)
@@ -151,20 +165,24 @@ static const struct dialogue {
 	    "250-mail.example.test\n250-PIPELINING\n250-SIZE 100000\n250-STARTTLS\n250-8BITMIME\n250-SMTPUTF8\n250-DSN\n250 ENHANCEDSTATUSCODES\n"
 	    "250 2.1.0\n250 2.1.5\n354 End\n250 2.0.0 Ok: queued as 00000000000000A1\n221 2.0.0\n",
 	    "Received: from client ([192.0.2.1])\r\n\tby mail.example.test (Fourpost) with ESMTP id 00000000000000A1\r\n\tfor <alice@example.test>;\r\n"
-	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\nSubject: x\r\n\r\n.dot\r\nend\r\n", true },
+	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\nSubject: x\r\n\r\n.dot\r\nend\r\n",
+	    true },
 	{ "helo, two messages", SMTP_MX, NULL,
 	    "HELO [127.0.0.1]\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\n1\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\n2\r\n.\r\n",
-	    "250 mail.example.test\n250 2.1.0\n250 2.1.5\n354\n250 2.0.0\n250 2.1.0\n250 2.1.5\n354\n250 2.0.0\n", "with SMTP id", false },
+	    "250 mail.example.test\n250 2.1.0\n250 2.1.5\n354\n250 2.0.0\n250 2.1.0\n250 2.1.5\n354\n250 2.0.0\n",
+	    "with SMTP id", false },
 	{ "no header: an empty line is put before the text", SMTP_MX, NULL,
 	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nhello\r\n.\r\n",
-	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n250\n250\n354\n250\n", "+0000\r\n\r\nhello\r\n", false },
+	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n250\n250\n354\n250\n",
+	    "+0000\r\n\r\nhello\r\n", false },
 	{ "order", SMTP_MX, NULL,
 	    "MAIL FROM:<a@b.c>\r\nHELO x\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nMAIL FROM:<a@b.c>\r\nMAIL FROM:<a@b.c>\r\nDATA\r\n",
 	    "503 5.5.1\n250\n503 5.5.1\n503 5.5.1\n250\n503 5.5.1\n554 5.5.1\n", NULL, false },
 	{ "recipients", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nRCPT TO:<later@example.test>\r\n"
 	    "RCPT TO:<postmaster>\r\nRCPT TO:<Postmaster@example.test>\r\nRCPT TO:<alice>\r\nRCPT TO:<alice@example.test>\r\n",
-	    "250\n250\n550 5.1.1\n550 5.7.1\n451 4.3.0\n250 2.1.5\n250 2.1.5\n501 5.1.3\n250 2.1.5\n", NULL, false },
+	    "250\n250\n550 5.1.1\n550 5.7.1\n451 4.3.0\n250 2.1.5\n250 2.1.5\n501 5.1.3\n250 2.1.5\n",
+	    NULL, false },
 	{ "too many recipients", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<alice+x@example.test>\r\nRCPT TO:<bob@example.test>\r\n"
 	    "RCPT TO:<bob@example.test>\r\nDATA\r\n\r\n.\r\n",
@@ -172,27 +190,37 @@ static const struct dialogue {
 	{ "parameters", SMTP_MX, NULL,
 	    "EHLO x\r\nMAIL FROM:<a@b.c> SIZE=100001\r\nMAIL FROM:<a@b.c> FOO=1\r\nMAIL FROM:<a@b.c> SIZE=x\r\nMAIL FROM:<a@b.c> RET=FULL RET=FULL\r\n"
 	    "MAIL FROM:<a@b.c> RET=HDRS ENVID=QQ AUTH=<>\r\nRCPT TO:<bob@example.test> NOTIFY=SUCCESS ORCPT=rfc822;bob\r\nRCPT TO:<bob@example.test> NOTIFY=X\r\n",
-	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n552 5.3.4\n555 5.5.4\n501 5.5.4\n501 5.5.4\n250\n250\n501 5.5.4\n", NULL, false },
+	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n552 5.3.4\n555 5.5.4\n501 5.5.4\n501 5.5.4\n250\n250\n501 5.5.4\n",
+	    NULL, false },
 	{ "utf8", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<\xc3\xa9@b.c>\r\nMAIL FROM:<\xc3\xa9@b.c> SMTPUTF8\r\nRSET\r\nMAIL FROM:<\xff@b.c> SMTPUTF8\r\nMAIL FROM:<a>\r\n",
 	    "250\n553 5.6.7\n250\n250\n501 5.1.7\n501 5.1.7\n", NULL, false },
 	{ "bare LF in a command", SMTP_MX, NULL, "NOOP\nQUIT\r\n", "500 5.5.2\n221\n", NULL, true },
-	{ "bare CR in a command", SMTP_MX, NULL, "NOOP\rQUIT\r\nNOOP\r\n", "500 5.5.2\n250\n", NULL, false },
-	{ "http", SMTP_MX, NULL, "POST / HTTP/1.1\r\nHost: x\r\nMAIL FROM:<>\r\n", "421 4.7.0\n", NULL, true },
-	{ "unknown", SMTP_MX, NULL, "XYZ\r\nAUTH PLAIN\r\nLHLO x\r\nVRFY bob\r\nEXPN x\r\nHELP\r\nNOOP x\r\nRSET x\r\n",
-	    "500 5.5.1\n500 5.5.1\n500 5.5.1\n252 2.5.0\n502 5.5.1\n214 2.0.0\n250 2.0.0\n501 5.5.4\n", NULL, false },
-	{ "errors end it", SMTP_MX, NULL, "A\r\nA\r\nA\r\nA\r\nA\r\nA\r\nQUIT\r\n", "500\n500\n500\n500\n500\n500\n421 4.7.0\n", NULL, true },
-	{ "starttls forgets", SMTP_MX, NULL, "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\nEHLO x\r\nSTARTTLS\r\n",
+	{ "bare CR in a command", SMTP_MX, NULL, "NOOP\rQUIT\r\nNOOP\r\n", "500 5.5.2\n250\n", NULL,
+	    false },
+	{ "http", SMTP_MX, NULL, "POST / HTTP/1.1\r\nHost: x\r\nMAIL FROM:<>\r\n", "421 4.7.0\n",
+	    NULL, true },
+	{ "unknown", SMTP_MX, NULL,
+	    "XYZ\r\nAUTH PLAIN\r\nLHLO x\r\nVRFY bob\r\nEXPN x\r\nHELP\r\nNOOP x\r\nRSET x\r\n",
+	    "500 5.5.1\n500 5.5.1\n500 5.5.1\n252 2.5.0\n502 5.5.1\n214 2.0.0\n250 2.0.0\n501 5.5.4\n",
+	    NULL, false },
+	{ "errors end it", SMTP_MX, NULL, "A\r\nA\r\nA\r\nA\r\nA\r\nA\r\nQUIT\r\n",
+	    "500\n500\n500\n500\n500\n500\n421 4.7.0\n", NULL, true },
+	{ "starttls forgets", SMTP_MX, NULL,
+	    "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\nEHLO x\r\nSTARTTLS\r\n",
 	    "250-\n250-\n250-\n250-STARTTLS\n250-\n250-\n250-\n250 \n220 2.0.0\n503 5.5.1 Say\n250-mail\n250-PIPE\n250-SIZE\n250-8BIT\n250-SMTPUTF8\n250-DSN\n250 \n503 5.5.1 TLS\n",
 	    NULL, false },
-	{ "submission in the clear", SMTP_SUBMISSION, NULL, "EHLO x\r\nMAIL FROM:<alice@example.test>\r\nAUTH PLAIN AGFsaWNl\r\n",
-	    "250-\n250-\n250-\n250-STARTTLS\n250-8BITMIME\n250-\n250-\n250 \n530 5.7.0 Use STARTTLS\n538 5.7.11\n", NULL, false },
+	{ "submission in the clear", SMTP_SUBMISSION, NULL,
+	    "EHLO x\r\nMAIL FROM:<alice@example.test>\r\nAUTH PLAIN AGFsaWNl\r\n",
+	    "250-\n250-\n250-\n250-STARTTLS\n250-8BITMIME\n250-\n250-\n250 \n530 5.7.0 Use STARTTLS\n538 5.7.11\n",
+	    NULL, false },
 	{ "submission", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nMAIL FROM:<alice@example.test>\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nAUTH PLAIN\r\nMAIL FROM:<bob@example.test>\r\n"
 	    "MAIL FROM:<alice+x@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nRCPT TO:<nobody@example.test>\r\nDATA\r\n"
 	    "From: a\r\nBcc: secret@example.test,\r\n more\r\nTo: b\r\n\r\nx\r\n.\r\n",
 	    "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250-\n250 \n530 5.7.0 Use AUTH\n235 2.7.0\n503 5.5.1\n553 5.7.1\n250\n250\n550 5.1.1\n354\n250\n",
-	    "From: a\r\nTo: b\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <00000000000000A1@mail.example.test>\r\n\r\nx\r\n", false },
+	    "From: a\r\nTo: b\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <00000000000000A1@mail.example.test>\r\n\r\nx\r\n",
+	    false },
 	{ "login and its failures", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nAUTH LOGIN\r\nYWxpY2VAZXhhbXBsZS50ZXN0\r\nd3Jvbmc=\r\nAUTH LOGIN\r\n*\r\nAUTH FOO\r\nAUTH PLAIN ====\r\nAUTH LOGIN\r\nYWxpY2VAZXhhbXBsZS50ZXN0\r\nZGVtbw==\r\n",
 	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\n535 5.7.8\n334\n501 5.7.0\n504 5.5.4\n501 5.5.2\n334\n334\n235 2.7.0\n",
@@ -202,21 +230,29 @@ static const struct dialogue {
 	    "500\n250-\n250-\n250-\n250-8BITMIME\n250-\n250-\n250 \n250\n503 5.5.1\n250\n550 5.1.1\n250\n354\n250 2.0.0 <alice@example.test> queued\n250 2.0.0 <bob@example.test> queued\n",
 	    "with LMTP id", false },
 	/* --- smuggling: none of these may end the text or let a second message in --- */
-	{ "LF.LF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "LF.LF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "LF.CRLF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\r\nMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "LF.CRLF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\r\nMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CR.CR", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r.\rMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "CR.CR", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r.\rMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CR.CRLF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r.\r\nMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "CR.CRLF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r.\r\nMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CRLF.LF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "CRLF.LF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CRLF.CR", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\rMAIL FROM:<evil@b.c>\r\n.\r\n",
+	{ "CRLF.CR", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\rMAIL FROM:<evil@b.c>\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CRCRLF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\r\n.\r\n",
+	{ "CRCRLF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\r\n.\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
-	{ "CRLF.CRCRLF", SMTP_MX, NULL, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\r\r\nNOOP\r\n",
+	{ "CRLF.CRCRLF", SMTP_MX, NULL,
+	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\r\r\nNOOP\r\n",
 	    "250\n250\n250\n354\n550 5.6.0\n", NULL, true },
 	{ "hops", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nReceived: 1\r\nReceived: 2\r\nReceived: 3\r\nReceived: 4\r\nReceived: 5\r\nReceived: 6\r\n"
@@ -230,12 +266,16 @@ assert_replies(const struct dialogue *dialogue, struct span got, size_t step)
 	struct span wanted = span_of(dialogue->replies), prefix, line;
 
 	while (span_split(&wanted, '\n', &prefix)) {
-		ck_assert_msg(span_split(&got, '\n', &line), "%s (%zu): no reply where \"%.*s\" is due", dialogue->name, step, (int)prefix.len, prefix.ptr);
-		ck_assert_msg(span_starts(line, prefix), "%s (%zu): \"%.*s\" where \"%.*s\" is due", dialogue->name, step, (int)line.len, line.ptr,
+		ck_assert_msg(span_split(&got, '\n', &line),
+		    "%s (%zu): no reply where \"%.*s\" is due", dialogue->name, step,
 		    (int)prefix.len, prefix.ptr);
-		ck_assert_msg(span_ends(line, SPAN("\r")), "%s: a reply ends without CRLF", dialogue->name);
+		ck_assert_msg(span_starts(line, prefix), "%s (%zu): \"%.*s\" where \"%.*s\" is due",
+		    dialogue->name, step, (int)line.len, line.ptr, (int)prefix.len, prefix.ptr);
+		ck_assert_msg(
+		    span_ends(line, SPAN("\r")), "%s: a reply ends without CRLF", dialogue->name);
 	}
-	ck_assert_msg(got.len == 0, "%s (%zu): more than was due: %.*s", dialogue->name, step, (int)got.len, got.ptr);
+	ck_assert_msg(got.len == 0, "%s (%zu): more than was due: %.*s", dialogue->name, step,
+	    (int)got.len, got.ptr);
 }
 
 START_TEST(dialogues_go_as_they_should)
@@ -252,9 +292,12 @@ START_TEST(dialogues_go_as_they_should)
 		feed(&owner, span_of(dialogue->sent), steps[i]);
 		assert_replies(dialogue, buf_get(&owner.out), steps[i]);
 		if (dialogue->stored == NULL)
-			ck_assert_msg(owner.stored.len == 0, "%s: stored %s", dialogue->name, buf_cstr(&owner.stored));
+			ck_assert_msg(owner.stored.len == 0, "%s: stored %s", dialogue->name,
+			    buf_cstr(&owner.stored));
 		else
-			ck_assert_msg(span_find(buf_get(&owner.stored), span_of(dialogue->stored)) >= 0, "%s: stored %s", dialogue->name, buf_cstr(&owner.stored));
+			ck_assert_msg(
+			    span_find(buf_get(&owner.stored), span_of(dialogue->stored)) >= 0,
+			    "%s: stored %s", dialogue->name, buf_cstr(&owner.stored));
 		ck_assert_int_eq(owner.closed, dialogue->closed);
 		finish(&owner);
 	}
@@ -289,7 +332,9 @@ START_TEST(line_lengths)
 		feed(&owner, SPAN("\r\n"), 10);
 		put_text(&owner, 'x', len - 2);
 		feed(&owner, SPAN("\r\n.\r\nNOOP\r\n"), 10);
-		ck_assert_msg(span_starts(buf_get(&owner.out), len <= SMTP_TEXT_LINE_MAX ? SPAN("250 ") : SPAN("554 5.6.0")), "%zu: %s", len, buf_cstr(&owner.out));
+		ck_assert_msg(span_starts(buf_get(&owner.out),
+				  len <= SMTP_TEXT_LINE_MAX ? SPAN("250 ") : SPAN("554 5.6.0")),
+		    "%zu: %s", len, buf_cstr(&owner.out));
 		ck_assert(span_ends(buf_get(&owner.out), SPAN("250 2.0.0 Ok\r\n")));
 		ck_assert_uint_eq(owner.aborted, len <= SMTP_TEXT_LINE_MAX ? 0 : 1);
 		finish(&owner);
@@ -301,7 +346,9 @@ START_TEST(line_lengths)
 		feed(&owner, SPAN("NOOP "), 10);
 		put_text(&owner, 'x', len - 7);
 		feed(&owner, SPAN("\r\nNOOP\r\n"), 3);
-		ck_assert_msg(span_starts(buf_get(&owner.out), len <= SMTP_COMMAND_MAX ? SPAN("250 ") : SPAN("500 5.5.2")), "%zu: %s", len, buf_cstr(&owner.out));
+		ck_assert_msg(span_starts(buf_get(&owner.out),
+				  len <= SMTP_COMMAND_MAX ? SPAN("250 ") : SPAN("500 5.5.2")),
+		    "%zu: %s", len, buf_cstr(&owner.out));
 		ck_assert(span_ends(buf_get(&owner.out), SPAN("250 2.0.0 Ok\r\n")));
 		finish(&owner);
 	}
@@ -321,7 +368,8 @@ START_TEST(sizes)
 			feed(&owner, SPAN("\r\n"), 10);
 		}
 		feed(&owner, SPAN(".\r\n"), 10);
-		ck_assert(span_starts(buf_get(&owner.out), lines == 99 ? SPAN("250 ") : SPAN("552 5.3.4")));
+		ck_assert(span_starts(
+		    buf_get(&owner.out), lines == 99 ? SPAN("250 ") : SPAN("552 5.3.4")));
 		finish(&owner);
 	}
 	/* A text that never ends is cut off. */
@@ -367,14 +415,16 @@ START_TEST(full_disk)
 	begin_text(&owner);
 	owner.write_fails = true;
 	feed(&owner, SPAN("\r\nx\r\n.\r\nNOOP\r\n"), 100);
-	ck_assert_msg(span_starts(buf_get(&owner.out), SPAN("452 4.3.1")), "%s", buf_cstr(&owner.out));
+	ck_assert_msg(
+	    span_starts(buf_get(&owner.out), SPAN("452 4.3.1")), "%s", buf_cstr(&owner.out));
 	ck_assert(span_ends(buf_get(&owner.out), SPAN("250 2.0.0 Ok\r\n")));
 	ck_assert_uint_eq(owner.aborted, 1);
 	finish(&owner);
 	begin_text(&owner);
 	owner.write_fails = true;
 	feed(&owner, SPAN("\r\nx\r\n.\r\nNOOP\r\n"), 1);
-	ck_assert_msg(span_starts(buf_get(&owner.out), SPAN("452 4.3.1")), "%s", buf_cstr(&owner.out));
+	ck_assert_msg(
+	    span_starts(buf_get(&owner.out), SPAN("452 4.3.1")), "%s", buf_cstr(&owner.out));
 	ck_assert_uint_eq(owner.aborted, 1);
 	finish(&owner);
 	begin_text(&owner);
@@ -423,7 +473,8 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(tests, 30);
-	tcase_add_loop_test(tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
+	tcase_add_loop_test(
+	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_test(tests, line_lengths);
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, nul);
