@@ -24,7 +24,10 @@ smtpd_SRC := \
 # What goes out: other hosts, accounts here, notifications.
 smtpd_SRC += \
 	smtpd/dsn.c \
+	smtpd/proc_relay.c \
+	smtpd/relay_conn.c \
 	smtpd/relay_data.c \
+	smtpd/relay_job.c \
 	smtpd/relay_parse.c \
 	smtpd/relay_state.c \
 	smtpd/proc_resolve.c \

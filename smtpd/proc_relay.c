@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The relay role: hands messages to other hosts by SMTP. It reads them from the descriptors that the queue passes, and sees no file,
+ * no account and no key; what other hosts say is read here and nowhere else. */
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <sysexits.h>
+
+#include "common/log.h"
+#include "common/tls.h"
+#include "smtpd/relay.h"
+#include "smtpd/smtpd.h"
+
+#define DESCRIPTORS_MAX 4096
+
+static int
+on_relay(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return relay_job_message(proc->state, msg);
+}
+
+static int
+on_resolved(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return relay_job_resolved(proc->state, msg);
+}
+
+static void
+peer_gone(struct proc *proc, uint8_t role)
+{
+	if (role == ROLE_RESOLVE)
+		relay_job_resolve_gone(proc->state);
+	else if (role == ROLE_QUEUE)
+		relay_job_drop_all(proc->state);
+}
+
+/* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. */
+static struct ssl_ctx_st *
+tls_context(void)
+{
+	struct buf error = BUF_INIT(512);
+	struct ssl_ctx_st *context = tls_client_new(1, &error);
+
+	if (context == NULL) {
+		log_warning("no-root-certificates", log_str("error", buf_cstr(&error)), log_str("hint", "no host's certificate will be trusted"));
+		context = tls_client_new(0, &error);
+	} else {
+		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+	}
+	buf_free(&error);
+	return context;
+}
+
+int
+proc_relay(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved } };
+	static struct relay_role role;
+	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
+
+	role.proc = proc;
+	proc->state = &role;
+	proc->handlers = handlers;
+	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	proc->peer_gone = peer_gone;
+	role.tls = tls_context();
+	if (role.tls == NULL)
+		return EX_SOFTWARE;
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the relay role: jobs (a message for one destination) and connections (to one host, for one job after another). */
+#ifndef SMTPD_RELAY_H
+#define SMTPD_RELAY_H
+
+#include "common/stream.h"
+#include "frame/role.h"
+#include "smtpd/relay_data.h"
+#include "smtpd/relay_state.h"
+#include "smtpd/resolve.h"
+#include "smtpd/smtpd_conf.h"
+
+struct event;
+struct ssl_ctx_st;
+
+struct relay_role {
+	struct proc *proc;
+	struct ssl_ctx_st *tls;
+	struct relay_job *jobs;
+	size_t job_count;
+	struct relay_conn *idle; /* connections that wait for another job, the latest first */
+	size_t idle_count;
+	uint32_t last_question;
+};
+
+/* --- relay_job.c --- */
+
+struct relay_job {
+	struct relay_job *next, **at;
+	struct relay_role *role;
+	uint32_t id;          /* the queue's */
+	int fd;               /* the message: read with pread alone, for others share it */
+	uint64_t offset, length;
+	char *body;           /* the job as it came: what the spans below point into */
+	struct buf addresses; /* those that had to be written anew */
+	char *queue_id;
+	char *destination;
+	struct relay_mail mail;
+	size_t settled;
+
+	/* The way to go. */
+	uint32_t question;    /* to resolve, under way; 0: none */
+	uint16_t port;
+	struct resolve_answer hosts;
+	size_t host, address; /* the next to be tried */
+	unsigned tries;
+	bool failed_for_now;  /* some host failed temporarily */
+	struct relay_result failure;
+	char failed_host[VERDICT_HOST_MAX];
+	struct relay_conn *conn;
+};
+
+/* RELAY and RESOLVED. 0 or -EBADMSG. */
+int relay_job_message(struct relay_role *role, struct msg *msg);
+int relay_job_resolved(struct relay_role *role, const struct msg *msg);
+/* resolve is gone: its answers will not come. */
+void relay_job_resolve_gone(struct relay_role *role);
+/* The queue is gone: nobody wants the answers. */
+void relay_job_drop_all(struct relay_role *role);
+
+/* A connection's word on its job: it was settled in part or whole; the job may be gone when this returns.
+ * done: the transaction is over. failed: this host will not do, for that reason; unsettled recipients may be tried elsewhere.
+ * stale: an idle connection had been closed by the other side meanwhile. */
+void relay_job_done(struct relay_job *job);
+void relay_job_failed(struct relay_job *job, const char *host, const struct relay_result *result);
+void relay_job_stale(struct relay_job *job);
+/* For relay_state_mail: tells the queue what became of a recipient. context is the job. */
+void relay_job_settled(void *context, size_t recipient, const struct relay_result *result);
+/* Reads at most len bytes of the message at that place: the number, 0 behind its end, or -errno. */
+ssize_t relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, size_t len);
+
+/* --- relay_conn.c --- */
+
+/* Connects for this job to the address. name is the host's, or the address in digits. */
+void relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port);
+/* An idle connection for this job's destination takes it. False when there is none. */
+bool relay_conn_reuse(struct relay_job *job);
+/* The job is dropped: closes its connection. */
+void relay_conn_abort(struct relay_conn *conn);
+/* "name[address]:port" */
+const char *relay_conn_host(const struct relay_conn *conn);
+
+#endif

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One connection to another host: the socket and its time limits around the machine of relay_state.h. A host that is silent, slow or
+ * talks nonsense costs its own connection and no other. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/tls.h"
+#include "common/xalloc.h"
+#include "smtpd/relay.h"
+
+#define CONNECT_SECONDS 30
+/* How long a connection waits for another message to the same destination, and how many it carries. */
+#define IDLE_SECONDS 3
+#define MESSAGES_MAX 100
+#define IDLE_MAX 200
+#define CHUNK 65536
+#define INPUT_MAX 65536
+/* Commands of one transaction, or some chunks of a message. */
+#define OUTPUT_MAX (RELAY_OUT_MAX + 2 * RELAY_DATA_ROOM(CHUNK))
+
+struct relay_conn {
+	struct relay_role *role;
+	struct relay_job *job;       /* NULL: idle, or saying goodbye */
+	struct relay_conn *next, **at; /* among the idle ones */
+	char *destination;
+	char *name;
+	struct resolve_address address;
+	uint16_t port;
+	char host[VERDICT_HOST_MAX];
+	int fd;                      /* while it connects */
+	int refused;                 /* -errno of a connection that failed at once */
+	struct event *connecting, *timer;
+	struct stream *stream;
+	struct relay_state state;
+	struct relay_reply reply;
+	unsigned messages;           /* begun on this connection */
+	bool told;                   /* the log knows of it */
+	uint64_t sent;               /* of the message */
+	struct relay_data data;
+};
+
+static const struct stream_ops ops;
+static void carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out);
+
+const char *
+relay_conn_host(const struct relay_conn *conn)
+{
+	return conn->host;
+}
+
+/* --- the end --- */
+
+static void
+leave_idle(struct relay_conn *conn)
+{
+	if (conn->at == NULL)
+		return;
+	*conn->at = conn->next;
+	if (conn->next != NULL)
+		conn->next->at = conn->at;
+	conn->at = NULL;
+	conn->role->idle_count--;
+}
+
+static void
+forget(struct relay_conn *conn)
+{
+	leave_idle(conn);
+	if (conn->fd >= 0)
+		(void)close(conn->fd);
+	if (conn->connecting != NULL)
+		event_free(conn->connecting);
+	event_free(conn->timer);
+	relay_reply_free(&conn->reply);
+	(void)stream_free(conn->stream);
+	free(conn->destination);
+	free(conn->name);
+	free(conn);
+}
+
+void
+relay_conn_abort(struct relay_conn *conn)
+{
+	forget(conn);
+}
+
+/* Frees the connection before the job goes on, which may open another. */
+static void
+fail(struct relay_conn *conn, const struct relay_result *result)
+{
+	struct relay_job *job = conn->job;
+	char host[VERDICT_HOST_MAX];
+	struct relay_result copy = *result;
+
+	memcpy(host, conn->host, sizeof(host));
+	forget(conn);
+	if (job == NULL)
+		return;
+	log_info("host-failed", log_str("queue", job->queue_id), log_str("host", host), log_u64("code", copy.code), log_str("status", copy.status),
+	    log_str("text", copy.text));
+	relay_job_failed(job, host, &copy);
+}
+
+/* The connection broke or the host is silent. */
+static void
+fail_saying(struct relay_conn *conn, const char *status, const char *text)
+{
+	struct relay_result result;
+
+	relay_result_set(&result, VERDICT_TEMPFAIL, status, text);
+	if (conn->state.phase == RELAY_DOT && conn->job != NULL) {
+		/* Whether it took the message nobody knows: no other host may get it at once, for it may have (RFC 5321 section 6.1). */
+		relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
+	} else if (conn->messages > 1 && conn->job != NULL && conn->state.phase == RELAY_MAIL) {
+		/* It had closed while it was idle: that says nothing about the host. */
+		struct relay_job *job = conn->job;
+
+		forget(conn);
+		relay_job_stale(job);
+		return;
+	}
+	fail(conn, &result);
+}
+
+/* --- time --- */
+
+static void
+set_timer(struct relay_conn *conn, unsigned seconds)
+{
+	const struct timeval time = { seconds, 0 };
+
+	if (seconds == 0)
+		(void)event_del(conn->timer);
+	else
+		(void)event_add(conn->timer, &time);
+}
+
+static void
+say_goodbye(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(64);
+
+	leave_idle(conn);
+	relay_state_quit(&conn->state, &out);
+	(void)stream_write(conn->stream, buf_get(&out));
+	buf_free(&out);
+	set_timer(conn, relay_state_timeout(&conn->state));
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct relay_conn *conn = context;
+	char text[128];
+
+	(void)fd, (void)what;
+	if (conn->stream == NULL) {
+		fail_saying(conn, "4.4.1", "The host cannot be connected to: no answer");
+	} else if (conn->state.phase == RELAY_IDLE) {
+		say_goodbye(conn);
+	} else {
+		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
+		fail_saying(conn, "4.4.2", text);
+	}
+}
+
+/* --- messages --- */
+
+/* One look through the whole message, where what the host offers makes it necessary. 0 or -errno. */
+static int
+scan(struct relay_job *job)
+{
+	struct relay_scan found = { 0 };
+	uint8_t *chunk = xmalloc(CHUNK);
+	uint64_t at = 0;
+	ssize_t got;
+
+	while ((got = relay_job_read(job, at, chunk, CHUNK)) > 0) {
+		relay_scan_put(&found, span_make(chunk, (size_t)got));
+		at += (uint64_t)got;
+	}
+	free(chunk);
+	job->mail.eight_bit = found.eight_bit;
+	job->mail.utf8_header = found.utf8_header;
+	return got < 0 ? (int)got : 0;
+}
+
+static void
+begin_message(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_OUT_MAX);
+	struct relay_job *job = conn->job;
+	enum relay_action action;
+	int r = relay_state_wants_scan(&conn->state, &job->mail) ? scan(job) : 0;
+
+	if (r < 0) {
+		log_error("message-unreadable", log_str("queue", job->queue_id), log_errno("error", r));
+		fail_saying(conn, "4.3.0", "The message cannot be read from the queue now");
+		return;
+	}
+	conn->messages++;
+	conn->sent = 0;
+	conn->data = (struct relay_data){ 0 };
+	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
+	carry_out(conn, action, &out);
+	buf_free(&out);
+}
+
+/* The next chunk, or the end. False when the message cannot be read. */
+static bool
+send_piece(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_DATA_ROOM(CHUNK));
+	uint8_t *chunk = xmalloc(CHUNK);
+	ssize_t got = relay_job_read(conn->job, conn->sent, chunk, CHUNK);
+
+	if (got > 0) {
+		relay_data_put(&conn->data, span_make(chunk, (size_t)got), &out);
+		conn->sent += (uint64_t)got;
+	} else if (got == 0) {
+		relay_data_end(&conn->data, &out);
+		relay_state_message_sent(&conn->state);
+		set_timer(conn, relay_state_timeout(&conn->state));
+	}
+	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
+	if (got >= 0)
+		(void)stream_write(conn->stream, buf_get(&out));
+	free(chunk);
+	buf_free(&out);
+	return got >= 0;
+}
+
+static void
+on_drained(struct stream *stream, void *context)
+{
+	struct relay_conn *conn = context;
+
+	(void)stream;
+	if (conn->state.phase != RELAY_MESSAGE || send_piece(conn))
+		return;
+	/* Half a message is out: it ends with the connection, without the final dot. */
+	log_error("message-unreadable", log_str("queue", conn->job->queue_id));
+	fail_saying(conn, "4.3.0", "The message cannot be read from the queue now");
+}
+
+/* --- actions --- */
+
+static void
+log_session(struct relay_conn *conn)
+{
+	const SSL *ssl = stream_ssl(conn->stream);
+	const char *trusted = "";
+
+	if (conn->told)
+		return;
+	conn->told = true;
+	if (ssl != NULL)
+		trusted = SSL_get_verify_result(ssl) == X509_V_OK ? "yes" : X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+	log_info("connected", log_str("queue", conn->job != NULL ? conn->job->queue_id : ""), log_str("host", conn->host),
+	    log_str("tls", ssl != NULL ? SSL_get_version(ssl) : "none"), log_str("cipher", ssl != NULL ? SSL_get_cipher_name(ssl) : ""),
+	    log_str("certificate-trusted", trusted));
+}
+
+static void
+rest(struct relay_conn *conn)
+{
+	struct relay_role *role = conn->role;
+
+	if (conn->messages >= MESSAGES_MAX || role->idle_count >= IDLE_MAX || stream_input(conn->stream).len != 0) {
+		say_goodbye(conn);
+		return;
+	}
+	conn->at = &role->idle;
+	conn->next = role->idle;
+	if (conn->next != NULL)
+		conn->next->at = &conn->next;
+	role->idle = conn;
+	role->idle_count++;
+	set_timer(conn, IDLE_SECONDS);
+}
+
+static void
+ready(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+
+	log_session(conn);
+	if (job == NULL) {
+		rest(conn);
+	} else if (job->settled < job->mail.count) {
+		/* Replies that nobody asked for would be taken for those to come. */
+		if (stream_input(conn->stream).len != 0)
+			fail_saying(conn, "4.5.0", "The host speaks out of turn");
+		else
+			begin_message(conn);
+	} else {
+		conn->job = NULL;
+		rest(conn);
+		relay_job_done(job);
+	}
+}
+
+static void
+start_tls(struct relay_conn *conn)
+{
+	int r = stream_start_tls_client(conn->stream, conn->role->tls, conn->name);
+
+	if (r < 0)
+		/* Bytes behind the reply to STARTTLS: somebody is in between. */
+		fail_saying(conn, "4.7.5", "The host sent bytes before TLS that it should not have sent");
+	else
+		set_timer(conn, relay_state_timeout(&conn->state));
+}
+
+/* The connection may be gone afterwards. */
+static void
+carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out)
+{
+	struct relay_job *job = conn->job;
+	struct relay_result result;
+
+	if (out->len != 0)
+		(void)stream_write(conn->stream, buf_get(out));
+	switch (action) {
+	case RELAY_WAIT:
+		set_timer(conn, relay_state_timeout(&conn->state));
+		break;
+	case RELAY_START_TLS:
+		start_tls(conn);
+		break;
+	case RELAY_READY:
+		ready(conn);
+		break;
+	case RELAY_SEND_MESSAGE:
+		/* While it is sent, the write timeout of the stream watches over it. */
+		set_timer(conn, 0);
+		(void)on_drained(conn->stream, conn);
+		break;
+	case RELAY_HOST_FAILED:
+		result = conn->state.host;
+		fail(conn, &result);
+		break;
+	case RELAY_CLOSE:
+		conn->job = NULL;
+		forget(conn);
+		if (job != NULL)
+			relay_job_done(job);
+		break;
+	}
+}
+
+/* --- the stream's word --- */
+
+/* One whole reply. False when there is none yet, or the connection is gone. */
+static bool
+take_reply(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_OUT_MAX);
+	bool idle = conn->state.phase == RELAY_IDLE, goes_on = false;
+	enum relay_phase before = conn->state.phase;
+	enum relay_action action;
+	size_t used;
+	int r = relay_reply_input(&conn->reply, stream_input(conn->stream), &used);
+
+	stream_consume(conn->stream, used);
+	if (r == 1)
+		return false;
+	if (r < 0) {
+		fail_saying(conn, "4.5.0", r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP");
+		return false;
+	}
+	action = relay_state_reply(&conn->state, &conn->reply, &out);
+	relay_reply_clear(&conn->reply);
+	if (action == RELAY_HOST_FAILED && conn->messages > 1 && before == RELAY_MAIL && conn->state.host.code == 421) {
+		/* Its idle timeout met our next message. */
+		fail_saying(conn, "4.4.2", "The host closed the connection");
+		return false;
+	}
+	/* After these the connection may be gone; nothing more is expected to stand in the input anyway, but of pipelined replies. */
+	goes_on = action == RELAY_WAIT && !idle;
+	carry_out(conn, action, &out);
+	buf_free(&out);
+	return goes_on;
+}
+
+static void
+on_readable(struct stream *stream, void *context)
+{
+	struct relay_conn *conn = context;
+
+	(void)stream;
+	while (stream_input(conn->stream).len != 0 && take_reply(conn))
+		continue;
+}
+
+static void
+on_secured(struct stream *stream, void *context)
+{
+	struct relay_conn *conn = context;
+	struct buf out = BUF_INIT(1024);
+	enum relay_action action = relay_state_secured(&conn->state, &out);
+
+	(void)stream;
+	carry_out(conn, action, &out);
+	buf_free(&out);
+}
+
+/* TLS was offered and does not work: mail goes in the clear rather than not at all (RFC 3207 section 4.1), to the same address. */
+static void
+without_tls(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+	struct relay_conn *again;
+
+	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
+	job->conn = NULL;
+	relay_conn_open(job, conn->name, &conn->address, conn->port);
+	again = job->conn;
+	conn->job = NULL;
+	forget(conn);
+	if (again != NULL)
+		again->state.try_tls = false;
+}
+
+static void
+on_ended(struct stream *stream, void *context, enum stream_end end)
+{
+	struct relay_conn *conn = context;
+	char text[256];
+
+	if (conn->job == NULL) {
+		forget(conn);
+		return;
+	}
+	switch (end) {
+	case STREAM_TLS_FAILED:
+		if (conn->state.phase == RELAY_HANDSHAKE) {
+			without_tls(conn);
+			return;
+		}
+		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s", relay_state_awaits(&conn->state));
+		break;
+	case STREAM_EOF:
+		if (conn->state.phase == RELAY_HANDSHAKE) {
+			without_tls(conn);
+			return;
+		}
+		(void)snprintf(text, sizeof(text), "The host closed the connection while we waited for %s", relay_state_awaits(&conn->state));
+		break;
+	case STREAM_TIMEOUT:
+		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
+		break;
+	case STREAM_ERROR:
+		(void)snprintf(text, sizeof(text), "The connection broke while waiting for %s: %s", relay_state_awaits(&conn->state),
+		    strerrordesc_np(stream_error(stream)));
+		break;
+	}
+	fail_saying(conn, "4.4.2", text);
+}
+
+static const struct stream_ops ops = { on_readable, on_drained, on_secured, on_ended };
+
+/* --- connecting --- */
+
+static void
+connected(struct relay_conn *conn)
+{
+	event_free(conn->connecting);
+	conn->connecting = NULL;
+	conn->stream = stream_new(conn->role->proc->base, conn->fd, &ops, conn, INPUT_MAX, OUTPUT_MAX);
+	conn->fd = -1;
+	/* RFC 5321 4.5.3.2.5: three minutes for each block of data. Replies have the timer. */
+	stream_set_timeouts(conn->stream, 0, 180);
+	set_timer(conn, relay_state_timeout(&conn->state));
+}
+
+static void
+on_connect(evutil_socket_t fd, short what, void *context)
+{
+	struct relay_conn *conn = context;
+	int error = 0;
+	socklen_t len = sizeof(error);
+	char text[128];
+
+	(void)what;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error == 0) {
+		connected(conn);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(error));
+	fail_saying(conn, "4.4.1", text);
+}
+
+/* A socket that connects, or -errno. */
+static int
+connect_socket(const struct resolve_address *address, uint16_t port)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool is_v6 = address->len == 16;
+	const struct sockaddr *to = is_v6 ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4;
+	int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(&v6.sin6_addr, address->bytes, is_v6 ? 16 : 0);
+	memcpy(&v4.sin_addr, address->bytes, is_v6 ? 0 : 4);
+	r = connect(fd, to, is_v6 ? sizeof(v6) : sizeof(v4)) < 0 && errno != EINPROGRESS ? -errno : 0;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return r;
+}
+
+static void
+on_refused(evutil_socket_t fd, short what, void *context)
+{
+	struct relay_conn *conn = context;
+	char text[128];
+
+	(void)fd, (void)what;
+	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(-conn->refused));
+	fail_saying(conn, "4.4.1", text);
+}
+
+void
+relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port)
+{
+	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
+	struct event_base *base = job->role->proc->base;
+	char digits[INET6_ADDRSTRLEN] = "";
+	int fd = connect_socket(address, port);
+
+	conn->role = job->role;
+	conn->job = job;
+	job->conn = conn;
+	conn->destination = xstrdup(job->destination);
+	conn->name = xstrdup(name);
+	conn->address = *address;
+	conn->port = port;
+	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
+	(void)snprintf(conn->host, sizeof(conn->host), "%s[%s]:%u", name, digits, port);
+	relay_reply_init(&conn->reply);
+	relay_state_init(&conn->state, job->role->proc->common->hostname, true);
+	conn->timer = evtimer_new(base, on_timer, conn);
+	/* A connection that failed at once tells it from the loop: no caller is called back from within. */
+	conn->fd = fd >= 0 ? fd : -1;
+	conn->refused = fd >= 0 ? 0 : fd;
+	conn->connecting = fd >= 0 ? event_new(base, fd, EV_WRITE, on_connect, conn) : evtimer_new(base, on_refused, conn);
+	if (conn->timer == NULL || conn->connecting == NULL)
+		abort();
+	if (fd >= 0)
+		(void)event_add(conn->connecting, NULL);
+	else
+		event_active(conn->connecting, EV_TIMEOUT, 0);
+	set_timer(conn, CONNECT_SECONDS);
+}
+
+bool
+relay_conn_reuse(struct relay_job *job)
+{
+	struct relay_conn *conn = job->role->idle;
+
+	while (conn != NULL && !span_ieq(span_of(conn->destination), span_of(job->destination)))
+		conn = conn->next;
+	if (conn == NULL)
+		return false;
+	leave_idle(conn);
+	conn->job = job;
+	job->conn = conn;
+	begin_message(conn);
+	return true;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A message for the recipients of one destination: where to, in which order, and what becomes of each. Every recipient is answered
+ * for once. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/relay.h"
+#include "smtpd/smtp_parse.h"
+
+#define JOBS_MAX 1200
+/* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least). */
+#define TRIES_MAX 10
+#define SMTP_PORT 25
+#define RECIPIENTS_MAX 1000
+#define ADDRESSES_MAX (MSG_MAX * 4)
+
+static void next_host(struct relay_job *job);
+
+/* --- the end --- */
+
+static void
+forget(struct relay_job *job)
+{
+	*job->at = job->next;
+	if (job->next != NULL)
+		job->next->at = job->at;
+	job->role->job_count--;
+	if (job->fd >= 0)
+		(void)close(job->fd);
+	buf_free(&job->addresses);
+	free(job->mail.recipients);
+	free(job->destination);
+	free(job->queue_id);
+	free(job->body);
+	free(job);
+}
+
+void
+relay_job_settled(void *context, size_t recipient, const struct relay_result *result)
+{
+	struct relay_job *job = context;
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u16(&body, (uint16_t)recipient);
+	msg_put_u8(&body, (uint8_t)result->verdict);
+	msg_put_u16(&body, result->code);
+	msg_put_u8(&body, result->dsn);
+	msg_put_span(&body, span_of(result->status));
+	msg_put_span(&body, span_of(result->text));
+	msg_put_span(&body, span_of(job->conn != NULL ? relay_conn_host(job->conn) : job->failed_host));
+	/* When the queue is gone it tries the message anew. */
+	(void)proc_send(job->role->proc, ROLE_QUEUE, MSG_RELAYED, job->id, &body, -1);
+	job->settled++;
+}
+
+/* The same for all that are open, and the end of the job. */
+static void
+give_up(struct relay_job *job, const struct relay_result *result)
+{
+	relay_settle_all(&job->mail, relay_job_settled, job, result);
+	forget(job);
+}
+
+static void
+give_up_saying(struct relay_job *job, enum verdict verdict, const char *status, const char *text)
+{
+	struct relay_result result;
+
+	relay_result_set(&result, verdict, status, text);
+	give_up(job, &result);
+}
+
+void
+relay_job_done(struct relay_job *job)
+{
+	job->conn = NULL;
+	if (job->settled < job->mail.count)
+		give_up_saying(job, VERDICT_TEMPFAIL, "4.3.0", "The recipient was left over");
+	else
+		forget(job);
+}
+
+void
+relay_job_failed(struct relay_job *job, const char *host, const struct relay_result *result)
+{
+	job->conn = NULL;
+	/* When one host says never and another not now, the message waits. */
+	if (!job->failed_for_now || result->verdict == VERDICT_TEMPFAIL) {
+		job->failure = *result;
+		(void)snprintf(job->failed_host, sizeof(job->failed_host), "%s", host);
+	}
+	job->failed_for_now |= result->verdict == VERDICT_TEMPFAIL;
+	if (job->settled == job->mail.count)
+		forget(job);
+	else
+		next_host(job);
+}
+
+/* --- the way --- */
+
+static void
+next_host(struct relay_job *job)
+{
+	while (job->host < job->hosts.count && job->address >= job->hosts.hosts[job->host].count) {
+		job->host++;
+		job->address = 0;
+	}
+	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX) {
+		give_up(job, &job->failure);
+		return;
+	}
+	job->tries++;
+	relay_conn_open(job, job->hosts.hosts[job->host].name, &job->hosts.hosts[job->host].addresses[job->address++], job->port);
+}
+
+/* "192.0.2.1" or "2001:db8::1". */
+static bool
+read_address(struct span text, struct resolve_address *ret_address)
+{
+	char digits[INET6_ADDRSTRLEN];
+
+	if (text.len == 0 || text.len >= sizeof(digits))
+		return false;
+	memcpy(digits, text.ptr, text.len);
+	digits[text.len] = '\0';
+	if (inet_pton(AF_INET, digits, ret_address->bytes) == 1)
+		ret_address->len = 4;
+	else if (inet_pton(AF_INET6, digits, ret_address->bytes) == 1)
+		ret_address->len = 16;
+	else
+		return false;
+	return true;
+}
+
+static void
+go_to_address(struct relay_job *job, struct span digits, const struct resolve_address *address)
+{
+	struct resolve_host *host = &job->hosts.hosts[0];
+
+	memcpy(host->name, digits.ptr, digits.len); /* fits: it was read as an address */
+	host->name[digits.len] = '\0';
+	host->count = 1;
+	host->addresses[0] = *address;
+	job->hosts.count = 1;
+	next_host(job);
+}
+
+static void
+ask(struct relay_job *job, enum resolve_what what, struct span name)
+{
+	struct relay_role *role = job->role;
+	struct msg_writer body;
+
+	if (++role->last_question == 0)
+		role->last_question = 1;
+	job->question = role->last_question;
+	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)what);
+	msg_put_span(&body, name);
+	if (proc_send(role->proc, ROLE_RESOLVE, MSG_RESOLVE, job->question, &body, -1) < 0) {
+		job->question = 0;
+		give_up_saying(job, VERDICT_TEMPFAIL, "4.4.3", "The DNS cannot be asked now");
+	}
+}
+
+/* The destination is a domain, an address literal (RFC 5321 section 4.1.3), or "host:port" of relay_host. */
+static void
+set_out(struct relay_job *job)
+{
+	struct span destination = span_of(job->destination), host = destination;
+	struct resolve_address address;
+
+	job->port = SMTP_PORT;
+	if (destination.len > 2 && destination.ptr[0] == '[' && span_ends(destination, SPAN("]"))) {
+		host = span_make(destination.ptr + 1, destination.len - 2);
+		if (span_istarts(host, SPAN("IPv6:")))
+			host = span_skip(host, 5);
+		if (read_address(host, &address))
+			go_to_address(job, host, &address);
+		else
+			give_up_saying(job, VERDICT_PERMFAIL, "5.1.3", "The address literal is of no kind that is known here");
+		return;
+	}
+	if (span_chr(destination, ':') < 0 || conf_split_address(destination, &host, &job->port) < 0) {
+		ask(job, RESOLVE_MAIL, destination);
+		return;
+	}
+	if (read_address(host, &address))
+		go_to_address(job, host, &address);
+	else
+		ask(job, RESOLVE_HOST, host);
+}
+
+void
+relay_job_stale(struct relay_job *job)
+{
+	job->conn = NULL;
+	set_out(job);
+}
+
+/* --- answers of the DNS --- */
+
+static const struct {
+	enum verdict verdict;
+	const char *status, *text;
+} refusals[] = {
+	[RESOLVE_NOT_FOUND] = { VERDICT_PERMFAIL, "5.1.2", "There is no such domain" },
+	[RESOLVE_NO_ADDRESS] = { VERDICT_PERMFAIL, "5.1.2", "No host takes mail for that domain" },
+	[RESOLVE_NULL_MX] = { VERDICT_PERMFAIL, "5.1.10", "The domain says that it takes no mail" }, /* RFC 7505 section 4.2 */
+	[RESOLVE_LOOP] = { VERDICT_PERMFAIL, "5.4.6", "The domain's mail comes to this very host, which has no account of that domain" },
+	[RESOLVE_BAD_NAME] = { VERDICT_PERMFAIL, "5.1.2", "That is no domain name" },
+	[RESOLVE_FAILED] = { VERDICT_TEMPFAIL, "4.4.3", NULL },
+};
+
+int
+relay_job_resolved(struct relay_role *role, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct relay_job *job = role->jobs;
+	static struct resolve_answer answer;
+	int r = resolve_get(&body, &answer);
+
+	if (r < 0)
+		return r;
+	while (job != NULL && job->question != msg->id)
+		job = job->next;
+	if (job == NULL || msg->id == 0)
+		return 0; /* the queue went, and the job with it */
+	job->question = 0;
+	if (answer.result == RESOLVE_OK) {
+		job->hosts = answer;
+		next_host(job);
+	} else {
+		give_up_saying(job, refusals[answer.result].verdict, refusals[answer.result].status,
+		    refusals[answer.result].text != NULL ? refusals[answer.result].text : answer.text);
+	}
+	return 0;
+}
+
+void
+relay_job_resolve_gone(struct relay_role *role)
+{
+	struct relay_job *next;
+
+	for (struct relay_job *job = role->jobs; job != NULL; job = next) {
+		next = job->next;
+		if (job->question != 0)
+			give_up_saying(job, VERDICT_TEMPFAIL, "4.4.3", "The DNS cannot be asked now");
+	}
+}
+
+void
+relay_job_drop_all(struct relay_role *role)
+{
+	while (role->jobs != NULL) {
+		struct relay_job *job = role->jobs;
+
+		if (job->conn != NULL)
+			relay_conn_abort(job->conn);
+		forget(job);
+	}
+}
+
+/* --- a job comes --- */
+
+/* The address as it may be sent: checked, its domain in ASCII where its local-part is. False when it is none. */
+static bool
+fit_address(struct relay_job *job, struct span *text)
+{
+	struct address address;
+	size_t start = job->addresses.len;
+
+	if (address_parse_mailbox(*text, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+		return false;
+	*text = address.mailbox;
+	if (span_is_ascii(address.mailbox) || !span_is_ascii(address.local))
+		return true;
+	/* Spans into it stay right: it never moves. */
+	if (job->addresses.data == NULL)
+		(void)buf_reserve(&job->addresses, ADDRESSES_MAX);
+	if (buf_span(&job->addresses, address.local) < 0 || buf_char(&job->addresses, '@') < 0 ||
+	    address_domain_canonical(address.domain, &job->addresses) < 0)
+		return false;
+	*text = span_make(job->addresses.data + start, job->addresses.len - start);
+	return true;
+}
+
+/* Envelopes come from files that local users wrote: what would not be one word of a command is not sent. */
+static void
+check_addresses(struct relay_job *job)
+{
+	struct relay_mail *mail = &job->mail;
+	struct relay_result result;
+
+	if (mail->envid.len != 0 && !smtp_is_xtext(mail->envid, ENVELOPE_XTEXT_MAX))
+		mail->envid = SPAN_NULL;
+	if (mail->sender.len != 0 && !fit_address(job, &mail->sender)) {
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.1.7", "The sender's address is not valid");
+		relay_settle_all(mail, relay_job_settled, job, &result);
+	}
+	relay_result_set(&result, VERDICT_PERMFAIL, "5.1.3", "The address is not valid");
+	for (size_t i = 0; i < mail->count; i++) {
+		struct relay_recipient *recipient = &mail->recipients[i];
+
+		if (recipient->orcpt.len != 0 && (!smtp_is_orcpt(recipient->orcpt) || !span_is_ascii(recipient->orcpt)))
+			recipient->orcpt = SPAN_NULL;
+		if (!recipient->settled && !fit_address(job, &recipient->address)) {
+			recipient->settled = true;
+			relay_job_settled(job, i, &result);
+		}
+	}
+}
+
+/* Reads the message between roles into the job, whose spans point into job->body. */
+static int
+read_job(struct relay_job *job)
+{
+	struct msg_reader body = msg_read_span(span_make(job->body, job->length));
+	struct relay_mail *mail = &job->mail;
+	struct span queue_id, destination;
+	uint8_t text, ret;
+
+	job->offset = msg_get_u64(&body);
+	job->length = mail->size = msg_get_u64(&body);
+	text = msg_get_u8(&body);
+	mail->smtputf8 = msg_get_u8(&body) != 0;
+	ret = msg_get_u8(&body);
+	queue_id = msg_get_span(&body);
+	destination = msg_get_span(&body);
+	mail->sender = msg_get_span(&body);
+	mail->envid = msg_get_span(&body);
+	mail->count = msg_get_u16(&body);
+	if (body.bad || text > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS || mail->count == 0 || mail->count > RECIPIENTS_MAX)
+		return -EBADMSG;
+	mail->body = (enum envelope_body)text;
+	mail->ret = (enum envelope_ret)ret;
+	mail->recipients = xcalloc(mail->count, sizeof(*mail->recipients));
+	for (size_t i = 0; i < mail->count; i++) {
+		mail->recipients[i].notify = msg_get_u8(&body);
+		mail->recipients[i].orcpt = msg_get_span(&body);
+		mail->recipients[i].address = msg_get_span(&body);
+	}
+	job->queue_id = span_dup(queue_id);
+	job->destination = span_dup(destination);
+	return msg_done(&body) && destination.len != 0 && job->offset <= INT64_MAX / 2 && job->length <= INT64_MAX / 2 ? 0 : -EBADMSG;
+}
+
+int
+relay_job_message(struct relay_role *role, struct msg *msg)
+{
+	struct relay_job *job = xcalloc(1, sizeof(*job));
+	int r;
+
+	job->role = role;
+	job->id = msg->id;
+	job->fd = msg_take_fd(msg);
+	job->body = xmemdup(msg->body.ptr, msg->body.len);
+	job->length = msg->body.len;
+	buf_init(&job->addresses, ADDRESSES_MAX);
+	job->at = &role->jobs;
+	job->next = role->jobs;
+	if (job->next != NULL)
+		job->next->at = &job->next;
+	role->jobs = job;
+	role->job_count++;
+	relay_result_set(&job->failure, VERDICT_TEMPFAIL, "4.4.1", "No host was reached");
+	r = read_job(job);
+	if (r < 0) {
+		forget(job);
+		return r;
+	}
+	check_addresses(job);
+	if (job->settled == job->mail.count)
+		forget(job);
+	else if (role->job_count > JOBS_MAX)
+		give_up_saying(job, VERDICT_TEMPFAIL, "4.3.2", "Too many messages are going out");
+	else if (!relay_conn_reuse(job))
+		set_out(job);
+	return 0;
+}
+
+ssize_t
+relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, size_t len)
+{
+	ssize_t got;
+
+	if (at >= job->length)
+		return 0;
+	if (len > job->length - at)
+		len = (size_t)(job->length - at);
+	got = pread(job->fd, bytes, len, (off_t)(job->offset + at));
+	if (got < 0)
+		return -errno;
+	return got == 0 ? -EIO : got; /* the file is shorter than the queue said */
+}
