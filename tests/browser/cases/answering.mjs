@@ -79,6 +79,22 @@ check('a forwarded message takes its files and images along', async ({ open }) =
 	assert(await frame(other).locator('img').evaluate((image) => image.decode().then(() => image.naturalWidth === 10)), 'the image is not shown');
 });
 
+check('a conversation shows its messages, also those of other folders', async ({ open }) => {
+	const page = await open(alice);
+	const subject = unique('Back and forth');
+	const id = `${subject.replace(/\W/g, '')}@remote.test`;
+	await deliver({ from: `Bob Carter <${bob}>`, subject, text: 'the first word', headers: { 'Message-ID': `<${id}>` } });
+	await openMessage(page, subject);
+	await page.getByRole('button', { name: 'Archive', exact: true }).click();
+	await deliver({ from: 'Marie <marie@remote.test>', subject: `Re: ${subject}`, text: 'the second word', headers: { 'In-Reply-To': `<${id}>`, References: `<${id}>` } });
+	await openMessage(page, `Re: ${subject}`);
+	await page.getByText('2 messages in this conversation').click();
+	await shoot(page, 'conversation');
+	await page.locator('.thread-row', { hasText: 'the first word' }).click();
+	await frame(page).getByText('the first word').waitFor();
+	await page.locator('.thread-row.current', { hasText: 'Bob Carter' }).waitFor();
+});
+
 check('an answer to what one sent goes to those it was sent to', async ({ open }) => {
 	const page = await open(alice);
 	await folder(page, 'Sent');

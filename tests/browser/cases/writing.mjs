@@ -64,6 +64,30 @@ check('Ctrl+Enter sends, and bcc is seen by nobody else', async ({ open }) => {
 	assert(!(await other.locator('.reader-details').textContent()).includes(bob), 'bob reads that he was in bcc');
 });
 
+check('sending is taken back, and the message is there to go on with', async ({ open }) => {
+	const page = await open(alice);
+	const other = await open(bob);
+	await page.evaluate(() => localStorage.setItem('fourpost.settings', '{"undoSeconds":10}'));
+	await page.reload();
+	const subject = unique('Too hasty');
+	await compose(page);
+	await address(page, bob);
+	await page.locator('.compose').getByLabel('Subject').fill(subject);
+	await editorOf(page).click();
+	await page.keyboard.type('I did not mean it');
+	await send(page);
+	await page.getByRole('button', { name: 'Undo' }).click();
+	await editorOf(page).getByText('I did not mean it').waitFor();
+	equal(await page.locator('.compose').getByLabel('Subject').inputValue(), subject, 'the subject');
+	await page.waitForTimeout(16_000);
+	equal(await row(other, subject).count(), 0, 'messages that arrived');
+	await folder(page, 'Sent');
+	equal(await row(page, subject).count(), 0, 'messages in Sent');
+	await page.evaluate(() => localStorage.setItem('fourpost.settings', '{"undoSeconds":0}'));
+	await send(page);
+	await row(other, subject).waitFor({ timeout: 30_000 });
+});
+
 check('a draft saves itself, survives a reload and is sent later', async ({ open }) => {
 	const page = await open(alice);
 	const other = await open(bob);

@@ -126,7 +126,7 @@ export async function moveTo(ids: readonly string[], mailboxId: string, keywords
 	const name = mailboxName(mailboxes.value.get(mailboxId)!);
 	const text = tn('toast.moved', moved.length, { mailbox: name });
 	announce(text);
-	showToast(text, { action: { label: t('undo'), run: () => void moveBack(before) } });
+	showToast(text, { actions: [{ label: t('undo'), run: () => void moveBack(before) }] });
 }
 
 async function moveToRole(ids: readonly string[], role: string, keywords: Record<string, boolean | null> = {}): Promise<void> {

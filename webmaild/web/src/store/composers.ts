@@ -15,7 +15,7 @@ import { identities } from './identities.ts';
 import { call, groupOnce, RefusedError } from './jmap.ts';
 import { ensureRole } from './mailboxes.ts';
 import { confirmed, explain, reportError, showToast } from './notices.ts';
-import { openMailbox } from './view.ts';
+import { holdEnvelope, tellSent, undoSeconds } from './unsend.ts';
 
 export type Recipients = 'to' | 'cc' | 'bcc';
 
@@ -241,9 +241,11 @@ export async function send(composer: Composer): Promise<void> {
 	composer.error.value = obstacle(composer);
 	if (composer.error.value || !await isMeant(composer)) return;
 	composer.state.value = 'sending';
+	const seconds = undoSeconds();
+	let submissionId: string | undefined;
 	try {
 		if (!await save(composer)) throw new Error(composer.error.value ?? '');
-		await submit(composer);
+		submissionId = await submit(composer, seconds);
 	} catch (error) {
 		composer.state.value = 'failed';
 		composer.error.value = t('error.send', { reason: explain(error) });
@@ -254,19 +256,22 @@ export async function send(composer: Composer): Promise<void> {
 	if (composer.source) void setKeyword([composer.source.id], composer.source.keyword, true);
 	const sent = await ensureRole('sent');
 	drop(composer);
-	showToast(t('toast.sent'), { action: { label: t('toast.sent.view'), run: () => openMailbox(sent) } });
+	tellSent(seconds, submissionId, composer.draftId!, sent);
 }
 
-async function submit(composer: Composer): Promise<void> {
+async function submit(composer: Composer, seconds: number): Promise<string | undefined> {
 	const [drafts, sent] = [await ensureRole('drafts'), await ensureRole('sent')];
+	const content = contentOf(composer);
+	const recipients = uniqueAddresses([...content.to, ...content.cc, ...content.bcc]);
 	const [response] = await groupOnce([['EmailSubmission/set', {
-		create: { send: { emailId: composer.draftId, identityId: composer.identityId.value } },
+		create: { send: { emailId: composer.draftId, identityId: composer.identityId.value, ...holdEnvelope(seconds, content.identity?.email ?? '', recipients) } },
 		onSuccessUpdateEmail: {
 			'#send': { [`mailboxIds/${drafts}`]: null, [`mailboxIds/${sent}`]: true, 'keywords/$draft': null },
 		},
 	}]]) as unknown as [SetResponse];
 	const refused: SetError | undefined = response.notCreated?.send;
 	if (refused) throw new RefusedError(refused);
+	return response.created?.send?.id;
 }
 
 window.addEventListener('beforeunload', (event) => {

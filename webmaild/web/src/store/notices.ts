@@ -7,11 +7,16 @@ import { MethodError } from '../jmap/batch.ts';
 import { RefusedError } from './jmap.ts';
 import { ConnectionError, HttpError } from './session.ts';
 
+export interface ToastAction {
+	label: string;
+	run(): void;
+}
+
 export interface Toast {
 	id: number;
 	text: string;
 	kind: 'info' | 'error';
-	action?: { label: string; run(): void };
+	actions: ToastAction[];
 }
 
 export const toasts = signal<Toast[]>([]);
@@ -22,9 +27,9 @@ export function dismissToast(id: number): void {
 	toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
 
-export function showToast(text: string, options: { kind?: Toast['kind']; action?: Toast['action']; seconds?: number } = {}): number {
+export function showToast(text: string, options: { kind?: Toast['kind']; actions?: ToastAction[]; seconds?: number } = {}): number {
 	const id = nextId++;
-	toasts.value = [...toasts.value.slice(-2), { id, text, kind: options.kind ?? 'info', action: options.action }];
+	toasts.value = [...toasts.value.slice(-2), { id, text, kind: options.kind ?? 'info', actions: options.actions ?? [] }];
 	setTimeout(() => dismissToast(id), (options.seconds ?? (options.kind === 'error' ? 12 : 6)) * 1000);
 	return id;
 }

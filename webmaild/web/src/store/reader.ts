@@ -2,10 +2,11 @@
 // SPDX-FileCopyrightText: The Fourpost authors
 // The open message: its headers and parts, and what of it is shown.
 import { batch, effect, signal } from '@preact/signals';
-import type { EmailFull } from '../jmap/types.ts';
+import { summaryProperties, type EmailFull, type EmailSummary, type GetResponse } from '../jmap/types.ts';
 import { setKeyword } from './actions.ts';
 import { learn } from './contacts.ts';
-import { email, fetchFull } from './emails.ts';
+import { email, fetchFull, takeSummaries } from './emails.ts';
+import { group, resultOf } from './jmap.ts';
 import { reportError } from './notices.ts';
 import { requestJson } from './session.ts';
 import { isDark, settings } from './settings.ts';
@@ -20,6 +21,8 @@ export interface Rendering {
 export const message = signal<EmailFull | null>(null);
 export const rendering = signal<Rendering | null>(null);
 export const gone = signal(false);
+/** Ids of the conversation, in order, when there is more than the open message. */
+export const thread = signal<string[]>([]);
 export const asText = signal(false);
 export const withImages = signal(false);
 const readAfter = 700;
@@ -32,6 +35,19 @@ export function frameUrl(id: string): string {
 export function frameFragment(): string {
 	const plain = asText.value || !(rendering.value?.hasHtml ?? true);
 	return plain && isDark.value ? '#dark' : '';
+}
+
+async function loadThread({ id, threadId }: EmailFull): Promise<void> {
+	const [threads, emails] = await group([
+		['Thread/get', { ids: [threadId] }],
+		['Email/get', { '#ids': resultOf(0, '/list/*/emailIds'), properties: summaryProperties }],
+	]) as unknown as [GetResponse<{ emailIds: string[] }>, GetResponse<EmailSummary>];
+	if (openId.peek() !== id) return;
+	takeSummaries(emails);
+	// Drafts of answers are no part of what was said.
+	const drafts = new Set(emails.list.filter(({ keywords }) => keywords.$draft).map((summary) => summary.id));
+	const ids = (threads.list[0]?.emailIds ?? []).filter((other) => other === id || !drafts.has(other));
+	if (ids.length > 1) thread.value = ids;
 }
 
 async function load(id: string): Promise<void> {
@@ -47,6 +63,7 @@ async function load(id: string): Promise<void> {
 			rendering.value = info ?? { remoteImages: 0, hasHtml: true, hasText: true };
 		});
 		learn(found?.from, 1);
+		if (found) await loadThread(found);
 	} catch (error) {
 		if (openId.peek() === id) reportError(error, 'error.open');
 	}
@@ -58,6 +75,7 @@ effect(() => {
 		message.value = null;
 		rendering.value = null;
 		gone.value = false;
+		if (!id || !thread.peek().includes(id)) thread.value = [];
 		asText.value = false;
 		withImages.value = settings.peek().showImages;
 	});

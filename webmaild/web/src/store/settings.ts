@@ -14,9 +14,11 @@ export interface Settings {
 	plainText: boolean;
 	shortcuts: boolean;
 	showImages: boolean;
+	/** How long sending can be taken back. */
+	undoSeconds: number;
 }
 
-const preset: Settings = { language: null, theme: 'system', listWidth: 400, plainText: false, shortcuts: true, showImages: false };
+const preset: Settings = { language: null, theme: 'system', listWidth: 400, plainText: false, shortcuts: true, showImages: false, undoSeconds: 10 };
 const place = 'fourpost.settings';
 
 function load(): Settings {

@@ -15,10 +15,10 @@ export function Toasts() {
 				<div key={toast.id} class={`toast ${toast.kind}`}>
 					{toast.kind === 'error' && <Icon name="warning" />}
 					<span class="toast-text">{toast.text}</span>
-					{toast.action && <button type="button" class="toast-action" onClick={() => {
+					{toast.actions.map(({ label, run }) => <button key={label} type="button" class="toast-action" onClick={() => {
 						dismissToast(toast.id);
-						toast.action!.run();
-					}}>{toast.action.label}</button>}
+						run();
+					}}>{label}</button>)}
 					<IconButton icon="close" label={t('close')} onClick={() => dismissToast(toast.id)} />
 				</div>
 			))}

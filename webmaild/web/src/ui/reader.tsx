@@ -2,16 +2,17 @@
 // SPDX-FileCopyrightText: The Fourpost authors
 // The open message. Its text is a document of its own, in a frame without scripts and without an origin.
 import { useState } from 'preact/hooks';
-import { formatFullDate, formatMediumDate, formatSize, t, tn } from '../i18n.ts';
+import { signal } from '@preact/signals';
+import { formatFullDate, formatMediumDate, formatShortDate, formatSize, t, tn } from '../i18n.ts';
 import type { BodyPart, EmailFull } from '../jmap/types.ts';
 import { type Address, formatAddress, shortName } from '../lib/addresses.ts';
 import { isShownAsFile } from '../store/draft.ts';
 import { emailSignal } from '../store/emails.ts';
 import { ownEmails } from '../store/identities.ts';
-import { asText, frameFragment, frameUrl, gone, message, rendering, withImages } from '../store/reader.ts';
+import { asText, frameFragment, frameUrl, gone, message, rendering, thread, withImages } from '../store/reader.ts';
 import { compose, editDraft, reply } from '../store/replies.ts';
 import { downloadUrl } from '../store/session.ts';
-import { closeEmail, layout, openId, selected } from '../store/view.ts';
+import { closeEmail, layout, openEmail, openId, selected } from '../store/view.ts';
 import { Icon, type IconName } from './icons.tsx';
 import { Avatar, IconButton, MenuButton, Spinner } from './parts.tsx';
 import { ActionBar } from './toolbar.tsx';
@@ -96,6 +97,38 @@ function Attachments({ parts }: { parts: BodyPart[] }) {
 	);
 }
 
+function ThreadRow({ id }: { id: string }) {
+	const summary = emailSignal(id).value;
+	if (!summary) return null;
+	const current = openId.value === id;
+	return (
+		<li>
+			<button type="button" class={`thread-row ${current ? 'current' : ''} ${summary.keywords.$seen ? '' : 'unread'}`} aria-current={current ? 'true' : undefined} onClick={() => openEmail(id)}>
+				<strong dir="auto">{summary.from?.map(shortName).join(', ') || t('noSender')}</strong>
+				<span class="thread-preview muted" dir="auto">{summary.preview}</span>
+				<time class="muted" dateTime={summary.receivedAt}>{formatShortDate(summary.receivedAt)}</time>
+			</button>
+		</li>
+	);
+}
+
+/** Whether the reader wants to see conversations: kept from message to message. */
+const unfolded = signal(false);
+
+/** The other messages of the conversation, also those in other folders. */
+function Conversation() {
+	const ids = thread.value;
+	if (ids.length < 2) return null;
+	return (
+		<details class="thread" open={unfolded.value} onToggle={(event) => {
+			unfolded.value = event.currentTarget.open;
+		}}>
+			<summary>{tn('thread.count', ids.length)}</summary>
+			<ul aria-label={t('thread.label')}>{ids.map((id) => <ThreadRow key={id} id={id} />)}</ul>
+		</details>
+	);
+}
+
 function Images() {
 	const n = rendering.value?.remoteImages ?? 0;
 	if (n === 0 || withImages.value || asText.value) return null;
@@ -170,6 +203,7 @@ export function Reader() {
 				!email ? <div class="empty waiting"><Spinner /></div> :
 					<article class="reader-message" aria-label={subject}>
 						<Header email={email} />
+						<Conversation />
 						<Images />
 						<Attachments parts={email.attachments} />
 						<iframe key={frameUrl(id)} class={`reader-frame ${asText.value || !rendering.value?.hasHtml ? 'plain' : 'sheet'}`} sandbox="allow-popups allow-popups-to-escape-sandbox"

@@ -50,6 +50,11 @@ export function SettingsDialog() {
 						{themes.map(([theme, key]) => <button key={theme} type="button" aria-pressed={settings.value.theme === theme} onClick={() => setting({ theme })}>{t(key)}</button>)}
 					</div>
 				</div>
+				<div class="field inline"><span id="settings-undo">{t('settings.undo')}</span>
+					<div class="segments" role="group" aria-labelledby="settings-undo">
+						{[0, 10, 30].map((seconds) => <button key={seconds} type="button" aria-pressed={settings.value.undoSeconds === seconds} onClick={() => setting({ undoSeconds: seconds })}>{seconds === 0 ? t('settings.undo.off') : t('settings.undo.seconds', { seconds })}</button>)}
+					</div>
+				</div>
 				<Toggle label={t('settings.shortcuts')} value={settings.value.shortcuts} change={(shortcuts) => setting({ shortcuts })} />
 				<Toggle label={t('settings.plain')} value={settings.value.plainText} change={(plainText) => setting({ plainText })} />
 				<Toggle label={t('settings.images')} hint={t('settings.imagesHint')} value={settings.value.showImages} change={(showImages) => setting({ showImages })} />
