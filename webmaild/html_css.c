@@ -379,15 +379,19 @@ filter_at_rule(const struct filter *filter, struct span prelude, struct span blo
 static void
 filter_rule(const struct filter *filter, struct span prelude, struct span block, struct buf *out)
 {
-	size_t before = out->len;
+	size_t before = out->len, inside;
 
 	if (!filter_selector(prelude, out)) {
 		buf_truncate(out, before);
 		return;
 	}
 	(void)buf_char(out, '{');
+	inside = out->len;
 	filter_declarations(filter, block, out);
-	(void)buf_str(out, "}\n");
+	if (out->len == inside)
+		buf_truncate(out, before); /* nothing of it stays */
+	else
+		(void)buf_str(out, "}\n");
 }
 
 static void

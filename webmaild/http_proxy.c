@@ -267,7 +267,9 @@ proxy_body_end(struct exchange *exchange)
 	struct proxied *proxied = exchange->context;
 
 	proxied->body_done = true;
-	stream_shutdown_write(proxied->stream);
+	/* The session knows that there was no body; closing this half would hide from it that the client goes away. */
+	if (exchange->has_body)
+		stream_shutdown_write(proxied->stream);
 }
 
 static void

@@ -13,7 +13,7 @@
 #include "webmaild/html_sanitize.h"
 #include "webmaild/webmaild.h"
 
-#define CPU_SECONDS 8 /* for one document */
+#define CPU_SECONDS 5 /* for one document */
 #define MEMORY_MAX (768u << 20)
 
 /* Gives the process some CPU seconds from now on; the kernel ends it when they are used up (its session then shows plain text). */

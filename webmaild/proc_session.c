@@ -46,7 +46,10 @@ request_free(struct session_request *request)
 	if (request->watcher != NULL)
 		session_watch_free(request->watcher);
 	upload_abandon(request->upload);
-	(void)stream_free(request->stream);
+	if (request->over)
+		stream_finish(request->stream);
+	else
+		(void)stream_free(request->stream);
 	free(request->content_type);
 	free(request->path);
 	free(request->query);
@@ -54,6 +57,33 @@ request_free(struct session_request *request)
 	buf_free(&request->answer);
 	free(request);
 	arm_idle(session, session->render_lost);
+}
+
+/* Frees those whose answer has ended. Not from within a walk over the requests. */
+static void
+sweep(struct session *session)
+{
+	struct session_request *request = session->requests, *next;
+
+	for (; request != NULL; request = next) {
+		next = request->next;
+		if (request->over)
+			request_free(request);
+	}
+}
+
+/* Without its render role a session shows plain text only: it ends as soon as nothing but event sources is left. Their clients
+ * open them again, with a new session. */
+static void
+retire(struct session *session)
+{
+	for (const struct session_request *request = session->requests; request != NULL; request = request->next)
+		if (request->watcher == NULL)
+			return;
+	for (struct session_request *request = session->requests; request != NULL; request = request->next)
+		session_answer_end(request);
+	sweep(session);
+	arm_idle(session, true);
 }
 
 /* --- a request whose body is complete --- */
@@ -68,6 +98,7 @@ answer_api(struct session_request *request)
 	session_answer(request, status, status == 200 ? JSON_TYPE : "application/problem+json", &answer);
 	/* Other clients of the account hear of what this one did. */
 	session_changed(request->session);
+	sweep(request->session);
 }
 
 static void
@@ -164,8 +195,14 @@ on_drained(struct stream *stream, void *context)
 	(void)stream;
 	pump(request);
 	if (request->answered && request->answer.len == 0 && request->watcher == NULL && request->rendering == NULL &&
-	    stream_pending(request->stream) == 0)
+	    stream_pending(request->stream) == 0) {
+		struct session *session = request->session;
+
 		request_free(request);
+		sweep(session);
+		if (session->render_lost)
+			retire(session);
+	}
 }
 
 static void
@@ -225,7 +262,7 @@ session_answer_write(struct session_request *request, struct span bytes)
 void
 session_answer_end(struct session_request *request)
 {
-	stream_shutdown_write(request->stream);
+	request->over = true;
 }
 
 void
@@ -301,6 +338,9 @@ on_request(struct msg_channel *channel, struct msg *msg, void *context)
 	request->next = session->requests;
 	session->requests = request;
 	arm_idle(session, false);
+	/* No body, no half-close: what ends the stream is the client's going away. */
+	if (request->length == 0)
+		body_complete(request);
 	return 0;
 }
 
@@ -330,7 +370,7 @@ peer_gone(struct proc *proc, uint8_t role)
 	log_warning("render-gone", log_str("account", proc->account));
 	session->render_lost = true;
 	session_render_gone(session);
-	arm_idle(session, true);
+	retire(session);
 }
 
 static void
@@ -342,6 +382,9 @@ on_change(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	ms_watch_drain(session->jmap->store);
 	session_changed(session);
+	sweep(session);
+	if (session->render_lost)
+		retire(session);
 }
 
 static const struct proc_handler handlers[] = {

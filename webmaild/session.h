@@ -41,6 +41,7 @@ struct session_request {
 	struct buf answer;      /* what of the answer is not yet in the stream */
 	size_t sent;
 	bool answered, complete;
+	bool over; /* an event source that has said its last: it is freed soon */
 };
 
 /* Sends the head; length ANSWER_LENGTH_UNKNOWN: until session_answer_end. filename may be empty. */
@@ -48,6 +49,7 @@ void session_answer_begin(struct session_request *request, unsigned status, uint
     bool is_inline);
 /* Gives bytes of the body; they are copied. */
 void session_answer_write(struct session_request *request, struct span bytes);
+/* Ends an answer of unknown length, once what was written is sent. */
 void session_answer_end(struct session_request *request);
 /* A whole answer; takes over the bytes of body. */
 void session_answer(struct session_request *request, unsigned status, const char *type, struct buf *body);
