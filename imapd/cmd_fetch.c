@@ -30,6 +30,11 @@ struct fetch {
 	uint32_t seq;
 	bool needs_file, marks_seen, tells_uid;
 	bool missed; /* a message was gone */
+	struct told {
+		uint32_t seq;
+		uint64_t modseq;
+	} *told;     /* messages whose \Seen we set, and said so */
+	size_t told_count, told_room;
 
 	/* the message in work */
 	bool open;
@@ -51,6 +56,7 @@ fetch_free(void *state)
 	session_message_close(&fetch->message);
 	buf_free(&fetch->fields);
 	session_walk_free(&fetch->walk);
+	free(fetch->told);
 	free(fetch);
 }
 
@@ -84,6 +90,28 @@ mark_seen(struct session *session, struct fetch *fetch)
 		return; /* the mail is what was asked for; a full disk must not keep it back */
 	(void)ms_message_get(session->selected->mailbox, uid, &fetch->record);
 	fetch->flags_told = false;
+	if (fetch->told_count == fetch->told_room) {
+		fetch->told_room = fetch->told_room == 0 ? 16 : fetch->told_room * 2;
+		fetch->told = xreallocarray(fetch->told, fetch->told_room, sizeof(fetch->told[0]));
+	}
+	fetch->told[fetch->told_count++] = (struct told){ fetch->seq, fetch->record.modseq };
+}
+
+/* What the client has just been told is no news when it comes back from the store. */
+static void
+forget_own_changes(struct session *session, const struct fetch *fetch)
+{
+	struct session_mailbox *selected = session->selected;
+	struct ms_message message;
+	size_t i;
+
+	if (fetch->told_count == 0)
+		return;
+	session_mailbox_refresh(session);
+	for (i = 0; i < fetch->told_count; i++)
+		if (ms_message_get(selected->mailbox, selected->view.uids[fetch->told[i].seq - 1], &message) == 0 &&
+		    message.modseq == fetch->told[i].modseq)
+			imap_view_clear(&selected->view, fetch->told[i].seq, IMAP_VIEW_CHANGED);
 }
 
 static bool
@@ -128,16 +156,17 @@ static void
 close_message(struct session *session, struct fetch *fetch)
 {
 	const struct imap_command *command = &session->command;
+	bool changed = !fetch->flags_told;
 
-	if (!fetch->flags_told) {
+	if (changed) {
 		separate(session, fetch);
 		put_flags(session, fetch);
 	}
-	if (((session->enabled & SESSION_CONDSTORE) != 0 && fetch->marks_seen) || command->changed_since_given) {
-		if (!asks_for(command->fetch, IMAP_FETCH_MODSEQ)) {
-			separate(session, fetch);
-			session_fmt(session, "MODSEQ (%llu)", (unsigned long long)fetch->record.modseq);
-		}
+	/* RFC 7162 section 3.2: with a change of flags, and with CHANGEDSINCE, the mod-sequence comes along. */
+	if (((changed && (session->enabled & SESSION_CONDSTORE) != 0) || command->changed_since_given) &&
+	    !asks_for(command->fetch, IMAP_FETCH_MODSEQ)) {
+		separate(session, fetch);
+		session_fmt(session, "MODSEQ (%llu)", (unsigned long long)fetch->record.modseq);
 	}
 	session_put(session, SPAN(")\r\n"));
 	session_message_close(&fetch->message);
@@ -274,6 +303,7 @@ put_item(struct session *session, struct fetch *fetch, const struct imap_fetch_i
 static void
 finish(struct session *session, const struct fetch *fetch)
 {
+	forget_own_changes(session, fetch);
 	if (fetch->missed)
 		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
 	else
