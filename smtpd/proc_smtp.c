@@ -5,6 +5,7 @@
  * none itself. */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "common/log.h"
@@ -20,6 +21,12 @@
 #define OUTPUT_MAX (8 << 20)
 /* Replies that are still under way when the daemon stops. */
 #define STOP_SECONDS 2
+/* Each client may need one for its message beside its own; some are for listeners and channels. */
+#define DESCRIPTORS_OF_CLIENT 2
+#define DESCRIPTORS_BESIDE 128
+/* The parent gives a new channel when the role at its other end was started again. When none comes,
+ * the channel broke for another reason, and only a new start of this role brings it back. */
+#define PEER_SECONDS 10
 
 static void
 set_settings(struct smtp_role *role, const struct proc *proc)
@@ -63,14 +70,38 @@ on_queue_message(struct msg_channel *channel, struct msg *msg, void *context)
 	return handins_message(role->handins, msg);
 }
 
+static struct event *peer_missing;
+
+static void
+on_peer_missing(evutil_socket_t fd, short what, void *context)
+{
+	struct proc *proc = context;
+
+	(void)fd, (void)what;
+	log_error("peer-missing",
+	    log_str("role", proc->peers[ROLE_QUEUE] == NULL ? "queue" : "auth"));
+	proc_exit(proc, EX_PROTOCOL);
+}
+
 static void
 peer_gone(struct proc *proc, uint8_t peer)
 {
+	const struct timeval patience = { PEER_SECONDS, 0 };
 	struct smtp_role *role = proc->state;
 
 	front_peer_gone(proc, peer);
 	if (peer == ROLE_QUEUE)
 		handins_queue_gone(role->handins);
+	if (peer == ROLE_QUEUE || peer == ROLE_AUTH)
+		(void)event_add(peer_missing, &patience);
+}
+
+static void
+peer_here(struct proc *proc, uint8_t peer)
+{
+	(void)peer;
+	if (proc->peers[ROLE_QUEUE] != NULL && proc->peers[ROLE_AUTH] != NULL)
+		(void)event_del(peer_missing);
 }
 
 static void
@@ -111,6 +142,24 @@ stop(struct proc *proc)
 		proc_exit(proc, EX_OK);
 }
 
+/* As many as can be served without running out of descriptors in the middle of a message. */
+static unsigned
+connections_max(const struct smtpd_conf *conf)
+{
+	struct rlimit limit = { 0, 0 };
+	rlim_t most = (rlim_t)conf->connections_max;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    most * DESCRIPTORS_OF_CLIENT + DESCRIPTORS_BESIDE > limit.rlim_cur) {
+		most = DESCRIPTORS_BESIDE / DESCRIPTORS_OF_CLIENT;
+		if (limit.rlim_cur > 2 * DESCRIPTORS_BESIDE)
+			most = (limit.rlim_cur - DESCRIPTORS_BESIDE) / DESCRIPTORS_OF_CLIENT;
+		log_warning("connections-limited", log_i64("wanted", conf->connections_max),
+		    log_u64("possible", most), log_u64("descriptors", limit.rlim_cur));
+	}
+	return (unsigned)most;
+}
+
 int
 proc_smtp(struct proc *proc)
 {
@@ -118,7 +167,7 @@ proc_smtp(struct proc *proc)
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
-		.connections_max = (unsigned)conf->connections_max,
+		.connections_max = connections_max(conf),
 		.connections_per_address_max = (unsigned)conf->connections_per_address_max,
 		.input_max = INPUT_MAX,
 		.output_max = OUTPUT_MAX,
@@ -131,11 +180,15 @@ proc_smtp(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
+	proc->peer_here = peer_here;
 	proc->reload = reload;
 	proc->stop = stop;
 	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);
 	if (role.front == NULL)
 		return EX_CONFIG;
+	peer_missing = event_new(proc->base, -1, 0, on_peer_missing, proc);
+	if (peer_missing == NULL)
+		return EX_OSERR;
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	set_settings(&role, proc);
 	/* --- jail --- */
