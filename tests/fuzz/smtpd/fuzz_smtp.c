@@ -88,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		input = span_skip(input, taken);
 		if (taken == 0 && window >= input.len)
 			break;
-		window = taken == 0 ? window * 2 : 1 + ((unsigned char)how.ptr[0] >> 2);
+		window = taken == 0 ? window * 2 : 1 + (size_t)((unsigned char)how.ptr[0] >> 2);
 	}
 	smtp_free(&smtp);
 	return 0;
