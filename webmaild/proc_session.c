@@ -4,6 +4,7 @@
  * time. Whoever owns it has this account's mail, and can hand mail to the spool in its name; no other account, and no network. */
 #include <errno.h>
 #include <event2/event.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -374,6 +375,14 @@ peer_gone(struct proc *proc, uint8_t role)
 }
 
 static void
+reload(struct proc *proc)
+{
+	struct session *session = proc->state;
+
+	session->conf = proc->conf;
+}
+
+static void
 on_change(evutil_socket_t fd, short what, void *context)
 {
 	struct session *session = context;
@@ -392,6 +401,15 @@ static const struct proc_handler handlers[] = {
 	{ MSG_RENDERED, session_rendered },
 };
 
+/* Where iconv's modules are. Never freed: the jail names it. */
+static const char *
+gconv_folder(void)
+{
+	static glob_t found;
+
+	return glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) == 0 ? found.gl_pathv[0] : NULL;
+}
+
 int
 proc_session(struct proc *proc)
 {
@@ -402,9 +420,7 @@ proc_session(struct proc *proc)
 		.paths = {
 			{ proc->account_dir, JAIL_PATH_WRITE },
 			{ drop, JAIL_PATH_WRITE },
-			{ "/usr/lib/x86_64-linux-gnu/gconv", JAIL_PATH_READ },
-			{ "/usr/lib/aarch64-linux-gnu/gconv", JAIL_PATH_READ },
-			{ "/usr/share/zoneinfo", JAIL_PATH_READ },
+			{ gconv_folder(), JAIL_PATH_READ },
 		},
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MEMFD,
 		.descriptors_max = DESCRIPTORS_MAX,
@@ -418,6 +434,7 @@ proc_session(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(handlers[0]);
 	proc->peer_gone = peer_gone;
+	proc->reload = reload;
 	session->drop_folder = drop_open_folder(conf->common.spool_dir);
 	if (session->drop_folder < 0)
 		log_warning("no-drop-folder", log_str("spool", conf->common.spool_dir), log_errno("error", session->drop_folder));
