@@ -31,7 +31,7 @@ check "fetchmail takes all three by IMAP" imap_all
 maildir=$STATE/mail/example.test/u1/Maildir
 mutt_saves() {
 	printf 'set folder="%s"\nset spoolfile="%s"\nset mbox_type=Maildir\nset header_cache=""\nset copy=no\n' "$maildir" "$maildir" >"$TMP/muttrc"
-	TERM=dumb timeout 30 mutt -n -F "$TMP/muttrc" -f "$maildir" -e 'push <tag-pattern>read-2<enter><tag-prefix><set-flag>!<sync-mailbox><exit>' </dev/null || true
+	TERM=vt100 timeout 30 script -qec "mutt -n -F $TMP/muttrc -f $maildir -e 'push <tag-pattern>read-2<enter><tag-prefix><set-flag>!<sync-mailbox><quit>'" /dev/null </dev/null >/dev/null || true
 	eventually flagged
 }
 flagged() { imap u1 INBOX 'SEARCH FLAGGED SUBJECT read-2' | grep -qE 'SEARCH [0-9]+'; }
@@ -45,7 +45,7 @@ check "a file moved into new/ becomes mail" added
 removed() { rm "$(grep -l 'Subject: by-cp' "$maildir"/*/* | head -n 1)" && eventually no_mail u1 by-cp; }
 check "a file removed is expunged" removed
 
-uids() { curl -sSk -u u1@example.test:demo "imaps://127.0.0.1:$(port 993)/INBOX" -X 'FETCH 1:* (UID FLAGS)' | tr -d '\r' | sed 's/\\Recent *//'; curl -sSk -u u1@example.test:demo "imaps://127.0.0.1:$(port 993)/" -X 'STATUS INBOX (UIDVALIDITY UIDNEXT MESSAGES)'; }
+uids() { curl -sSk -u u1@example.test:demo "imaps://127.0.0.1:$(port 993)/INBOX" -X 'FETCH 1:* (UID FLAGS)' | tr -d '\r' | sed 's/\\Recent *//'; curl -sSk -u u1@example.test:demo "imaps://127.0.0.1:$(port 993)/" -X 'STATUS INBOX (UIDVALIDITY MESSAGES)'; }
 survives() { before=$(uids); sleep 1; rm -rf "$STATE/mail/example.test/u1/index"; after=$(uids); [ -n "$before" ] && [ "$before" = "$after" ] || { echo "before: $before"; echo "after: $after"; return 1; }; }
 check "rm -r index/: the same UIDVALIDITY, UIDs and flags" survives
 tls() { printf 'a1 CAPABILITY\r\na2 LOGOUT\r\n' | openssl s_client -quiet -connect "127.0.0.1:$1" $2 -ign_eof 2>&1 | grep -q "$3"; }
