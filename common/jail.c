@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -199,16 +200,13 @@ allow_conditional(scmp_filter_ctx filter, const struct jail *jail)
 		return r;
 	if (UNDER_SANITIZER)
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
-	/* Libraries loaded later (iconv's modules) must be mapped executable, from files that Landlock lets be read. */
-	if ((jail->allow & JAIL_READ_FILES) != 0) {
-		r = allow_call(filter, "mmap");
-		if (r == 0)
-			r = allow_call(filter, "mprotect");
-	} else {
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
-		if (r == 0)
-			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
-	}
+	/* No memory becomes executable, but for a file's mapped so from the start, never writable: iconv's modules. */
+	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0 && (jail->allow & JAIL_MODULES) != 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC),
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
 	if ((jail->allow & JAIL_CONNECT) == 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(*families); i++)

@@ -12,7 +12,7 @@ enum frame_msg {
 #define MSG(name, from, to, min, max, fd) MSG_##name,
 #include "frame/frame_msg.def"
 #undef MSG
-	/* A daemon's own messages are numbered from here: its enum begins with `X_MSG_FIRST = FRAME_MSG_OWN,`. */
+	/* A daemon's own messages are numbered from here: its enum begins with `X_MSG_BEFORE = FRAME_MSG_OWN - 1,`, then its rows. */
 	FRAME_MSG_OWN = 64,
 };
 

@@ -15,7 +15,7 @@ struct imapd_conf {
 };
 
 enum imapd_msg {
-	IMAPD_MSG_FIRST = FRAME_MSG_OWN - 1,
+	IMAPD_MSG_BEFORE = FRAME_MSG_OWN - 1,
 #define MSG(name, from, to, min, max, fd) MSG_##name,
 #include "imapd/imapd_msg.def"
 #undef MSG

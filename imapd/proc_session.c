@@ -75,7 +75,7 @@ proc_session(struct proc *proc)
 	struct session *session = xcalloc(1, sizeof(*session));
 	struct jail jail = {
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { gconv_folder(), JAIL_PATH_READ } },
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES,
 		.memory_max = MEMORY_MAX,
 	};
 

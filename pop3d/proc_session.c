@@ -275,7 +275,7 @@ proc_session(struct proc *proc)
 	static const struct proc_handler handlers[] = { { MSG_SESSION_BEGIN, on_begin } };
 	struct session *session = xcalloc(1, sizeof(*session));
 	struct jail jail = {
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES,
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE } },
 	};
 

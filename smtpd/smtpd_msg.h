@@ -13,7 +13,7 @@ enum smtpd_role {
 };
 
 enum smtpd_msg {
-	SMTPD_MSG_FIRST = FRAME_MSG_OWN,
+	SMTPD_MSG_BEFORE = FRAME_MSG_OWN - 1,
 #define MSG(name, from, to, min, max, fd) MSG_##name,
 #include "smtpd/smtpd_msg.def"
 #undef MSG

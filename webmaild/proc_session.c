@@ -422,7 +422,7 @@ proc_session(struct proc *proc)
 			{ drop, JAIL_PATH_WRITE },
 			{ gconv_folder(), JAIL_PATH_READ },
 		},
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MEMFD,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES | JAIL_MEMFD,
 		.descriptors_max = DESCRIPTORS_MAX,
 	};
 	struct event *watch;

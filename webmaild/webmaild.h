@@ -15,7 +15,7 @@ struct webmaild_conf {
 };
 
 enum webmaild_msg {
-	WEBMAILD_MSG_FIRST = FRAME_MSG_OWN,
+	WEBMAILD_MSG_BEFORE = FRAME_MSG_OWN - 1,
 #define MSG(name, from, to, min, max, fd) MSG_##name,
 #include "webmaild/webmaild_msg.def"
 #undef MSG
