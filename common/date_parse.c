@@ -3,6 +3,8 @@
 /* Dates of mail, read. */
 #include "common/date.h"
 
+#include "common/header.h"
+
 #define TEXT_MAX 1000 /* of a field: more is no date */
 
 static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
@@ -42,28 +44,6 @@ to_date(const struct fields *f, struct date *ret_date)
 	ret_date->utc = date_days(f->year, f->month, f->day) * 86400 + f->hour * 3600 + f->minute * 60 + f->second -
 	    (int64_t)f->zone * 60;
 	return true;
-}
-
-/* Comments may nest: counted, not recursed. */
-static void
-skip_cfws(struct span *text)
-{
-	unsigned depth = 0;
-	size_t i = 0;
-
-	for (; i < text->len; i++) {
-		char c = text->ptr[i];
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth > 0)
-			depth--;
-		else if (c == '\\' && depth > 0)
-			i++;
-		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	*text = span_skip(*text, i);
 }
 
 static bool
@@ -138,16 +118,16 @@ take_time(struct span *text, struct fields *f)
 {
 	if (!take_digits(text, 1, 2, &f->hour, NULL))
 		return false;
-	skip_cfws(text);
+	header_skip_cfws(text);
 	if (!take(text, ':'))
 		return false;
-	skip_cfws(text);
+	header_skip_cfws(text);
 	if (!take_digits(text, 1, 2, &f->minute, NULL))
 		return false;
-	skip_cfws(text);
+	header_skip_cfws(text);
 	if (!take(text, ':'))
 		return true;
-	skip_cfws(text);
+	header_skip_cfws(text);
 	if (!take_digits(text, 1, 2, &f->second, NULL))
 		return false;
 	if (take(text, '.'))
@@ -191,20 +171,20 @@ static bool
 parse_asctime(struct span text, unsigned month, struct fields *f)
 {
 	f->month = month;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (!take_digits(&text, 1, 2, &f->day, NULL))
 		return false;
 	(void)take(&text, ',');
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (!take_time(&text, f))
 		return false;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (text.len != 0 && !ascii_is_digit(text.ptr[0]))
 		f->zone = take_zone(&text);
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (!take_year(&text, f))
 		return false;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (f->zone == 0)
 		f->zone = take_zone(&text);
 	return true;
@@ -218,33 +198,33 @@ date_parse(struct span text, struct date *ret_date)
 
 	if (text.len > TEXT_MAX)
 		text.len = TEXT_MAX;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	word = take_word(&text);
 	if (word.len != 0 && find_name(word, months, 12) != 0 && find_name(word, weekdays, 7) == 0)
 		return parse_asctime(text, find_name(word, months, 12), &f) && to_date(&f, ret_date);
 	if (word.len != 0) {
-		skip_cfws(&text);
+		header_skip_cfws(&text);
 		(void)(take(&text, ',') || take(&text, '.'));
-		skip_cfws(&text);
+		header_skip_cfws(&text);
 		word = take_word(&text);
 		if (word.len != 0)
 			return parse_asctime(text, find_name(word, months, 12), &f) && to_date(&f, ret_date);
 	}
 	if (!take_digits(&text, 1, 2, &f.day, NULL))
 		return false;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	(void)(take(&text, '-') || take(&text, '.'));
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	f.month = find_name(take_word(&text), months, 12);
 	(void)(take(&text, '-') || take(&text, '.') || take(&text, ','));
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (!take_year(&text, &f))
 		return false;
 	(void)take(&text, ',');
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	if (text.len != 0 && !take_time(&text, &f))
 		return false;
-	skip_cfws(&text);
+	header_skip_cfws(&text);
 	f.zone = take_zone(&text);
 	return to_date(&f, ret_date);
 }

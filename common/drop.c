@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/xalloc.h"
 
 #define BUFFERED 65536
@@ -78,21 +79,6 @@ create(int folder, const char *name)
 	return fd;
 }
 
-static int
-write_all(int fd, struct span bytes)
-{
-	while (bytes.len != 0) {
-		ssize_t put = write(fd, bytes.ptr, bytes.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)put);
-	}
-	return 0;
-}
-
 /* Closes in any case; on failure nothing stays. */
 static int
 finish(int folder, const char *name, int fd, int r)
@@ -120,7 +106,7 @@ finish(int folder, const char *name, int fd, int r)
 static int
 flush(struct drop *drop)
 {
-	int r = write_all(drop->fd, buf_get(&drop->out));
+	int r = io_write_all(drop->fd, buf_get(&drop->out));
 
 	buf_clear(&drop->out);
 	return r;
@@ -142,7 +128,7 @@ drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop)
 		r = create(folder, drop->name);
 		if (r >= 0) {
 			drop->fd = r;
-			r = write_all(drop->fd, buf_get(&text));
+			r = io_write_all(drop->fd, buf_get(&text));
 		}
 	}
 	buf_free(&text);
@@ -277,7 +263,7 @@ drop_control(int folder, enum drop_action action, struct span id)
 		r = make_name("ctl.", name);
 	if (r == 0) {
 		fd = create(folder, name);
-		r = fd < 0 ? fd : finish(folder, name, fd, write_all(fd, buf_get(&text)));
+		r = fd < 0 ? fd : finish(folder, name, fd, io_write_all(fd, buf_get(&text)));
 	}
 	buf_free(&text);
 	return r;

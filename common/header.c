@@ -274,3 +274,25 @@ header_append_text(struct buf *out, struct span name, struct span text)
 		buf_truncate(out, before);
 	return r;
 }
+
+/* Comments may nest: counted, not recursed. */
+void
+header_skip_cfws(struct span *text)
+{
+	unsigned depth = 0;
+	size_t i = 0;
+
+	for (; i < text->len; i++) {
+		char c = text->ptr[i];
+
+		if (c == '(')
+			depth++;
+		else if (c == ')' && depth > 0)
+			depth--;
+		else if (c == '\\' && depth > 0)
+			i++;
+		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
+			break;
+	}
+	*text = span_skip(*text, i);
+}

@@ -46,6 +46,10 @@ bool header_find_last(struct span block, struct span name, struct header_field *
  * (nothing added). */
 int header_unfold(struct span value, struct buf *out);
 
+/* Takes white space, line ends and comments (RFC 5322 section 3.2.2) off the front. A comment that
+ * is never closed takes all. */
+void header_skip_cfws(struct span *text);
+
 /* True for a field name (RFC 5322 section 3.6.8), at most 76 long. */
 bool header_name_is_valid(struct span name);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
@@ -83,6 +84,21 @@ allow_path(int ruleset, const struct jail_path *path, uint64_t handled)
 	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0 ? 0 : -errno;
 }
 
+/* iconv's modules stand in one folder for each architecture of the host. */
+static int
+allow_modules(int ruleset, uint64_t handled)
+{
+	glob_t found;
+	int r = 0;
+
+	if (glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) != 0)
+		return 0;
+	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
+		r = allow_path(ruleset, &(struct jail_path){ found.gl_pathv[i], JAIL_PATH_READ }, handled);
+	globfree(&found);
+	return r;
+}
+
 static int
 enter_landlock(const struct jail *jail)
 {
@@ -109,6 +125,12 @@ enter_landlock(const struct jail *jail)
 		return -errno;
 	for (size_t i = 0; i < JAIL_PATHS_MAX; i++) {
 		int r = jail->paths[i].path != NULL ? allow_path(ruleset, &jail->paths[i], attr.handled_access_fs) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	if ((jail->allow & JAIL_MODULES) != 0) {
+		int r = allow_modules(ruleset, attr.handled_access_fs);
 
 		if (r < 0)
 			return r;

@@ -18,7 +18,7 @@ enum jail_allow {
 	JAIL_DATABASE = 1 << 5,    /* what Berkeley DB needs beside files: record locks, shared maps */
 	JAIL_SOCKETPAIR = 1 << 6,  /* make socketpairs and pipes to hand over */
 	JAIL_MEMFD = 1 << 7,       /* memory that is passed as a descriptor */
-	JAIL_MODULES = 1 << 9,     /* map code from files that Landlock lets it see: iconv's modules */
+	JAIL_MODULES = 1 << 9,     /* load iconv's modules: see their folder, map code from files */
 	JAIL_THREADS = 1 << 8,     /* clone threads (libunbound) */
 };
 

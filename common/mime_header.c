@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What a MIME part's header block says of it (RFC 2045). */
+#include "common/header.h"
 #include "common/mime_internal.h"
 #include "common/parameter.h"
-
-static void
-skip_cfws(struct span *text)
-{
-	unsigned depth = 0;
-	size_t i = 0;
-
-	for (; i < text->len; i++) {
-		char c = text->ptr[i];
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth > 0)
-			depth--;
-		else if (c == '\\' && depth > 0)
-			i++;
-		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	*text = span_skip(*text, i);
-}
 
 /* RFC 2045 section 5.1. */
 static struct span
@@ -31,7 +11,7 @@ take_token(struct span *text)
 {
 	size_t len = 0;
 
-	skip_cfws(text);
+	header_skip_cfws(text);
 	while (len < text->len && text->ptr[len] > ' ' && text->ptr[len] < 127 &&
 	    strchr("()<>@,;:\\\"/[]?=", text->ptr[len]) == NULL)
 		len++;
@@ -43,7 +23,7 @@ read_type(struct span value, struct mime_part *part)
 {
 	struct span type = take_token(&value), subtype;
 
-	skip_cfws(&value);
+	header_skip_cfws(&value);
 	if (type.len == 0 || value.len == 0 || value.ptr[0] != '/')
 		return false;
 	value = span_skip(value, 1);

@@ -19,6 +19,7 @@ common_SRC := \
 	common/imap_bodystructure.c \
 	common/imap_envelope.c \
 	common/imap_string.c \
+	common/io.c \
 	common/jail.c \
 	common/jail_probe.c \
 	common/log.c \

@@ -7,6 +7,7 @@
 
 #include "common/charset.h"
 #include "common/encoded_word.h"
+#include "common/header.h"
 #include "common/xalloc.h"
 
 #define SECTION_NONE UINT32_MAX
@@ -26,28 +27,6 @@ static bool
 is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* White space and comments (RFC 5322 section 3.2.2); nested ones are counted. */
-static void
-skip_cfws(struct span *text)
-{
-	unsigned depth = 0;
-	size_t i = 0;
-
-	for (; i < text->len; i++) {
-		char c = text->ptr[i];
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth > 0)
-			depth--;
-		else if (c == '\\' && depth > 0)
-			i++;
-		else if (depth == 0 && !is_space(c))
-			break;
-	}
-	*text = span_skip(*text, i);
 }
 
 /* To the first ";" that stands in no comment and no quoted-string. */
@@ -128,11 +107,11 @@ take_parameter(struct span *text, struct raw_list *list)
 	while (len < rest.len && is_name_char(rest.ptr[len]))
 		len++;
 	name = span_take(&rest, len);
-	skip_cfws(&rest);
+	header_skip_cfws(&rest);
 	if (name.len == 0 || rest.len == 0 || rest.ptr[0] != '=')
 		return false;
 	rest = span_skip(rest, 1);
-	skip_cfws(&rest);
+	header_skip_cfws(&rest);
 	raw->name = out->len;
 	(void)buf_span(out, name);
 	raw->name_len = out->len - raw->name;
@@ -160,13 +139,13 @@ parse_raw(struct span value, struct raw_list *list)
 	while (value.len != 0 && list->count < PARAMETER_COUNT_MAX && !list->text.overflow) {
 		if (value.ptr[0] == ';') {
 			value = span_skip(value, 1);
-			skip_cfws(&value);
+			header_skip_cfws(&value);
 			continue;
 		}
 		/* Some forget the ";" after a quoted-string: a name may follow at once. */
 		if (!take_parameter(&value, list))
 			skip_to_semicolon(&value);
-		skip_cfws(&value);
+		header_skip_cfws(&value);
 	}
 }
 

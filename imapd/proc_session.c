@@ -3,7 +3,6 @@
 /* The session role: one account's mail for one client, with the account's uid. */
 #include <errno.h>
 #include <event2/event.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -59,22 +58,13 @@ reload(struct proc *proc)
 	session->conf = proc->conf;
 }
 
-/* Where iconv's modules are: /usr/lib/<architecture>/gconv. Never freed: the jail names it. */
-static const char *
-gconv_folder(void)
-{
-	static glob_t found;
-
-	return glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) == 0 ? found.gl_pathv[0] : NULL;
-}
-
 int
 proc_session(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_SESSION_BEGIN, begin } };
 	struct session *session = xcalloc(1, sizeof(*session));
 	struct jail jail = {
-		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { gconv_folder(), JAIL_PATH_READ } },
+		.paths = { { proc->account_dir, JAIL_PATH_WRITE } },
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES,
 		.memory_max = MEMORY_MAX,
 	};

@@ -43,28 +43,6 @@ carry_keywords(const struct ms_mailbox_record *from, uint64_t bits, int to_fd, s
 }
 
 static int
-name_copy(const struct ms_message_record *before, struct ms_message_record *after)
-{
-	struct buf text = BUF_INIT(MS_NAME_MAX);
-	struct ms_name name;
-	int r = 0;
-
-	if (!ms_name_parse(span_of(before->name), &name))
-		return MS_E_CORRUPT;
-	name.flags = after->message.flags;
-	name.letters = (uint32_t)(after->message.keywords & ((1u << MS_LETTERS) - 1));
-	name.uid = after->message.uid;
-	name.bytes = after->bytes;
-	name.size = after->message.size;
-	after->in_cur = name.flags != 0 || name.letters != 0 || before->in_cur;
-	if (ms_name_format(&name, after->in_cur, &text) != 0)
-		r = MS_E_LIMIT;
-	(void)snprintf(after->name, sizeof(after->name), "%s", buf_cstr(&text));
-	buf_free(&text);
-	return r;
-}
-
-static int
 read_cache(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct buf *out)
 {
 	uint8_t key[8];
@@ -109,8 +87,9 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 	r = carry_keywords(source, before.message.keywords, copy->to_fd, target, &after.message.keywords);
 	if (r == 0)
 		r = ms_take_uid(copy->to_fd, target, &after.message.uid);
+	after.in_cur = after.message.flags != 0 || after.message.keywords != 0 || before.in_cur;
 	if (r == 0)
-		r = name_copy(&before, &after);
+		r = ms_rename_record(&before, &after);
 	if (r == 0)
 		r = link_file(copy, &before, &after);
 	if (r == MS_E_NOTFOUND)

@@ -67,9 +67,8 @@ combine(enum ms_store_op op, uint64_t before, uint64_t given)
 	return op == MS_FLAGS_SET ? given : op == MS_FLAGS_ADD ? before | given : before & ~given;
 }
 
-/* Renames the file to say the flags. A message flagged or seen belongs into cur/. */
 int
-ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after)
+ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after)
 {
 	struct buf text = BUF_INIT(MS_NAME_MAX);
 	struct ms_name name;
@@ -82,19 +81,29 @@ ms_rename_message(int folder_fd, const struct ms_message_record *before, struct 
 	name.uid = after->message.uid;
 	name.bytes = after->bytes;
 	name.size = after->message.size;
-	after->in_cur = true;
-	if (ms_name_format(&name, true, &text) != 0)
+	if (ms_name_format(&name, after->in_cur, &text) != 0)
 		r = MS_E_LIMIT;
+	(void)snprintf(after->name, sizeof(after->name), "%s", buf_cstr(&text));
+	buf_free(&text);
+	return r;
+}
+
+/* A message flagged or seen belongs into cur/. */
+int
+ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after)
+{
+	int r;
+
+	after->in_cur = true;
+	r = ms_rename_record(before, after);
 	if (r == 0) {
 		_cleanup_(freep) char *from = xasprintf("%s/%s", before->in_cur ? "cur" : "new", before->name);
-		_cleanup_(freep) char *to = xasprintf("cur/%s", buf_cstr(&text));
+		_cleanup_(freep) char *to = xasprintf("cur/%s", after->name);
 
-		(void)snprintf(after->name, sizeof(after->name), "%s", buf_cstr(&text));
 		/* Gone from there: renamed already by an attempt before this one, or by somebody else; the next sync sees which. */
 		if (strcmp(from, to) != 0 && renameat(folder_fd, from, folder_fd, to) < 0 && errno != ENOENT)
 			r = -errno;
 	}
-	buf_free(&text);
 	return r;
 }
 

@@ -108,6 +108,9 @@ int ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
 int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *before,
     const struct ms_message_record *after);
 int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
+/* Gives the record the name that says its flags, letters, UID and sizes; before's is where the unique part comes from. MS_E_CORRUPT, MS_E_LIMIT. */
+int ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after);
+/* The same, and renames the file into cur/. */
 int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after);
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
 

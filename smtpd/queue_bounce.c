@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/header.h"
+#include "common/io.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
@@ -112,21 +113,6 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	return r;
 }
 
-static int
-write_all(int fd, struct span bytes)
-{
-	while (bytes.len != 0) {
-		ssize_t put = write(fd, bytes.ptr, bytes.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)put);
-	}
-	return 0;
-}
-
 int
 bounce_submit(struct queue *queue, const char *about, const struct spool_file *file,
     const struct report *reports, size_t count, intake_done done, void *context)
@@ -144,7 +130,7 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 		r = build(queue, about, file, reports, count, &text);
 	if (r == 0) {
 		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
-		r = fd < 0 ? fd : write_all(fd, buf_get(&text));
+		r = fd < 0 ? fd : io_write_all(fd, buf_get(&text));
 	}
 	if (r == 0) {
 		intake_commit(queue, id, fd, &envelope, done, context);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/xalloc.h"
 
 struct queue_files {
@@ -88,21 +89,6 @@ sync_folder(struct queue_files *files, unsigned number)
 	return fsync(*fd) == 0 ? 0 : -errno;
 }
 
-static int
-write_all(int fd, struct span bytes)
-{
-	while (bytes.len != 0) {
-		ssize_t put = write(fd, bytes.ptr, bytes.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)put);
-	}
-	return 0;
-}
-
 /* --- a new message --- */
 
 static int
@@ -147,7 +133,7 @@ queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t
 	r = envelope_encode(envelope, &text);
 	if (r == 0) {
 		fd = create_tmp(files, now_us, ret_id);
-		r = fd < 0 ? fd : write_all(fd, buf_get(&text));
+		r = fd < 0 ? fd : io_write_all(fd, buf_get(&text));
 	}
 	buf_free(&text);
 	if (r < 0 && fd >= 0) {

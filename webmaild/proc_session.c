@@ -4,7 +4,6 @@
  * time. Whoever owns it has this account's mail, and can hand mail to the spool in its name; no other account, and no network. */
 #include <errno.h>
 #include <event2/event.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -401,15 +400,6 @@ static const struct proc_handler handlers[] = {
 	{ MSG_RENDERED, session_rendered },
 };
 
-/* Where iconv's modules are. Never freed: the jail names it. */
-static const char *
-gconv_folder(void)
-{
-	static glob_t found;
-
-	return glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) == 0 ? found.gl_pathv[0] : NULL;
-}
-
 int
 proc_session(struct proc *proc)
 {
@@ -420,7 +410,6 @@ proc_session(struct proc *proc)
 		.paths = {
 			{ proc->account_dir, JAIL_PATH_WRITE },
 			{ drop, JAIL_PATH_WRITE },
-			{ gconv_folder(), JAIL_PATH_READ },
 		},
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES | JAIL_MEMFD,
 		.descriptors_max = DESCRIPTORS_MAX,
