@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Writing into spool/drop. Used by whoever submits, with that user's rights; nothing here is
  * trusted by the queue. */
-#include "common/drop.h"
+#include "common/drop_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,6 @@
 #include "common/xalloc.h"
 
 #define BUFFERED 65536
-#define TMP "tmp."
-/* The folder is set-group-id: the file gets the queue's group, which may read it. */
-#define MODE (S_IRUSR | S_IWUSR | S_IRGRP)
 
 struct drop {
 	int folder, fd;
@@ -40,9 +37,8 @@ drop_open_folder(const char *spool_dir)
 	return fd < 0 ? -errno : fd;
 }
 
-/* "m.<seconds>.<random>": no two writers share one, on one host or several. */
-static int
-make_name(const char *prefix, char name[DROP_NAME_MAX])
+int
+drop_make_name(const char *prefix, char name[DROP_NAME_MAX])
 {
 	uint64_t random;
 
@@ -54,22 +50,22 @@ make_name(const char *prefix, char name[DROP_NAME_MAX])
 }
 
 static void
-tmp_name(const char *name, char ret_name[DROP_NAME_MAX + sizeof(TMP)])
+tmp_name(const char *name, char ret_name[DROP_NAME_MAX + sizeof(DROP_TMP)])
 {
-	(void)snprintf(ret_name, DROP_NAME_MAX + sizeof(TMP), TMP "%s", name);
+	(void)snprintf(ret_name, DROP_NAME_MAX + sizeof(DROP_TMP), DROP_TMP "%s", name);
 }
 
-static int
-create(int folder, const char *name)
+int
+drop_create(int folder, const char *name, int flags, mode_t mode)
 {
-	char tmp[DROP_NAME_MAX + sizeof(TMP)];
+	char tmp[DROP_NAME_MAX + sizeof(DROP_TMP)];
 	int fd;
 
 	tmp_name(name, tmp);
-	fd = openat(folder, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE);
+	fd = openat(folder, tmp, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, MODE) < 0) { /* whatever the umask is */
+	if (fchmod(fd, mode) < 0) { /* whatever the umask is */
 		int r = -errno;
 
 		(void)close(fd);
@@ -79,11 +75,10 @@ create(int folder, const char *name)
 	return fd;
 }
 
-/* Closes in any case; on failure nothing stays. */
-static int
-finish(int folder, const char *name, int fd, int r)
+int
+drop_finish(int folder, const char *name, int fd, int r)
 {
-	char tmp[DROP_NAME_MAX + sizeof(TMP)];
+	char tmp[DROP_NAME_MAX + sizeof(DROP_TMP)];
 
 	tmp_name(name, tmp);
 	/* A failed sync means the bytes may be gone: never tried again and believed. */
@@ -117,7 +112,7 @@ drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop)
 {
 	struct drop *drop = xcalloc(1, sizeof(*drop));
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
-	int r = make_name("m.", drop->name);
+	int r = drop_make_name("m.", drop->name);
 
 	drop->folder = folder;
 	drop->fd = -1;
@@ -125,7 +120,7 @@ drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop)
 	if (r == 0)
 		r = envelope_encode(envelope, &text);
 	if (r == 0) {
-		r = create(folder, drop->name);
+		r = drop_create(folder, drop->name, O_WRONLY, DROP_MODE);
 		if (r >= 0) {
 			drop->fd = r;
 			r = io_write_all(drop->fd, buf_get(&text));
@@ -185,7 +180,7 @@ drop_commit(struct drop *drop, char *ret_name)
 	if (drop->line_open)
 		put_byte(drop, '\n');
 	r = drop->error == 0 ? flush(drop) : drop->error;
-	r = finish(drop->folder, drop->name, drop->fd, r);
+	r = drop_finish(drop->folder, drop->name, drop->fd, r);
 	if (r == 0 && ret_name != NULL)
 		memcpy(ret_name, drop->name, DROP_NAME_MAX);
 	forget(drop);
@@ -198,21 +193,20 @@ drop_abandon(struct drop *drop)
 	if (drop == NULL)
 		return;
 	if (drop->fd >= 0)
-		(void)finish(drop->folder, drop->name, drop->fd, -ECANCELED);
+		(void)drop_finish(drop->folder, drop->name, drop->fd, -ECANCELED);
 	forget(drop);
 }
 
-/* --- requests --- */
+const char *
+drop_name(const struct drop *drop)
+{
+	return drop->name;
+}
 
-static const char *const action_names[] = {
-	[DROP_HOLD] = "hold",
-	[DROP_RELEASE] = "release",
-	[DROP_REMOVE] = "remove",
-	[DROP_RETRY] = "retry",
-};
+/* --- names --- */
 
-static bool
-is_name(struct span id)
+bool
+drop_is_name(struct span id)
 {
 	for (size_t i = 0; i < id.len; i++)
 		if (!ascii_is_alnum(id.ptr[i]) && id.ptr[i] != '.')
@@ -220,63 +214,14 @@ is_name(struct span id)
 	return id.len < DROP_NAME_MAX;
 }
 
-int
-drop_control_encode(enum drop_action action, struct span id, struct buf *out)
-{
-	if (!is_name(id) || (id.len == 0 && action != DROP_RETRY))
-		return -EINVAL;
-	return buf_fmt(out, "%s %.*s\n", action_names[action], id.len != 0 ? (int)id.len : 3,
-	    id.len != 0 ? id.ptr : "all");
-}
-
-int
-drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id)
-{
-	struct span verb;
-
-	if (text.len == 0 || text.len > DROP_CONTROL_MAX || text.ptr[text.len - 1] != '\n')
-		return -EBADMSG;
-	text.len--;
-	if (!span_split(&text, ' ', &verb) || text.len == 0 || !is_name(text))
-		return -EBADMSG;
-	for (unsigned i = 0; i < sizeof(action_names) / sizeof(*action_names); i++)
-		if (span_eq(verb, span_of(action_names[i]))) {
-			bool all = span_eq(text, SPAN("all"));
-
-			if (all && i != DROP_RETRY)
-				return -EBADMSG;
-			*ret_action = (enum drop_action)i;
-			*ret_id = all ? SPAN_NULL : text;
-			return 0;
-		}
-	return -EBADMSG;
-}
-
-int
-drop_control(int folder, enum drop_action action, struct span id)
-{
-	struct buf text = BUF_INIT(DROP_CONTROL_MAX);
-	char name[DROP_NAME_MAX];
-	int r = drop_control_encode(action, id, &text), fd;
-
-	if (r == 0)
-		r = make_name("ctl.", name);
-	if (r == 0) {
-		fd = create(folder, name);
-		r = fd < 0 ? fd : finish(folder, name, fd, io_write_all(fd, buf_get(&text)));
-	}
-	buf_free(&text);
-	return r;
-}
-
 enum drop_kind
 drop_kind(const char *name)
 {
 	struct span text = span_of(name);
 
-	if (span_starts(text, SPAN(TMP)))
+	if (span_starts(text, SPAN(DROP_TMP)))
 		return DROP_IS_TEMPORARY;
-	if (text.len >= DROP_NAME_MAX || !is_name(text))
+	if (text.len >= DROP_NAME_MAX || !drop_is_name(text))
 		return DROP_IS_OTHER;
 	if (span_starts(text, SPAN("m.")))
 		return DROP_IS_MESSAGE;

@@ -23,23 +23,14 @@ int drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop);
 int drop_write(struct drop *drop, struct span bytes);
 /* Syncs and renames: after 0 the message is the queue's. drop is freed in any case, and on -errno
  * nothing stays. ret_name, if not NULL, receives the name of the file (at least DROP_NAME_MAX
- * bytes): for drop_control. */
+ * bytes): for drop_control (common/drop_control.h). */
 #define DROP_NAME_MAX 64
 int drop_commit(struct drop *drop, char *ret_name);
 /* Removes what was written. NULL is allowed. */
 void drop_abandon(struct drop *drop);
 
-/* A request to the queue about a message, by its queue id or, when it came through drop/, by its
- * file's name there (which stays known as long as the message is queued), or about all (SPAN_NULL;
- * retry only). Root may ask for any message, others for their own. 0 or -errno; what became of it
- * stands in the queue's log, and in the queue. */
-enum drop_action { DROP_HOLD, DROP_RELEASE, DROP_REMOVE, DROP_RETRY };
-int drop_control(int folder, enum drop_action action, struct span id);
-/* The text of such a file: pure, for the queue and for tests. Decode: 0 and the action and id
- * (borrowed, empty for all), -EBADMSG. */
-#define DROP_CONTROL_MAX 256
-int drop_control_encode(enum drop_action action, struct span id, struct buf *out);
-int drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id);
+/* The name the file will have; borrowed. */
+const char *drop_name(const struct drop *drop);
 
 /* What a name in drop/ is for. */
 enum drop_kind { DROP_IS_TEMPORARY, DROP_IS_MESSAGE, DROP_IS_CONTROL, DROP_IS_OTHER };

@@ -13,6 +13,7 @@ common_SRC := \
 	common/date.c \
 	common/date_parse.c \
 	common/drop.c \
+	common/drop_control.c \
 	common/encoded_word.c \
 	common/envelope.c \
 	common/header.c \

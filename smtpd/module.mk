@@ -5,6 +5,7 @@ smtpd_SRC := \
 	smtpd/proc_smtp.c \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
+	smtpd/queue_control.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_drop.c \
 	smtpd/queue_files.c \

@@ -4,7 +4,7 @@
 #ifndef SMTPD_QUEUE_H
 #define SMTPD_QUEUE_H
 
-#include "common/drop.h"
+#include "common/drop_control.h"
 #include "frame/auth_client.h"
 #include "smtpd/queue_files.h"
 #include "smtpd/queue_table.h"
@@ -54,8 +54,16 @@ queue_enter(struct queue *queue, const char *id, const struct envelope *envelope
 void queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due);
 /* There is room for another attempt: looks what is due, from the loop. */
 void queue_wake(struct queue *queue);
-/* What happened to a message, by one of the owner's or operator's requests. */
-void queue_control(struct queue *queue, enum drop_action action, struct span name, int64_t uid);
+
+/* --- queue_control.c: requests of owners and operators --- */
+
+/* Carries out a request of that uid about a message (by queue id or name in drop/), or about all
+ * (SPAN_NULL), and appends the answer to `answer` (room for DROP_ANSWER_MAX). */
+void queue_control(struct queue *queue, enum drop_action action, struct span name, int64_t uid,
+    struct buf *answer);
+/* The same for what was asked during an attempt and waits for its end; its rights were checked
+ * then. */
+void queue_control_late(struct queue *queue, struct queue_entry *entry);
 
 /* --- queue_drop.c: spool/drop --- */
 

@@ -112,19 +112,13 @@ settle(struct attempt *attempt, int64_t due)
 {
 	struct queue *queue = attempt->queue;
 	struct queue_entry *entry = attempt->entry;
-	char id[SPOOL_ID_LEN + 1];
 
-	memcpy(id, entry->id, sizeof(id));
 	queue->active--;
 	if (entry->retry_wanted)
 		due = queue_now();
 	entry->retry_wanted = false;
 	queue_schedule(queue, entry, due);
-	/* Requests that came meanwhile, with the rights they were checked with then. */
-	if (entry->remove_wanted)
-		queue_control(queue, DROP_REMOVE, span_of(id), 0);
-	else if (entry->hold_wanted)
-		queue_control(queue, DROP_HOLD, span_of(id), 0);
+	queue_control_late(queue, entry);
 	forget(attempt);
 }
 

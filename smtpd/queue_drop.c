@@ -214,9 +214,30 @@ queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64
 
 /* --- requests --- */
 
-static int
-obey(struct queue *queue, int fd, int64_t uid)
+/* The answer goes behind the request, where its owner reads it. He is told only what concerns him,
+ * so the file must be one that nobody but him and the queue can read; a plain request has no room
+ * for an answer, and nobody who waits for one. */
+static void
+put_answer(int fd, const struct stat *st, size_t at, struct span answer)
 {
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR || st->st_gid != getegid() ||
+	    (st->st_mode & S_IRWXO) != 0)
+		return;
+	/* Whoever asked may have a quota that leaves no room: his loss. */
+	while (answer.len != 0) {
+		ssize_t put = pwrite(fd, answer.ptr, answer.len, (off_t)at);
+
+		if (put <= 0)
+			return;
+		(void)span_take(&answer, (size_t)put);
+		at += (size_t)put;
+	}
+}
+
+static int
+obey(struct queue *queue, int fd, const struct stat *st)
+{
+	struct buf answer = BUF_INIT(DROP_ANSWER_MAX);
 	char text[DROP_CONTROL_MAX + 1];
 	ssize_t got = pread(fd, text, sizeof(text), 0);
 	enum drop_action action;
@@ -224,7 +245,9 @@ obey(struct queue *queue, int fd, int64_t uid)
 
 	if (got < 0 || drop_control_decode(span_make(text, (size_t)got), &action, &id) < 0)
 		return -EBADMSG;
-	queue_control(queue, action, id, uid);
+	queue_control(queue, action, id, st->st_uid, &answer);
+	put_answer(fd, st, (size_t)got, buf_get(&answer));
+	buf_free(&answer);
 	return 0;
 }
 
@@ -234,9 +257,13 @@ obey(struct queue *queue, int fd, int64_t uid)
 static int
 open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 {
-	_cleanup_(closep) int fd =
-	    openat(queue->pickup->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	_cleanup_(closep) int fd = -1;
 
+	if (drop_kind(name) == DROP_IS_CONTROL)
+		fd = openat(queue->pickup->folder, name, O_RDWR | flags);
+	if (fd < 0) /* not a request, or one that wants no answer */
+		fd = openat(queue->pickup->folder, name, O_RDONLY | flags);
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT; /* done before this notice came */
 	if (fd < 0 && errno != ELOOP && errno != EACCES)
@@ -274,7 +301,7 @@ take_file(struct queue *queue, const char *name)
 	if (fd < 0) {
 		r = fd;
 	} else if (drop_kind(name) == DROP_IS_CONTROL) {
-		r = obey(queue, fd, st.st_uid);
+		r = obey(queue, fd, &st);
 		(void)close(fd);
 		remove_name(queue->pickup, name);
 		if (r < 0)

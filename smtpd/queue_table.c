@@ -241,3 +241,14 @@ queue_table_hurry(struct queue_table *table, int64_t due)
 		if (table->heap[i]->due > due)
 			table->heap[i]->due = due;
 }
+
+void
+queue_table_each(const struct queue_table *table,
+    bool (*each)(void *context, struct queue_entry *entry), void *context)
+{
+	for (size_t i = 0; i < table->buckets; i++)
+		for (struct queue_entry *entry = table->by_id[i]; entry != NULL;
+		     entry = entry->next_by_id)
+			if (!each(context, entry))
+				return;
+}

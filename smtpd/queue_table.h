@@ -50,5 +50,8 @@ void queue_table_take(struct queue_table *table, struct queue_entry *entry, int 
 struct queue_entry *queue_table_first(const struct queue_table *table);
 /* Makes every waiting entry due at that time, those with a later one at least. */
 void queue_table_hurry(struct queue_table *table, int64_t due);
+/* Calls each for every entry, in no order, until it returns false. It must not add or remove any. */
+void queue_table_each(const struct queue_table *table,
+    bool (*each)(void *context, struct queue_entry *entry), void *context);
 
 #endif

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "common/address.h"
-#include "common/drop.h"
+#include "common/drop_control.h"
 #include "common/header.h"
 #include "common/log.h"
 #include "webmaild/jmap_header.h"

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/drop.h"
+#include "common/drop_control.h"
 #include "common/spool.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -17,7 +17,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct buf out = BUF_INIT(ENVELOPE_MAX);
 	enum drop_action action;
 	size_t end, end_again;
+	struct drop_record record;
+	struct span records = text;
 
+	while (drop_record_decode(&records, &record) == 0)
+		if (record.envelope.len > len)
+			abort();
 	(void)drop_control_decode(text, &action, &id);
 	if (envelope_decode(text, &envelope, &end, NULL) != 0)
 		return 0;

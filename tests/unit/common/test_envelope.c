@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/drop.h"
+#include "common/drop_control.h"
 #include "common/spool.h"
 
 static const char full_text[] =

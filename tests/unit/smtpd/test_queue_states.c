@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/drop.h"
+#include "common/drop_control.h"
 #include "common/spool.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/smtpd.h"

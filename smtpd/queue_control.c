@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What owners and operators ask of the queue: hold, release, remove, retry, list. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "smtpd/queue.h"
+
+/* One word of the answer stands before the records. */
+#define WORD_MAX 16
+
+static int
+hold(struct queue *queue, struct queue_entry *entry)
+{
+	int r;
+
+	if (entry->state == ENTRY_HELD)
+		return 0;
+	if (entry->state == ENTRY_ACTIVE) {
+		entry->hold_wanted = true;
+		return -EINPROGRESS;
+	}
+	r = queue_files_hold(queue->files, entry->id);
+	if (r == 0)
+		queue_table_take(queue->table, entry, ENTRY_HELD);
+	return r;
+}
+
+static int
+release(struct queue *queue, struct queue_entry *entry)
+{
+	int r;
+
+	entry->hold_wanted = false;
+	if (entry->state != ENTRY_HELD)
+		return 0;
+	r = queue_files_release(queue->files, entry->id);
+	if (r == 0)
+		queue_schedule(queue, entry, queue_now());
+	return r;
+}
+
+static int
+remove_message(struct queue *queue, struct queue_entry *entry)
+{
+	int r;
+
+	if (entry->state == ENTRY_ACTIVE) {
+		entry->remove_wanted = true;
+		return -EINPROGRESS;
+	}
+	r = queue_files_remove(queue->files, entry->id, entry->state == ENTRY_HELD);
+	if (r == 0 || r == -ENOENT)
+		queue_table_remove(queue->table, entry);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int
+retry(struct queue *queue, struct queue_entry *entry)
+{
+	if (entry->state == ENTRY_HELD)
+		return -EBUSY;
+	if (entry->state == ENTRY_ACTIVE) {
+		entry->retry_wanted = true;
+		return -EINPROGRESS;
+	}
+	queue_schedule(queue, entry, queue_now());
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct queue *, struct queue_entry *);
+} actions[] = {
+	[DROP_HOLD] = { "hold", hold },
+	[DROP_RELEASE] = { "release", release },
+	[DROP_REMOVE] = { "remove", remove_message },
+	[DROP_RETRY] = { "retry", retry },
+};
+
+/* The id is copied: the entry may be gone afterwards. */
+static int
+run(struct queue *queue, enum drop_action action, struct queue_entry *entry, int64_t uid)
+{
+	char id[SPOOL_ID_LEN + 1];
+	int r;
+
+	memcpy(id, entry->id, sizeof(id));
+	r = actions[action].run(queue, entry);
+	log_info(actions[action].name, log_str("id", id), log_i64("uid", uid),
+	    log_str("result",
+		r == 0                ? "done" :
+		    r == -EINPROGRESS ? "after this attempt" :
+					strerrordesc_np(-r)));
+	return r;
+}
+
+void
+queue_control_late(struct queue *queue, struct queue_entry *entry)
+{
+	bool removes = entry->remove_wanted, holds = entry->hold_wanted;
+
+	entry->remove_wanted = entry->hold_wanted = false;
+	if (removes)
+		(void)run(queue, DROP_REMOVE, entry, geteuid());
+	else if (holds)
+		(void)run(queue, DROP_HOLD, entry, geteuid());
+}
+
+/* --- rights --- */
+
+static bool
+may_ask(const struct queue_entry *entry, int64_t uid)
+{
+	return uid == 0 || uid == (int64_t)geteuid() || uid == entry->uid;
+}
+
+/* --- list --- */
+
+struct listing {
+	struct queue *queue;
+	int64_t uid;
+	struct buf records;
+	bool cut;
+};
+
+static int
+put_record(struct listing *listing, const struct queue_entry *entry)
+{
+	bool held = entry->state == ENTRY_HELD;
+	struct spool_file file;
+	struct drop_record record = { .id = span_of(entry->id), .held = held };
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	int r = queue_files_load(listing->queue->files, entry->id, held, &file);
+	ssize_t got;
+
+	if (r < 0)
+		return r;
+	if (buf_reserve(&text, file.offset) != NULL) {
+		got = pread(file.fd, text.data, file.offset, 0);
+		buf_added(&text, got > 0 ? (size_t)got : 0);
+	}
+	record.length = file.length;
+	record.envelope = buf_get(&text);
+	r = drop_record_encode(&record, &listing->records);
+	buf_free(&text);
+	spool_close(&file);
+	return r;
+}
+
+static bool
+list_one(void *context, struct queue_entry *entry)
+{
+	struct listing *listing = context;
+
+	if (may_ask(entry, listing->uid) && put_record(listing, entry) == -EMSGSIZE)
+		listing->cut = true;
+	return !listing->cut;
+}
+
+/* One that is removed at this moment is not there any more; one that cannot be read is told in the
+ * log when its turn comes. */
+static void
+list(struct queue *queue, const struct queue_entry *entry, int64_t uid, struct buf *answer)
+{
+	struct listing listing = {
+		.queue = queue, .uid = uid, .records = BUF_INIT(DROP_ANSWER_MAX - WORD_MAX)
+	};
+	int r = 0;
+
+	if (entry != NULL)
+		r = put_record(&listing, entry);
+	else
+		queue_table_each(queue->table, list_one, &listing);
+	(void)drop_answer_encode(
+	    r < 0 ? DROP_FAILED : listing.cut ? DROP_CUT : DROP_DONE, answer);
+	(void)buf_span(answer, buf_get(&listing.records));
+	buf_free(&listing.records);
+}
+
+/* --- requests --- */
+
+static enum drop_answer
+answer_of(int r)
+{
+	return r == 0         ? DROP_DONE :
+	    r == -EINPROGRESS ? DROP_LATER :
+	    r == -ENOENT      ? DROP_UNKNOWN :
+	    r == -EPERM       ? DROP_DENIED :
+	    r == -EBUSY       ? DROP_IS_HELD :
+				DROP_FAILED;
+}
+
+/* Anybody may ask the queue to look again: it does what it would do anyway. */
+static void
+retry_all(struct queue *queue, int64_t uid)
+{
+	log_info("retry-all", log_i64("uid", uid),
+	    log_u64("messages", queue_table_count(queue->table)));
+	queue_table_hurry(queue->table, queue_now());
+	queue_wake(queue);
+}
+
+void
+queue_control(struct queue *queue, enum drop_action action, struct span name, int64_t uid,
+    struct buf *answer)
+{
+	struct queue_entry *entry = name.len != 0 ? queue_table_find(queue->table, name) : NULL;
+	int r = 0;
+
+	if (name.len != 0 && entry == NULL)
+		r = -ENOENT;
+	else if (entry != NULL && !may_ask(entry, uid))
+		r = -EPERM;
+	if (r < 0) {
+		log_warning("request-refused", log_str("action", action == DROP_LIST ? "list" : actions[action].name),
+		    log_span("message", name), log_i64("uid", uid), log_errno("error", r));
+	} else if (action == DROP_LIST) {
+		list(queue, entry, uid, answer);
+		return;
+	} else if (entry == NULL) {
+		retry_all(queue, uid);
+	} else {
+		r = run(queue, action, entry, uid);
+	}
+	(void)drop_answer_encode(answer_of(r), answer);
+}
