@@ -54,6 +54,8 @@ install-sendmail: $(B)/bin/sendmail $(B)/bin/mailqueue
 	$(INSTALL) -D -m 755 $(B)/bin/mailqueue $(DESTDIR)$(SBIN)/mailqueue
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin
 	ln -sf ../sbin/mailqueue $(DESTDIR)$(PREFIX)/bin/mailq
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib
+	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/lib/sendmail
 	$(INSTALL) -D -m 644 etc/tmpfiles.d/fourpost-smtpd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/fourpost-smtpd.conf
 	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 mailspool.5)
 

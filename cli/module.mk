@@ -2,3 +2,11 @@
 cli_TOOLS += mailuser mailstore
 mailuser_EXTRA := cli/tool.c
 mailstore_EXTRA := cli/tool.c
+# Those that belong to smtpd, installed with it.
+cli_TOOLS += mailqueue
+queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c smtpd/smtpd_conf.c
+mailqueue_EXTRA := $(queue_tool_SRC)
+# sendmail -bs is smtpd's machine of the protocol, which is pure.
+cli_TOOLS += sendmail
+sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c \
+	smtpd/smtp_state.c smtpd/smtp_cmds.c smtpd/smtp_data.c smtpd/smtp_parse.c smtpd/smtp_reply.c

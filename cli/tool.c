@@ -18,17 +18,33 @@ tool_init(const char *name)
 	tool_name = name;
 }
 
+__attribute__((format(printf, 1, 0))) static void
+say(const char *format, va_list args)
+{
+	(void)fprintf(stderr, "%s: ", tool_name);
+	(void)vfprintf(stderr, format, args);
+	(void)fputc('\n', stderr);
+}
+
 void
 tool_fail(int status, const char *format, ...)
 {
 	va_list args;
 
-	(void)fprintf(stderr, "%s: ", tool_name);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
-	(void)fputc('\n', stderr);
 	exit(status);
+}
+
+void
+tool_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
 }
 
 static int

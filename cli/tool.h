@@ -8,6 +8,8 @@
 void tool_init(const char *name);
 /* "name: text" on standard error, then the end with a status of sysexits(3). */
 _Noreturn void tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same line, and goes on. */
+void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Removes a folder and all in it, following no link. 0 or -errno; a folder that is not there is removed. */
 int tool_remove_tree(const char *path);
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Printing what is queued. Addresses and reasons come from outside: whatever could steer a terminal
+ * is not printed. */
+#include "cli/queue_print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/tool.h"
+#include "common/cleanup.h"
+
+static bool
+is_plural(uint64_t count)
+{
+	return count != 1;
+}
+
+/* Control characters, those of ISO 6429 above 128 too, and what is not UTF-8, become "?". */
+static void
+print_clean(struct span text, const char *allowed)
+{
+	bool utf8 = span_is_utf8(text);
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		bool c1 = byte == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
+
+		if (c1)
+			i++;
+		(void)putchar(c1 || (byte < ' ' && strchr(allowed, byte) == NULL) || byte == 0x7f ||
+				(byte >= 0x80 && !utf8) ?
+			'?' :
+			byte);
+	}
+}
+
+static void
+print_time(int64_t seconds, bool whole)
+{
+	time_t time = (time_t)seconds;
+	char text[64];
+	struct tm tm;
+
+	if (localtime_r(&time, &tm) == NULL ||
+	    (whole ? strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z", &tm) :
+		     strftime(text, sizeof(text), "%b %e %H:%M", &tm)) == 0)
+		(void)snprintf(text, sizeof(text), "%" PRId64, seconds);
+	(void)fputs(text, stdout);
+}
+
+static void
+print_duration(int64_t seconds)
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "m" }, { 1, "s" } };
+	size_t i = 0;
+
+	while (i < 3 && seconds < 2 * units[i].seconds)
+		i++;
+	(void)printf("%" PRId64 "%s", seconds / units[i].seconds, units[i].name);
+}
+
+static void
+print_when(const struct queued *queued)
+{
+	const struct envelope *envelope = queued->envelope;
+	const struct envelope_progress *progress = &envelope->progress;
+	int64_t now = (int64_t)time(NULL), due = progress->due > envelope->release ? progress->due : envelope->release;
+
+	if (queued->held)
+		(void)printf("held until it is released");
+	else if (due > now) {
+		(void)printf("%s in ", envelope->release > now && envelope->release == due ? "to be sent" : "next attempt");
+		print_duration(due - now);
+	} else {
+		(void)printf("due now");
+	}
+	if (progress->attempts != 0)
+		(void)printf(", %" PRIu32 " attempt%s so far", progress->attempts, is_plural(progress->attempts) ? "s" : "");
+	if (progress->reason[0] != '\0') {
+		(void)printf(": ");
+		print_clean(span_of(progress->reason), "");
+	}
+}
+
+static void
+print_sender(const struct envelope *envelope)
+{
+	if (envelope->sender[0] == '\0')
+		(void)printf("<> (a notification)");
+	else
+		print_clean(span_of(envelope->sender), "");
+}
+
+static void
+print_queued(void *context, const struct queued *queued)
+{
+	const struct envelope *envelope = queued->envelope;
+	bool *any = context;
+
+	if (!*any)
+		(void)printf("%-16s %10s  %-12s  %s\n", "Queue id", "Size", "Arrived", "From, when, to");
+	*any = true;
+	(void)printf("%s %10" PRIu64 "  ", queued->id, queued->length);
+	print_time(envelope->created, false);
+	(void)printf("  ");
+	print_sender(envelope);
+	(void)printf("\n%43s", "");
+	print_when(queued);
+	(void)putchar('\n');
+	for (size_t i = 0; i < envelope->count; i++)
+		if (envelope_is_open(&envelope->recipients[i])) {
+			(void)printf("%43s", "");
+			print_clean(span_of(envelope->recipients[i].address), "");
+			(void)putchar('\n');
+		}
+}
+
+static void
+print_summary(const struct queue_summary *summary)
+{
+	if (summary->messages == 0)
+		(void)printf("%s\n", summary->asked ? "You have no mail in the queue." : "The queue is empty.");
+	else
+		(void)printf("%zu message%s, %zu held, %" PRIu64 " bytes\n", summary->messages,
+		    is_plural(summary->messages) ? "s" : "", summary->held, summary->bytes);
+	if (summary->cut)
+		(void)printf("There are more than could be told.\n");
+	if (summary->arriving != 0)
+		(void)printf("%zu message%s in drop/ not taken by smtpd yet\n", summary->arriving,
+		    is_plural(summary->arriving) ? "s" : "");
+	if (summary->corrupt != 0)
+		(void)printf("%zu file%s in corrupt/: see mailspool(5)\n", summary->corrupt,
+		    is_plural(summary->corrupt) ? "s" : "");
+}
+
+int
+queue_complain(int error, const char *spool_dir, const char *about)
+{
+	switch (error) {
+	case -ENOENT:
+		if (about == NULL)
+			tool_warn("%s: there is no spool: has smtpd ever run?", spool_dir);
+		else
+			tool_warn("%s: there is no such message", about);
+		return EX_UNAVAILABLE;
+	case -EPERM:
+	case -EACCES:
+		tool_warn("%s: %s", about != NULL ? about : spool_dir, about != NULL ? "not your message" : strerror(-error));
+		return EX_NOPERM;
+	case -ETIMEDOUT:
+		tool_warn("smtpd does not answer: does it run?");
+		return EX_TEMPFAIL;
+	default:
+		tool_warn("%s: %s", about != NULL ? about : spool_dir, strerror(-error));
+		return EX_IOERR;
+	}
+}
+
+int
+queue_print_list(const char *spool_dir)
+{
+	struct queue_summary summary;
+	bool any = false;
+	int r = queue_read(spool_dir, print_queued, &any, &summary);
+
+	if (r < 0)
+		return queue_complain(r, spool_dir, NULL);
+	print_summary(&summary);
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+/* --- one message --- */
+
+static void
+print_recipient(const struct envelope_recipient *recipient)
+{
+	const char *status = recipient->status == ENVELOPE_WARNED ? "waits, the sender was told of the delay" :
+	    recipient->status == ENVELOPE_DELIVERED              ? "delivered" :
+	    recipient->status == ENVELOPE_RELAYED                ? "relayed" :
+	    recipient->status == ENVELOPE_FAILED                 ? "failed" :
+								   "waits";
+
+	(void)printf("To:       ");
+	print_clean(span_of(recipient->address), "");
+	(void)printf(" (%s)\n", status);
+}
+
+static void
+print_field(const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	(void)printf("%-10s", name);
+	print_clean(span_of(value), "");
+	(void)putchar('\n');
+}
+
+static void
+print_envelope(const struct queued *queued)
+{
+	const struct envelope *envelope = queued->envelope;
+
+	(void)printf("Queue id: %s\nSize:     %" PRIu64 " bytes\nArrived:  ", queued->id, queued->length);
+	print_time(envelope->created, true);
+	(void)printf("\nState:    ");
+	print_when(queued);
+	(void)printf("\nFrom:     ");
+	print_sender(envelope);
+	(void)putchar('\n');
+	for (size_t i = 0; i < envelope->count; i++)
+		print_recipient(&envelope->recipients[i]);
+	print_field("Account:", envelope->account);
+	print_field("Client:", envelope->client);
+	if (envelope->uid >= 0)
+		(void)printf("User id:  %" PRId64 "\n", envelope->uid);
+	print_field("Drop:", envelope->drop);
+}
+
+/* The message with the line ends of this system. To a terminal, without what could steer it. */
+static int
+print_text(const struct spool_file *file)
+{
+	bool terminal = isatty(STDOUT_FILENO) == 1;
+	char chunk[16384];
+	uint64_t at = 0;
+
+	while (at < file->length) {
+		ssize_t got = pread(file->fd, chunk, sizeof(chunk), (off_t)(file->offset + at));
+		size_t kept = 0;
+
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		at += (uint64_t)got;
+		for (ssize_t i = 0; i < got; i++)
+			if (chunk[i] != '\r') /* stands before LF alone */
+				chunk[kept++] = chunk[i];
+		if (terminal)
+			print_clean(span_make(chunk, kept), "\n\t");
+		else
+			(void)fwrite(chunk, 1, kept, stdout);
+	}
+	return 0;
+}
+
+int
+queue_print_message(const char *spool_dir, const char *id)
+{
+	struct spool_file file;
+	struct queued queued = { .id = id, .envelope = &file.envelope };
+	int r = queue_read_one(spool_dir, id, &file, &queued.held);
+
+	if (r < 0)
+		return queue_complain(r, spool_dir, id);
+	queued.length = file.length;
+	print_envelope(&queued);
+	if (file.fd >= 0) {
+		(void)putchar('\n');
+		r = print_text(&file);
+	}
+	spool_close(&file);
+	if (r == 0 && fflush(stdout) != 0)
+		r = -EIO;
+	return r < 0 ? queue_complain(r, spool_dir, id) : EX_OK;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The queue as people read it: mailqueue list, mailq, sendmail -bp. */
+#ifndef CLI_QUEUE_PRINT_H
+#define CLI_QUEUE_PRINT_H
+
+#include "cli/queue_read.h"
+
+/* Prints the list to standard output. Returns an exit status of sysexits(3), after a line on
+ * standard error when it is not EX_OK. */
+int queue_print_list(const char *spool_dir);
+/* Prints one message, its envelope first. The same. */
+int queue_print_message(const char *spool_dir, const char *id);
+
+/* What -errno of the queue means to the user, with its exit status. about is an id or NULL. */
+int queue_complain(int error, const char *spool_dir, const char *about);
+
+#endif
