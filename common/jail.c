@@ -210,6 +210,23 @@ allow_call(scmp_filter_ctx filter, const char *name)
 	return r == -EEXIST || r == -EDOM ? 0 : r;
 }
 
+/* No memory becomes executable, but for a file's mapped so from the start, never writable: iconv's modules. */
+static int
+allow_memory(scmp_filter_ctx filter, const struct jail *jail)
+{
+	int r;
+
+	if (UNDER_SANITIZER)
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
+	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0 && (jail->allow & JAIL_MODULES) != 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC),
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
+	return r;
+}
+
 static int
 allow_conditional(scmp_filter_ctx filter, const struct jail *jail)
 {
@@ -218,17 +235,8 @@ allow_conditional(scmp_filter_ctx filter, const struct jail *jail)
 
 	/* A role may abort itself, and signal nobody else. */
 	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	if (r < 0 && r != -EEXIST)
-		return r;
-	if (UNDER_SANITIZER)
-		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 0);
-	/* No memory becomes executable, but for a file's mapped so from the start, never writable: iconv's modules. */
-	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0 && (jail->allow & JAIL_MODULES) != 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC),
-		    SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
+	if (r == 0 || r == -EEXIST)
+		r = allow_memory(filter, jail);
 	if ((jail->allow & JAIL_CONNECT) == 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(*families); i++)
