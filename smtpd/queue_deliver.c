@@ -90,7 +90,7 @@ set_timer(struct account *account, unsigned seconds)
 static void
 lost(struct account *account, const char *text)
 {
-	struct job *again = account->given, *failed = NULL, **failed_last = &failed;
+	struct job *failed = NULL, **failed_last = &failed;
 	struct outcome outcome;
 
 	account->channel = msg_channel_free(account->channel);
@@ -100,14 +100,10 @@ lost(struct account *account, const char *text)
 	account->suspect = true;
 	/* In their order, before those that wait. */
 	*account->given_last = account->first;
-	if (account->first == NULL)
-		account->last = account->given_last;
-	account->first = again;
+	account->first = account->given;
 	account->given = NULL;
 	account->given_last = &account->given;
 	account->given_count = 0;
-	if (account->first == NULL)
-		account->last = &account->first;
 	for (struct job **at = &account->first; *at != NULL;)
 		if ((*at)->tries >= TRIES_MAX) {
 			struct job *job = *at;
