@@ -183,11 +183,27 @@ peer_gone(struct proc *proc, uint8_t peer)
 		relay_gone(queue);
 }
 
+static bool
+hurry_faulted(void *context, struct queue_entry *entry)
+{
+	struct queue *queue = context;
+	int64_t now = queue_now();
+
+	if (entry->state == ENTRY_WAITING && entry->faults != 0 && entry->due > now)
+		queue_table_schedule(queue->table, entry, now);
+	return true;
+}
+
+/* What waits because a role was gone need not wait for its time when that role is back. */
 static void
 peer_here(struct proc *proc, uint8_t peer)
 {
-	if (peer == ROLE_RELAY)
-		relay_run(proc->state);
+	struct queue *queue = proc->state;
+
+	if (peer != ROLE_AUTH && peer != ROLE_RELAY)
+		return;
+	queue_table_each(queue->table, hurry_faulted, queue);
+	queue_wake(queue);
 }
 
 /* What is under way is lost with the process, and nothing else: each file tells where its message

@@ -40,6 +40,13 @@ peer_gone(struct proc *proc, uint8_t role)
 		relay_job_drop_all(proc->state);
 }
 
+static void
+peer_here(struct proc *proc, uint8_t role)
+{
+	if (role == ROLE_RESOLVE)
+		relay_job_resolve_here(proc->state);
+}
+
 /* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. */
 static struct ssl_ctx_st *
 tls_context(void)
@@ -69,6 +76,7 @@ proc_relay(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
+	proc->peer_here = peer_here;
 	role.tls = tls_context();
 	if (role.tls == NULL)
 		return EX_SOFTWARE;

@@ -17,8 +17,10 @@
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
 
-/* After a fault of our own: 5 s, 10 s, ... up to retry_min. */
-#define FAULT_SECONDS 5
+/* After a fault of our own, such as a role that is gone for a moment: 1 s, 2 s, 4 s, ... up to this, or
+ * retry_min where that is shorter. */
+#define FAULT_SECONDS 1
+#define FAULT_SECONDS_MAX 64
 /* Where a destination has as many jobs waiting as it can take, the message comes back then. */
 #define CROWDED_SECONDS 20
 
@@ -101,7 +103,7 @@ fault_delay(const struct smtpd_conf *conf, unsigned faults)
 {
 	int64_t delay = FAULT_SECONDS;
 
-	for (unsigned i = 0; i < faults && delay < conf->retry_min; i++)
+	for (unsigned i = 0; i < faults && delay < FAULT_SECONDS_MAX; i++)
 		delay *= 2;
 	return delay < conf->retry_min ? delay : conf->retry_min;
 }

@@ -41,6 +41,7 @@ struct relay_job {
 
 	/* The way to go. */
 	uint32_t question;    /* to resolve, under way; 0: none */
+	bool asks_again;      /* once resolve is back */
 	uint16_t port;
 	struct resolve_answer hosts;
 	size_t host, address; /* the next to be tried */
@@ -54,8 +55,9 @@ struct relay_job {
 /* RELAY and RESOLVED. 0 or -EBADMSG. */
 int relay_job_message(struct relay_role *role, struct msg *msg);
 int relay_job_resolved(struct relay_role *role, const struct msg *msg);
-/* resolve is gone: its answers will not come. */
+/* resolve is gone: its answers will not come; and back: it is asked again. */
 void relay_job_resolve_gone(struct relay_role *role);
+void relay_job_resolve_here(struct relay_role *role);
 /* The queue is gone: nobody wants the answers. */
 void relay_job_drop_all(struct relay_role *role);
 

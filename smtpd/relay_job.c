@@ -165,9 +165,11 @@ ask(struct relay_job *job, enum resolve_what what, struct span name)
 	msg_writer_init(&body);
 	msg_put_u8(&body, (uint8_t)what);
 	msg_put_span(&body, name);
+	/* When resolve is gone it will be back, and the job is asked for then: a moment, or this whole
+	 * daemon ends. */
 	if (proc_send(role->proc, ROLE_RESOLVE, MSG_RESOLVE, job->question, &body, -1) < 0) {
 		job->question = 0;
-		give_up_saying(job, VERDICT_TEMPFAIL, "4.4.3", "The DNS cannot be asked now");
+		job->asks_again = true;
 	}
 }
 
@@ -248,12 +250,24 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 void
 relay_job_resolve_gone(struct relay_role *role)
 {
+	for (struct relay_job *job = role->jobs; job != NULL; job = job->next)
+		if (job->question != 0) {
+			job->question = 0;
+			job->asks_again = true;
+		}
+}
+
+void
+relay_job_resolve_here(struct relay_role *role)
+{
 	struct relay_job *next;
 
 	for (struct relay_job *job = role->jobs; job != NULL; job = next) {
 		next = job->next;
-		if (job->question != 0)
-			give_up_saying(job, VERDICT_TEMPFAIL, "4.4.3", "The DNS cannot be asked now");
+		if (job->asks_again) {
+			job->asks_again = false;
+			set_out(job);
+		}
 	}
 }
 

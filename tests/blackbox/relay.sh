@@ -223,7 +223,7 @@ check "the queue is empty" eventually queue_empty
 stop_far
 
 # --- by the DNS ---
-all_lived() { ! grep -E 'role-killed|role-ended|role-misbehaved|AddressSanitizer|runtime error' "$own/log/smtpd.log"; }
+all_lived() { ! grep -E 'role-killed|role-ended|role-misbehaved|AddressSanitizer|runtime error' "$own/log/smtpd.log" | grep -v 'role=resolve.*signal=KILL'; }
 if [ "$(id -u)" -ne 0 ]; then
 	ok "mail exchangers # skipped: port 25 needs root"
 	check "no role died" all_lived
@@ -238,6 +238,13 @@ for pair in null:5.1.10 missing:5.1.2 nowhere:5.1.2 loop:5.4.6; do
 	domain=${pair%:*}; by_dns "$domain.example"
 	check "$domain.example: comes back with ${pair#*:}" eventually report "dns-$domain.example" "recipients['who@$domain.example']['Status'] == '${pair#*:}'"
 done
+# A question to a resolve process that is gone waits for the next one.
+parent=$(cat "$own/run/smtpd.pid")
+kill -STOP "$parent"; pkill -9 -P "$parent" -f '^smtpd: resolve'
+message dns-again x >"$TMP/dns"; submit "$TMP/dns" --to again@one.example >/dev/null
+sleep 0.5; kill -CONT "$parent"
+check "a question that met no resolver is asked again" eventually far_has 'TO:<again@one.example>'
+check "and nothing was deferred for it" eval '! logged "deferred .*to=again@one.example"'
 by_dns broken.example
 check "a name server that fails: it waits" eventually logged 'deferred .*to=who@broken.example.*status=4.4.3'
 check "no role died" all_lived
