@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -41,11 +43,24 @@ struct pickup {
 	struct taken *taken;
 };
 
+/* A folder that somebody put there can perhaps not be removed; under a name with a dot it is not
+ * looked at again. */
 static void
 remove_name(const struct pickup *pickup, const char *name)
 {
-	if (unlinkat(pickup->folder, name, 0) < 0 && errno != ENOENT)
-		log_error("drop-not-removed", log_str("file", name), log_errno("error", errno));
+	char hidden[NAME_MAX + 2];
+	int error;
+
+	if (unlinkat(pickup->folder, name, 0) == 0 || errno == ENOENT)
+		return;
+	error = errno;
+	if (unlinkat(pickup->folder, name, AT_REMOVEDIR) == 0)
+		return;
+	(void)snprintf(hidden, sizeof(hidden), ".%s", name);
+	if (renameat(pickup->folder, name, pickup->folder, hidden) == 0)
+		log_error("drop-hidden", log_str("file", hidden), log_errno("error", error));
+	else
+		log_error("drop-not-removed", log_str("file", name), log_errno("error", error));
 }
 
 static void
@@ -290,7 +305,8 @@ take_file(struct queue *queue, const char *name)
 	struct stat st = { .st_uid = 0 };
 	int fd, r;
 
-	if (drop_kind(name) == DROP_IS_TEMPORARY || is_taken(queue->pickup, name))
+	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY ||
+	    is_taken(queue->pickup, name))
 		return;
 	/* Queued before a crash came between that and the removal. */
 	if (queue_table_find(queue->table, span_of(name)) != NULL) {
