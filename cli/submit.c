@@ -71,14 +71,19 @@ put_address(struct submit *submit, const struct address_entry *entry, struct buf
 	return 0;
 }
 
-/* True when more was wrong with it than bare names. */
+/* True when more was wrong with the text than bare names: spaces within a name stand in quotes. */
 static bool
-is_guessed(const struct address_list *list)
+is_guessed(const struct address_list *list, struct span text)
 {
-	bool bare = false;
+	bool bare = false, quoted = span_chr(text, '"') >= 0;
 
-	for (size_t i = 0; i < list->count; i++)
-		bare |= list->entries[i].kind == ADDRESS_KIND_MAILBOX && list->entries[i].domain.ptr == NULL;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct address_entry *entry = &list->entries[i];
+
+		if (span_chr(entry->local, ' ') >= 0 && !quoted)
+			return true;
+		bare |= entry->kind == ADDRESS_KIND_MAILBOX && entry->domain.ptr == NULL;
+	}
 	return list->bad && !bare;
 }
 
@@ -95,7 +100,7 @@ submit_sender(struct submit *submit, struct span text, char **ret_address)
 		return 0;
 	}
 	address_list_parse(text, &list);
-	if (list.count != 1 || list.entries[0].kind != ADDRESS_KIND_MAILBOX || is_guessed(&list))
+	if (list.count != 1 || list.entries[0].kind != ADDRESS_KIND_MAILBOX || is_guessed(&list, text))
 		r = complain(submit, text);
 	else
 		r = put_address(submit, &list.entries[0], &address);
@@ -129,7 +134,7 @@ submit_recipients(struct submit *submit, struct span text, bool strict)
 	address_list_parse(text, &list);
 	if (list.cut)
 		r = -EMSGSIZE;
-	else if (strict && (list.count == 0 || is_guessed(&list)))
+	else if (strict && (list.count == 0 || is_guessed(&list, text)))
 		r = complain(submit, span_trim(text));
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
 		if (list.entries[i].kind != ADDRESS_KIND_MAILBOX)
@@ -309,18 +314,21 @@ without_mbox_line(struct span text)
 }
 
 /* Where the header ends: before an empty line, or a line that is no field; the whole text when there
- * is neither. */
-static size_t
-header_size(struct span text)
+ * is neither. 0, or -E2BIG when it has too many fields. */
+static int
+header_size(struct span text, size_t *ret_size)
 {
 	struct header_iter iter;
 	struct header_field field;
 
 	header_begin(&iter, text);
 	while (header_next(&iter, &field))
-		if (field.name.len == 0)
-			return field.at;
-	return iter.at;
+		if (field.name.len == 0) {
+			*ret_size = field.at;
+			return 0;
+		}
+	*ret_size = iter.at;
+	return iter.fields == HEADER_FIELDS_MAX ? -E2BIG : 0;
 }
 
 int
@@ -328,6 +336,7 @@ submit_put(struct submit *submit, struct span bytes)
 {
 	struct span text, lines;
 	size_t size;
+	int r;
 
 	if (submit->in_body)
 		return put_out(submit, bytes);
@@ -336,9 +345,9 @@ submit_put(struct submit *submit, struct span bytes)
 	lines = buf_get(&submit->header);
 	lines.len = (size_t)(span_rchr(lines, '\n') + 1);
 	text = without_mbox_line(lines);
-	size = header_size(text);
-	if (size == text.len)
-		return 0; /* fields so far */
+	r = header_size(text, &size);
+	if (r < 0 || size == text.len)
+		return r; /* fields so far */
 	text.len += submit->header.len - lines.len;
 	return begin_body(submit, span_make(text.ptr, size), span_skip(text, size));
 }
@@ -351,9 +360,11 @@ submit_commit(struct submit *submit)
 	if (!submit->in_body) {
 		/* It ends within the header, or with a first line that never ended. */
 		struct span text = without_mbox_line(buf_get(&submit->header));
-		size_t size = header_size(text);
+		size_t size;
 
-		r = begin_body(submit, span_make(text.ptr, size), span_skip(text, size));
+		r = header_size(text, &size);
+		if (r == 0)
+			r = begin_body(submit, span_make(text.ptr, size), span_skip(text, size));
 	}
 	return r == 0 ? drop_commit(TAKE_PTR(submit->drop), NULL) : r;
 }

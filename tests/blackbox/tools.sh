@@ -1,0 +1,205 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+# sendmail, mailqueue and mailq as operators, users and other programs call them, with a daemon of its own whose mail to other hosts stays
+# in the queue.
+. "$(dirname "$0")/lib.sh"
+outer=$BASE_PORT; export BASE_PORT=$((outer + 606))
+own=$TMP/demo spool=$TMP/demo/spool
+chmod 711 "$TMP"
+end() { FOURPOST_BIN=$BIN ./demo --stop "$own" >/dev/null 2>&1; }
+trap end EXIT
+# Nothing listens on the port that mail goes to.
+start_demo() {
+	FOURPOST_DEMO_SMTPD='message_size_max = "1M"; recipients_max = 100;' FOURPOST_BIN=$BIN \
+		./demo --dir "$own" --base-port "$BASE_PORT" --accounts 1 --relay "127.0.0.1:$((outer + 605))" --background
+}
+sendmail() { "$BIN/sendmail" -C "$own/etc/smtpd.conf" "$@"; }
+queue() { "$BIN/mailqueue" -C "$own/etc/smtpd.conf" "$@"; }
+# The programs as another user: they must be where he may read them.
+mkdir -p "$TMP/bin"; cp "$BIN/sendmail" "$BIN/mailqueue" "$TMP/bin/"; ln -sf mailqueue "$TMP/bin/mailq"; ln -sf sendmail "$TMP/bin/newaliases"
+as() { local user=$1 program=$2; shift 2; setpriv --reuid "$user" --regid nogroup --clear-groups "$TMP/bin/$program" -C "$own/etc/smtpd.conf" "$@"; }
+status() { local want=$1; shift; "$@" >"$TMP/out" 2>&1 </dev/null; local got=$?; [ $got -eq "$want" ] || { echo "status $got"; cat "$TMP/out"; return 1; }; }
+logged() { grep -qE -- "$1" "$own/log/smtpd.log"; }
+# mail USER SUBJECT: the whole message as it is stored.
+stored() { grep -lrF "Subject: $2" "$own/mail/example.test/$1/Maildir/new" "$own/mail/example.test/$1/Maildir/cur" | head -1 | xargs cat; }
+got() { stored "$1" "$2" >/dev/null 2>&1 && [ -n "$(stored "$1" "$2")" ]; }
+in_queue() { queue list | grep -qF -- "$1"; }
+newest() { queue list | grep -E '^[0-9A-F]{16} ' | tail -1 | cut -d' ' -f1; }
+drop_files() { find "$spool/drop" -mindepth 1 | wc -l; }
+nothing_dropped() { [ "$(drop_files)" -eq 0 ] || { ls -la "$spool/drop"; return 1; }; }
+check "a demo starts" start_demo
+[ $failures -eq 0 ] || finish
+
+# --- sendmail: what it takes ---
+all_three() { got alice header-rcpt && got bob header-rcpt && got u1 header-rcpt; }
+printf 'To: alice, "B. ob" <bob@example.test>\nCc: undisclosed:;\nBcc: u1@example.test,\n alice@example.test\nReturn-Path: <x@y>\nSubject: header-rcpt\n\nbody\n' |
+	sendmail -t -F 'Räuber, H.' -f alice@example.test
+check "-t takes the recipients from To and Bcc" eventually all_three
+check "and takes Bcc out, and a Return-Path" eval '! stored bob header-rcpt | grep -qiE "^bcc|u1@|x@y"'
+expect "From is added, with the name encoded" '^From: =\?utf-8\?.* <alice@example.test>' stored bob header-rcpt
+expect "and Date" '^Date: [A-Z][a-z]{2}, ' stored bob header-rcpt
+expect "and Message-ID" '^Message-ID: <.*@mail.example.test>' stored bob header-rcpt
+check "each gets it once" eval '[ "$(grep -lr "header-rcpt" "$own/mail/example.test/alice/Maildir/new" | wc -l)" -eq 1 ]'
+printf 'From: "As it was" <who@example.org>\nDate: Mon, 7 Feb 1994 21:52:25 -0800\nMessage-ID: <mine@here>\nBcc: stays@example.test\nSubject: not-touched\n\nb\n' |
+	sendmail -i -oi -odi -oem -om -v -G -B8BITMIME -L tag -O ErrorMode=m -f bob alice
+check "without -t, with the usual options" eventually got alice not-touched
+not_touched() { stored alice not-touched | sed '1,4d' | diff - <(printf 'From: "As it was" <who@example.org>\nDate: Mon, 7 Feb 1994 21:52:25 -0800\nMessage-ID: <mine@here>\nBcc: stays@example.test\nSubject: not-touched\n\nb\n'); }
+check "nothing is touched that is there" not_touched
+expect "-f is the reverse-path, a bare name that of our domain" '^Return-Path: <bob@example.test>' stored alice not-touched
+printf 'Subject: dots-end\n\none\n.\ntwo\n' | sendmail alice
+printf 'Subject: dots-stay\n\none\n.\n..\ntwo' | sendmail -i alice
+check "a dot ends a message" eventually got alice dots-end
+check "but not with -i" eventually got alice dots-stay
+lines_of() { stored alice "$1" | sed '1,/^$/d' | tr '\n' ' '; }
+check "exactly there" eval '[ "$(lines_of dots-end)" = "one " ] && [ "$(lines_of dots-stay)" = "one . .. two " ]'
+printf 'From alice Mon Feb  7 21:52:25 1994\r\nSubject: mbox-line\r\nX: 1\r\n 2\r\n\r\nx\r\n' | sendmail alice
+printf 'no header, only text\nSubject: in-the-body\n' | sendmail alice
+check "a line of a mailbox file goes" eventually got alice mbox-line
+check "CRLF and LF become one" eval '! stored alice mbox-line | grep -q "$(printf "\r")" && ! stored alice mbox-line | grep -q "^From alice"'
+check "text without a header gets one" eventually got alice in-the-body
+expect "and stays text" 'no header, only text Subject: in-the-body $' lines_of in-the-body
+printf 'Resent-To: bob@example.test\nTo: alice\nSubject: resent\n\nx\n' | sendmail -t
+check "what is resent goes to those it is resent to" eventually got bob resent
+check "and to nobody else" eval '! got alice resent'
+if command -v mutt >/dev/null; then
+	printf 'from mutt\n' | mutt -n -F /dev/null -e "set sendmail='$BIN/sendmail -C $own/etc/smtpd.conf -oem -oi'; set use_from=yes; set copy=no; set from=bob@example.test" -s mutt-mail -- alice@example.test
+	check "mutt sends by it" eventually got alice mutt-mail
+fi
+
+# --- sendmail: what it refuses, and how ---
+check "no recipients: 64" status 64 sendmail
+check "nor in the header: 64" bash -c "printf 'Subject: x\n\n' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' -t; [ \$? -eq 64 ]"
+for bad in 'a@@b' 'two words' '<a@b' 'x@-' "$(printf 'a\nb@c')"; do check "$(printf '%q' "$bad") is no recipient: 65" status 65 sendmail "$bad"; done
+check "no sender: 65" status 65 sendmail -f 'a b' alice
+check "an unknown option: 64" status 64 sendmail -Z alice
+check "-bd is smtpd: 64" status 64 sendmail -bd
+check "a NUL byte: 65" bash -c "printf 'Subject: x\n\na\0b' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 65 ]"
+check "a header without end: 65" bash -c "yes 'X-Long: header' | head -c 1200000 | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 65 ]"
+check "a message above message_size_max: 69" bash -c "{ printf 'Subject: x\n\n'; yes | head -c 1200000; } | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 69 ]"
+check "too many recipients: 69" bash -c "printf 'x\n' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' \$(seq -f 'u%g@example.test' 101); [ \$? -eq 69 ]"
+check "a message that goes round in circles: 69" bash -c "{ for i in \$(seq 60); do printf 'Received: by x; now\n'; done; printf '\nx\n'; } | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 69 ]"
+check "no configuration: 78" status 78 "$BIN/sendmail" -C "$TMP/nothing" alice
+sed 's/spool_dir.*/spool_dir = "\/nonexistent";/' "$own/etc/fourpost.conf" >"$TMP/nospool.conf"
+check "no spool: 73" status 73 "$BIN/sendmail" -C "$TMP/nospool.conf" alice
+mkfifo "$TMP/pipe"
+{ printf 'Subject: cut-off\n\nbegun'; sleep 1; } >"$TMP/pipe" &
+"$BIN/sendmail" -C "$own/etc/smtpd.conf" alice <"$TMP/pipe" & cut=$!
+sleep 0.5; kill $cut; wait $cut 2>/dev/null; check "ended within a message: 75" eval "[ $? -eq 75 ]"
+check "none of these leaves a file" eventually nothing_dropped
+
+# --- sendmail -bs ---
+bs() { printf "$@" | sendmail -bs; }
+check "swaks speaks SMTP with sendmail -bs" swaks --pipe "$BIN/sendmail -C $own/etc/smtpd.conf -bs" --from bob@example.test --to alice@example.test,bob@example.test \
+	--header "Subject: by-pipe" --body $'one\n.two\n..three' --timeout 20
+check "and it arrives" eventually got bob by-pipe
+check "with its dots" eval 'stored bob by-pipe | grep -qx "\.two" && stored bob by-pipe | grep -qx "\.\.three"'
+bs 'HELO x\r\nMAIL FROM:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: bare-pipe\r\n\r\nx\r\n.\r\nQUIT\r\n' >/dev/null
+check "a message without Date gets through too" eventually got alice bare-pipe
+expect "and is mended" '^Message-ID: <' stored alice bare-pipe
+expect "what is no SMTP is told so" '^500 ' bs 'what\r\n'
+expect "a bare LF within a message ends it" '^550 5.6.0' bs 'HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: smuggled\n.\n\r\n.\r\n'
+expect "a message above the limit gets 552" '^552 ' bash -c "{ printf 'HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n\r\n'; yes \$'x\r' | head -c 1500000; printf '\r\n.\r\nQUIT\r\n'; } | '$BIN/sendmail' -C '$own/etc/smtpd.conf' -bs"
+check "the end within a message leaves nothing" bs 'HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: half\r\n'
+check "indeed" eventually nothing_dropped
+check "and nothing of these is delivered" eval '! got alice smuggled && ! got alice half'
+
+# --- the queue ---
+expect "mailqueue list of an empty queue" '^The queue is empty' queue list
+printf 'Subject: far-1\n\nthe text\n' | sendmail -f alice@example.test carol@far.example dave@far.example
+check "mail that cannot go now waits" eventually in_queue carol@far.example
+check "the reason stands there" eventually in_queue 'Connection refused'
+id=$(newest)
+expect "a message and its size are listed" "^$id +[0-9]+ " queue list
+for way in "mailqueue -C $own/etc/smtpd.conf list" "mailq -C $own/etc/smtpd.conf" "sendmail -C $own/etc/smtpd.conf -bp"; do expect "by ${way%% *}" "^$id " "$TMP/bin/"$way; done
+expect "show has the envelope" '^To: +dave@far.example \(waits\)' queue show "$id"
+expect "and the message" '^the text' queue show "$id"
+expect "hold" "^$id is held" queue hold "$id"
+expect "is listed" 'held until it is released' queue list
+check "the file says so" test -e "$spool/hold/$id"
+check "what is held is not retried: 69" status 69 queue retry "$id"
+check "nor by all" queue retry all
+check "it stays" test -e "$spool/hold/$id"
+tries() { grep -c "deferred id=$id" "$own/log/smtpd.log"; }
+again() { [ "$(tries)" -gt "$before" ]; }
+before=$(tries); expect "release" "^$id is released" queue release "$id"
+check "tries it" eventually again
+before=$(tries); expect "retry" "^$id is tried now" queue retry "$id"
+check "tries it" eventually again
+before=$(tries); check "retry without an id" queue retry
+check "tries everything" eventually again
+before=$(tries); check "sendmail -q" sendmail -q
+check "does that too" eventually again
+check "what is not there: 69" status 69 queue hold 0000000000000000
+check "what is no id: 69" status 69 queue remove ../../etc/passwd
+check "nor shown: 69" status 69 queue show ../../etc/passwd
+check "wrong usage: 64" status 64 queue eat "$id"
+check "remove wants an id: 64" status 64 queue remove
+check "and not all: 69" status 69 queue remove all
+expect "remove" "^$id is removed" queue remove "$id"
+expect "and it is gone" '^The queue is empty' queue list
+check "newaliases does nothing" "$TMP/bin/newaliases"
+
+# --- other users ---
+if [ "$(id -u)" -eq 0 ]; then
+	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example
+	check "nobody sends" eventually got bob by-nobody
+	expect "the trace tells who" 'from uid 65534\)' stored bob by-nobody
+	printf 'Subject: by-root\n\nx\n' | sendmail -f alice@example.test roots@far.example
+	check "his waits, and root's" eventually in_queue roots@far.example
+	check "both" eventually in_queue carol@far.example
+	his=$(queue list | grep -B2 carol@ | head -1 | cut -d' ' -f1) roots=$(queue list | grep -B2 roots@ | head -1 | cut -d' ' -f1)
+	expect "he lists his own" "^$his " as nobody mailqueue list
+	expect "and by mailq" "^$his " as nobody mailq
+	check "and no other" eval '! as nobody mailqueue list | grep -q roots@'
+	expect "he sees his envelope" 'carol@far.example \(waits\)' as nobody mailqueue show "$his"
+	check "but not another's: 77" status 77 as nobody mailqueue show "$roots"
+	for verb in hold release remove retry; do check "he may not $verb another's: 77" status 77 as nobody mailqueue $verb "$roots"; done
+	expect "somebody else has none" '^You have no mail in the queue' as daemon mailqueue list
+	expect "he holds his own" "^$his is held" as nobody mailqueue hold "$his"
+	expect "root releases it" "^$his is released" queue release "$his"
+	expect "he removes it" "^$his is removed" as nobody mailqueue remove "$his"
+	check "he may ask for all to be tried" as nobody mailqueue retry
+	check "root removes its own" queue remove "$roots"
+	check "he cannot list drop/" eval '! setpriv --reuid nobody --regid nogroup --clear-groups ls "$spool/drop"'
+	check "nor enter queue/" eval '! setpriv --reuid nobody --regid nogroup --clear-groups ls "$spool/queue"'
+	# What a user might put there: each is dealt with, and mail goes on.
+	put() { setpriv --reuid nobody --regid nogroup --clear-groups sh -c "cd '$spool/drop' && $1"; }
+	put 'echo rubbish >tmp.a && mv tmp.a m.rubbish'
+	put 'ln -s /etc/shadow tmp.b && mv tmp.b m.link'
+	put 'mkfifo tmp.c && mv tmp.c m.pipe'
+	put 'mkdir tmp.d && touch tmp.d/x && mv tmp.d m.folder'
+	put 'printf "list all\n" >tmp.e && chmod 666 tmp.e && mv tmp.e ctl.open'
+	put 'printf "eat everything\n" >tmp.f && mv tmp.f ctl.unknown'
+	put 'printf "fourpost 1\ncreated 1\nfrom a@b\nto P - - bob@example.test\n\nSubject: lf-only\n\nx\n" >tmp.g && mv tmp.g m.lines'
+	put 'printf "fourpost 1\ncreated 1\nfrom a@b\nuid 0\naccount alice@example.test\nto D - - bob@example.test\n\nSubject: pretender\r\n\r\nx\r\n" >tmp.h && chmod 640 tmp.h && mv tmp.h m.pretender'
+	for event in 'drop-corrupt file=m.rubbish' 'drop-refused file=m.link' 'drop-refused file=m.pipe' 'drop-(hidden|refused) file=\.?m.folder' 'request-not-understood file=ctl.unknown' 'drop-corrupt file=m.lines'; do
+		check "${event#*=}: dealt with" eventually logged "$event"
+	done
+	check "a status and an owner of one's own choice count for nothing" eventually got bob pretender
+	check "the log has the true one" logged 'received id=.* uid=65534 from=a@b'
+	check "nothing is left there but the folder" eval '[ "$(find "$spool/drop" -mindepth 1 -maxdepth 1 ! -name ".m.folder" | wc -l)" -eq 0 ]'
+	expect "root is told of what was set aside" 'in corrupt/' queue list
+	printf 'Subject: goes-on\n\nx\n' | as nobody sendmail bob@example.test
+	check "mail goes on" eventually got bob goes-on
+else
+	ok "other users # skipped: needs root"
+fi
+
+# --- without smtpd ---
+printf 'Subject: far-2\n\nx\n' | sendmail -f alice@example.test carol@far.example
+check "something waits" eventually in_queue carol@far.example
+id=$(newest)
+kill "$(cat "$own/run/smtpd.pid")"
+eventually bash -c "! kill -0 $(cat "$own/run/smtpd.pid")"
+check "sendmail takes mail while smtpd does not run" bash -c "printf 'Subject: while-away\n\nx\n' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice"
+expect "root lists the queue" "^$id " queue list
+expect "and what waits in drop/" '^1 message in drop/ not taken' queue list
+request() { timeout 30 "$BIN/mailqueue" -C "$own/etc/smtpd.conf" hold "$id"; }
+check "a request has no answer: 75" status 75 request
+FOURPOST_BIN=$BIN ./demo --stop "$own"
+check "smtpd comes back" start_demo
+check "the mail is delivered" eventually got alice while-away
+check "the request is carried out" eventually test -e "$spool/hold/$id"
+check "no role died" eval '! grep -E "role-killed|role-ended|role-misbehaved|AddressSanitizer|runtime error" "$own/log/smtpd.log"'
+finish
