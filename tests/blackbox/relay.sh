@@ -16,10 +16,12 @@ start_demo() {
 		FOURPOST_BIN=$BIN ./demo --dir "$own" --base-port "$BASE_PORT" --background "$@"
 }
 # sink [OPTION...]: postfix's, which writes each message to a file of its own.
+as_nobody=; [ "$(id -u)" -ne 0 ] || as_nobody="-u nobody"
 sink_folder=$TMP/sink; mkdir -p "$sink_folder"; chmod 777 "$sink_folder"
+# shellcheck disable=SC2086
 start_sink() {
 	rm -f "$sink_folder"/*
-	(cd "$sink_folder" && exec smtp-sink -u nobody -d "$sink_folder/m" "$@" "127.0.0.1:$sink_port" 64) >"$TMP/sink.log" 2>&1 &
+	(cd "$sink_folder" && exec smtp-sink $as_nobody -d "$sink_folder/m" "$@" "127.0.0.1:$sink_port" 64) >"$TMP/sink.log" 2>&1 &
 	sink=$!
 	eventually bash -c "exec 3<>/dev/tcp/127.0.0.1/$sink_port"
 	rm -f "$sink_folder"/*
