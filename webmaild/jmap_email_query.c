@@ -453,10 +453,22 @@ make_keys(struct query *query, struct row *row)
 	search_message_free(&message);
 }
 
+static uint32_t
+highest_uid(const struct jmap_email *email)
+{
+	uint32_t uid = 0;
+
+	for (size_t i = 0; i < email->place_count; i++)
+		if (email->places[i].uid > uid)
+			uid = email->places[i].uid;
+	return uid;
+}
+
 static int
 compare_rows(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
+	uint32_t m, n;
 
 	for (size_t i = 0; i < order.count; i++) {
 		const struct sort_key *k = &x->keys[i], *l = &y->keys[i];
@@ -468,6 +480,10 @@ compare_rows(const void *a, const void *b)
 	/* The later one first, then any fixed order: pages must fit together. */
 	if (x->email->received != y->email->received)
 		return x->email->received < y->email->received ? 1 : -1;
+	m = highest_uid(x->email);
+	n = highest_uid(y->email);
+	if (m != n)
+		return m < n ? 1 : -1; /* those of one second, as they came in */
 	return (x->email->id > y->email->id) - (x->email->id < y->email->id);
 }
 

@@ -127,6 +127,15 @@ export async function until(probe, text, seconds = 15) {
 	}
 }
 
+/** Until the row of this number in the list has the keyboard's focus. */
+export async function focused(page, number) {
+	let at;
+	await until(async () => (at = await page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex') ?? document.activeElement?.outerHTML.slice(0, 80))) === number,
+		`row ${number} has the focus`).catch((error) => {
+		throw new Error(`${error.message}; it is at ${at}`);
+	});
+}
+
 async function runOne({ name, run }, number) {
 	const opened = [];
 	const tools = {

@@ -85,7 +85,7 @@ check('a conversation shows its messages, also those of other folders', async ({
 	const id = `${subject.replace(/\W/g, '')}@remote.test`;
 	await deliver({ from: `Bob Carter <${bob}>`, subject, text: 'the first word', headers: { 'Message-ID': `<${id}>` } });
 	await openMessage(page, subject);
-	await page.getByRole('button', { name: 'Archive', exact: true }).click();
+	await page.getByRole('toolbar', { name: 'Message actions' }).getByRole('button', { name: 'Archive' }).click();
 	await deliver({ from: 'Marie <marie@remote.test>', subject: `Re: ${subject}`, text: 'the second word', headers: { 'In-Reply-To': `<${id}>`, References: `<${id}>` } });
 	await openMessage(page, `Re: ${subject}`);
 	await page.getByText('2 messages in this conversation').click();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // SPDX-FileCopyrightText: The Fourpost authors
 // The list and the reader.
-import { alice, assert, check, equal, frame, openMessage, row, shoot, unique, until } from '../harness.mjs';
+import { alice, assert, check, equal, focused, frame, openMessage, row, shoot, unique, until } from '../harness.mjs';
 import { deliver, inject, message, png } from '../mail.mjs';
 
 check('a new message appears in the list without a reload', async ({ open }) => {
@@ -89,14 +89,31 @@ check('a long list holds few rows, and scrolls to its end', async ({ open }) => 
 	const page = await open(alice);
 	const mark = unique('Series');
 	const count = 120;
+	const before = Number(await page.locator('.rows').getAttribute('aria-rowcount'));
 	await inject(Array.from({ length: count }, (_, i) => message({ subject: `${mark} no ${i}`, text: `number ${i}` })));
-	await row(page, `${mark} no ${count - 1}`).waitFor();
-	await until(async () => Number(await page.locator('.rows').getAttribute('aria-rowcount')) >= count, 'the list knows its length');
+	const length = async () => Number(await page.locator('.rows').getAttribute('aria-rowcount'));
+	await until(async () => await length() >= before + count, 'the list knows its length', 60);
+	await row(page, mark).first().waitFor();
 	assert(await page.locator('.row').count() < 60, 'too many rows exist');
 	await page.locator('.rows').evaluate((element) => element.scrollTo(0, element.scrollHeight));
 	const total = await page.locator('.rows').getAttribute('aria-rowcount');
 	await page.locator(`.row:not(.waiting)[aria-rowindex="${total}"]`).waitFor();
 	assert(await page.locator('.row').count() < 60, 'too many rows exist at the end');
+});
+
+check('the keyboard reaches the end of a long list, and its beginning again', async ({ open }) => {
+	const page = await open(alice);
+	await until(async () => Number(await page.locator('.rows').getAttribute('aria-rowcount')) > 100, 'the list is long');
+	const total = await page.locator('.rows').getAttribute('aria-rowcount');
+	await page.locator('.row:not(.waiting)').first().focus();
+	await page.keyboard.press('End');
+	await focused(page, total);
+	await page.keyboard.press('ArrowUp');
+	await focused(page, String(total - 1));
+	await page.keyboard.press('Home');
+	await focused(page, '1');
+	await page.keyboard.press('PageDown');
+	await focused(page, '11');
 });
 
 check('what is read stays in place when mail comes in above it', async ({ open }) => {
@@ -120,13 +137,13 @@ check('the keyboard alone walks, opens and closes', async ({ open }) => {
 	await page.keyboard.press('j');
 	await page.keyboard.press('j');
 	await page.keyboard.press('k');
-	equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex')), '2', 'the row that has the focus');
+	await focused(page, '2');
 	await page.keyboard.press('Enter');
 	await page.locator('.reader-subject').waitFor();
 	await page.keyboard.press('ArrowDown');
 	await page.locator('.row.open[aria-rowindex="3"]').waitFor();
 	await page.keyboard.press('Escape');
 	await page.getByText('No message is open').waitFor();
-	equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex')), '3', 'the focus after closing');
+	await focused(page, '3');
 	equal(await page.locator('.row[tabindex="0"]').count(), 1, 'rows that Tab reaches');
 });

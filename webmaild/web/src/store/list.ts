@@ -135,6 +135,13 @@ async function loadPage(page: number): Promise<void> {
 	}
 }
 
+/** The id of a row that may not have been loaded yet; undefined when it cannot be had. */
+export async function loadAt(index: number): Promise<string | undefined> {
+	const mine = generation;
+	await loadPage(Math.floor(index / pageSize));
+	return mine === generation ? slots[index] : undefined;
+}
+
 function take(query: QueryResponse): void {
 	query.ids.forEach((id, i) => {
 		slots[query.position + i] = id;

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Fourpost authors
 // What is open, and the address that says so: #/m/MAILBOX[/MESSAGE] and #/s/SEARCH[/MESSAGE].
 import { batch, computed, signal } from '@preact/signals';
-import { fetchUnknown, idAt, indexOf, showView, total, view, type Quick } from './list.ts';
+import { fetchUnknown, idAt, indexOf, loadAt, showView, total, view, type Quick } from './list.ts';
 import { byRole, mailboxes } from './mailboxes.ts';
 import { step } from '../lib/virtual.ts';
 
@@ -99,11 +99,16 @@ export function closeEmail(): void {
 	focusList.value++;
 }
 
-/** Moves the cursor; beside an open message, the next one is opened. */
-export function moveCursor(by: number): void {
+let moves = 0;
+
+/** Moves the cursor; beside an open message, the next one is opened. A row that was not loaded yet is waited for. */
+export async function moveCursor(by: number): Promise<void> {
+	const mine = ++moves;
 	const at = cursorId.value ? indexOf(cursorId.value) : -1;
-	const id = idAt(step(at, by, total.value ?? 0));
-	if (!id) return;
+	const index = step(at, by, total.value ?? 0);
+	if (index < 0) return;
+	const id = idAt(index) ?? await loadAt(index);
+	if (!id || mine !== moves) return;
 	if (openId.value) openEmail(id);
 	else cursorId.value = id;
 	anchor = id;

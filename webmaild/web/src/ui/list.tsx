@@ -17,6 +17,7 @@ const overscan = 6;
 
 function Rows() {
 	const scroller = useRef<HTMLDivElement>(null);
+	const wantsFocus = useRef(false);
 	const [range, setRange] = useState({ from: 0, to: 20 });
 	const count = total.value ?? 0;
 	void version.value;
@@ -49,12 +50,18 @@ function Rows() {
 		element.scrollTop = scrollToShow(index, element.scrollTop, element.clientHeight, rowHeight);
 		look();
 	}, [cursorId.value]);
-	useEffect(() => {
-		if (focusList.value === 0) return;
+	useLayoutEffect(() => {
+		wantsFocus.current = focusList.value > 0;
+	}, [focusList.value, cursorId.value]);
+	// At each drawing: a row far away is drawn one later than it is scrolled to.
+	useLayoutEffect(() => {
+		if (!wantsFocus.current) return;
 		const index = cursorId.peek() ? indexOf(cursorId.peek()!) : -1;
 		const row = scroller.current!.querySelector<HTMLElement>(index >= 0 ? `[aria-rowindex="${index + 1}"]` : '[role=row]');
+		if (!row && index >= 0) return;
+		wantsFocus.current = false;
 		(row ?? scroller.current!).focus({ preventScroll: true });
-	}, [focusList.value, cursorId.value]);
+	});
 
 	const rows = [];
 	const cursor = cursorId.value ? indexOf(cursorId.value) : -1;

@@ -33,20 +33,20 @@ function choose(): void {
 
 /** Those that work without "shortcuts": they are what the keys are for, where nothing else has the focus. */
 const always: Record<string, () => void> = {
-	ArrowDown: () => moveCursor(1),
-	ArrowUp: () => moveCursor(-1),
-	PageDown: () => moveCursor(10),
-	PageUp: () => moveCursor(-10),
-	Home: () => moveCursor(-1e9),
-	End: () => moveCursor(1e9),
+	ArrowDown: () => void moveCursor(1),
+	ArrowUp: () => void moveCursor(-1),
+	PageDown: () => void moveCursor(10),
+	PageUp: () => void moveCursor(-10),
+	Home: () => void moveCursor(-1e9),
+	End: () => void moveCursor(1e9),
 	Enter: openCursor,
 	' ': choose,
 	Delete: removeTargets,
 };
 
 const letters: Record<string, () => void> = {
-	j: () => moveCursor(1),
-	k: () => moveCursor(-1),
+	j: () => void moveCursor(1),
+	k: () => void moveCursor(-1),
 	o: openCursor,
 	x: choose,
 	c: () => void compose(),
