@@ -85,6 +85,42 @@ queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due)
 	queue_wake(queue);
 }
 
+struct hurry {
+	struct queue *queue;
+	size_t room, left;
+	int64_t now;
+};
+
+static bool
+hurry_crowded(void *context, struct queue_entry *entry)
+{
+	struct hurry *hurry = context;
+
+	if (entry->state != ENTRY_WAITING || !entry->crowded)
+		return true;
+	if (hurry->room == 0) {
+		hurry->left++;
+		return false;
+	}
+	hurry->room--;
+	entry->crowded = false;
+	if (entry->due > hurry->now)
+		queue_table_schedule(hurry->queue->table, entry, hurry->now);
+	return true;
+}
+
+void
+queue_hurry_crowded(struct queue *queue, size_t room)
+{
+	struct hurry hurry = { .queue = queue, .room = room, .now = queue_now() };
+
+	if (!queue->crowded)
+		return;
+	queue_table_each(queue->table, hurry_crowded, &hurry);
+	queue->crowded = hurry.left != 0;
+	queue_wake(queue);
+}
+
 struct queue_entry *
 queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held)
 {

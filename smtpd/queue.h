@@ -25,6 +25,7 @@ struct queue {
 	struct event *due;       /* the next attempt */
 	size_t active, active_max;
 	bool stopping;
+	bool crowded; /* some entry may be */
 };
 
 /* --- queue_intake.c: new messages, from smtp and from inside --- */
@@ -52,6 +53,8 @@ struct queue_entry *
 queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held);
 /* Puts an entry back after an attempt, or anew. */
 void queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due);
+/* A destination has room for so many jobs again: tries messages that found none. */
+void queue_hurry_crowded(struct queue *queue, size_t room);
 /* There is room for another attempt: looks what is due, from the loop. */
 void queue_wake(struct queue *queue);
 

@@ -21,7 +21,8 @@
  * retry_min where that is shorter. */
 #define FAULT_SECONDS 1
 #define FAULT_SECONDS_MAX 64
-/* Where a destination has as many jobs waiting as it can take, the message comes back then. */
+/* Where a destination has as many jobs waiting as it can take, the message comes back when half of
+ * them are gone, or then. */
 #define CROWDED_SECONDS 20
 
 struct target {
@@ -187,6 +188,8 @@ conclude(struct attempt *attempt, bool reported)
 	if (last != NULL)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
 	envelope->progress.tried = attempt->started;
+	attempt->entry->crowded = attempt->crowded;
+	attempt->queue->crowded |= attempt->crowded;
 	if (attempt->crowded && !counted)
 		envelope->progress.due = now + CROWDED_SECONDS;
 	else if (ours || !reported)

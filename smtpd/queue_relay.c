@@ -131,6 +131,12 @@ fail_ours(struct relay_pool *pool, struct relay_job *job, const char *text)
 	end_job(pool, job, &outcome);
 }
 
+static size_t
+waiting_max(const struct relay_pool *pool)
+{
+	return WAITING_FACTOR * (size_t)smtpd_conf(pool->queue->proc)->relay_concurrency;
+}
+
 /* The next job whose destination may take one more; that destination goes to the end of the row. */
 static struct relay_job *
 next_job(struct relay_pool *pool)
@@ -156,7 +162,8 @@ next_job(struct relay_pool *pool)
 	destination->first = job->next;
 	if (destination->first == NULL)
 		destination->last = &destination->first;
-	destination->waiting--;
+	if (--destination->waiting == waiting_max(pool) / 2)
+		queue_hurry_crowded(pool->queue, waiting_max(pool) / 2);
 	destination->running++;
 	job->next = pool->running;
 	pool->running = job;
@@ -256,9 +263,7 @@ relay_is_crowded(struct queue *queue, struct span name)
 {
 	const struct destination *destination = find(queue->relay, name);
 
-	return destination != NULL &&
-	    destination->waiting >=
-	    WAITING_FACTOR * (size_t)smtpd_conf(queue->proc)->relay_concurrency;
+	return destination != NULL && destination->waiting >= waiting_max(queue->relay);
 }
 
 /* --- answers --- */

@@ -20,6 +20,7 @@ struct queue_entry {
 	int64_t uid;         /* who dropped it, or -1 */
 	char *drop;          /* the name it had there, or NULL */
 	unsigned faults;     /* attempts in a row that failed for reasons of our own */
+	bool crowded;        /* the last attempt found no room among the jobs for its destination */
 	/* Requests that came during an attempt: carried out at its end. */
 	bool hold_wanted, remove_wanted, retry_wanted;
 	/* The table's. */

@@ -113,6 +113,14 @@ check "a message for five recipients is taken" submit "$TMP/plain" --to r1@far.e
 five() { [ "$(cat "$sink_folder"/m* | grep -cE 'X-Rcpt-Args: <r[1-4]@')" -eq 4 ] && sunk 1 && ! sunk 2; }
 check "and goes there once, with those four" eventually five
 check "and to the one who is here" eventually has_mail alice plain-out
+
+# More than may wait for one host at once: the rest follows when there is room, not when its time comes.
+rm -f "$sink_folder"/*
+{ printf 'HELO x\r\n'; for i in $(seq 500); do printf 'MAIL FROM:<alice@example.test>\r\nRCPT TO:<r%d@far.example>\r\nDATA\r\nSubject: crowd\r\n\r\nx\r\n.\r\n' "$i"; done; printf 'QUIT\r\n'; } |
+	"$BIN/sendmail" -C "$own/etc/smtpd.conf" -bs >/dev/null
+start=$(date +%s)
+check "500 messages for one host arrive" eventually sunk 500
+[ $(($(date +%s) - start)) -le 15 ] && ok "in one go" || not_ok "in one go" "$(($(date +%s) - start)) s"
 stop_sink
 
 # --- what cannot be taken ---
