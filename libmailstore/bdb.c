@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Berkeley DB, wholly inside this file. An environment is joined with DB_REGISTER, so that the next to open finds out who died
- * in it and recovers; whoever was inside then gets DB_RUNRECOVERY and opens anew. */
+/* Berkeley DB, wholly inside this file. Who opens an environment tells whether to recover; whoever is inside then gets
+ * DB_RUNRECOVERY and opens anew. */
 #include "libmailstore/bdb.h"
 
 #include <db.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/xalloc.h"
 
 #define CACHE_BYTES (512 * 1024)
@@ -16,9 +21,12 @@
 #define LOCKS_MAX 4000
 #define BULK_BYTES (64 * 1024)
 #define CHECKPOINT_KB 512
+/* For a lock that one who died may hold. */
+#define LOCK_MICROSECONDS (2 * 1000 * 1000)
 
 struct bdb {
 	DB_ENV *env;
+	unsigned sync_failures;
 	DB *tables[BDB_TABLES_MAX];
 	size_t table_count;
 };
@@ -27,6 +35,90 @@ struct bdb_txn {
 	struct bdb *bdb;
 	DB_TXN *txn;
 };
+
+/* --- what the library does with files --- */
+
+/* Writes that could not be synced are lost, though the next sync may say otherwise. The library would try again and believe it. */
+static unsigned sync_failures;
+
+static int
+sync_file(int fd)
+{
+	int r = fdatasync(fd);
+
+	if (r < 0)
+		sync_failures++;
+	return r;
+}
+
+/* A file that is made, but not its name, would be gone when the power fails: then a log has an end before its end. */
+static int
+sync_folder_of(const char *path)
+{
+	_cleanup_(freep) char *folder = xstrdup(path);
+	_cleanup_(closep) int fd = -1;
+
+	if (strrchr(folder, '/') == NULL)
+		return 0;
+	*strrchr(folder, '/') = '\0';
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -1 : sync_file(fd);
+}
+
+/* "__db.001" and so on, and what older environments had beside them. */
+static bool
+is_region(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+
+	return strncmp(name, "__db.", 5) == 0 && (strlen(name) == 8 || strcmp(name + 5, "register") == 0);
+}
+
+static int
+open_file(const char *path, int flags, ...)
+{
+	va_list args;
+	int fd, mode;
+
+	va_start(args, flags);
+	mode = va_arg(args, int);
+	va_end(args);
+	if ((flags & O_EXCL) == 0) {
+		fd = open(path, (flags & ~O_CREAT) | O_CLOEXEC);
+		if (fd >= 0 || errno != ENOENT || (flags & O_CREAT) == 0)
+			return fd;
+	}
+	fd = open(path, flags | O_CLOEXEC, mode);
+	if (fd >= 0 && !is_region(path) && sync_folder_of(path) < 0) {
+		int error = errno;
+
+		(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static int
+rename_file(const char *from, const char *to)
+{
+	int r = rename(from, to);
+
+	return r == 0 ? sync_folder_of(to) : r;
+}
+
+static void
+take_over_files(void)
+{
+	static bool taken;
+
+	if (taken)
+		return;
+	taken = true;
+	(void)db_env_set_func_fsync(sync_file);
+	(void)db_env_set_func_open(open_file);
+	(void)db_env_set_func_rename(rename_file);
+}
 
 static int
 outcome(int r)
@@ -58,8 +150,10 @@ say_nothing(const DB_ENV *env, const char *prefix, const char *message)
 	(void)env, (void)prefix, (void)message;
 }
 
+#define ENVIRONMENT (DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL)
+
 static int
-open_environment(const char *dir, DB_ENV **ret)
+open_environment(const char *dir, u_int32_t flags, DB_ENV **ret)
 {
 	DB_ENV *env = NULL;
 	int r = db_env_create(&env, 0);
@@ -73,7 +167,8 @@ open_environment(const char *dir, DB_ENV **ret)
 	(void)env->set_lk_max_locks(env, LOCKS_MAX);
 	(void)env->set_lk_max_objects(env, LOCKS_MAX);
 	(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
-	r = env->open(env, dir, DB_CREATE | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL | DB_REGISTER | DB_RECOVER, 0600);
+	(void)env->set_timeout(env, LOCK_MICROSECONDS, DB_SET_LOCK_TIMEOUT);
+	r = env->open(env, dir, flags | ENVIRONMENT, 0600);
 	if (r != 0) {
 		(void)env->close(env, 0);
 		return r;
@@ -82,12 +177,48 @@ open_environment(const char *dir, DB_ENV **ret)
 	return 0;
 }
 
+/* Where the log ends on disk, or 0: closing tables writes some more that need not last. */
+static uint64_t
+log_end(DB_ENV *env)
+{
+	DB_LOG_STAT *stat = NULL;
+	uint64_t end = 0;
+
+	if (env->log_stat(env, &stat, 0) == 0)
+		end = (uint64_t)stat->st_disk_file << 32 | stat->st_disk_offset;
+	free(stat);
+	return end;
+}
+
+static int
+open_as(const char *dir, enum bdb_join join, uint64_t mark, bool *ret_recovered, DB_ENV **ret)
+{
+	int r;
+
+	*ret_recovered = join == BDB_RECOVERY;
+	if (join == BDB_RECOVERY)
+		return open_environment(dir, DB_CREATE | DB_RECOVER, ret);
+	if (join == BDB_JOIN || mark != 0) {
+		r = open_environment(dir, DB_CREATE, ret);
+		if (r != 0 || join == BDB_JOIN || log_end(*ret) == mark)
+			return r;
+		(void)(*ret)->close(*ret, 0);
+		*ret = NULL;
+	}
+	*ret_recovered = true;
+	return open_environment(dir, DB_CREATE | DB_RECOVER, ret);
+}
+
 int
-bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, struct bdb **ret)
+bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
+    bool *ret_recovered, struct bdb **ret)
 {
 	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
-	int r = open_environment(dir, &bdb->env);
+	int r;
 
+	take_over_files();
+	bdb->sync_failures = sync_failures;
+	r = open_as(dir, join, mark, ret_recovered, &bdb->env);
 	for (size_t i = 0; r == 0 && i < table_count; i++) {
 		r = db_create(&bdb->tables[i], bdb->env, 0);
 		if (r != 0)
@@ -96,8 +227,10 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 		(void)bdb->tables[i]->set_flags(bdb->tables[i], DB_CHKSUM);
 		r = bdb->tables[i]->open(bdb->tables[i], NULL, file, tables[i], DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
 	}
+	if (r == 0 && bdb->sync_failures != sync_failures)
+		r = EIO;
 	if (r != 0) {
-		bdb_close(bdb);
+		bdb_close(bdb, NULL);
 		return outcome(r);
 	}
 	*ret = bdb;
@@ -105,15 +238,68 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 }
 
 void
-bdb_close(struct bdb *bdb)
+bdb_alarm(struct bdb *bdb, const char *dir)
 {
+	DB_ENV *env = bdb != NULL ? bdb->env : NULL;
+
+	if (env == NULL && open_environment(dir, 0, &env) != 0)
+		return; /* there is none, or it has its alarm already */
+	(void)env->set_flags(env, DB_PANIC_ENVIRONMENT, 1);
+	if (bdb == NULL)
+		(void)env->close(env, 0);
+}
+
+int
+bdb_remove_regions(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
+	do {
+		errno = 0;
+		entry = readdir(dir);
+		if (entry != NULL && is_region(entry->d_name) && unlinkat(dir_fd, entry->d_name, 0) == 0)
+			errno = 0;
+		if (errno != 0 && errno != ENOENT)
+			r = -errno;
+	} while (entry != NULL);
+	(void)closedir(dir);
+	return r;
+}
+
+void
+bdb_close(struct bdb *bdb, uint64_t *ret_mark)
+{
+	bool good = ret_mark != NULL && bdb != NULL && bdb->table_count != 0 && bdb->sync_failures == sync_failures;
+
 	if (bdb == NULL)
 		return;
+	if (good)
+		good = bdb->env->txn_checkpoint(bdb->env, 0, 0, 0) == 0;
 	for (size_t i = 0; i < bdb->table_count; i++)
-		(void)bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC); /* the log has it */
-	if (bdb->env != NULL)
-		(void)bdb->env->close(bdb->env, 0);
+		if (bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC) != 0) /* the log has it */
+			good = false;
+	if (good)
+		*ret_mark = log_end(bdb->env);
+	if (bdb->env != NULL && bdb->env->close(bdb->env, 0) != 0)
+		good = false;
+	if (ret_mark != NULL && (!good || bdb->sync_failures != sync_failures))
+		*ret_mark = 0;
 	free(bdb);
+}
+
+/* What was lost in a sync makes all of it suspect. */
+static int
+judged(const struct bdb *bdb, int r)
+{
+	return bdb->sync_failures != sync_failures ? BDB_BROKEN : outcome(r);
 }
 
 int
@@ -123,7 +309,7 @@ bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, 0);
 
 	if (r != 0)
-		return outcome(r);
+		return judged(bdb, r);
 	*ret = xcalloc(1, sizeof(**ret));
 	(*ret)->bdb = bdb;
 	(*ret)->txn = txn;
@@ -133,13 +319,14 @@ bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 int
 bdb_commit(struct bdb_txn *txn, bool durable)
 {
-	DB_ENV *env = txn->bdb->env;
-	int r = txn->txn->commit(txn->txn, durable ? DB_TXN_SYNC : DB_TXN_WRITE_NOSYNC);
+	const struct bdb *bdb = txn->bdb;
+	int r = txn->txn->commit(txn->txn, durable ? DB_TXN_SYNC : DB_TXN_WRITE_NOSYNC), result;
 
 	free(txn);
-	if (r == 0)
-		(void)env->txn_checkpoint(env, CHECKPOINT_KB, 0, 0);
-	return outcome(r);
+	result = judged(bdb, r);
+	if (result == 0)
+		(void)bdb->env->txn_checkpoint(bdb->env, CHECKPOINT_KB, 0, 0);
+	return result;
 }
 
 void
@@ -171,7 +358,7 @@ bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 	v.flags = DB_DBT_MALLOC;
 	r = bdb->tables[table]->get(bdb->tables[table], txn != NULL ? txn->txn : NULL, &k, &v, for_update && txn != NULL ? DB_RMW : 0);
 	if (r != 0)
-		return outcome(r);
+		return judged(bdb, r);
 	*ret = v.data;
 	*ret_len = v.size;
 	return 0;
@@ -182,7 +369,7 @@ bdb_put(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 {
 	DBT k = thing(key, key_len), v = thing(value, len);
 
-	return outcome(bdb->tables[table]->put(bdb->tables[table], txn->txn, &k, &v, 0));
+	return judged(bdb, bdb->tables[table]->put(bdb->tables[table], txn->txn, &k, &v, 0));
 }
 
 int
@@ -190,7 +377,7 @@ bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 {
 	DBT k = thing(key, key_len);
 
-	return outcome(bdb->tables[table]->del(bdb->tables[table], txn->txn, &k, 0));
+	return judged(bdb, bdb->tables[table]->del(bdb->tables[table], txn->txn, &k, 0));
 }
 
 /* Hands the records of a bulk buffer on. *ret_last_len is the length of the last key, copied into last (room). */

@@ -22,9 +22,23 @@ enum bdb_result {
 	BDB_BROKEN,     /* the environment or a page is damaged: throw it away and rebuild */
 };
 
-/* Opens the environment in that folder (made when missing) with the named tables in one file. */
-int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, struct bdb **ret);
-void bdb_close(struct bdb *bdb);
+enum bdb_join {
+	BDB_JOIN,     /* others have it open */
+	BDB_ALONE,    /* nobody has: recovered when it was not left in order */
+	BDB_RECOVERY, /* somebody died in it; those who have it open get BDB_RECOVER from their next call */
+};
+/* Opens the environment in that folder (made when missing) with the named tables in one file. The caller knows who has it open,
+ * and that nobody else begins meanwhile. *mark: of bdb_close when it was last left, 0 for none; in order means that it was left
+ * exactly there. *ret_recovered: it was not. */
+int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
+    bool *ret_recovered, struct bdb **ret);
+/* ret_mark: NULL, or by the last to leave: the tables' file has everything then, and *ret_mark is where the log ends (0: unknown). */
+void bdb_close(struct bdb *bdb, uint64_t *ret_mark);
+/* Every process in the environment gets BDB_RECOVER from its next call, and from the one it waits in. bdb may be NULL: then it is
+ * joined for this alone. */
+void bdb_alarm(struct bdb *bdb, const char *dir);
+/* Removes the shared memory from an environment that nobody has open. 0 or -errno. */
+int bdb_remove_regions(int dir_fd);
 
 int bdb_begin(struct bdb *bdb, struct bdb_txn **ret);
 /* durable: synced to disk on return. */

@@ -5,6 +5,7 @@ libmailstore_SRC := \
 	libmailstore/ms_append.c \
 	libmailstore/ms_changes.c \
 	libmailstore/ms_check.c \
+	libmailstore/ms_clean.c \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_flags.c \
@@ -19,4 +20,6 @@ libmailstore_SRC := \
 	libmailstore/ms_store.c \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
+	libmailstore/ms_touch.c \
+	libmailstore/ms_users.c \
 	libmailstore/ms_view.c

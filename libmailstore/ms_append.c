@@ -152,7 +152,7 @@ place(struct commit *commit)
 		.letters = (uint32_t)(commit->record.message.keywords & ((1u << MS_LETTERS) - 1)),
 	};
 	struct buf text = BUF_INIT(MS_NAME_MAX);
-	struct ms_time new_before, cur_before;
+	struct ms_touch touch;
 	char *target;
 	int r;
 
@@ -165,22 +165,25 @@ place(struct commit *commit)
 	(void)snprintf(commit->record.name, sizeof(commit->record.name), "%s", buf_cstr(&text));
 	buf_free(&text);
 	target = xasprintf("%s/%s", commit->record.in_cur ? "cur" : "new", commit->record.name);
-	ms_folder_times(commit->folder_fd, &new_before, &cur_before);
+	ms_touch_begin(&touch, commit->append->store);
+	ms_touch_add(&touch, commit->folder_fd, commit->mailbox);
+	touch.sides[0].ours = 1;
 	if (commit->placed == NULL)
 		r = renameat(commit->append->store->maildir_fd, commit->path, commit->folder_fd, target);
 	else
 		r = renameat(commit->folder_fd, commit->placed, commit->folder_fd, target);
-	if (r < 0) {
+	if (r < 0)
 		r = -errno;
+	ms_touch_end(&touch);
+	if (r < 0) {
 		free(target);
 		return r;
 	}
 	free(commit->path);
 	commit->path = target;
 	commit->placed = target;
-	r = ms_folder_fsync(commit->folder_fd, commit->record.in_cur);
-	ms_folder_touched(commit->folder_fd, &new_before, &cur_before, commit->mailbox);
-	return r;
+	ms_touch_note(&touch, 0, commit->mailbox);
+	return ms_folder_fsync(commit->folder_fd, commit->record.in_cur);
 }
 
 static int

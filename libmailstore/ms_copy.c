@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Copying by hard link, moving by rename, expunging by unlink: each file's step stands inside the transaction that records it. */
+/* Copying by hard link, moving by rename, expunging by unlink: each file's step stands inside the transaction that records it, so
+ * that a process that dies before the commit has copied, moved or expunged some messages wholly, and the next look finds which. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,11 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
+/* A file's step that was done and may have to be undone. */
+struct step {
+	char *from, *to;
+};
+
 struct copy {
 	struct ms_mailbox *from;
 	uint32_t to;
@@ -20,12 +26,40 @@ struct copy {
 	bool move;
 	int from_fd, to_fd;
 	uint32_t uidvalidity;
+	struct step steps[BATCH];
+	size_t step_count;
+	struct ms_touch touch;
 };
 
 static char *
 path_of(const struct ms_message_record *record)
 {
 	return xasprintf("%s/%s", record->in_cur ? "cur" : "new", record->name);
+}
+
+/* What did not come to a commit is taken back, last first; what cannot be, the next look takes for another program's doing. */
+static void
+take_back(struct copy *copy)
+{
+	while (copy->step_count > 0) {
+		struct step *step = &copy->steps[--copy->step_count];
+
+		if (copy->move)
+			(void)!renameat(copy->to_fd, step->to, copy->from_fd, step->from);
+		else
+			(void)unlinkat(copy->to_fd, step->to, 0);
+		free(step->from);
+		free(step->to);
+	}
+}
+
+static void
+forget_steps(struct copy *copy)
+{
+	while (copy->step_count > 0) {
+		free(copy->steps[--copy->step_count].from);
+		free(copy->steps[copy->step_count].to);
+	}
 }
 
 /* Keywords have other bits in other mailboxes. */
@@ -62,15 +96,24 @@ read_cache(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct buf *out)
 	return 0;
 }
 
-/* A link first, also for a move: until the commit both are there, and a crash loses neither. */
 static int
-link_file(const struct copy *copy, const struct ms_message_record *before, const struct ms_message_record *after)
+place_file(struct copy *copy, const struct ms_message_record *before, const struct ms_message_record *after)
 {
-	_cleanup_(freep) char *from = path_of(before), *to = path_of(after);
+	struct step step = { path_of(before), path_of(after) };
+	bool same = copy->from->number == copy->to;
+	int r = copy->move ? renameat(copy->from_fd, step.from, copy->to_fd, step.to) : linkat(copy->from_fd, step.from, copy->to_fd, step.to, 0);
 
-	if (linkat(copy->from_fd, from, copy->to_fd, to, 0) == 0 || errno == EEXIST)
-		return 0;
-	return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	if (r < 0) {
+		r = errno == ENOENT ? MS_E_NOTFOUND : -errno;
+		free(step.from);
+		free(step.to);
+		return r;
+	}
+	copy->steps[copy->step_count++] = step;
+	copy->touch.sides[0].ours++;
+	if (copy->move)
+		copy->touch.sides[same ? 0 : 1].ours++;
+	return 0;
 }
 
 static int
@@ -91,7 +134,7 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 	if (r == 0)
 		r = ms_rename_record(&before, &after);
 	if (r == 0)
-		r = link_file(copy, &before, &after);
+		r = place_file(copy, &before, &after);
 	if (r == MS_E_NOTFOUND)
 		return 0; /* its file went a moment ago: so does the message */
 	after.message.modseq = modseq;
@@ -108,106 +151,59 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 }
 
 static int
+sync_folder(int folder_fd)
+{
+	int r = ms_folder_fsync(folder_fd, true);
+
+	return r == 0 ? ms_folder_fsync(folder_fd, false) : r;
+}
+
+static int
 copy_some(struct ms_txn *txn, void *context)
 {
 	struct copy *copy = context;
 	bool same = copy->from->number == copy->to;
 	struct ms_mailbox_record source = { .name = NULL }, target = { .name = NULL };
-	struct ms_time new_before, cur_before;
 	uint64_t modseq;
-	int r = ms_mailbox_load(txn, copy->to, &target);
+	int r;
 
+	take_back(copy); /* of an attempt before */
+	r = ms_mailbox_load(txn, copy->to, &target);
 	if (r == 0 && !same)
 		r = ms_mailbox_load(txn, copy->from->number, &source);
 	if (r == 0)
 		r = ms_next_modseq(txn, &modseq);
-	copy->uidvalidity = target.folder.uidvalidity;
-	ms_folder_times(copy->to_fd, &new_before, &cur_before);
-	for (size_t i = copy->at; r == 0 && i < copy->end; i++)
-		r = copy_one(txn, copy, same ? &target : &source, &target, modseq, i);
+	if (r == 0) {
+		copy->uidvalidity = target.folder.uidvalidity;
+		ms_touch_begin(&copy->touch, txn->store);
+		ms_touch_add(&copy->touch, copy->to_fd, &target);
+		if (!same)
+			ms_touch_add(&copy->touch, copy->from_fd, &source);
+		for (size_t i = copy->at; r == 0 && i < copy->end; i++)
+			r = copy_one(txn, copy, same ? &target : &source, &target, modseq, i);
+		ms_touch_end(&copy->touch);
+	}
 	if (r == 0)
-		r = ms_folder_fsync(copy->to_fd, true);
-	if (r == 0)
-		r = ms_folder_fsync(copy->to_fd, false);
-	if (r == 0)
-		ms_folder_touched(copy->to_fd, &new_before, &cur_before, &target);
-	if (r == 0)
+		r = sync_folder(copy->to_fd);
+	if (r == 0 && copy->move && !same)
+		r = sync_folder(copy->from_fd);
+	if (r == 0) {
+		ms_touch_note(&copy->touch, 0, &target);
 		r = ms_mailbox_save(txn, copy->to, &target);
-	if (r == 0 && !same)
+	}
+	if (r == 0 && !same && copy->move) {
+		ms_touch_note(&copy->touch, 1, &source);
 		r = ms_mailbox_save(txn, copy->from->number, &source);
+	}
 	ms_mailbox_record_clear(&source);
 	ms_mailbox_record_clear(&target);
 	return r;
-}
-
-/* After the commit that recorded the removal. A crash before the unlink brings the message back as a new one with the next sync
- * (nothing is lost), which is why this comes last and at once. */
-static int
-unlink_some(struct ms_mailbox *mailbox, int folder_fd, struct ms_message_record *records, size_t count)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		_cleanup_(freep) char *path = path_of(&records[i]);
-
-		if (unlinkat(folder_fd, path, 0) < 0 && errno != ENOENT)
-			r = -errno;
-	}
-	(void)mailbox;
-	if (r == 0)
-		r = ms_folder_fsync(folder_fd, true);
-	return r == 0 ? ms_folder_fsync(folder_fd, false) : r;
-}
-
-struct times {
-	struct ms_mailbox *mailbox;
-	struct ms_time new_before, cur_before;
-	int folder_fd;
-};
-
-static int
-note_times(struct ms_txn *txn, void *context)
-{
-	struct times *times = context;
-	struct ms_mailbox_record record;
-	int r = ms_mailbox_load(txn, times->mailbox->number, &record);
-
-	if (r != 0)
-		return r;
-	ms_folder_touched(times->folder_fd, &times->new_before, &times->cur_before, &record);
-	r = ms_mailbox_save(txn, times->mailbox->number, &record);
-	ms_mailbox_record_clear(&record);
-	return r;
-}
-
-/* Loads the records of those UIDs that are there. */
-static size_t
-load_some(struct ms_mailbox *mailbox, const uint32_t *uids, const uint32_t *wanted, size_t count, struct ms_message_record *records)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if ((wanted == NULL || wanted[i] != 0) && ms_message_get_record(mailbox, uids[i], &records[found]) == 0)
-			found++;
-	return found;
-}
-
-static int
-remove_files(struct ms_mailbox *mailbox, int folder_fd, struct ms_message_record *records, size_t count)
-{
-	struct times times = { .mailbox = mailbox, .folder_fd = folder_fd };
-	int r;
-
-	ms_folder_times(folder_fd, &times.new_before, &times.cur_before);
-	r = unlink_some(mailbox, folder_fd, records, count);
-	return r == 0 ? ms_run(mailbox->store, note_times, &times) : r;
 }
 
 static int
 copy_locked(struct copy *copy, const char *to, size_t count)
 {
 	struct ms_store *store = copy->from->store;
-	struct ms_message_record *records = xcalloc(BATCH, sizeof(*records));
 	struct ms_mailbox_record target = { .name = NULL };
 	int r = ms_mailbox_sync(copy->from);
 
@@ -220,13 +216,12 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 	if (r == 0)
 		r = ms_folder_open(store, target.name, &copy->to_fd);
 	for (copy->at = 0; r == 0 && copy->at < count; copy->at = copy->end) {
-		size_t found;
-
 		copy->end = copy->at + BATCH / 2 < count ? copy->at + BATCH / 2 : count;
-		found = copy->move ? load_some(copy->from, copy->uids + copy->at, NULL, copy->end - copy->at, records) : 0;
 		r = ms_run(store, copy_some, copy);
-		if (r == 0 && found != 0)
-			r = remove_files(copy->from, copy->from_fd, records, found);
+		if (r == 0)
+			forget_steps(copy);
+		else
+			take_back(copy);
 	}
 	if (r == 0)
 		r = ms_mailbox_sync(copy->from);
@@ -235,7 +230,6 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 	if (copy->to_fd >= 0)
 		(void)close(copy->to_fd);
 	ms_mailbox_record_clear(&target);
-	free(records);
 	return r;
 }
 
@@ -257,9 +251,29 @@ ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char 
 
 struct expunge {
 	struct ms_mailbox *mailbox;
-	struct ms_message_record *records;
+	const uint32_t *uids;
 	size_t count;
+	int folder_fd;
+	struct ms_touch touch;
 };
+
+static int
+expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq)
+{
+	_cleanup_(freep) char *path = NULL;
+	struct ms_message_record message;
+	int r = ms_message_load(txn, expunge->mailbox->number, uid, &message);
+
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	path = path_of(&message);
+	/* The file first: a message whose file is gone is gone, but a file that nobody knows would come back as a new message. */
+	if (unlinkat(expunge->folder_fd, path, 0) == 0)
+		expunge->touch.sides[0].ours++;
+	else if (errno != ENOENT)
+		return -errno;
+	return ms_message_remove(txn, expunge->mailbox->number, record, &message, modseq);
+}
 
 static int
 expunge_some(struct ms_txn *txn, void *context)
@@ -272,17 +286,17 @@ expunge_some(struct ms_txn *txn, void *context)
 	if (r != 0)
 		return r;
 	r = ms_next_modseq(txn, &modseq);
-	for (size_t i = 0; r == 0 && i < expunge->count; i++) {
-		struct ms_message_record message;
-
-		r = ms_message_load(txn, expunge->mailbox->number, expunge->records[i].message.uid, &message);
-		if (r == 0)
-			r = ms_message_remove(txn, expunge->mailbox->number, &record, &message, modseq);
-		else if (r == MS_E_NOTFOUND)
-			r = 0;
-	}
+	ms_touch_begin(&expunge->touch, txn->store);
+	ms_touch_add(&expunge->touch, expunge->folder_fd, &record);
+	for (size_t i = 0; r == 0 && i < expunge->count; i++)
+		r = expunge_one(txn, expunge, &record, expunge->uids[i], modseq);
+	ms_touch_end(&expunge->touch);
 	if (r == 0)
+		r = sync_folder(expunge->folder_fd);
+	if (r == 0) {
+		ms_touch_note(&expunge->touch, 0, &record);
 		r = ms_mailbox_save(txn, expunge->mailbox->number, &record);
+	}
 	ms_mailbox_record_clear(&record);
 	return r;
 }
@@ -290,21 +304,18 @@ expunge_some(struct ms_txn *txn, void *context)
 static int
 expunge_locked(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
 {
-	struct expunge expunge = { .mailbox = mailbox, .records = xcalloc(BATCH, sizeof(struct ms_message_record)) };
-	_cleanup_(closep) int folder = -1;
+	struct expunge expunge = { .mailbox = mailbox, .folder_fd = -1 };
 	int r = ms_mailbox_sync(mailbox);
 
 	if (r == 0)
-		r = ms_folder_open(mailbox->store, mailbox->record.name, &folder);
-	for (size_t at = 0; r == 0 && at < count; at += BATCH) {
-		size_t some = count - at < BATCH ? count - at : BATCH;
-
-		expunge.count = load_some(mailbox, uids + at, NULL, some, expunge.records);
+		r = ms_folder_open(mailbox->store, mailbox->record.name, &expunge.folder_fd);
+	for (size_t at = 0; r == 0 && at < count; at += expunge.count) {
+		expunge.uids = uids + at;
+		expunge.count = count - at < BATCH ? count - at : BATCH;
 		r = ms_run(mailbox->store, expunge_some, &expunge);
-		if (r == 0)
-			r = remove_files(mailbox, folder, expunge.records, expunge.count);
 	}
-	free(expunge.records);
+	if (expunge.folder_fd >= 0)
+		(void)close(expunge.folder_fd);
 	return r == 0 ? ms_mailbox_sync(mailbox) : r;
 }
 

@@ -31,6 +31,35 @@ take_one(struct ms_mailbox_record *record, struct span keyword, unsigned *ret, b
 	return 0;
 }
 
+/* What the folder's file has beyond the index: an attempt before this put it there, and names of files may tell it already. */
+static int
+take_over_file(int folder_fd, struct ms_mailbox_record *record)
+{
+	struct ms_folder file;
+	int r = ms_folder_read(folder_fd, &file);
+
+	if (r != 0)
+		return r > 0 ? 0 : r; /* no file: it is written now */
+	for (unsigned i = record->folder.keyword_count; i < file.keyword_count; i++)
+		record->folder.keywords[record->folder.keyword_count++] = xstrdup(file.keywords[i]);
+	ms_folder_clear(&file);
+	return 0;
+}
+
+static bool
+all_known(const struct ms_mailbox_record *record, const char *const *keywords)
+{
+	for (size_t i = 0; keywords[i] != NULL; i++) {
+		bool found = false;
+
+		for (unsigned k = 0; k < record->folder.keyword_count; k++)
+			found = found || span_ieq(span_of(record->folder.keywords[k]), span_of(keywords[i]));
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 int
 ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret)
 {
@@ -38,6 +67,8 @@ ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *co
 	int r = 0;
 
 	*ret = 0;
+	if (keywords != NULL && !all_known(record, keywords))
+		r = take_over_file(folder_fd, record);
 	for (size_t i = 0; r == 0 && keywords != NULL && keywords[i] != NULL; i++) {
 		unsigned bit;
 
@@ -90,10 +121,11 @@ ms_rename_record(const struct ms_message_record *before, struct ms_message_recor
 
 /* A message flagged or seen belongs into cur/. */
 int
-ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after)
+ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed)
 {
 	int r;
 
+	*ret_renamed = false;
 	after->in_cur = true;
 	r = ms_rename_record(before, after);
 	if (r == 0) {
@@ -101,7 +133,9 @@ ms_rename_message(int folder_fd, const struct ms_message_record *before, struct 
 		_cleanup_(freep) char *to = xasprintf("cur/%s", after->name);
 
 		/* Gone from there: renamed already by an attempt before this one, or by somebody else; the next sync sees which. */
-		if (strcmp(from, to) != 0 && renameat(folder_fd, from, folder_fd, to) < 0 && errno != ENOENT)
+		if (strcmp(from, to) != 0)
+			*ret_renamed = renameat(folder_fd, from, folder_fd, to) == 0;
+		if (strcmp(from, to) != 0 && !*ret_renamed && errno != ENOENT)
 			r = -errno;
 	}
 	return r;
@@ -113,14 +147,16 @@ change_some(struct ms_txn *txn, void *context)
 	struct flags *flags = context;
 	struct ms_mailbox *mailbox = flags->mailbox;
 	struct ms_mailbox_record record;
-	struct ms_time new_before, cur_before;
+	struct ms_touch touch;
 	uint64_t modseq = 0, keywords;
+	bool renamed;
 	int r = ms_mailbox_load(txn, mailbox->number, &record);
 
 	if (r != 0)
 		return r;
 	flags->modified_count = flags->modified_before;
-	ms_folder_times(flags->folder_fd, &new_before, &cur_before);
+	ms_touch_begin(&touch, txn->store);
+	ms_touch_add(&touch, flags->folder_fd, &record);
 	r = ms_keywords_take(flags->folder_fd, &record, flags->keywords, &keywords);
 	for (size_t i = flags->at; r == 0 && i < flags->end; i++) {
 		struct ms_message_record before, after;
@@ -146,13 +182,16 @@ change_some(struct ms_txn *txn, void *context)
 			r = ms_next_modseq(txn, &modseq);
 		after.message.modseq = modseq;
 		if (r == 0)
-			r = ms_rename_message(flags->folder_fd, &before, &after);
+			r = ms_rename_message(flags->folder_fd, &before, &after, &renamed);
+		if (r == 0 && renamed)
+			touch.sides[0].ours += 2;
 		if (r == 0)
 			r = ms_message_update(txn, mailbox->number, &record, &before, &after);
 	}
+	ms_touch_end(&touch);
 	if (r == 0 && modseq != 0) {
+		ms_touch_note(&touch, 0, &record);
 		r = ms_folder_fsync(flags->folder_fd, true);
-		ms_folder_touched(flags->folder_fd, &new_before, &cur_before, &record);
 	}
 	if (r == 0)
 		r = ms_mailbox_save(txn, mailbox->number, &record);

@@ -6,14 +6,16 @@
 #define LIBMAILSTORE_MS_INTERNAL_H
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/buf.h"
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_record.h"
+#include "libmailstore/ms_users.h"
 
 enum ms_table {
-	T_META,    /* "modseq", "mailbox": the last numbers given */
+	T_META,    /* "modseq", "uidvalidity": the last numbers given */
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
 	T_CHANGE,  /* modseq, mailbox, uid -> u8 kind, u64 email id: the latest of a message, and each that left */
@@ -23,16 +25,24 @@ enum ms_table {
 	T_COUNT,
 };
 
+/* Names of what is being removed or made: an index beside the account's, folders in tmp/. */
+#define MS_INDEX_ASIDE "index-damaged."
+#define MS_FOLDER_ASIDE "fourpost-"
+
 /* Messages in one transaction. */
 #define BATCH 100
 #define RETRIES_MAX 50
+/* The result of a work function whose plan was made with another index: plan again. */
+#define MS_AGAIN 999
 
 struct ms_store {
 	char *dir;          /* absolute */
 	int dir_fd, maildir_fd, lock_fd;
 	struct bdb *bdb;
-	dev_t index_device;
-	ino_t index_inode;  /* of the index folder that bdb is in */
+	struct ms_users users; /* of the index that bdb is in */
+	bool opening;       /* within reopening: nothing below opens it again */
+	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
+	int touch_fd;       /* inotify for changes of our own */
 	int watch_fd, watch_index, watch_new, watch_cur;
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
@@ -54,6 +64,7 @@ struct ms_txn {
 	struct ms_store *store;
 	struct bdb *bdb;
 	struct bdb_txn *txn;
+	bool again;   /* not the first attempt: what it did to files before is done */
 	bool changed; /* set when somebody must be woken */
 };
 typedef int (*ms_work)(struct ms_txn *txn, void *context);
@@ -84,7 +95,6 @@ int ms_remove_tree(int at, const char *name);
 
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
-int ms_next_mailbox(struct ms_txn *txn, uint32_t *ret);
 int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);
 int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record);
 /* Its number and record. MS_E_NOTFOUND. */
@@ -100,7 +110,8 @@ int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_coun
 int ms_message_get_record(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message_record *ret);
 /* Makes the folder and its file; the index is told by ms_sync_mailboxes. MS_E_EXISTS. */
 int ms_folder_make(struct ms_store *store, const char *name, enum ms_use use);
-int ms_folder_new(struct ms_folder *ret, enum ms_use use);
+/* A folder's file for a new mailbox. */
+int ms_folder_new(struct ms_store *store, struct ms_folder *ret, enum ms_use use);
 void ms_mailbox_info_set(const struct ms_store *store, const struct ms_mailbox_record *record, struct ms_mailbox_info *ret);
 
 /* Records of messages with everything that hangs on them: counters (in mailbox, to be saved by the caller), change, places. */
@@ -110,8 +121,8 @@ int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
 int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
 /* Gives the record the name that says its flags, letters, UID and sizes; before's is where the unique part comes from. MS_E_CORRUPT, MS_E_LIMIT. */
 int ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after);
-/* The same, and renames the file into cur/. */
-int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after);
+/* The same, and renames the file into cur/. *ret_renamed: this did. */
+int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
 
 /* Folders of the Maildir. *ret is a descriptor. MS_E_NOTFOUND, -errno. */
@@ -126,13 +137,35 @@ int ms_folder_to_name(struct span folder, struct buf *out);
 int ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret);
 /* Brings the index up to date with the folder, under the lock. */
 int ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* The same when the record may be older than what was promised from it: UIDs that the index never gave, but a file's name has, count. */
+int ms_sync_doubted(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* The time to note for a folder that was read: none when it may have changed again unnoticed. `now` is from before the reading. */
+struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now);
+/* Removes what processes that died have left: half-made and half-removed folders, and files in tmp/ after a day and a half. */
+int ms_clean(struct ms_store *store);
 /* Finds what mailboxes the Maildir holds, under the lock. */
 int ms_sync_mailboxes(struct ms_store *store);
 /* The times of new/ and cur/. */
 void ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur);
-/* After a change of ours: when the times before it were those of the record, nobody else has changed the folder, and it need not
- * be read again for this: the record gets the times of now. */
-void ms_folder_touched(int folder_fd, const struct ms_time *new_before, const struct ms_time *cur_before, struct ms_mailbox_record *record);
+
+/* A change of ours to one folder or two, noted so that they need not be read again for it: begin, add each, change files and count
+ * `ours` (a rename is two events, in another folder or another part of it one here and one there), end, note. */
+#define MS_TOUCH_EVENTS (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
+struct ms_touch {
+	struct ms_store *store;
+	struct ms_touch_side {
+		int folder_fd, watch[2]; /* of new/, cur/ */
+		struct ms_time times[2];
+		unsigned ours, seen;
+		bool known;
+	} sides[2];
+	unsigned count;
+};
+void ms_touch_begin(struct ms_touch *touch, struct ms_store *store);
+void ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox_record *record);
+void ms_touch_end(struct ms_touch *touch);
+/* Puts the folder's times into its record, or none when others may have changed it too. */
+void ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbox_record *record);
 int ms_folder_fsync(int folder_fd, bool cur);
 /* The bits of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
  * MS_E_LIMIT, MS_E_BADNAME. */

@@ -29,13 +29,15 @@ compare_files(const void *a, const void *b)
 	return order != 0 ? order : (x->parsed.uid > y->parsed.uid) - (x->parsed.uid < y->parsed.uid);
 }
 
-static void
+static int
 add(struct ms_listing *listing, const char *name, bool in_cur)
 {
 	struct ms_file file = { .in_cur = in_cur };
 
-	if (!ms_name_parse(span_of(name), &file.parsed) || listing->count == MS_FILES_MAX)
-		return;
+	if (!ms_name_parse(span_of(name), &file.parsed))
+		return 0;
+	if (listing->count == MS_FILES_MAX)
+		return -EOVERFLOW;
 	if (listing->count == listing->room) {
 		listing->room = listing->room != 0 ? listing->room * 2 : 64;
 		listing->files = xreallocarray(listing->files, listing->room, sizeof(*listing->files));
@@ -43,12 +45,13 @@ add(struct ms_listing *listing, const char *name, bool in_cur)
 	file.name = xstrdup(name);
 	(void)ms_name_parse(span_of(file.name), &file.parsed); /* once more: the spans point into the copy */
 	listing->files[listing->count++] = file;
+	return 0;
 }
 
 static int
 read_folder(int folder_fd, const char *part, bool in_cur, struct ms_listing *listing)
 {
-	int fd = openat(folder_fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+	int fd = openat(folder_fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
 	const struct dirent *entry;
 	DIR *dir;
 
@@ -56,14 +59,20 @@ read_folder(int folder_fd, const char *part, bool in_cur, struct ms_listing *lis
 		return errno == ENOENT ? 0 : -errno;
 	dir = fdopendir(fd);
 	if (dir == NULL) {
+		r = -errno;
 		(void)close(fd);
-		return -errno;
+		return r;
 	}
-	errno = 0;
-	while ((entry = readdir(dir)) != NULL)
+	while (r == 0) {
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL) {
+			r = -errno;
+			break;
+		}
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
-			add(listing, entry->d_name, in_cur);
-	r = errno != 0 ? -errno : 0;
+			r = add(listing, entry->d_name, in_cur);
+	}
 	(void)closedir(dir);
 	return r;
 }
@@ -99,10 +108,9 @@ ms_listing_clear(struct ms_listing *listing)
 	*listing = (struct ms_listing){ .files = NULL };
 }
 
-struct ms_file *
-ms_listing_find(struct ms_listing *listing, struct span unique, uint32_t uid)
+static size_t
+find_unique(const struct ms_listing *listing, struct span unique)
 {
-	struct ms_file *any = NULL;
 	size_t low = 0, high = listing->count;
 
 	while (low < high) {
@@ -113,15 +121,27 @@ ms_listing_find(struct ms_listing *listing, struct span unique, uint32_t uid)
 		else
 			high = middle;
 	}
-	for (; low < listing->count && span_eq(listing->files[low].parsed.unique, unique); low++) {
-		struct ms_file *file = &listing->files[low];
+	return low;
+}
 
-		if (file->taken)
-			continue;
-		if (file->parsed.uid == uid)
-			return file;
-		if (any == NULL)
-			any = file;
-	}
-	return any;
+struct ms_file *
+ms_listing_find_exactly(struct ms_listing *listing, struct span unique, uint32_t uid)
+{
+	for (size_t i = find_unique(listing, unique); i < listing->count && span_eq(listing->files[i].parsed.unique, unique); i++)
+		if (!listing->files[i].taken && listing->files[i].parsed.uid == uid)
+			return &listing->files[i];
+	return NULL;
+}
+
+struct ms_file *
+ms_listing_find(struct ms_listing *listing, struct span unique, uint32_t uid)
+{
+	struct ms_file *exact = ms_listing_find_exactly(listing, unique, uid);
+
+	if (exact != NULL)
+		return exact;
+	for (size_t i = find_unique(listing, unique); i < listing->count && span_eq(listing->files[i].parsed.unique, unique); i++)
+		if (!listing->files[i].taken)
+			return &listing->files[i];
+	return NULL;
 }

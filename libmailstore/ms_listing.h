@@ -20,9 +20,11 @@ struct ms_listing {
 	size_t count, room;
 };
 
-/* 0 or -errno; *ret is the caller's in any case. */
+/* 0 or -errno (-EOVERFLOW: more than MS_FILES_MAX); *ret is the caller's in any case. */
 int ms_listing_read(int folder_fd, struct ms_listing *ret);
 void ms_listing_clear(struct ms_listing *listing);
+/* The file of that message not yet taken with its UID in the name. NULL when there is none. */
+struct ms_file *ms_listing_find_exactly(struct ms_listing *listing, struct span unique, uint32_t uid);
 /* The file of that message not yet taken: the one with its UID in the name, else any of the same unique part. NULL when there is
  * none. */
 struct ms_file *ms_listing_find(struct ms_listing *listing, struct span unique, uint32_t uid);

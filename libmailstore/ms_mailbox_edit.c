@@ -11,7 +11,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
-#define MAKING "tmp/fourpost-making"
+#define MAKING "tmp/" MS_FOLDER_ASIDE "making"
 
 /* Made whole under another name, then put in place by one rename: a crash leaves a mailbox or none. */
 int
@@ -46,7 +46,7 @@ ms_folder_make(struct ms_store *store, const char *name, enum ms_use use)
 			(void)close(marker);
 	}
 	if (r == 0)
-		r = ms_folder_new(&file, use);
+		r = ms_folder_new(store, &file, use);
 	if (r == 0)
 		r = ms_folder_write(fd, &file);
 	if (r == 0 && (renameat(store->maildir_fd, MAKING, store->maildir_fd, buf_cstr(&folder)) < 0 || fsync(store->maildir_fd) < 0))
@@ -106,7 +106,7 @@ ms_mailbox_delete(struct ms_store *store, const char *name)
 		return r;
 	}
 	/* One rename takes it away; the removal may then take its time, and go on after a crash when the same name is used. */
-	aside = xasprintf("tmp/fourpost-removed.%ld", (long)getpid());
+	aside = xasprintf("tmp/" MS_FOLDER_ASIDE "removed.%ld", (long)getpid());
 	r = ms_remove_tree(store->maildir_fd, aside);
 	if (r == 0 && (renameat(store->maildir_fd, buf_cstr(&folder), store->maildir_fd, aside) < 0 || fsync(store->maildir_fd) < 0))
 		r = errno == ENOENT ? MS_E_NOTFOUND : -errno;
@@ -231,16 +231,17 @@ rename_tree(struct ms_store *store, const char *from, const char *to)
 			struct ms_mailbox_record record;
 			uint32_t number;
 
-			r = ms_mailbox_find(store, name, &number, &record);
+			/* Both names for a while: at no time is a mailbox not subscribed that was. */
+			if (list[i].subscribed)
+				r = ms_subscribe(store, new, true);
+			if (r == 0)
+				r = ms_mailbox_find(store, name, &number, &record);
 			if (r == 0) {
 				ms_mailbox_record_clear(&record);
 				r = rename_one(store, number, name, new);
 			}
-			if (r == 0 && list[i].subscribed) {
+			if (r == 0 && list[i].subscribed)
 				r = ms_subscribe(store, name, false);
-				if (r == 0)
-					r = ms_subscribe(store, new, true);
-			}
 		}
 	}
 	ms_mailboxes_free(list, count);

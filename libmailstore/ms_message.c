@@ -66,16 +66,6 @@ ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
 }
 
 int
-ms_next_mailbox(struct ms_txn *txn, uint32_t *ret)
-{
-	uint64_t number;
-	int r = next_number(txn, "mailbox", 0, &number);
-
-	*ret = (uint32_t)number;
-	return r;
-}
-
-int
 ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
 {
 	struct key key = message_key(mailbox, uid);
@@ -87,7 +77,7 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
 	r = ms_message_record_get(span_make(bytes, len), uid, ret);
 	free(bytes);
-	return r;
+	return r == MS_E_CORRUPT ? MS_BDB(BDB_BROKEN) : r; /* the Maildir has what it should say */
 }
 
 static int

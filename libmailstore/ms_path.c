@@ -174,14 +174,6 @@ ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur)
 	*ret_cur = folder_time(folder_fd, "cur");
 }
 
-void
-ms_folder_touched(int folder_fd, const struct ms_time *new_before, const struct ms_time *cur_before, struct ms_mailbox_record *record)
-{
-	if (new_before->seconds == record->new_time.seconds && new_before->nanoseconds == record->new_time.nanoseconds &&
-	    cur_before->seconds == record->cur_time.seconds && cur_before->nanoseconds == record->cur_time.nanoseconds)
-		ms_folder_times(folder_fd, &record->new_time, &record->cur_time);
-}
-
 int
 ms_folder_fsync(int folder_fd, bool cur)
 {

@@ -17,6 +17,8 @@
 
 #define INDEX "index"
 #define NOTIFY_FILE "notify"
+#define MARK_FILE "clean"
+#define REOPENS_MAX 4
 #define DATABASE "mailstore.db"
 #define INDEX_WATCH (IN_DELETE_SELF | IN_MOVE_SELF)
 #define NOTIFY_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF)
@@ -44,42 +46,102 @@ ms_strerror(int result)
 
 /* --- the index --- */
 
-static void
-close_index(struct ms_store *store)
+/* True when somebody has removed or replaced the index folder while we had it open. */
+static bool
+index_is_gone(const struct ms_store *store)
 {
-	bdb_close(store->bdb);
+	return ms_users_gone(&store->users, store->dir_fd, INDEX "/" MS_USERS_FILE);
+}
+
+/* died: what it held in the index's shared memory is not given back, so the next to open it recovers. */
+static void
+close_index(struct ms_store *store, bool died)
+{
+	/* What one who died held is not waited for; and of an index that was removed nothing is written any more: it would go to the
+	 * files of the next, by their names. */
+	if (store->bdb != NULL)
+		bdb_alarm(store->bdb, NULL);
+	bdb_close(store->bdb, NULL);
 	store->bdb = NULL;
+	ms_users_close(&store->users, died);
 }
 
 /* Damaged beyond Berkeley DB's own recovery: all of it can be made again. */
 static int
 remove_index(struct ms_store *store)
 {
+	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
 	char aside[64];
 	struct timespec now;
 
-	/* Moved away first, so that no half-removed index is ever opened; then removed. */
+	/* Others write no more: their files have the same names as those of the next. Moved away first, so that no half-removed
+	 * index is ever opened; then removed. */
+	bdb_alarm(NULL, path);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)snprintf(aside, sizeof(aside), "index-damaged.%lld.%ld", (long long)now.tv_sec, (long)getpid());
+	(void)snprintf(aside, sizeof(aside), MS_INDEX_ASIDE "%lld.%ld", (long long)now.tv_sec, (long)getpid());
 	if (renameat(store->dir_fd, INDEX, store->dir_fd, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return ms_remove_tree(store->dir_fd, aside);
 }
 
+/* Where the log ended when the last to leave had put all in order. It stays when the index is opened again, and is wrong from the
+ * first commit on: the log has grown then. */
+static uint64_t
+read_mark(int folder)
+{
+	_cleanup_(closep) int fd = openat(folder, MARK_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[32];
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+	uint64_t mark = 0;
+
+	return got > 0 && span_to_u64(span_make(text, (size_t)got), UINT64_MAX, &mark) == 0 ? mark : 0;
+}
+
+static void
+write_mark(int folder, uint64_t mark)
+{
+	_cleanup_(closep) int fd = openat(folder, MARK_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)mark);
+
+	if (fd >= 0)
+		(void)!write(fd, text, (size_t)len); /* without it, or with half of it, the next recovers */
+}
+
 static int
-open_index_once(struct ms_store *store)
+open_index_once(struct ms_store *store, bool recover)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
-	struct stat st;
+	_cleanup_(closep) int folder = -1;
+	enum bdb_join join = recover ? BDB_RECOVERY : BDB_JOIN;
+	unsigned alive;
+	bool died;
 	int r;
 
 	if (mkdirat(store->dir_fd, INDEX, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	if (fstatat(store->dir_fd, INDEX, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
 		return -errno;
-	r = bdb_open(path, DATABASE, table_names, T_COUNT, &store->bdb);
-	store->index_device = st.st_dev;
-	store->index_inode = st.st_ino;
+	r = ms_users_open(folder, &store->users);
+	if (r == 0)
+		r = ms_users_look(&store->users, &alive, &died);
+	if (r == 0)
+		r = ms_users_enter(&store->users);
+	/* What the shared memory holds when nobody uses it may be from before the power failed. */
+	if (r == 0 && alive == 0)
+		r = bdb_remove_regions(folder);
+	if (r == 0) {
+		if (died)
+			join = BDB_RECOVERY;
+		else if (alive == 0 && !recover)
+			join = BDB_ALONE;
+		r = bdb_open(path, DATABASE, table_names, T_COUNT, join, read_mark(folder), &recover, &store->bdb);
+	}
+	if (r == 0 && recover)
+		store->doubt = true;
+	if (r != 0)
+		close_index(store, true);
 	return r;
 }
 
@@ -90,7 +152,7 @@ open_index(struct ms_store *store)
 	int r = BDB_BROKEN;
 
 	for (unsigned tries = 0; tries < 4 && r > 0; tries++) {
-		r = open_index_once(store);
+		r = open_index_once(store, tries > 0);
 		if (r == BDB_BROKEN && tries > 0) {
 			int removed = remove_index(store);
 
@@ -98,40 +160,83 @@ open_index(struct ms_store *store)
 				return removed;
 		}
 	}
-	return r > 0 ? MS_E_CORRUPT : r;
+	return ms_bdb(r);
 }
 
-/* True when somebody has removed or replaced the index folder while we had it open. */
-static bool
-index_is_gone(const struct ms_store *store)
+/* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
+ * the index is thrown away. */
+static int
+reopen_locked(struct ms_store *store, bool discard)
 {
-	struct stat st;
+	int r = 0;
 
-	return fstatat(store->dir_fd, INDEX, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != store->index_device || st.st_ino != store->index_inode;
+	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
+		close_index(store, false);
+		store->generation++;
+		if (discard || tries > 1)
+			r = remove_index(store);
+		if (r == 0)
+			r = open_index(store);
+		if (r == 0)
+			r = ms_sync_mailboxes(store);
+		if (r < MS_BDB(0))
+			break;
+		discard = discard || r == MS_BDB(BDB_BROKEN);
+		r = 0;
+	}
+	if (r == 0)
+		store->doubt = false;
+	return r;
+}
+
+/* A death may have left somebody waiting for ever inside the index, with the account's lock: he is woken. */
+static void
+wake_the_stuck(struct ms_store *store)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
+	_cleanup_(closep) int folder = -1;
+	struct ms_users users = MS_USERS_NONE;
+	unsigned alive;
+	bool died = false;
+
+	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0 || ms_users_open(folder, &users) != 0)
+		return;
+	if (ms_users_look(&users, &alive, &died) == 0 && died)
+		bdb_alarm(NULL, path);
+	ms_users_close(&users, false);
 }
 
 static int
 reopen(struct ms_store *store, bool discard)
 {
-	int r = ms_lock(store);
+	int r;
 
+	if (store->opening)
+		return discard ? MS_BDB(BDB_BROKEN) : MS_BDB(BDB_RECOVER);
+	r = ms_lock(store);
 	if (r < 0)
 		return r;
-	close_index(store);
-	if (discard)
-		(void)remove_index(store); /* if it cannot be removed, opening tells */
-	store->generation++;
-	r = open_index(store);
-	if (r == 0)
-		r = ms_sync_mailboxes(store);
+	store->opening = true;
+	r = reopen_locked(store, discard);
+	store->opening = false;
+	if (r != 0)
+		close_index(store, true);
 	ms_unlock(store);
-	return r;
+	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
 
 int
 ms_ensure(struct ms_store *store)
 {
-	return store->bdb == NULL || index_is_gone(store) ? reopen(store, false) : 0;
+	unsigned alive;
+	bool died = false;
+	int r;
+
+	if (store->bdb == NULL || index_is_gone(store))
+		return reopen(store, false);
+	r = ms_users_look(&store->users, &alive, &died);
+	return r == 0 && died ? reopen(store, false) : r;
 }
 
 /* --- lock and transactions --- */
@@ -141,6 +246,9 @@ ms_lock(struct ms_store *store)
 {
 	if (store->locked++ > 0)
 		return 0;
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	wake_the_stuck(store);
 	while (flock(store->lock_fd, LOCK_EX) < 0)
 		if (errno != EINTR) {
 			store->locked = 0;
@@ -167,9 +275,9 @@ ms_notify(struct ms_store *store)
 }
 
 static int
-run_once(struct ms_store *store, ms_work work, void *context, bool *ret_changed)
+run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bool *ret_changed)
 {
-	struct ms_txn txn = { .store = store, .bdb = store->bdb };
+	struct ms_txn txn = { .store = store, .bdb = store->bdb, .again = tries > 0 };
 	int r = bdb_begin(store->bdb, &txn.txn);
 
 	if (r != 0)
@@ -196,7 +304,7 @@ ms_run(struct ms_store *store, ms_work work, void *context)
 		r = ms_ensure(store);
 		if (r != 0)
 			break;
-		r = run_once(store, work, context, &changed);
+		r = run_once(store, work, context, tries, &changed);
 		if (r < MS_BDB(0))
 			break;
 		/* Once by Berkeley DB's own recovery, and if that does not help, from the Maildir. */
@@ -212,7 +320,7 @@ ms_run(struct ms_store *store, ms_work work, void *context)
 	if (r == 0 && changed)
 		ms_notify(store);
 	ms_unlock(store);
-	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
+	return r >= MS_BDB(0) && !store->opening ? MS_E_CORRUPT : r;
 }
 
 int
@@ -233,7 +341,7 @@ ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), voi
 				return r;
 		}
 	}
-	return MS_E_CORRUPT;
+	return store->opening ? r : MS_E_CORRUPT;
 }
 
 int
@@ -244,28 +352,34 @@ ms_rebuild(struct ms_store *store)
 
 /* --- open and close --- */
 
+/* ret_made: set when it was not there. */
 static int
-make_folder(int at, const char *name)
+make_folder(int at, const char *name, bool *ret_made)
 {
-	return mkdirat(at, name, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+	if (mkdirat(at, name, 0700) == 0) {
+		*ret_made = true;
+		return 0;
+	}
+	return errno == EEXIST ? 0 : -errno;
 }
 
 static int
 open_folders(struct ms_store *store)
 {
 	static const char *const parts[] = { "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur" };
+	bool made = false;
 
 	store->dir_fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (store->dir_fd < 0)
 		return -errno;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		int r = make_folder(store->dir_fd, parts[i]);
+		int r = make_folder(store->dir_fd, parts[i], &made);
 
 		if (r < 0)
 			return r;
 	}
 	store->maildir_fd = openat(store->dir_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (store->maildir_fd < 0)
+	if (store->maildir_fd < 0 || (made && (fsync(store->maildir_fd) < 0 || fsync(store->dir_fd) < 0)))
 		return -errno;
 	store->lock_fd = openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return store->lock_fd < 0 ? -errno : 0;
@@ -278,7 +392,8 @@ ms_open(const char *account_dir, struct ms_store **ret)
 	int r;
 
 	store->dir = xstrdup(account_dir);
-	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = -1;
+	store->users = MS_USERS_NONE;
+	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
 	store->watch_index = store->watch_new = store->watch_cur = -1;
 	r = open_folders(store);
 	if (r == 0)
@@ -291,14 +406,49 @@ ms_open(const char *account_dir, struct ms_store **ret)
 	return 0;
 }
 
+/* The last to leave takes the shared memory along: an account that nobody reads is small, and the next finds it in order. When
+ * somebody holds the lock, he stays. */
+static void
+leave_index(struct ms_store *store)
+{
+	_cleanup_(closep) int folder = -1;
+	unsigned alive = 1;
+	bool died = true;
+	uint64_t mark = 0;
+
+	if (store->bdb != NULL && (index_is_gone(store) || ms_users_look(&store->users, &alive, &died) != 0 || died)) {
+		close_index(store, false);
+		return;
+	}
+	if (store->bdb == NULL || flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		bdb_close(store->bdb, NULL);
+		store->bdb = NULL;
+		ms_users_close(&store->users, false);
+		return;
+	}
+	/* Again, now that nobody comes or goes. */
+	if (ms_users_look(&store->users, &alive, &died) != 0 || died)
+		alive = 1;
+	bdb_close(store->bdb, alive == 0 ? &mark : NULL);
+	store->bdb = NULL;
+	if (alive == 0)
+		folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder >= 0) {
+		(void)bdb_remove_regions(folder);
+		write_mark(folder, mark);
+	}
+	ms_users_close(&store->users, false);
+	(void)flock(store->lock_fd, LOCK_UN);
+}
+
 void
 ms_close(struct ms_store *store)
 {
 	if (store == NULL)
 		return;
-	close_index(store);
-	for (size_t i = 0; i < 4; i++) {
-		int fd = (const int[]){ store->watch_fd, store->lock_fd, store->maildir_fd, store->dir_fd }[i];
+	leave_index(store);
+	for (size_t i = 0; i < 5; i++) {
+		int fd = (const int[]){ store->touch_fd, store->watch_fd, store->lock_fd, store->maildir_fd, store->dir_fd }[i];
 
 		if (fd >= 0)
 			(void)close(fd);

@@ -24,7 +24,9 @@ struct sync {
 	uint32_t number;
 	struct ms_mailbox_record *record;
 	int folder_fd;
-	bool rebuild; /* the index knew nothing: UIDs in names count */
+	unsigned generation; /* of the index that all this is read from */
+	bool rebuild;        /* the index knew nothing, or was not done with it: UIDs in names count */
+	uint32_t names_from; /* otherwise, from here on: the index never gave those */
 	struct ms_message_record *known;
 	size_t known_count, known_room;
 	struct ms_listing listing;
@@ -40,9 +42,8 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct sync *sync = context;
 	struct ms_message_record record;
 
-	/* A record that is no longer believed is passed over: its file then counts as new, with the UID in its name. */
 	if (key_len != 8 || ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0)
-		return 0;
+		return BDB_BROKEN;
 	if (sync->known_count == sync->known_room) {
 		sync->known_room = sync->known_room != 0 ? sync->known_room * 2 : 64;
 		sync->known = xreallocarray(sync->known, sync->known_room, sizeof(*sync->known));
@@ -70,21 +71,40 @@ unique_of(const struct ms_message_record *record)
 	return ms_name_parse(span_of(record->name), &name) ? name.unique : span_of(record->name);
 }
 
+static void
+match_by(struct sync *sync, struct ms_file *(*find)(struct ms_listing *listing, struct span unique, uint32_t uid))
+{
+	for (size_t i = 0; i < sync->known_count; i++) {
+		if (sync->found[i] != NULL)
+			continue;
+		sync->found[i] = find(&sync->listing, unique_of(&sync->known[i]), sync->known[i].message.uid);
+		if (sync->found[i] != NULL)
+			sync->found[i]->taken = true;
+	}
+}
+
+/* How many are not found. Files with the UID in their name go first: copies of a message share its unique part. */
 static size_t
 match(struct sync *sync)
 {
 	size_t missing = 0;
 
-	for (size_t i = 0; i < sync->known_count; i++) {
-		if (sync->found[i] != NULL)
-			continue;
-		sync->found[i] = ms_listing_find(&sync->listing, unique_of(&sync->known[i]), sync->known[i].message.uid);
-		if (sync->found[i] != NULL)
-			sync->found[i]->taken = true;
-		else
-			missing++;
-	}
+	match_by(sync, ms_listing_find_exactly);
+	match_by(sync, ms_listing_find);
+	for (size_t i = 0; i < sync->known_count; i++)
+		missing += sync->found[i] == NULL;
 	return missing;
+}
+
+/* A mailbox that is not wholly taken in has no next UID in the index: whoever comes next begins again. */
+static int
+save_record(struct ms_txn *txn, const struct sync *sync, const struct ms_mailbox_record *mailbox)
+{
+	struct ms_mailbox_record record = *mailbox;
+
+	if (sync->rebuild)
+		record.uidnext = 0;
+	return ms_mailbox_save(txn, sync->number, &record);
 }
 
 /* --- taking in what changed --- */
@@ -104,7 +124,7 @@ apply_known(struct ms_txn *txn, void *context)
 	struct sync *sync = context;
 	struct ms_mailbox_record mailbox = *sync->record;
 	uint64_t modseq = 0;
-	int r = 0;
+	int r = txn->store->generation != sync->generation ? MS_AGAIN : 0;
 
 	for (size_t i = sync->at; r == 0 && i < sync->end; i++) {
 		const struct ms_message_record *before = &sync->known[i];
@@ -133,7 +153,7 @@ apply_known(struct ms_txn *txn, void *context)
 			    : ms_message_update(txn, sync->number, &mailbox, before, &after);
 	}
 	if (r == 0)
-		r = ms_mailbox_save(txn, sync->number, &mailbox);
+		r = save_record(txn, sync, &mailbox);
 	if (r == 0)
 		*sync->record = mailbox;
 	return r;
@@ -214,24 +234,36 @@ insert(struct ms_txn *txn, void *context)
 	struct sync *sync = insertion->sync;
 	struct ms_mailbox_record mailbox = *sync->record;
 	struct ms_message_record *record = &insertion->record;
-	int r = ms_next_modseq(txn, &record->message.modseq);
+	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_next_modseq(txn, &record->message.modseq);
 
 	if (r == 0)
 		r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
 	if (r == 0)
 		r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.cache));
 	if (r == 0)
-		r = ms_mailbox_save(txn, sync->number, &mailbox);
+		r = save_record(txn, sync, &mailbox);
 	if (r == 0)
 		*sync->record = mailbox;
 	return r;
+}
+
+static int
+compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = ((const struct ms_message_record *)b)->message.uid;
+
+	return (x > y) - (x < y);
 }
 
 /* A UID in the name counts when the index was lost; then it is what clients know the message by. */
 static bool
 name_counts(const struct sync *sync, const struct ms_file *file, uint32_t before)
 {
-	return sync->rebuild && file->parsed.uid != 0 && file->parsed.uid < sync->record->folder.uid_limit && file->parsed.uid != before;
+	uint32_t uid = file->parsed.uid;
+
+	if (uid == 0 || uid == before || uid >= sync->record->folder.uid_limit || (!sync->rebuild && uid < sync->names_from))
+		return false;
+	return sync->known_count == 0 || bsearch(&uid, sync->known, sync->known_count, sizeof(*sync->known), compare_uids) == NULL;
 }
 
 static int
@@ -301,6 +333,8 @@ take_new(struct sync *sync)
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (name_counts(sync, new[i], before)) {
 			before = new[i]->parsed.uid;
+			if (before >= sync->record->uidnext)
+				sync->record->uidnext = before + 1;
 			r = take_file(sync, new[i], before);
 			new[i]->taken = true;
 		}
@@ -320,9 +354,8 @@ same_time(const struct ms_time *a, const struct ms_time *b)
 	return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds && a->seconds != 0;
 }
 
-/* The time to note for a folder that was read: none when it may have changed again unnoticed. `now` is from before the reading. */
-static struct ms_time
-settled(const struct ms_time *time, const struct timespec *now)
+struct ms_time
+ms_settled(const struct ms_time *time, const struct timespec *now)
 {
 	int64_t age = (now->tv_sec - time->seconds) * INT64_C(1000000000) + now->tv_nsec - (int64_t)time->nanoseconds;
 
@@ -341,6 +374,32 @@ apply_all_known(struct sync *sync)
 	return r;
 }
 
+/* A letter for which the index has no keyword: whoever named the file had just put the keyword into the folder's file, and did not
+ * come to the index. */
+static int
+adopt_keywords(struct sync *sync)
+{
+	struct ms_folder file, *folder = &sync->record->folder;
+	uint32_t letters = 0;
+	int r;
+
+	for (size_t i = 0; i < sync->listing.count; i++)
+		letters |= sync->listing.files[i].parsed.letters;
+	if (letters == keywords_of(sync->record, letters))
+		return 0;
+	r = ms_folder_read(sync->folder_fd, &file);
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	if (file.keyword_count > folder->keyword_count) {
+		file.uid_limit = folder->uid_limit > file.uid_limit ? folder->uid_limit : file.uid_limit;
+		ms_folder_clear(folder);
+		*folder = file;
+	} else {
+		ms_folder_clear(&file);
+	}
+	return 0;
+}
+
 static int
 look(struct sync *sync)
 {
@@ -349,6 +408,8 @@ look(struct sync *sync)
 
 	if (r == 0)
 		r = ms_read(sync->store, read_known, sync);
+	if (r == 0 && sync->generation != sync->store->generation)
+		r = MS_AGAIN;
 	if (r != 0)
 		return r;
 	sync->found = xcalloc(sync->known_count, sizeof(*sync->found));
@@ -366,7 +427,7 @@ look(struct sync *sync)
 		}
 		ms_listing_clear(&again);
 	}
-	return r;
+	return r == 0 ? adopt_keywords(sync) : r;
 }
 
 static int
@@ -374,13 +435,17 @@ save(struct ms_txn *txn, void *context)
 {
 	const struct sync *sync = context;
 
-	return ms_mailbox_save(txn, sync->number, sync->record);
+	return txn->store->generation != sync->generation ? MS_AGAIN : ms_mailbox_save(txn, sync->number, sync->record);
 }
 
-int
-ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+/* names_from: UIDs from here on count in names; 0 for the next UID. force: look, whatever the times say. */
+static int
+sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record, uint32_t names_from, bool force)
 {
-	struct sync sync = { .store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0 };
+	struct sync sync = {
+		.store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0,
+		.names_from = names_from != 0 ? names_from : record->uidnext, .generation = store->generation,
+	};
 	struct ms_time new_time, cur_time;
 	struct timespec now;
 	int r = ms_folder_open(store, record->name, &sync.folder_fd);
@@ -389,11 +454,11 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
-	if (!sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
+	if (!force && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
 		(void)close(sync.folder_fd);
 		return 0;
 	}
-	if (sync.rebuild)
+	if (sync.rebuild || force)
 		record->uidnext = record->folder.uid_limit;
 	r = look(&sync);
 	if (r == 0)
@@ -401,8 +466,8 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 	if (r == 0)
 		r = take_new(&sync);
 	if (r == 0) {
-		record->new_time = settled(&new_time, &now);
-		record->cur_time = settled(&cur_time, &now);
+		record->new_time = ms_settled(&new_time, &now);
+		record->cur_time = ms_settled(&cur_time, &now);
 		r = ms_run(store, save, &sync);
 	}
 	free(sync.found);
@@ -410,4 +475,25 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 	ms_listing_clear(&sync.listing);
 	(void)close(sync.folder_fd);
 	return r;
+}
+
+int
+ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	int r = MS_AGAIN;
+
+	for (unsigned tries = 0; r == MS_AGAIN && tries < RETRIES_MAX; tries++) {
+		if (tries > 0)
+			r = ms_mailbox_reload(store, number, record);
+		if (r == 0 || r == MS_AGAIN)
+			r = sync_once(store, number, record, 0, false);
+	}
+	return r == MS_AGAIN ? MS_E_CORRUPT : r;
+}
+
+int
+ms_sync_doubted(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	/* While the store is being opened nobody opens it anew beneath: one look is enough. */
+	return sync_once(store, number, record, record->uidnext, true);
 }

@@ -36,18 +36,16 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct mailboxes *mailboxes = context;
 	struct known known = { .seen = false };
 
-	if (key_len != 4 || mailboxes->count == MAILBOXES_MAX || ms_mailbox_record_get(span_make(value, len), &known.record) != 0)
-		return 0; /* not believed: its folder is taken in anew */
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &known.record) != 0)
+		return BDB_BROKEN;
+	if (mailboxes->count == MAILBOXES_MAX) {
+		ms_mailbox_record_clear(&known.record);
+		return -EOVERFLOW;
+	}
 	known.number = ms_key_get_u32(key);
 	mailboxes->list = xreallocarray(mailboxes->list, mailboxes->count + 1, sizeof(*mailboxes->list));
 	mailboxes->list[mailboxes->count++] = known;
 	return 0;
-}
-
-static int
-read_known(struct bdb *bdb, void *context)
-{
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, context));
 }
 
 static void
@@ -56,55 +54,214 @@ clear(struct mailboxes *mailboxes)
 	for (size_t i = 0; i < mailboxes->count; i++)
 		ms_mailbox_record_clear(&mailboxes->list[i].record);
 	free(mailboxes->list);
-	free(mailboxes->uids);
+	mailboxes->list = NULL;
+	mailboxes->count = 0;
+}
+
+static int
+read_known(struct bdb *bdb, void *context)
+{
+	clear(context); /* of an attempt before */
+	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, context));
 }
 
 /* --- a folder that the index does not know --- */
 
-int
-ms_folder_new(struct ms_folder *ret, enum ms_use use)
+/* Grows with time, so that a mailbox of the same name made later is told apart (RFC 3501 section 2.3.1.1), also within a second. */
+static int
+next_uidvalidity(struct ms_txn *txn, void *context)
 {
-	*ret = (struct ms_folder){ .use = use, .uid_limit = 1 };
-	if (getrandom(&ret->id, sizeof(ret->id), 0) != (ssize_t)sizeof(ret->id))
-		return -EIO;
-	/* Grows with time, so that a mailbox of the same name made later is told apart (RFC 3501 section 2.3.1.1). */
-	ret->uidvalidity = (uint32_t)time(NULL);
-	if (ret->id == 0)
-		ret->id = 1;
-	return 0;
+	uint32_t *uidvalidity = context;
+	void *bytes;
+	uint8_t value[8];
+	size_t len;
+	int r = bdb_get(txn->bdb, txn->txn, T_META, "uidvalidity", 11, true, &bytes, &len);
+
+	*uidvalidity = (uint32_t)time(NULL);
+	if (r == 0) {
+		if (len == 8 && ms_key_get_u64(bytes) >= *uidvalidity && ms_key_get_u64(bytes) < UINT32_MAX)
+			*uidvalidity = (uint32_t)ms_key_get_u64(bytes) + 1;
+		free(bytes);
+	} else if (r != BDB_NONE) {
+		return ms_bdb(r);
+	}
+	ms_key_u64(value, *uidvalidity);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_META, "uidvalidity", 11, value, sizeof(value)));
 }
 
+int
+ms_folder_new(struct ms_store *store, struct ms_folder *ret, enum ms_use use)
+{
+	*ret = (struct ms_folder){ .use = use, .uid_limit = 1 };
+	do
+		if (getrandom(&ret->id, sizeof(ret->id), 0) != (ssize_t)sizeof(ret->id))
+			return -EIO;
+	while ((uint32_t)ret->id == 0);
+	return ms_run(store, next_uidvalidity, &ret->uidvalidity);
+}
+
+/* A mailbox has the same number in every index that is made of its Maildir, so that a number read before is right after: it is the
+ * low half of its id. Who comes second with a number takes the next. */
 static int
 add_record(struct ms_txn *txn, void *context)
 {
 	struct mailboxes *mailboxes = context;
-	int r = ms_next_mailbox(txn, &mailboxes->number);
+	struct ms_mailbox_record other;
+	int r;
 
-	if (r == 0)
-		r = ms_next_modseq(txn, &mailboxes->record->modseq);
+	mailboxes->number = (uint32_t)mailboxes->record->folder.id;
+	while ((r = ms_mailbox_load(txn, mailboxes->number, &other)) == 0) {
+		ms_mailbox_record_clear(&other);
+		mailboxes->number++;
+	}
+	if (r != MS_E_STALE)
+		return r;
+	r = ms_next_modseq(txn, &mailboxes->record->modseq);
 	return r == 0 ? ms_mailbox_save(txn, mailboxes->number, mailboxes->record) : r;
 }
 
+static struct known *
+add_known(struct mailboxes *mailboxes, uint32_t number, struct ms_mailbox_record *record)
+{
+	mailboxes->list = xreallocarray(mailboxes->list, mailboxes->count + 1, sizeof(*mailboxes->list));
+	mailboxes->list[mailboxes->count] = (struct known){ number, *record, true };
+	*record = (struct ms_mailbox_record){ .name = NULL };
+	return &mailboxes->list[mailboxes->count++];
+}
+
 static int
-take_folder(struct ms_store *store, int folder_fd, const char *name, enum ms_use use)
+take_record(struct ms_store *store, struct mailboxes *mailboxes, struct ms_mailbox_record *record)
+{
+	struct mailboxes one = { .record = record };
+	struct known *known;
+	int r = ms_run(store, add_record, &one);
+
+	if (r != 0)
+		return r;
+	known = add_known(mailboxes, one.number, record);
+	return ms_sync(store, known->number, &known->record);
+}
+
+static int
+save_record(struct ms_txn *txn, void *context)
+{
+	const struct known *known = context;
+
+	return ms_mailbox_save(txn, known->number, &known->record);
+}
+
+static int
+put_name(struct ms_txn *txn, void *context)
+{
+	struct known *known = context;
+	int r = ms_next_modseq(txn, &known->record.modseq);
+
+	return r == 0 ? save_record(txn, context) : r;
+}
+
+/* Whether that mailbox's folder is still there, and still it. */
+static int
+stands(struct ms_store *store, const struct known *known, bool *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	struct ms_folder file;
+	int r = ms_folder_open(store, known->record.name, &fd);
+
+	*ret = false;
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	r = ms_folder_read(fd, &file);
+	if (r == 0) {
+		*ret = file.id == known->record.folder.id;
+		ms_folder_clear(&file);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int
+take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, const char *name, enum ms_use use)
 {
 	struct ms_mailbox_record record = { .name = xstrdup(name) };
-	struct mailboxes one = { .record = &record };
+	struct known *same = NULL;
+	bool there = false;
 	int r = ms_folder_read(folder_fd, &record.folder);
 
-	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT) {
-		/* Somebody else's folder, or one whose file was lost: it begins anew, and says so by its UIDVALIDITY. */
-		r = ms_folder_new(&record.folder, use);
+	for (size_t i = 0; r == 0 && i < mailboxes->count; i++)
+		if (mailboxes->list[i].record.folder.id == record.folder.id)
+			same = &mailboxes->list[i];
+	if (same != NULL)
+		r = stands(store, same, &there);
+	if (r == 0 && same != NULL && !there) {
+		/* Renamed by another program, or by one of ours that did not come to write it down. */
+		free(same->record.name);
+		same->record.name = TAKE_PTR(record.name);
+		same->seen = true;
+		ms_mailbox_record_clear(&record);
+		return ms_run(store, put_name, same);
+	}
+	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT || (r == 0 && there)) {
+		/* Somebody else's folder, or a copy, or one whose file was lost: it begins anew, and says so by its UIDVALIDITY. */
+		if (r == 0)
+			use = MS_USE_NONE;
+		ms_folder_clear(&record.folder);
+		r = ms_folder_new(store, &record.folder, use);
 		if (r == 0)
 			r = ms_folder_write(folder_fd, &record.folder);
 		record.uidnext = 1;
 	}
 	if (r == 0)
-		r = ms_run(store, add_record, &one);
-	if (r == 0)
-		r = ms_sync(store, one.number, &record);
+		r = take_record(store, mailboxes, &record);
 	ms_mailbox_record_clear(&record);
 	return r;
+}
+
+/* --- a folder that it knows, after a recovery --- */
+
+static bool
+same_folder(const struct ms_folder *a, const struct ms_folder *b)
+{
+	if (a->uid_limit != b->uid_limit || a->keyword_count != b->keyword_count)
+		return false;
+	for (unsigned i = 0; i < a->keyword_count; i++)
+		if (strcmp(a->keywords[i], b->keywords[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_times(int folder_fd, const struct ms_mailbox_record *record)
+{
+	struct ms_time new_time, cur_time;
+
+	ms_folder_times(folder_fd, &new_time, &cur_time);
+	return new_time.seconds != 0 && new_time.seconds == record->new_time.seconds && new_time.nanoseconds == record->new_time.nanoseconds &&
+	    cur_time.seconds == record->cur_time.seconds && cur_time.nanoseconds == record->cur_time.nanoseconds;
+}
+
+/* The index may be older than what was promised from it: the folder's file has been ahead of every promise, and what the names of the
+ * files say that the index cannot know is what it has forgotten. */
+static int
+confirm(struct ms_store *store, int folder_fd, struct known *known, bool *ret_other)
+{
+	struct ms_folder file;
+	int r = ms_folder_read(folder_fd, &file);
+
+	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT)
+		return ms_folder_write(folder_fd, &known->record.folder);
+	if (r != 0)
+		return r;
+	*ret_other = file.id != known->record.folder.id || file.uidvalidity != known->record.folder.uidvalidity;
+	if (*ret_other || (same_folder(&file, &known->record.folder) && same_times(folder_fd, &known->record))) {
+		ms_folder_clear(&file);
+		return 0;
+	}
+	if (file.uid_limit < known->record.folder.uid_limit) {
+		file.uid_limit = known->record.folder.uid_limit;
+		r = ms_folder_write(folder_fd, &file);
+	}
+	ms_folder_clear(&known->record.folder);
+	known->record.folder = file;
+	return r == 0 ? ms_sync_doubted(store, known->number, &known->record) : r;
 }
 
 static int
@@ -117,14 +274,25 @@ visit(struct ms_store *store, struct mailboxes *mailboxes, const char *name, enu
 	if (r != 0)
 		return r == MS_E_NOTFOUND || r == MS_E_BADNAME ? 0 : r;
 	/* A Maildir has cur/; other folders are none of ours. */
-	if (fstatat(folder, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+	if (fstatat(folder, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISDIR(st.st_mode))
 		return 0;
-	for (size_t i = 0; i < mailboxes->count; i++)
-		if (strcmp(mailboxes->list[i].record.name, name) == 0) {
-			mailboxes->list[i].seen = true;
+	for (size_t i = 0; i < mailboxes->count; i++) {
+		struct known *known = &mailboxes->list[i];
+		bool other = false;
+
+		if (known->seen || strcmp(known->record.name, name) != 0)
+			continue;
+		if (store->doubt)
+			r = confirm(store, folder, known, &other);
+		if (r != 0)
+			return r;
+		known->seen = !other;
+		if (!other)
 			return 0;
-		}
-	return take_folder(store, folder, name, use);
+	}
+	return take_folder(store, mailboxes, folder, name, use);
 }
 
 /* --- a mailbox whose folder is gone --- */
@@ -159,15 +327,8 @@ forget_some(struct ms_txn *txn, void *context)
 		struct ms_message_record message;
 
 		r = ms_message_load(txn, mailboxes->number, mailboxes->uids[i], &message);
-		if (r == MS_E_CORRUPT) {
-			uint8_t whole[8];
-
-			memcpy(whole, key, 4);
-			ms_key_u32(whole + 4, mailboxes->uids[i]);
-			r = ms_bdb(bdb_del(txn->bdb, txn->txn, T_MESSAGE, whole, 8));
-		} else if (r == 0) {
+		if (r == 0)
 			r = ms_message_remove(txn, mailboxes->number, &copy, &message, modseq);
-		}
 	}
 	if (r == 0 && mailboxes->uid_count < BATCH)
 		r = ms_bdb(bdb_del(txn->bdb, txn->txn, T_MAILBOX, key, 4));
@@ -197,12 +358,22 @@ visit_folders(struct ms_store *store, struct mailboxes *mailboxes)
 	const struct dirent *entry;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (dir == NULL)
-		return -errno;
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
 	r = visit(store, mailboxes, "INBOX", MS_USE_INBOX);
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
+	while (r == 0) {
 		struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
 
+		errno = 0;
+		entry = readdir(dir);
+		if (entry == NULL) {
+			r = -errno;
+			break;
+		}
 		if (entry->d_name[0] == '.' && ms_folder_to_name(span_of(entry->d_name), &name) == 0)
 			r = visit(store, mailboxes, buf_cstr(&name), MS_USE_NONE);
 		buf_free(&name);
@@ -241,11 +412,13 @@ int
 ms_sync_mailboxes(struct ms_store *store)
 {
 	struct mailboxes mailboxes = { .list = NULL };
+	struct timespec now;
 	struct stat st;
 	int r = ms_lock(store);
 
 	if (r != 0)
 		return r;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
 	r = fstat(store->maildir_fd, &st) < 0 ? -errno : make_defaults(store);
 	if (r == 0)
 		r = ms_read(store, read_known, &mailboxes);
@@ -254,8 +427,10 @@ ms_sync_mailboxes(struct ms_store *store)
 	for (size_t i = 0; r == 0 && i < mailboxes.count; i++)
 		if (!mailboxes.list[i].seen)
 			r = ms_mailbox_forget(store, mailboxes.list[i].number, &mailboxes.list[i].record);
+	if (r == 0 && store->doubt)
+		r = ms_clean(store);
 	if (r == 0)
-		store->maildir_time = (struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec };
+		store->maildir_time = ms_settled(&(struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec }, &now);
 	clear(&mailboxes);
 	ms_unlock(store);
 	return r;

@@ -19,19 +19,16 @@ set_info(struct ms_mailbox *mailbox)
 	ms_mailbox_info_set(mailbox->store, &mailbox->record, &mailbox->info);
 }
 
-/* When the index was made anew, mailboxes have other numbers: found again by name, told apart by identity. */
+/* When the index was made anew, the mailbox has its number again; who has that number now is told by identity. */
 int
 ms_mailbox_follow(struct ms_mailbox *mailbox)
 {
-	struct ms_mailbox_record record;
-	uint32_t number;
+	struct ms_mailbox_record record = { .name = NULL };
 	int r;
 
 	if (mailbox->generation == mailbox->store->generation)
 		return 0;
-	r = ms_mailbox_find(mailbox->store, mailbox->record.name, &number, &record);
-	if (r == MS_E_NOTFOUND)
-		return MS_E_STALE;
+	r = ms_mailbox_reload(mailbox->store, mailbox->number, &record);
 	if (r != 0)
 		return r;
 	if (record.folder.id != mailbox->record.folder.id || record.folder.uidvalidity != mailbox->record.folder.uidvalidity) {
@@ -40,7 +37,6 @@ ms_mailbox_follow(struct ms_mailbox *mailbox)
 	}
 	ms_mailbox_record_clear(&mailbox->record);
 	mailbox->record = record;
-	mailbox->number = number;
 	mailbox->generation = mailbox->store->generation;
 	return 0;
 }
@@ -116,11 +112,11 @@ struct walk {
 	uint32_t first, last;
 	ms_message_fn each;
 	void *context;
-	bool broken;
 };
 
-#define WALK_END 1 /* of hand_on: past the last */
-#define WALK_STOPPED 2
+/* Of hand_on, beside the results of bdb.h. */
+#define WALK_END 100 /* past the last */
+#define WALK_STOPPED 101
 
 static int
 hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
@@ -134,10 +130,8 @@ hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	uid = ms_key_get_u32(key + 4);
 	if (uid > walk->last)
 		return WALK_END;
-	if (ms_message_record_get(span_make(value, len), uid, &record) != 0) {
-		walk->broken = true; /* left out now, mended by the next sync */
-		return 0;
-	}
+	if (ms_message_record_get(span_make(value, len), uid, &record) != 0)
+		return BDB_BROKEN;
 	walk->first = uid + 1; /* a repeated read goes on here */
 	return walk->each(walk->context, &record.message) != 0 ? WALK_STOPPED : 0;
 }
@@ -155,21 +149,6 @@ walk_read(struct bdb *bdb, void *context)
 	return r == WALK_END || r == WALK_STOPPED ? 0 : ms_bdb(r);
 }
 
-static int
-mark_unread(struct ms_txn *txn, void *context)
-{
-	struct ms_mailbox *mailbox = context;
-	struct ms_mailbox_record record;
-	int r = ms_mailbox_load(txn, mailbox->number, &record);
-
-	if (r != 0)
-		return r;
-	record.new_time = record.cur_time = (struct ms_time){ 0, 0 };
-	r = ms_mailbox_save(txn, mailbox->number, &record);
-	ms_mailbox_record_clear(&record);
-	return r;
-}
-
 int
 ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context)
 {
@@ -180,8 +159,6 @@ ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_messag
 		r = ms_mailbox_follow(mailbox);
 	if (r == 0 && first <= last)
 		r = ms_read(mailbox->store, walk_read, &walk);
-	if (r == 0 && walk.broken)
-		r = ms_run(mailbox->store, mark_unread, mailbox);
 	return r;
 }
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Changing a folder without having to read it again afterwards. The times of new/ and cur/ tell whether anybody changed them; after
+ * a change of ours they get times that we choose, so that every later change shows, also within one tick of the clock. What others
+ * do between our first look and that is seen by inotify(7): more events than our own, and the folder counts as not read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+static const char *const parts[2] = { "new", "cur" };
+
+static bool
+same_time(const struct ms_time *a, const struct ms_time *b)
+{
+	return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds && a->seconds != 0;
+}
+
+/* Reads all events that are there; counts those of a watch for each side. */
+static bool
+take_events(struct ms_touch *touch)
+{
+	_Alignas(struct inotify_event) char bytes[8192];
+	ssize_t got;
+
+	while ((got = read(touch->store->touch_fd, bytes, sizeof(bytes))) > 0)
+		for (ssize_t at = 0; at < got;) {
+			const struct inotify_event *event = (const void *)(bytes + at);
+
+			if ((event->mask & IN_Q_OVERFLOW) != 0)
+				return false;
+			for (unsigned i = 0; i < touch->count; i++)
+				for (unsigned k = 0; k < 2; k++)
+					if (event->wd == touch->sides[i].watch[k] && (event->mask & MS_TOUCH_EVENTS) != 0)
+						touch->sides[i].seen++;
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
+	return got < 0 && errno == EAGAIN;
+}
+
+void
+ms_touch_begin(struct ms_touch *touch, struct ms_store *store)
+{
+	*touch = (struct ms_touch){ .store = store };
+	if (store->touch_fd < 0)
+		store->touch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (store->touch_fd >= 0)
+		(void)take_events(touch); /* of before */
+}
+
+void
+ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox_record *record)
+{
+	struct ms_touch_side *side = &touch->sides[touch->count++];
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct ms_time new_time, cur_time;
+
+	*side = (struct ms_touch_side){ .folder_fd = folder_fd, .watch = { -1, -1 } };
+	if (touch->store->touch_fd < 0 || ms_mailbox_folder_name(record->name, &folder) != 0) {
+		buf_free(&folder);
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_(freep) char *path = xasprintf("%s/Maildir/%s/%s", touch->store->dir, buf_cstr(&folder), parts[i]);
+
+		side->watch[i] = inotify_add_watch(touch->store->touch_fd, path, MS_TOUCH_EVENTS);
+	}
+	buf_free(&folder);
+	/* From here on every change is an event. */
+	ms_folder_times(folder_fd, &new_time, &cur_time);
+	side->times[0] = new_time;
+	side->times[1] = cur_time;
+	side->known = side->watch[0] >= 0 && side->watch[1] >= 0 && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time);
+}
+
+/* Gives what we changed a time of its own. */
+static void
+set_times(struct ms_touch_side *side)
+{
+	struct ms_time now[2];
+
+	ms_folder_times(side->folder_fd, &now[0], &now[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+
+		if (same_time(&now[i], &side->times[i]))
+			continue;
+		(void)clock_gettime(CLOCK_REALTIME, &times[1]);
+		if (utimensat(side->folder_fd, parts[i], times, AT_SYMLINK_NOFOLLOW) < 0)
+			side->known = false;
+		side->times[i] = (struct ms_time){ times[1].tv_sec, (uint32_t)times[1].tv_nsec };
+	}
+}
+
+void
+ms_touch_end(struct ms_touch *touch)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < touch->count; i++)
+		if (touch->sides[i].known)
+			set_times(&touch->sides[i]);
+	if (touch->store->touch_fd >= 0)
+		good = take_events(touch);
+	for (unsigned i = 0; i < touch->count; i++) {
+		struct ms_touch_side *side = &touch->sides[i];
+
+		if (!good || side->seen != side->ours)
+			side->known = false;
+		for (unsigned k = 0; k < 2; k++)
+			if (side->watch[k] >= 0)
+				(void)inotify_rm_watch(touch->store->touch_fd, side->watch[k]);
+	}
+}
+
+void
+ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbox_record *record)
+{
+	const struct ms_touch_side *from = &touch->sides[side];
+
+	record->new_time = from->known ? from->times[0] : (struct ms_time){ 0, 0 };
+	record->cur_time = from->known ? from->times[1] : (struct ms_time){ 0, 0 };
+}
