@@ -158,7 +158,7 @@ proc_deliver(struct proc *proc)
 	static struct deliver deliver;
 	struct jail jail = {
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE } },
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_DATABASE | JAIL_MODULES,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES,
 	};
 	int r;
 
