@@ -28,6 +28,7 @@ struct show {
 	struct jmap_body body;
 	struct buf html, text;  /* UTF-8 */
 	bool has_html, has_text, flowed, delsp;
+	bool quote;             /* to be written on with: images of its own stay references */
 	char mark[MARK_LEN + 1];
 };
 
@@ -164,7 +165,7 @@ decode_hex(struct span hex, struct buf *out)
 	return !out->overflow;
 }
 
-/* Replaces each <mark><hexadecimal>| of the document. */
+/* Replaces each <mark><hexadecimal>| of the document: by the image or, for a quote, by its cid: again. */
 static void
 put_images(const struct show *show, struct span document, struct buf *out)
 {
@@ -179,8 +180,16 @@ put_images(const struct show *show, struct span document, struct buf *out)
 		(void)buf_put(out, document.ptr, (size_t)at);
 		document = span_skip(document, (size_t)at + mark.len);
 		(void)span_split(&document, '|', &hex);
-		if (decode_hex(hex, &cid))
+		if (!decode_hex(hex, &cid)) {
+			buf_free(&cid);
+			continue;
+		}
+		if (show->quote) {
+			(void)buf_str(out, "cid:");
+			(void)html_escape(out, buf_get(&cid));
+		} else {
 			put_image(show, buf_get(&cid), &left, out);
+		}
 		buf_free(&cid);
 	}
 	(void)buf_span(out, document);
@@ -277,6 +286,7 @@ session_show(struct session_request *request)
 		return;
 	html = show->has_html && !(is_on(request, "text") && show->has_text);
 	flags = (is_on(request, "images") ? RENDER_REMOTE_IMAGES : 0) | (show->flowed ? RENDER_FLOWED : 0) | (show->delsp ? RENDER_DELSP : 0);
+	show->quote = is_on(request, "quote");
 	request->show = show;
 	if (!html || request->session->render_lost)
 		answer_text(show);

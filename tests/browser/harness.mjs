@@ -26,11 +26,9 @@ export function unique(text) {
 	return `${text} ${process.pid}-${++serial}`;
 }
 
-/** What the console of a page may say without being at fault: answers that are no 200, and policies at work. */
-const harmless = [
-	/Failed to load resource/, /violates the following Content Security Policy directive/, /Blocked script execution in .* because the document's frame is sandboxed/,
-	/net::ERR_/, /was preloaded using link preload but not used/,
-];
+/** What the console of a page may say without being at fault: answers that are no 200, lost connections. A policy at work is a fault: nothing
+ * may get so far as to be stopped by one. */
+const harmless = [/Failed to load resource/, /net::ERR_/, /was preloaded using link preload but not used/];
 
 async function newPage(context, faults) {
 	const page = await context.newPage();

@@ -59,18 +59,14 @@ export function isShownAsFile(part: BodyPart): boolean {
 	return !(part.cid && (part.disposition === 'inline' || part.disposition === null) && part.type.startsWith('image/'));
 }
 
-function bodyOf(email: EmailFull, parts: BodyPart[], type: string): string | null {
-	const values = parts.filter((part) => part.type === type && part.partId !== null).map((part) => email.bodyValues?.[part.partId!]?.value ?? '');
-	return values.length > 0 ? values.join('\n') : null;
-}
-
-/** The HTML of a message, or null when it has none of its own. */
-export function htmlOf(email: EmailFull): string | null {
-	return bodyOf(email, email.htmlBody, 'text/html');
+/** Whether a message has HTML of its own. The HTML itself never comes here as it was sent: see fetchHtml. */
+export function hasHtml(email: EmailFull): boolean {
+	return email.htmlBody.some(({ type }) => type === 'text/html');
 }
 
 export function textOf(email: EmailFull): string | null {
-	return bodyOf(email, email.textBody, 'text/plain');
+	const values = email.textBody.filter((part) => part.type === 'text/plain' && part.partId !== null).map((part) => email.bodyValues?.[part.partId!]?.value ?? '');
+	return values.length > 0 ? values.join('\n') : null;
 }
 
 /** References for a reply (RFC 5322 3.6.4). */

@@ -5,6 +5,7 @@ import { batch, signal, type Signal } from '@preact/signals';
 import { bodyProperties, fullProperties, summaryProperties, type ChangesResponse, type EmailFull, type EmailSummary, type GetResponse } from '../jmap/types.ts';
 import { MethodError } from '../jmap/batch.ts';
 import { call, chunks, maxInGet } from './jmap.ts';
+import { HttpError, problemDetail, request } from './session.ts';
 
 const known = new Map<string, Signal<EmailSummary | null>>();
 const full = new Map<string, EmailFull>();
@@ -58,17 +59,24 @@ function summaryOf(message: EmailFull): EmailSummary {
 	return Object.fromEntries(summaryProperties.map((name) => [name, message[name as keyof EmailSummary]])) as unknown as EmailSummary;
 }
 
-/** With the text of its bodies, for quoting. */
+/** With its plain text, for quoting. */
 export async function fetchBodies(id: string): Promise<EmailFull | null> {
 	const response = await call<GetResponse<EmailFull>>('Email/get', {
 		ids: [id],
 		properties: [...fullProperties, 'bodyValues'],
 		bodyProperties,
 		fetchTextBodyValues: true,
-		fetchHTMLBodyValues: true,
 		maxBodyValueBytes: 1_000_000,
 	});
 	return response.list[0] ?? null;
+}
+
+/** The HTML of a message as the server has made it harmless, to be quoted or gone on with: its own images by cid:, others by address. */
+export async function fetchHtml(id: string): Promise<string> {
+	const response = await request(`/render/${encodeURIComponent(id)}?images=1&quote=1`, {}, { retry: true });
+	if (!response.ok) throw new HttpError(response.status, await problemDetail(response));
+	const document = await response.text();
+	return document.slice(document.indexOf('>', document.indexOf('<body')) + 1, document.lastIndexOf('</body>'));
 }
 
 export interface Changes {

@@ -8,8 +8,8 @@ import { escapeHtml, prefixSubject, quoteText, textToHtml } from '../lib/text.ts
 import { attachmentOf } from './attachments.ts';
 import { composers, openComposer, raise, type Composer } from './composers.ts';
 import { loadContacts } from './contacts.ts';
-import { htmlOf, isShownAsFile, referencesFor, textOf } from './draft.ts';
-import { fetchBodies } from './emails.ts';
+import { hasHtml, isShownAsFile, referencesFor, textOf } from './draft.ts';
+import { fetchBodies, fetchHtml } from './emails.ts';
 import { identities, ownEmails } from './identities.ts';
 import { reportError } from './notices.ts';
 import { settings } from './settings.ts';
@@ -52,10 +52,9 @@ function recipients(email: EmailFull, kind: ReplyKind): { to: Address[]; cc: Add
 	return { to: all, cc: uniqueAddresses(email.cc ?? [], [...own, ...all.map(({ email: known }) => known)]) };
 }
 
-async function quotedText(email: EmailFull): Promise<string> {
+async function quotedText(email: EmailFull, html: string | null): Promise<string> {
 	const text = textOf(email);
 	if (text !== null) return text;
-	const html = htmlOf(email);
 	if (html === null) return email.preview;
 	const { plainOf } = await import('../ui/editor.ts');
 	return plainOf(html);
@@ -77,10 +76,11 @@ function forwardHeader(email: EmailFull): [string, string][] {
 	return rows;
 }
 
-/** What stands below the place to write at. The HTML is the sender's: the editor sanitises all it is given. */
+/** What stands below the place to write at. */
 async function quote(email: EmailFull, kind: ReplyKind): Promise<{ html: string; text: string }> {
-	const text = await quotedText(email);
-	const html = htmlOf(email) ?? textToHtml(text);
+	const own = hasHtml(email) ? await fetchHtml(email.id) : null;
+	const text = await quotedText(email, own);
+	const html = own ?? textToHtml(text);
 	if (kind === 'forward') {
 		const header = forwardHeader(email);
 		return {
@@ -136,14 +136,15 @@ export async function editDraft(id: string): Promise<void> {
 	}
 	void loadContacts();
 	let email: EmailFull | null;
+	let html: string | null = null;
 	try {
 		email = await fetchBodies(id);
+		if (email && hasHtml(email)) html = await fetchHtml(id);
 	} catch (error) {
 		reportError(error, 'error.open');
 		return;
 	}
 	if (!email) return;
-	const html = htmlOf(email);
 	const from = email.from?.[0];
 	openComposer({
 		rich: html !== null,
