@@ -207,11 +207,10 @@ put_image(struct sanitizer *s, const char *name, struct span value)
 		break;
 	case HTML_URL_REMOTE:
 		s->counts->remote_images++;
-		if (s->options->remote_images) {
+		/* An <img> that points nowhere shows its alternative text. */
+		if (s->options->remote_images)
 			put_attribute(s, name, buf_get(&s->value));
-			return;
-		}
-		break;
+		return;
 	case HTML_URL_REFUSED:
 		break;
 	}

@@ -57,8 +57,15 @@ html_document_begin(struct buf *out, bool is_text)
 	                   "html{background:#fff;color:#1b1b1f}"
 	                   "body{margin:12px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
 	                   "img{max-width:100%}");
+	/* "anywhere" would let columns shrink to a letter. An image that is not shown says what it is of. A small screen is narrower than
+	 * what most mail is laid out for. */
+	if (!is_text)
+		(void)buf_str(out, "td,th{overflow-wrap:break-word}pre{white-space:pre-wrap}"
+		                   "img:not([src]){color:#5c6675;font:13px/1.4 system-ui,sans-serif}"
+		                   "@media (max-width:600px){table,td,th{width:auto!important;min-width:0!important}"
+		                   "table,div{max-width:100%!important}img{max-width:100%!important;object-fit:contain}}");
 	if (is_text)
-		(void)buf_str(out, ".text{white-space:pre-wrap}"
+		(void)buf_str(out, ".text{white-space:pre-wrap}a{color:#2b59c3}"
 		                   "blockquote{margin:0 0 0 2px;padding-left:10px;border-left:2px solid #8a93a6;color:#4a5262}"
 		                   "html:target{color-scheme:dark;background:#1a1d23;color:#e4e7ec}"
 		                   "html:target a{color:#86a8f7}html:target blockquote{color:#9ba5b4}");

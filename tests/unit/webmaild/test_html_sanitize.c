@@ -181,7 +181,7 @@ static const struct {
 	    "<a href=\"https://a.test/?x=1&amp;y=2\" target=\"_blank\" rel=\"noopener noreferrer\">l</a>", 0, false },
 	{ "<a href=\"mailto:a@b.test\">m</a>", "href=\"mailto:a@b.test\"", 0, false },
 	{ "<a href=\"#top\">t</a><a name=top></a>", "<a href=\"#m-top\">t</a><a name=\"m-top\"></a>", 0, false },
-	{ "<img src=\"http://a.test/i.png\" alt=\"A\" width=10>", "<img src=\"" HTML_PLACEHOLDER "\" alt=\"A\" width=\"10\">", 1, false },
+	{ "<img src=\"http://a.test/i.png\" alt=\"A\" width=10>", "<img alt=\"A\" width=\"10\">", 1, false },
 	{ "<img src=\"http://a.test/i.png\">", "<img src=\"https://a.test/i.png\">", 1, true },
 	{ "<img src=\"//a.test/i.png\"><img src=https://b.test/>", "<img src=\"https://b.test/\">", 2, true },
 	{ "<img src=\"cid:a@b\">", "<img src=\"MARK614062|\">", 0, false },

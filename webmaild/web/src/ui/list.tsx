@@ -8,6 +8,7 @@ import { emptyMailbox, selectAll } from '../store/actions.ts';
 import { failed, idAt, indexOf, need, searchProblems, shift, showView, total, version, view, type Quick } from '../store/list.ts';
 import { mailboxName } from '../store/mailboxes.ts';
 import { clearSelection, currentMailbox, cursorId, focusList, layout, openId, openSearch, selected, setQuick } from '../store/view.ts';
+import { mailboxIcon } from './folders.tsx';
 import { Icon } from './icons.tsx';
 import { IconButton, Spinner } from './parts.tsx';
 import { Row, rowHeight } from './row.tsx';
@@ -90,7 +91,7 @@ function Empty() {
 		search ? t('list.empty.search') : inbox ? t('list.empty.inbox') : t('list.empty.folder');
 	return (
 		<div class="empty">
-			<Icon name={search ? 'search' : inbox ? 'inbox' : 'folder'} />
+			<Icon name={search ? 'search' : currentMailbox.value ? mailboxIcon(currentMailbox.value) : 'folder'} />
 			<p>{text}</p>
 			{search && quick === 'all' && <p class="muted">{t('list.empty.searchHint')}</p>}
 			{quick !== 'all' && <button type="button" class="button" onClick={() => setQuick('all')}>{t('list.showAll')}</button>}

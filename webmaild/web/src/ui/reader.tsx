@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // SPDX-FileCopyrightText: The Fourpost authors
 // The open message. Its text is a document of its own, in a frame without scripts and without an origin.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { signal } from '@preact/signals';
 import { formatFullDate, formatMediumDate, formatShortDate, formatSize, t, tn } from '../i18n.ts';
 import type { BodyPart, EmailFull } from '../jmap/types.ts';
@@ -39,11 +39,12 @@ function recipients(email: EmailFull): string {
 
 function Header({ email }: { email: EmailFull }) {
 	const [open, setOpen] = useState(false);
+	useEffect(() => setOpen(false), [email.id]);
 	const from = email.from?.[0];
 	const date = email.sentAt ?? email.receivedAt;
 	return (
 		<div class="reader-header">
-			<h1 class="reader-subject" dir="auto">{email.subject || t('noSubject')}</h1>
+			<h1 class={`reader-subject ${open ? 'whole' : ''}`} dir="auto" title={email.subject ?? undefined}>{email.subject || t('noSubject')}</h1>
 			<div class="reader-from">
 				<Avatar address={from} />
 				<div class="reader-who">
@@ -158,7 +159,7 @@ function Toolbar({ id }: { id: string }) {
 					<IconButton icon="forward" label={t('action.forward')} keys="f" onClick={() => void reply(id, 'forward')} />
 				</div>}
 			<span class="grow" />
-			<ActionBar />
+			<ActionBar of={[id]} />
 			<MenuButton label={t('more')} items={[
 				hasHtml && hasText && { icon: 'text', label: `${asText.value ? t('action.html') : t('action.text')} (t)`, run: toggleText },
 				{ icon: 'external', label: t('action.window'), run: () => void window.open(frameUrl(id), '_blank', 'noopener') },
@@ -206,8 +207,10 @@ export function Reader() {
 						<Conversation />
 						<Images />
 						<Attachments parts={email.attachments} />
-						<iframe key={frameUrl(id)} class={`reader-frame ${asText.value || !rendering.value?.hasHtml ? 'plain' : 'sheet'}`} sandbox="allow-popups allow-popups-to-escape-sandbox"
-							src={frameUrl(id) + frameFragment()} title={t('reader.frame', { subject })} referrerpolicy="no-referrer" />
+						{rendering.value && !rendering.value.hasHtml && !rendering.value.hasText ?
+							<p class="no-text muted">{t('reader.noText')}</p> :
+							<iframe key={frameUrl(id)} class={`reader-frame ${asText.value || !rendering.value?.hasHtml ? 'plain' : 'sheet'}`} sandbox="allow-popups allow-popups-to-escape-sandbox"
+								src={frameUrl(id) + frameFragment()} title={t('reader.frame', { subject })} referrerpolicy="no-referrer" />}
 					</article>}
 		</section>
 	);

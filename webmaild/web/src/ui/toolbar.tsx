@@ -62,9 +62,9 @@ function MoveChooser({ ids }: { ids: string[] }) {
 	);
 }
 
-/** Buttons for what targets() names. */
-export function ActionBar({ compact }: { compact?: boolean }) {
-	const ids = targets();
+/** Buttons for these messages, else for what targets() names. */
+export function ActionBar({ compact, of }: { compact?: boolean; of?: string[] }) {
+	const ids = of ?? targets();
 	const known = ids.slice(0, 200).map((id) => emailSignal(id).value).filter((summary) => summary !== null);
 	const roles = new Set(known.flatMap((summary) => Object.keys(summary.mailboxIds).map((id) => mailboxes.value.get(id)?.role)));
 	const allSeen = known.length > 0 && known.every(({ keywords }) => keywords.$seen);
