@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""The servers that are measured, each with a configuration of its own below the run's folder and ports of its own."""
+import os
+import pwd
+import socket
+import subprocess
+
+import core
+
+DOMAIN = "example.test"
+PASSWORD = "demo"
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 2).close()
+        return True
+    except OSError:
+        return False
+
+
+def command(*args, **more):
+    """Runs a tool; its words are shown when it fails."""
+    done = subprocess.run(args, stdin=more.pop("stdin", subprocess.DEVNULL), capture_output=True, text=True, **more)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Server:
+    pid = None
+
+    def cpu(self):
+        return core.tree_cpu(self.pid)
+
+    def memory(self):
+        return core.tree_memory(self.pid)
+
+
+class Fourpost(Server):
+    """imapd or smtpd as ./demo configures them, but that passwords are taken without TLS."""
+    name = "Fourpost"
+
+    def __init__(self, bench, name, port, **options):
+        self.bench, self.dir = bench, f"{bench.dir}/{name}"
+        self.imap_port, self.lmtp_port, self.smtp_port, self.submission_port = port + 1, port + 2, port + 3, port + 4
+        self.conf, self.spool, self.accounts = f"{self.dir}/fourpost.conf", f"{self.dir}/spool", {}
+        for d, mode in (("", 0o755), ("accounts", 0o755), ("mail", 0o711), ("spool", 0o755), ("empty", 0o755), ("tls", 0o755)):
+            os.makedirs(f"{self.dir}/{d}", exist_ok=True)
+            os.chmod(f"{self.dir}/{d}", mode)
+        make_certificate(f"{self.dir}/tls")
+        with open(self.conf, "w") as f:
+            f.write(f'hostname = "mail.{DOMAIN}"; domains = [ "{DOMAIN}" ];\n'
+                    f'accounts_db = "{self.dir}/accounts/accounts.db"; accounts_dir = "{self.dir}/mail"; spool_dir = "{self.spool}";\n'
+                    f'empty_dir = "{self.dir}/empty"; role_uid_base = 62000; plaintext_login = true;\n'
+                    f'tls_certificate = "{self.dir}/tls/cert.pem"; tls_key = "{self.dir}/tls/key.pem";\n')
+        self.options = {"imapd": f'listen_imap = [ "127.0.0.1:{self.imap_port}" ]; listen_imaps = [ ];\n',
+                        "smtpd": f'listen_lmtp = [ "127.0.0.1:{self.lmtp_port}" ]; listen_smtp = [ "127.0.0.1:{self.smtp_port}" ];\n'
+                                 f'listen_submission = [ "127.0.0.1:{self.submission_port}" ]; listen_submissions = [ ];\n'}
+        for daemon, more in options.items():
+            self.options[daemon] += more
+
+    def tool(self, name, *args, **more):
+        return command(f"{self.bench.bin}/{name}", "-C", self.conf, *args, **more)
+
+    def add_account(self, user):
+        self.tool("mailuser", "add", "-p", f"{user}@{DOMAIN}", stdin=None, input=PASSWORD + "\n")
+        folder = f"{self.dir}/mail/{DOMAIN}/{user}"
+        self.accounts[user] = folder, os.stat(folder).st_uid
+        return self.accounts[user]
+
+    def start(self, daemon):
+        with open(f"{self.dir}/{daemon}.conf", "w") as f:
+            f.write('@include "fourpost.conf"\n' + self.options[daemon])
+        process = self.bench.spawn([f"{self.bench.bin}/{daemon}", "-C", f"{self.dir}/{daemon}.conf"], f"{self.dir}/{daemon}.log")
+        self.pid, self.stop = process.pid, process.stop
+        port = self.imap_port if daemon == "imapd" else self.smtp_port
+
+        def ready():
+            if process.poll() is not None:
+                raise RuntimeError(f"{daemon} did not start:\n" + open(f"{self.dir}/{daemon}.log").read())
+            return answers(port)
+        core.wait_for(daemon, ready)
+
+    def queued(self):
+        """Messages that are accepted and not yet delivered."""
+        return sum(len(files) for _, _, files in os.walk(f"{self.spool}/queue"))
+
+    def delivered(self, user):
+        maildir = f"{self.accounts[user][0]}/Maildir"
+        return sum(len(os.listdir(f"{maildir}/{d}")) for d in ("new", "cur") if os.path.isdir(f"{maildir}/{d}"))
+
+
+def make_certificate(folder):
+    command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem")
+    os.chmod(f"{folder}/key.pem", 0o600)
+
+
+class Dovecot(Server):
+    """IMAP and LMTP over Maildir, what is not about ports and folders at its defaults."""
+    name = "Dovecot"
+
+    def __init__(self, bench, name, port, uid):
+        self.bench, self.dir, self.uid = bench, f"{bench.dir}/{name}", uid
+        self.imap_port, self.lmtp_port, self.lmtp_socket = port + 1, port + 2, f"{self.dir}/run/lmtp"
+        os.makedirs(f"{self.dir}/mail")
+        os.chown(f"{self.dir}/mail", uid, uid)
+        self.conf = f"{self.dir}/dovecot.conf"
+        with open(self.conf, "w") as f:
+            f.write(f"""\
+protocols = imap lmtp
+listen = 127.0.0.1
+base_dir = {self.dir}/run
+state_dir = {self.dir}/state
+log_path = {self.dir}/log
+instance_name = fourpost-bench
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain
+passdb {{
+  driver = static
+  args = password={PASSWORD}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={uid} home={self.dir}/mail/%n allow_all_users=yes
+}}
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 100
+namespace inbox {{
+  inbox = yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {self.imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {self.lmtp_port}
+  }}
+}}
+protocol lmtp {{
+  postmaster_address = postmaster@{DOMAIN}
+}}
+""")
+
+    def account(self, user):
+        return f"{self.dir}/mail/{user}"
+
+    def start(self):
+        process = self.bench.spawn(["dovecot", "-F", "-c", self.conf], f"{self.dir}/out")
+        self.pid, self.stop = process.pid, process.stop
+
+        def ready():
+            if process.poll() is not None:
+                raise RuntimeError("dovecot did not start:\n" + open(f"{self.dir}/out").read())
+            return answers(self.imap_port) and answers(self.lmtp_port)
+        core.wait_for("dovecot", ready)
+
+    def delivered(self, user):
+        maildir = f"{self.account(user)}/Maildir"
+        return sum(len(os.listdir(f"{maildir}/{d}")) for d in ("new", "cur") if os.path.isdir(f"{maildir}/{d}"))
+
+
+class Imap:
+    """A connection through imap_load. Each command gives (seconds, bytes, fetched, untagged, tagged line)."""
+    def __init__(self, server, user="u1"):
+        self.server = server
+        self.process = subprocess.Popen([f"{server.bench.tools}/imap_load", str(server.imap_port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.login = self(f"LOGIN {user}@{DOMAIN} {PASSWORD}")
+
+    def __call__(self, text, fetched=None):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().rstrip("\n").split("\t")
+        if len(answer) != 5 or " OK" not in answer[4]:
+            raise RuntimeError(f"{self.server.name}: {text}: {answer}")
+        if fetched is not None and int(answer[2]) != fetched:
+            raise RuntimeError(f"{self.server.name}: {text}: {answer[2]} answers, not {fetched}")
+        return float(answer[0]), int(answer[1]), int(answer[2]), int(answer[3]), answer[4]
+
+    def timed(self, text, fetched=None):
+        """(seconds, processor seconds of the server)"""
+        before = self.server.cpu()
+        seconds = self(text, fetched)[0]
+        return seconds, self.server.cpu() - before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self("LOGOUT")
+        except (RuntimeError, BrokenPipeError):
+            pass
+        self.process.stdin.close()
+        self.process.wait(30)

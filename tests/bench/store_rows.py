@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""The store: reading and changing one large mailbox, against Dovecot with the same Maildir."""
+import os
+import subprocess
+import time
+
+from corpus import Corpus, make_maildir
+from servers import Dovecot, Fourpost, Imap, command
+
+MS = 1000
+
+
+class Store:
+    """INBOX of u1 with count messages at both; the files of one are hard links to the other's."""
+    made = {}
+
+    @classmethod
+    def of(cls, bench, count):
+        if count not in cls.made:
+            cls.made[count] = cls(bench, count)
+        return cls.made[count]
+
+    def __init__(self, bench, count):
+        bench.say(f"making {count:,} messages")
+        self.bench, self.count = bench, count
+        port = bench.port + 10 * len(self.made)
+        self.ours = Fourpost(bench, f"store-{count}", port)
+        self.folder, self.uid = self.ours.add_account("u1")
+        self.mail_bytes = make_maildir(f"{self.folder}/Maildir", self.uid, count=count, corpus=Corpus())
+        self.peer = Dovecot(bench, f"dovecot-{count}", port + 5, self.uid)
+        make_maildir(f"{self.peer.account('u1')}/Maildir", self.uid, source=f"{self.folder}/Maildir")
+        os.chown(self.peer.account("u1"), self.uid, self.uid)
+        self.rebuilds = [self.rebuild()]
+        self.ours.start("imapd")
+        self.peer.start()
+        for server in (self.ours, self.peer):
+            with Imap(server) as imap:
+                imap("SELECT INBOX")
+                imap("FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE)", count)
+
+    def rebuild(self):
+        """mailstore rebuild: (seconds, processor seconds), and how many bytes it read."""
+        def read():
+            with open("/proc/self/io") as f:
+                return int(f.readline().split()[1])
+        before, cpu, begin = read(), os.times(), time.monotonic()
+        self.ours.tool("mailstore", "rebuild", "u1@example.test")
+        seconds, after = time.monotonic() - begin, os.times()
+        self.rebuild_read = read() - before
+        return seconds, after.children_user + after.children_system - cpu.children_user - cpu.children_system
+
+    def both(self, runs, measure):
+        return self.bench.alternate(runs, lambda: measure(self.ours), lambda: measure(self.peer))
+
+    def words(self):
+        return f"{self.count:,}"
+
+
+def sizes(bench):
+    return 100000 if bench.full else 10000
+
+
+def select(bench):
+    """open: open an idle account and answer SELECT; the first envelopes of a cold process."""
+    store = Store.of(bench, sizes(bench))
+
+    def opened():
+        out = command(f"{bench.tools}/store_open", store.folder, str(store.uid)).split()
+        assert int(out[2]) == store.count, out
+        return float(out[0]) + float(out[1])
+    bench.row(f"open an idle account, open INBOX of {store.words()} (library, new process)", "ms", [opened() for _ in range(15)], target=("most", 5))
+
+    def over_imap(server):
+        with Imap(server) as imap:
+            return imap("SELECT INBOX")[0] * MS
+    ours, peer = store.both(9, over_imap)
+    bench.row(f"SELECT INBOX of {store.words()}, first command of a session", "ms", ours, peer, "Dovecot", ("most", 5))
+
+    def envelopes(server):
+        with Imap(server) as imap:
+            imap("SELECT INBOX")
+            return imap(f"FETCH {store.count - 49}:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)", 50)[0] * MS
+    ours, peer = store.both(9, envelopes)
+    bench.row(f"first FETCH of 50 envelopes there, new session", "ms", ours, peer, "Dovecot", ("most", 20))
+
+
+def fetch(bench):
+    """fetch: all flags, all envelopes and structures."""
+    store = Store.of(bench, sizes(bench))
+    for what, words in (("(UID FLAGS)", "(UID FLAGS)"), ("(ENVELOPE BODYSTRUCTURE)", "ENVELOPE BODYSTRUCTURE, warm")):
+        def all_of(server):
+            with Imap(server) as imap:
+                imap("SELECT INBOX")
+                return imap.timed(f"FETCH 1:* {what}", store.count)
+        ours, peer = store.both(5, all_of)
+        bench.row(f"FETCH 1:* {words} of {store.words()}", "s", ours, peer, "Dovecot", ("ratio", 2))
+
+
+def flags(bench):
+    """flags: STORE on all messages."""
+    store = Store.of(bench, sizes(bench))
+
+    def add(server):
+        with Imap(server) as imap:
+            imap("SELECT INBOX")
+            figure = imap.timed("STORE 1:* +FLAGS (\\Flagged)", store.count)
+            imap("STORE 1:* -FLAGS.SILENT (\\Flagged)")
+            return figure
+    ours, peer = store.both(5 if bench.full else 7, add)
+    bench.row(f"STORE 1:* +FLAGS (\\Flagged) of {store.words()}", "s", ours, peer, "Dovecot", ("ratio", 3))
+
+
+def rebuild(bench):
+    """rebuild: the index anew from the Maildir alone."""
+    store = Store.of(bench, sizes(bench))
+    runs = store.rebuilds + [store.rebuild() for _ in range(2)]
+    bench.row(f"rebuild of {store.words()} messages", "s", runs, target=("most", 20 * store.count / 100000))
+    bench.row(f"bytes read by a rebuild, per byte of mail", "x", [store.rebuild_read / store.mail_bytes], target=("most", 1.5))
+
+
+def search(bench):
+    """search: SEARCH BODY for what few messages have."""
+    store = Store.of(bench, sizes(bench))
+    word = Corpus().words[-1] + " " + Corpus().words[3]
+
+    def body(server):
+        with Imap(server) as imap:
+            imap("SELECT INBOX")
+            return imap.timed(f'SEARCH BODY "{word}"')
+    ours, peer = store.both(3, body)
+    bench.row(f"SEARCH BODY in {store.words()} ({store.mail_bytes / 1e6:.0f} MB)", "s", ours, peer, "Dovecot", ("ratio", 2))
+
+
+def disk(bench):
+    """disk: what the index takes."""
+    store = Store.of(bench, sizes(bench))
+
+    def used(folder):
+        return int(subprocess.run(["du", "-s", "--block-size=1", folder], capture_output=True, text=True, check=True).stdout.split()[0])
+    bench.row(f"index of {store.words()}, percent of the mail", "%", [100 * used(f"{store.folder}/index") / store.mail_bytes], target=("most", 5))
+    folder, uid = store.ours.accounts.get("empty") or store.ours.add_account("empty")
+    with Imap(store.ours, "empty") as imap:
+        imap("SELECT INBOX")
+    time.sleep(0.5)
+    bench.row("index of an empty account that nobody has open", "KB", [used(f"{folder}/index") / 1024], target=("most", 64))
+
+
+ROWS = (select, fetch, flags, rebuild, search, disk)
