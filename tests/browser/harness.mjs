@@ -125,6 +125,19 @@ export async function until(probe, text, seconds = 15) {
 	}
 }
 
+/** Every request of a page that goes to another place than the server of the tests. */
+export function watch(page) {
+	const foreign = [];
+	page.context().on('request', (request) => {
+		if (!request.url().startsWith(base) && !/^(?:data|blob|about):/.test(request.url())) foreign.push(request.url());
+	});
+	page.on('dialog', (dialog) => {
+		foreign.push(`dialog: ${dialog.message()}`);
+		void dialog.dismiss();
+	});
+	return foreign;
+}
+
 /** Until the row of this number in the list has the keyboard's focus. */
 export async function focused(page, number) {
 	let at;

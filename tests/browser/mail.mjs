@@ -37,7 +37,7 @@ export function message({ from = 'Marie Dubois <marie@remote.test>', to = alice,
 	return `${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join('')}${body}`;
 }
 
-/** Hands messages in over one connection. Resolves once the server has taken all of them. */
+/** Hands messages (strings, or bytes in CRLF lines) in over one connection. Resolves once the server has taken all of them. */
 export async function inject(messages, to = alice, from = 'marie@remote.test') {
 	const [host, port] = process.env.FOURPOST_SMTP.split(':');
 	const socket = connect(Number(port), host);
@@ -72,13 +72,13 @@ export async function inject(messages, to = alice, from = 'marie@remote.test') {
 		}
 	};
 	const say = async (text, expected) => {
-		socket.write(text);
+		socket.write(text, 'latin1');
 		await reply(expected);
 	};
 	try {
 		await reply('2');
 		await say('EHLO tests.remote.test\r\n', '2');
-		for (const one of [messages].flat()) {
+		for (const one of [messages].flat().map((text) => Buffer.from(text).toString('latin1'))) {
 			await say(`MAIL FROM:<${from}>\r\n`, '2');
 			await say(`RCPT TO:<${to}>\r\n`, '2');
 			await say('DATA\r\n', '3');

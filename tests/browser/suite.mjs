@@ -5,6 +5,7 @@ import { runAll } from './harness.mjs';
 import './cases/signin.mjs';
 import './cases/reading.mjs';
 import './cases/hostile.mjs';
+import './cases/makers.mjs';
 import './cases/writing.mjs';
 import './cases/answering.mjs';
 import './cases/sorting.mjs';

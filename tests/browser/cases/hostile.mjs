@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The Fourpost authors
 // Mail that means harm: nothing of it may run, load or reach out of its frame.
 import { createServer } from 'node:http';
-import { alice, assert, base, check, equal, frame, openMessage, shoot, unique, until } from '../harness.mjs';
-import { deliver } from '../mail.mjs';
+import { alice, assert, check, equal, frame, openMessage, shoot, unique, until, watch } from '../harness.mjs';
+import { deliver, inject } from '../mail.mjs';
+import { vectors } from './vectors.mjs';
 
 /** Counts whoever comes to fetch something. */
 async function canary() {
@@ -31,19 +32,6 @@ function attack(url) {
 <div style="position:fixed;inset:0;z-index:99999;background:red;width:expression(${run})">covers the page</div>
 <template><img src="${url}/template" onerror="${run}"></template><noscript><p title="</noscript><img src=x onerror=${run}>"></noscript>
 <textarea><img title="</textarea><img src=x onerror=${run}>"></textarea><p>The end</p></body></html>`;
-}
-
-/** Every request of a page that goes to another place than the server of the tests. */
-function watch(page) {
-	const foreign = [];
-	page.context().on('request', (request) => {
-		if (!request.url().startsWith(base) && !/^(?:data|blob|about):/.test(request.url())) foreign.push(request.url());
-	});
-	page.on('dialog', (dialog) => {
-		foreign.push(`dialog: ${dialog.message()}`);
-		void dialog.dismiss();
-	});
-	return foreign;
 }
 
 check('a hostile message runs nothing and asks for nothing', async ({ open }) => {
@@ -132,4 +120,122 @@ check('hostile headers are only text', async ({ open }) => {
 	await page.waitForTimeout(300);
 	equal(foreign.join(' '), '', 'what it did');
 	equal(await page.locator('.reader-header img, .row img, .file-name img').count(), 0, 'images made of text');
+});
+
+const forbidden = 'script, iframe, frame, frameset, object, embed, applet, form, input, button, select, textarea, svg, math, meta[http-equiv], base, link, video, audio, source, track, picture, template, dialog, plaintext, slot';
+
+/** What of a document, as the browser has understood it, could run, load, send, or reach out of its place. */
+function findings(root, [trap, elements]) {
+	const found = [...root.querySelectorAll(elements)].map((element) => element.outerHTML.slice(0, 120));
+	for (const element of [root, ...root.querySelectorAll('*')]) {
+		for (const { name, value } of element.attributes) {
+			const link = element.nodeName === 'A' && name === 'href';
+			if (/^on|^(?:srcdoc|srcset|ping|action|formaction|target$|popover|autofocus|contenteditable|download|attributionsrc)/.test(name) && !(name === 'target' && value === '_blank')) found.push(`${element.nodeName} ${name}=${value.slice(0, 80)}`);
+			if (link ? !/^(?:https?:\/\/|mailto:|tel:|#)/.test(value) : value.includes(trap) && /src|back|href|style|data|url/.test(name)) found.push(`${element.nodeName} ${name}=${value.slice(0, 80)}`);
+			if (/^(?:src|background)$/.test(name) && !/^(?:data:image\/(?:png|gif|jpeg|webp);base64,)/.test(value)) found.push(`${element.nodeName} ${name}=${value.slice(0, 80)}`);
+		}
+		const style = getComputedStyle(element);
+		if (/fixed|absolute|sticky/.test(style.position)) found.push(`${element.nodeName} is ${style.position}`);
+		for (const name of ['backgroundImage', 'listStyleImage', 'cursor', 'content', 'maskImage', 'filter', 'clipPath', 'borderImageSource']) if (/url|image-set/.test(style[name])) found.push(`${element.nodeName} ${name}: ${style[name].slice(0, 80)}`);
+	}
+	const sheets = [...root.querySelectorAll('style')].map((style) => style.textContent).join('');
+	if (/url\(|@import|@font-face|expression|javascript/i.test(sheets)) found.push(`a style sheet: ${sheets.slice(-200)}`);
+	return found;
+}
+
+check('none of the known ways runs, loads or sends anything', async ({ open }) => {
+	const trap = await canary();
+	const page = await open(alice);
+	const foreign = watch(page);
+	const run = `parent.postMessage(1,'*');top.document.title=1;new Image().src='${trap.url}/run';alert(1)`.replace(/"/g, "'");
+	const mark = unique('Vector').replace(/\W/g, '');
+	const all = vectors(trap.url, run);
+	await inject(all.map(([, { type, body, encoding }], i) => Buffer.concat([
+		Buffer.from(`From: x@remote.test\r\nTo: ${alice}\r\nSubject: ${mark} no ${i} \r\nMIME-Version: 1.0\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\n\r\n`),
+		Buffer.from(`${body.toString('base64').replace(/.{76}/g, '$&\r\n')}\r\n`),
+	])));
+	await page.evaluate(() => {
+		window.messages = 0;
+		window.addEventListener('message', () => window.messages++);
+	});
+	await page.getByLabel('Search mail').fill(`subject:${mark}`);
+	await until(async () => {
+		await page.getByLabel('Search mail').focus();
+		await page.keyboard.press('Enter');
+		return page.locator('.list-title', { hasText: `${all.length} results` }).waitFor({ timeout: 1000 }).then(() => true, () => false);
+	}, 'all have come in', 60);
+	const found = [];
+	await page.locator('.row:not(.waiting)').first().click();
+	for (let i = 1; i <= all.length; i++) {
+		if (i > 1) await page.keyboard.press('ArrowDown');
+		await page.locator(`.row.open[aria-rowindex="${i}"]`).waitFor();
+		const id = await page.locator('.row.open').getAttribute('data-id');
+		const subject = await page.locator('.row.open .row-subject').textContent();
+		const name = all[Number(/no (\d+)/.exec(subject)[1])][0];
+		await page.locator('.reader-subject', { hasText: subject.trim() }).waitFor();
+		const place = page.locator(`iframe.reader-frame[src*="${id}"], .no-text`);
+		await place.waitFor();
+		if (await page.locator('.no-text').count() > 0) continue;
+		const html = page.frameLocator(`iframe.reader-frame[src*="${id}"]`).locator('html');
+		await html.locator('body').waitFor();
+		found.push(...(await html.evaluate(findings, [trap.url, forbidden])).map((text) => `${name}: ${text}`));
+	}
+	await page.waitForTimeout(500);
+	equal(found.join('\n'), '', 'what is left');
+	equal(foreign.join(' ') + trap.hits.join(' '), '', 'what was asked for');
+	equal(await page.evaluate(() => window.messages), 0, 'messages to the page');
+	equal(page.context().pages().length, 1, 'windows');
+	trap.close();
+});
+
+check('a hostile message with its images shown, and in a tab of its own', async ({ open }) => {
+	const trap = await canary();
+	const page = await open(alice);
+	const asked = [];
+	await page.context().route(/remote\.test/, (route) => {
+		asked.push(`${route.request().resourceType()} ${new URL(route.request().url()).pathname}`);
+		return route.abort();
+	});
+	const subject = unique('With images');
+	await deliver({ subject, html: attack('https://hostile.remote.test') });
+	await openMessage(page, subject);
+	await page.getByRole('button', { name: 'Show images' }).click();
+	await until(() => asked.length > 0, 'images are asked for');
+	await page.waitForTimeout(700);
+	equal(asked.filter((one) => !one.startsWith('image ')).join(' '), '', 'what else was asked for');
+	assert(asked.some((one) => one === 'image /image'), `the image is not asked for: ${asked}`);
+	const url = await page.locator('iframe.reader-frame').getAttribute('src');
+	const [response, tab] = await (async () => {
+		const other = await page.context().newPage();
+		return [await other.goto(new URL(url.replace('images=1', 'images=0'), page.url()).href), other];
+	})();
+	const policy = response.headers()['content-security-policy'] ?? '';
+	assert(/sandbox(?! allow-same-origin)/.test(policy) && !/allow-scripts|allow-same-origin|allow-top/.test(policy) && policy.includes("default-src 'none'"), `its policy: ${policy}`);
+	await tab.getByText('The end').waitFor();
+	equal(await tab.locator(forbidden).count(), 0, 'elements that should have gone');
+	equal(await tab.title(), '', 'its title');
+	equal(trap.hits.join(' '), '', 'fetches that arrived');
+	trap.close();
+});
+
+check('attached pages are saved and never shown', async ({ open }) => {
+	const page = await open(alice);
+	const foreign = watch(page);
+	const subject = unique('A page and a drawing');
+	await deliver({ subject, text: 'x', files: [
+		{ type: 'text/html', name: 'page.html', bytes: '<script>alert(document.domain)</script>' },
+		{ type: 'image/svg+xml', name: 'drawing.svg', bytes: '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(document.domain)"/>' },
+	] });
+	await openMessage(page, subject);
+	equal(await page.locator('.attachments img').count(), 0, 'previews');
+	for (const link of await page.locator('a.file').all()) {
+		const { disposition, policy, sniff } = await link.evaluate(async ({ href }) => {
+			const { headers } = await fetch(href);
+			return { disposition: headers.get('content-disposition'), policy: headers.get('content-security-policy'), sniff: headers.get('x-content-type-options') };
+		});
+		assert(/^attachment/.test(disposition ?? ''), `disposition: ${disposition}`);
+		assert(/^sandbox;/.test(policy ?? ''), `policy: ${policy}`);
+		equal(sniff, 'nosniff', 'X-Content-Type-Options');
+	}
+	equal(foreign.join(' '), '', 'what it did');
 });
