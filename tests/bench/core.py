@@ -135,14 +135,13 @@ class Bench:
         """What one side wrote must not be paid for by the other."""
         os.sync()
 
-    def alternate(self, runs, ours, peer):
-        """A B A B ...: each call returns a figure or (figure, processor seconds). Two lists."""
-        results = ([], [])
+    def alternate(self, runs, *sides):
+        """A B A B ...: each call returns a figure or (figure, processor seconds). A list of results for each side."""
+        results = [[] for _ in sides]
         for _ in range(runs):
-            for side, result in ((ours, results[0]), (peer, results[1])):
-                if side is not None:
-                    self.settle()
-                    result.append(side())
+            for side, result in zip(sides, results):
+                self.settle()
+                result.append(side())
         return results
 
     def row(self, work, unit, ours, peer=None, peer_name="", target=None, rate=False):

@@ -168,6 +168,79 @@ protocol lmtp {{
         return sum(len(os.listdir(f"{maildir}/{d}")) for d in ("new", "cur") if os.path.isdir(f"{maildir}/{d}"))
 
 
+class Postfix(Server):
+    """smtpd, queue and delivery by virtual(8) or to Dovecot's LMTP socket; relaying to a host. What is not about ports, folders and
+    transports is at its defaults."""
+    name = "Postfix"
+    SERVICES = """\
+{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+    def __init__(self, bench, name, port, uid, users=(), lmtp_socket=None, relay=None, **more):
+        self.bench, self.dir, self.smtp_port, self.users = bench, f"{bench.dir}/{name}", port, users
+        self.conf, self.queue = f"{self.dir}/conf", f"{self.dir}/queue"
+        owner = pwd.getpwnam("postfix").pw_uid
+        for d, who in (("conf", 0), ("queue", 0), ("data", owner), ("mail", uid)):
+            os.makedirs(f"{self.dir}/{d}")
+            os.chown(f"{self.dir}/{d}", who, 0)
+        options = {
+            "compatibility_level": "3.6", "queue_directory": self.queue, "data_directory": f"{self.dir}/data", "meta_directory": "/etc/postfix",
+            "maillog_file": f"{self.dir}/log", "maillog_file_prefixes": self.bench.dir, "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4",
+            "myhostname": f"postfix.{DOMAIN}", "mydestination": "", "mynetworks": "127.0.0.0/8", "alias_maps": "", "alias_database": "",
+            "local_recipient_maps": "", "virtual_mailbox_domains": DOMAIN, "virtual_mailbox_maps": f"hash:{self.conf}/users",
+            "virtual_mailbox_base": f"{self.dir}/mail", "virtual_minimum_uid": "100", "virtual_uid_maps": f"static:{uid}", "virtual_gid_maps": f"static:{uid}",
+            "virtual_transport": f"lmtp:unix:{lmtp_socket}" if lmtp_socket else "virtual", "relayhost": relay or "",
+            "smtp_dns_support_level": "disabled" if relay else "enabled", "smtputf8_enable": "no", "virtual_mailbox_limit": "0", **more}
+        with open(f"{self.conf}/main.cf", "w") as f:
+            f.writelines(f"{option} = {value}\n" for option, value in options.items())
+        with open(f"{self.conf}/master.cf", "w") as f:
+            f.write(self.SERVICES.format(port=f"127.0.0.1:{port}"))
+        with open(f"{self.conf}/users", "w") as f:
+            f.writelines(f"{user}@{DOMAIN} {user}/\n" for user in users)
+        command("postmap", "-c", self.conf, f"hash:{self.conf}/users")
+
+    def start(self):
+        self.bench.at_end(self.stop)
+        command("postfix", "-c", self.conf, "start")
+        core.wait_for("postfix", lambda: answers(self.smtp_port))
+        with open(f"{self.queue}/pid/master.pid") as f:
+            self.pid = int(f.read())
+
+    def stop(self):
+        if self.pid is not None and core.alive(self.pid):
+            command("postfix", "-c", self.conf, "stop")
+            core.wait_for("postfix to end", lambda: not core.alive(self.pid))
+
+    def queued(self):
+        return sum(len(files) for d in ("maildrop", "incoming", "active", "deferred") for _, _, files in os.walk(f"{self.queue}/{d}"))
+
+    def delivered(self, user):
+        folder = f"{self.dir}/mail/{user}/new"
+        return len(os.listdir(folder)) if os.path.isdir(folder) else 0
+
+
 class Imap:
     """A connection through imap_load. Each command gives (seconds, bytes, fetched, untagged, tagged line)."""
     def __init__(self, server, user="u1"):
