@@ -153,6 +153,7 @@ async function runOne({ name, run }, number) {
 		open: (account, options) => openAs(opened, account, options),
 		openSignedOut: (options) => openSignedOut(opened, options),
 	};
+	const started = Date.now();
 	let fault = null;
 	let timer;
 	try {
@@ -170,7 +171,7 @@ async function runOne({ name, run }, number) {
 	}
 	clearTimeout(timer);
 	for (const { context } of opened) await context.close().catch(() => undefined);
-	console.log(`${fault ? 'not ok' : 'ok'} ${number} - browser: ${name}`);
+	console.log(`${fault ? 'not ok' : 'ok'} ${number} - browser: ${name} # ${((Date.now() - started) / 1000).toFixed(1)} s`);
 	if (fault) console.log(String(fault.stack ?? fault).replace(/\u001b\[\d+m/g, '').replace(/^/gm, '    '));
 	return !fault;
 }

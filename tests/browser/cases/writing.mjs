@@ -67,7 +67,7 @@ check('Ctrl+Enter sends, and bcc is seen by nobody else', async ({ open }) => {
 check('sending is taken back, and the message is there to go on with', async ({ open }) => {
 	const page = await open(alice);
 	const other = await open(bob);
-	await page.evaluate(() => localStorage.setItem('fourpost.settings', '{"undoSeconds":10}'));
+	await page.evaluate(() => localStorage.setItem('fourpost.settings', '{"undoSeconds":6}'));
 	await page.reload();
 	const subject = unique('Too hasty');
 	await compose(page);
@@ -79,7 +79,7 @@ check('sending is taken back, and the message is there to go on with', async ({ 
 	await page.getByRole('button', { name: 'Undo' }).click();
 	await editorOf(page).getByText('I did not mean it').waitFor();
 	equal(await page.locator('.compose').getByLabel('Subject').inputValue(), subject, 'the subject');
-	await page.waitForTimeout(16_000);
+	await page.waitForTimeout(11_000);
 	equal(await row(other, subject).count(), 0, 'messages that arrived');
 	await folder(page, 'Sent');
 	equal(await row(page, subject).count(), 0, 'messages in Sent');
