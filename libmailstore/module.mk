@@ -1,6 +1,11 @@
 # Sources of libmailstore: the store, as a static archive here and as a shared library in packages.
 libmailstore_SRC := \
 	libmailstore/bdb.c \
+	libmailstore/import_keywords_parse.c \
+	libmailstore/import_names_parse.c \
+	libmailstore/import_uids_parse.c \
+	libmailstore/mbox_format.c \
+	libmailstore/mbox_parse.c \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_append.c \
 	libmailstore/ms_changes.c \

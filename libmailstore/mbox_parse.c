@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Reading an mbox, line by line. A line longer than MS_MBOX_LINE_MAX comes in parts: what it is shows in the first. */
+#include <stdlib.h>
+
+#include "common/date.h"
+#include "common/xalloc.h"
+#include "libmailstore/mailstore.h"
+#include "libmailstore/ms_mbox.h"
+
+enum state {
+	BEFORE, /* the first message */
+	HEADER,
+	BODY,
+	COUNTED, /* a body whose length is known */
+};
+
+struct ms_mbox_reader {
+	const struct ms_mbox_sink *sink;
+	void *context;
+	enum ms_mbox_form form;
+	enum state state;
+	uint64_t offset;    /* of the next byte after those in line */
+	uint64_t left;      /* COUNTED: bytes of the body to come */
+	uint64_t length;    /* Content-Length */
+	bool has_length, dropping, dropping_keywords;
+	bool after_empty;   /* the last line was empty, or a counted body ended */
+	bool held;          /* an empty line, not handed on: it may be the one before "From " */
+	bool unended;       /* a counted body ended within a line: what ends the line is none of it */
+	bool within;        /* the next bytes go on with a line handed on in part */
+	struct buf line, keywords;
+	struct ms_mbox_status status;
+};
+
+struct ms_mbox_reader *
+ms_mbox_reader_new(enum ms_mbox_form form, const struct ms_mbox_sink *sink, void *context)
+{
+	struct ms_mbox_reader *reader = xcalloc(1, sizeof(*reader));
+
+	*reader = (struct ms_mbox_reader){
+		.sink = sink, .context = context, .form = form, .line = BUF_INIT(MS_MBOX_LINE_MAX), .keywords = BUF_INIT(MS_MBOX_KEYWORDS_MAX),
+	};
+	return reader;
+}
+
+void
+ms_mbox_reader_free(struct ms_mbox_reader *reader)
+{
+	if (reader == NULL)
+		return;
+	buf_free(&reader->line);
+	buf_free(&reader->keywords);
+	free(reader);
+}
+
+/* --- lines --- */
+
+/* A time and a year: enough to tell a separator from a sentence that begins with "From". */
+static bool
+has_time_and_year(struct span text)
+{
+	bool time = false, year = false;
+	struct span word;
+	uint64_t n;
+
+	while (span_split(&text, ' ', &word)) {
+		if (word.len >= 4 && span_chr(word, ':') > 0 && ascii_is_digit(word.ptr[0]) && ascii_is_digit(word.ptr[word.len - 1]))
+			time = true;
+		if (word.len == 4 && span_to_u64(word, 9999, &n) == 0 && n >= 1900)
+			year = true;
+	}
+	return time && year;
+}
+
+bool
+ms_mbox_is_from(struct span line, int64_t *ret_date)
+{
+	static const char *const days[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
+	struct date date;
+
+	*ret_date = 0;
+	if (!span_starts(line, SPAN("From ")))
+		return false;
+	line = span_trim(span_skip(line, 5));
+	for (struct span rest = line; rest.len > 4; rest = span_skip(rest, 1))
+		for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++)
+			if (span_istarts(rest, span_of(days[i])) && (rest.ptr == line.ptr || rest.ptr[-1] == ' ') && date_parse(rest, &date)) {
+				*ret_date = date.utc > 0 ? date.utc : 0;
+				return true;
+			}
+	return has_time_and_year(line);
+}
+
+bool
+ms_mbox_is_quoted(struct span line)
+{
+	size_t quotes = 0;
+
+	while (quotes < line.len && line.ptr[quotes] == '>')
+		quotes++;
+	return span_starts(span_skip(line, quotes), SPAN("From "));
+}
+
+enum ms_mbox_field
+ms_mbox_field(struct span line, struct span *ret_value)
+{
+	static const struct {
+		struct span name;
+		enum ms_mbox_field field;
+	} fields[] = {
+		{ { "Status", 6 }, MS_MBOX_STATUS }, { { "X-Status", 8 }, MS_MBOX_X_STATUS }, { { "X-Keywords", 10 }, MS_MBOX_KEYWORDS },
+		{ { "Content-Length", 14 }, MS_MBOX_LENGTH }, { { "X-IMAP", 6 }, MS_MBOX_IMAP }, { { "X-IMAPbase", 10 }, MS_MBOX_NOTE },
+		{ { "X-UID", 5 }, MS_MBOX_NOTE },
+	};
+	ptrdiff_t colon = span_chr(line, ':');
+
+	if (colon > 0)
+		for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+			if (span_ieq(span_make(line.ptr, (size_t)colon), fields[i].name)) {
+				*ret_value = span_trim(span_skip(line, (size_t)colon + 1));
+				return fields[i].field;
+			}
+	return MS_MBOX_OTHER;
+}
+
+static void
+put_flags(struct ms_mbox_reader *reader, struct span value)
+{
+	static const struct {
+		char letter;
+		uint32_t flag;
+	} letters[] = { { 'R', MS_SEEN }, { 'A', MS_ANSWERED }, { 'F', MS_FLAGGED }, { 'D', MS_DELETED }, { 'T', MS_DRAFT } };
+
+	for (size_t i = 0; i < value.len; i++)
+		for (size_t k = 0; k < sizeof(letters) / sizeof(*letters); k++)
+			if (letters[k].letter == value.ptr[i])
+				reader->status.flags |= letters[k].flag;
+}
+
+static int
+give(struct ms_mbox_reader *reader, struct span bytes)
+{
+	return bytes.len != 0 ? reader->sink->bytes(reader->context, bytes) : 0;
+}
+
+/* --- messages --- */
+
+static int
+begin_message(struct ms_mbox_reader *reader, int64_t date)
+{
+	reader->state = HEADER;
+	reader->has_length = reader->dropping = reader->dropping_keywords = reader->held = reader->after_empty = reader->unended = false;
+	buf_clear(&reader->keywords);
+	reader->status = (struct ms_mbox_status){ .date = date };
+	return reader->sink->begin(reader->context);
+}
+
+static int
+end_message(struct ms_mbox_reader *reader)
+{
+	reader->status.keywords = buf_get(&reader->keywords);
+	return reader->sink->end(reader->context, &reader->status);
+}
+
+/* The empty line after the header. */
+static int
+begin_body(struct ms_mbox_reader *reader)
+{
+	int r = give(reader, SPAN("\n"));
+
+	reader->state = BODY;
+	reader->after_empty = true; /* a message may have no body */
+	if (r == 0 && reader->form != MS_MBOX_RD && reader->has_length && reader->length <= UINT64_MAX / 2 &&
+	    reader->sink->ends_at(reader->context, reader->offset + reader->length)) {
+		reader->left = reader->length;
+		reader->state = reader->left != 0 ? COUNTED : BODY;
+	}
+	return r;
+}
+
+static int
+header_line(struct ms_mbox_reader *reader, struct span line, bool whole)
+{
+	struct span value = SPAN_NULL;
+	uint64_t length;
+	int r;
+
+	if (line.len == 0)
+		return begin_body(reader);
+	if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
+		if (reader->dropping_keywords) {
+			(void)buf_char(&reader->keywords, ' ');
+			(void)buf_span(&reader->keywords, span_trim(line));
+		}
+	} else {
+		enum ms_mbox_field field = ms_mbox_field(line, &value);
+
+		reader->dropping = field != MS_MBOX_OTHER;
+		reader->dropping_keywords = field == MS_MBOX_KEYWORDS;
+		if (field == MS_MBOX_STATUS || field == MS_MBOX_X_STATUS)
+			put_flags(reader, value);
+		else if (field == MS_MBOX_KEYWORDS)
+			(void)(reader->keywords.len != 0 && buf_char(&reader->keywords, ' ')), (void)buf_span(&reader->keywords, value);
+		else if (field == MS_MBOX_IMAP)
+			reader->status.internal = true;
+		else if (field == MS_MBOX_LENGTH && span_to_u64(value, UINT64_MAX / 2, &length) == 0) {
+			reader->length = length;
+			reader->has_length = true;
+		}
+	}
+	if (reader->dropping)
+		return 0;
+	r = give(reader, line);
+	return r == 0 && whole ? give(reader, SPAN("\n")) : r;
+}
+
+static int
+body_line(struct ms_mbox_reader *reader, struct span line, bool whole, bool first)
+{
+	bool unended = reader->unended;
+	int r = 0;
+
+	reader->unended = false;
+	if (line.len == 0 && whole && first) {
+		if (unended)
+			return 0;
+		if (reader->held)
+			r = give(reader, SPAN("\n"));
+		reader->held = reader->after_empty = true;
+		return r;
+	}
+	if (reader->held)
+		r = give(reader, SPAN("\n"));
+	reader->held = reader->after_empty = false;
+	if (first && reader->form != MS_MBOX_CL2 && line.len != 0 && line.ptr[0] == '>' && ms_mbox_is_quoted(line))
+		line = span_skip(line, 1);
+	if (r == 0)
+		r = give(reader, line);
+	return r == 0 && whole ? give(reader, SPAN("\n")) : r;
+}
+
+/* whole: the line ended here; first: it began here. */
+static int
+take_line(struct ms_mbox_reader *reader, struct span line, bool whole, bool first)
+{
+	int64_t date;
+	int r;
+
+	if (whole && line.len != 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (reader->state == COUNTED) {
+		r = give(reader, line);
+		return r == 0 && whole ? give(reader, SPAN("\n")) : r;
+	}
+	/* A line that is not whole when the file ends is one, too; one too long for us is none that begins a message. */
+	if (first && (reader->state != BODY || reader->after_empty) && ms_mbox_is_from(line, &date)) {
+		r = reader->state != BEFORE ? end_message(reader) : 0;
+		return r == 0 ? begin_message(reader, date) : r;
+	}
+	if (reader->state == BEFORE)
+		return line.len == 0 && whole ? 0 : MS_E_CORRUPT;
+	if (reader->state == HEADER && first)
+		return header_line(reader, line, whole);
+	if (reader->state == HEADER) {
+		r = reader->dropping ? 0 : give(reader, line);
+		return r == 0 && whole && !reader->dropping ? give(reader, SPAN("\n")) : r;
+	}
+	return body_line(reader, line, whole, first);
+}
+
+static int
+flush(struct ms_mbox_reader *reader, bool whole)
+{
+	bool first = !reader->within;
+	int r = take_line(reader, buf_get(&reader->line), whole, first);
+
+	reader->within = !whole;
+	buf_clear(&reader->line);
+	return r;
+}
+
+int
+ms_mbox_push(struct ms_mbox_reader *reader, struct span bytes)
+{
+	int r = 0;
+
+	while (r == 0 && bytes.len != 0) {
+		size_t room = MS_MBOX_LINE_MAX - reader->line.len, len = bytes.len < room ? bytes.len : room;
+		bool counted = reader->state == COUNTED, whole;
+		ptrdiff_t end;
+
+		if (counted && len > reader->left)
+			len = (size_t)reader->left;
+		end = span_chr(span_make(bytes.ptr, len), '\n');
+		whole = end >= 0;
+		if (whole)
+			len = (size_t)end + 1;
+		(void)buf_put(&reader->line, bytes.ptr, whole ? len - 1 : len);
+		bytes = span_skip(bytes, len);
+		reader->offset += len;
+		if (counted)
+			reader->left -= len;
+		if (whole || reader->line.len == MS_MBOX_LINE_MAX || (counted && reader->left == 0))
+			r = flush(reader, whole);
+		if (counted && reader->left == 0) {
+			reader->state = BODY;
+			reader->unended = reader->within;
+			reader->within = reader->held = false;
+			reader->after_empty = true;
+		}
+	}
+	return r;
+}
+
+int
+ms_mbox_finish(struct ms_mbox_reader *reader)
+{
+	int r = reader->line.len != 0 ? flush(reader, false) : 0;
+
+	if (r == 0 && reader->state != BEFORE)
+		r = end_message(reader);
+	reader->state = BEFORE;
+	return r;
+}
