@@ -48,7 +48,7 @@ ALL_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(BASE_FLAGS) $(LANE_FLAGS)
 ALL_LDFLAGS = $(LDFLAGS) $(LANE_LINK)
 
 # What each archive needs from outside.
-common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2
+common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2 -lunistring
 libmailstore_LIBS := -ldb-5.3
 smtpd_LIBS := -lunbound
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz
