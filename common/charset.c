@@ -223,7 +223,10 @@ copy_utf8(struct span text, struct buf *out, size_t *ret_left)
 	const char *good = text.ptr, *at = text.ptr, *end = text.ptr + text.len;
 	int length = 0, r = 0;
 
-	while (at < end && r == 0) {
+	while (r == 0) {
+		at += span_ascii(span_make(at, (size_t)(end - at)));
+		if (at == end)
+			break;
 		length = utf8_length((const unsigned char *)at, (size_t)(end - at));
 		if (length > 0) {
 			at += length;

@@ -87,34 +87,103 @@ tidy(struct buf *out, size_t from)
 	buf_truncate(out, len);
 }
 
+/* As many whole characters as fit. */
+static int
+put_whole(struct buf *out, struct span piece)
+{
+	size_t room = out->max - out->len;
+
+	if (piece.len <= room)
+		return buf_span(out, piece);
+	while (room > 0 && ((unsigned char)piece.ptr[room] & 0xc0) == 0x80)
+		room--;
+	(void)buf_put(out, piece.ptr, room);
+	out->overflow = true;
+	return -EMSGSIZE;
+}
+
+/* --- text --- */
+
+static void
+begin_text(struct mime_text_decoder *decoder, const struct mime_message *message, uint32_t index, uint64_t limit)
+{
+	const struct mime_part *part = &message->parts[index];
+	struct span body = mime_body(message, part);
+	struct buf label = BUF_INIT(CHARSET_MAX);
+
+	if (body.len > limit)
+		body.len = (size_t)limit;
+	begin(&decoder->body, body, part->kind == MIME_LEAF ? part->encoding : MIME_BINARY);
+	(void)mime_type_parameter(part, SPAN("charset"), &label);
+	decoder->unknown = charset_decoder_init(&decoder->charset, buf_get(&label)) != 0 || part->encoding == MIME_UNKNOWN_ENCODING;
+	decoder->finished = false;
+	decoder->bytes = BUF_INIT(2 * CHUNK); /* of a piece come at most CHUNK + 1000 bytes */
+	decoder->text = BUF_INIT(16 * CHUNK); /* and of a byte at most four more and what was held back */
+	buf_free(&label);
+}
+
+void
+mime_text_decoder_init(struct mime_text_decoder *decoder, const struct mime_message *message, uint32_t index)
+{
+	begin_text(decoder, message, index, UINT64_MAX);
+}
+
+void
+mime_text_decoder_free(struct mime_text_decoder *decoder)
+{
+	charset_decoder_free(&decoder->charset);
+	buf_free(&decoder->bytes);
+	buf_free(&decoder->text);
+}
+
+/* Most mail is this: the bytes are the text. */
+static bool
+is_plain(const struct mime_text_decoder *decoder, struct span piece)
+{
+	return decoder->charset.iconv == (iconv_t)-1 && decoder->charset.held_len == 0 && decoder->body.encoding != MIME_BASE64 &&
+	    decoder->body.encoding != MIME_QUOTED_PRINTABLE && span_is_ascii(piece) && memchr(piece.ptr, '\0', piece.len) == NULL;
+}
+
+bool
+mime_text_decoder_next(struct mime_text_decoder *decoder, struct span *ret_piece)
+{
+	buf_clear(&decoder->text);
+	while (!decoder->body.finished && decoder->text.len == 0) {
+		struct span piece = decoder->body.rest;
+
+		if (piece.len > CHUNK)
+			piece.len = CHUNK;
+		if (piece.len != 0 && is_plain(decoder, piece)) {
+			*ret_piece = span_take(&decoder->body.rest, piece.len);
+			return true;
+		}
+		buf_clear(&decoder->bytes);
+		(void)feed(&decoder->body, CHUNK, &decoder->bytes);
+		(void)charset_decoder_feed(&decoder->charset, buf_get(&decoder->bytes), &decoder->text);
+	}
+	if (decoder->body.finished && !decoder->finished) {
+		decoder->finished = true;
+		(void)charset_decoder_finish(&decoder->charset, &decoder->text);
+	}
+	*ret_piece = buf_get(&decoder->text);
+	return ret_piece->len != 0;
+}
+
 /* The text of at most `limit` bytes of the body. */
 static int
 decode_text(const struct mime_message *message, uint32_t index, uint64_t limit, struct buf *out)
 {
-	const struct mime_part *part = &message->parts[index];
-	struct span body = mime_body(message, part);
-	struct buf label = BUF_INIT(CHARSET_MAX), bytes = BUF_INIT(2 * CHUNK);
-	struct charset_decoder charset;
-	struct mime_decoder decoder;
+	struct mime_text_decoder decoder;
 	size_t before = out->len;
+	struct span piece;
 	int unknown, r = 0;
 
-	if (body.len > limit)
-		body.len = (size_t)limit;
-	begin(&decoder, body, part->kind == MIME_LEAF ? part->encoding : MIME_BINARY);
-	(void)mime_type_parameter(part, SPAN("charset"), &label);
-	unknown = charset_decoder_init(&charset, buf_get(&label)) != 0 || part->encoding == MIME_UNKNOWN_ENCODING;
-	while (!decoder.finished && r == 0) {
-		buf_clear(&bytes);
-		(void)feed(&decoder, CHUNK, &bytes); /* at most CHUNK + 1000 bytes come of it */
-		r = charset_decoder_feed(&charset, buf_get(&bytes), out);
-	}
-	if (r == 0)
-		r = charset_decoder_finish(&charset, out);
+	begin_text(&decoder, message, index, limit);
+	unknown = decoder.unknown;
+	while (r == 0 && mime_text_decoder_next(&decoder, &piece))
+		r = put_whole(out, piece);
 	tidy(out, before);
-	charset_decoder_free(&charset);
-	buf_free(&label);
-	buf_free(&bytes);
+	mime_text_decoder_free(&decoder);
 	return r != 0 ? r : unknown;
 }
 

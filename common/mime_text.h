@@ -25,6 +25,21 @@ void mime_decoder_init(struct mime_decoder *decoder, const struct mime_message *
  * appended; 0 at the end. */
 size_t mime_decoder_take(struct mime_decoder *decoder, size_t max, struct buf *out);
 
+/* The text of a text part as UTF-8, piece by piece, each of whole characters; line ends as they
+ * come. */
+struct mime_text_decoder {
+	struct mime_decoder body;
+	struct charset_decoder charset;
+	struct buf bytes, text;
+	bool unknown;  /* charset or transfer encoding */
+	bool finished;
+};
+
+void mime_text_decoder_init(struct mime_text_decoder *decoder, const struct mime_message *message, uint32_t index);
+/* The next piece, not empty, borrowed until the next call; false at the end. */
+bool mime_text_decoder_next(struct mime_text_decoder *decoder, struct span *ret_piece);
+void mime_text_decoder_free(struct mime_text_decoder *decoder);
+
 /* Appends the whole decoded body (bytes, no charset). 0, or -EMSGSIZE: out is filled to its
  * maximum. */
 int mime_body_decode(const struct mime_message *message, uint32_t index, struct buf *out);

@@ -183,13 +183,26 @@ span_dup(struct span text)
 	return copy;
 }
 
+size_t
+span_ascii(struct span text)
+{
+	size_t len = 0;
+	uint64_t eight;
+
+	for (; text.len - len >= sizeof(eight); len += sizeof(eight)) {
+		memcpy(&eight, text.ptr + len, sizeof(eight));
+		if ((eight & 0x8080808080808080) != 0)
+			break;
+	}
+	while (len < text.len && (unsigned char)text.ptr[len] < 0x80)
+		len++;
+	return len;
+}
+
 bool
 span_is_ascii(struct span text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.ptr[i] >= 0x80)
-			return false;
-	return true;
+	return span_ascii(text) == text.len;
 }
 
 bool

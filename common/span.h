@@ -67,6 +67,8 @@ char *span_dup(struct span text);
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool span_is_utf8(struct span text);
 bool span_is_ascii(struct span text);
+/* Bytes before the first that is not ASCII. */
+size_t span_ascii(struct span text);
 
 /* ASCII only, whatever the locale. */
 static inline char
