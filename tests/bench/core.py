@@ -165,8 +165,6 @@ class Bench:
 
     @staticmethod
     def line(row):
-        def cpu(seconds):
-            return "" if seconds is None else f" (cpu {digits(seconds)} s)"
         text = f"{row['work'][:66]:66} {digits(row['ours']):>9}"
         text += f" {digits(row['peer']) if row['peer'] is not None else '-':>9} {row['unit']:8}"
         text += f" {digits(row['ratio']) + ' x' if row['ratio'] is not None else '':>8} {row['target']:>14}"

@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """The store: reading and changing one large mailbox, against Dovecot with the same Maildir."""
 import os
-import subprocess
 import time
 
 from corpus import Corpus, make_maildir
@@ -22,19 +21,22 @@ class Store:
         return cls.made[count]
 
     def __init__(self, bench, count):
+        """A million only for us."""
         bench.say(f"making {count:,} messages")
         self.bench, self.count = bench, count
         port = bench.port + 10 * len(self.made)
         self.ours = Fourpost(bench, f"store-{count}", port)
         self.folder, self.uid = self.ours.add_account("u1")
         self.mail_bytes = make_maildir(f"{self.folder}/Maildir", self.uid, count=count, corpus=Corpus())
-        self.peer = Dovecot(bench, f"dovecot-{count}", port + 5, self.uid)
-        make_maildir(f"{self.peer.account('u1')}/Maildir", self.uid, source=f"{self.folder}/Maildir")
-        os.chown(self.peer.account("u1"), self.uid, self.uid)
+        self.peer = None
+        if count <= 100000:
+            self.peer = Dovecot(bench, f"dovecot-{count}", port + 5, self.uid)
+            make_maildir(f"{self.peer.account('u1')}/Maildir", self.uid, source=f"{self.folder}/Maildir")
+            os.chown(self.peer.account("u1"), self.uid, self.uid)
+            self.peer.start()
         self.rebuilds = [self.rebuild()]
         self.ours.start("imapd")
-        self.peer.start()
-        for server in (self.ours, self.peer):
+        for server in self.servers():
             with Imap(server) as imap:
                 imap("SELECT INBOX")
                 imap("FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE)", count)
@@ -51,10 +53,21 @@ class Store:
         return seconds, after.children_user + after.children_system - cpu.children_user - cpu.children_system
 
     def both(self, runs, measure):
-        return self.bench.alternate(runs, lambda: measure(self.ours), lambda: measure(self.peer))
+        results = self.bench.alternate(runs, *(lambda s=server: measure(s) for server in self.servers()))
+        return results if self.peer else (results[0], None)
+
+    def servers(self):
+        return [s for s in (self.ours, self.peer) if s]
 
     def words(self):
         return f"{self.count:,}"
+
+    def opened(self):
+        """Milliseconds to open the account and INBOX in a new process."""
+        out = command(f"{self.bench.tools}/store_open", self.folder, str(self.uid)).split()
+        if int(out[2]) != self.count:
+            raise RuntimeError(f"INBOX has {out[2]} messages, not {self.count}")
+        return float(out[0]) + float(out[1])
 
 
 def sizes(bench):
@@ -65,11 +78,7 @@ def select(bench):
     """open: open an idle account and answer SELECT; the first envelopes of a cold process."""
     store = Store.of(bench, sizes(bench))
 
-    def opened():
-        out = command(f"{bench.tools}/store_open", store.folder, str(store.uid)).split()
-        assert int(out[2]) == store.count, out
-        return float(out[0]) + float(out[1])
-    bench.row(f"open an idle account, open INBOX of {store.words()} (library, new process)", "ms", [opened() for _ in range(15)], target=("most", 5))
+    bench.row(f"open an idle account, open INBOX of {store.words()} (library, new process)", "ms", [store.opened() for _ in range(15)], target=("most", 5))
 
     def over_imap(server):
         with Imap(server) as imap:
@@ -132,12 +141,14 @@ def search(bench):
     bench.row(f"SEARCH BODY in {store.words()} ({store.mail_bytes / 1e6:.0f} MB)", "s", ours, peer, "Dovecot", ("ratio", 2))
 
 
+def used(folder):
+    """Bytes on disk."""
+    return int(command("du", "-s", "--block-size=1", folder).split()[0])
+
+
 def disk(bench):
     """disk: what the index takes."""
     store = Store.of(bench, sizes(bench))
-
-    def used(folder):
-        return int(subprocess.run(["du", "-s", "--block-size=1", folder], capture_output=True, text=True, check=True).stdout.split()[0])
     bench.row(f"index of {store.words()}, percent of the mail", "%", [100 * used(f"{store.folder}/index") / store.mail_bytes], target=("most", 5))
     folder, uid = store.ours.accounts.get("empty") or store.ours.add_account("empty")
     with Imap(store.ours, "empty") as imap:
@@ -146,4 +157,28 @@ def disk(bench):
     bench.row("index of an empty account that nobody has open", "KB", [used(f"{folder}/index") / 1024], target=("most", 64))
 
 
-ROWS = (select, fetch, flags, rebuild, search, disk)
+def growth(bench):
+    """growth: what it costs as the mailbox grows: one run each."""
+    for count in (1000, 10000, 100000, 1000000) if bench.full else (1000, 10000):
+        store = Store.of(bench, count)
+        name = "Dovecot" if store.peer else ""
+        bench.row(f"{count:9,}: open and open INBOX (library, new process)", "ms", [store.opened() for _ in range(5)])
+        bench.row(f"{count:9,}: rebuild, a message", "us", [r[0] / count * 1e6 for r in store.rebuilds])
+
+        def session(server, text, fetched, per):
+            with Imap(server) as imap:
+                first = imap("SELECT INBOX")[0]
+                return (imap(text, fetched)[0] if text else first) / per * (1e6 if per > 1 else MS)
+        for words, text, fetched, per, unit in (
+                ("SELECT", "", 0, 1, "ms"), ("FETCH of the last 50 envelopes", f"FETCH {count - 49}:* ENVELOPE", 50, 1, "ms"),
+                ("FETCH 1:* (UID FLAGS), a message", "FETCH 1:* (UID FLAGS)", count, count, "us"),
+                ("FETCH 1:* (ENVELOPE BODYSTRUCTURE), a message", "FETCH 1:* (ENVELOPE BODYSTRUCTURE)", count, count, "us"),
+                ("STORE 1:* +FLAGS, a message", "STORE 1:* +FLAGS (\\Answered)", count, count, "us"),
+                ("STORE 1:* -FLAGS, a message", "STORE 1:* -FLAGS (\\Answered)", count, count, "us")):
+            ours, peer = store.both(1, lambda server: session(server, text, fetched, per))
+            bench.row(f"{count:9,}: {words}", unit, ours, peer, name)
+        bench.row(f"{count:9,}: index on disk, a message", "bytes", [used(f"{store.folder}/index") / count],
+                  [sum(used(e.path) for e in os.scandir(f"{store.peer.account('u1')}/Maildir") if e.name.startswith("dovecot")) / count] if store.peer else None, name)
+
+
+ROWS = (select, fetch, flags, rebuild, search, disk, growth)
