@@ -96,12 +96,12 @@ $(foreach t,$(cli_TOOLS),$(eval $(call tool_rule,$(t))))
 
 PROGRAMS := $(foreach d,$(DAEMONS),$(if $(wildcard $(d)/main.c),$(B)/bin/$(d))) $(cli_TOOLS:%=$(B)/bin/%)
 
-# The library as others link it: libmailstore's and common's objects in one file, only ms_* visible.
+# The library as others link it: libmailstore's objects and what they use of common in one file, only ms_* visible.
 SONAME := libmailstore.so.1
-$(B)/$(SONAME): $(call objects,$(libmailstore_SRC) $(common_SRC)) libmailstore/mailstore.map
+$(B)/$(SONAME): $(call objects,$(libmailstore_SRC)) $(call archive,common) libmailstore/mailstore.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -Wl,-soname,$(SONAME) \
-		-Wl,--version-script=libmailstore/mailstore.map -o $@ $(filter %.o,$^) $(BASE_LIBS)
+		-Wl,--version-script=libmailstore/mailstore.map -o $@ $(filter %.o %.a,$^) $(BASE_LIBS)
 
 WEB := webmaild/web/dist/index.html
 $(WEB): $(wildcard webmaild/web/package*.json webmaild/web/*.mjs webmaild/web/src/* webmaild/web/src/*/* webmaild/web/src/*/*/*)

@@ -18,7 +18,7 @@ endef
 install-library: $(B)/$(SONAME)
 	$(INSTALL) -D -m 644 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 
-install-dev: $(call archive,libmailstore)
+install-dev:
 	$(INSTALL) -D -m 644 libmailstore/mailstore.h $(DESTDIR)$(PREFIX)/include/mailstore.h
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmailstore.so
