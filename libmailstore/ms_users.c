@@ -84,6 +84,7 @@ ms_users_enter(struct ms_users *users)
 		struct flock lock = lock_of(i, F_WRLCK);
 		/* Past the end begins a slot that nobody had; every other one that can be locked is free, or of one who died. */
 		bool mine = users->slot < 0;
+		const char here = HERE, away = AWAY;
 
 		if (i >= count && !mine)
 			break;
@@ -94,7 +95,7 @@ ms_users_enter(struct ms_users *users)
 		}
 		errno = EIO; /* for a short write */
 		if (i >= count || slots[i] != (mine ? HERE : AWAY))
-			if (pwrite(users->fd, mine ? (const char[]){ HERE } : (const char[]){ AWAY }, 1, i) != 1)
+			if (pwrite(users->fd, mine ? &here : &away, 1, i) != 1)
 				return -errno;
 		if (mine) {
 			users->slot = i;
