@@ -97,17 +97,20 @@ write_subscriptions(const struct ms_store *store, const struct buf *text)
 	return 0;
 }
 
+/* The sequence is taken first and holds others' reading of it until the commit: nobody sees the new file under an old sequence. */
 static int
-change_modseq(struct ms_txn *txn, void *context)
+change_subscriptions(struct ms_txn *txn, void *context)
 {
-	return ms_next_modseq(txn, context);
+	uint64_t modseq;
+	int r = ms_next_modseq(txn, &modseq);
+
+	return r == 0 ? write_subscriptions(txn->store, context) : r;
 }
 
 int
 ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 {
 	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX), before = BUF_INIT(SUBSCRIPTIONS_MAX), after = BUF_INIT(SUBSCRIPTIONS_MAX);
-	uint64_t modseq;
 	int r = ms_mailbox_name_check(name, &checked);
 
 	if (r == 0)
@@ -125,9 +128,12 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 				(void)buf_fmt(&after, "%.*s\n", (int)line.len, line.ptr);
 		if (subscribed)
 			(void)buf_fmt(&after, "%s\n", buf_cstr(&checked));
-		r = after.overflow ? MS_E_LIMIT : write_subscriptions(store, &after);
-		if (r == 0 && store->bdb != NULL)
-			r = ms_run(store, change_modseq, &modseq);
+		if (after.overflow)
+			r = MS_E_LIMIT;
+		else if (store->bdb != NULL)
+			r = ms_run(store, change_subscriptions, &after);
+		else
+			r = write_subscriptions(store, &after);
 	}
 	ms_unlock(store);
 	buf_free(&checked);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The account in memory. Every change gets the store's modification sequence of the sync that found it: that is JMAP's state. What
- * happened before this process began is not known, so older states can only be compared, not explained. */
+/* The account in memory. Every change gets the store's modification sequence of the sync that found it: that is JMAP's state. A sync
+ * takes in what happened up to one sequence and nothing after it: what came under a state that was told before would never be heard
+ * of. What happened before this process began is not known, so older states can only be compared, not explained. */
 #include "webmaild/jmap_store.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 #include "webmaild/jmap.h"
 
 #define GONE_MAX 50000
+/* Attempts to list the mailboxes without anything happening meanwhile. */
+#define LISTINGS_MAX 100
 
 /* --- ids --- */
 
@@ -194,6 +197,7 @@ jmap_email_in(const struct jmap_email *email, const struct jmap_mailbox *mailbox
 struct taking {
 	struct jmap *jmap;
 	struct jmap_mailbox *mailbox;
+	bool all; /* the mailbox's first time: whatever it holds */
 	/* UIDs that went, gathered because the callback may not look for their emails by walking the store. */
 	uint32_t *gone;
 	size_t gone_count, gone_room;
@@ -204,9 +208,12 @@ take_message(void *context, const struct ms_message *message)
 {
 	struct taking *taking = context;
 	struct jmap *jmap = taking->jmap;
-	struct jmap_email *email = jmap_find_email(jmap, message->email_id);
+	struct jmap_email *email;
 	struct jmap_place *place;
 
+	if (message->modseq > jmap->state && !taking->all)
+		return 0; /* for the next sync */
+	email = jmap_find_email(jmap, message->email_id);
 	if (email == NULL) {
 		email = email_add(jmap, message);
 		jmap->thread_state = jmap->state;
@@ -231,7 +238,8 @@ take_expunged(void *context, uint32_t uid, uint64_t modseq)
 {
 	struct taking *taking = context;
 
-	(void)modseq;
+	if (modseq > taking->jmap->state)
+		return 0; /* for the next sync */
 	if (taking->gone_count == taking->gone_room) {
 		taking->gone_room = taking->gone_room != 0 ? taking->gone_room * 2 : 64;
 		taking->gone = xreallocarray(taking->gone, taking->gone_room, sizeof(*taking->gone));
@@ -276,9 +284,9 @@ remove_places(struct jmap *jmap, struct jmap_mailbox *mailbox, const uint32_t *u
 static int
 sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
 {
-	struct taking taking = { .jmap = jmap, .mailbox = mailbox };
-	uint64_t modseq = mailbox->modseq;
-	int r = 0;
+	struct taking taking = { .jmap = jmap, .mailbox = mailbox, .all = mailbox->modseq == 0 };
+	uint64_t since = mailbox->modseq, now;
+	int r;
 
 	if (mailbox->open == NULL)
 		r = ms_mailbox_open(jmap->store, mailbox->info.name, &mailbox->open);
@@ -286,11 +294,15 @@ sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
 		r = ms_mailbox_sync(mailbox->open);
 	if (r != 0)
 		return r;
-	mailbox->modseq = ms_mailbox_info(mailbox->open)->modseq;
-	if (modseq == 0)
+	now = ms_mailbox_info(mailbox->open)->modseq;
+	if (now > jmap->state)
+		now = jmap->state;
+	if (taking.all)
 		r = ms_messages(mailbox->open, 1, UINT32_MAX, take_message, &taking);
-	else if (mailbox->modseq != modseq)
-		r = ms_changes(mailbox->open, modseq, take_message, take_expunged, &taking);
+	else if (now > since)
+		r = ms_changes(mailbox->open, since, take_message, take_expunged, &taking);
+	if (r == 0 && now > since)
+		mailbox->modseq = now;
 	if (taking.gone_count > 0) {
 		qsort(taking.gone, taking.gone_count, sizeof(*taking.gone), compare_uids);
 		remove_places(jmap, mailbox, taking.gone, taking.gone_count);
@@ -374,15 +386,38 @@ compare_mailboxes(const void *a, const void *b)
 	return strcmp(x->info.name, y->info.name);
 }
 
+/* The mailboxes as they are at one modification sequence. */
+static int
+list_mailboxes(struct jmap *jmap, uint64_t *ret_modseq, struct ms_mailbox_info **ret, size_t *ret_count)
+{
+	uint64_t before = 0;
+	int r = ms_modseq(jmap->store, &before);
+
+	for (unsigned tries = 0; r == 0 && tries < LISTINGS_MAX; tries++) {
+		r = ms_mailboxes(jmap->store, ret, ret_count);
+		if (r != 0)
+			break;
+		r = ms_modseq(jmap->store, ret_modseq);
+		if (r == 0 && *ret_modseq == before)
+			return 0;
+		before = *ret_modseq;
+		ms_mailboxes_free(*ret, *ret_count);
+	}
+	return r == 0 ? -EAGAIN : r;
+}
+
 static int
 sync_mailboxes(struct jmap *jmap)
 {
 	struct ms_mailbox_info *list;
 	size_t count, kept = 0;
-	int r = ms_mailboxes(jmap->store, &list, &count);
+	uint64_t modseq = 0;
+	int r = list_mailboxes(jmap, &modseq, &list, &count);
 
 	if (r != 0)
 		return r;
+	if (modseq > jmap->state)
+		jmap->state = modseq;
 	for (size_t i = 0; i < jmap->mailbox_count; i++)
 		jmap->mailboxes[i]->present = false;
 	for (size_t i = 0; i < count; i++)
@@ -403,15 +438,9 @@ sync_mailboxes(struct jmap *jmap)
 int
 jmap_sync(struct jmap *jmap)
 {
-	uint64_t modseq;
-	int r, first = 0;
+	int r, first;
 
 	ms_watch_drain(jmap->store);
-	r = ms_modseq(jmap->store, &modseq);
-	if (r != 0)
-		return r;
-	if (modseq > jmap->state)
-		jmap->state = modseq;
 	first = sync_mailboxes(jmap);
 	for (size_t i = 0; i < jmap->mailbox_count; i++) {
 		/* A mailbox that went just now is found gone by the next sync. */
