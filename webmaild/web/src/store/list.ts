@@ -41,6 +41,10 @@ const sort = [{ property: 'receivedAt', isAscending: false }];
 let slots: (string | undefined)[] = [];
 let loading = new Set<number>();
 let generation = 0;
+/** Grows when the whole list was looked at again: what was asked for before that is out of date. */
+let epoch = 0;
+/** Something changed while the list was coming for the first time: it may have been asked for before. */
+let stale = false;
 let shown: Range = { from: 0, to: pageSize };
 let filter: Filter | null = null;
 let hasText = false;
@@ -82,6 +86,7 @@ function filterOf({ mailboxId, search, quick }: View): Filter | null {
 export function showView(next: View): void {
 	batch(() => {
 		generation++;
+		stale = false;
 		view.value = next;
 		filter = filterOf(next);
 		slots = [];
@@ -109,8 +114,10 @@ export function need(range: Range): void {
 	}
 }
 
-async function loadPage(page: number): Promise<void> {
+/** False when the answer was out of date already. */
+async function loadPage(page: number): Promise<boolean> {
 	const mine = generation;
+	const asked = epoch;
 	const pages = loading;
 	pages.add(page);
 	try {
@@ -118,27 +125,38 @@ async function loadPage(page: number): Promise<void> {
 			['Email/query', { filter, sort, position: page * pageSize, limit: pageSize, calculateTotal: true }],
 			['Email/get', { '#ids': resultOf(0, '/ids'), properties: summaryProperties }],
 		]) as unknown as [QueryResponse, GetResponse<EmailSummary>];
-		if (mine !== generation) return;
+		if (mine !== generation) return true;
+		takeSummaries(summaries);
+		if (asked !== epoch) {
+			// The list of now has other places for these: what of it is still wanted is asked for again.
+			need(shown);
+			return false;
+		}
 		batch(() => {
-			takeSummaries(summaries);
 			take(query);
 			failed.value = false;
 			changed();
 		});
 		if (hasText) void loadSnippets(query.ids);
+		if (stale) {
+			stale = false;
+			void refreshList().catch(() => undefined); // the next change looks again
+		}
 	} catch (error) {
-		if (mine !== generation) return;
+		if (mine !== generation) return true;
 		failed.value = true;
 		reportError(error, 'error.list');
 	} finally {
 		pages.delete(page);
 	}
+	return true;
 }
 
 /** The id of a row that may not have been loaded yet; undefined when it cannot be had. */
 export async function loadAt(index: number): Promise<string | undefined> {
 	const mine = generation;
-	await loadPage(Math.floor(index / pageSize));
+	const page = Math.floor(index / pageSize);
+	await loadPage(page) || await loadPage(page);
 	return mine === generation ? slots[index] : undefined;
 }
 
@@ -185,7 +203,10 @@ export async function refreshList(): Promise<void> {
 }
 
 async function refreshOnce(): Promise<void> {
-	if (total.peek() === null) return;
+	if (total.peek() === null) {
+		stale = true;
+		return;
+	}
 	const mine = generation;
 	const changes = version.peek();
 	const from = Math.max(0, Math.floor(shown.from / pageSize) * pageSize);
@@ -207,6 +228,7 @@ async function refreshOnce(): Promise<void> {
 		return;
 	}
 	batch(() => {
+		epoch++;
 		slots = [];
 		loading = new Set();
 		take(query);

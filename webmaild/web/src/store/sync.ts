@@ -54,7 +54,8 @@ async function synchronise(states: Record<string, string>): Promise<void> {
 
 async function refreshMessages(state?: string): Promise<void> {
 	const changes = await refreshEmails(state);
-	if (changes && !changes.any) return;
+	// After a gap the list may be older than the messages that were seen last.
+	if (changes && !changes.any && state !== undefined) return;
 	await refreshList();
 	if (!changes || changes.unknown || changes.created.length === 0) return;
 	const inbox = byRole.value.get('inbox')?.id ?? '';
