@@ -29,6 +29,7 @@ struct bdb {
 	unsigned sync_failures;
 	DB *tables[BDB_TABLES_MAX];
 	size_t table_count;
+	struct bdb *next; /* of those given up */
 };
 
 struct bdb_txn {
@@ -150,6 +151,24 @@ say_nothing(const DB_ENV *env, const char *prefix, const char *message)
 	(void)env, (void)prefix, (void)message;
 }
 
+/* The library does not take back what belongs to an environment with its alarm set: it might wait for what one who died holds. It closes
+ * the files; the memory stays, and is known here. That happens once for each death in an index, not for each message. */
+static struct bdb *given_up;
+
+static int
+close_environment(struct bdb *bdb)
+{
+	int r = bdb->env != NULL ? bdb->env->close(bdb->env, 0) : 0;
+
+	if (r == DB_RUNRECOVERY) {
+		bdb->next = given_up;
+		given_up = bdb;
+	} else {
+		free(bdb);
+	}
+	return r;
+}
+
 #define ENVIRONMENT (DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL)
 
 static int
@@ -240,13 +259,18 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 void
 bdb_alarm(struct bdb *bdb, const char *dir)
 {
+	struct bdb *own = NULL;
 	DB_ENV *env = bdb != NULL ? bdb->env : NULL;
 
-	if (env == NULL && open_environment(dir, 0, &env) != 0)
-		return; /* there is none, or it has its alarm already */
+	if (env == NULL) {
+		if (open_environment(dir, 0, &env) != 0)
+			return; /* there is none, or it has its alarm already */
+		own = xcalloc(1, sizeof(*own));
+		own->env = env;
+	}
 	(void)env->set_flags(env, DB_PANIC_ENVIRONMENT, 1);
-	if (bdb == NULL)
-		(void)env->close(env, 0);
+	if (own != NULL)
+		(void)close_environment(own);
 }
 
 int
@@ -278,6 +302,7 @@ void
 bdb_close(struct bdb *bdb, uint64_t *ret_mark)
 {
 	bool good = ret_mark != NULL && bdb != NULL && bdb->table_count != 0 && bdb->sync_failures == sync_failures;
+	unsigned failures;
 
 	if (bdb == NULL)
 		return;
@@ -288,11 +313,11 @@ bdb_close(struct bdb *bdb, uint64_t *ret_mark)
 			good = false;
 	if (good)
 		*ret_mark = log_end(bdb->env);
-	if (bdb->env != NULL && bdb->env->close(bdb->env, 0) != 0)
+	failures = bdb->sync_failures;
+	if (close_environment(bdb) != 0)
 		good = false;
-	if (ret_mark != NULL && (!good || bdb->sync_failures != sync_failures))
+	if (ret_mark != NULL && (!good || failures != sync_failures))
 		*ret_mark = 0;
-	free(bdb);
 }
 
 /* What was lost in a sync makes all of it suspect. */
