@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+# ./demo itself: several side by side, each ended alone, and no instance that passes for another.
+. "$(dirname "$0")/lib.sh"
+own=$TMP/demo beside=$((BASE_PORT + 500))
+chmod 711 "$TMP"
+trap './demo --stop "$own" >/dev/null 2>&1' EXIT
+demo() { FOURPOST_BIN=$BIN ./demo "$@"; }
+answers() { curl -sk --max-time 10 -o /dev/null "https://127.0.0.1:$(($1 + 443))/"; }
+no_answer() { ! answers "$1"; }
+daemons_of() { cat "$1"/run/*.pid; }
+# One that ended may wait for its reaper.
+ended() { local p; for p in $1; do ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$p/status" || return 1; done; }
+
+expect "ports that another has are named" "in use already:.* $(port 143)\b" demo --background --base-port "$BASE_PORT" --dir "$own"
+check "and nothing was begun" test ! -e "$own/run"
+expect "an option that is none" "^usage:" demo --rubbish
+expect "a port that is none" "want numbers" demo --base-port x
+check "a second one starts beside it" demo --background --base-port "$beside" --accounts 1 --dir "$own"
+check "and answers" answers "$beside"
+pids=$(daemons_of "$own")
+expect "its folder is not given to a third" "in use" demo --background --base-port $((beside + 20)) --dir "$own"
+check "--stop ends it" demo --stop "$own"
+check "all of it" ended "$pids"
+check "and no other" answers "$BASE_PORT"
+check "it answers no more" no_answer "$beside"
+check "started again" demo --background --base-port "$beside" --dir "$own"
+check "it has its accounts" "$BIN/mailuser" -C "$own/etc/fourpost.conf" password -p u1@example.test <<<demo
+finish
