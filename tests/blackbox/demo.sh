@@ -11,7 +11,7 @@ answers() { curl -sk --max-time 10 -o /dev/null "https://127.0.0.1:$(($1 + 443))
 no_answer() { ! answers "$1"; }
 daemons_of() { cat "$1"/run/*.pid; }
 # One that ended may wait for its reaper.
-ended() { local p; for p in $1; do ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$p/status" || return 1; done; }
+ended() { local p; for p in $1; do ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$p/status" || return 1; done; }
 
 expect "ports that another has are named" "in use already:.* $(port 143)\b" demo --background --base-port "$BASE_PORT" --dir "$own"
 check "and nothing was begun" test ! -e "$own/run"
@@ -25,6 +25,7 @@ check "--stop ends it" demo --stop "$own"
 check "all of it" ended "$pids"
 check "and no other" answers "$BASE_PORT"
 check "it answers no more" no_answer "$beside"
+expect "a daemon that does not start is named, with its log" "imapd did not start" env FOURPOST_DEMO_IMAPD='rubbish = 1;' FOURPOST_BIN="$BIN" ./demo --background --base-port "$beside" --dir "$own"
 check "started again" demo --background --base-port "$beside" --dir "$own"
 check "it has its accounts" "$BIN/mailuser" -C "$own/etc/fourpost.conf" password -p u1@example.test <<<demo
 finish
