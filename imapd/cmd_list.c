@@ -9,26 +9,31 @@
 #include "imapd/session_status.h"
 #include "imapd/session_use.h"
 
-/* A name to be listed: a mailbox, or a level above one that is no mailbox itself. */
+#define SUBSCRIPTIONS_MAX (8 * 1024 * 1024)
+
+/* A name to be listed: a mailbox, a level above one that is no mailbox itself, or a subscribed name that is neither. */
 struct entry {
 	struct span name;
-	const struct ms_mailbox_info *info; /* NULL: only a level */
-	bool has_children, child_subscribed;
+	const struct ms_mailbox_info *info; /* NULL: no mailbox */
+	bool exists; /* a mailbox, or a level above one */
+	bool subscribed, has_children, child_subscribed;
 };
 
 struct names {
 	struct entry *entry;
 	size_t count, room;
+	struct buf subscriptions; /* a name a line */
 };
 
 static void
-add(struct names *names, struct span name, const struct ms_mailbox_info *info)
+add(struct names *names, struct span name, const struct ms_mailbox_info *info, bool exists, bool subscribed)
 {
 	if (names->count == names->room) {
 		names->room = names->room == 0 ? 32 : names->room * 2;
 		names->entry = xreallocarray(names->entry, names->room, sizeof(names->entry[0]));
 	}
-	names->entry[names->count++] = (struct entry){ .name = name, .info = info };
+	names->entry[names->count++] = (struct entry){
+	    .name = name, .info = info, .exists = exists, .subscribed = subscribed };
 }
 
 static int
@@ -77,31 +82,61 @@ parent(struct span *name)
 	return true;
 }
 
+static int
+take_subscription(void *context, const char *name, size_t len)
+{
+	struct names *names = context;
+
+	return buf_fmt(&names->subscriptions, "%.*s\n", (int)len, name) == 0 ? 0 : MS_E_LIMIT;
+}
+
+/* Those of one name become one. */
+static void
+merge(struct names *names)
+{
+	size_t kept = 0;
+
+	if (names->count > 1)
+		qsort(names->entry, names->count, sizeof(names->entry[0]), compare);
+	for (size_t i = 0; i < names->count; i++) {
+		const struct entry *entry = &names->entry[i];
+
+		if (kept == 0 || !span_eq(names->entry[kept - 1].name, entry->name)) {
+			names->entry[kept++] = *entry;
+		} else {
+			names->entry[kept - 1].exists |= entry->exists;
+			names->entry[kept - 1].subscribed |= entry->subscribed;
+		}
+	}
+	names->count = kept;
+}
+
 /* All names in order, each once, each knowing of its children. */
 static void
 gather(struct names *names, const struct ms_mailbox_info *list, size_t count)
 {
-	struct span above;
+	struct span rest = buf_get(&names->subscriptions), above, name;
 	struct entry *entry;
-	size_t i, kept = 0;
 
-	for (i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		above = span_of(list[i].name);
-		add(names, above, &list[i]);
+		add(names, above, &list[i], true, list[i].subscribed);
 		while (parent(&above))
-			add(names, above, NULL);
+			add(names, above, NULL, true, false);
 	}
-	if (names->count > 1)
-		qsort(names->entry, names->count, sizeof(names->entry[0]), compare);
-	for (i = 0; i < names->count; i++)
-		if (kept == 0 || !span_eq(names->entry[kept - 1].name, names->entry[i].name))
-			names->entry[kept++] = names->entry[i];
-	names->count = kept;
-	for (i = 0; i < count; i++) {
-		above = span_of(list[i].name);
+	while (span_split(&rest, '\n', &name)) {
+		if (name.len == 0)
+			continue;
+		add(names, name, NULL, false, true);
+		while (parent(&name))
+			add(names, name, NULL, false, false);
+	}
+	merge(names);
+	for (size_t i = 0; i < names->count; i++) {
+		above = names->entry[i].name;
 		while (parent(&above) && (entry = find(names, above)) != NULL) {
-			entry->has_children = true;
-			entry->child_subscribed |= list[i].subscribed;
+			entry->has_children |= names->entry[i].exists;
+			entry->child_subscribed |= names->entry[i].subscribed;
 		}
 	}
 }
@@ -118,13 +153,11 @@ matches_any(const struct imap_text *patterns, struct span name)
 static bool
 is_selected(const struct imap_command *command, const struct entry *entry, bool *ret_child_info)
 {
-	bool subscribed = entry->info != NULL && entry->info->subscribed;
-
 	*ret_child_info = (command->list & IMAP_LIST_SELECT_RECURSIVE) != 0 && entry->child_subscribed;
 	if ((command->list & IMAP_LIST_SELECT_SPECIAL) != 0 &&
 	    (entry->info == NULL || session_use_attribute(entry->info->use) == NULL))
 		return false;
-	return (command->list & IMAP_LIST_SELECT_SUBSCRIBED) == 0 || subscribed || *ret_child_info;
+	return (command->list & IMAP_LIST_SELECT_SUBSCRIBED) != 0 ? entry->subscribed || *ret_child_info : entry->exists;
 }
 
 static void
@@ -137,7 +170,7 @@ put_entry(struct session *session, const char *response, const struct entry *ent
 		session_put(session, (options & IMAP_LIST_EXTENDED) != 0 ? SPAN(" \\NonExistent") : SPAN(" \\Noselect"));
 	if (use != NULL)
 		session_fmt(session, " %s", use);
-	if ((options & IMAP_LIST_RETURN_SUBSCRIBED) != 0 && entry->info != NULL && entry->info->subscribed)
+	if ((options & IMAP_LIST_RETURN_SUBSCRIBED) != 0 && entry->subscribed)
 		session_put(session, SPAN(" \\Subscribed"));
 	session_fmt(session, ") \"%c\" ", IMAP_DELIMITER);
 	session_put_mailbox(session, entry->name);
@@ -160,12 +193,16 @@ put_status_of(struct session *session, const struct entry *entry, unsigned items
 static void
 list(struct session *session, struct imap_command *command, bool (*put)(struct session *, struct imap_command *, const struct entry *))
 {
-	struct names names = { 0 };
-	struct ms_mailbox_info *infos;
-	size_t count, i;
+	struct names names = { .subscriptions = BUF_INIT(SUBSCRIPTIONS_MAX) };
+	struct ms_mailbox_info *infos = NULL;
+	size_t count = 0, i;
 	int rc = ms_mailboxes(session->store, &infos, &count);
 
+	if (rc == 0)
+		rc = ms_subscriptions(session->store, take_subscription, &names);
 	if (rc != 0) {
+		ms_mailboxes_free(infos, count);
+		buf_free(&names.subscriptions);
 		session_store_failed(session, command->cmd->name, rc);
 		return;
 	}
@@ -174,6 +211,7 @@ list(struct session *session, struct imap_command *command, bool (*put)(struct s
 		if (matches_any(command->patterns, names.entry[i].name))
 			(void)put(session, command, &names.entry[i]);
 	free(names.entry);
+	buf_free(&names.subscriptions);
 	ms_mailboxes_free(infos, count);
 	session_answer(session, "OK", "%s completed", command->cmd->name);
 }
@@ -197,7 +235,7 @@ put_lsub(struct session *session, struct imap_command *command, const struct ent
 {
 	struct entry level = *entry;
 
-	if (entry->info == NULL || !entry->info->subscribed) {
+	if (!entry->subscribed) {
 		if (!entry->child_subscribed || span_chr(command->patterns->text, '%') < 0)
 			return false;
 		level.info = NULL;

@@ -96,8 +96,12 @@ int ms_mailbox_create(struct ms_store *store, const char *name, enum ms_use use)
 int ms_mailbox_delete(struct ms_store *store, const char *name);
 /* With its children. Renaming INBOX moves its messages (RFC 3501 6.3.5). */
 int ms_mailbox_rename(struct ms_store *store, const char *from, const char *to);
-/* A name need not exist to be unsubscribed. */
+/* A name need not exist to be subscribed or unsubscribed. */
 int ms_subscribe(struct ms_store *store, const char *name, bool subscribed);
+/* Calls each subscribed name, also those that are no mailbox (any more), in no order, until it returns non-zero, which is then the
+ * result. */
+typedef int (*ms_name_fn)(void *context, const char *name, size_t len);
+int ms_subscriptions(struct ms_store *store, ms_name_fn each, void *context);
 /* The name of the mailbox of that id, for free(3). */
 int ms_mailbox_name(struct ms_store *store, const char *id, char **ret);
 

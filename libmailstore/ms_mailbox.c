@@ -142,6 +142,20 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 	return r;
 }
 
+int
+ms_subscriptions(struct ms_store *store, ms_name_fn each, void *context)
+{
+	struct buf text = BUF_INIT(SUBSCRIPTIONS_MAX);
+	int r = read_subscriptions(store, &text);
+	struct span rest = buf_get(&text), line;
+
+	while (r == 0 && span_split(&rest, '\n', &line))
+		if (line.len != 0)
+			r = each(context, line.ptr, line.len);
+	buf_free(&text);
+	return r;
+}
+
 /* --- listing --- */
 
 void
