@@ -11,6 +11,7 @@
 #include "common/imap_envelope.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "imapd/fetch_batch.h"
 #include "imapd/fetch_section.h"
 #include "imapd/session_cmds.h"
 #include "imapd/session_mailbox.h"
@@ -27,6 +28,7 @@
 
 struct fetch {
 	struct session_walk walk;
+	struct fetch_batch batch;
 	uint32_t seq;
 	bool needs_file, marks_seen, tells_uid;
 	bool missed; /* a message was gone */
@@ -55,6 +57,7 @@ fetch_free(void *state)
 
 	session_message_close(&fetch->message);
 	buf_free(&fetch->fields);
+	fetch_batch_free(&fetch->batch);
 	session_walk_free(&fetch->walk);
 	free(fetch->told);
 	free(fetch);
@@ -123,13 +126,32 @@ asks_for(const struct imap_fetch_item *item, enum imap_fetch_kind kind)
 	return false;
 }
 
+/* The record of the message in work; what follows in its range is read ahead. */
+static int
+read_record(struct session *session, struct fetch *fetch, uint32_t uid)
+{
+	const struct imap_view *view = &session->selected->view;
+	uint32_t end = session_walk_range_end(&fetch->walk);
+	const struct ms_message *record;
+	int rc = 0;
+
+	if (end - fetch->seq >= FETCH_BATCH)
+		end = fetch->seq + FETCH_BATCH - 1;
+	if (!fetch_batch_covers(&fetch->batch, uid))
+		rc = fetch_batch_read(&fetch->batch, session->selected->mailbox, uid, view->uids[end - 1]);
+	record = rc == 0 ? fetch_batch_record(&fetch->batch, uid) : NULL;
+	if (record != NULL)
+		fetch->record = *record;
+	return rc == 0 && record == NULL ? MS_E_NOTFOUND : rc;
+}
+
 /* Opens the message in work: its record, its file when an item needs it, and the head of its answer. */
 static void
 open_message(struct session *session, struct fetch *fetch)
 {
 	const struct imap_command *command = &session->command;
 	uint32_t uid = session->selected->view.uids[fetch->seq - 1];
-	int rc = ms_message_get(session->selected->mailbox, uid, &fetch->record);
+	int rc = read_record(session, fetch, uid);
 
 	if (rc == 0 && command->changed_since_given && fetch->record.modseq <= command->changed_since)
 		return;
@@ -145,10 +167,11 @@ open_message(struct session *session, struct fetch *fetch)
 	fetch->item = command->fetch;
 	fetch->flags_told = true;
 	mark_seen(session, fetch);
-	session_fmt(session, "* %u FETCH (", (unsigned)fetch->seq);
+	session_put_number(session, SPAN("* "), fetch->seq);
+	session_put(session, SPAN(" FETCH ("));
 	if (fetch->tells_uid && !asks_for(command->fetch, IMAP_FETCH_UID)) {
 		separate(session, fetch);
-		session_fmt(session, "UID %u", (unsigned)uid);
+		session_put_number(session, SPAN("UID "), uid);
 	}
 }
 
@@ -232,11 +255,18 @@ render(struct session *session, struct fetch *fetch, enum ms_cached what)
 static void
 put_cached(struct session *session, struct fetch *fetch, const char *name, enum ms_cached what)
 {
+	struct span kept;
 	char *text = NULL;
 	size_t len = 0;
 
-	session_fmt(session, "%s ", name);
-	if (ms_message_cached(session->selected->mailbox, fetch->record.uid, what, &text, &len) != 0) {
+	session_put(session, span_of(name));
+	session_put(session, SPAN(" "));
+	if (fetch_batch_text(&fetch->batch, fetch->record.uid, what, &kept) && (kept.len > 0 || what == MS_PREVIEW)) {
+		if (what == MS_PREVIEW)
+			session_put_string(session, kept);
+		else
+			session_put(session, kept);
+	} else if (ms_message_cached(session->selected->mailbox, fetch->record.uid, what, &text, &len) != 0) {
 		fetch->missed = true;
 		session_put(session, SPAN("NIL"));
 	} else if (what == MS_PREVIEW) {
@@ -257,7 +287,7 @@ put_item(struct session *session, struct fetch *fetch, const struct imap_fetch_i
 	separate(session, fetch);
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
-		session_fmt(session, "UID %u", (unsigned)record->uid);
+		session_put_number(session, SPAN("UID "), record->uid);
 		break;
 	case IMAP_FETCH_FLAGS:
 		put_flags(session, fetch);
@@ -271,7 +301,7 @@ put_item(struct session *session, struct fetch *fetch, const struct imap_fetch_i
 		session_put_date(session, record->save_date);
 		break;
 	case IMAP_FETCH_RFC822_SIZE:
-		session_fmt(session, "RFC822.SIZE %llu", (unsigned long long)record->size);
+		session_put_number(session, SPAN("RFC822.SIZE "), record->size);
 		break;
 	case IMAP_FETCH_MODSEQ:
 		session_fmt(session, "MODSEQ (%llu)", (unsigned long long)record->modseq);
@@ -311,9 +341,8 @@ finish(struct session *session, const struct fetch *fetch)
 }
 
 static enum job_result
-fetch_step(struct session *session, void *state)
+fetch_some(struct session *session, struct fetch *fetch)
 {
-	struct fetch *fetch = state;
 	const struct imap_fetch_item *item;
 
 	if (fetch->streaming) {
@@ -334,7 +363,8 @@ fetch_step(struct session *session, void *state)
 			return JOB_DONE;
 		}
 		open_message(session, fetch);
-		return JOB_MORE;
+		if (!fetch->open || fetch->needs_file)
+			return JOB_MORE;
 	}
 	while ((item = fetch->item) != NULL && !fetch->streaming) {
 		fetch->item = item->next;
@@ -346,6 +376,40 @@ fetch_step(struct session *session, void *state)
 	return JOB_MORE;
 }
 
+/* Messages told in one step, when the index has all that is asked for. */
+#define STEP 50
+
+static enum job_result
+fetch_step(struct session *session, void *state)
+{
+	struct fetch *fetch = state;
+	enum job_result result = JOB_MORE;
+	unsigned told = 0;
+
+	do
+		result = fetch_some(session, fetch);
+	while (result == JOB_MORE && !fetch->needs_file && ++told < STEP && !session_is_full(session));
+	return result;
+}
+
+/* The bit of the text that answers an item. */
+static unsigned
+text_of(enum imap_fetch_kind kind)
+{
+	switch (kind) {
+	case IMAP_FETCH_ENVELOPE:
+		return 1u << MS_ENVELOPE;
+	case IMAP_FETCH_BODYSTRUCTURE:
+		return 1u << MS_BODYSTRUCTURE;
+	case IMAP_FETCH_BODY:
+		return 1u << MS_BODY;
+	case IMAP_FETCH_PREVIEW:
+		return 1u << MS_PREVIEW;
+	default:
+		return 0;
+	}
+}
+
 static const struct session_job fetch_job = { fetch_step, fetch_free };
 
 void
@@ -353,6 +417,7 @@ cmd_fetch(struct session *session, struct imap_command *command)
 {
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 	const struct imap_fetch_item *item;
+	unsigned texts = 0;
 	int rc;
 
 	buf_init(&fetch->fields, FIELDS_MAX);
@@ -362,7 +427,9 @@ cmd_fetch(struct session *session, struct imap_command *command)
 		fetch->marks_seen |= item->kind == IMAP_FETCH_SECTION && !item->peek;
 		if (item->kind == IMAP_FETCH_MODSEQ)
 			session->enabled |= SESSION_CONDSTORE;
+		texts |= text_of(item->kind);
 	}
+	fetch_batch_init(&fetch->batch, texts);
 	/* RFC 7162 section 3.1: asking in this way turns it on. */
 	if (command->changed_since_given)
 		session->enabled |= SESSION_CONDSTORE;

@@ -16,6 +16,13 @@ imap_view_free(struct imap_view *view)
 	*view = (struct imap_view){ 0 };
 }
 
+void
+imap_view_begin(struct imap_view *view, uint32_t *uids, size_t count)
+{
+	/* Zeroed pages that nobody touches cost nothing. */
+	*view = (struct imap_view){ .uids = uids, .bits = xcalloc(count, sizeof(view->bits[0])), .count = count, .room = count };
+}
+
 uint32_t
 imap_view_last(const struct imap_view *view)
 {

@@ -35,6 +35,8 @@ struct imap_view {
 void imap_view_free(struct imap_view *view);
 /* Appends a message; its UID must be above all others, else it is passed over (false). */
 bool imap_view_add(struct imap_view *view, uint32_t uid, uint8_t bits);
+/* Begins an empty view with these messages, without bits; the ascending list is taken over, for free(3). */
+void imap_view_begin(struct imap_view *view, uint32_t *uids, size_t count);
 /* The sequence number of a UID, 0 when the view has none such. */
 uint32_t imap_view_seq(const struct imap_view *view, uint32_t uid);
 /* The highest UID, 0 when empty. */

@@ -12,6 +12,7 @@ imapd_SRC := \
 	imapd/cmd_select.c \
 	imapd/cmd_status.c \
 	imapd/cmd_store.c \
+	imapd/fetch_batch.c \
 	imapd/fetch_section.c \
 	imapd/imap_arena.c \
 	imapd/imap_args_parse.c \

@@ -108,6 +108,8 @@ void session_set_job(struct session *session, const struct session_job *job, voi
 
 /* --- session_reply.c --- */
 
+/* A number after some text: FETCH answers are made of these, a printf for each would take longer than all the rest. */
+void session_put_number(struct session *session, struct span text, uint64_t number);
 /* A string as quoted or literal; NIL for a NULL pointer. */
 void session_put_string(struct session *session, struct span text);
 /* A mailbox name, given in UTF-8, in modified UTF-7. */

@@ -67,33 +67,34 @@ session_keywords_free(const char **keywords)
 	free(keywords);
 }
 
+static void
+put_flag(struct session *session, struct span name, bool *first)
+{
+	if (!*first)
+		session_put(session, SPAN(" "));
+	*first = false;
+	session_put(session, name);
+}
+
 void
 session_put_flags(struct session *session, const struct ms_message *message, bool recent)
 {
-	const char *separator = "", *name;
+	const char *name;
+	bool first = true;
 	unsigned n;
 	size_t i;
 
 	session_put(session, SPAN("("));
 	for (i = 0; i < SYSTEM_FLAGS; i++)
-		if ((message->flags & system_flags[i].store) != 0) {
-			session_fmt(session, "%s%s", separator, system_flags[i].name);
-			separator = " ";
-		}
-	if (recent) {
-		session_fmt(session, "%s\\Recent", separator);
-		separator = " ";
-	}
-	if ((message->flags & MS_FORWARDED) != 0) {
-		session_fmt(session, "%s" FORWARDED, separator);
-		separator = " ";
-	}
-	for (n = 0; n < 64; n++) {
-		if ((message->keywords >> n & 1) == 0 || (name = ms_keyword(session->selected->mailbox, n)) == NULL)
-			continue;
-		session_fmt(session, "%s%s", separator, name);
-		separator = " ";
-	}
+		if ((message->flags & system_flags[i].store) != 0)
+			put_flag(session, span_of(system_flags[i].name), &first);
+	if (recent)
+		put_flag(session, SPAN("\\Recent"), &first);
+	if ((message->flags & MS_FORWARDED) != 0)
+		put_flag(session, SPAN(FORWARDED), &first);
+	for (n = 0; n < 64 && message->keywords >> n != 0; n++)
+		if ((message->keywords >> n & 1) != 0 && (name = ms_keyword(session->selected->mailbox, n)) != NULL)
+			put_flag(session, span_of(name), &first);
 	session_put(session, SPAN(")"));
 }
 

@@ -15,11 +15,34 @@ add_message(void *context, const struct ms_message *message)
 {
 	struct session_mailbox *selected = context;
 
-	if (!imap_view_add(&selected->view, message->uid, selected->opened ? IMAP_VIEW_RECENT : 0))
-		return 0;
-	if (selected->first_unseen == 0 && (message->flags & MS_SEEN) == 0)
-		selected->first_unseen = (uint32_t)selected->view.count;
+	(void)imap_view_add(&selected->view, message->uid, IMAP_VIEW_RECENT);
 	return 0;
+}
+
+/* How many messages are looked through for the first unseen one. */
+#define UNSEEN_LOOK 4096
+
+static int
+take_unseen(void *context, const struct ms_message *message)
+{
+	struct session_mailbox *selected = context;
+
+	if ((message->flags & MS_SEEN) == 0)
+		selected->first_unseen = imap_view_seq(&selected->view, message->uid);
+	return selected->first_unseen != 0;
+}
+
+/* RFC 3501 section 6.3.1: a client that is not told the first unseen message can make no assumption about it, and searches if it wants
+ * to know. So it is told when that is near the beginning, and a large mailbox opens as fast as a small one. */
+static int
+find_unseen(struct session_mailbox *selected)
+{
+	const struct imap_view *view = &selected->view;
+	size_t look = view->count < UNSEEN_LOOK ? view->count : UNSEEN_LOOK;
+
+	if (look == 0 || ms_mailbox_info(selected->mailbox)->unseen == 0)
+		return 0;
+	return ms_messages(selected->mailbox, view->uids[0], view->uids[look - 1], take_unseen, selected);
 }
 
 static void
@@ -35,19 +58,23 @@ session_mailbox_open(struct session *session, struct span name, bool read_only)
 {
 	struct session_mailbox *selected = xcalloc(1, sizeof(*selected));
 	char *copy = span_dup(name);
+	uint32_t *uids;
+	size_t count;
 	int rc = ms_mailbox_open(session->store, copy, &selected->mailbox);
 
 	free(copy);
 	if (rc == 0) {
 		selected->read_only = read_only;
 		selected->modseq = ms_mailbox_info(selected->mailbox)->modseq;
-		rc = ms_messages(selected->mailbox, 1, UINT32_MAX, add_message, selected);
+		rc = ms_mailbox_uids(selected->mailbox, &uids, &count);
+		imap_view_begin(&selected->view, uids, count);
 	}
+	if (rc == 0)
+		rc = find_unseen(selected);
 	if (rc != 0) {
 		mailbox_free(selected);
 		return rc;
 	}
-	selected->opened = true;
 	session->selected = selected;
 	return 0;
 }

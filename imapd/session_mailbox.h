@@ -9,7 +9,6 @@
 struct session_mailbox {
 	struct ms_mailbox *mailbox;
 	bool read_only;
-	bool opened;           /* what is added from here on comes as news */
 	bool deleted;          /* the mailbox is gone: nothing works but leaving it */
 	struct imap_view view;
 	uint32_t first_unseen; /* its sequence number when the mailbox was opened, or 0 */

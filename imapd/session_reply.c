@@ -12,6 +12,13 @@
 #define NAME_MAX_ENCODED 8192
 
 void
+session_put_number(struct session *session, struct span text, uint64_t number)
+{
+	session_put(session, text);
+	(void)buf_u64(&session->out, number);
+}
+
+void
 session_put_string(struct session *session, struct span text)
 {
 	(void)imap_nstring_append(&session->out, text, 0);

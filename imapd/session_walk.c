@@ -26,6 +26,12 @@ session_walk_next(struct session_walk *walk)
 	return 0;
 }
 
+uint32_t
+session_walk_range_end(const struct session_walk *walk)
+{
+	return walk->list.span[walk->span].last;
+}
+
 size_t
 session_walk_uids(struct session *session, struct session_walk *walk, uint32_t *uids, size_t max)
 {

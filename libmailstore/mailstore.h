@@ -134,6 +134,8 @@ const struct ms_mailbox_info *ms_mailbox_info(const struct ms_mailbox *mailbox);
 /* Keyword n, or NULL beyond the last. Borrowed until the next call that may add one. */
 const char *ms_keyword(const struct ms_mailbox *mailbox, unsigned n);
 
+/* All UIDs in order, without reading of each message; for free(3), also when the result is not 0. */
+int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count);
 /* Calls each message with first <= uid <= last in order of UIDs; each returns 0 to go on. May be interrupted and resumed at any
  * UID. The callback must not call the store. */
 typedef int (*ms_message_fn)(void *context, const struct ms_message *message);
@@ -147,7 +149,16 @@ int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn change
 int ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes);
 /* Rendered once and kept: IMAP's ENVELOPE, BODYSTRUCTURE and BODY, and 256 characters of preview. For free(3). */
 enum ms_cached { MS_ENVELOPE, MS_BODYSTRUCTURE, MS_BODY, MS_PREVIEW };
+#define MS_CACHED_COUNT 4
 int ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len);
+/* What is kept of many at once: calls each message with first <= uid <= last whose texts are there, in order of UIDs; each returns 0 to
+ * go on. The texts are borrowed for the call; it must not call the store. */
+struct ms_text {
+	const char *ptr;
+	size_t len;
+};
+typedef int (*ms_cached_fn)(void *context, uint32_t uid, const struct ms_text texts[MS_CACHED_COUNT]);
+int ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_cached_fn each, void *context);
 
 /* Where an email stands (JMAP): each mailbox that holds it. */
 typedef int (*ms_place_fn)(void *context, const char *mailbox_id, uint32_t uid);

@@ -26,5 +26,6 @@ libmailstore_SRC := \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_touch.c \
+	libmailstore/ms_uids.c \
 	libmailstore/ms_users.c \
 	libmailstore/ms_view.c

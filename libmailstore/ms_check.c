@@ -98,6 +98,24 @@ check_counters(struct check *check, const struct ms_mailbox_record *record)
 		check->fault(check->context, check->name, 0, "the sum of sizes is wrong");
 }
 
+/* The list of UIDs that mailboxes are opened with. */
+static int
+check_uids(struct check *check, const struct ms_mailbox_record *record)
+{
+	struct ms_mailbox mailbox = { .store = check->store, .number = check->number, .generation = check->store->generation, .record = *record };
+	uint32_t *uids;
+	size_t count;
+	int r = ms_mailbox_uids(&mailbox, &uids, &count);
+
+	if (r == 0 && count != check->count)
+		check->fault(check->context, check->name, 0, "the list of UIDs is wrong");
+	for (size_t i = 0; r == 0 && i < count && count == check->count; i++)
+		if (uids[i] != check->records[i].message.uid)
+			check->fault(check->context, check->name, uids[i], "the list of UIDs has one that no message has");
+	free(uids);
+	return r;
+}
+
 static int
 check_mailbox(struct check *check)
 {
@@ -130,6 +148,9 @@ check_mailbox(struct check *check)
 			if (!listing.files[i].taken)
 				check->fault(check->context, check->name, listing.files[i].parsed.uid, "a message file is not in the index");
 		check_counters(check, &record);
+		r = check_uids(check, &record);
+	}
+	if (r == 0) {
 		if (ms_folder_read(folder, &file) != 0)
 			check->fault(check->context, check->name, 0, "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost");
 		else {

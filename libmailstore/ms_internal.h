@@ -22,6 +22,7 @@ enum ms_table {
 	T_CACHE,   /* mailbox, uid -> ms_cache */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
+	T_UIDS,    /* mailbox, n -> bitmap of the UIDs from 2048 n on */
 	T_COUNT,
 };
 
@@ -105,8 +106,6 @@ int ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox
 int ms_mailbox_forget(struct ms_store *store, uint32_t number, const struct ms_mailbox_record *record);
 /* After the index was made anew: the mailbox's number of now. MS_E_STALE when it is not the same any more. */
 int ms_mailbox_follow(struct ms_mailbox *mailbox);
-/* All UIDs, for free(3), also when the result is not 0. */
-int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count);
 int ms_message_get_record(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message_record *ret);
 /* Makes the folder and its file; the index is told by ms_sync_mailboxes. MS_E_EXISTS. */
 int ms_folder_make(struct ms_store *store, const char *name, enum ms_use use);
@@ -123,6 +122,8 @@ int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
 int ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after);
 /* The same, and renames the file into cur/. *ret_renamed: this did. */
 int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
+/* Notes that the mailbox has that UID, or no more. */
+int ms_uids_put(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, bool there);
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
 
 /* Folders of the Maildir. *ret is a descriptor. MS_E_NOTFOUND, -errno. */

@@ -134,6 +134,8 @@ ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16, "", 0));
 	if (r == 0)
+		r = ms_uids_put(txn, mailbox, message->message.uid, true);
+	if (r == 0)
 		r = put_change(txn, mailbox, message->message.uid, 0, message->message.modseq, MS_CHANGE_CAME, message->message.email_id);
 	if (r == 0) {
 		count(record, &message->message, 1);
@@ -172,7 +174,9 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 		r = bdb_del(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16);
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
-	r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
+	r = ms_uids_put(txn, mailbox, message->message.uid, false);
+	if (r == 0)
+		r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
 	if (r == 0) {
 		count(record, &message->message, -1);
 		record->modseq = modseq;

@@ -3,11 +3,13 @@
 /* Records of the index as bytes. Numbers are big-endian; the last four bytes are a checksum of all before them. */
 #include "libmailstore/ms_record.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/xalloc.h"
 
-#define VERSION_BYTE 1
+#define VERSION_BYTE 2
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)
@@ -101,15 +103,19 @@ get_text(struct reader *reader, size_t max)
 	return reader->bad ? SPAN_NULL : get(reader, len);
 }
 
-/* FNV-1a: against flipped bytes, not against malice; whoever writes the index can write the Maildir. */
+/* FNV-1a over words of eight bytes, its halves folded: against flipped bytes, not against malice; whoever writes the index can write the
+ * Maildir. It is computed for every record that is read: byte by byte it took longer than all the rest. */
 static uint32_t
 checksum(struct span bytes)
 {
-	uint32_t sum = 0x811c9dc5u;
+	uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
 
-	for (size_t i = 0; i < bytes.len; i++)
-		sum = (sum ^ (uint8_t)bytes.ptr[i]) * 0x01000193u;
-	return sum;
+	for (; bytes.len != 0; bytes = span_skip(bytes, bytes.len < 8 ? bytes.len : 8)) {
+		word = 0;
+		memcpy(&word, bytes.ptr, bytes.len < 8 ? bytes.len : 8);
+		sum = (sum ^ be64toh(word)) * UINT64_C(0x100000001b3);
+	}
+	return (uint32_t)(sum ^ sum >> 32);
 }
 
 static void
@@ -269,5 +275,26 @@ ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record 
 	ret->in_cur = (bits & 2) != 0;
 	memcpy(ret->name, name.ptr, name.len);
 	ret->name[name.len] = '\0';
+	return 0;
+}
+
+void
+ms_uids_record_put(const uint8_t map[MS_UIDS_BYTES], struct buf *out)
+{
+	size_t from = out->len;
+
+	(void)buf_char(out, VERSION_BYTE);
+	(void)buf_put(out, map, MS_UIDS_BYTES);
+	seal(out, from);
+}
+
+int
+ms_uids_record_get(struct span bytes, uint8_t ret[MS_UIDS_BYTES])
+{
+	struct reader reader;
+
+	if (!unseal(bytes, &reader) || reader.rest.len != MS_UIDS_BYTES)
+		return MS_E_CORRUPT;
+	memcpy(ret, reader.rest.ptr, MS_UIDS_BYTES);
 	return 0;
 }

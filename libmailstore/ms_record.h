@@ -42,6 +42,13 @@ void ms_message_record_put(const struct ms_message_record *record, struct buf *o
 int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
 int ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret);
 
+/* Which UIDs a mailbox has: one record tells of so many. */
+#define MS_UIDS_EACH 2048u
+#define MS_UIDS_BYTES (MS_UIDS_EACH / 8)
+void ms_uids_record_put(const uint8_t map[MS_UIDS_BYTES], struct buf *out);
+/* 0, or MS_E_CORRUPT. */
+int ms_uids_record_get(struct span bytes, uint8_t ret[MS_UIDS_BYTES]);
+
 /* Keys sort as their numbers do. */
 void ms_key_u32(uint8_t at[4], uint32_t value);
 void ms_key_u64(uint8_t at[8], uint64_t value);

@@ -25,7 +25,7 @@
 
 static const char *const table_names[T_COUNT] = {
 	[T_META] = "meta", [T_MAILBOX] = "mailbox", [T_MESSAGE] = "message", [T_CHANGE] = "change",
-	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread",
+	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread", [T_UIDS] = "uids",
 };
 
 const char *

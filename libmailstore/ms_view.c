@@ -162,28 +162,60 @@ ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_messag
 	return r;
 }
 
-static int
-keep_uid(void *context, const struct ms_message *message)
-{
-	struct { uint32_t *list; size_t count, room; } *uids = context;
+/* --- what was rendered of them --- */
 
-	if (uids->count == uids->room) {
-		uids->room = uids->room != 0 ? uids->room * 2 : 256;
-		uids->list = xreallocarray(uids->list, uids->room, sizeof(*uids->list));
+struct cached_walk {
+	struct ms_mailbox *mailbox;
+	uint32_t first, last;
+	ms_cached_fn each;
+	void *context;
+};
+
+static int
+hand_on_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct cached_walk *walk = context;
+	struct ms_text texts[MS_CACHED_COUNT];
+	uint32_t uid;
+
+	if (key_len != 8)
+		return 0;
+	uid = ms_key_get_u32(key + 4);
+	if (uid > walk->last)
+		return WALK_END;
+	walk->first = uid + 1;
+	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
+		struct span text;
+
+		if (ms_cache_get(span_make(value, len), (enum ms_cached)i, &text) != 0)
+			return 0; /* asked for alone, it is made again */
+		texts[i] = (struct ms_text){ text.ptr, text.len };
 	}
-	uids->list[uids->count++] = message->uid;
-	return 0;
+	return walk->each(walk->context, uid, texts) != 0 ? WALK_STOPPED : 0;
+}
+
+static int
+cached_walk_read(struct bdb *bdb, void *context)
+{
+	struct cached_walk *walk = context;
+	uint8_t key[8];
+	int r;
+
+	ms_key_u32(key, walk->mailbox->number);
+	ms_key_u32(key + 4, walk->first);
+	r = bdb_scan(bdb, NULL, T_CACHE, key, 8, 4, hand_on_cached, walk);
+	return r == WALK_END || r == WALK_STOPPED ? 0 : ms_bdb(r);
 }
 
 int
-ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
+ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_cached_fn each, void *context)
 {
-	struct { uint32_t *list; size_t count, room; } uids = { NULL, 0, 0 };
-	int r = ms_messages(mailbox, 1, UINT32_MAX, keep_uid, &uids);
+	struct cached_walk walk = { .mailbox = mailbox, .first = first, .last = last, .each = each, .context = context };
+	int r = ms_ensure(mailbox->store);
 
-	*ret = uids.list != NULL ? uids.list : xcalloc(1, sizeof(uint32_t));
-	*ret_count = uids.count;
-	return r;
+	if (r == 0)
+		r = ms_mailbox_follow(mailbox);
+	return r == 0 && first <= last ? ms_read(mailbox->store, cached_walk_read, &walk) : r;
 }
 
 struct one {

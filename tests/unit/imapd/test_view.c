@@ -119,6 +119,22 @@ START_TEST(ascending_only)
 }
 END_TEST
 
+START_TEST(taken_over)
+{
+	uint32_t *uids = calloc(2, sizeof(*uids));
+	struct imap_view large;
+
+	ck_assert_ptr_nonnull(uids);
+	uids[0] = 7;
+	uids[1] = 9;
+	imap_view_begin(&large, uids, 2);
+	ck_assert_uint_eq(imap_view_seq(&large, 9), 2);
+	ck_assert(imap_view_add(&large, 10, IMAP_VIEW_RECENT));
+	ck_assert_uint_eq(large.recent, 1);
+	imap_view_free(&large);
+}
+END_TEST
+
 START_TEST(expunges)
 {
 	struct buf out = BUF_INIT(400);
@@ -206,6 +222,7 @@ main(void)
 	tcase_add_loop_test(tests, sets, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tests, nothing_there);
 	tcase_add_test(tests, ascending_only);
+	tcase_add_test(tests, taken_over);
 	tcase_add_test(tests, expunges);
 	tcase_add_test(tests, vanished);
 	tcase_add_test(tests, rewound);

@@ -73,14 +73,32 @@ describe(void *context, const struct ms_message *message)
 	return buf_fmt(context, "%u:%x:%" PRIx64 " ", message->uid, message->flags, message->keywords);
 }
 
+/* The next of the list of UIDs is this message's. */
+static int
+follow(void *context, const struct ms_message *message)
+{
+	uint32_t **next = context;
+
+	ck_assert_uint_eq(*(*next)++, message->uid);
+	return 0;
+}
+
 static char *
 contents(const char *name)
 {
 	struct buf text = BUF_INIT(65536);
 	struct ms_mailbox *mailbox;
+	uint32_t *uids, *next;
+	size_t count;
 
 	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
 	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, describe, &text), 0);
+	ck_assert_int_eq(ms_mailbox_uids(mailbox, &uids, &count), 0);
+	ck_assert_uint_eq(count, ms_mailbox_info(mailbox)->messages);
+	next = uids;
+	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, follow, &next), 0);
+	ck_assert_uint_eq((size_t)(next - uids), count);
+	free(uids);
 	ms_mailbox_close(mailbox);
 	return buf_take(&text);
 }
