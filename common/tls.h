@@ -5,6 +5,7 @@
 #ifndef COMMON_TLS_H
 #define COMMON_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,8 @@ void tls_context_free(struct ssl_ctx_st *context);
 struct tls_key;
 struct tls_key *tls_key_load(struct span pem, struct buf *error);
 int tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, struct buf *out);
+/* Whether the key is that of the server context's certificate. */
+bool tls_key_fits(const struct tls_key *key, const struct ssl_ctx_st *context);
 struct tls_key *tls_key_free(struct tls_key *key);
 
 #endif

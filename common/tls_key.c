@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
 #include "common/tls.h"
@@ -82,6 +83,15 @@ tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, st
 	EVP_PKEY_CTX_free(operation);
 	ERR_clear_error();
 	return r;
+}
+
+bool
+tls_key_fits(const struct tls_key *key, const struct ssl_ctx_st *context)
+{
+	const X509 *certificate = SSL_CTX_get0_certificate(context);
+	EVP_PKEY *public_key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
+
+	return public_key != NULL && EVP_PKEY_eq(key->key, public_key) == 1;
 }
 
 struct tls_key *

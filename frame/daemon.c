@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/conf_check.h"
 #include "frame/frame_msg.h"
 
 #define ERRORS_MAX (1 << 20)
@@ -60,18 +61,13 @@ usage(const struct daemon *daemon, FILE *to, int status)
 }
 
 static int
-load(const struct daemon *daemon, const char *path, void *conf)
+load(const struct daemon *daemon, const char *path, bool with_tls, void *conf)
 {
-	const struct conf_table *tables[DAEMON_TABLES];
 	struct buf errors = BUF_INIT(ERRORS_MAX);
-	int r;
+	int r = conf_load_checked(daemon, path, conf, &errors);
 
-	daemon_tables(daemon, tables);
-	r = conf_load(path, tables, DAEMON_TABLES, conf, &errors);
-	if (r == 0)
-		conf_fill(conf);
-	if (r == 0 && daemon->conf_check != NULL) {
-		daemon->conf_check(conf, &errors);
+	if (r >= 0 && with_tls) {
+		conf_check_tls(daemon, conf, &errors);
 		r = errors.len != 0;
 	}
 	if (r < 0)
@@ -125,7 +121,7 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 	if (optind != argc)
 		return usage(daemon, stderr, EX_USAGE);
 	conf = xcalloc(1, daemon->conf_size);
-	if (load(daemon, options.conf_path, conf) != 0)
+	if (load(daemon, options.conf_path, !print && options.probe == NULL, conf) != 0)
 		return EX_CONFIG;
 	if (check) {
 		(void)printf("%s: configuration OK\n", options.conf_path);

@@ -45,6 +45,7 @@ struct front {
 	front_accept accept;
 	front_refusal refusal;
 	void *context;
+	const char *alpn; /* as tls_server_new, or NULL */
 	struct ssl_ctx_st *tls;
 	struct auth_client *auth;
 	uint32_t key_id;
@@ -97,29 +98,58 @@ sign(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
 	return buf_span(out, signature);
 }
 
+/* From now on connections begin with this certificate; those that are secure already keep theirs,
+ * whose context OpenSSL frees with the last of them. */
 static int
-open_tls(struct front *front, const char *alpn)
+use_certificate(struct front *front, struct span pem)
 {
 	const char *path = front->proc->common->tls_certificate;
-	struct buf pem = BUF_INIT(FILE_MAX), error = BUF_INIT(512);
+	struct buf error = BUF_INIT(512);
+	struct ssl_ctx_st *tls = tls_server_new(pem, sign, front, front->alpn, &error);
+
+	if (tls == NULL) {
+		log_error("certificate-unusable", log_str("file", path),
+		    log_str("error", buf_cstr(&error)));
+	} else {
+		tls_context_free(front->tls);
+		front->tls = tls;
+	}
+	buf_free(&error);
+	return tls != NULL ? 0 : -EINVAL;
+}
+
+static int
+open_tls(struct front *front)
+{
+	const char *path = front->proc->common->tls_certificate;
+	struct buf pem = BUF_INIT(FILE_MAX);
 	int r;
 
 	if (path[0] == '\0')
 		return 0;
 	r = read_file(path, &pem);
-	if (r < 0) {
+	if (r < 0)
 		log_error("certificate-unreadable", log_str("file", path), log_errno("error", r));
-	} else {
-		front->tls = tls_server_new(buf_get(&pem), sign, front, alpn, &error);
-		if (front->tls == NULL) {
-			log_error("certificate-unusable", log_str("file", path),
-			    log_str("error", buf_cstr(&error)));
-			r = -EINVAL;
-		}
-	}
+	else
+		r = use_certificate(front, buf_get(&pem));
 	buf_free(&pem);
-	buf_free(&error);
 	return r;
+}
+
+/* The parent has opened the file anew: the jail keeps us from it. */
+static int
+on_certificate(struct front *front, const struct msg *msg)
+{
+	struct buf pem = BUF_INIT(FILE_MAX);
+	int r = read_open_file(msg->fd, &pem);
+
+	if (r < 0)
+		log_error("certificate-unreadable",
+		    log_str("file", front->proc->common->tls_certificate), log_errno("error", r));
+	else
+		(void)use_certificate(front, buf_get(&pem));
+	buf_free(&pem);
+	return 0;
 }
 
 /* --- letting clients in --- */
@@ -280,7 +310,8 @@ front_new(struct proc *proc, const struct front_limits *limits, const char *alpn
 	front->accept = accept;
 	front->refusal = refusal;
 	front->context = context;
-	if (open_tls(front, alpn) < 0) {
+	front->alpn = alpn;
+	if (open_tls(front) < 0) {
 		free(front);
 		return NULL;
 	}
@@ -382,6 +413,8 @@ front_message(struct msg_channel *channel, struct msg *msg, void *context)
 	struct front *front = *(struct front **)proc->state;
 
 	(void)channel;
+	if (msg->type == MSG_TLS_FILE)
+		return on_certificate(front, msg);
 	return auth_client_message(front->auth, msg);
 }
 

@@ -35,7 +35,7 @@ typedef int (*front_accept)(struct front_client *client, void *context);
 typedef struct span (*front_refusal)(const struct proc_listener *listener, void *context);
 
 /* Opens what it needs (the certificate: the caller runs this before proc_jail). `alpn` as
- * tls_server_new. NULL after a log line when it cannot. */
+ * tls_server_new, for as long as the process lives. NULL after a log line when it cannot. */
 struct front *front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
     front_accept accept, front_refusal refusal, void *context);
 /* The configuration has changed: how many connections may be there from now on. */
@@ -62,8 +62,9 @@ int front_message(struct msg_channel *channel, struct msg *msg, void *proc);
 #define FRONT_HANDLERS                                                                             \
 	{ MSG_AUTH_RESULT, front_message }, { MSG_LOOKUP_RESULT, front_message },                  \
 	    { MSG_WORKER, front_message }, { MSG_WORKER_FAILED, front_message },                   \
+	    { MSG_WORKER_REFUSED, front_message },                                                 \
 	{                                                                                          \
-		MSG_WORKER_REFUSED, front_message                                                  \
+		MSG_TLS_FILE, front_message                                                        \
 	}
 void front_peer_gone(struct proc *proc, uint8_t role);
 

@@ -4,6 +4,8 @@ frame_SRC := \
 	frame/address_table.c \
 	frame/auth_cache.c \
 	frame/auth_client.c \
+	frame/conf_check.c \
+	frame/conf_check_tls.c \
 	frame/daemon.c \
 	frame/front.c \
 	frame/grants.c \

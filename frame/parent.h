@@ -6,6 +6,12 @@
 
 #include "frame/role.h"
 
+struct addrinfo;
+
+/* The address that a listening option names ("192.0.2.1:25", "[::]:25", "*:25"), for freeaddrinfo(3). Names are not looked up.
+ * NULL when it is none. */
+struct addrinfo *parent_address(const char *text);
+
 /* Binds every address of the daemon's listening options. Each fault is logged. Returns how many were bound, or -1. */
 int parent_listen(const struct daemon *daemon, const void *conf, struct proc_listener listeners[PROC_LISTENERS_MAX]);
 

@@ -34,28 +34,32 @@ bind_one(const struct addrinfo *address)
 	return fd;
 }
 
-static int
-listen_on(const char *text, const char *option)
+struct addrinfo *
+parent_address(const char *text)
 {
 	static const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
 	char host[256], port[8];
 	struct addrinfo *found = NULL;
 	struct span name;
 	uint16_t number;
-	int fd;
 
-	if (conf_split_address(span_of(text), &name, &number) < 0 || name.len >= sizeof(host)) {
-		log_error("bad-listen-address", log_str("option", option), log_str("address", text),
-		    log_str("hint", "write 192.0.2.1:25, [2001:db8::1]:25 or 0.0.0.0:25"));
-		return -EINVAL;
-	}
-	memcpy(host, name.ptr, name.len);
+	if (conf_split_address(span_of(text), &name, &number) < 0 || name.len >= sizeof(host))
+		return NULL;
+	if (name.len != 0)
+		memcpy(host, name.ptr, name.len);
 	host[name.len] = '\0';
 	(void)snprintf(port, sizeof(port), "%u", number);
-	if (getaddrinfo(name.len != 0 ? host : NULL, port, &hints, &found) != 0) {
-		log_error("bad-listen-address", log_str("option", option), log_str("address", text), log_str("hint", "only numeric addresses are bound"));
-		return -EINVAL;
-	}
+	return getaddrinfo(name.len != 0 ? host : NULL, port, &hints, &found) == 0 ? found : NULL;
+}
+
+static int
+listen_on(const char *text, const char *option)
+{
+	struct addrinfo *found = parent_address(text);
+	int fd;
+
+	if (found == NULL)
+		return -EINVAL; /* the configuration's check has told */
 	fd = bind_one(found);
 	/* A host without IPv6 still serves IPv4 with the packaged configuration. */
 	if (fd == -EAFNOSUPPORT && found->ai_family == AF_INET6)

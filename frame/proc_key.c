@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The key role: holds the TLS private key and signs with it for the front. It reads nothing else
- * and talks to nobody else. In the jail the file is out of reach, so a renewed key is loaded by a
- * fresh process: the parent restarts this role. */
+ * and talks to nobody else. In the jail the file is out of reach: the parent opens a renewed key. */
 #include <errno.h>
 #include <sysexits.h>
 
@@ -39,33 +38,54 @@ on_sign(struct msg_channel *channel, struct msg *msg, void *context)
 	return 0;
 }
 
-/* False after a log line. Without a certificate there is no key, and nobody will ask. */
+/* Takes the key in this text, or what kept it from being read; the former stays when there is none.
+ * False after a log line. */
+static bool
+use_key(struct proc *proc, int r, struct buf *pem)
+{
+	const char *path = proc->common->tls_key;
+	struct buf error = BUF_INIT(512);
+	struct tls_key *key = NULL;
+
+	if (r < 0)
+		log_error("key-unreadable", log_str("file", path), log_errno("error", r));
+	else if ((key = tls_key_load(buf_get(pem), &error)) == NULL)
+		log_error("key-unusable", log_str("file", path),
+		    log_str("error", buf_cstr(&error)));
+	if (key != NULL) {
+		(void)tls_key_free(proc->state);
+		proc->state = key;
+	}
+	buf_wipe(pem);
+	buf_free(&error);
+	return key != NULL;
+}
+
+/* Without a certificate there is no key, and nobody will ask. */
 static bool
 load(struct proc *proc)
 {
-	const char *path = proc->common->tls_key;
-	struct buf pem = BUF_INIT(FILE_MAX), error = BUF_INIT(512);
-	struct tls_key *key = NULL;
-	int r;
+	struct buf pem = BUF_INIT(FILE_MAX);
 
-	if (proc->common->tls_certificate[0] == '\0')
-		return true;
-	r = read_file(path, &pem);
-	if (r < 0)
-		log_error("key-unreadable", log_str("file", path), log_errno("error", r));
-	else if ((key = tls_key_load(buf_get(&pem), &error)) == NULL)
-		log_error("key-unusable", log_str("file", path),
-		    log_str("error", buf_cstr(&error)));
-	proc->state = key;
-	buf_wipe(&pem);
-	buf_free(&error);
-	return key != NULL;
+	return proc->common->tls_certificate[0] == '\0' ||
+	    use_key(proc, read_file(proc->common->tls_key, &pem), &pem);
+}
+
+static int
+on_key(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct buf pem = BUF_INIT(FILE_MAX);
+
+	(void)channel;
+	(void)use_key(context, read_open_file(msg->fd, &pem), &pem);
+	return 0;
 }
 
 int
 proc_key(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_KEY_SIGN, on_sign } };
+	static const struct proc_handler handlers[] = { { MSG_KEY_SIGN, on_sign },
+		{ MSG_TLS_FILE, on_key } };
 	struct jail jail = { .root = proc->common->empty_dir };
 
 	proc->handlers = handlers;

@@ -21,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/conf_check.h"
 #include "frame/daemon.h"
 #include "frame/frame_msg.h"
 #include "frame/parent.h"
@@ -55,7 +56,6 @@ struct parent {
 	size_t workers;
 	unsigned restarts;
 	time_t restarts_since;
-	struct timespec certificate_time, key_time;
 	int status;
 };
 
@@ -273,14 +273,29 @@ answer_requester(struct child *requester, uint32_t id, int fd)
 		log_warning("worker-not-handed-over", log_str("to", requester->role->name));
 }
 
+/* Gives a worker what it needs and lets it go. Returns the requester's end of the channel to it, or -errno. */
+static int
+release_worker(const struct parent *parent, struct child *worker, uint8_t requester)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	r = send_peer(worker, requester, pair[0]);
+	if (r == 0)
+		r = send_start(parent, worker);
+	if (r < 0)
+		(void)close(pair[1]);
+	return r == 0 ? pair[1] : r;
+}
+
 /* Starts a worker (and its companion) for an account. Returns the requester's end of the channel to it, or -errno. */
 static int
 start_worker(struct parent *parent, const struct role *role, uint8_t requester, uid_t uid, struct span address, const char *folder)
 {
-	struct child *worker, *companion = NULL;
-	int pair[2], r;
+	struct child *worker = start_child(parent, role), *companion = NULL;
+	int r;
 
-	worker = start_child(parent, role);
 	if (worker == NULL)
 		return -EAGAIN;
 	worker->account = span_dup(address);
@@ -291,18 +306,15 @@ start_worker(struct parent *parent, const struct role *role, uint8_t requester, 
 	}
 	if (r == 0 && companion != NULL)
 		r = send_start(parent, companion);
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		r = -errno;
-	if (r < 0)
-		return r;
-	r = send_peer(worker, requester, pair[0]);
 	if (r == 0)
-		r = send_start(parent, worker);
+		r = release_worker(parent, worker, requester);
 	if (r < 0) {
-		(void)close(pair[1]);
-		return r;
+		/* They would wait for their start for ever. */
+		(void)kill(worker->pid, SIGKILL);
+		if (companion != NULL)
+			(void)kill(companion->pid, SIGKILL);
 	}
-	return pair[1];
+	return r;
 }
 
 static int
@@ -459,29 +471,48 @@ on_stop(evutil_socket_t signal_number, short what, void *context)
 	stop_all(parent, EX_OK);
 }
 
-static struct timespec
-file_time(const char *path)
+/* Opens the file for a role whose jail keeps it away from it. The key is not read here. */
+static void
+send_tls_file(const struct parent *parent, uint8_t role, const char *path)
 {
-	struct stat st;
+	struct child *child = find_permanent(parent, role);
+	int fd = child != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-	return path[0] != '\0' && stat(path, &st) == 0 ? st.st_mtim : (struct timespec){ 0, 0 };
+	/* One that is ending reads the file when it is started again. */
+	if (fd >= 0)
+		(void)msg_send(child->channel, MSG_TLS_FILE, 0, NULL, fd);
+	else if (child != NULL)
+		log_error("not-renewed", log_str("file", path), log_errno("error", -errno));
 }
 
-/* Renewed certificates are read by fresh processes: those that have them are in jails without files. */
+/* TLS that is turned on or off changes what the front listens on: only a fresh process does that. */
 static void
-renew_certificates(struct parent *parent)
+renew_tls(const struct parent *parent, bool had_tls)
 {
-	struct timespec certificate = file_time(parent->common->tls_certificate), key = file_time(parent->common->tls_key);
+	bool has_tls = parent->common->tls_certificate[0] != '\0';
 
-	if (memcmp(&certificate, &parent->certificate_time, sizeof(certificate)) == 0 && memcmp(&key, &parent->key_time, sizeof(key)) == 0)
+	if (has_tls == had_tls) {
+		if (has_tls) {
+			send_tls_file(parent, ROLE_KEY, parent->common->tls_key);
+			send_tls_file(parent, ROLE_FRONT, parent->common->tls_certificate);
+		}
 		return;
-	parent->certificate_time = certificate;
-	parent->key_time = key;
-	log_info("certificate-changed", log_str("file", parent->common->tls_certificate));
+	}
 	for (struct child *child = parent->children; child != NULL; child = child->next)
 		if (child->role->id == ROLE_KEY || child->role->id == ROLE_FRONT)
 			(void)kill(child->pid, SIGTERM);
-	parent->restarts = 0;
+}
+
+static void
+refuse_reload(const struct parent *parent, int r, const struct buf *errors)
+{
+	struct span rest = buf_get(errors), line;
+
+	while (span_split(&rest, '\n', &line))
+		if (line.len != 0)
+			log_error("configuration", log_span("fault", line));
+	log_error("not-reloaded", log_str("file", parent->options->conf_path),
+	    r < 0 ? log_errno("error", r) : log_str("hint", "the former configuration stays in force"));
 }
 
 static void
@@ -490,42 +521,35 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 	const struct conf_table *tables[DAEMON_TABLES];
 	struct parent *parent = context;
 	struct buf errors = BUF_INIT(CONF_TEXT_MAX);
-	void *conf = xcalloc(1, parent->daemon->conf_size);
+	void *conf = xcalloc(1, parent->daemon->conf_size), *unused = conf;
 	int r, fd;
 
 	(void)signal_number, (void)what;
-	daemon_tables(parent->daemon, tables);
-	r = conf_load(parent->options->conf_path, tables, DAEMON_TABLES, conf, &errors);
-	if (r == 0)
-		conf_fill(conf);
-	if (r == 0 && parent->daemon->conf_check != NULL) {
-		parent->daemon->conf_check(conf, &errors);
+	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
+	if (r >= 0) {
+		conf_check_tls(parent->daemon, conf, &errors);
 		r = errors.len != 0;
 	}
 	fd = r == 0 ? make_conf_fd(parent, conf) : -1;
 	if (fd < 0) {
-		struct span rest = buf_get(&errors), line;
-
-		while (span_split(&rest, '\n', &line))
-			log_error("configuration", log_span("fault", line));
-		log_error("not-reloaded", log_str("file", parent->options->conf_path), r < 0 ? log_errno("error", r) : log_str("hint", "the former configuration stays in force"));
-		conf_free(tables, DAEMON_TABLES, conf);
-		free(conf);
+		refuse_reload(parent, r, &errors);
 	} else {
-		void *former = parent->conf;
+		bool had_tls = parent->common->tls_certificate[0] != '\0';
 
+		unused = parent->conf;
 		parent->conf = conf;
 		parent->common = conf;
-		conf_free(tables, DAEMON_TABLES, former);
-		free(former);
 		(void)close(parent->conf_fd);
 		parent->conf_fd = fd;
 		for (struct child *child = parent->children; child != NULL; child = child->next)
 			if (child->channel != NULL && is_permanent(parent, child->role))
 				(void)send_conf(parent, child); /* one that is ending needs none */
 		log_info("reloaded", log_str("file", parent->options->conf_path));
-		renew_certificates(parent);
+		renew_tls(parent, had_tls);
 	}
+	daemon_tables(parent->daemon, tables);
+	conf_free(tables, DAEMON_TABLES, unused);
+	free(unused);
 	buf_free(&errors);
 }
 
@@ -637,8 +661,6 @@ start(struct parent *parent)
 	parent->conf_fd = make_conf_fd(parent, parent->conf);
 	if (parent->base == NULL || parent->conf_fd < 0 || watch_signals(parent) < 0)
 		return EX_OSERR;
-	parent->certificate_time = file_time(parent->common->tls_certificate);
-	parent->key_time = file_time(parent->common->tls_key);
 	return (parent->options->probe != NULL ? start_probe(parent) : start_permanent_roles(parent)) < 0 ? EX_OSERR : EX_OK;
 }
 

@@ -12,11 +12,16 @@ int
 read_file(const char *path, struct buf *out)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 ? read_open_file(fd, out) : -errno;
+}
+
+int
+read_open_file(int fd, struct buf *out)
+{
 	ssize_t got = 1;
 	int r = 0;
 
-	if (fd < 0)
-		return -errno;
 	while (r == 0 && got > 0) {
 		char chunk[4096];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Small files that roles read before their jail: certificates and keys. */
+/* Small files: certificates and keys. */
 #ifndef FRAME_READ_FILE_H
 #define FRAME_READ_FILE_H
 
@@ -10,5 +10,7 @@
 
 /* Appends the whole file to out. 0, -EMSGSIZE when it passes out's maximum, or -errno. */
 int read_file(const char *path, struct buf *out);
+/* The same of an open file, from where it stands; it stays open. */
+int read_open_file(int fd, struct buf *out);
 
 #endif

@@ -268,6 +268,17 @@ START_TEST(configuration_faults_are_all_told)
 	ck_assert(wait_for(&run, "conf:5: listen_toy wants a list"));
 	ck_assert(wait_for(&run, "conf:6: unknown option hostnam; do you mean hostname?"));
 	ck_assert_int_eq(end_of(&run), EX_CONFIG);
+	write_conf("greetin = 1;\nhostname = \"a b\";\ndomains = [ \"d.test\", \"\" ];\naccounts_dir = \"mail\";\nlog_level = \"loud\";\n"
+		   "account_uid_low = 3000;\naccount_uid_high = 2000;\nlisten_toy = [ \"127.0.0.1:0\", \"host.test:25\" ];\n");
+	run = run_daemon("-n", NULL);
+	ck_assert(wait_for(&run, "conf:3: unknown option greetin; do you mean greeting?"));
+	ck_assert(wait_for(&run, "hostname: \"a b\" is not a host name"));
+	ck_assert(wait_for(&run, "domains: \"\" is not a mail domain"));
+	ck_assert(wait_for(&run, "accounts_dir: mail is not an absolute path"));
+	ck_assert(wait_for(&run, "log_level: \"loud\" is none of"));
+	ck_assert(wait_for(&run, "account_uid_low is greater"));
+	ck_assert(wait_for(&run, "listen_toy: host.test:25 is not address:port"));
+	ck_assert_int_eq(end_of(&run), EX_CONFIG);
 	write_conf("tries = 5;\ngreeting = \"a \\\"b\\\\\";\n");
 	run = run_daemon("-P", NULL);
 	ck_assert(wait_for(&run, "auth_failure_delay = 2;"));

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What an option's row cannot say of its value: names, addresses, paths, files. */
+#ifndef FRAME_CONF_CHECK_H
+#define FRAME_CONF_CHECK_H
+
+#include "frame/role.h"
+
+/* Reads the configuration into *conf (zeroed, with room for the daemon's options), fills what has no default, and checks all of
+ * it. Each fault, of whatever kind, becomes a line in errors. Returns 0, 1 when there were faults, -errno when the file cannot be
+ * read. The values belong to conf: conf_free. */
+int conf_load_checked(const struct daemon *daemon, const char *path, void *conf, struct buf *errors);
+
+/* Whether the certificate and the key can be read, can be used, and belong together; nothing when the daemon has no key role, or
+ * TLS is off. They are read by a child process, so that the caller never holds the key. Appends lines to errors. */
+void conf_check_tls(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors);
+
+#endif

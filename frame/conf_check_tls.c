@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The certificate and its key, looked at before anything depends on them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/tls.h"
+#include "frame/conf_check.h"
+#include "frame/read_file.h"
+
+#define EXPLANATION_MAX 4096
+
+static int
+sign_with(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
+{
+	return tls_key_sign(context, kind, input, out);
+}
+
+static void
+read_pem(const char *option, const char *path, struct buf *pem, struct buf *errors)
+{
+	int r = read_file(path, pem);
+
+	if (r < 0)
+		(void)buf_fmt(errors, "%s: %s: %s\n", option, path, strerror(-r));
+}
+
+static void
+examine(const struct fourpost_conf *conf, struct buf *errors)
+{
+	struct buf certificate = BUF_INIT(FILE_MAX), key_pem = BUF_INIT(FILE_MAX), error = BUF_INIT(512);
+	struct ssl_ctx_st *context = NULL;
+	struct tls_key *key = NULL;
+
+	read_pem("tls_certificate", conf->tls_certificate, &certificate, errors);
+	read_pem("tls_key", conf->tls_key, &key_pem, errors);
+	if (errors->len == 0 && (key = tls_key_load(buf_get(&key_pem), &error)) == NULL)
+		(void)buf_fmt(errors, "tls_key: %s: %s\n", conf->tls_key, buf_cstr(&error));
+	buf_clear(&error);
+	if (certificate.len != 0 && (context = tls_server_new(buf_get(&certificate), sign_with, key, NULL, &error)) == NULL)
+		(void)buf_fmt(errors, "tls_certificate: %s: %s\n", conf->tls_certificate, buf_cstr(&error));
+	if (context != NULL && key != NULL && !tls_key_fits(key, context))
+		(void)buf_fmt(errors, "tls_key: %s is not the key of the certificate in %s\n", conf->tls_key, conf->tls_certificate);
+	tls_context_free(context);
+	(void)tls_key_free(key);
+	buf_wipe(&key_pem);
+	buf_free(&certificate);
+	buf_free(&error);
+}
+
+static _Noreturn void
+examine_and_exit(const struct fourpost_conf *conf, int out)
+{
+	struct buf errors = BUF_INIT(EXPLANATION_MAX);
+
+	examine(conf, &errors);
+	_exit(write(out, errors.data, errors.len) == (ssize_t)errors.len ? 0 : 1);
+}
+
+void
+conf_check_tls(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors)
+{
+	int ends[2], status = -1;
+	ssize_t got = 1;
+	bool has_key = false;
+	pid_t pid;
+
+	for (size_t i = 0; i < daemon->role_count; i++)
+		has_key = has_key || daemon->roles[i].id == ROLE_KEY;
+	if (!has_key || conf->tls_certificate[0] == '\0')
+		return;
+	if (pipe(ends) < 0) {
+		(void)buf_fmt(errors, "tls_certificate: not checked: %s\n", strerror(errno));
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		examine_and_exit(conf, ends[1]);
+	(void)close(ends[1]);
+	while (got > 0) {
+		char chunk[512];
+
+		got = read(ends[0], chunk, sizeof(chunk));
+		if (got > 0)
+			(void)buf_put(errors, chunk, (size_t)got);
+		else if (got < 0 && errno == EINTR)
+			got = 1;
+	}
+	(void)close(ends[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || status != 0)
+		(void)buf_fmt(errors, "tls_certificate: %s could not be checked\n", conf->tls_certificate);
+}
