@@ -156,6 +156,8 @@ void login_release(struct logins *logins, struct login *login);
 void http_auth_login(struct exchange *exchange);
 void http_auth_session(struct exchange *exchange);
 void http_auth_logout(struct exchange *exchange);
+/* Answers 401 with a challenge for Basic credentials (RFC 9110 section 11.6.1). */
+void http_auth_challenge(struct exchange *exchange);
 /* Finds out whose request it is: by cookie or Basic credentials. Then calls go with exchange->login set, now or later; or answers 401,
  * 429 or 503 itself. */
 typedef void (*http_auth_go)(struct exchange *exchange);

@@ -257,6 +257,12 @@ basic_verified(void *context, enum auth_result result, uint64_t grant, struct sp
 }
 
 void
+http_auth_challenge(struct exchange *exchange)
+{
+	http_problem_field(exchange, 401, "Sign in first.", "www-authenticate", SPAN(CHALLENGE));
+}
+
+void
 http_auth_basic(struct exchange *exchange, http_auth_go go)
 {
 	struct signing *signing = signing_new(exchange, &basic_handler, go);
@@ -276,7 +282,7 @@ http_auth_basic(struct exchange *exchange, http_auth_go go)
 		login_hold(exchange->login);
 		go(exchange);
 	} else if (r == 1) {
-		http_problem_field(exchange, 401, "Sign in first.", "www-authenticate", SPAN(CHALLENGE));
+		http_auth_challenge(exchange);
 	} else {
 		http_problem(exchange, 400, "The credentials are malformed.");
 	}

@@ -140,8 +140,11 @@ route_protected(struct exchange *exchange, const struct route *route)
 	}
 	login = logins_by_cookie(exchange->http->logins, request);
 	if (login == NULL) {
-		/* Browsers are not challenged: their users have a page to sign in. */
-		http_problem(exchange, 401, "Sign in first.");
+		/* Browsers, which tell where a request comes from, are not challenged: their users have a page to sign in. */
+		if (route->need == NEED_COOKIE_OR_BASIC && http_field_count(request, "sec-fetch-site") == 0)
+			http_auth_challenge(exchange);
+		else
+			http_problem(exchange, 401, "Sign in first.");
 		return;
 	}
 	exchange->login = login;

@@ -49,6 +49,8 @@ extern const size_t jmap_method_count;
 /* Runs a request body. Returns the HTTP status; the JSON answer (or problem) in out. */
 unsigned jmap_api(struct jmap *jmap, struct span body, struct buf *out);
 /* Its pure part: walks the calls with these methods. `account_id` is the id that calls must name. */
+/* The answer to a request whose content type is not application/json (RFC 8620 section 3.6.1), as jmap_api. */
+unsigned jmap_refuse_type(struct buf *out);
 unsigned jmap_run(struct jmap *jmap, const char *account_id, const struct jmap_method *methods, size_t method_count, struct span body,
     struct buf *out);
 
@@ -102,6 +104,8 @@ struct jmap_query_window {
 	bool calculate_total;
 };
 #define JMAP_QUERY_LIMIT 5000
+/* Reads what all /query methods have in common, and checks that `sort` is made of Comparators (whose properties the method checks).
+ * False after an error was answered. */
 bool jmap_query_begin(struct jmap_call *call, struct jmap_query_window *ret_window);
 /* The first index and the number of results to return; anchor_index is the anchor's place, or -1. False: anchorNotFound. */
 bool jmap_query_range(const struct jmap_query_window *window, size_t count, ptrdiff_t anchor_index, size_t *ret_first, size_t *ret_count);

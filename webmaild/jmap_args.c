@@ -154,9 +154,8 @@ jmap_set_result_init(struct jmap_set_result *result)
 	};
 }
 
-/* null instead of an empty map or list. */
-static json_t *
-or_null(json_t *value)
+json_t *
+jmap_or_null(json_t *value)
 {
 	if (json_object_size(value) + json_array_size(value) > 0)
 		return value;
@@ -168,9 +167,9 @@ void
 jmap_set_respond(struct jmap_call *call, struct jmap_set_result *result, const char *old_state, const char *new_state)
 {
 	jmap_respond(call, json_pack("{s:O, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"),
-	    "oldState", old_state, "newState", new_state, "created", or_null(result->created), "notCreated", or_null(result->not_created),
-	    "updated", or_null(result->updated), "notUpdated", or_null(result->not_updated), "destroyed", or_null(result->destroyed),
-	    "notDestroyed", or_null(result->not_destroyed)));
+	    "oldState", old_state, "newState", new_state, "created", jmap_or_null(result->created), "notCreated", jmap_or_null(result->not_created),
+	    "updated", jmap_or_null(result->updated), "notUpdated", jmap_or_null(result->not_updated), "destroyed", jmap_or_null(result->destroyed),
+	    "notDestroyed", jmap_or_null(result->not_destroyed)));
 }
 
 /* --- /query --- */
@@ -187,13 +186,38 @@ arg_int(struct jmap_call *call, const char *name, int64_t *ret_value)
 	return (json_is_integer(value) && *ret_value > -(1LL << 53) && *ret_value < 1LL << 53) || invalid(call, name);
 }
 
+/* Comparators (RFC 8620 section 5.5); their properties are for the method to know. */
+static bool
+check_comparators(struct jmap_call *call)
+{
+	const json_t *sort = json_object_get(call->args, "sort");
+	size_t count = json_array_size(sort);
+	bool valid = sort == NULL || json_is_null(sort) || json_is_array(sort);
+
+	for (size_t i = 0; i < count; i++) {
+		const json_t *comparator = json_array_get(sort, i), *ascending = json_object_get(comparator, "isAscending");
+
+		valid = valid && json_is_string(json_object_get(comparator, "property")) && (ascending == NULL || json_is_boolean(ascending));
+	}
+	if (!valid) {
+		jmap_error(call, "invalidArguments", "sort has the wrong type or value.");
+		return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (json_is_string(json_object_get(json_array_get(sort, i), "collation"))) {
+			jmap_error(call, "unsupportedSort", "There are no collations (collationAlgorithms).");
+			return false;
+		}
+	return true;
+}
+
 bool
 jmap_query_begin(struct jmap_call *call, struct jmap_query_window *ret_window)
 {
 	if (!arg_int(call, "position", &ret_window->position) || !arg_int(call, "anchorOffset", &ret_window->anchor_offset) ||
 	    !jmap_arg_string(call, "anchor", &ret_window->anchor) ||
 	    !jmap_arg_unsigned(call, "limit", UINT64_MAX, &ret_window->limit) ||
-	    !jmap_arg_bool(call, "calculateTotal", false, &ret_window->calculate_total))
+	    !jmap_arg_bool(call, "calculateTotal", false, &ret_window->calculate_total) || !check_comparators(call))
 		return false;
 	ret_window->limited = ret_window->limit > JMAP_QUERY_LIMIT;
 	return true;

@@ -177,6 +177,12 @@ run_request(struct jmap *jmap, const char *account_id, const struct jmap_method 
 }
 
 unsigned
+jmap_refuse_type(struct buf *out)
+{
+	return problem(out, 400, PROBLEM("notJSON"), "The content type is not application/json.", NULL);
+}
+
+unsigned
 jmap_run(struct jmap *jmap, const char *account_id, const struct jmap_method *methods, size_t method_count, struct span body, struct buf *out)
 {
 	json_t *request = jmap_parse(body);

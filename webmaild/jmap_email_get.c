@@ -393,6 +393,6 @@ jmap_email_parse(struct jmap_call *call)
 		jmap_blob_free(&blob);
 		buf_free(&bytes);
 	}
-	jmap_respond(call, json_pack("{s:O, s:o, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "parsed", parsed, "notParsable",
-	    not_parsable, "notFound", not_found));
+	jmap_respond(call, json_pack("{s:O, s:o, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "parsed", jmap_or_null(parsed),
+	    "notParsable", jmap_or_null(not_parsable), "notFound", jmap_or_null(not_found)));
 }

@@ -426,5 +426,6 @@ jmap_email_import(struct jmap_call *call)
 	failed = json_object();
 	create_all(call, emails, import, created, failed);
 	jmap_respond(call, json_pack("{s:O, s:s, s:s, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "oldState", old.text,
-	    "newState", jmap_state_text(jmap->email_state).text, "created", created, "notCreated", failed));
+	    "newState", jmap_state_text(jmap->email_state).text, "created", jmap_or_null(created),
+	    "notCreated", jmap_or_null(failed)));
 }

@@ -19,6 +19,8 @@
 /* A string value of these bytes; what is not UTF-8 becomes U+FFFD, NUL is left out. Never NULL. */
 json_t *jmap_text(struct span bytes);
 /* null when the text is empty and null_when_empty is set. */
+/* null instead of an empty map or list, which is released; else the value itself. */
+json_t *jmap_or_null(json_t *value);
 json_t *jmap_text_or_null(struct span bytes);
 /* The bytes of a JSON string; the empty span for anything else. Borrowed. */
 struct span jmap_span(const json_t *value);

@@ -48,10 +48,10 @@ path_under(const struct jmap_call *call, const json_t *parent_id, struct span na
 }
 
 static bool
-is_known(const char *key)
+is_server_set(const char *key)
 {
 	static const char *const server_set[] = {
-		"id", "sortOrder", "totalEmails", "unreadEmails", "totalThreads", "unreadThreads", "myRights",
+		"id", "totalEmails", "unreadEmails", "totalThreads", "unreadThreads", "myRights",
 	};
 
 	for (size_t i = 0; i < sizeof(server_set) / sizeof(server_set[0]); i++)
@@ -91,8 +91,10 @@ read_wish(struct jmap_call *call, const struct jmap_mailbox *mailbox, const json
 			ok = mailbox != NULL ? json_equal(value, json_object_get(now, "role"))
 			    : json_is_null(value) || (ret_wish->use > MS_USE_INBOX && jmap_find_use(call->jmap, ret_wish->use) == NULL);
 		} else {
-			/* Others are the server's: the value they have may be given again. */
-			ok = is_known(key) && (mailbox == NULL || json_equal(value, json_object_get(now, key)));
+			/* Others are the server's: only an update may give them, with the value they have. A new mailbox's sortOrder is
+			 * taken as a wish: the answer has what it became. */
+			ok = mailbox == NULL ? strcmp(key, "sortOrder") == 0 && json_is_integer(value) :
+			    (is_server_set(key) || strcmp(key, "sortOrder") == 0) && json_equal(value, json_object_get(now, key));
 		}
 		if (!ok && error == NULL)
 			error = jmap_set_error_property("invalidProperties", NULL, key);

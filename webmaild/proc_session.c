@@ -91,8 +91,10 @@ retire(struct session *session)
 static void
 answer_api(struct session_request *request)
 {
+	struct span type = span_of(request->content_type), media = SPAN_NULL;
 	struct buf answer = BUF_INIT(JMAP_RESPONSE_MAX);
-	unsigned status = jmap_api(request->session->jmap, buf_get(&request->body), &answer);
+	bool is_json = span_split(&type, ';', &media) && span_ieq(span_trim(media), SPAN(JSON_TYPE));
+	unsigned status = is_json ? jmap_api(request->session->jmap, buf_get(&request->body), &answer) : jmap_refuse_type(&answer);
 
 	buf_free(&request->body);
 	session_answer(request, status, status == 200 ? JSON_TYPE : "application/problem+json", &answer);

@@ -60,7 +60,10 @@ def session(c):
     b = Client(basic=True)
     check("basic credentials", b.session["username"] == c.user)
     check("wrong password", c.request("GET", "/jmap/session", None, {"Authorization": "Basic YWxpY2VAZXhhbXBsZS50ZXN0Ong="}, more=False).status == 401)
-    check("no credentials", c.request("POST", "/jmap/api", "{}", more=False).status == 401)
+    bare = c.request("POST", "/jmap/api", "{}", more=False)
+    check("no credentials", bare.status == 401 and bare.headers.get("www-authenticate", "").startswith("Basic "), bare.headers)
+    page = c.request("POST", "/jmap/api", "{}", {"Sec-Fetch-Site": "same-origin"}, more=False)
+    check("a browser is not challenged", page.status == 401 and "www-authenticate" not in page.headers, page.headers)
 
 
 def core(c):
@@ -69,8 +72,14 @@ def core(c):
     check("capability not used", c.api(("Mailbox/get", {}), using=USING[:1])[0][0] == "error")
     check("account not found", c.call("Mailbox/get", accountId="x")["type"] == "accountNotFound")
     for body, kind in ((b"{", "notJSON"), (b"[]", "notRequest"), (b'{"using":["x"],"methodCalls":[]}', "unknownCapability")):
-        answer = c.request("POST", "/jmap/api", body)
+        answer = c.request("POST", "/jmap/api", body, {"Content-Type": "application/json; charset=utf-8"})
         check(f"request error {kind}", answer.status == 400 and answer.json()["type"].endswith(kind), answer.body.decode())
+    answer = c.request("POST", "/jmap/api", b'{"using":[],"methodCalls":[]}', {"Content-Type": "text/plain"})
+    check("request of another content type", answer.status == 400 and answer.json()["type"].endswith("notJSON"), answer.body.decode())
+    for sort, kind in (({"property": "name"}, "invalidArguments"), ([{"isAscending": True}], "invalidArguments"),
+                       ([{"property": "name", "isAscending": "x"}], "invalidArguments"), ([{"property": "color"}], "unsupportedSort"),
+                       ([{"property": "name", "collation": "i;ascii-casemap"}], "unsupportedSort")):
+        check(f"sort by {sort}", c.call("Mailbox/query", sort=sort)["type"] == kind)
 
 
 def mailboxes(c):
@@ -79,6 +88,9 @@ def mailboxes(c):
     state = c.call("Mailbox/get", ids=[])["state"]
     made = c.api(("Mailbox/set", {"create": {"a": {"name": ROOT}, "b": {"name": "Sub \u65e5\u672c", "parentId": "#a"}}}))[0][1]
     check("Mailbox/set create", set(made["created"] or {}) == {"a", "b"}, made)
+    for key, value in (("id", "b1"), ("totalEmails", 5), ("myRights", {})):
+        refused = c.call("Mailbox/set", create={"x": {"name": ROOT + "x", key: value}})["notCreated"]["x"]
+        check(f"Mailbox/set create with {key}, which is the server's", refused == {"type": "invalidProperties", "properties": [key]}, refused)
     a, b = made["created"]["a"]["id"], made["created"]["b"]["id"]
     got = c.call("Mailbox/get", ids=[b, "bnone"])
     check("Mailbox/get", got["list"][0]["parentId"] == a and got["list"][0]["name"] == "Sub \u65e5\u672c" and got["notFound"] == ["bnone"], got)
@@ -145,6 +157,8 @@ def emails(c, box, other):
     check("Email/changes created", changes["created"] == [one], changes)
 
     parsed = c.call("Email/parse", blobIds=[blob["blobId"], "Unone"], properties=["subject", "blobId", "id", "hasAttachment"])
+    none = c.call("Email/parse", blobIds=[])
+    check("Email/parse of nothing", none["parsed"] is None and none["notParsable"] is None and none["notFound"] is None, none)
     check("Email/parse", parsed["parsed"][blob["blobId"]]["subject"] == "Imported \u65e5\u672c mail" and parsed["notFound"] == ["Unone"], parsed)
 
     draft = {"mailboxIds": {box: True}, "keywords": {"$draft": True, "$seen": True}, "from": [{"name": "Alice", "email": "alice@example.test"}],
