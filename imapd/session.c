@@ -146,6 +146,7 @@ run_command(struct session *session, struct span text)
 		session_answer(session, "NO", "[READ-ONLY] The mailbox was opened with EXAMINE");
 		return;
 	case IMAP_UNDERSTOOD:
+		session->bad = 0; /* a client may stay for weeks: only those in a row tell that it is none */
 		break;
 	}
 	session->command.cmd->run(session, &session->command);
