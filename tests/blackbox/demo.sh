@@ -19,6 +19,7 @@ expect "an option that is none" "^usage:" demo --rubbish
 expect "a port that is none" "want numbers" demo --base-port x
 check "a second one starts beside it" demo --background --base-port "$beside" --accounts 1 --dir "$own"
 check "and answers" answers "$beside"
+check "its postmaster can be written to" curl -sS --max-time 20 "smtp://127.0.0.1:$((beside + 25))" --mail-from a@b.example --mail-rcpt postmaster@example.test --crlf -T - <<<"Subject: to the postmaster"
 pids=$(daemons_of "$own")
 expect "its folder is not given to a third" "in use" demo --background --base-port $((beside + 20)) --dir "$own"
 check "--stop ends it" demo --stop "$own"
@@ -26,6 +27,26 @@ check "all of it" ended "$pids"
 check "and no other" answers "$BASE_PORT"
 check "it answers no more" no_answer "$beside"
 expect "a daemon that does not start is named, with its log" "imapd did not start" env FOURPOST_DEMO_IMAPD='rubbish = 1;' FOURPOST_BIN="$BIN" ./demo --background --base-port "$beside" --dir "$own"
+# Without --dir: the folder goes with the instance, whether it ran in the background or until Ctrl-C.
+said=$(demo --background --base-port "$beside")
+made=$(sed -n 's/^Fourpost runs on .*, state in //p' <<<"$said")
+check "a throw-away state stands while it runs" test -d "$made/spool"
+check "--stop ends it" demo --stop "$made"
+check "and its folder is gone" test ! -e "$made"
+interrupted() { # An interrupted shell script: one that a shell starts in the background ignores the signal.
+	python3 - "$beside" <<-'END'
+	import os, signal, subprocess, sys
+	demo = subprocess.Popen(["./demo", "--base-port", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+	for line in demo.stdout:
+	    if "state in " in line: made = line.split("state in ")[1].strip()
+	    if "Ctrl-C" in line: break
+	demo.send_signal(signal.SIGINT)
+	demo.wait(30)
+	sys.exit(os.path.exists(made))
+	END
+}
+check "Ctrl-C ends it and removes its folder" env FOURPOST_BIN="$BIN" bash -c "beside=$beside; $(declare -f interrupted); interrupted"
+check "nothing answers" no_answer "$beside"
 check "started again" demo --background --base-port "$beside" --dir "$own"
 check "it has its accounts" "$BIN/mailuser" -C "$own/etc/fourpost.conf" password -p u1@example.test <<<demo
 finish
