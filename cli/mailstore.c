@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* mailstore(8): looks after the stores of accounts: checks them, makes the index again, lists what they hold. */
+/* mailstore(8): looks after the stores of accounts: checks them, makes the index again, lists what they hold, moves mail in and out.
+ * Here: the command line, and one process for each account, with the account's uid. */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,16 +14,19 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "cli/mailstore.h"
 #include "cli/tool.h"
 #include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/xalloc.h"
 #include "libmailstore/mailstore.h"
 
-/* More than sysexits has: faults were found. */
-#define EXIT_FAULTS 1
-
-static const char *const usage_text = "usage: mailstore [-C file] check|rebuild|list [-a | address ...]\n";
+static const char *const usage_text =
+    "usage: mailstore [-C file] check | rebuild | list -a | address ...\n"
+    "       mailstore [-C file] import [-f] -a | address ...\n"
+    "       mailstore [-C file] import | export [-b mailbox] -m file address\n"
+    "       mailstore [-C file] backup -d folder -a | address ...\n"
+    "       mailstore [-C file] restore [-f] -d folder address\n";
 
 static _Noreturn void
 usage(void)
@@ -30,135 +35,198 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-struct faults {
-	const char *address;
-	unsigned count;
+/* Which options a command may have, and which it must. */
+static const struct command {
+	const char *name, *may, *must;
+	bool one; /* account */
+	int (*run)(const struct mailstore_job *job);
+} commands[] = {
+	{ "check", "a", "", false, mailstore_check },
+	{ "rebuild", "a", "", false, mailstore_rebuild },
+	{ "list", "a", "", false, mailstore_list },
+	{ "import", "af", "", false, mailstore_import },
+	{ "import", "bm", "m", true, mailstore_import_mbox },
+	{ "export", "bm", "m", true, mailstore_export_mbox },
+	{ "backup", "ad", "d", false, mailstore_backup },
+	{ "restore", "df", "d", true, mailstore_restore },
 };
 
+/* given: the letters of the options. */
+static const struct command *
+find_command(const char *name, const char *given)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		const struct command *command = &commands[i];
+
+		if (strcmp(command->name, name) == 0 && strspn(given, command->may) == strlen(given) && (command->must[0] == '\0' || strchr(given, command->must[0]) != NULL))
+			return command;
+	}
+	return NULL;
+}
+
+struct ms_store *
+mailstore_open(const struct mailstore_job *job)
+{
+	struct ms_store *store;
+	int r = ms_open(job->folder, &store);
+
+	if (r == MS_E_LOCKED)
+		tool_fail(EX_TEMPFAIL, "%s: its mail is being moved in; if no mailstore runs, run the one that was cut short again", job->address);
+	if (r != 0)
+		tool_fail(r == -EACCES ? EX_NOPERM : EX_IOERR, "%s: %s: %s", job->address, job->folder, ms_strerror(r));
+	return store;
+}
+
+/* As the account, never as root: the account may put what it likes into its folder. Restoring goes on changing between two accounts. */
 static void
-print_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
+become_account(const struct ms_account *account, bool for_good)
 {
-	struct faults *faults = context;
+	uid_t saved = for_good ? account->uid : 0;
 
-	faults->count++;
-	if (uid != 0)
-		(void)printf("%s: %s: message %u: %s\n", faults->address, mailbox, uid, fault);
-	else
-		(void)printf("%s: %s: %s\n", faults->address, mailbox, fault);
-}
-
-static int
-check(struct ms_store *store, const char *address)
-{
-	struct faults faults = { address, 0 };
-	int r = ms_check(store, print_fault, &faults);
-
-	if (r != 0)
-		tool_fail(EX_IOERR, "%s: %s", address, ms_strerror(r));
-	if (faults.count == 0)
-		(void)printf("%s: no fault\n", address);
-	else
-		(void)printf("%s: %u fault(s); mailstore rebuild %s makes the index again from the mail itself\n", address, faults.count, address);
-	return faults.count == 0 ? EX_OK : EXIT_FAULTS;
-}
-
-static int
-rebuild(struct ms_store *store, const char *address)
-{
-	int r = ms_rebuild(store);
-
-	if (r != 0)
-		tool_fail(EX_IOERR, "%s: %s", address, ms_strerror(r));
-	(void)printf("%s: index made again\n", address);
-	return EX_OK;
-}
-
-static int
-list(struct ms_store *store, const char *address)
-{
-	struct ms_mailbox_info *boxes;
-	size_t count;
-	int r = ms_mailboxes(store, &boxes, &count);
-
-	if (r != 0)
-		tool_fail(EX_IOERR, "%s: %s", address, ms_strerror(r));
-	for (size_t i = 0; i < count; i++)
-		(void)printf("%s\t%s\t%u messages\t%u unseen\t%llu bytes\tUIDVALIDITY %u\tUIDNEXT %u%s\n", address, boxes[i].name, boxes[i].messages,
-		    boxes[i].unseen, (unsigned long long)boxes[i].size, boxes[i].uidvalidity, boxes[i].uidnext, boxes[i].subscribed ? "" : "\tnot subscribed");
-	ms_mailboxes_free(boxes, count);
-	return EX_OK;
-}
-
-static const struct {
-	const char *name;
-	int (*run)(struct ms_store *store, const char *address);
-} commands[] = { { "check", check }, { "rebuild", rebuild }, { "list", list } };
-
-/* As the account, never as root: the account may put what it likes into its folder. */
-static void
-become_account(const struct ms_account *account)
-{
 	if (geteuid() != 0)
 		return;
 	if (setgroups(0, NULL) < 0 || setresgid((gid_t)account->uid, (gid_t)account->uid, (gid_t)account->uid) < 0 ||
-	    setresuid(account->uid, account->uid, account->uid) < 0)
+	    setresuid(saved, account->uid, saved) < 0)
 		tool_fail(EX_OSERR, "cannot become uid %u: %s", account->uid, strerror(errno));
 }
 
-static int
-in_child(const struct fourpost_conf *conf, const struct ms_account *account, int (*run)(struct ms_store *store, const char *address))
+struct all {
+	const struct fourpost_conf *conf;
+	const struct command *command;
+	struct mailstore_job job;
+	int worst;
+};
+
+/* Opened by whoever called: files and folders of theirs need not be the account's. */
+static void
+open_file(struct mailstore_job *job, bool write)
 {
-	_cleanup_(freep) char *folder = xasprintf("%s/%s", conf->accounts_dir, account->path);
-	struct ms_store *store;
+	if (strcmp(job->file, "-") == 0)
+		job->file_fd = write ? STDOUT_FILENO : STDIN_FILENO;
+	else
+		job->file_fd = open(job->file, write ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+	if (job->file_fd < 0)
+		tool_fail(write ? EX_CANTCREAT : EX_NOINPUT, "%s: %s", job->file, strerror(errno));
+}
+
+/* The account's folder in the folder of backups, made with the account as its owner. */
+static int
+open_backups(const char *into, const struct ms_account *account)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", into, account->path);
+	int fd;
+
+	for (char *slash = path + strlen(into); (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+		*slash = '\0';
+		if (mkdir(path, 0711) < 0 && errno != EEXIST)
+			tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	}
+	if (mkdir(path, 0700) == 0) {
+		if (geteuid() == 0 && chown(path, account->uid, (gid_t)account->uid) < 0)
+			tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	} else if (errno != EEXIST) {
+		tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int
+in_child(const struct all *all, const struct ms_account *account)
+{
+	_cleanup_(freep) char *folder = xasprintf("%s/%s", all->conf->accounts_dir, account->path);
+	bool restoring = all->command->run == mailstore_restore;
+	struct mailstore_job job = all->job;
 	int status;
 	pid_t pid;
 
+	job.address = account->address;
+	job.folder = folder;
+	job.uid = geteuid() == 0 ? account->uid : geteuid();
+	if (job.into != NULL)
+		job.into_fd = restoring ? open(job.into, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open_backups(job.into, account);
+	if (job.into != NULL && job.into_fd < 0)
+		tool_fail(EX_NOINPUT, "%s: %s", job.into, strerror(errno));
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid < 0)
 		tool_fail(EX_OSERR, "%s", strerror(errno));
 	if (pid == 0) {
-		int r;
-
-		become_account(account);
-		r = ms_open(folder, &store);
-		if (r != 0)
-			tool_fail(r == -EACCES ? EX_NOPERM : EX_IOERR, "%s: %s: %s", account->address, folder, ms_strerror(r));
-		status = run(store, account->address);
-		ms_close(store);
+		become_account(account, !restoring);
+		status = all->command->run(&job);
 		exit(fflush(stdout) == 0 ? status : EX_IOERR);
 	}
+	if (job.into_fd >= 0)
+		(void)close(job.into_fd);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
-struct all {
-	const struct fourpost_conf *conf;
-	int (*run)(struct ms_store *store, const char *address);
-	int worst;
-};
-
 static int
 run_one(void *context, const struct ms_account *account)
 {
 	struct all *all = context;
-	int status = in_child(all->conf, account, all->run);
+	int status = in_child(all, account);
 
 	if (status > all->worst)
 		all->worst = status;
 	return 0;
 }
 
+static void
+run_named(struct all *all, struct ms_accounts *accounts, const char *address)
+{
+	struct ms_account account;
+	int r = ms_accounts_get(accounts, address, strlen(address), &account);
+
+	if (r == MS_E_NOTFOUND)
+		tool_fail(EX_NOUSER, "%s is no account", address);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", all->conf->accounts_db, ms_strerror(r));
+	(void)run_one(all, &account);
+	ms_account_clear(&account);
+}
+
+/* Returns the index of the first argument behind the options. */
+static int
+read_options(int argc, char **argv, struct all *all, bool *ret_every)
+{
+	char given[8] = "";
+	size_t count = 0;
+	int option;
+
+	*ret_every = false;
+	optind = 0;
+	while ((option = getopt(argc, argv, "+ab:d:fm:")) != -1) {
+		switch (option) {
+		case 'a': *ret_every = true; break;
+		case 'b': all->job.mailbox = optarg; break;
+		case 'd': all->job.into = optarg; break;
+		case 'f': all->job.force = true; break;
+		case 'm': all->job.file = optarg; break;
+		default: usage();
+		}
+		if (count < sizeof(given) - 1)
+			given[count++] = (char)option;
+	}
+	all->command = find_command(argv[0], given);
+	if (all->command == NULL || *ret_every == (optind < argc) || (all->command->one && argc - optind != 1))
+		usage();
+	return optind;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct all all = { .conf = NULL };
+	struct all all = { .job = { .mailbox = "INBOX", .file_fd = -1, .into_fd = -1 } };
 	struct fourpost_conf conf;
 	struct ms_accounts *accounts;
-	const char *conf_path = NULL, *command;
-	bool every = false;
-	int option, r;
+	const char *conf_path = NULL;
+	bool every;
+	int option, first, r;
 
 	tool_init("mailstore");
 	while ((option = getopt(argc, argv, "+C:h")) != -1)
@@ -168,39 +236,21 @@ main(int argc, char **argv)
 		}
 	if (optind == argc)
 		usage();
-	command = argv[optind];
 	argc -= optind;
 	argv += optind;
-	optind = 0;
-	while ((option = getopt(argc, argv, "+a")) != -1)
-		switch (option) {
-		case 'a': every = true; break;
-		default: usage();
-		}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (strcmp(commands[i].name, command) == 0)
-			all.run = commands[i].run;
-	if (all.run == NULL || every == (optind < argc))
-		usage();
+	first = read_options(argc, argv, &all, &every);
 	conf_load_for_tool(conf_path, &conf);
 	all.conf = &conf;
 	(void)umask(077);
+	if (all.job.file != NULL)
+		open_file(&all.job, all.command->run == mailstore_export_mbox);
 	r = ms_accounts_open(conf.accounts_db, &accounts);
 	if (r == 0 && every)
 		r = ms_accounts_each(accounts, run_one, &all);
-	for (int i = optind; r == 0 && i < argc; i++) {
-		struct ms_account account;
-
-		r = ms_accounts_get(accounts, argv[i], strlen(argv[i]), &account);
-		if (r == MS_E_NOTFOUND)
-			tool_fail(EX_NOUSER, "%s is no account", argv[i]);
-		if (r == 0) {
-			(void)run_one(&all, &account);
-			ms_account_clear(&account);
-		}
-	}
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf.accounts_db, ms_strerror(r));
+	for (int i = first; i < argc; i++)
+		run_named(&all, accounts, argv[i]);
 	ms_accounts_close(accounts);
 	return all.worst;
 }

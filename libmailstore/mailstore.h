@@ -17,7 +17,7 @@ enum ms_result {
 	MS_E_BADNAME,      /* a mailbox name that cannot be */
 	MS_E_QUOTA,
 	MS_E_STALE,        /* the mailbox was deleted since it was opened */
-	MS_E_LOCKED,
+	MS_E_LOCKED,       /* in use by another, or its mail is being moved in */
 	MS_E_CORRUPT,      /* bytes that cannot be what they should be; what could be mended has been */
 	MS_E_DENIED,       /* not for this mailbox: INBOX is not deleted */
 	MS_E_LIMIT,        /* too many, too long */
@@ -191,6 +191,42 @@ int ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t coun
 /* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */
 int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
 int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
+
+/* ---- moving in and out ---- */
+
+struct ms_import_result {
+	unsigned mailboxes;  /* whose UIDVALIDITY was taken over */
+	uint64_t messages;   /* whose UID was */
+	uint64_t unknown;    /* that no list names: they get new UIDs */
+	uint64_t skipped;    /* lines of the lists that make no sense */
+};
+/* What a postmaster should know of it; mailbox NULL: of the account. */
+typedef void (*ms_note_fn)(void *context, const char *mailbox, const char *note);
+/* Takes over, in place, a Maildir that Dovecot or Courier has kept: UIDVALIDITY, UIDs, keywords and subscriptions become those of this
+ * store; then opens it once, so that the index is there. Cut short, it is gone on with by the next call, and nobody opens the store
+ * before. MS_E_NOTFOUND: there is nothing of either. MS_E_EXISTS: a mailbox has UIDs of ours already, which clients may know;
+ * with force they are given up. *ret is set in any case. */
+int ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret);
+
+/* Takes the messages of an mbox file (mboxrd or mboxcl2, told by itself) into a mailbox, which is made when it is not there, with the flags,
+ * keywords and dates that the file tells. Each is durable before the next. MS_E_CORRUPT: it is no mbox file. *ret_count is set in any
+ * case: of those that are in. fd is read to its end. */
+int ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *ret_count);
+/* Writes a mailbox as an mbox file (mboxrd), in the order of UIDs. MS_E_NOTFOUND. */
+int ms_mbox_export(struct ms_store *store, const char *mailbox, int fd, uint64_t *ret_count);
+
+struct ms_backup_result {
+	uint64_t messages, linked, copied; /* all; of them, those that are links to the previous backup; whose bytes were copied */
+};
+/* Writes the account's mail, as it is at one moment, into a new folder `name` in the folder into_fd: a Maildir++ of its own with UIDs,
+ * flags, keywords, UIDVALIDITY and subscriptions. Messages that the folder `previous` there (NULL: none) has already are hard links to
+ * its files. It is there whole, and on stable storage, or not at all; what others do to the account meanwhile is not in it.
+ * MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account runs. */
+int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret);
+/* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with
+ * force that is set aside as Maildir.before. Cut short, it is gone on with by the next call, and nobody opens the store before.
+ * as (NULL: nothing to do) is called before files of the backup are read (true), and before anything else (false). */
+int ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret);
 
 /* ---- care ---- */
 

@@ -8,6 +8,7 @@ libmailstore_SRC := \
 	libmailstore/mbox_parse.c \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_append.c \
+	libmailstore/ms_backup.c \
 	libmailstore/ms_changes.c \
 	libmailstore/ms_check.c \
 	libmailstore/ms_clean.c \
@@ -15,17 +16,22 @@ libmailstore_SRC := \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_flags.c \
 	libmailstore/ms_folder.c \
+	libmailstore/ms_import.c \
+	libmailstore/ms_import_folder.c \
 	libmailstore/ms_listing.c \
 	libmailstore/ms_mailbox.c \
 	libmailstore/ms_mailbox_edit.c \
+	libmailstore/ms_mbox_transfer.c \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
 	libmailstore/ms_path.c \
 	libmailstore/ms_record.c \
+	libmailstore/ms_restore.c \
 	libmailstore/ms_store.c \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_touch.c \
+	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \
 	libmailstore/ms_users.c \
 	libmailstore/ms_view.c

@@ -30,6 +30,12 @@ enum ms_table {
 #define MS_INDEX_ASIDE "index-damaged."
 #define MS_FOLDER_ASIDE "fourpost-"
 
+/* In the Maildir: the names of subscribed mailboxes, one a line. */
+#define MS_SUBSCRIPTIONS "subscriptions"
+#define MS_SUBSCRIPTIONS_MAX (4 * 1024 * 1024)
+/* In the account's folder while mail is moved in: nobody opens the store until it is done. */
+#define MS_IMPORTING "importing"
+
 /* Messages in one transaction. */
 #define BATCH 100
 #define RETRIES_MAX 50
@@ -93,6 +99,17 @@ void ms_notify(struct ms_store *store);
 int ms_watch_mailbox(struct ms_store *store, const char *name);
 /* Removes a folder and all in it, following no link. */
 int ms_remove_tree(int at, const char *name);
+/* The same for all in a folder, but not the folder. */
+int ms_remove_entries(int folder_fd);
+/* Copies an open file with its time, durable on return; the new file must not be there. */
+int ms_copy_file(int from, int to_fd, const char *to_name);
+/* The file somewhere else: a hard link, or where that cannot be a copy (*ret_copied). -errno, -EEXIST. */
+int ms_transfer(int from_fd, const char *from_name, int to_fd, const char *to_name, bool *ret_copied);
+/* Opens and locks the account's folder without its store: for what is done to the Maildir before there is an index. *ret_maildir_fd is
+ * -1 when there is none. The descriptors are the caller's also on error, -1 when not open. */
+int ms_account_hold(const char *account_dir, int *ret_dir_fd, int *ret_lock_fd, int *ret_maildir_fd);
+/* Sets or takes away the mark that mail is being moved in, durable on return. */
+int ms_account_mark(int account_dir_fd, bool importing);
 
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
@@ -125,6 +142,13 @@ int ms_rename_message(int folder_fd, const struct ms_message_record *before, str
 /* Notes that the mailbox has that UID, or no more. */
 int ms_uids_put(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, bool there);
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
+
+/* Appends the file. 0, MS_E_NOTFOUND, MS_E_LIMIT (out's maximum), -errno. */
+int ms_read_file(int at, const char *name, struct buf *out);
+/* Puts the file in place, durable on return. */
+int ms_subscriptions_write(int maildir_fd, const struct buf *text);
+/* Throws the index in that account's folder away, under its lock; those who have it open follow by themselves. */
+int ms_index_discard(const char *account_dir, int account_dir_fd);
 
 /* Folders of the Maildir. *ret is a descriptor. MS_E_NOTFOUND, -errno. */
 int ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_fd);

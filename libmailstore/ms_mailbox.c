@@ -12,8 +12,6 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
-#define SUBSCRIPTIONS "subscriptions"
-#define SUBSCRIPTIONS_MAX (4 * 1024 * 1024)
 
 /* --- records --- */
 
@@ -53,22 +51,9 @@ ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_rec
 static int
 read_subscriptions(const struct ms_store *store, struct buf *out)
 {
-	_cleanup_(closep) int fd = openat(store->maildir_fd, SUBSCRIPTIONS, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t got = 1;
+	int r = ms_read_file(store->maildir_fd, MS_SUBSCRIPTIONS, out);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	while (got > 0) {
-		char *room = buf_reserve(out, 4096);
-
-		if (room == NULL)
-			return MS_E_LIMIT;
-		got = read(fd, room, 4096);
-		if (got < 0)
-			return -errno;
-		buf_added(out, (size_t)got);
-	}
-	return 0;
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
 static bool
@@ -82,17 +67,17 @@ has_line(struct span text, struct span wanted)
 	return false;
 }
 
-static int
-write_subscriptions(const struct ms_store *store, const struct buf *text)
+int
+ms_subscriptions_write(int maildir_fd, const struct buf *text)
 {
-	static const char temporary[] = SUBSCRIPTIONS ".new";
-	_cleanup_(closep) int fd = openat(store->maildir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	static const char temporary[] = MS_SUBSCRIPTIONS ".new";
+	_cleanup_(closep) int fd = openat(maildir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
 	errno = EIO;
 	if (write(fd, buf_cstr(text), text->len) != (ssize_t)text->len || fsync(fd) < 0 ||
-	    renameat(store->maildir_fd, temporary, store->maildir_fd, SUBSCRIPTIONS) < 0 || fsync(store->maildir_fd) < 0)
+	    renameat(maildir_fd, temporary, maildir_fd, MS_SUBSCRIPTIONS) < 0 || fsync(maildir_fd) < 0)
 		return -errno;
 	return 0;
 }
@@ -104,13 +89,13 @@ change_subscriptions(struct ms_txn *txn, void *context)
 	uint64_t modseq;
 	int r = ms_next_modseq(txn, &modseq);
 
-	return r == 0 ? write_subscriptions(txn->store, context) : r;
+	return r == 0 ? ms_subscriptions_write(txn->store->maildir_fd, context) : r;
 }
 
 int
 ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 {
-	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX), before = BUF_INIT(SUBSCRIPTIONS_MAX), after = BUF_INIT(SUBSCRIPTIONS_MAX);
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX), before = BUF_INIT(MS_SUBSCRIPTIONS_MAX), after = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
 	int r = ms_mailbox_name_check(name, &checked);
 
 	if (r == 0)
@@ -133,7 +118,7 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 		else if (store->bdb != NULL)
 			r = ms_run(store, change_subscriptions, &after);
 		else
-			r = write_subscriptions(store, &after);
+			r = ms_subscriptions_write(store->maildir_fd, &after);
 	}
 	ms_unlock(store);
 	buf_free(&checked);
@@ -145,7 +130,7 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 int
 ms_subscriptions(struct ms_store *store, ms_name_fn each, void *context)
 {
-	struct buf text = BUF_INIT(SUBSCRIPTIONS_MAX);
+	struct buf text = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
 	int r = read_subscriptions(store, &text);
 	struct span rest = buf_get(&text), line;
 
@@ -187,7 +172,7 @@ set_info(const struct ms_mailbox_record *record, struct span subscriptions, stru
 void
 ms_mailbox_info_set(const struct ms_store *store, const struct ms_mailbox_record *record, struct ms_mailbox_info *ret)
 {
-	struct buf subscriptions = BUF_INIT(SUBSCRIPTIONS_MAX);
+	struct buf subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
 
 	(void)read_subscriptions(store, &subscriptions); /* unreadable: none */
 	set_info(record, buf_get(&subscriptions), ret);
@@ -294,7 +279,7 @@ bring_up_to_date(struct ms_store *store, uint32_t number, struct ms_mailbox_reco
 int
 ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_count)
 {
-	struct buf subscriptions = BUF_INIT(SUBSCRIPTIONS_MAX);
+	struct buf subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
 	struct listing listing;
 	int r = list_all(store, &listing);
 

@@ -14,6 +14,7 @@
 
 #define LEVELS_MAX 32
 #define TREE_DEPTH_MAX 8
+#define READ_BYTES 4096
 
 static bool
 level_is_valid(struct span level)
@@ -109,6 +110,27 @@ ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_
 	return r;
 }
 
+int
+ms_read_file(int at, const char *name, struct buf *out)
+{
+	_cleanup_(closep) int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t got = 1;
+
+	if (fd < 0)
+		return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	while (got > 0) {
+		char *room = buf_reserve(out, READ_BYTES);
+
+		if (room == NULL)
+			return MS_E_LIMIT;
+		got = read(fd, room, READ_BYTES);
+		if (got < 0)
+			return -errno;
+		buf_added(out, (size_t)got);
+	}
+	return 0;
+}
+
 /* --- removing --- */
 
 static int
@@ -153,6 +175,14 @@ ms_remove_tree(int at, const char *name)
 	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r;
+}
+
+int
+ms_remove_entries(int folder_fd)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : remove_entries(fd, 0);
 }
 
 /* --- times and names of files --- */

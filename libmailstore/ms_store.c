@@ -33,7 +33,7 @@ ms_strerror(int result)
 {
 	static const char *const texts[] = {
 		[MS_E_NOTFOUND] = "not found", [MS_E_EXISTS] = "exists already", [MS_E_BADNAME] = "not a valid name",
-		[MS_E_QUOTA] = "over quota", [MS_E_STALE] = "deleted meanwhile", [MS_E_LOCKED] = "in use by another",
+		[MS_E_QUOTA] = "over quota", [MS_E_STALE] = "deleted meanwhile", [MS_E_LOCKED] = "in use by another, or its mail is being moved in",
 		[MS_E_CORRUPT] = "damaged data", [MS_E_DENIED] = "not allowed", [MS_E_LIMIT] = "too many or too long",
 	};
 
@@ -67,10 +67,10 @@ close_index(struct ms_store *store, bool died)
 }
 
 /* Damaged beyond Berkeley DB's own recovery: all of it can be made again. */
-static int
-remove_index(struct ms_store *store)
+int
+ms_index_discard(const char *account_dir, int account_dir_fd)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
+	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, account_dir);
 	char aside[64];
 	struct timespec now;
 
@@ -79,9 +79,9 @@ remove_index(struct ms_store *store)
 	bdb_alarm(NULL, path);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)snprintf(aside, sizeof(aside), MS_INDEX_ASIDE "%lld.%ld", (long long)now.tv_sec, (long)getpid());
-	if (renameat(store->dir_fd, INDEX, store->dir_fd, aside) < 0)
+	if (renameat(account_dir_fd, INDEX, account_dir_fd, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return ms_remove_tree(store->dir_fd, aside);
+	return ms_remove_tree(account_dir_fd, aside);
 }
 
 /* Where the log ended when the last to leave had put all in order. It stays when the index is opened again, and is wrong from the
@@ -154,7 +154,7 @@ open_index(struct ms_store *store)
 	for (unsigned tries = 0; tries < 4 && r > 0; tries++) {
 		r = open_index_once(store, tries > 0);
 		if (r == BDB_BROKEN && tries > 0) {
-			int removed = remove_index(store);
+			int removed = ms_index_discard(store->dir, store->dir_fd);
 
 			if (removed < 0)
 				return removed;
@@ -174,7 +174,7 @@ reopen_locked(struct ms_store *store, bool discard)
 		close_index(store, false);
 		store->generation++;
 		if (discard || tries > 1)
-			r = remove_index(store);
+			r = ms_index_discard(store->dir, store->dir_fd);
 		if (r == 0)
 			r = open_index(store);
 		if (r == 0)
@@ -372,6 +372,9 @@ open_folders(struct ms_store *store)
 	store->dir_fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (store->dir_fd < 0)
 		return -errno;
+	/* Half moved in: what is not done would get UIDs of its own. */
+	if (faccessat(store->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return MS_E_LOCKED;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		int r = make_folder(store->dir_fd, parts[i], &made);
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The commands of mailstore(8). Each runs in a process of its own with the account's uid, prints what it did, and returns the status to
+ * exit with; it ends by tool_fail when it cannot go on. */
+#ifndef CLI_MAILSTORE_H
+#define CLI_MAILSTORE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct ms_store;
+
+struct mailstore_job {
+	const char *address;
+	const char *folder;  /* of the account */
+	uid_t uid;           /* of the account; our own when root does not run this */
+	bool force;
+	const char *mailbox; /* -b, or INBOX */
+	const char *file;    /* -m */
+	int file_fd;         /* the same, opened by whoever called; -1 none */
+	const char *into;    /* -d */
+	int into_fd;         /* the account's folder in it */
+};
+
+/* Opens the account's store, or ends with what is wrong. */
+struct ms_store *mailstore_open(const struct mailstore_job *job);
+
+int mailstore_check(const struct mailstore_job *job);
+int mailstore_rebuild(const struct mailstore_job *job);
+int mailstore_list(const struct mailstore_job *job);
+int mailstore_import(const struct mailstore_job *job);
+int mailstore_import_mbox(const struct mailstore_job *job);
+int mailstore_export_mbox(const struct mailstore_job *job);
+int mailstore_backup(const struct mailstore_job *job);
+int mailstore_restore(const struct mailstore_job *job);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* mailstore check, rebuild, list. */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "cli/mailstore.h"
+#include "cli/tool.h"
+#include "libmailstore/mailstore.h"
+
+/* More than sysexits has: faults were found. */
+#define EXIT_FAULTS 1
+
+struct faults {
+	const char *address;
+	unsigned count;
+};
+
+static void
+print_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
+{
+	struct faults *faults = context;
+
+	faults->count++;
+	if (uid != 0)
+		(void)printf("%s: %s: message %u: %s\n", faults->address, mailbox, uid, fault);
+	else
+		(void)printf("%s: %s: %s\n", faults->address, mailbox, fault);
+}
+
+int
+mailstore_check(const struct mailstore_job *job)
+{
+	struct ms_store *store = mailstore_open(job);
+	struct faults faults = { job->address, 0 };
+	int r = ms_check(store, print_fault, &faults);
+
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
+	if (faults.count == 0)
+		(void)printf("%s: no fault\n", job->address);
+	else
+		(void)printf("%s: %u fault(s); mailstore rebuild %s makes the index again from the mail itself\n", job->address, faults.count,
+		    job->address);
+	ms_close(store);
+	return faults.count == 0 ? EX_OK : EXIT_FAULTS;
+}
+
+int
+mailstore_rebuild(const struct mailstore_job *job)
+{
+	struct ms_store *store = mailstore_open(job);
+	int r = ms_rebuild(store);
+
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
+	(void)printf("%s: index made again\n", job->address);
+	ms_close(store);
+	return EX_OK;
+}
+
+int
+mailstore_list(const struct mailstore_job *job)
+{
+	struct ms_store *store = mailstore_open(job);
+	struct ms_mailbox_info *boxes;
+	size_t count;
+	int r = ms_mailboxes(store, &boxes, &count);
+
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
+	for (size_t i = 0; i < count; i++)
+		(void)printf("%s\t%s\t%u messages\t%u unseen\t%llu bytes\tUIDVALIDITY %u\tUIDNEXT %u%s\n", job->address, boxes[i].name,
+		    boxes[i].messages, boxes[i].unseen, (unsigned long long)boxes[i].size, boxes[i].uidvalidity, boxes[i].uidnext,
+		    boxes[i].subscribed ? "" : "\tnot subscribed");
+	ms_mailboxes_free(boxes, count);
+	ms_close(store);
+	return EX_OK;
+}

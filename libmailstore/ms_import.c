@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Taking over an account's Maildir. While a file "importing" stands in the account's folder nobody opens the store: mail for it waits,
+ * and what was cut short is gone on with. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_import.h"
+#include "libmailstore/ms_import_folder.h"
+#include "libmailstore/ms_internal.h"
+
+#define FOLDERS_MAX 10000
+#define BEYOND_MAX (256u * 1024 * 1024)
+
+struct folder {
+	char *path;  /* in the Maildir: "." for INBOX */
+	char *name;  /* of the mailbox */
+	bool lists;  /* of UIDs are there */
+	struct buf beyond;
+};
+
+struct account {
+	const char *dir;
+	int dir_fd, maildir_fd, lock_fd;
+	struct folder *folders;
+	size_t count;
+	struct ms_import_folder import; /* what all folders share */
+};
+
+static void
+clear(struct account *account)
+{
+	for (size_t i = 0; i < account->count; i++) {
+		free(account->folders[i].path);
+		free(account->folders[i].name);
+		buf_free(&account->folders[i].beyond);
+	}
+	free(account->folders);
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (const int[]){ account->lock_fd, account->maildir_fd, account->dir_fd }[i];
+
+		if (fd >= 0)
+			(void)close(fd);
+	}
+}
+
+/* --- which folders --- */
+
+static void
+add_folder(struct account *account, const char *path, const char *name)
+{
+	account->folders = xreallocarray(account->folders, account->count + 1, sizeof(*account->folders));
+	account->folders[account->count++] = (struct folder){ .path = xstrdup(path), .name = xstrdup(name), .beyond = BUF_INIT(BEYOND_MAX) };
+}
+
+static bool
+is_maildir(int at, const char *path)
+{
+	_cleanup_(freep) char *cur = xasprintf("%s/cur", path);
+	struct stat st;
+
+	return fstatat(at, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A name that ours cannot have gets the nearest that they can; the folder is renamed with it. */
+static int
+fit_name(struct account *account, const char *entry, struct buf *name)
+{
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_import_name(span_skip(span_of(entry), 1), ".", name);
+
+	if (r == 0)
+		r = ms_mailbox_folder_name(buf_cstr(name), &folder);
+	if (r == 0 && folder.len != 0 && faccessat(account->maildir_fd, buf_cstr(&folder), F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		r = renameat(account->maildir_fd, entry, account->maildir_fd, buf_cstr(&folder)) < 0 ? -errno : 0;
+		if (r == 0) {
+			account->import.note(account->import.context, buf_cstr(name), "its name could not be kept as it was");
+			add_folder(account, buf_cstr(&folder), buf_cstr(name));
+		}
+	} else {
+		r = r < 0 ? r : MS_E_BADNAME;
+	}
+	buf_free(&folder);
+	return r;
+}
+
+static int
+take_entry(struct account *account, const char *entry, bool rename)
+{
+	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = 0;
+
+	if (entry[0] == '.' && strcmp(entry, ".") != 0 && strcmp(entry, "..") != 0 && is_maildir(account->maildir_fd, entry)) {
+		if (account->count == FOLDERS_MAX)
+			r = MS_E_LIMIT;
+		else if (ms_folder_to_name(span_of(entry), &name) == 0)
+			add_folder(account, entry, buf_cstr(&name));
+		else if (rename) {
+			buf_clear(&name);
+			r = fit_name(account, entry, &name);
+			if (r > 0) {
+				account->import.note(account->import.context, entry, "this folder's name cannot be a mailbox's: it is left as it is");
+				r = 0;
+			}
+		}
+	}
+	buf_free(&name);
+	return r;
+}
+
+static int
+list_folders(struct account *account, bool rename)
+{
+	int fd = openat(account->maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	char **entries = NULL;
+	size_t count = 0;
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
+	/* Names first: folders are renamed on the way. */
+	while ((entry = readdir(dir)) != NULL && count < 2 * FOLDERS_MAX) {
+		entries = xreallocarray(entries, count + 1, sizeof(*entries));
+		entries[count++] = xstrdup(entry->d_name);
+	}
+	(void)closedir(dir);
+	add_folder(account, ".", "INBOX");
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0)
+			r = take_entry(account, entries[i], rename);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+/* --- the folders --- */
+
+static int
+each_folder(struct account *account, int (*work)(struct ms_import_folder *import, struct folder *folder))
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < account->count; i++) {
+		struct folder *folder = &account->folders[i];
+		_cleanup_(closep) int fd = openat(account->maildir_fd, folder->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		struct ms_import_folder import = account->import;
+
+		if (fd < 0)
+			return -errno;
+		import.folder_fd = fd;
+		import.name = folder->name;
+		import.beyond = folder->beyond;
+		r = work(&import, folder);
+		folder->beyond = import.beyond;
+		if (r == MS_E_EXISTS)
+			import.note(import.context, folder->name, "its mail has UIDs of this store already");
+		else if (r == MS_E_CORRUPT)
+			import.note(import.context, folder->name, "its list of UIDs cannot be read");
+	}
+	return r;
+}
+
+static int
+look(struct ms_import_folder *import, struct folder *folder)
+{
+	return ms_import_folder_look(import, &folder->lists);
+}
+
+static int
+run(struct ms_import_folder *import, struct folder *folder)
+{
+	return folder->lists ? ms_import_folder_run(import) : 0;
+}
+
+/* --- subscriptions --- */
+
+static void
+add_subscription(void *context, const char *name)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+
+	if (ms_mailbox_name_check(name, &checked) == 0)
+		(void)buf_fmt(context, "%s\n", buf_cstr(&checked));
+	buf_free(&checked);
+}
+
+static int
+take_subscriptions(struct account *account)
+{
+	struct buf theirs = BUF_INIT(MS_SUBSCRIPTIONS_MAX), ours = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
+	int r = ms_read_file(account->maildir_fd, "courierimapsubscribed", &theirs);
+
+	if (r == 0) {
+		account->import.result->skipped += ms_import_subscribed_parse(buf_get(&theirs), add_subscription, &ours);
+	} else if (r == MS_E_NOTFOUND) {
+		r = ms_read_file(account->maildir_fd, MS_SUBSCRIPTIONS, &theirs);
+		if (r == 0)
+			account->import.result->skipped += ms_import_subscriptions_parse(buf_get(&theirs), add_subscription, &ours);
+	}
+	/* Where there was no list, all that is there is what the user reads. */
+	for (size_t i = 0; r == MS_E_NOTFOUND && i < account->count; i++)
+		add_subscription(&ours, account->folders[i].name);
+	if (r == 0 || r == MS_E_NOTFOUND)
+		r = ours.overflow ? MS_E_LIMIT : ms_subscriptions_write(account->maildir_fd, &ours);
+	buf_free(&theirs);
+	buf_free(&ours);
+	return r;
+}
+
+/* --- keywords without a letter: the index keeps them --- */
+
+static int
+put_beyond(struct ms_store *store, const struct folder *folder)
+{
+	struct span rest = buf_get(&folder->beyond), line, number;
+	struct ms_mailbox *mailbox = NULL;
+	int r = rest.len != 0 ? ms_mailbox_open(store, folder->name, &mailbox) : 0;
+
+	while (r == 0 && span_split(&rest, '\n', &line)) {
+		uint64_t uid = 0;
+		uint32_t which;
+		_cleanup_(freep) char *keyword = NULL;
+		const char *keywords[2] = { NULL, NULL };
+
+		(void)span_split(&line, ' ', &number);
+		(void)span_to_u64(number, UINT32_MAX, &uid);
+		which = (uint32_t)uid;
+		keywords[0] = keyword = span_dup(line);
+		if (which != 0)
+			r = ms_store_flags(mailbox, &which, 1, MS_FLAGS_ADD, 0, keywords, 0, NULL, NULL);
+	}
+	if (mailbox != NULL)
+		ms_mailbox_close(mailbox);
+	return r;
+}
+
+static int
+make_index(const struct account *account)
+{
+	struct ms_store *store;
+	int r = ms_open(account->dir, &store);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < account->count; i++)
+		r = put_beyond(store, &account->folders[i]);
+	ms_close(store);
+	return r;
+}
+
+/* --- the whole --- */
+
+int
+ms_account_hold(const char *account_dir, int *ret_dir_fd, int *ret_lock_fd, int *ret_maildir_fd)
+{
+	*ret_lock_fd = *ret_maildir_fd = -1;
+	*ret_dir_fd = open(account_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_dir_fd < 0)
+		return -errno;
+	*ret_lock_fd = openat(*ret_dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*ret_lock_fd < 0)
+		return -errno;
+	while (flock(*ret_lock_fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_maildir_fd = openat(*ret_dir_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_maildir_fd < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int
+ms_account_mark(int account_dir_fd, bool importing)
+{
+	_cleanup_(closep) int fd = -1;
+
+	if (!importing)
+		return unlinkat(account_dir_fd, MS_IMPORTING, 0) < 0 || fsync(account_dir_fd) < 0 ? -errno : 0;
+	fd = openat(account_dir_fd, MS_IMPORTING, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 || fsync(fd) < 0 || fsync(account_dir_fd) < 0 ? -errno : 0;
+}
+
+static int
+take_over(struct account *account)
+{
+	bool any = false;
+	int r = list_folders(account, false);
+
+	if (r == 0)
+		r = each_folder(account, look);
+	for (size_t i = 0; i < account->count; i++)
+		any = any || account->folders[i].lists;
+	if (r == 0 && !any)
+		r = MS_E_NOTFOUND;
+	/* Nothing has been changed up to here. */
+	if (r == 0)
+		r = ms_account_mark(account->dir_fd, true);
+	if (r == 0) {
+		for (size_t i = 0; i < account->count; i++) {
+			free(account->folders[i].path);
+			free(account->folders[i].name);
+		}
+		account->count = 0;
+		r = list_folders(account, true);
+	}
+	if (r == 0)
+		r = each_folder(account, look);
+	if (r == 0)
+		r = each_folder(account, run);
+	if (r == 0)
+		r = take_subscriptions(account);
+	if (r == 0)
+		r = ms_index_discard(account->dir, account->dir_fd);
+	return r == 0 ? ms_account_mark(account->dir_fd, false) : r;
+}
+
+int
+ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret)
+{
+	struct account account = { .dir = account_dir, .dir_fd = -1, .maildir_fd = -1, .lock_fd = -1 };
+	int r;
+
+	*ret = (struct ms_import_result){ .mailboxes = 0 };
+	account.import = (struct ms_import_folder){ .force = force, .note = note, .context = context, .result = ret };
+	r = ms_account_hold(account_dir, &account.dir_fd, &account.lock_fd, &account.maildir_fd);
+	if (r == 0 && account.maildir_fd < 0)
+		r = MS_E_NOTFOUND;
+	if (r == 0)
+		r = take_over(&account);
+	if (r == 0) {
+		(void)flock(account.lock_fd, LOCK_UN);
+		r = make_index(&account);
+	}
+	clear(&account);
+	return r;
+}

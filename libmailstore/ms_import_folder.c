@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Taking over one folder. First its file, with their UIDVALIDITY, all keywords, and a limit above all UIDs; then the names of the
+ * messages. One whose name has a UID is done: so what was cut short is gone on with. */
+#include "libmailstore/ms_import_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_import.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
+
+#define LIST_MAX (1024u * 1024 * 1024)
+#define KEYWORD_FILES "courierimapkeywords"
+#define KEYWORD_FILE_MAX (16 * 1024 * 1024)
+
+/* A keyword of a file, as Courier tells it. */
+struct assignment {
+	struct span file, keyword; /* borrowed */
+	uint64_t order;
+};
+
+struct takeover {
+	struct ms_import_folder *import;
+	bool dovecot;
+	struct buf text;          /* the list of UIDs */
+	struct ms_import_uids uids;
+	struct ms_folder folder;  /* ours */
+	bool is_ours;             /* the folder has a file of ours */
+	bool was_ours;            /* taken over before, or at least begun */
+	struct ms_listing listing;
+	uint32_t letters[MS_IMPORT_LETTERS]; /* of theirs: the bits of ours */
+	uint32_t letter_flags[MS_IMPORT_LETTERS];
+	struct buf keyword_text;  /* what the spans below are borrowed from: never grows once it is filled */
+	struct assignment *assignments;
+	size_t assignment_count, assignment_room;
+};
+
+static void
+clear(struct takeover *takeover)
+{
+	buf_free(&takeover->text);
+	buf_free(&takeover->keyword_text);
+	ms_import_uids_clear(&takeover->uids);
+	ms_folder_clear(&takeover->folder);
+	ms_listing_clear(&takeover->listing);
+	free(takeover->assignments);
+}
+
+static void
+note(const struct takeover *takeover, const char *text)
+{
+	takeover->import->note(takeover->import->context, takeover->import->name, text);
+}
+
+/* --- what is there --- */
+
+static int
+read_uids(struct takeover *takeover)
+{
+	static const struct {
+		const char *file;
+		bool dovecot;
+	} lists[] = { { "dovecot-uidlist", true }, { "courierimapuiddb", false } };
+	int r = MS_E_NOTFOUND;
+
+	for (size_t i = 0; r == MS_E_NOTFOUND && i < sizeof(lists) / sizeof(*lists); i++) {
+		takeover->dovecot = lists[i].dovecot;
+		r = ms_read_file(takeover->import->folder_fd, lists[i].file, &takeover->text);
+		if (r == 0)
+			r = ms_import_uids_parse(buf_get(&takeover->text), &takeover->uids);
+	}
+	return r;
+}
+
+/* Whether a name has a UID that we gave. */
+static bool
+has_own_uids(const struct ms_listing *listing)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		if (listing->files[i].parsed.uid != 0)
+			return true;
+	return false;
+}
+
+static int
+look(struct takeover *takeover)
+{
+	int r = read_uids(takeover);
+
+	if (r == 0)
+		r = ms_listing_read(takeover->import->folder_fd, &takeover->listing);
+	if (r != 0)
+		return r;
+	r = ms_folder_read(takeover->import->folder_fd, &takeover->folder);
+	if (r < 0)
+		return r;
+	takeover->is_ours = r == 0;
+	takeover->was_ours = r == 0 && takeover->folder.uidvalidity == takeover->uids.uidvalidity;
+	if (r == 0 && !takeover->was_ours && has_own_uids(&takeover->listing) && !takeover->import->force)
+		return MS_E_EXISTS;
+	return 0;
+}
+
+int
+ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists)
+{
+	struct takeover takeover = { .import = import, .text = BUF_INIT(LIST_MAX), .keyword_text = BUF_INIT(LIST_MAX) };
+	int r = look(&takeover);
+
+	*ret_lists = r != MS_E_NOTFOUND;
+	clear(&takeover);
+	return r == MS_E_NOTFOUND ? 0 : r;
+}
+
+/* --- keywords --- */
+
+/* The bit of a keyword of ours, made when it is new; -1 when it cannot be kept. */
+static int
+keyword_bit(struct takeover *takeover, struct span keyword)
+{
+	struct ms_folder *folder = &takeover->folder;
+
+	for (unsigned i = 0; i < folder->keyword_count; i++)
+		if (span_ieq(keyword, span_of(folder->keywords[i])))
+			return (int)i;
+	if (!ms_keyword_is_valid(keyword) || folder->keyword_count == MS_KEYWORDS_MAX)
+		return -1;
+	folder->keywords[folder->keyword_count] = span_dup(keyword);
+	return (int)folder->keyword_count++;
+}
+
+static void
+take_letters(struct takeover *takeover)
+{
+	struct buf text = BUF_INIT(KEYWORD_FILE_MAX);
+	struct span keywords[MS_IMPORT_LETTERS];
+
+	if (ms_read_file(takeover->import->folder_fd, "dovecot-keywords", &text) == 0)
+		takeover->import->result->skipped += ms_import_letters_parse(buf_get(&text), keywords);
+	else
+		(void)ms_import_letters_parse(SPAN_NULL, keywords);
+	for (unsigned i = 0; i < MS_IMPORT_LETTERS; i++) {
+		int bit;
+
+		if (span_ieq(keywords[i], SPAN("$Forwarded"))) {
+			takeover->letter_flags[i] = MS_FORWARDED; /* a flag of Maildir's own */
+			continue;
+		}
+		if (keywords[i].len == 0)
+			continue;
+		bit = keyword_bit(takeover, keywords[i]);
+		if (bit < 0 || bit >= MS_LETTERS)
+			note(takeover, "a keyword that no IMAP client can set is left out");
+		else
+			takeover->letters[i] = 1u << bit;
+	}
+	buf_free(&text);
+}
+
+static struct span
+unique_of(struct span file)
+{
+	size_t len = 0;
+
+	while (len < file.len && file.ptr[len] != ',' && file.ptr[len] != ':')
+		len++;
+	return span_make(file.ptr, len);
+}
+
+/* By the part of the name that never changes: others of it may have, by our own hand too. */
+static void
+assign(struct takeover *takeover, struct span file, struct span keyword, uint64_t order)
+{
+	if (takeover->assignment_count == takeover->assignment_room) {
+		takeover->assignment_room = takeover->assignment_room != 0 ? takeover->assignment_room * 2 : 64;
+		takeover->assignments = xreallocarray(takeover->assignments, takeover->assignment_room, sizeof(*takeover->assignments));
+	}
+	takeover->assignments[takeover->assignment_count++] = (struct assignment){ unique_of(file), keyword, order };
+}
+
+static void
+assign_listed(void *context, struct span file, struct span keyword)
+{
+	assign(context, file, keyword, 0);
+}
+
+struct newer {
+	char *name;
+	size_t from, len; /* its text */
+};
+
+/* Names and texts one after the other; spans are made when nothing moves any more. An empty file takes all keywords away. */
+static int
+read_newer(struct takeover *takeover, int folder, struct newer **ret, size_t *ret_count)
+{
+	DIR *dir = fdopendir(folder);
+	const struct dirent *entry;
+	struct span file;
+	uint64_t order;
+	int r = 0;
+
+	if (dir == NULL) {
+		(void)close(folder);
+		return -errno;
+	}
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		struct buf text = BUF_INIT(KEYWORD_FILE_MAX);
+
+		if (!ms_import_keyword_file(span_of(entry->d_name), &file, &order))
+			continue;
+		r = ms_read_file(dirfd(dir), entry->d_name, &text);
+		if (r == 0) {
+			*ret = xreallocarray(*ret, *ret_count + 1, sizeof(**ret));
+			(*ret)[(*ret_count)++] = (struct newer){ xstrdup(entry->d_name), takeover->keyword_text.len, text.len };
+			r = buf_span(&takeover->keyword_text, buf_get(&text)) == 0 ? 0 : MS_E_LIMIT;
+		} else if (r == MS_E_NOTFOUND) {
+			r = 0;
+		}
+		buf_free(&text);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+static int
+compare_assignments(const void *a, const void *b)
+{
+	const struct assignment *x = a, *y = b;
+	size_t len = x->file.len < y->file.len ? x->file.len : y->file.len;
+	int order = memcmp(x->file.ptr, y->file.ptr, len);
+
+	if (order == 0)
+		order = (x->file.len > y->file.len) - (x->file.len < y->file.len);
+	return order != 0 ? order : (x->order < y->order) - (x->order > y->order);
+}
+
+/* Courier's ":list" and the files that are newer than it. The names in `newer` must outlive the assignments. */
+static int
+read_assignments(struct takeover *takeover, struct newer **ret, size_t *ret_count)
+{
+	int folder = openat(takeover->import->folder_fd, KEYWORD_FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+	size_t listed;
+
+	if (folder < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = ms_read_file(folder, ":list", &takeover->keyword_text);
+	listed = takeover->keyword_text.len;
+	if (r == 0 || r == MS_E_NOTFOUND)
+		r = read_newer(takeover, folder, ret, ret_count);
+	else
+		(void)close(folder);
+	if (r != 0)
+		return r;
+	takeover->import->result->skipped += ms_import_keyword_list_parse(span_make(takeover->keyword_text.data, listed), assign_listed, takeover);
+	for (size_t i = 0; i < *ret_count; i++) {
+		struct span text = span_make(takeover->keyword_text.data + (*ret)[i].from, (*ret)[i].len), file, line;
+		uint64_t order;
+
+		if (!ms_import_keyword_file(span_of((*ret)[i].name), &file, &order))
+			continue;
+		assign(takeover, file, SPAN_NULL, order + 1 != 0 ? order + 1 : order);
+		while (span_split(&text, '\n', &line))
+			if (line.len != 0)
+				assign(takeover, file, line, order + 1 != 0 ? order + 1 : order);
+	}
+	if (takeover->assignment_count != 0)
+		qsort(takeover->assignments, takeover->assignment_count, sizeof(*takeover->assignments), compare_assignments);
+	return 0;
+}
+
+/* The keywords of the file: those of the newest that tells of it. Letters into the name, others into "beyond". */
+static void
+put_assigned(struct takeover *takeover, uint32_t uid, struct ms_name *name)
+{
+	const struct assignment wanted = { name->unique, SPAN_NULL, UINT64_MAX }, *list = takeover->assignments;
+	size_t low = 0, high = takeover->assignment_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_assignments(&list[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (size_t i = low; i < takeover->assignment_count && span_eq(list[i].file, name->unique) && list[i].order == list[low].order; i++) {
+		int bit;
+
+		if (list[i].keyword.len == 0)
+			continue;
+		if (span_ieq(list[i].keyword, SPAN("$Forwarded"))) {
+			name->flags |= MS_FORWARDED;
+			continue;
+		}
+		bit = keyword_bit(takeover, list[i].keyword);
+		if (bit >= 0 && bit < MS_LETTERS)
+			name->letters |= 1u << bit;
+		else if (bit >= 0)
+			(void)buf_fmt(&takeover->import->beyond, "%u %s\n", uid, takeover->folder.keywords[bit]);
+		else
+			note(takeover, "a keyword that no IMAP client can set, or one too many, is left out");
+	}
+}
+
+/* --- files --- */
+
+static struct span
+base_of(const char *name)
+{
+	struct span text = span_of(name);
+	ptrdiff_t colon = span_chr(text, ':');
+
+	return colon >= 0 ? span_make(text.ptr, (size_t)colon) : text;
+}
+
+/* The UID their list gives the file; one unique part may stand in it several times, then the whole name tells. 0: none. */
+static uint32_t
+listed_uid(const struct takeover *takeover, const struct ms_file *file)
+{
+	const struct ms_import_uids *uids = &takeover->uids;
+	uint32_t uid = 0;
+
+	for (size_t i = ms_import_uids_find(uids, file->parsed.unique); i < uids->count && span_eq(uids->list[i].unique, file->parsed.unique); i++) {
+		if (span_eq(uids->list[i].base, base_of(file->name)))
+			return uids->list[i].uid;
+		uid = uids->list[i].uid;
+	}
+	return uid;
+}
+
+static int
+sizes_of(const struct takeover *takeover, const char *path, struct ms_name *name)
+{
+	struct stat st;
+
+	if (fstatat(takeover->import->folder_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	name->bytes = (uint64_t)st.st_size;
+	if (name->size < name->bytes)
+		name->size = 0;
+	return 0;
+}
+
+/* name: what the file shall be called; in new/ when it has neither flags nor keywords and stands there. */
+static int
+rename_file(struct takeover *takeover, const struct ms_file *file, const struct ms_name *name)
+{
+	bool in_cur = file->in_cur || name->flags != 0 || name->letters != 0;
+	_cleanup_(freep) char *from = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name), *to = NULL;
+	struct ms_name whole = *name;
+	struct buf text = BUF_INIT(MS_NAME_MAX);
+	int r = sizes_of(takeover, from, &whole);
+
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r; /* moved meanwhile: the next look of the store finds it */
+	if (ms_name_format(&whole, in_cur, &text) != 0) {
+		note(takeover, "a file's name is too long to take its UID: the message gets a new one");
+	} else {
+		to = xasprintf("%s/%s", in_cur ? "cur" : "new", buf_cstr(&text));
+		if (strcmp(from, to) != 0 && renameat(takeover->import->folder_fd, from, takeover->import->folder_fd, to) < 0 && errno != ENOENT)
+			r = -errno;
+	}
+	buf_free(&text);
+	return r;
+}
+
+static int
+take_file(struct takeover *takeover, const struct ms_file *file)
+{
+	uint32_t uid = listed_uid(takeover, file);
+	struct ms_name name = file->parsed;
+
+	if (uid != 0)
+		takeover->import->result->messages++;
+	else if (name.uid == 0)
+		takeover->import->result->unknown++;
+	name.letters = 0;
+	for (unsigned i = 0; i < MS_IMPORT_LETTERS; i++)
+		if ((file->parsed.letters & 1u << i) != 0) {
+			name.letters |= takeover->letters[i];
+			name.flags |= takeover->letter_flags[i];
+		}
+	put_assigned(takeover, uid, &name);
+	/* Done already, or come in since. */
+	if (name.uid != 0)
+		return 0;
+	name.uid = uid;
+	return rename_file(takeover, file, &name);
+}
+
+/* By force: UIDs that we gave are forgotten, all of them before the folder's file says that names have those of the list. */
+static int
+strip_uids(struct takeover *takeover)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < takeover->listing.count; i++) {
+		struct ms_name name = takeover->listing.files[i].parsed;
+
+		if (name.uid == 0 || takeover->listing.files[i].taken)
+			continue;
+		name.uid = 0;
+		r = rename_file(takeover, &takeover->listing.files[i], &name);
+	}
+	if (r == 0)
+		r = ms_folder_fsync(takeover->import->folder_fd, true);
+	if (r == 0)
+		r = ms_folder_fsync(takeover->import->folder_fd, false);
+	ms_listing_clear(&takeover->listing);
+	return r == 0 ? ms_listing_read(takeover->import->folder_fd, &takeover->listing) : r;
+}
+
+static enum ms_use
+use_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum ms_use use;
+	} uses[] = {
+		{ "INBOX", MS_USE_INBOX }, { "Drafts", MS_USE_DRAFTS }, { "Sent", MS_USE_SENT }, { "Trash", MS_USE_TRASH },
+		{ "Junk", MS_USE_JUNK }, { "Archive", MS_USE_ARCHIVE },
+	};
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++)
+		if (strcmp(name, uses[i].name) == 0)
+			return uses[i].use;
+	return MS_USE_NONE;
+}
+
+/* Before any name is changed: from here on the folder is known by their UIDVALIDITY. */
+static int
+begin_folder(struct takeover *takeover)
+{
+	struct ms_folder *folder = &takeover->folder;
+
+	if (!takeover->was_ours) {
+		ms_folder_clear(folder);
+		*folder = (struct ms_folder){ .uidvalidity = takeover->uids.uidvalidity, .use = use_of(takeover->import->name), .uid_limit = 1 };
+		do
+			if (getrandom(&folder->id, sizeof(folder->id), 0) != (ssize_t)sizeof(folder->id))
+				return -EIO;
+		while ((uint32_t)folder->id == 0);
+	}
+	if (folder->uid_limit < takeover->uids.uidnext)
+		folder->uid_limit = takeover->uids.uidnext;
+	return 0;
+}
+
+int
+ms_import_folder_run(struct ms_import_folder *import)
+{
+	struct takeover takeover = { .import = import, .text = BUF_INIT(LIST_MAX), .keyword_text = BUF_INIT(LIST_MAX) };
+	struct newer *newer = NULL;
+	size_t newer_count = 0;
+	int r = look(&takeover);
+
+	if (r == 0 && takeover.is_ours && !takeover.was_ours)
+		r = strip_uids(&takeover);
+	if (r == 0)
+		r = begin_folder(&takeover);
+	if (r == 0 && takeover.dovecot)
+		take_letters(&takeover);
+	if (r == 0 && !takeover.dovecot)
+		r = read_assignments(&takeover, &newer, &newer_count);
+	for (size_t i = 0; r == 0 && i < takeover.assignment_count; i++)
+		if (takeover.assignments[i].keyword.len != 0 && !span_ieq(takeover.assignments[i].keyword, SPAN("$Forwarded")))
+			(void)keyword_bit(&takeover, takeover.assignments[i].keyword);
+	/* All keywords are in it before a letter stands for one. */
+	if (r == 0)
+		r = ms_folder_write(import->folder_fd, &takeover.folder);
+	for (size_t i = 0; r == 0 && i < takeover.listing.count; i++)
+		if (!takeover.listing.files[i].taken)
+			r = take_file(&takeover, &takeover.listing.files[i]);
+	if (r == 0)
+		r = ms_folder_fsync(import->folder_fd, true);
+	if (r == 0)
+		r = ms_folder_fsync(import->folder_fd, false);
+	if (r == 0) {
+		import->result->mailboxes++;
+		import->result->skipped += takeover.uids.skipped;
+	}
+	for (size_t i = 0; i < newer_count; i++)
+		free(newer[i].name);
+	free(newer);
+	clear(&takeover);
+	return r;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Taking over one folder in place from Dovecot or Courier: UIDs and keywords go into the names of its files, the rest into its
+ * fourpost-folder. The index plays no part. */
+#ifndef LIBMAILSTORE_MS_IMPORT_FOLDER_H
+#define LIBMAILSTORE_MS_IMPORT_FOLDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "libmailstore/mailstore.h"
+
+struct ms_import_folder {
+	int folder_fd;       /* the caller's */
+	const char *name;    /* of the mailbox, for notes and for its special use */
+	bool force;
+	ms_note_fn note;
+	void *context;
+	struct ms_import_result *result;
+	struct buf beyond;   /* out: lines "uid keyword" of keywords that have no letter */
+};
+
+/* Whether the folder can be taken over, nothing being changed: 0, also when there is nothing to take over (*ret_lists false);
+ * MS_E_EXISTS when its mail has UIDs of ours already, under another UIDVALIDITY. -errno, MS_E_CORRUPT for a list of UIDs that cannot be read. */
+int ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists);
+/* Does it. Done again, also after it was cut short anywhere, it comes to the same end. */
+int ms_import_folder_run(struct ms_import_folder *import);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A mailbox from an mbox file, and to one. Streams both ways: a message of any size takes no more memory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/header.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_mbox.h"
+
+#define PIECE 65536
+/* In one message; the rest is left out. */
+#define KEYWORDS_MAX 64
+
+/* --- in --- */
+
+struct intake {
+	struct ms_store *store;
+	const char *mailbox;
+	int fd;
+	struct ms_append *append;
+	uint64_t count;
+};
+
+static int
+take_begin(void *context)
+{
+	struct intake *intake = context;
+
+	return ms_append_begin(intake->store, &intake->append);
+}
+
+static int
+take_bytes(void *context, struct span bytes)
+{
+	struct intake *intake = context;
+
+	return ms_append_write(intake->append, bytes.ptr, bytes.len);
+}
+
+static int
+take_end(void *context, const struct ms_mbox_status *status)
+{
+	struct intake *intake = context;
+	struct span rest = status->keywords, word;
+	char *keywords[KEYWORDS_MAX + 1] = { NULL };
+	struct ms_append *append = TAKE_PTR(intake->append);
+	uint32_t uid, uidvalidity;
+	size_t count = 0;
+	int r;
+
+	if (status->internal) {
+		ms_append_abort(append);
+		return 0;
+	}
+	while (count < KEYWORDS_MAX && span_split(&rest, ' ', &word))
+		if (ms_keyword_is_valid(word))
+			keywords[count++] = span_dup(word);
+	r = ms_append_commit(append, intake->mailbox, status->flags, (const char *const *)keywords, status->date, &uid, &uidvalidity, NULL);
+	while (count > 0)
+		free(keywords[--count]);
+	if (r == 0)
+		intake->count++;
+	return r;
+}
+
+static bool
+take_ends_at(void *context, uint64_t offset)
+{
+	const struct intake *intake = context;
+	char bytes[9]; /* two line ends of CRLF, and "From " */
+	ssize_t got = pread(intake->fd, bytes, sizeof(bytes), (off_t)offset);
+	struct span rest = span_make(bytes, got > 0 ? (size_t)got : 0);
+
+	if (got < 0)
+		return false; /* a pipe: the length is not believed */
+	for (unsigned i = 0; i < 2 && rest.len != 0; i++) {
+		if (span_starts(rest, SPAN("\r\n")))
+			rest = span_skip(rest, 2);
+		else if (rest.ptr[0] == '\n')
+			rest = span_skip(rest, 1);
+	}
+	return rest.len == 0 || span_starts(rest, SPAN("From "));
+}
+
+int
+ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *ret_count)
+{
+	static const struct ms_mbox_sink sink = { take_begin, take_bytes, take_end, take_ends_at };
+	struct intake intake = { .store = store, .mailbox = mailbox, .fd = fd };
+	struct ms_mbox_reader *reader;
+	_cleanup_(freep) char *piece = xmalloc(PIECE);
+	ssize_t got = 1;
+	int r = ms_mailbox_create(store, mailbox, MS_USE_NONE);
+
+	*ret_count = 0;
+	if (r != 0 && r != MS_E_EXISTS)
+		return r;
+	reader = ms_mbox_reader_new(MS_MBOX_AUTO, &sink, &intake);
+	r = 0;
+	while (r == 0 && (got = read(fd, piece, PIECE)) > 0)
+		r = ms_mbox_push(reader, span_make(piece, (size_t)got));
+	if (r == 0)
+		r = got < 0 ? -errno : ms_mbox_finish(reader);
+	ms_mbox_reader_free(reader);
+	ms_append_abort(intake.append);
+	*ret_count = intake.count;
+	return r;
+}
+
+/* --- out --- */
+
+static int
+flush(int fd, struct buf *out)
+{
+	size_t done = 0;
+
+	while (done < out->len) {
+		ssize_t put = write(fd, out->data + done, out->len - done);
+
+		if (put < 0 && errno != EINTR)
+			return -errno;
+		if (put > 0)
+			done += (size_t)put;
+	}
+	buf_clear(out);
+	return 0;
+}
+
+/* Who sent it, as far as the message's Return-Path tells. */
+static struct span
+sender_of(struct span head)
+{
+	struct header_field field;
+	struct span path;
+
+	if (!header_find(head, SPAN("Return-Path"), &field))
+		return SPAN_NULL;
+	path = span_trim(field.value);
+	if (path.len > 2 && path.ptr[0] == '<' && path.ptr[path.len - 1] == '>')
+		path = span_make(path.ptr + 1, path.len - 2);
+	return ms_mbox_sender_is_valid(path) ? path : SPAN_NULL;
+}
+
+static void
+put_keywords(const struct ms_mailbox *mailbox, uint64_t bits, struct buf *out)
+{
+	const char *name;
+
+	for (unsigned i = 0; i < 64 && (name = ms_keyword(mailbox, i)) != NULL; i++)
+		if ((bits >> i & 1) != 0)
+			(void)buf_fmt(out, "%s%s", out->len != 0 ? " " : "", name);
+}
+
+static int
+put_message(int fd, int from, const struct ms_message *message, uint64_t bytes, struct span keywords)
+{
+	struct ms_mbox_status status = { .date = message->internal_date, .flags = message->flags, .keywords = keywords };
+	_cleanup_(freep) char *piece = xmalloc(PIECE);
+	struct ms_mbox_writer writer = { .form = MS_MBOX_RD };
+	struct buf out = BUF_INIT(16 * PIECE);
+	ssize_t got = read(from, piece, PIECE);
+	int r = got < 0 ? -errno : 0;
+
+	if (r == 0)
+		ms_mbox_begin(&writer, MS_MBOX_RD, sender_of(span_make(piece, (size_t)got)), &status, bytes, &out);
+	while (r == 0 && got > 0) {
+		ms_mbox_put(&writer, span_make(piece, (size_t)got), &out);
+		r = out.overflow ? -EMSGSIZE : flush(fd, &out);
+		got = r == 0 ? read(from, piece, PIECE) : 0;
+		if (got < 0)
+			r = -errno;
+	}
+	if (r == 0) {
+		ms_mbox_end(&writer, &out);
+		r = flush(fd, &out);
+	}
+	buf_free(&writer.line);
+	buf_free(&out);
+	return r;
+}
+
+int
+ms_mbox_export(struct ms_store *store, const char *name, int fd, uint64_t *ret_count)
+{
+	struct ms_mailbox *mailbox;
+	uint32_t *uids = NULL;
+	size_t count = 0;
+	int r = ms_mailbox_open(store, name, &mailbox);
+
+	*ret_count = 0;
+	if (r != 0)
+		return r;
+	r = ms_mailbox_uids(mailbox, &uids, &count);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct buf keywords = BUF_INIT(64 * 1024);
+		struct ms_message message;
+		uint64_t bytes = 0;
+		int from = -1;
+
+		r = ms_message_get(mailbox, uids[i], &message);
+		if (r == 0)
+			r = ms_message_open(mailbox, uids[i], &from, &bytes);
+		if (r == 0) {
+			put_keywords(mailbox, message.keywords, &keywords);
+			r = put_message(fd, from, &message, bytes, buf_get(&keywords));
+			(void)close(from);
+			*ret_count += r == 0;
+		} else if (r == MS_E_NOTFOUND) {
+			r = 0; /* expunged meanwhile */
+		}
+		buf_free(&keywords);
+	}
+	free(uids);
+	ms_mailbox_close(mailbox);
+	return r;
+}

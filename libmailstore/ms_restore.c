@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Restoring a backup: a new Maildir is made beside the account's, and takes its place. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
+
+#define NEW "Maildir.restored"
+#define BEFORE "Maildir.before"
+
+struct restore {
+	int dir_fd, lock_fd, maildir_fd; /* the account's; maildir_fd -1: none yet */
+	int before_fd;                   /* the Maildir that an attempt which was cut short has set aside, or -1 */
+	int backup_fd, new_fd;           /* Maildirs */
+	void (*as)(void *context, bool backup);
+	void *context;
+	struct ms_backup_result *result;
+};
+
+/* Calls each folder of a Maildir that is a Maildir itself, "." first. backup: its folders are opened as those of the backup are. */
+static int
+each_folder(struct restore *restore, int maildir_fd, bool backup, int (*work)(void *context, int folder_fd, const char *path))
+{
+	const struct dirent *entry;
+	DIR *dir;
+	int fd, r;
+
+	restore->as(restore->context, backup);
+	fd = openat(maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	restore->as(restore->context, false);
+	dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
+	r = work(restore, maildir_fd, ".");
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		_cleanup_(closep) int folder = -1;
+
+		if (entry->d_name[0] != '.' || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		restore->as(restore->context, backup);
+		folder = openat(maildir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
+			r = -errno;
+		if (folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0) {
+			if (errno != ENOENT)
+				r = -errno;
+			(void)close(folder);
+			folder = -1;
+		}
+		restore->as(restore->context, false);
+		if (folder >= 0)
+			r = work(restore, folder, entry->d_name);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+static int
+find_mail(void *context, int folder_fd, const char *path)
+{
+	struct ms_listing listing;
+	int r = ms_listing_read(folder_fd, &listing);
+
+	(void)context, (void)path;
+	if (r == 0 && listing.count != 0)
+		r = MS_E_EXISTS;
+	ms_listing_clear(&listing);
+	return r;
+}
+
+/* --- one folder --- */
+
+static int
+open_backup(struct restore *restore, int at, const char *name)
+{
+	int fd;
+
+	restore->as(restore->context, true);
+	fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = fd < 0 ? -errno : fd;
+	restore->as(restore->context, false);
+	return fd;
+}
+
+static int
+copy_part(struct restore *restore, int from_fd, int to_fd, const struct ms_listing *listing)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < listing->count; i++) {
+		const struct ms_file *file = &listing->files[i];
+		_cleanup_(freep) char *path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
+		_cleanup_(closep) int fd = -1;
+
+		if (file->taken)
+			continue;
+		fd = open_backup(restore, from_fd, path);
+		r = fd < 0 ? fd : ms_copy_file(fd, to_fd, path);
+		restore->result->messages++;
+		restore->result->copied++;
+	}
+	return r;
+}
+
+/* What clients may have been given since the backup is not given again. */
+static void
+raise_limit(const struct restore *restore, const char *path, struct ms_folder *folder)
+{
+	int maildir_fd = restore->maildir_fd >= 0 ? restore->maildir_fd : restore->before_fd;
+	_cleanup_(closep) int fd = -1;
+	struct ms_folder now;
+
+	if (maildir_fd < 0)
+		return;
+	fd = openat(maildir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || ms_folder_read(fd, &now) != 0)
+		return;
+	if (now.uidvalidity == folder->uidvalidity && now.uid_limit > folder->uid_limit)
+		folder->uid_limit = now.uid_limit;
+	ms_folder_clear(&now);
+}
+
+static int
+read_folder_file(struct restore *restore, int from_fd, const char *path, struct ms_folder *ret)
+{
+	struct buf text = BUF_INIT(MS_FOLDER_TEXT_MAX);
+	int r;
+
+	restore->as(restore->context, true);
+	r = ms_read_file(from_fd, MS_FOLDER_FILE, &text);
+	restore->as(restore->context, false);
+	if (r == 0)
+		r = ms_folder_parse(buf_get(&text), ret);
+	buf_free(&text);
+	if (r == 0)
+		raise_limit(restore, path, ret);
+	return r;
+}
+
+static int
+make_folders(int to_fd)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (mkdirat(to_fd, parts[i], 0700) < 0)
+			return -errno;
+	return 0;
+}
+
+static int
+copy_folder(void *context, int from_fd, const char *path)
+{
+	struct restore *restore = context;
+	_cleanup_(closep) int to_fd = -1, mark_fd = -1;
+	struct ms_listing listing;
+	struct ms_folder folder;
+	int r;
+
+	if (strcmp(path, ".") != 0 && mkdirat(restore->new_fd, path, 0700) < 0)
+		return -errno;
+	to_fd = openat(restore->new_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (to_fd < 0)
+		return -errno;
+	r = make_folders(to_fd);
+	if (r != 0)
+		return r;
+	restore->as(restore->context, true);
+	r = ms_listing_read(from_fd, &listing);
+	restore->as(restore->context, false);
+	if (r == 0)
+		r = copy_part(restore, from_fd, to_fd, &listing);
+	ms_listing_clear(&listing);
+	if (r == 0)
+		r = ms_folder_fsync(to_fd, true);
+	if (r == 0)
+		r = ms_folder_fsync(to_fd, false);
+	if (r != 0)
+		return r;
+	if (strcmp(path, ".") != 0) {
+		mark_fd = openat(to_fd, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (mark_fd < 0)
+			return -errno;
+	}
+	/* A Maildir of somebody else's making gets UIDs when it is first opened. */
+	r = read_folder_file(restore, from_fd, path, &folder);
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	r = ms_folder_write(to_fd, &folder);
+	ms_folder_clear(&folder);
+	return r;
+}
+
+/* --- the whole --- */
+
+static int
+copy_account(struct restore *restore)
+{
+	struct buf subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
+	int r = ms_remove_tree(restore->dir_fd, NEW); /* of an attempt that was cut short */
+
+	if (r != 0)
+		return r;
+	if (mkdirat(restore->dir_fd, NEW, 0700) < 0)
+		return -errno;
+	restore->new_fd = openat(restore->dir_fd, NEW, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (restore->new_fd < 0)
+		return -errno;
+	r = each_folder(restore, restore->backup_fd, true, copy_folder);
+	if (r == 0) {
+		restore->as(restore->context, true);
+		r = ms_read_file(restore->backup_fd, MS_SUBSCRIPTIONS, &subscriptions);
+		restore->as(restore->context, false);
+		if (r == 0 || r == MS_E_NOTFOUND)
+			r = ms_subscriptions_write(restore->new_fd, &subscriptions);
+	}
+	buf_free(&subscriptions);
+	return r == 0 && (fsync(restore->new_fd) < 0 || fsync(restore->dir_fd) < 0) ? -errno : r;
+}
+
+/* The mark stands, so nobody sees the moment without a Maildir. */
+static int
+put_in_place(struct restore *restore, bool had_mail)
+{
+	int r = restore->maildir_fd >= 0 ? ms_remove_tree(restore->dir_fd, BEFORE) : 0;
+
+	if (r == 0 && restore->maildir_fd >= 0 && renameat(restore->dir_fd, "Maildir", restore->dir_fd, BEFORE) < 0)
+		r = -errno;
+	if (r == 0 && (renameat(restore->dir_fd, NEW, restore->dir_fd, "Maildir") < 0 || fsync(restore->dir_fd) < 0))
+		r = -errno;
+	if (r == 0 && restore->maildir_fd >= 0 && !had_mail)
+		r = ms_remove_tree(restore->dir_fd, BEFORE);
+	return r;
+}
+
+static int
+restore_locked(struct restore *restore, const char *account_dir, bool force)
+{
+	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, false, find_mail) : 0;
+	bool had_mail = r == MS_E_EXISTS;
+
+	if (had_mail && (force || faccessat(restore->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
+		r = 0;
+	if (r == 0)
+		r = copy_account(restore);
+	if (r == 0)
+		r = ms_account_mark(restore->dir_fd, true);
+	if (r == 0)
+		r = put_in_place(restore, had_mail);
+	if (r == 0)
+		r = ms_index_discard(account_dir, restore->dir_fd);
+	return r == 0 ? ms_account_mark(restore->dir_fd, false) : r;
+}
+
+static void
+as_before(void *context, bool backup)
+{
+	(void)context, (void)backup;
+}
+
+int
+ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret)
+{
+	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret };
+	struct ms_store *store;
+	int r;
+
+	*ret = (struct ms_backup_result){ .messages = 0 };
+	r = ms_account_hold(account_dir, &restore.dir_fd, &restore.lock_fd, &restore.maildir_fd);
+	if (r == 0 && restore.maildir_fd < 0)
+		restore.before_fd = openat(restore.dir_fd, BEFORE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r == 0) {
+		restore.as(context, true);
+		restore.backup_fd = openat(from_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = restore.backup_fd >= 0 ? 0 : errno == ENOENT ? MS_E_NOTFOUND : -errno;
+		restore.as(context, false);
+	}
+	if (r == 0)
+		r = restore_locked(&restore, account_dir, force);
+	for (size_t i = 0; i < 6; i++) {
+		int fd = (const int[]){ restore.new_fd, restore.backup_fd, restore.before_fd, restore.maildir_fd, restore.lock_fd, restore.dir_fd }[i];
+
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	if (r == 0 && (r = ms_open(account_dir, &store)) == 0)
+		ms_close(store);
+	return r;
+}
