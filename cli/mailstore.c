@@ -114,8 +114,11 @@ static int
 open_backups(const char *into, const struct ms_account *account)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s", into, account->path);
+	struct stat st;
 	int fd;
 
+	if (stat(into, &st) < 0)
+		tool_fail(EX_CANTCREAT, "%s: %s: make the folder for the backups first", into, strerror(errno));
 	for (char *slash = path + strlen(into); (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
 		*slash = '\0';
 		if (mkdir(path, 0711) < 0 && errno != EEXIST)

@@ -256,21 +256,27 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	return 0;
 }
 
+/* The environment's region begins with its magic number and the alarm; the library promises that these never move ("db.h": so that any
+ * release can read them). Joining it in order to set the alarm would wait for a mutex that one who died may hold. */
+static void
+alarm_region(const char *dir)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/__db.001", dir);
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	const u_int32_t set = 1;
+	u_int32_t magic;
+
+	if (fd >= 0 && pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == DB_REGION_MAGIC)
+		(void)!pwrite(fd, &set, sizeof(set), sizeof(magic)); /* there is no other way: who does not see it waits for its lock's time */
+}
+
 void
 bdb_alarm(struct bdb *bdb, const char *dir)
 {
-	struct bdb *own = NULL;
-	DB_ENV *env = bdb != NULL ? bdb->env : NULL;
-
-	if (env == NULL) {
-		if (open_environment(dir, 0, &env) != 0)
-			return; /* there is none, or it has its alarm already */
-		own = xcalloc(1, sizeof(*own));
-		own->env = env;
-	}
-	(void)env->set_flags(env, DB_PANIC_ENVIRONMENT, 1);
-	if (own != NULL)
-		(void)close_environment(own);
+	if (bdb != NULL)
+		(void)bdb->env->set_flags(bdb->env, DB_PANIC_ENVIRONMENT, 1);
+	else
+		alarm_region(dir);
 }
 
 int

@@ -34,8 +34,8 @@ int bdb_open(const char *dir, const char *file, const char *const *tables, size_
     bool *ret_recovered, struct bdb **ret);
 /* ret_mark: NULL, or by the last to leave: the tables' file has everything then, and *ret_mark is where the log ends (0: unknown). */
 void bdb_close(struct bdb *bdb, uint64_t *ret_mark);
-/* Every process in the environment gets BDB_RECOVER from its next call, and from the one it waits in. bdb may be NULL: then it is
- * joined for this alone. */
+/* Every process in the environment gets BDB_RECOVER from its next call, and from the one it waits in. bdb may be NULL: then dir is
+ * where the environment is, or none. Never waits. */
 void bdb_alarm(struct bdb *bdb, const char *dir);
 /* Removes the shared memory from an environment that nobody has open. 0 or -errno. */
 int bdb_remove_regions(int dir_fd);

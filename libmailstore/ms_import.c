@@ -213,6 +213,9 @@ take_subscriptions(struct account *account)
 	/* Where there was no list, all that is there is what the user reads. */
 	for (size_t i = 0; r == MS_E_NOTFOUND && i < account->count; i++)
 		add_subscription(&ours, account->folders[i].name);
+	/* Dovecot lists INBOX only when a client asked for it. */
+	if (r == 0 && !span_starts(buf_get(&ours), SPAN("INBOX\n")) && span_find(buf_get(&ours), SPAN("\nINBOX\n")) < 0)
+		add_subscription(&ours, "INBOX");
 	if (r == 0 || r == MS_E_NOTFOUND)
 		r = ours.overflow ? MS_E_LIMIT : ms_subscriptions_write(account->maildir_fd, &ours);
 	buf_free(&theirs);

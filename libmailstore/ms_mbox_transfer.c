@@ -14,6 +14,8 @@
 #define PIECE 65536
 /* In one message; the rest is left out. */
 #define KEYWORDS_MAX 64
+/* A flag of Maildir's own, and a keyword elsewhere. */
+#define FORWARDED SPAN("$Forwarded")
 
 /* --- in --- */
 
@@ -48,7 +50,7 @@ take_end(void *context, const struct ms_mbox_status *status)
 	struct span rest = status->keywords, word;
 	char *keywords[KEYWORDS_MAX + 1] = { NULL };
 	struct ms_append *append = TAKE_PTR(intake->append);
-	uint32_t uid, uidvalidity;
+	uint32_t flags = status->flags, uid, uidvalidity;
 	size_t count = 0;
 	int r;
 
@@ -57,9 +59,11 @@ take_end(void *context, const struct ms_mbox_status *status)
 		return 0;
 	}
 	while (count < KEYWORDS_MAX && span_split(&rest, ' ', &word))
-		if (ms_keyword_is_valid(word))
+		if (span_ieq(word, FORWARDED))
+			flags |= MS_FORWARDED;
+		else if (ms_keyword_is_valid(word))
 			keywords[count++] = span_dup(word);
-	r = ms_append_commit(append, intake->mailbox, status->flags, (const char *const *)keywords, status->date, &uid, &uidvalidity, NULL);
+	r = ms_append_commit(append, intake->mailbox, flags, (const char *const *)keywords, status->date, &uid, &uidvalidity, NULL);
 	while (count > 0)
 		free(keywords[--count]);
 	if (r == 0)
@@ -97,6 +101,8 @@ ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *re
 	int r = ms_mailbox_create(store, mailbox, MS_USE_NONE);
 
 	*ret_count = 0;
+	if (r == 0)
+		r = ms_subscribe(store, mailbox, true);
 	if (r != 0 && r != MS_E_EXISTS)
 		return r;
 	reader = ms_mbox_reader_new(MS_MBOX_AUTO, &sink, &intake);
@@ -146,12 +152,14 @@ sender_of(struct span head)
 }
 
 static void
-put_keywords(const struct ms_mailbox *mailbox, uint64_t bits, struct buf *out)
+put_keywords(const struct ms_mailbox *mailbox, const struct ms_message *message, struct buf *out)
 {
 	const char *name;
 
+	if ((message->flags & MS_FORWARDED) != 0)
+		(void)buf_span(out, FORWARDED);
 	for (unsigned i = 0; i < 64 && (name = ms_keyword(mailbox, i)) != NULL; i++)
-		if ((bits >> i & 1) != 0)
+		if ((message->keywords >> i & 1) != 0)
 			(void)buf_fmt(out, "%s%s", out->len != 0 ? " " : "", name);
 }
 
@@ -205,7 +213,7 @@ ms_mbox_export(struct ms_store *store, const char *name, int fd, uint64_t *ret_c
 		if (r == 0)
 			r = ms_message_open(mailbox, uids[i], &from, &bytes);
 		if (r == 0) {
-			put_keywords(mailbox, message.keywords, &keywords);
+			put_keywords(mailbox, &message, &keywords);
 			r = put_message(fd, from, &message, bytes, buf_get(&keywords));
 			(void)close(from);
 			*ret_count += r == 0;

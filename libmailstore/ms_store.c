@@ -163,13 +163,34 @@ open_index(struct ms_store *store)
 	return ms_bdb(r);
 }
 
+/* Restoring a backup puts another Maildir in the place of the one that we opened. */
+static int
+follow_maildir(struct ms_store *store)
+{
+	int fd;
+
+	/* Half moved in: what is not done would get UIDs of its own. */
+	if (faccessat(store->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return MS_E_LOCKED;
+	fd = openat(store->dir_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)close(store->maildir_fd);
+	store->maildir_fd = fd;
+	return 0;
+}
+
 /* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
  * the index is thrown away. */
 static int
 reopen_locked(struct ms_store *store, bool discard)
 {
-	int r = 0;
+	int r = follow_maildir(store);
 
+	if (r != 0) {
+		close_index(store, false);
+		return r;
+	}
 	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
 		close_index(store, false);
 		store->generation++;
@@ -372,7 +393,7 @@ open_folders(struct ms_store *store)
 	store->dir_fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (store->dir_fd < 0)
 		return -errno;
-	/* Half moved in: what is not done would get UIDs of its own. */
+	/* Nothing is made in what is being moved in. */
 	if (faccessat(store->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return MS_E_LOCKED;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {

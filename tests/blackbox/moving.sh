@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+# Moving in from a real Dovecot, backups and mbox files, as an operator does it, and what clients see of it.
+. "$(dirname "$0")/lib.sh"
+conf=$STATE/etc/fourpost.conf mail=$STATE/mail/example.test
+chmod 711 "$TMP"
+store() { "$BIN/mailstore" -C "$conf" "$@"; }
+account() { "$BIN/mailuser" -C "$conf" list 2>/dev/null | grep -q "^$1@" || echo demo | "$BIN/mailuser" -C "$conf" add -p "$1@example.test"; }
+uid_of() { stat -c %u "$mail/$1"; }
+as() { local uid=$1; shift; if [ "$(id -u)" -eq 0 ]; then setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"; else "$@"; fi; }
+status() { local want=$1; shift; "$@" >"$TMP/out" 2>&1 </dev/null; local got=$?; [ $got -eq "$want" ] || { echo "status $got"; cat "$TMP/out"; return 1; }; }
+fetch() { imap "$1" "$2" "UID FETCH 1:* (FLAGS)" | tr -d '\r' | sed 's/^\* [0-9]* FETCH //' | sort; }
+uidvalidity() { imap "$1" "" "STATUS \"$2\" (UIDVALIDITY UIDNEXT)" | grep -oE 'UIDVALIDITY [0-9]+'; }
+
+# A Maildir that Dovecot makes: folders, UIDs with gaps, keywords, subscriptions.
+account moved
+home=$mail/moved
+cat >"$TMP/dovecot.conf" <<END
+protocols = imap
+ssl = no
+log_path = /dev/stderr
+mail_location = maildir:$home/Maildir
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+END
+chmod 644 "$TMP/dovecot.conf"
+dovecot() { as "$(uid_of moved)" env HOME="$home" USER=moved doveadm -c "$TMP/dovecot.conf" "$@" 2>>"$TMP/dovecot.log"; }
+make_maildir() {
+	local i
+	dovecot mailbox create -s Entwürfe Work/Sub 'R&D' Sent || return
+	for i in 1 2 3 4 5; do printf 'From: a@b.test\r\nSubject: m%s\r\n\r\nbody\r\n' "$i" | dovecot save -m INBOX || return; done
+	printf 'Subject: in a folder\r\n\r\nbody\r\n' | dovecot save -m Work/Sub &&
+		dovecot flags add '\Seen $Label1 Work' mailbox INBOX uid 2 && dovecot flags add '\Flagged $Forwarded' mailbox INBOX uid 4 &&
+		dovecot expunge mailbox INBOX uid 3
+}
+check "Dovecot keeps a Maildir" make_maildir
+wanted=$(dovecot -f tab mailbox status uidvalidity INBOX | tail -1 | cut -f2)
+check "mailstore import takes it over" store import moved@example.test
+expect "the UIDVALIDITY is the same" "UIDVALIDITY $wanted\$" uidvalidity moved INBOX
+expect "UIDs, flags and keywords are the same" '^\(UID 1 FLAGS \(\)\)/\(UID 2 FLAGS \(\\Seen \$Label1 Work\)\)/\(UID 4 FLAGS \(\\Flagged \$Forwarded\)\)/\(UID 5 FLAGS \(\)\)/$' \
+	sh -c "printf '%s\n' '$(fetch moved INBOX)' | tr '\n' /"
+expect "subscriptions are the same" ' Sent\*.*Entw&APw-rfe\*.*INBOX\*.*R&-D\*.*Work/Sub$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u moved@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | sort | tr -d '\r\n'"
+check "again: nothing changes" store import moved@example.test
+expect "and the account has no fault" "no fault" store check moved@example.test
+expect "an account of ours is not overwritten" "nothing of either|neither Dovecot nor Courier" store import bob@example.test
+
+# Backups.
+mkdir "$TMP/backups"
+check "a folder of backups that is not there" status 73 store backup -d "$TMP/nowhere" moved@example.test
+expect "backup" ": 5 messages, 0 of them" store backup -d "$TMP/backups" moved@example.test
+sleep 1
+swaks --server "127.0.0.1:$(port 25)" --from a@remote.test --to moved@example.test --header "Subject: later $$" >/dev/null 2>&1
+check "mail comes in" eventually has_mail moved "later $$"
+expect "the next backup has links to the one before" ": 6 messages, 5 of them" store backup -d "$TMP/backups" moved@example.test
+first=$(find "$TMP/backups/example.test/moved" -mindepth 1 -maxdepth 1 | sort | head -1)
+before=$(fetch moved INBOX)
+check "an account with mail is not overwritten" status 73 store restore -d "$first" moved@example.test
+check "but by force" store restore -f -d "$first" moved@example.test
+check "what came later is gone" eventually no_mail moved "later $$"
+expect "the UIDVALIDITY is the same" "UIDVALIDITY $wanted\$" uidvalidity moved INBOX
+check "as are UIDs and flags" test "$(fetch moved INBOX)" = "$(head -4 <<<"$before")"
+account newcomer
+expect "another account gets it" "5 messages restored" store restore -d "$first" newcomer@example.test
+check "the same" test "$(fetch newcomer INBOX)" = "$(fetch moved INBOX)"
+
+# mbox.
+expect "export" ": 4 messages of INBOX" store export -m "$TMP/inbox.mbox" moved@example.test
+check "a file is not overwritten" status 73 store export -m "$TMP/inbox.mbox" moved@example.test
+expect "import" ": 4 messages came into Old/Mail" store import -m "$TMP/inbox.mbox" -b Old/Mail newcomer@example.test
+expect "to standard output, from standard input" ": 4 messages came into Piped" sh -c "'$BIN/mailstore' -C '$conf' export -b Old/Mail -m - newcomer@example.test | '$BIN/mailstore' -C '$conf' import -m - -b Piped newcomer@example.test"
+expect "with its flags" 'Flagged' fetch newcomer Piped
+check "no mbox: 65" status 65 store import -m /etc/passwd newcomer@example.test
+check "no such mailbox: 66" status 66 store export -b Nowhere -m "$TMP/none" newcomer@example.test
+check "no backup: 66" status 66 store restore -d "$TMP/backups" newcomer@example.test
+check "wrong usage: 64" status 64 store backup newcomer@example.test
+"$BIN/mailuser" -C "$conf" remove moved@example.test >/dev/null 2>&1 || :
+finish

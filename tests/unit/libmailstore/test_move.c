@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mail that moves in and out: Maildirs that Dovecot and Courier kept, mbox files, backups. */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/span.h"
+#include "libmailstore/mailstore.h"
+
+static char folder[] = "/tmp/test_move.XXXXXX";
+static char account[96], other[96];
+static struct ms_store *store;
+
+static void
+shell(const char *script)
+{
+	char *command = NULL;
+
+	ck_assert_int_gt(asprintf(&command, "cd %s && %s", account, script), 0);
+	ck_assert_msg(system(command) == 0, "%s", command);
+	free(command);
+}
+
+static void
+setup(void)
+{
+	static unsigned n;
+
+	(void)snprintf(account, sizeof(account), "%s/%ld.%u", folder, (long)getpid(), n++);
+	(void)snprintf(other, sizeof(other), "%s/%ld.%u", folder, (long)getpid(), n++);
+	ck_assert_int_eq(mkdir(account, 0700), 0);
+	ck_assert_int_eq(mkdir(other, 0700), 0);
+}
+
+static void
+teardown(void)
+{
+	ms_close(store);
+	store = NULL;
+}
+
+static void
+open_store(const char *path)
+{
+	ms_close(store);
+	store = NULL;
+	ck_assert_int_eq(ms_open(path, &store), 0);
+}
+
+static void
+no_note(void *context, const char *mailbox, const char *note)
+{
+	(void)context, (void)mailbox, (void)note;
+}
+
+static struct ms_mailbox *open_mailbox;
+
+/* "uid:flags:keyword,keyword " */
+static int
+describe(void *context, const struct ms_message *message)
+{
+	const char *name;
+
+	(void)buf_fmt(context, "%u:%x:", message->uid, message->flags);
+	for (unsigned i = 0; i < 64 && (name = ms_keyword(open_mailbox, i)) != NULL; i++)
+		if ((message->keywords >> i & 1) != 0)
+			(void)buf_fmt(context, "%s,", name);
+	return buf_char(context, ' ');
+}
+
+/* UIDVALIDITY, next UID and messages of a mailbox. */
+static char *
+contents(const char *name)
+{
+	struct buf text = BUF_INIT(65536);
+	const struct ms_mailbox_info *info;
+
+	ck_assert_int_eq(ms_mailbox_open(store, name, &open_mailbox), 0);
+	info = ms_mailbox_info(open_mailbox);
+	(void)buf_fmt(&text, "%u ", info->uidvalidity);
+	ck_assert_int_eq(ms_messages(open_mailbox, 1, UINT32_MAX, describe, &text), 0);
+	ms_mailbox_close(open_mailbox);
+	return buf_take(&text);
+}
+
+static void
+holds(const char *mailbox, const char *wanted)
+{
+	char *text = contents(mailbox);
+
+	ck_assert_str_eq(text, wanted);
+	free(text);
+}
+
+static int
+take_name(void *context, const char *name, size_t len)
+{
+	return buf_fmt(context, "%.*s|", (int)len, name);
+}
+
+static void
+subscribed(const char *wanted)
+{
+	struct buf text = BUF_INIT(4096);
+
+	ck_assert_int_eq(ms_subscriptions(store, take_name, &text), 0);
+	ck_assert_str_eq(buf_cstr(&text), wanted);
+	buf_free(&text);
+}
+
+#define MESSAGE "printf 'From: a@b.test\\nSubject: x\\n\\nbody\\n'"
+
+/* A Maildir as Dovecot leaves it, with UIDs that have gaps, a letter without a name, a file that its list lacks, and one that has gone. */
+static void
+make_dovecot(void)
+{
+	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/.Work.Sub/cur Maildir/.Work.Sub/new Maildir/.Work.Sub/tmp");
+	shell(MESSAGE " | tee 'Maildir/cur/1.a.host,S=34,W=38:2,Sac' >Maildir/new/2.b.host");
+	shell(MESSAGE " | tee 'Maildir/cur/3.c.host:2,Fb' 'Maildir/new/4.d.host:2,S' >Maildir/.Work.Sub/cur/5.e.host:2,");
+	shell("printf '3 V1234567 N90 G0123\\n7 W38 :1.a.host,S=34,W=38\\n20 :2.b.host\\n21 :9.gone.host\\n80 :3.c.host\\nrubbish\\n' >Maildir/dovecot-uidlist");
+	shell("printf '0 $Label1\\n2 Work\\n' >Maildir/dovecot-keywords");
+	shell("printf '3 V7654321 N5\\n4 :5.e.host:2,\\n' >Maildir/.Work.Sub/dovecot-uidlist");
+	shell("printf 'Work.Sub\\nGone\\n' >Maildir/subscriptions");
+}
+
+static void
+check_dovecot(void)
+{
+	open_store(account);
+	holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:1: ");
+	holds("Work/Sub", "7654321 4:0: ");
+	subscribed("Work/Sub|Gone|INBOX|");
+}
+
+START_TEST(dovecot)
+{
+	struct ms_import_result result;
+
+	make_dovecot();
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), 0);
+	ck_assert_uint_eq(result.mailboxes, 2);
+	ck_assert_uint_eq(result.messages, 4);
+	ck_assert_uint_eq(result.unknown, 1);
+	ck_assert_uint_eq(result.skipped, 1);
+	check_dovecot();
+	/* What the names say outlives the index, and doing it again changes nothing. */
+	teardown();
+	shell("rm -r index");
+	check_dovecot();
+	teardown();
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), 0);
+	check_dovecot();
+}
+END_TEST
+
+/* Killed at any of its steps: nobody opens the store in between when names were changed, and the next attempt comes to the same end. */
+START_TEST(dovecot_cut_short)
+{
+	for (unsigned step = 1; step < 30; step++) {
+		struct ms_import_result result;
+		int status = 0, r;
+		pid_t pid;
+
+		setup();
+		make_dovecot();
+		pid = fork();
+		if (pid == 0) {
+			/* Each step of the way takes some time: the child is stopped wherever it is then. */
+			(void)ms_import(account, false, no_note, NULL, &result);
+			_exit(0);
+		}
+		(void)usleep(step * 300);
+		(void)kill(pid, SIGKILL);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		r = ms_import(account, false, no_note, NULL, &result);
+		ck_assert_int_eq(r, 0);
+		check_dovecot();
+		teardown();
+	}
+}
+END_TEST
+
+START_TEST(half_moved_in)
+{
+	make_dovecot();
+	shell("touch importing");
+	ck_assert_int_eq(ms_open(account, &store), MS_E_LOCKED);
+	store = NULL;
+}
+END_TEST
+
+START_TEST(in_use_already)
+{
+	struct ms_import_result result;
+	char *before;
+
+	make_dovecot();
+	open_store(account);
+	before = contents("INBOX");
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_EXISTS);
+	holds("INBOX", before);
+	free(before);
+	ck_assert_int_eq(ms_import(account, true, no_note, NULL, &result), 0);
+	/* Also for who has it open. */
+	holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:0: ");
+}
+END_TEST
+
+START_TEST(nothing_to_take_over)
+{
+	struct ms_import_result result;
+
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_NOTFOUND);
+	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp");
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_NOTFOUND);
+	shell("echo rubbish >Maildir/dovecot-uidlist; test ! -e importing");
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_CORRUPT);
+	shell("test ! -e importing");
+}
+END_TEST
+
+/* Courier keeps keywords in files of its own, as many as there are: those beyond the letters too. */
+START_TEST(courier)
+{
+	struct ms_import_result result;
+	char *text;
+
+	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/courierimapkeywords");
+	shell(MESSAGE " | tee 'Maildir/cur/1.a.host,S=34:2,S' Maildir/cur/2.b.host:2, >Maildir/new/3.c.host");
+	shell("printf '1 55555 40\\n3 1.a.host,S=34\\n9 2.b.host\\n12 3.c.host\\n' >Maildir/courierimapuiddb");
+	shell("{ for i in $(seq 0 29); do echo k$i; done; echo; echo 1.a.host,S=34:0 28; echo 2.b.host:1; } >Maildir/courierimapkeywords/:list");
+	shell("printf 'k5\\n$Forwarded\\n' >Maildir/courierimapkeywords/.7.2.b.host; printf 'k6\\n' >Maildir/courierimapkeywords/.3.2.b.host");
+	shell("printf 'INBOX\\nINBOX.Sent\\n' >Maildir/courierimapsubscribed");
+	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), 0);
+	ck_assert_uint_eq(result.messages, 3);
+	open_store(account);
+	text = contents("INBOX");
+	ck_assert_msg(span_starts(span_of(text), SPAN("55555 3:1:k0,")) && span_find(span_of(text), SPAN("k28,")) > 0 &&
+	    span_find(span_of(text), SPAN(" 9:20:k5, 12:0: ")) > 0, "%s", text);
+	free(text);
+	subscribed("INBOX|Sent|");
+}
+END_TEST
+
+/* --- mbox --- */
+
+START_TEST(mbox_both_ways)
+{
+	static const char text[] = "From a@b.test Thu Jan  1 00:00:10 1970\nFrom: a@b.test\nSubject: one\nStatus: RO\nX-Keywords: $Forwarded Work\n\n"
+	    ">From the beginning\n\nFrom c@d.test Thu Jan  1 00:00:20 1970\nSubject: two\nX-Status: F\n\nbody\n\n";
+	char in[128], out[128], back[1024];
+	uint64_t count;
+	ssize_t got;
+	int fd;
+
+	(void)snprintf(in, sizeof(in), "%s/in", account);
+	(void)snprintf(out, sizeof(out), "%s/out", account);
+	open_store(account);
+	fd = open(in, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	ck_assert_int_eq(ms_mbox_import(store, fd, "Old/Mail", &count), 0);
+	ck_assert_uint_eq(count, 2);
+	(void)close(fd);
+	fd = open(out, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(ms_mbox_export(store, "Old/Mail", fd, &count), 0);
+	ck_assert_uint_eq(count, 2);
+	got = pread(fd, back, sizeof(back) - 1, 0);
+	ck_assert_int_gt(got, 0);
+	back[got] = '\0';
+	ck_assert_msg(strstr(back, "00:00:10 1970\nFrom: a@b.test\nSubject: one\n") != NULL, "%s", back);
+	ck_assert_msg(strstr(back, "\n>From the beginning\n") != NULL && strstr(back, "$Forwarded Work\n") != NULL, "%s", back);
+	ck_assert_msg(strstr(back, "Status: RO\n") != NULL && strstr(back, "X-Status: F\n") != NULL, "%s", back);
+	ck_assert_int_eq(lseek(fd, 3, SEEK_SET), 3);
+	ck_assert_int_eq(ms_mbox_import(store, fd, "Bad", &count), MS_E_CORRUPT);
+	ck_assert_int_eq(ms_mbox_export(store, "Nowhere", fd, &count), MS_E_NOTFOUND);
+	(void)close(fd);
+}
+END_TEST
+
+/* --- backups --- */
+
+static uint32_t
+add(const char *mailbox, uint32_t flags, const char *const *keywords)
+{
+	struct ms_append *append;
+	uint32_t uid = 0, uidvalidity;
+
+	ck_assert_int_eq(ms_append_begin(store, &append), 0);
+	ck_assert_int_eq(ms_append_write(append, "Subject: x\r\n\r\nbody\r\n", 20), 0);
+	ck_assert_int_eq(ms_append_commit(append, mailbox, flags, keywords, 1000000000, &uid, &uidvalidity, NULL), 0);
+	return uid;
+}
+
+static int
+open_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+START_TEST(backup_and_restore)
+{
+	static const char *const keywords[] = { "Work", NULL };
+	struct ms_backup_result result;
+	char path[128], *inbox, *sub;
+	struct ms_mailbox *mailbox;
+	uint32_t uid;
+	int into, from;
+
+	open_store(account);
+	ck_assert_int_eq(ms_mailbox_create(store, "Work/S\xc3\xbc" "b", MS_USE_NONE), 0);
+	(void)add("INBOX", MS_SEEN, keywords);
+	uid = add("INBOX", 0, NULL);
+	(void)add("Work/S\xc3\xbc" "b", MS_FLAGGED, NULL);
+	shell("mkdir backups");
+	(void)snprintf(path, sizeof(path), "%s/backups", account);
+	into = open_folder(path);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
+	ck_assert_uint_eq(result.messages, 3);
+	ck_assert_uint_eq(result.linked, 0);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), MS_E_EXISTS);
+
+	/* Another flag, one message more, one less: the others are links. */
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, MS_ANSWERED, NULL, 0, NULL, NULL), 0);
+	uid = 1;
+	ck_assert_int_eq(ms_expunge(mailbox, &uid, 1), 0);
+	ms_mailbox_close(mailbox);
+	(void)add("INBOX", 0, NULL);
+	ck_assert_int_eq(ms_backup(store, into, "two", "one", &result), 0);
+	ck_assert_uint_eq(result.messages, 3);
+	ck_assert_uint_eq(result.linked, 2);
+	inbox = contents("INBOX");
+	sub = contents("Work/S\xc3\xbc" "b");
+	shell("test -z \"$(ls backup)\"");
+
+	/* The first is whole without the second's, and the second without the first. */
+	shell("rm -r backups/one");
+	(void)snprintf(path, sizeof(path), "%s/backups/two", account);
+	from = open_folder(path);
+	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), 0);
+	ck_assert_uint_eq(result.messages, 3);
+	open_store(other);
+	holds("INBOX", inbox);
+	holds("Work/S\xc3\xbc" "b", sub);
+	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), MS_E_EXISTS);
+	holds("INBOX", inbox);
+
+	/* Over mail that came since, for somebody who has it open: no UID of then is given again. */
+	uid = add("INBOX", 0, NULL);
+	ck_assert_int_eq(ms_restore(other, from, true, NULL, NULL, &result), 0);
+	holds("INBOX", inbox);
+	ck_assert_uint_gt(add("INBOX", 0, NULL), uid);
+	free(inbox);
+	free(sub);
+	(void)close(into);
+	(void)close(from);
+}
+END_TEST
+
+/* Hot: what stands all the time is in each backup once, whatever comes, moves and goes meanwhile. */
+START_TEST(backup_while_others_write)
+{
+	struct ms_backup_result result;
+	char path[128];
+	int into, status;
+	pid_t pid;
+
+	open_store(account);
+	ck_assert_int_eq(ms_mailbox_create(store, "A", MS_USE_NONE), 0);
+	for (unsigned i = 0; i < 50; i++)
+		(void)add("INBOX", 0, NULL);
+	shell("mkdir backups");
+	(void)snprintf(path, sizeof(path), "%s/backups", account);
+	into = open_folder(path);
+	teardown();
+	pid = fork();
+	if (pid == 0) {
+		struct ms_mailbox *inbox, *a;
+		uint32_t uids[50], uidvalidity;
+
+		open_store(account);
+		if (ms_mailbox_open(store, "INBOX", &inbox) != 0 || ms_mailbox_open(store, "A", &a) != 0)
+			_exit(1);
+		for (unsigned round = 0;; round++) {
+			struct ms_mailbox *from = round % 2 == 0 ? inbox : a;
+			uint32_t next = ms_mailbox_info(from)->uidnext, first = next > 50 ? next - 50 : 1;
+
+			for (uint32_t i = 0; i < 50; i++)
+				uids[i] = first + i;
+			(void)ms_copy(from, uids, 50, round % 2 == 0 ? "A" : "INBOX", true, uids, &uidvalidity);
+			(void)ms_mailbox_sync(inbox);
+			(void)ms_mailbox_sync(a);
+		}
+	}
+	open_store(account);
+	for (unsigned i = 0; i < 20; i++) {
+		char name[16], script[128];
+
+		(void)snprintf(name, sizeof(name), "b%u", i);
+		ck_assert_int_eq(ms_backup(store, into, name, NULL, &result), 0);
+		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | sed 's,.*/,,; s/,.*//' | sort -u | wc -l) = 50", name);
+		shell(script);
+		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | wc -l) = 50", name);
+		shell(script);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	(void)close(into);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("move");
+	TCase *tcase = tcase_create("move");
+	SRunner *runner;
+	char command[96];
+	int failed;
+
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, dovecot);
+	tcase_add_test(tcase, dovecot_cut_short);
+	tcase_add_test(tcase, half_moved_in);
+	tcase_add_test(tcase, in_use_already);
+	tcase_add_test(tcase, nothing_to_take_over);
+	tcase_add_test(tcase, courier);
+	tcase_add_test(tcase, mbox_both_ways);
+	tcase_add_test(tcase, backup_and_restore);
+	tcase_add_test(tcase, backup_while_others_write);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command) == 0 && failed == 0 ? 0 : 1;
+}
