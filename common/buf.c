@@ -76,7 +76,7 @@ buf_added(struct buf *buf, size_t len)
 }
 
 int
-buf_put(struct buf *buf, const void *bytes, size_t len)
+buf_put_growing(struct buf *buf, const void *bytes, size_t len)
 {
 	char *room = buf_reserve(buf, len);
 
@@ -86,12 +86,6 @@ buf_put(struct buf *buf, const void *bytes, size_t len)
 		memcpy(room, bytes, len);
 	buf_added(buf, len);
 	return 0;
-}
-
-int
-buf_span(struct buf *buf, struct span text)
-{
-	return buf_put(buf, text.ptr, text.len);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/span.h"
 
@@ -29,18 +30,34 @@ void buf_wipe(struct buf *buf);
 /* Keeps the memory, forgets the bytes and the overflow. */
 void buf_clear(struct buf *buf);
 
+/* Room for `len` more bytes at data + len, to be confirmed with buf_added. NULL when that would pass the maximum. */
+char *buf_reserve(struct buf *buf, size_t len);
+void buf_added(struct buf *buf, size_t len);
+
+/* What buf_put does when there is not room enough as it is. */
+int buf_put_growing(struct buf *buf, const void *bytes, size_t len);
 /* Each returns 0, or -EMSGSIZE when the bytes would pass the maximum (nothing of them is added). */
-int buf_put(struct buf *buf, const void *bytes, size_t len);
-int buf_span(struct buf *buf, struct span text);
+static inline int
+buf_put(struct buf *buf, const void *bytes, size_t len)
+{
+	/* Answers are put together of thousands of small pieces. */
+	if (len == 0 || len >= buf->cap - buf->len || buf->overflow)
+		return buf_put_growing(buf, bytes, len);
+	memcpy(buf->data + buf->len, bytes, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+	return 0;
+}
+static inline int
+buf_span(struct buf *buf, struct span text)
+{
+	return buf_put(buf, text.ptr, text.len);
+}
 int buf_str(struct buf *buf, const char *text);
 int buf_char(struct buf *buf, char byte);
 int buf_fmt(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vfmt(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 int buf_u64(struct buf *buf, uint64_t value);
-
-/* Room for `len` more bytes at data + len, to be confirmed with buf_added. NULL when that would pass the maximum. */
-char *buf_reserve(struct buf *buf, size_t len);
-void buf_added(struct buf *buf, size_t len);
 
 /* Removes bytes at the front / all but `len` bytes. */
 void buf_drop(struct buf *buf, size_t len);

@@ -225,9 +225,9 @@ put_section(struct session *session, struct fetch *fetch, const struct imap_fetc
 	fetch->streaming = true;
 }
 
-/* The store keeps no rendering that is very large. */
+/* The store keeps no rendering that is very large, and none of BODY: clients that ask for it are few. */
 static void
-render(struct session *session, struct fetch *fetch, enum ms_cached what)
+render(struct session *session, struct fetch *fetch, enum imap_fetch_kind kind)
 {
 	struct session_message message;
 	struct buf text = BUF_INIT(RENDERED_MAX);
@@ -239,12 +239,12 @@ render(struct session *session, struct fetch *fetch, enum ms_cached what)
 		session_put(session, SPAN("NIL"));
 		return;
 	}
-	if (what == MS_ENVELOPE) {
+	if (kind == IMAP_FETCH_ENVELOPE) {
 		rc = imap_envelope_append(&text,
 		    span_make(message.parts.bytes.ptr, header_block_size(message.parts.bytes)), 0);
 	} else {
 		parts = mime_parse(message.parts.bytes);
-		rc = imap_bodystructure_append(&text, parts, what == MS_BODYSTRUCTURE, 0);
+		rc = imap_bodystructure_append(&text, parts, kind == IMAP_FETCH_BODYSTRUCTURE, 0);
 		(void)mime_free(parts);
 	}
 	session_put(session, rc == 0 ? buf_get(&text) : SPAN("NIL"));
@@ -274,7 +274,7 @@ put_cached(struct session *session, struct fetch *fetch, const char *name, enum 
 	} else if (len > 0) {
 		session_put(session, span_make(text, len));
 	} else {
-		render(session, fetch, what);
+		render(session, fetch, what == MS_ENVELOPE ? IMAP_FETCH_ENVELOPE : IMAP_FETCH_BODYSTRUCTURE);
 	}
 	free(text);
 }
@@ -319,7 +319,8 @@ put_item(struct session *session, struct fetch *fetch, const struct imap_fetch_i
 		put_cached(session, fetch, "BODYSTRUCTURE", MS_BODYSTRUCTURE);
 		break;
 	case IMAP_FETCH_BODY:
-		put_cached(session, fetch, "BODY", MS_BODY);
+		session_put(session, SPAN("BODY "));
+		render(session, fetch, IMAP_FETCH_BODY);
 		break;
 	case IMAP_FETCH_PREVIEW:
 		put_cached(session, fetch, "PREVIEW", MS_PREVIEW);
@@ -401,8 +402,6 @@ text_of(enum imap_fetch_kind kind)
 		return 1u << MS_ENVELOPE;
 	case IMAP_FETCH_BODYSTRUCTURE:
 		return 1u << MS_BODYSTRUCTURE;
-	case IMAP_FETCH_BODY:
-		return 1u << MS_BODY;
 	case IMAP_FETCH_PREVIEW:
 		return 1u << MS_PREVIEW;
 	default:

@@ -22,7 +22,6 @@
 #define INPUT_MAX (IMAP_COMMAND_MAX + 65536)
 /* Nothing that is answered at once comes near; what is more is a job's. */
 #define OUTPUT_MAX (256 * 1024 * 1024)
-#define FLUSH_AT (32 * 1024)
 #define ARENA_MAX (4 * 1024 * 1024)
 /* Steps of a job in one turn of the loop: the loop stays awake to timeouts and to the parent. */
 #define STEPS_A_TURN 64
@@ -42,10 +41,9 @@ flush(struct session *session)
 }
 
 void
-session_put(struct session *session, struct span text)
+session_put_flushing(struct session *session, struct span text)
 {
-	if (session->out.len + text.len > FLUSH_AT)
-		flush(session);
+	flush(session);
 	(void)buf_span(&session->out, text);
 }
 
@@ -57,7 +55,7 @@ session_fmt(struct session *session, const char *format, ...)
 	va_start(args, format);
 	(void)buf_vfmt(&session->out, format, args);
 	va_end(args);
-	if (session->out.len > FLUSH_AT)
+	if (session->out.len > SESSION_FLUSH_AT)
 		flush(session);
 }
 

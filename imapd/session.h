@@ -23,6 +23,8 @@
 #define IMAP_COMMAND_MAX (256 * 1024)
 /* Where a job rests until the client has taken what was sent. */
 #define SESSION_OUTPUT_HIGH (256 * 1024)
+/* So much is gathered before it goes to the stream. */
+#define SESSION_FLUSH_AT (32 * 1024)
 
 enum session_phase {
 	SESSION_COMMANDS, /* reads commands */
@@ -96,7 +98,15 @@ void session_stop(struct session *session);
 void session_end(struct session *session, const char *bye);
 
 /* Output; errors end the session in its turn. */
-void session_put(struct session *session, struct span text);
+void session_put_flushing(struct session *session, struct span text);
+static inline void
+session_put(struct session *session, struct span text)
+{
+	if (session->out.len + text.len > SESSION_FLUSH_AT)
+		session_put_flushing(session, text);
+	else
+		(void)buf_span(&session->out, text);
+}
 void session_fmt(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* True when enough waits for the client: a job returns JOB_MORE. */
 bool session_is_full(const struct session *session);

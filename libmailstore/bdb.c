@@ -16,11 +16,10 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 
-#define CACHE_BYTES (512 * 1024)
 #define LOG_BYTES (1024 * 1024)
 #define LOCKS_MAX 4000
 #define BULK_BYTES (64 * 1024)
-#define CHECKPOINT_KB 512
+#define CHECKPOINT_KB 2048
 /* For a lock that one who died may hold. */
 #define LOCK_MICROSECONDS (2 * 1000 * 1000)
 
@@ -172,7 +171,7 @@ close_environment(struct bdb *bdb)
 #define ENVIRONMENT (DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL)
 
 static int
-open_environment(const char *dir, u_int32_t flags, DB_ENV **ret)
+open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **ret)
 {
 	DB_ENV *env = NULL;
 	int r = db_env_create(&env, 0);
@@ -180,7 +179,7 @@ open_environment(const char *dir, u_int32_t flags, DB_ENV **ret)
 	if (r != 0)
 		return r;
 	env->set_errcall(env, say_nothing);
-	(void)env->set_cachesize(env, 0, CACHE_BYTES, 1);
+	(void)env->set_cachesize(env, 0, (u_int32_t)cache_bytes, 1);
 	(void)env->set_lg_max(env, LOG_BYTES);
 	(void)env->set_lk_detect(env, DB_LOCK_DEFAULT);
 	(void)env->set_lk_max_locks(env, LOCKS_MAX);
@@ -210,34 +209,34 @@ log_end(DB_ENV *env)
 }
 
 static int
-open_as(const char *dir, enum bdb_join join, uint64_t mark, bool *ret_recovered, DB_ENV **ret)
+open_as(const char *dir, enum bdb_join join, uint64_t mark, size_t cache_bytes, bool *ret_recovered, DB_ENV **ret)
 {
 	int r;
 
 	*ret_recovered = join == BDB_RECOVERY;
 	if (join == BDB_RECOVERY)
-		return open_environment(dir, DB_CREATE | DB_RECOVER, ret);
+		return open_environment(dir, DB_CREATE | DB_RECOVER, cache_bytes, ret);
 	if (join == BDB_JOIN || mark != 0) {
-		r = open_environment(dir, DB_CREATE, ret);
+		r = open_environment(dir, DB_CREATE, cache_bytes, ret);
 		if (r != 0 || join == BDB_JOIN || log_end(*ret) == mark)
 			return r;
 		(void)(*ret)->close(*ret, 0);
 		*ret = NULL;
 	}
 	*ret_recovered = true;
-	return open_environment(dir, DB_CREATE | DB_RECOVER, ret);
+	return open_environment(dir, DB_CREATE | DB_RECOVER, cache_bytes, ret);
 }
 
 int
 bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
-    bool *ret_recovered, struct bdb **ret)
+    size_t cache_bytes, bool *ret_recovered, struct bdb **ret)
 {
 	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
 	int r;
 
 	take_over_files();
 	bdb->sync_failures = sync_failures;
-	r = open_as(dir, join, mark, ret_recovered, &bdb->env);
+	r = open_as(dir, join, mark, cache_bytes, ret_recovered, &bdb->env);
 	for (size_t i = 0; r == 0 && i < table_count; i++) {
 		r = db_create(&bdb->tables[i], bdb->env, 0);
 		if (r != 0)

@@ -29,9 +29,9 @@ enum bdb_join {
 };
 /* Opens the environment in that folder (made when missing) with the named tables in one file. The caller knows who has it open,
  * and that nobody else begins meanwhile. *mark: of bdb_close when it was last left, 0 for none; in order means that it was left
- * exactly there. *ret_recovered: it was not. */
+ * exactly there. *ret_recovered: it was not. cache_bytes: the shared memory for pages, when this is who makes it. */
 int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
-    bool *ret_recovered, struct bdb **ret);
+    size_t cache_bytes, bool *ret_recovered, struct bdb **ret);
 /* ret_mark: NULL, or by the last to leave: the tables' file has everything then, and *ret_mark is where the log ends (0: unknown). */
 void bdb_close(struct bdb *bdb, uint64_t *ret_mark);
 /* Every process in the environment gets BDB_RECOVER from its next call, and from the one it waits in. bdb may be NULL: then dir is

@@ -147,9 +147,9 @@ int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn change
 
 /* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone. */
 int ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes);
-/* Rendered once and kept: IMAP's ENVELOPE, BODYSTRUCTURE and BODY, and 256 characters of preview. For free(3). */
-enum ms_cached { MS_ENVELOPE, MS_BODYSTRUCTURE, MS_BODY, MS_PREVIEW };
-#define MS_CACHED_COUNT 4
+/* Rendered once and kept: IMAP's ENVELOPE and BODYSTRUCTURE, and 256 characters of preview. For free(3). */
+enum ms_cached { MS_ENVELOPE, MS_BODYSTRUCTURE, MS_PREVIEW };
+#define MS_CACHED_COUNT 3
 int ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len);
 /* What is kept of many at once: calls each message with first <= uid <= last whose texts are there, in order of UIDs; each returns 0 to
  * go on. The texts are borrowed for the call; it must not call the store. */
@@ -181,6 +181,10 @@ int ms_append_write(struct ms_append *append, const void *bytes, size_t len);
 /* Stores it in the mailbox, durable on return. keywords: NULL-ended list or NULL. internal_date 0: now. Frees append. */
 int ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t flags, const char *const *keywords, int64_t internal_date,
     uint32_t *ret_uid, uint32_t *ret_uidvalidity, uint64_t *ret_email_id);
+/* Stores several (at most MS_APPENDS_MAX) in the mailbox without flags, as of now, in that order and sharing their syncs: all, durable on
+ * return, or none. ret_uids has room for count. Frees them all. */
+#define MS_APPENDS_MAX 16
+int ms_append_commit_all(struct ms_append *const *appends, size_t count, const char *mailbox, uint32_t *ret_uids);
 void ms_append_abort(struct ms_append *append);
 
 enum ms_store_op { MS_FLAGS_SET, MS_FLAGS_ADD, MS_FLAGS_REMOVE };

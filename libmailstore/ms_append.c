@@ -128,31 +128,37 @@ ms_append_abort(struct ms_append *append)
 
 /* --- the commit --- */
 
+/* One message of those that are stored together. */
 struct commit {
 	struct ms_append *append;
-	const char *placed; /* where the file stands, as seen from the Maildir */
+	const char *placed; /* where the file stands, as seen from the folder; NULL: still in tmp/ */
 	char *path;
+	struct ms_message_record record;
+	struct ms_derived derived;
+	int64_t date;
+};
+
+struct commits {
+	struct ms_store *store;
+	struct commit *list;
+	size_t count;
 	uint32_t number;
 	struct ms_mailbox_record *mailbox;
-	struct ms_message_record record;
-	struct ms_derived *derived;
 	const char *const *keywords;
 	uint32_t uidvalidity;
 	int folder_fd;
-	int64_t date;
 };
 
 /* Puts the file into the folder under its final name. Repeated, it moves it on from where it stands. */
 static int
-place(struct commit *commit)
+place(const struct commits *commits, struct commit *commit)
 {
 	struct ms_name name = {
-		.unique = span_of(commit->append->unique), .bytes = commit->append->bytes, .size = commit->derived->size,
+		.unique = span_of(commit->append->unique), .bytes = commit->append->bytes, .size = commit->derived.size,
 		.uid = commit->record.message.uid, .flags = commit->record.message.flags,
 		.letters = (uint32_t)(commit->record.message.keywords & ((1u << MS_LETTERS) - 1)),
 	};
 	struct buf text = BUF_INIT(MS_NAME_MAX);
-	struct ms_touch touch;
 	char *target;
 	int r;
 
@@ -165,55 +171,83 @@ place(struct commit *commit)
 	(void)snprintf(commit->record.name, sizeof(commit->record.name), "%s", buf_cstr(&text));
 	buf_free(&text);
 	target = xasprintf("%s/%s", commit->record.in_cur ? "cur" : "new", commit->record.name);
-	ms_touch_begin(&touch, commit->append->store);
-	ms_touch_add(&touch, commit->folder_fd, commit->mailbox);
-	touch.sides[0].ours = 1;
 	if (commit->placed == NULL)
-		r = renameat(commit->append->store->maildir_fd, commit->path, commit->folder_fd, target);
+		r = renameat(commits->store->maildir_fd, commit->path, commits->folder_fd, target);
 	else
-		r = renameat(commit->folder_fd, commit->placed, commit->folder_fd, target);
-	if (r < 0)
-		r = -errno;
-	ms_touch_end(&touch);
+		r = renameat(commits->folder_fd, commit->placed, commits->folder_fd, target);
 	if (r < 0) {
+		r = -errno;
 		free(target);
 		return r;
 	}
 	free(commit->path);
 	commit->path = target;
 	commit->placed = target;
-	ms_touch_note(&touch, 0, commit->mailbox);
-	return ms_folder_fsync(commit->folder_fd, commit->record.in_cur);
+	return 0;
+}
+
+/* All files into their places: one look at what others do there, and one sync. */
+static int
+place_all(struct commits *commits)
+{
+	struct ms_touch touch;
+	bool in[2] = { false, false };
+	int r = 0;
+
+	ms_touch_begin(&touch, commits->store);
+	ms_touch_add(&touch, commits->folder_fd, commits->mailbox);
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		r = place(commits, &commits->list[i]);
+		touch.sides[0].ours++;
+		in[commits->list[i].record.in_cur] = true;
+	}
+	ms_touch_end(&touch);
+	if (r == 0)
+		ms_touch_note(&touch, 0, commits->mailbox);
+	for (unsigned i = 0; r == 0 && i < 2; i++)
+		if (in[i])
+			r = ms_folder_fsync(commits->folder_fd, i == 1);
+	return r;
 }
 
 static int
-record_message(struct ms_txn *txn, void *context)
+take_numbers(struct ms_txn *txn, const struct commits *commits, struct commit *commit)
 {
-	struct commit *commit = context;
 	struct ms_message *message = &commit->record.message;
+	int r = ms_take_uid(commits->folder_fd, commits->mailbox, &message->uid);
+
+	if (r == 0)
+		r = ms_next_modseq(txn, &message->modseq);
+	return r == 0 ? ms_thread_join(txn, &commit->derived, message->email_id, commit->date, &message->thread_id) : r;
+}
+
+static int
+record_messages(struct ms_txn *txn, void *context)
+{
+	struct commits *commits = context;
 	struct ms_mailbox_record fresh = { .name = NULL };
-	int r = ms_mailbox_load(txn, commit->number, &fresh);
+	uint64_t keywords;
+	int r = ms_mailbox_load(txn, commits->number, &fresh);
 
 	if (r != 0)
 		return r;
-	ms_mailbox_record_clear(commit->mailbox);
-	*commit->mailbox = fresh;
-	commit->uidvalidity = fresh.folder.uidvalidity;
-	r = ms_keywords_take(commit->folder_fd, commit->mailbox, commit->keywords, &message->keywords);
+	ms_mailbox_record_clear(commits->mailbox);
+	*commits->mailbox = fresh;
+	commits->uidvalidity = fresh.folder.uidvalidity;
+	r = ms_keywords_take(commits->folder_fd, commits->mailbox, commits->keywords, &keywords);
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		commits->list[i].record.message.keywords = keywords;
+		r = take_numbers(txn, commits, &commits->list[i]);
+	}
 	if (r == 0)
-		r = ms_take_uid(commit->folder_fd, commit->mailbox, &message->uid);
-	if (r == 0)
-		r = ms_next_modseq(txn, &message->modseq);
-	if (r == 0)
-		r = ms_thread_join(txn, commit->derived, message->email_id, commit->date, &message->thread_id);
-	if (r == 0)
-		r = place(commit);
-	if (r == 0)
-		r = ms_message_insert(txn, commit->number, commit->mailbox, &commit->record, buf_get(&commit->derived->cache));
-	return r == 0 ? ms_mailbox_save(txn, commit->number, commit->mailbox) : r;
+		r = place_all(commits);
+	for (size_t i = 0; r == 0 && i < commits->count; i++)
+		r = ms_message_insert(txn, commits->number, commits->mailbox, &commits->list[i].record, buf_get(&commits->list[i].derived.cache));
+	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
 }
 
-static int
+/* The last bytes and the time, on their way to the disk. */
+static void
 finish_file(struct ms_append *append, int64_t internal_date)
 {
 	struct timespec times[2] = { { internal_date, 0 }, { internal_date, 0 } };
@@ -223,33 +257,94 @@ finish_file(struct ms_append *append, int64_t internal_date)
 	append->cr = false;
 	(void)flush(append);
 	/* The time of the file is what INTERNALDATE is known by when the index is lost. */
-	if (append->error == 0 && (futimens(append->fd, times) < 0 || fsync(append->fd) < 0))
+	if (append->error == 0 && futimens(append->fd, times) < 0)
 		append->error = -errno;
-	return append->error;
+	if (append->error == 0)
+		(void)sync_file_range(append->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 static int
-commit_locked(struct commit *commit, const char *mailbox)
+commit_locked(struct commits *commits, const char *mailbox)
 {
-	struct ms_store *store = commit->append->store;
+	struct ms_store *store = commits->store;
 	struct ms_mailbox_record record;
-	int r = ms_mailbox_find(store, mailbox, &commit->number, &record);
+	int r = ms_mailbox_find(store, mailbox, &commits->number, &record);
 
 	if (r != 0)
 		return r;
-	commit->mailbox = &record;
+	commits->mailbox = &record;
 	/* What others did to the folder meanwhile does not matter here: a delivery never reads it. */
-	r = ms_folder_open(store, record.name, &commit->folder_fd);
+	r = ms_folder_open(store, record.name, &commits->folder_fd);
 	/* But for a mailbox whose taking in was cut short: its next UID is not known yet. */
 	if (r == 0 && record.uidnext == 0)
-		r = ms_sync(store, commit->number, &record);
+		r = ms_sync(store, commits->number, &record);
 	if (r == 0)
-		r = ms_run(store, record_message, commit);
-	if (r != 0 && commit->placed != NULL)
-		(void)unlinkat(commit->folder_fd, commit->placed, 0); /* not promised to anybody */
-	if (commit->folder_fd >= 0)
-		(void)close(commit->folder_fd);
+		r = ms_run(store, record_messages, commits);
+	for (size_t i = 0; r != 0 && i < commits->count; i++)
+		if (commits->list[i].placed != NULL)
+			(void)unlinkat(commits->folder_fd, commits->list[i].placed, 0); /* not promised to anybody */
+	if (commits->folder_fd >= 0)
+		(void)close(commits->folder_fd);
 	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+/* The files are written and synced; all of them are on their way before the first is waited for. */
+static int
+finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
+{
+	int64_t now = time(NULL);
+	int r = 0;
+
+	for (size_t i = 0; i < commits->count; i++)
+		finish_file(commits->list[i].append, internal_date != 0 ? internal_date : now);
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		struct commit *commit = &commits->list[i];
+		struct ms_message *message = &commit->record.message;
+		struct ms_append *append = commit->append;
+
+		if (append->error == 0 && fsync(append->fd) < 0)
+			append->error = -errno;
+		r = append->error;
+		if (r == 0)
+			r = ms_derive(append->fd, append->bytes, &commit->derived);
+		if (r != 0)
+			break;
+		message->flags = flags;
+		message->size = commit->derived.size;
+		message->internal_date = internal_date != 0 ? internal_date : now;
+		message->save_date = now;
+		message->email_id = ms_name_email_id(span_of(append->unique));
+		message->has_attachment = commit->derived.has_attachment;
+		commit->record.bytes = append->bytes;
+		commit->date = commit->derived.date != 0 ? commit->derived.date : message->internal_date;
+		commit->path = tmp_path(append);
+	}
+	return r;
+}
+
+static int
+commit_all(struct commits *commits, const char *mailbox, uint32_t flags, int64_t internal_date)
+{
+	int r = finish_files(commits, flags, internal_date);
+
+	if (r == 0)
+		r = ms_lock(commits->store);
+	if (r == 0) {
+		r = commit_locked(commits, mailbox);
+		ms_unlock(commits->store);
+	}
+	for (size_t i = 0; i < commits->count; i++) {
+		struct ms_append *append = commits->list[i].append;
+
+		if (r == 0) {
+			(void)close(append->fd);
+			append->fd = -1; /* there is nothing in tmp/ to remove */
+		}
+		free(commits->list[i].path);
+		ms_derived_clear(&commits->list[i].derived);
+		ms_append_abort(append);
+	}
 	return r;
 }
 
@@ -257,43 +352,33 @@ int
 ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t flags, const char *const *keywords, int64_t internal_date,
     uint32_t *ret_uid, uint32_t *ret_uidvalidity, uint64_t *ret_email_id)
 {
-	struct ms_derived derived = { .size = 0 };
-	int64_t now = time(NULL);
-	struct commit commit = { .append = append, .folder_fd = -1, .derived = &derived, .keywords = keywords };
-	struct ms_message *message = &commit.record.message;
+	struct commit commit = { .append = append };
+	struct commits commits = { .store = append->store, .list = &commit, .count = 1, .keywords = keywords, .folder_fd = -1 };
+	int r = commit_all(&commits, mailbox, flags, internal_date);
+
+	if (r == 0) {
+		*ret_uid = commit.record.message.uid;
+		*ret_uidvalidity = commits.uidvalidity;
+		if (ret_email_id != NULL)
+			*ret_email_id = commit.record.message.email_id;
+	}
+	return r;
+}
+
+int
+ms_append_commit_all(struct ms_append *const *appends, size_t count, const char *mailbox, uint32_t *ret_uids)
+{
+	struct commit list[MS_APPENDS_MAX] = { { .append = NULL } };
+	struct commits commits = { .list = list, .count = count, .folder_fd = -1 };
 	int r;
 
-	if (internal_date == 0)
-		internal_date = now;
-	r = finish_file(append, internal_date);
-	if (r == 0)
-		r = ms_derive(append->fd, append->bytes, &derived);
-	if (r == 0) {
-		message->flags = flags;
-		message->size = derived.size;
-		message->internal_date = internal_date;
-		message->save_date = now;
-		message->email_id = ms_name_email_id(span_of(append->unique));
-		message->has_attachment = derived.has_attachment;
-		commit.record.bytes = append->bytes;
-		commit.date = derived.date != 0 ? derived.date : internal_date;
-		commit.path = tmp_path(append);
-		r = ms_lock(append->store);
-	}
-	if (r == 0) {
-		r = commit_locked(&commit, mailbox);
-		ms_unlock(append->store);
-	}
-	if (r == 0) {
-		*ret_uid = message->uid;
-		*ret_uidvalidity = commit.uidvalidity;
-		if (ret_email_id != NULL)
-			*ret_email_id = message->email_id;
-		(void)close(append->fd);
-		append->fd = -1; /* there is nothing in tmp/ to remove */
-	}
-	free(commit.path);
-	ms_derived_clear(&derived);
-	ms_append_abort(append);
+	if (count == 0)
+		return 0;
+	commits.store = appends[0]->store;
+	for (size_t i = 0; i < count; i++)
+		list[i].append = appends[i];
+	r = commit_all(&commits, mailbox, 0, 0);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		ret_uids[i] = list[i].record.message.uid;
 	return r;
 }

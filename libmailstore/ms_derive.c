@@ -13,13 +13,6 @@
 
 /* What is rendered beyond this is cut to nothing: IMAP then gets NIL. */
 #define RENDERED_MAX (256 * 1024)
-#define CACHE_STRINGS 4
-
-static uint64_t
-hash_id(struct span id)
-{
-	return ms_name_email_id(id);
-}
 
 static void
 add_ids(struct ms_derived *derived, struct span block, struct span field)
@@ -31,7 +24,7 @@ add_ids(struct ms_derived *derived, struct span block, struct span field)
 		return;
 	message_id_list_parse(found.value, &list);
 	for (size_t i = 0; i < list.count && derived->id_count < sizeof(derived->ids) / sizeof(*derived->ids); i++)
-		derived->ids[derived->id_count++] = hash_id(list.ids[i]);
+		derived->ids[derived->id_count++] = ms_name_hash(list.ids[i]);
 	message_id_list_free(&list);
 }
 
@@ -51,7 +44,7 @@ put_string(struct buf *cache, struct buf *text)
 int
 ms_cache_get(struct span record, enum ms_cached what, struct span *ret)
 {
-	for (unsigned i = 0; i < CACHE_STRINGS; i++) {
+	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
 		uint32_t len;
 
 		if (record.len < 4)
@@ -100,8 +93,6 @@ derive(struct span bytes, struct ms_derived *derived)
 	put_string(&derived->cache, &text);
 	(void)imap_bodystructure_append(&text, message, true, 0);
 	put_string(&derived->cache, &text);
-	(void)imap_bodystructure_append(&text, message, false, 0);
-	put_string(&derived->cache, &text);
 	(void)mime_preview(message, &text);
 	put_string(&derived->cache, &text);
 	buf_free(&text);
@@ -120,7 +111,7 @@ ms_derive(int fd, uint64_t bytes, struct ms_derived *ret)
 {
 	void *map;
 
-	*ret = (struct ms_derived){ .cache = BUF_INIT(CACHE_STRINGS * (RENDERED_MAX + 4)) };
+	*ret = (struct ms_derived){ .cache = BUF_INIT(MS_CACHED_COUNT * (RENDERED_MAX + 4)) };
 	if (bytes == 0) {
 		derive(SPAN_NULL, ret);
 		return 0;

@@ -88,6 +88,8 @@ ms_bdb(int result)
 int ms_ensure(struct ms_store *store);
 /* Runs it under the account's lock (taken here when the caller has not), durable on return. */
 int ms_run(struct ms_store *store, ms_work work, void *context);
+/* The same, but durable only with the next ms_run: for what is promised to nobody before that. */
+int ms_run_unsynced(struct ms_store *store, ms_work work, void *context);
 /* Reading, without a transaction: opens the index again when another process recovered it. */
 int ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context);
 int ms_lock(struct ms_store *store);

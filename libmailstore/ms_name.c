@@ -94,15 +94,27 @@ ms_name_format(const struct ms_name *name, bool info, struct buf *out)
 }
 
 uint64_t
-ms_name_email_id(struct span unique)
+ms_name_hash(struct span text)
 {
 	/* FNV-1a, then mixed (the finisher of splitmix64), for unique parts differ in few digits. */
 	uint64_t hash = 0xcbf29ce484222325u;
 
-	for (size_t i = 0; i < unique.len; i++)
-		hash = (hash ^ (uint8_t)unique.ptr[i]) * 0x100000001b3u;
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (uint8_t)text.ptr[i]) * 0x100000001b3u;
 	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
 	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
 	hash ^= hash >> 31;
 	return hash != 0 ? hash : 1;
+}
+
+uint64_t
+ms_name_email_id(struct span unique)
+{
+	uint64_t hash = ms_name_hash(unique), seconds = 0;
+	size_t digits = 0;
+
+	while (digits < unique.len && digits < 11 && ascii_is_digit(unique.ptr[digits]))
+		seconds = seconds * 10 + (uint64_t)(unique.ptr[digits++] - '0');
+	/* Mail that comes one after the other then stands side by side in the index. */
+	return digits >= 9 && seconds <= UINT32_MAX ? seconds << 32 | (hash & UINT32_MAX) : hash;
 }

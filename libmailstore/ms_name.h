@@ -27,7 +27,10 @@ struct ms_name {
 bool ms_name_parse(struct span name, struct ms_name *ret);
 /* Appends the name; `info` says whether ":2," and the flags stand behind it (files in new/ have none). 0, or -EMSGSIZE. */
 int ms_name_format(const struct ms_name *name, bool info, struct buf *out);
-/* A number that stands for the unique part, the same for copies of a message in other folders: never 0. */
+/* A number that stands for a text: never 0. */
+uint64_t ms_name_hash(struct span text);
+/* A number that stands for the unique part, the same for copies of a message in other folders: never 0. It begins with the seconds that
+ * the part begins with. */
 uint64_t ms_name_email_id(struct span unique);
 
 #endif

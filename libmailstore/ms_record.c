@@ -9,7 +9,7 @@
 
 #include "common/xalloc.h"
 
-#define VERSION_BYTE 2
+#define VERSION_BYTE 3
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)
@@ -109,10 +109,15 @@ static uint32_t
 checksum(struct span bytes)
 {
 	uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
+	size_t at;
 
-	for (; bytes.len != 0; bytes = span_skip(bytes, bytes.len < 8 ? bytes.len : 8)) {
+	for (at = 0; bytes.len - at >= sizeof(word); at += sizeof(word)) {
+		memcpy(&word, bytes.ptr + at, sizeof(word));
+		sum = (sum ^ be64toh(word)) * UINT64_C(0x100000001b3);
+	}
+	if (at < bytes.len) {
 		word = 0;
-		memcpy(&word, bytes.ptr, bytes.len < 8 ? bytes.len : 8);
+		memcpy(&word, bytes.ptr + at, bytes.len - at);
 		sum = (sum ^ be64toh(word)) * UINT64_C(0x100000001b3);
 	}
 	return (uint32_t)(sum ^ sum >> 32);
@@ -226,57 +231,168 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 	return 0;
 }
 
+/* --- messages --- */
+
+#define HAS_ATTACHMENT 1u
+#define IN_CUR 2u
+#define UNIQUE_NAME 4u /* of the name only the unique part stands here: the rest follows from the record */
+
+/* Seven bits in a byte, the lowest first; the last has its top bit clear. */
+static void
+put_number(struct buf *out, uint64_t value)
+{
+	uint8_t bytes[10];
+	size_t len = 0;
+
+	do {
+		bytes[len++] = (uint8_t)(value | 0x80);
+		value >>= 7;
+	} while (value != 0);
+	bytes[len - 1] &= 0x7f;
+	(void)buf_put(out, bytes, len);
+}
+
+/* Near zero on either side. */
+static void
+put_signed(struct buf *out, int64_t value)
+{
+	put_number(out, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
+}
+
+static uint64_t
+get_number(struct reader *reader)
+{
+	uint64_t value = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t byte;
+
+		if (reader->rest.len == 0)
+			break;
+		byte = (uint8_t)*reader->rest.ptr;
+		reader->rest.ptr++;
+		reader->rest.len--;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if ((byte & 0x80) == 0)
+			return value;
+	}
+	reader->bad = true;
+	return 0;
+}
+
+static int64_t
+get_signed(struct reader *reader)
+{
+	uint64_t value = get_number(reader);
+
+	return (int64_t)(value >> 1 ^ ((value & 1) != 0 ? UINT64_MAX : 0));
+}
+
+/* The name that follows from the record and the unique part. */
+static int
+derive_name(const struct ms_message_record *record, struct span unique, struct buf *out)
+{
+	const struct ms_message *message = &record->message;
+	struct ms_name name = {
+		.unique = unique, .bytes = record->bytes, .size = message->size, .uid = message->uid, .flags = message->flags,
+		.letters = (uint32_t)(message->keywords & ((1u << MS_LETTERS) - 1)),
+	};
+
+	return ms_name_format(&name, record->in_cur, out);
+}
+
 void
 ms_message_record_put(const struct ms_message_record *record, struct buf *out)
 {
 	const struct ms_message *message = &record->message;
+	unsigned bits = (message->has_attachment ? HAS_ATTACHMENT : 0) | (record->in_cur ? IN_CUR : 0);
+	struct span name = span_of(record->name);
+	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	size_t from = out->len;
+	struct ms_name parsed;
 
+	if (ms_name_parse(name, &parsed) && derive_name(record, parsed.unique, &derived) == 0 && span_eq(buf_get(&derived), name)) {
+		bits |= UNIQUE_NAME;
+		name = parsed.unique;
+	}
+	buf_free(&derived);
 	(void)buf_char(out, VERSION_BYTE);
-	put_u32(out, message->flags);
-	put_u64(out, message->keywords);
-	put_u64(out, message->modseq);
-	put_u64(out, message->size);
-	put_u64(out, (uint64_t)message->internal_date);
-	put_u64(out, (uint64_t)message->save_date);
-	put_u64(out, message->email_id);
+	put_number(out, bits);
+	put_number(out, message->flags);
+	put_number(out, message->keywords);
+	put_number(out, message->modseq);
+	put_number(out, record->bytes);
+	put_signed(out, (int64_t)(message->size - record->bytes));
+	put_signed(out, message->internal_date);
+	put_signed(out, (int64_t)((uint64_t)message->save_date - (uint64_t)message->internal_date));
 	put_u64(out, message->thread_id);
-	put_u64(out, record->bytes);
-	put_u32(out, (message->has_attachment ? 1u : 0) | (record->in_cur ? 2u : 0));
-	put_text(out, span_of(record->name));
+	put_u64(out, message->email_id);
+	(void)buf_span(out, name);
 	seal(out, from);
+}
+
+/* All but the name, of which *ret_name is what stands there. */
+static int
+get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_t *ret_bytes, unsigned *ret_bits, struct span *ret_name)
+{
+	struct reader reader;
+
+	if (!unseal(bytes, &reader))
+		return MS_E_CORRUPT;
+	*ret_bits = (unsigned)get_number(&reader);
+	message->uid = uid;
+	message->flags = (uint32_t)get_number(&reader);
+	message->keywords = get_number(&reader);
+	message->modseq = get_number(&reader);
+	*ret_bytes = get_number(&reader);
+	message->size = *ret_bytes + (uint64_t)get_signed(&reader);
+	message->internal_date = get_signed(&reader);
+	message->save_date = (int64_t)((uint64_t)message->internal_date + (uint64_t)get_signed(&reader));
+	message->thread_id = get_u64(&reader);
+	message->email_id = get_u64(&reader);
+	message->has_attachment = (*ret_bits & HAS_ATTACHMENT) != 0;
+	*ret_name = reader.rest;
+	if (reader.bad || reader.rest.len == 0 || reader.rest.len > MS_NAME_MAX)
+		return MS_E_CORRUPT;
+	return 0;
+}
+
+int
+ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret)
+{
+	struct span name;
+	uint64_t size;
+	unsigned bits;
+
+	return get_message(bytes, uid, ret, &size, &bits, &name);
 }
 
 int
 ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret)
 {
-	struct ms_message *message = &ret->message;
-	struct reader reader;
+	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	struct span name;
-	uint32_t bits;
+	unsigned bits;
+	int r = get_message(bytes, uid, &ret->message, &ret->bytes, &bits, &name);
 
-	if (!unseal(bytes, &reader))
-		return MS_E_CORRUPT;
-	message->uid = uid;
-	message->flags = get_u32(&reader);
-	message->keywords = get_u64(&reader);
-	message->modseq = get_u64(&reader);
-	message->size = get_u64(&reader);
-	message->internal_date = (int64_t)get_u64(&reader);
-	message->save_date = (int64_t)get_u64(&reader);
-	message->email_id = get_u64(&reader);
-	message->thread_id = get_u64(&reader);
-	ret->bytes = get_u64(&reader);
-	bits = get_u32(&reader);
-	name = get_text(&reader, MS_NAME_MAX);
-	if (reader.bad || reader.rest.len != 0 || name.len == 0 || span_chr(name, '/') >= 0 || span_chr(name, '\0') >= 0)
-		return MS_E_CORRUPT;
-	message->has_attachment = (bits & 1) != 0;
-	ret->in_cur = (bits & 2) != 0;
-	memcpy(ret->name, name.ptr, name.len);
-	ret->name[name.len] = '\0';
-	return 0;
+	if (r != 0)
+		return r;
+	ret->in_cur = (bits & IN_CUR) != 0;
+	if ((bits & UNIQUE_NAME) != 0) {
+		r = derive_name(ret, name, &derived) != 0 ? MS_E_CORRUPT : 0;
+		name = buf_get(&derived);
+	}
+	if (r == 0 && (span_chr(name, '/') >= 0 || span_chr(name, '\0') >= 0))
+		r = MS_E_CORRUPT;
+	if (r == 0) {
+		memcpy(ret->name, name.ptr, name.len);
+		ret->name[name.len] = '\0';
+	}
+	buf_free(&derived);
+	return r;
 }
+
+/* --- the list of UIDs --- */
 
 void
 ms_uids_record_put(const uint8_t map[MS_UIDS_BYTES], struct buf *out)

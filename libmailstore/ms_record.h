@@ -41,6 +41,8 @@ void ms_message_record_put(const struct ms_message_record *record, struct buf *o
 /* 0, or MS_E_CORRUPT. */
 int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
 int ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret);
+/* The same without what the store alone needs. */
+int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret);
 
 /* Which UIDs a mailbox has: one record tells of so many. */
 #define MS_UIDS_EACH 2048u

@@ -20,6 +20,8 @@
 #define MARK_FILE "clean"
 #define REOPENS_MAX 4
 #define DATABASE "mailstore.db"
+#define CACHE_MIN ((off_t)1 << 20)
+#define CACHE_MAX ((off_t)16 << 20)
 #define INDEX_WATCH (IN_DELETE_SELF | IN_MOVE_SELF)
 #define NOTIFY_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF)
 
@@ -108,6 +110,17 @@ write_mark(int folder, uint64_t mark)
 		(void)!write(fd, text, (size_t)len); /* without it, or with half of it, the next recovers */
 }
 
+/* A share of the tables, so that an account that is filled or much changed keeps its inner pages, and a small one costs little. An index
+ * that is not there yet will be made of the Maildir: in no order of its keys, that wants room. */
+static size_t
+cache_size(int folder)
+{
+	struct stat st;
+	off_t share = fstatat(folder, DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size / 64 : CACHE_MAX;
+
+	return (size_t)(share < CACHE_MIN ? CACHE_MIN : share > CACHE_MAX ? CACHE_MAX : share);
+}
+
 static int
 open_index_once(struct ms_store *store, bool recover)
 {
@@ -136,7 +149,7 @@ open_index_once(struct ms_store *store, bool recover)
 			join = BDB_RECOVERY;
 		else if (alive == 0 && !recover)
 			join = BDB_ALONE;
-		r = bdb_open(path, DATABASE, table_names, T_COUNT, join, read_mark(folder), &recover, &store->bdb);
+		r = bdb_open(path, DATABASE, table_names, T_COUNT, join, read_mark(folder), cache_size(folder), &recover, &store->bdb);
 	}
 	if (r == 0 && recover)
 		store->doubt = true;
@@ -296,7 +309,7 @@ ms_notify(struct ms_store *store)
 }
 
 static int
-run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bool *ret_changed)
+run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bool durable, bool *ret_changed)
 {
 	struct ms_txn txn = { .store = store, .bdb = store->bdb, .again = tries > 0 };
 	int r = bdb_begin(store->bdb, &txn.txn);
@@ -308,13 +321,13 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 		bdb_abort(txn.txn);
 		return r;
 	}
-	r = bdb_commit(txn.txn, true);
+	r = bdb_commit(txn.txn, durable);
 	*ret_changed = txn.changed;
 	return ms_bdb(r);
 }
 
-int
-ms_run(struct ms_store *store, ms_work work, void *context)
+static int
+run(struct ms_store *store, ms_work work, void *context, bool durable)
 {
 	bool changed = false;
 	int r = ms_lock(store);
@@ -325,7 +338,7 @@ ms_run(struct ms_store *store, ms_work work, void *context)
 		r = ms_ensure(store);
 		if (r != 0)
 			break;
-		r = run_once(store, work, context, tries, &changed);
+		r = run_once(store, work, context, tries, durable, &changed);
 		if (r < MS_BDB(0))
 			break;
 		/* Once by Berkeley DB's own recovery, and if that does not help, from the Maildir. */
@@ -342,6 +355,18 @@ ms_run(struct ms_store *store, ms_work work, void *context)
 		ms_notify(store);
 	ms_unlock(store);
 	return r >= MS_BDB(0) && !store->opening ? MS_E_CORRUPT : r;
+}
+
+int
+ms_run(struct ms_store *store, ms_work work, void *context)
+{
+	return run(store, work, context, true);
+}
+
+int
+ms_run_unsynced(struct ms_store *store, ms_work work, void *context)
+{
+	return run(store, work, context, false);
 }
 
 int

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Bringing the index up to date with a folder that other programs may change at any time. Under the account's lock, in batches:
- * each batch leaves an index that is right about what it knows, and the folder's times are noted only with the last. */
+ * each batch leaves an index that is right about what it knows, and the folder's times are noted only with the last, which is durable with
+ * all before it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include "libmailstore/ms_listing.h"
 
 /* UIDs are promised ahead in the folder's file, so that losing the index never gives one again. */
-#define UIDS_AHEAD 64
+#define UIDS_AHEAD 256
 /* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
 #define FRESH_NANOSECONDS INT64_C(20000000)
 
@@ -220,30 +221,58 @@ open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_
 	return fd;
 }
 
+/* A file that is ready to be taken in: the next transaction does it, with others. */
 struct insertion {
-	struct sync *sync;
 	struct ms_message_record record;
 	struct ms_derived derived;
 	int64_t date;
 };
 
+struct insertions {
+	struct sync *sync;
+	struct insertion list[BATCH];
+	size_t count;
+};
+
 static int
 insert(struct ms_txn *txn, void *context)
 {
-	struct insertion *insertion = context;
-	struct sync *sync = insertion->sync;
+	struct insertions *insertions = context;
+	struct sync *sync = insertions->sync;
 	struct ms_mailbox_record mailbox = *sync->record;
-	struct ms_message_record *record = &insertion->record;
-	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_next_modseq(txn, &record->message.modseq);
+	int r = txn->store->generation != sync->generation ? MS_AGAIN : 0;
 
-	if (r == 0)
-		r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
-	if (r == 0)
-		r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.cache));
+	for (size_t i = 0; r == 0 && i < insertions->count; i++) {
+		struct insertion *insertion = &insertions->list[i];
+		struct ms_message_record *record = &insertion->record;
+
+		r = ms_next_modseq(txn, &record->message.modseq);
+		if (r == 0)
+			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
+		if (r == 0)
+			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.cache));
+	}
 	if (r == 0)
 		r = save_record(txn, sync, &mailbox);
 	if (r == 0)
 		*sync->record = mailbox;
+	return r;
+}
+
+static void
+clear_insertions(struct insertions *insertions)
+{
+	for (size_t i = 0; i < insertions->count; i++)
+		ms_derived_clear(&insertions->list[i].derived);
+	insertions->count = 0;
+}
+
+static int
+insert_all(struct insertions *insertions)
+{
+	int r = insertions->count != 0 ? ms_run_unsynced(insertions->sync->store, insert, insertions) : 0;
+
+	clear_insertions(insertions);
 	return r;
 }
 
@@ -267,10 +296,11 @@ name_counts(const struct sync *sync, const struct ms_file *file, uint32_t before
 }
 
 static int
-take_file(struct sync *sync, const struct ms_file *file, uint32_t uid)
+take_file(struct insertions *insertions, const struct ms_file *file, uint32_t uid)
 {
-	struct insertion insertion = { .sync = sync };
-	struct ms_message *message = &insertion.record.message;
+	struct sync *sync = insertions->sync;
+	struct insertion *insertion = &insertions->list[insertions->count];
+	struct ms_message *message = &insertion->record.message;
 	struct ms_name name = file->parsed;
 	struct stat st;
 	int fd = open_file(sync, file, &st), r;
@@ -279,31 +309,35 @@ take_file(struct sync *sync, const struct ms_file *file, uint32_t uid)
 		return 0; /* gone or moved since it was listed: the next look finds it */
 	if (fd < 0)
 		return fd;
-	r = ms_derive(fd, (uint64_t)st.st_size, &insertion.derived);
+	*insertion = (struct insertion){ .date = 0 };
+	r = ms_derive(fd, (uint64_t)st.st_size, &insertion->derived);
 	(void)close(fd);
 	if (r == 0 && uid == 0)
 		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
 	if (r == 0) {
 		name.uid = uid;
 		name.bytes = (uint64_t)st.st_size;
-		name.size = insertion.derived.size;
-		r = name_file(sync, file, &name, insertion.record.name);
+		name.size = insertion->derived.size;
+		r = name_file(sync, file, &name, insertion->record.name);
 	}
 	if (r == 0) {
 		message->uid = uid;
 		message->flags = name.flags;
 		message->keywords = keywords_of(sync->record, name.letters);
-		message->size = insertion.derived.size;
+		message->size = insertion->derived.size;
 		message->internal_date = st.st_mtim.tv_sec;
 		message->save_date = st.st_ctim.tv_sec;
 		message->email_id = ms_name_email_id(name.unique);
-		message->has_attachment = insertion.derived.has_attachment;
-		insertion.record.bytes = (uint64_t)st.st_size;
-		insertion.record.in_cur = file->in_cur;
-		insertion.date = insertion.derived.date != 0 ? insertion.derived.date : message->internal_date;
-		r = ms_run(sync->store, insert, &insertion);
+		message->has_attachment = insertion->derived.has_attachment;
+		insertion->record.bytes = (uint64_t)st.st_size;
+		insertion->record.in_cur = file->in_cur;
+		insertion->date = insertion->derived.date != 0 ? insertion->derived.date : message->internal_date;
+		insertions->count++;
+	} else {
+		ms_derived_clear(&insertion->derived);
 	}
-	ms_derived_clear(&insertion.derived);
+	if (r == 0 && insertions->count == BATCH)
+		r = insert_all(insertions);
 	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
@@ -321,10 +355,12 @@ static int
 take_new(struct sync *sync)
 {
 	struct ms_file **new = xcalloc(sync->listing.count, sizeof(*new));
+	struct insertions *insertions = xcalloc(1, sizeof(*insertions));
 	uint32_t before = 0;
 	size_t count = 0;
 	int r = 0;
 
+	insertions->sync = sync;
 	for (size_t i = 0; i < sync->listing.count; i++)
 		if (!sync->listing.files[i].taken)
 			new[count++] = &sync->listing.files[i];
@@ -335,13 +371,17 @@ take_new(struct sync *sync)
 			before = new[i]->parsed.uid;
 			if (before >= sync->record->uidnext)
 				sync->record->uidnext = before + 1;
-			r = take_file(sync, new[i], before);
+			r = take_file(insertions, new[i], before);
 			new[i]->taken = true;
 		}
 	/* Only when all that have a UID are in may others get the next ones. */
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!new[i]->taken)
-			r = take_file(sync, new[i], 0);
+			r = take_file(insertions, new[i], 0);
+	if (r == 0)
+		r = insert_all(insertions);
+	clear_insertions(insertions);
+	free(insertions);
 	free(new);
 	return r;
 }
@@ -369,7 +409,7 @@ apply_all_known(struct sync *sync)
 
 	for (sync->at = 0; r == 0 && sync->at < sync->known_count; sync->at = sync->end) {
 		sync->end = sync->at + BATCH < sync->known_count ? sync->at + BATCH : sync->known_count;
-		r = ms_run(sync->store, apply_known, sync);
+		r = ms_run_unsynced(sync->store, apply_known, sync);
 	}
 	return r;
 }

@@ -122,7 +122,7 @@ static int
 hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct walk *walk = context;
-	struct ms_message_record record;
+	struct ms_message message;
 	uint32_t uid;
 
 	if (key_len != 8)
@@ -130,10 +130,10 @@ hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	uid = ms_key_get_u32(key + 4);
 	if (uid > walk->last)
 		return WALK_END;
-	if (ms_message_record_get(span_make(value, len), uid, &record) != 0)
+	if (ms_message_record_get_message(span_make(value, len), uid, &message) != 0)
 		return BDB_BROKEN;
 	walk->first = uid + 1; /* a repeated read goes on here */
-	return walk->each(walk->context, &record.message) != 0 ? WALK_STOPPED : 0;
+	return walk->each(walk->context, &message) != 0 ? WALK_STOPPED : 0;
 }
 
 static int

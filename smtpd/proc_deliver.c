@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The deliver role: one account, its uid, its folder. Takes messages from the queue as open files and stores each in the account's
- * INBOX, whole and synced, before it says so. It ends when the queue closes the channel. */
+/* The deliver role: one account, its uid, its folder. Takes messages from the queue as open files and stores them in the account's
+ * INBOX, whole and synced, before it says so: all that came in one turn of the loop together. It ends when the queue closes the
+ * channel. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -20,15 +21,23 @@
 #define HEADER_MAX (256 * 1024)
 #define FIELDS_MAX 2048
 
-struct deliver {
-	struct ms_store *store;
-	uint8_t chunk[CHUNK];
-};
-
 struct delivery {
 	uint64_t offset, length;
-	struct span queue_id, recipient, sender;
+	char *queue_id, *recipient, *sender;
 	int fd;
+	uint32_t id; /* of the message that asks for it */
+	int result;
+	uint32_t uid;
+};
+
+struct deliver {
+	struct proc *proc;
+	struct ms_store *store;
+	struct msg_channel *channel;
+	struct event *turn; /* all that came is stored at the end of the loop's turn */
+	struct delivery list[MS_APPENDS_MAX];
+	size_t count;
+	uint8_t chunk[CHUNK];
 };
 
 struct answer {
@@ -67,7 +76,7 @@ check_loop(const struct delivery *delivery)
 		buf_added(&block, (size_t)got);
 		header_begin(&iter, span_make(block.data, header_block_size(buf_get(&block))));
 		while (r == 0 && header_next(&iter, &field))
-			if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), delivery->recipient))
+			if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), span_of(delivery->recipient)))
 				r = -ELOOP;
 	}
 	buf_free(&block);
@@ -92,63 +101,123 @@ copy_message(struct deliver *deliver, const struct delivery *delivery, struct ms
 	return r;
 }
 
+/* A message as it will stand in the folder, not yet committed. */
 static int
-store(struct deliver *deliver, const struct delivery *delivery, uint32_t *ret_uid)
+begin(struct deliver *deliver, const struct delivery *delivery, struct ms_append **ret)
 {
 	struct buf fields = BUF_INIT(FIELDS_MAX);
-	struct ms_append *append;
-	uint32_t uidvalidity;
 	int r = check_loop(delivery);
 
 	if (r == 0)
-		r = ms_append_begin(deliver->store, &append);
+		r = ms_append_begin(deliver->store, ret);
 	if (r != 0)
 		return r;
 	/* Final delivery adds the reverse-path (RFC 5321 section 4.4). */
-	(void)buf_fmt(&fields, "Return-Path: <%.*s>\r\nDelivered-To: %.*s\r\n", (int)delivery->sender.len, delivery->sender.ptr,
-	    (int)delivery->recipient.len, delivery->recipient.ptr);
-	r = ms_append_write(append, buf_cstr(&fields), fields.len);
+	(void)buf_fmt(&fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", delivery->sender, delivery->recipient);
+	r = ms_append_write(*ret, buf_cstr(&fields), fields.len);
 	buf_free(&fields);
 	if (r == 0)
-		r = copy_message(deliver, delivery, append);
-	if (r != 0) {
-		ms_append_abort(append);
-		return r;
+		r = copy_message(deliver, delivery, *ret);
+	if (r != 0)
+		ms_append_abort(*ret);
+	return r;
+}
+
+/* Stores those between; what keeps one from being stored keeps none of the others. */
+static void
+store(struct deliver *deliver, struct delivery *list, size_t count)
+{
+	struct ms_append *appends[MS_APPENDS_MAX] = { NULL };
+	struct delivery *begun[MS_APPENDS_MAX];
+	uint32_t uids[MS_APPENDS_MAX] = { 0 };
+	size_t ready = 0;
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		list[i].result = begin(deliver, &list[i], &appends[ready]);
+		if (list[i].result == 0)
+			begun[ready++] = &list[i];
 	}
-	return ms_append_commit(append, "INBOX", 0, NULL, 0, ret_uid, &uidvalidity, NULL);
+	r = ms_append_commit_all(appends, ready, "INBOX", uids);
+	for (size_t i = 0; i < ready; i++)
+		if (r != 0 && ready > 1) {
+			store(deliver, begun[i], 1);
+		} else {
+			begun[i]->result = r;
+			begun[i]->uid = uids[i];
+		}
+}
+
+static int
+answer(struct deliver *deliver, const struct delivery *delivery)
+{
+	struct answer answer = answer_of(delivery->result);
+	struct msg_writer reply;
+
+	if (delivery->result == 0)
+		log_info("delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_u64("uid", delivery->uid),
+		    log_str("from", delivery->sender));
+	else
+		log_warning("not-delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
+		    log_str("error", ms_strerror(delivery->result)), log_str("status", answer.status));
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, (uint8_t)answer.verdict);
+	msg_put_span(&reply, span_of(answer.status));
+	msg_put_span(&reply, span_of(answer.text));
+	return msg_send(deliver->channel, MSG_DELIVERED, delivery->id, &reply, -1);
+}
+
+static void
+store_all(struct deliver *deliver)
+{
+	store(deliver, deliver->list, deliver->count);
+	for (size_t i = 0; i < deliver->count; i++) {
+		struct delivery *delivery = &deliver->list[i];
+
+		(void)answer(deliver, delivery); /* a queue that is gone closes the channel, and this ends */
+		(void)close(delivery->fd);
+		free(delivery->queue_id);
+		free(delivery->recipient);
+		free(delivery->sender);
+	}
+	deliver->count = 0;
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	store_all(context);
 }
 
 static int
 on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct proc *proc = context;
+	struct deliver *deliver = proc->state;
 	struct msg_reader body = msg_read(msg);
-	struct delivery delivery;
-	struct msg_writer reply;
-	struct answer answer;
-	uint32_t uid = 0;
-	int r;
+	struct delivery *delivery = &deliver->list[deliver->count];
+	struct span queue_id, recipient, sender;
 
-	delivery.offset = msg_get_u64(&body);
-	delivery.length = msg_get_u64(&body);
-	delivery.queue_id = msg_get_span(&body);
-	delivery.recipient = msg_get_span(&body);
-	delivery.sender = msg_get_span(&body);
-	if (!msg_done(&body) || delivery.offset > INT64_MAX / 2 || delivery.length > INT64_MAX / 2)
+	delivery->offset = msg_get_u64(&body);
+	delivery->length = msg_get_u64(&body);
+	queue_id = msg_get_span(&body);
+	recipient = msg_get_span(&body);
+	sender = msg_get_span(&body);
+	if (!msg_done(&body) || delivery->offset > INT64_MAX / 2 || delivery->length > INT64_MAX / 2)
 		return -EBADMSG;
-	delivery.fd = msg->fd;
-	r = store(proc->state, &delivery, &uid);
-	answer = answer_of(r);
-	if (r == 0)
-		log_info("delivered", log_span("queue", delivery.queue_id), log_str("account", proc->account), log_u64("uid", uid), log_span("from", delivery.sender));
+	delivery->queue_id = span_dup(queue_id);
+	delivery->recipient = span_dup(recipient);
+	delivery->sender = span_dup(sender);
+	delivery->fd = msg_take_fd(msg);
+	delivery->id = msg->id;
+	delivery->uid = 0;
+	deliver->channel = channel;
+	if (++deliver->count == MS_APPENDS_MAX)
+		store_all(deliver);
 	else
-		log_warning("not-delivered", log_span("queue", delivery.queue_id), log_str("account", proc->account), log_str("error", ms_strerror(r)),
-		    log_str("status", answer.status));
-	msg_writer_init(&reply);
-	msg_put_u8(&reply, (uint8_t)answer.verdict);
-	msg_put_span(&reply, span_of(answer.status));
-	msg_put_span(&reply, span_of(answer.text));
-	return msg_send(channel, MSG_DELIVERED, msg->id, &reply, -1);
+		event_active(deliver->turn, EV_TIMEOUT, 0);
+	return 0;
 }
 
 int
@@ -163,6 +232,10 @@ proc_deliver(struct proc *proc)
 	int r;
 
 	proc->state = &deliver;
+	deliver.proc = proc;
+	deliver.turn = event_new(proc->base, -1, 0, on_turn, &deliver);
+	if (deliver.turn == NULL)
+		abort();
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	/* --- jail --- */

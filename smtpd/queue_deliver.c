@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Deliver processes: one for each account that has mail waiting, at most deliver_concurrency at
- * once, kept for a while after the last message because the next is often near. */
+/* Deliver processes: one for each account that has mail waiting, at most deliver_concurrency at work
+ * at once. They are kept for a while after the last message because the next is often near: to start
+ * one and open an account costs more than to deliver a message. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -13,8 +14,10 @@
 #include "smtpd/queue.h"
 
 /* Messages given to one process before it has answered for the first. */
-#define WINDOW 8
+#define WINDOW 16
 #define IDLE_SECONDS 5
+/* Processes that are kept without work, beside those at work. */
+#define IDLE_MAX 100
 /* A job whose process ended is given to another once. */
 #define TRIES_MAX 2
 /* The process is taken to hang when it has not answered for so long. */
@@ -33,10 +36,11 @@ struct account {
 	struct deliver_pool *pool;
 	char *address;
 	struct msg_channel *channel; /* NULL: asked for, or waiting for its turn */
-	bool started;                /* counts among those at once */
+	bool started;                /* asked for or there */
 	struct job *first, **last;   /* waiting */
 	struct job *given, **given_last; /* to the process, in order */
 	size_t given_count;
+	bool busy;
 	bool suspect; /* the last process ended early: one message at a time, so that only the cause
 			 suffers */
 	struct event *timer;         /* idle, or no answer */
@@ -45,7 +49,7 @@ struct account {
 struct deliver_pool {
 	struct queue *queue;
 	struct account *accounts;
-	size_t started;
+	size_t started, busy;        /* processes; of those, starting or at work */
 	uint32_t last_id;
 };
 
@@ -62,6 +66,18 @@ end_job(struct job *job, const struct outcome *outcome)
 	attempt_outcome(attempt, recipient, outcome);
 }
 
+/* To be called when something of it has changed. */
+static void
+count_busy(struct account *account)
+{
+	bool busy = account->started && (account->channel == NULL || account->given_count != 0);
+
+	if (busy == account->busy)
+		return;
+	account->busy = busy;
+	account->pool->busy += busy ? 1 : (size_t)-1;
+}
+
 static void
 forget(struct account *account)
 {
@@ -72,6 +88,8 @@ forget(struct account *account)
 	*at = account->next;
 	if (account->started)
 		account->pool->started--;
+	account->started = false;
+	count_busy(account);
 	(void)msg_channel_free(account->channel);
 	event_free(account->timer);
 	free(account->address);
@@ -104,6 +122,7 @@ lost(struct account *account, const char *text)
 	account->given = NULL;
 	account->given_last = &account->given;
 	account->given_count = 0;
+	count_busy(account);
 	for (struct job **at = &account->first; *at != NULL;)
 		if ((*at)->tries >= TRIES_MAX) {
 			struct job *job = *at;
@@ -236,6 +255,7 @@ feed(struct account *account)
 		/* Should it fail, the channel's end is told. */
 		(void)msg_send(account->channel, MSG_DELIVER, job->id, &body, fd);
 	}
+	count_busy(account);
 	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : IDLE_SECONDS);
 }
 
@@ -276,13 +296,18 @@ start_waiting(struct deliver_pool *pool)
 {
 	size_t max = (size_t)smtpd_conf(pool->queue->proc)->deliver_concurrency;
 
-	for (struct account *account = pool->accounts; account != NULL; account = account->next) {
-		if (account->started || account->first == NULL)
+	for (struct account *account = pool->accounts; account != NULL && pool->busy < max; account = account->next) {
+		if (account->first == NULL || account->busy)
 			continue;
-		if (pool->started >= max && !end_idle(pool))
+		if (account->channel != NULL) {
+			feed(account);
+			continue;
+		}
+		if (pool->started >= max + IDLE_MAX && !end_idle(pool))
 			return;
 		account->started = true;
 		pool->started++;
+		count_busy(account);
 		(void)auth_worker_by_address(
 		    pool->queue->auth, span_of(account->address), have_worker, account);
 	}
@@ -313,7 +338,7 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 	job->recipient = recipient;
 	*account->last = job;
 	account->last = &job->next;
-	if (account->channel != NULL)
+	if (account->busy && account->channel != NULL)
 		feed(account);
 	else
 		start_waiting(pool);
