@@ -21,6 +21,8 @@ enum auth_result {
 	AUTH_BAD,      /* unknown account or wrong password: nobody is told which */
 	AUTH_LIMITED,  /* too many failures from there, or for it: try later */
 	AUTH_TEMPFAIL, /* the accounts database cannot be read now */
+	/* The login role's own, in no message: the account has as many sessions as it may have. */
+	AUTH_CROWDED,
 };
 
 enum lookup_result {

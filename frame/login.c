@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "common/log.h"
 #include "common/stream.h"
 #include "common/xalloc.h"
+#include "frame/address_table.h"
 #include "frame/front.h"
 #include "frame/login_sleep.h"
 #include "frame/sasl_parse.h"
@@ -30,6 +33,8 @@ struct login {
 	struct front *front; /* first: FRONT_HANDLERS finds it through proc->state */
 	struct proc *proc;
 	const struct login_protocol *protocol;
+	struct address_table *sessions; /* by account_key() */
+	unsigned sessions_of_account_max; /* 0: any number */
 };
 
 struct connection {
@@ -41,11 +46,32 @@ struct connection {
 	struct login_credentials credentials;
 	uint32_t request; /* under way with auth, or 0 */
 	uint64_t grant;
+	uint64_t account_key; /* counted among the sessions, or 0 */
 	struct msg_channel *worker;
 	struct login_sleep *sleep; /* what is left of a session, or NULL */
 	unsigned failures;
 	bool relaying, waits_for_drain, secure;
 };
+
+/* One of 2^64, and nobody can make two names that share one. */
+static uint64_t
+account_key(struct span account)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	uint64_t key;
+
+	if (EVP_Digest(account.ptr, account.len, digest, NULL, EVP_sha256(), NULL) != 1)
+		abort(); /* only for want of memory */
+	memcpy(&key, digest, sizeof(key));
+	return key != 0 ? key : 1;
+}
+
+static bool
+is_crowded(const struct login *login, uint64_t key)
+{
+	return login->sessions_of_account_max != 0 &&
+	    address_table_count(login->sessions, key) >= login->sessions_of_account_max;
+}
 
 static void
 connection_free(struct connection *connection)
@@ -55,6 +81,8 @@ connection_free(struct connection *connection)
 	if (connection->request != 0)
 		auth_cancel(auth, connection->request);
 	auth_drop_grant(auth, connection->grant);
+	if (connection->account_key != 0)
+		address_table_remove(connection->login->sessions, connection->account_key);
 	if (connection->deadline != NULL)
 		event_free(connection->deadline);
 	(void)msg_channel_free(connection->worker);
@@ -273,6 +301,7 @@ result_name(enum auth_result result)
 		[AUTH_BAD] = "bad",
 		[AUTH_LIMITED] = "limited",
 		[AUTH_TEMPFAIL] = "tempfail",
+		[AUTH_CROWDED] = "crowded",
 	};
 
 	return names[result];
@@ -286,11 +315,17 @@ on_auth(void *context, enum auth_result result, uint64_t grant, struct span acco
 	struct buf out = BUF_INIT(LOGIN_REPLY_MAX);
 
 	connection->request = 0;
+	if (result == AUTH_OK && is_crowded(login, account_key(account))) {
+		auth_drop_grant(front_auth(login->front), grant);
+		result = AUTH_CROWDED;
+	}
 	if (result == AUTH_OK) {
 		log_info("login", log_span("account", account),
 		    log_str("client", connection->client->address),
 		    log_str("tls", stream_is_secure(connection->stream) ? "yes" : "no"));
 		connection->grant = grant;
+		connection->account_key = account_key(account);
+		(void)address_table_add(login->sessions, connection->account_key);
 		connection->request =
 		    auth_worker_by_grant(front_auth(login->front), grant, on_worker, connection);
 		return;
@@ -490,22 +525,23 @@ refusal(const struct proc_listener *listener, void *context)
 }
 
 void
-login_set_limits(struct proc *proc, unsigned connections_max, unsigned per_address_max)
+login_set_limits(struct proc *proc, const struct login_limits *limits)
 {
 	struct login *login = proc->state;
 
-	front_set_limits(login->front, connections_max, per_address_max);
+	front_set_limits(login->front, limits->all, limits->of_address);
+	login->sessions_of_account_max = limits->of_account;
 }
 
 int
-login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max,
-    unsigned per_address_max)
+login_run(struct proc *proc, const struct login_protocol *protocol,
+    const struct login_limits *login_limits)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS };
 	struct login *login = xcalloc(1, sizeof(*login));
 	struct front_limits limits = {
-		.connections_max = connections_max,
-		.connections_per_address_max = per_address_max,
+		.connections_max = login_limits->all,
+		.connections_per_address_max = login_limits->of_address,
 		.input_max = protocol->line_max,
 		.output_max = OUTPUT_MAX,
 		.timeout = protocol->timeout,
@@ -515,6 +551,8 @@ login_run(struct proc *proc, const struct login_protocol *protocol, unsigned con
 
 	login->proc = proc;
 	login->protocol = protocol;
+	login->sessions = address_table_new(0); /* the keys are as good as random */
+	login->sessions_of_account_max = login_limits->of_account;
 	proc->state = login;
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);

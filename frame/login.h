@@ -80,11 +80,17 @@ struct login_session {
 	int fd;
 };
 
-/* The whole of a proc_login.c: jail and loop. connections_max and per address come from the
- * daemon's configuration; its proc->reload gives new ones to login_set_limits. */
-int login_run(struct proc *proc, const struct login_protocol *protocol, unsigned connections_max,
-    unsigned per_address_max);
-void login_set_limits(struct proc *proc, unsigned connections_max, unsigned per_address_max);
+/* How many connections may be there at once. They come from the daemon's configuration; its
+ * proc->reload gives new ones to login_set_limits. */
+struct login_limits {
+	unsigned all, of_address;
+	unsigned of_account; /* that have logged in; 0: as many as there are */
+};
+
+/* The whole of a proc_login.c: jail and loop. */
+int login_run(struct proc *proc, const struct login_protocol *protocol,
+    const struct login_limits *limits);
+void login_set_limits(struct proc *proc, const struct login_limits *limits);
 
 /* In the session: reads the message. 0 or -EBADMSG. The descriptor becomes the caller's. */
 int login_session_read(struct msg *msg, struct login_session *ret_session);

@@ -321,6 +321,9 @@ login_refused(void *state, uint8_t auth_result, struct buf *out)
 	case AUTH_LIMITED:
 		(void)buf_str(out, " NO [UNAVAILABLE] Too many wrong passwords, try again later\r\n");
 		break;
+	case AUTH_CROWDED:
+		(void)buf_str(out, " NO [LIMIT] Too many connections of this account, close some\r\n");
+		break;
 	case AUTH_TEMPFAIL:
 		(void)buf_str(out, " NO [UNAVAILABLE] Login is not possible now, try again later\r\n");
 		break;

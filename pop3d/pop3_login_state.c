@@ -210,6 +210,7 @@ refused(void *state, uint8_t result, struct buf *out)
 		[AUTH_BAD] = "-ERR [AUTH] Wrong name or password\r\n",
 		[AUTH_LIMITED] = "-ERR [SYS/TEMP] Too many failures, try later\r\n",
 		[AUTH_TEMPFAIL] = "-ERR [SYS/TEMP] Accounts cannot be read now, try later\r\n",
+		[AUTH_CROWDED] = "-ERR [IN-USE] Too many connections of this account\r\n",
 	};
 
 	(void)state;

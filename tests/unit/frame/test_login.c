@@ -101,7 +101,9 @@ static const struct login_protocol toy_protocol = {
 static int
 toy_login(struct proc *proc)
 {
-	return login_run(proc, &toy_protocol, 8, 6);
+	struct login_limits limits = { .all = 8, .of_address = 6, .of_account = 6 };
+
+	return login_run(proc, &toy_protocol, &limits);
 }
 
 static int
@@ -279,21 +281,31 @@ struct client {
 	SSL *ssl;
 };
 
+/* From 127.0.0.<host>. */
 static struct client
-open_client(uint16_t to)
+open_client_from(uint8_t host, uint16_t to)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 		.sin_port = htons(to),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host) };
 	struct timeval patience = { 20, 0 };
 	struct client client = { socket(AF_INET, SOCK_STREAM, 0), NULL };
 
+	ck_assert_int_eq(bind(client.fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	(void)setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connect(client.fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		(void)close(client.fd);
 		client.fd = -1;
 	}
 	return client;
+}
+
+static struct client
+open_client(uint16_t to)
+{
+	return open_client_from(1, to);
 }
 
 static void
@@ -565,11 +577,19 @@ START_TEST(limits_count_sessions_too)
 	hear(&other, "too many\n");
 	hear_end(&other);
 	close_client(&other);
+	/* From elsewhere there is room, but the account has all the sessions it may have. */
+	other = open_client_from(2, port);
+	hear(&other, "hello plain\n");
+	say(&other, "pass good\n");
+	hear(&other, "refused 4\n");
+	close_client(&other);
 	for (size_t i = 0; i < 6; i++)
 		close_client(&clients[i]);
 	(void)nanosleep(&moment, NULL);
 	other = open_client(port);
 	hear(&other, "hello plain\n");
+	say(&other, "pass good\n");
+	hear(&other, "session plain 127.0.0.1 tag u@d.test\n");
 	close_client(&other);
 }
 END_TEST
