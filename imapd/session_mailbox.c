@@ -124,14 +124,14 @@ mark_present(void *context, const struct ms_message *message)
 	struct session_mailbox *selected = context;
 	uint32_t seq = imap_view_seq(&selected->view, message->uid);
 
-	if (seq != 0)
-		imap_view_set(&selected->view, seq, IMAP_VIEW_PRESENT);
-	else
+	if (seq == 0)
 		selected->has_new = true;
+	else
+		imap_view_set(&selected->view, seq, message->modseq > selected->modseq ? IMAP_VIEW_PRESENT | IMAP_VIEW_CHANGED : IMAP_VIEW_PRESENT);
 	return 0;
 }
 
-/* When the index was made anew its changes begin with that: what is there now is compared with the view. */
+/* When what left is not known, as after the index was made anew, what is there now is compared with the view. */
 static int
 compare_all(struct session_mailbox *selected)
 {
@@ -162,10 +162,10 @@ session_mailbox_refresh(struct session *session)
 	if (now == selected->modseq)
 		return;
 	selected->has_new = false;
-	if (now < selected->modseq)
+	rc = now < selected->modseq ? MS_E_FORGOTTEN :
+	    ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
+	if (rc == MS_E_FORGOTTEN)
 		rc = compare_all(selected);
-	else
-		rc = ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
 	/* Changes come in order of modseq; the view wants UIDs in order. */
 	if (rc == 0 && selected->has_new)
 		rc = ms_messages(selected->mailbox, imap_view_last(&selected->view) + 1, UINT32_MAX, add_message, selected);

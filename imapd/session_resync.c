@@ -101,6 +101,74 @@ take_changed(void *context, const struct ms_message *message)
 	return 0;
 }
 
+/* --- when what left is not known any more --- */
+
+static int
+compare_ranges(const void *left, const void *right)
+{
+	const struct imap_range *a = left, *b = right;
+
+	return (a->low > b->low) - (a->low < b->low);
+}
+
+/* The set in order, with "*" as what it is. For free(3). */
+static struct imap_range *
+ordered(const struct imap_set *set, uint32_t star, size_t *ret_count)
+{
+	static const struct imap_range all = { 1, UINT32_MAX };
+	struct imap_range *ranges;
+
+	*ret_count = set != NULL ? set->count : 1;
+	ranges = xcalloc(*ret_count, sizeof(*ranges));
+	if (set == NULL)
+		ranges[0] = all;
+	for (size_t i = 0; set != NULL && i < set->count; i++) {
+		uint32_t low = set->range[i].low == IMAP_STAR ? star : set->range[i].low, high = set->range[i].high == IMAP_STAR ? star : set->range[i].high;
+
+		ranges[i] = low <= high ? (struct imap_range){ low, high } : (struct imap_range){ high, low };
+	}
+	if (*ret_count > 1)
+		qsort(ranges, *ret_count, sizeof(*ranges), compare_ranges);
+	return ranges;
+}
+
+/* RFC 7162 section 3.2.5.2: then all UIDs of the set that are not there are told, as ranges: there may be very many. Below the next
+ * one, or a client could not tell what comes. */
+static void
+put_absent(struct session *session, const struct imap_set *set)
+{
+	const struct imap_view *view = &session->selected->view;
+	uint32_t uidnext = ms_mailbox_info(session->selected->mailbox)->uidnext, uid = 1;
+	struct buf out = BUF_INIT(SET_MAX);
+	size_t count, next = 0;
+	struct imap_range *ranges = ordered(set, imap_view_last(view), &count);
+
+	for (size_t i = 0; i <= view->count; i++) {
+		uint32_t present = i < view->count ? view->uids[i] : uidnext;
+
+		while (next < count && ranges[next].high < uid)
+			next++;
+		for (size_t k = next; k < count && ranges[k].low < present && uid < present; k++) {
+			uint32_t low = ranges[k].low > uid ? ranges[k].low : uid, high = ranges[k].high < present - 1 ? ranges[k].high : present - 1;
+
+			if (low > high)
+				continue;
+			(void)buf_fmt(&out, low == high ? "%s%u" : "%s%u:%u", out.len != 0 ? "," : "", (unsigned)low, (unsigned)high);
+			uid = high + 1; /* ranges may overlap */
+		}
+		uid = present + 1;
+	}
+	if (out.len != 0) {
+		session_put(session, SPAN("* VANISHED (EARLIER) "));
+		session_put(session, buf_get(&out));
+		session_put(session, SPAN("\r\n"));
+	}
+	buf_free(&out);
+	free(ranges);
+}
+
+/* --- the answers --- */
+
 int
 session_put_vanished(struct session *session, uint64_t modseq, const struct imap_set *set)
 {
@@ -112,11 +180,16 @@ session_put_vanished(struct session *session, uint64_t modseq, const struct imap
 	if (rc != 0)
 		missed.count = 0;
 	put_earlier(session, &missed);
+	if (rc == MS_E_FORGOTTEN) {
+		put_absent(session, set);
+		rc = 0;
+	}
 	return rc;
 }
 
 struct resync {
 	struct session *session;
+	uint64_t modseq; /* what the client knows */
 	struct missed vanished, changed;
 };
 
@@ -133,7 +206,7 @@ take_resync_changed(void *context, const struct ms_message *message)
 {
 	struct resync *resync = context;
 
-	if (set_has(&resync->changed, message->uid))
+	if (message->modseq > resync->modseq && set_has(&resync->changed, message->uid))
 		add_uid(&resync->changed, message->uid);
 	return 0;
 }
@@ -145,6 +218,7 @@ session_resync(struct session *session, const struct imap_command *command)
 	const struct imap_set *known = command->known_uids_given ? &command->known_uids : NULL;
 	struct resync resync = {
 		.session = session,
+		.modseq = command->known_modseq,
 		.vanished = { .set = known, .star = imap_view_last(&selected->view) },
 		.changed = { .set = known, .star = imap_view_last(&selected->view) },
 	};
@@ -156,6 +230,10 @@ session_resync(struct session *session, const struct imap_command *command)
 	if (command->known_validity != ms_mailbox_info(selected->mailbox)->uidvalidity)
 		return 0;
 	rc = ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync);
+	if (rc == MS_E_FORGOTTEN) {
+		put_absent(session, known);
+		rc = ms_messages(selected->mailbox, 1, UINT32_MAX, take_resync_changed, &resync);
+	}
 	if (rc != 0)
 		resync.vanished.count = resync.changed.count = 0;
 	put_earlier(session, &resync.vanished);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BDB_TABLES_MAX 8
+#define BDB_TABLES_MAX 12
 #define BDB_RECORD_MAX (1 << 20)
 
 struct bdb;

@@ -21,6 +21,7 @@ enum ms_result {
 	MS_E_CORRUPT,      /* bytes that cannot be what they should be; what could be mended has been */
 	MS_E_DENIED,       /* not for this mailbox: INBOX is not deleted */
 	MS_E_LIMIT,        /* too many, too long */
+	MS_E_FORGOTTEN,    /* what changed so long ago is not known any more: look at all */
 };
 /* A sentence for the log; takes any result, never NULL. */
 const char *ms_strerror(int result);
@@ -141,7 +142,9 @@ int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_coun
 typedef int (*ms_message_fn)(void *context, const struct ms_message *message);
 int ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context);
 int ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *ret);
-/* What changed after modseq: messages (their record as it is now) and UIDs expunged, in order of modseq. */
+/* What changed after modseq: messages (their record as it is now) and UIDs expunged, in order of modseq. MS_E_FORGOTTEN when messages
+ * were expunged since that are not known any more: those of 30 days and the last 100,000 of the account are, but none from before the
+ * index was made. Nothing is called then. */
 typedef int (*ms_expunged_fn)(void *context, uint32_t uid, uint64_t modseq);
 int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context);
 
@@ -167,7 +170,7 @@ int ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each,
 typedef int (*ms_email_fn)(void *context, uint64_t email_id);
 int ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, void *context);
 /* What happened in the whole account after that modseq, in order (JMAP /changes): a message came into a mailbox, changed, or left
- * it. A message that moved left one and came into another. MS_E_STALE when so much is not known any more: begin anew. */
+ * it. A message that moved left one and came into another. MS_E_FORGOTTEN as above. */
 enum ms_change_kind { MS_CHANGE_CAME, MS_CHANGE_FLAGS, MS_CHANGE_LEFT };
 typedef int (*ms_change_fn)(void *context, enum ms_change_kind kind, uint64_t email_id, const char *mailbox_id, uint32_t uid, uint64_t modseq);
 int ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context);

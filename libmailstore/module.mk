@@ -16,6 +16,7 @@ libmailstore_SRC := \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_flags.c \
 	libmailstore/ms_folder.c \
+	libmailstore/ms_gone.c \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_listing.c \

@@ -18,6 +18,7 @@ struct changes {
 	struct ms_store *store;
 	uint64_t since;
 	uint32_t mailbox; /* 0: all */
+	bool gone;        /* reading T_GONE */
 	struct change *list;
 	size_t count, room;
 };
@@ -26,11 +27,16 @@ static int
 collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct changes *changes = context;
-	struct change change;
+	struct change change = { .kind = MS_CHANGE_LEFT };
 
-	if (key_len != 16 || len != 9 || value[0] > MS_CHANGE_LEFT)
+	if (key_len != 16 || (changes->gone ? len != 16 : len != 9 || value[0] >= MS_CHANGE_LEFT))
 		return 0;
-	change = (struct change){ ms_key_get_u64(key), ms_key_get_u64(value + 1), ms_key_get_u32(key + 8), ms_key_get_u32(key + 12), (enum ms_change_kind)value[0] };
+	change.modseq = ms_key_get_u64(key);
+	change.mailbox = ms_key_get_u32(key + 8);
+	change.uid = ms_key_get_u32(key + 12);
+	if (!changes->gone)
+		change.kind = (enum ms_change_kind)*value++;
+	change.email_id = ms_key_get_u64(value);
 	if (changes->mailbox != 0 && change.mailbox != changes->mailbox)
 		return 0;
 	if (changes->count == changes->room) {
@@ -42,14 +48,46 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 }
 
 static int
+compare(const void *a, const void *b)
+{
+	const struct change *x = a, *y = b;
+
+	if (x->modseq != y->modseq)
+		return x->modseq < y->modseq ? -1 : 1;
+	if (x->mailbox != y->mailbox)
+		return x->mailbox < y->mailbox ? -1 : 1;
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+/* What left is read after what stands: a message that goes meanwhile is then told twice rather than not at all. */
+static int
 read_changes(struct bdb *bdb, void *context)
 {
 	struct changes *changes = context;
+	uint64_t floor = 0;
 	uint8_t key[8];
+	size_t standing;
+	int r;
 
 	changes->count = 0;
+	changes->gone = false;
 	ms_key_u64(key, changes->since + 1);
-	return ms_bdb(bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes));
+	r = bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes);
+	standing = changes->count;
+	changes->gone = true;
+	if (r == 0)
+		r = bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect, changes);
+	if (r == 0)
+		r = ms_meta_get(bdb, NULL, "floor", &floor);
+	if (r == BDB_NONE)
+		r = 0; /* nothing has ever been here */
+	if (r != 0)
+		return ms_bdb(r);
+	if (changes->since < floor)
+		return MS_E_FORGOTTEN;
+	if (standing != 0 && standing != changes->count)
+		qsort(changes->list, changes->count, sizeof(*changes->list), compare);
+	return 0;
 }
 
 int
@@ -133,7 +171,7 @@ ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, v
 	int r = ms_modseq(store, &now);
 
 	if (r == 0 && modseq > now)
-		r = MS_E_STALE; /* the index was made anew since: what the client knows is of another count */
+		r = MS_E_FORGOTTEN; /* what the client knows is of another count */
 	if (r == 0)
 		r = ms_read(store, read_ids, &ids);
 	if (r == 0)

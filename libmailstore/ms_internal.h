@@ -15,14 +15,16 @@
 #include "libmailstore/ms_users.h"
 
 enum ms_table {
-	T_META,    /* "modseq", "uidvalidity": the last numbers given */
+	T_META,    /* "modseq", "uidvalidity": the last numbers given; "floor": what left up to there may be forgotten; "gone": how many of
+	            * T_GONE there are */
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
-	T_CHANGE,  /* modseq, mailbox, uid -> u8 kind, u64 email id: the latest of a message, and each that left */
+	T_CHANGE,  /* modseq, mailbox, uid -> u8 kind, u64 email id: the latest of each message that is there */
 	T_CACHE,   /* mailbox, uid -> ms_cache */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
 	T_UIDS,    /* mailbox, n -> bitmap of the UIDs from 2048 n on */
+	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds: messages that left; the oldest are forgotten */
 	T_COUNT,
 };
 
@@ -51,6 +53,7 @@ struct ms_store {
 	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
 	int touch_fd;       /* inotify for changes of our own */
 	int watch_fd, watch_index, watch_new, watch_cur;
+	bool has_floor;     /* the index has its "floor" */
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
 	uint64_t unique;    /* counts names made by this process */
@@ -113,6 +116,11 @@ int ms_account_hold(const char *account_dir, int *ret_dir_fd, int *ret_lock_fd, 
 /* Sets or takes away the mark that mail is being moved in, durable on return. */
 int ms_account_mark(int account_dir_fd, bool importing);
 
+/* A number of T_META. BDB_NONE when it is not there. */
+int ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret);
+int ms_meta_put(struct ms_txn *txn, const char *name, uint64_t value);
+/* Notes that a message left, and forgets some of those that did long ago. */
+int ms_gone_put(struct ms_txn *txn, uint64_t modseq, uint32_t mailbox, uint32_t uid, uint64_t email_id);
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
 int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);

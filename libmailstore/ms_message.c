@@ -32,37 +32,61 @@ long_key(uint64_t number, uint32_t mailbox, uint32_t uid)
 	return key;
 }
 
-static int
-next_number(struct ms_txn *txn, const char *name, uint64_t first, uint64_t *ret)
+int
+ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret)
 {
 	void *bytes;
-	uint8_t value[8];
 	size_t len;
-	uint64_t number = first;
-	int r = bdb_get(txn->bdb, txn->txn, T_META, name, strlen(name), true, &bytes, &len);
+	int r = bdb_get(bdb, txn, T_META, name, strlen(name), true, &bytes, &len);
 
-	if (r != 0 && r != BDB_NONE)
-		return ms_bdb(r);
-	if (r == 0) {
-		if (len == 8)
-			number = ms_key_get_u64(bytes);
-		free(bytes);
-	}
-	ms_key_u64(value, ++number);
-	*ret = number;
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_META, name, strlen(name), value, sizeof(value)));
+	if (r != 0)
+		return r;
+	if (len == 8)
+		*ret = ms_key_get_u64(bytes);
+	free(bytes);
+	return len == 8 ? 0 : BDB_BROKEN;
+}
+
+int
+ms_meta_put(struct ms_txn *txn, const char *name, uint64_t value)
+{
+	uint8_t bytes[8];
+
+	ms_key_u64(bytes, value);
+	return bdb_put(txn->bdb, txn->txn, T_META, name, strlen(name), bytes, sizeof(bytes));
+}
+
+/* In a new index nothing is known of what left before its first number. */
+static int
+set_floor(struct ms_txn *txn, uint64_t modseq)
+{
+	uint64_t floor;
+	int r;
+
+	if (txn->store->has_floor)
+		return 0;
+	r = ms_meta_get(txn->bdb, txn->txn, "floor", &floor);
+	txn->store->has_floor = r == 0;
+	return r == BDB_NONE ? ms_meta_put(txn, "floor", modseq) : r;
 }
 
 int
 ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
 {
 	struct timespec now;
+	int r;
 
 	txn->changed = true;
 	/* A new index counts from the clock on, in 65536ths of a second: a synced change takes longer than one, so this is above
 	 * all that an index before it gave; and below 2^53 for JSON. */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return next_number(txn, "modseq", (uint64_t)now.tv_sec << 16 | (uint64_t)now.tv_nsec >> 14, ret);
+	*ret = (uint64_t)now.tv_sec << 16 | (uint64_t)now.tv_nsec >> 14;
+	r = ms_meta_get(txn->bdb, txn->txn, "modseq", ret);
+	if (r == 0 || r == BDB_NONE)
+		r = ms_meta_put(txn, "modseq", ++*ret);
+	if (r == 0)
+		r = set_floor(txn, *ret);
+	return ms_bdb(r);
 }
 
 int
@@ -107,6 +131,8 @@ put_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t before, 
 	}
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
+	if (kind == MS_CHANGE_LEFT)
+		return ms_gone_put(txn, now, mailbox, uid, email_id);
 	key = long_key(now, mailbox, uid);
 	ms_key_u64(value + 1, email_id);
 	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, sizeof(value)));

@@ -27,7 +27,7 @@
 
 static const char *const table_names[T_COUNT] = {
 	[T_META] = "meta", [T_MAILBOX] = "mailbox", [T_MESSAGE] = "message", [T_CHANGE] = "change",
-	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread", [T_UIDS] = "uids",
+	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread", [T_GONE] = "gone", [T_UIDS] = "uids",
 };
 
 const char *
@@ -37,6 +37,7 @@ ms_strerror(int result)
 		[MS_E_NOTFOUND] = "not found", [MS_E_EXISTS] = "exists already", [MS_E_BADNAME] = "not a valid name",
 		[MS_E_QUOTA] = "over quota", [MS_E_STALE] = "deleted meanwhile", [MS_E_LOCKED] = "in use by another, or its mail is being moved in",
 		[MS_E_CORRUPT] = "damaged data", [MS_E_DENIED] = "not allowed", [MS_E_LIMIT] = "too many or too long",
+		[MS_E_FORGOTTEN] = "changes of so long ago are forgotten",
 	};
 
 	if (result < 0)
@@ -206,6 +207,7 @@ reopen_locked(struct ms_store *store, bool discard)
 	}
 	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
 		close_index(store, false);
+		store->has_floor = false;
 		store->generation++;
 		if (discard || tries > 1)
 			r = ms_index_discard(store->dir, store->dir_fd);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "webmaild/jmap.h"
@@ -282,6 +283,42 @@ remove_places(struct jmap *jmap, struct jmap_mailbox *mailbox, const uint32_t *u
 }
 
 static int
+take_uid(void *context, const struct ms_message *message)
+{
+	int r = take_message(context, message);
+
+	return r != 0 ? r : take_expunged(context, message->uid, 0);
+}
+
+/* What left is not known, as after the index was made anew: whatever stands nowhere in the mailbox has left. */
+static int
+compare_all(struct taking *taking)
+{
+	struct jmap *jmap = taking->jmap;
+	uint32_t *present;
+	size_t count;
+	int r;
+
+	taking->all = true;
+	taking->gone_count = 0;
+	r = ms_messages(taking->mailbox->open, 1, UINT32_MAX, take_uid, taking);
+	if (r != 0)
+		return r;
+	present = TAKE_PTR(taking->gone);
+	count = taking->gone_count;
+	taking->gone_count = taking->gone_room = 0;
+	for (size_t i = 0; i < jmap->email_count; i++)
+		for (size_t p = 0; p < jmap->emails[i]->place_count; p++) {
+			const struct jmap_place *place = &jmap->emails[i]->places[p];
+
+			if (place->mailbox == taking->mailbox && bsearch(&place->uid, present, count, sizeof(*present), compare_uids) == NULL)
+				(void)take_expunged(taking, place->uid, 0);
+		}
+	free(present);
+	return 0;
+}
+
+static int
 sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
 {
 	struct taking taking = { .jmap = jmap, .mailbox = mailbox, .all = mailbox->modseq == 0 };
@@ -301,6 +338,8 @@ sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
 		r = ms_messages(mailbox->open, 1, UINT32_MAX, take_message, &taking);
 	else if (now > since)
 		r = ms_changes(mailbox->open, since, take_message, take_expunged, &taking);
+	if (r == MS_E_FORGOTTEN)
+		r = compare_all(&taking);
 	if (r == 0 && now > since)
 		mailbox->modseq = now;
 	if (taking.gone_count > 0) {
