@@ -70,13 +70,13 @@ static const struct {
 } failures[] = {
 	{ MS_E_NOTFOUND, "NONEXISTENT", "There is no such mailbox" },
 	{ MS_E_EXISTS, "ALREADYEXISTS", "There is a mailbox of that name" },
-	{ MS_E_BADNAME, "CANNOT", "A mailbox cannot have that name" },
+	{ MS_E_BADNAME, "CANNOT", "A mailbox or keyword cannot have that name" },
 	{ MS_E_QUOTA, "OVERQUOTA", "The quota is exhausted" },
 	{ MS_E_STALE, "NONEXISTENT", "The mailbox was deleted" },
 	{ MS_E_LOCKED, "INUSE", "The mailbox is in use, try again" },
 	{ MS_E_CORRUPT, "CORRUPTION", "The mailbox is damaged" },
 	{ MS_E_DENIED, "CANNOT", "That cannot be done to this mailbox" },
-	{ MS_E_LIMIT, "LIMIT", "Too many" },
+	{ MS_E_LIMIT, "LIMIT", "There are too many mailboxes, or keywords in this one" },
 	{ -ENOSPC, "UNAVAILABLE", "There is no room on the disk" },
 	{ -EDQUOT, "OVERQUOTA", "There is no room on the disk" },
 };
