@@ -32,6 +32,7 @@ check('an ended session asks for the password and loses nothing', async ({ open 
 
 check('a lost connection shows a bar; what was done is sent when it is back', async ({ open }) => {
 	const page = await open(alice);
+	const other = await open(alice);
 	const subject = unique('In the tunnel');
 	await deliver({ subject, text: 'x' });
 	await row(page, subject).waitFor();
@@ -43,7 +44,7 @@ check('a lost connection shows a bar; what was done is sent when it is back', as
 	await shoot(page, 'offline');
 	await page.context().setOffline(false);
 	await page.getByText('No connection to the server.').waitFor({ state: 'detached', timeout: 40_000 });
-	await page.waitForTimeout(500);
+	await row(other, subject).locator('.row-mark.flagged').waitFor();
 	await page.reload();
 	await row(page, subject).locator('.row-mark.flagged').waitFor();
 	const later = unique('After the tunnel');
