@@ -40,5 +40,5 @@ imapd_SRC := \
 	imapd/session_resync.c \
 	imapd/session_sleep.c \
 	imapd/session_use.c \
-	imapd/session_walk.c \
-	imapd/text_fold.c
+	imapd/session_walk.c
+

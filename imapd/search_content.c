@@ -7,7 +7,7 @@
 #include "common/encoded_word.h"
 #include "common/mime.h"
 #include "common/mime_text.h"
-#include "imapd/text_fold.h"
+#include "common/text_fold.h"
 
 /* Of one field, and of one part, as far as they are searched. */
 #define FIELD_MAX (1 << 20)

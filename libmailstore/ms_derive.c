@@ -9,6 +9,8 @@
 #include "common/imap_envelope.h"
 #include "common/message_id.h"
 #include "common/mime_text.h"
+#include "common/subject.h"
+#include "common/text_fold.h"
 #include "libmailstore/ms_internal.h"
 
 /* What is rendered beyond this is cut to nothing: IMAP then gets NIL. */
@@ -26,6 +28,23 @@ add_ids(struct ms_derived *derived, struct span block, struct span field)
 	for (size_t i = 0; i < list.count && derived->id_count < sizeof(derived->ids) / sizeof(*derived->ids); i++)
 		derived->ids[derived->id_count++] = ms_name_hash(list.ids[i]);
 	message_id_list_free(&list);
+}
+
+/* RFC 8621 section 3: what refers to the same messages and has another subject is another conversation. */
+static void
+bind_subject(struct ms_derived *derived, struct span block)
+{
+	struct buf base = BUF_INIT(SUBJECT_MAX), folded = BUF_INIT(TEXT_FOLD_GROWTH * SUBJECT_MAX);
+	struct header_field subject;
+	uint64_t hash;
+
+	if (header_find(block, SPAN("Subject"), &subject) && subject_base(subject.value, &base, NULL) == 0)
+		text_fold(buf_get(&base), &folded);
+	hash = ms_name_hash(buf_get(&folded));
+	for (unsigned i = 0; i < derived->id_count; i++)
+		derived->ids[i] = derived->ids[i] != hash ? derived->ids[i] ^ hash : hash; /* 0 would be none */
+	buf_free(&base);
+	buf_free(&folded);
 }
 
 static void
@@ -101,6 +120,7 @@ derive(struct span bytes, struct ms_derived *derived)
 	add_ids(derived, block, SPAN("References"));
 	add_ids(derived, block, SPAN("In-Reply-To"));
 	add_ids(derived, block, SPAN("Message-ID"));
+	bind_subject(derived, block);
 	if (header_find(block, SPAN("Date"), &date) && date_parse(date.value, &when))
 		derived->date = when.utc;
 	(void)mime_free(message);

@@ -212,7 +212,7 @@ struct ms_derived {
 	uint64_t size;         /* with CRLF */
 	int64_t date;          /* of the Date field, or 0 */
 	bool has_attachment;
-	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first */
+	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first, each with the base subject */
 	unsigned id_count;
 };
 int ms_derive(int fd, uint64_t bytes, struct ms_derived *ret);

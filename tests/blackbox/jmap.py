@@ -162,7 +162,7 @@ def emails(c, box, other):
     check("Email/parse", parsed["parsed"][blob["blobId"]]["subject"] == "Imported \u65e5\u672c mail" and parsed["notFound"] == ["Unone"], parsed)
 
     draft = {"mailboxIds": {box: True}, "keywords": {"$draft": True, "$seen": True}, "from": [{"name": "Alice", "email": "alice@example.test"}],
-             "to": [{"email": "bob@example.test"}], "subject": f"Written {ROOT} \u4e2d\u6587", "references": [f"{ROOT}@remote.test"], "inReplyTo": [f"{ROOT}@remote.test"],
+             "to": [{"email": "bob@example.test"}], "subject": "Re: imported \u65e5\u672c Mail", "references": [f"{ROOT}@remote.test"], "inReplyTo": [f"{ROOT}@remote.test"],
              "bodyValues": {"t": {"value": "Plain \u4e2d\u6587\nsecond line"}, "h": {"value": "<p>Rich</p>"}},
              "textBody": [{"partId": "t", "type": "text/plain"}], "htmlBody": [{"partId": "h", "type": "text/html"}],
              "attachments": [{"blobId": blob["blobId"], "type": "message/rfc822", "name": "inner.eml"},
@@ -181,6 +181,9 @@ def emails(c, box, other):
     check("blob of nobody", c.download("Bffffffffffffffff").status == 404)
     threads = [x["threadId"] for x in c.call("Email/get", ids=[one, two], properties=["threadId"])["list"]]
     check("a reply joins the thread", threads[0] == threads[1], threads)
+    made = c.call("Email/set", create={"o": {**draft, "attachments": [], "subject": "Something else"}})["created"]["o"]
+    check("with another subject it begins one", made["threadId"] != threads[0], [made, threads])
+    c.call("Email/set", destroy=[made["id"]])
     got = c.call("Thread/get", ids=[threads[0], "tnone"])
     check("Thread/get", set(got["list"][0]["emailIds"]) == {one, two} and got["notFound"] == ["tnone"], got)
     for wrong, kind in (({**draft, "mailboxIds": {}}, "invalidProperties"), ({**draft, "headers": []}, "invalidProperties"),
@@ -229,11 +232,11 @@ def query(c, one, two, box, other):
         return ids({"operator": "AND", "conditions": [scope, condition]})
     check("Email/query inMailbox", ids({"inMailbox": box}) == [one])
     check("Email/query order", ids(scope) == [two, one] and ids(scope, sort=[{"property": "receivedAt", "isAscending": True}]) == [one, two])
-    check("Email/query sort", ids(scope, sort=[{"property": "subject"}]) == [one, two] and ids(scope, sort=[{"property": "hasKeyword", "keyword": "$flagged", "isAscending": False}]) == [one, two]
+    check("Email/query sort", ids(scope, sort=[{"property": "subject"}, {"property": "size"}]) == [one, two] and ids(scope, sort=[{"property": "hasKeyword", "keyword": "$flagged", "isAscending": False}]) == [one, two]
           and ids(scope, sort=[{"property": "size"}])[0] == one and ids(scope, sort=[{"property": "from"}]) == [two, one])
     for condition, wanted in (({"before": "2021-01-01T00:00:00Z"}, [one]), ({"after": "2021-01-01T00:00:00Z"}, [two]), ({"hasKeyword": "$flagged"}, [one]),
                               ({"notKeyword": "$flagged"}, [two]), ({"hasAttachment": True}, [two, one]), ({"text": "needle"}, [two, one]), ({"text": "NEEDLE caf\u00c9"}, [two, one]),
-                              ({"from": "j\u00f6rg"}, [one]), ({"to": "carol"}, [one]), ({"cc": "dee@remote"}, [one]), ({"subject": "\u65e5\u672c"}, [one]),
+                              ({"from": "j\u00f6rg"}, [one]), ({"to": "carol"}, [one]), ({"cc": "dee@remote"}, [one]), ({"subject": "\u65e5\u672c"}, [two, one]),
                               ({"body": "second line"}, [two]), ({"header": ["X-Test"]}, [one]), ({"header": ["X-Test", "TWO"]}, [one]), ({"header": ["X-Test", "three"]}, []),
                               ({"inMailboxOtherThan": [box]}, [two]), ({"someInThreadHaveKeyword": "$flagged"}, [two, one]), ({"allInThreadHaveKeyword": "$flagged"}, []),
                               ({"noneInThreadHaveKeyword": "$answered"}, [two, one]), ({"text": "nowhere"}, []), ({"minSize": 10**9}, []), ({"maxSize": 10**9}, [two, one])):

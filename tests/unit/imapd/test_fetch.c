@@ -7,7 +7,6 @@
 #include "imapd/fetch_section.h"
 #include "imapd/imap_parse.h"
 #include "imapd/search_content.h"
-#include "imapd/text_fold.h"
 
 static const char plain[] = "From: a@b.c\nSubject: plain\nX: 1\nX: 2\n\nline\nend\n";
 static const char mixed[] =
@@ -111,30 +110,6 @@ START_TEST(finds)
 }
 END_TEST
 
-static const struct {
-	const char *text, *folded;
-} folds[] = {
-	{ "", "" },
-	{ "ABC xyz 123 [", "abc xyz 123 [" },
-	{ "\xc3\x84\xc3\x96\xc3\x9c\xc3\x9f\xc3\x97", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\x97" },
-	{ "\xc4\x80\xc4\x81\xc5\xb8", "\xc4\x81\xc4\x81\xc3\xbf" },
-	{ "\xce\x86\xce\x91\xcf\x82\xce\xa3", "\xce\xac\xce\xb1\xcf\x83\xcf\x83" },
-	{ "\xd0\x81\xd0\x90\xd0\xaf\xd1\x8f", "\xd1\x91\xd0\xb0\xd1\x8f\xd1\x8f" },
-	{ "\xef\xbc\xa1\xef\xbd\x81", "\xef\xbd\x81\xef\xbd\x81" },
-	{ "\xe4\xb8\xad\xf0\x9f\x93\xa7", "\xe4\xb8\xad\xf0\x9f\x93\xa7" },
-	{ "A\xff\xc3", "a\xff\xc3" },
-};
-
-START_TEST(folding)
-{
-	struct buf out = BUF_INIT(1000);
-
-	text_fold(span_of(folds[_i].text), &out);
-	ck_assert_str_eq(buf_cstr(&out), folds[_i].folded);
-	buf_free(&out);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -145,7 +120,6 @@ main(void)
 
 	tcase_add_loop_test(tests, sections, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_loop_test(tests, finds, 0, sizeof(searches) / sizeof(searches[0]));
-	tcase_add_loop_test(tests, folding, 0, sizeof(folds) / sizeof(folds[0]));
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
