@@ -416,6 +416,7 @@ cmd_fetch(struct session *session, struct imap_command *command)
 {
 	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
 	const struct imap_fetch_item *item;
+	bool flags_only = !command->changed_since_given;
 	unsigned texts = 0;
 	int rc;
 
@@ -427,8 +428,9 @@ cmd_fetch(struct session *session, struct imap_command *command)
 		if (item->kind == IMAP_FETCH_MODSEQ)
 			session->enabled |= SESSION_CONDSTORE;
 		texts |= text_of(item->kind);
+		flags_only = flags_only && (item->kind == IMAP_FETCH_UID || item->kind == IMAP_FETCH_FLAGS || text_of(item->kind) != 0);
 	}
-	fetch_batch_init(&fetch->batch, texts);
+	fetch_batch_init(&fetch->batch, texts, flags_only);
 	/* RFC 7162 section 3.1: asking in this way turns it on. */
 	if (command->changed_since_given)
 		session->enabled |= SESSION_CONDSTORE;

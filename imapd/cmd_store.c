@@ -10,7 +10,7 @@
 #include "imapd/session_walk.h"
 
 /* Messages changed in one step. */
-#define BATCH 500
+#define BATCH 1000
 
 struct store {
 	struct session_walk walk;
@@ -32,36 +32,70 @@ store_free(void *state)
 	free(store);
 }
 
+struct told {
+	struct session *session;
+	const struct store *store;
+	size_t at, count; /* of the store's UIDs */
+};
+
+static int
+tell_one(void *context, const struct ms_message *message)
+{
+	struct told *told = context;
+	struct session *session = told->session;
+	bool condstore = (session->enabled & SESSION_CONDSTORE) != 0, silent = session->command.silent;
+	const struct imap_view *view = &session->selected->view;
+	uint32_t seq;
+
+	while (told->at < told->count && told->store->uids[told->at] < message->uid)
+		told->at++;
+	if (told->at == told->count)
+		return 1;
+	seq = told->store->uids[told->at] == message->uid ? imap_view_seq(view, message->uid) : 0;
+	if (seq == 0)
+		return 0;
+	session_put_number(session, SPAN("* "), seq);
+	session_put(session, SPAN(" FETCH ("));
+	if (session->command.by_uid) {
+		session_put_number(session, SPAN("UID "), message->uid);
+		session_put(session, SPAN(" "));
+	}
+	if (condstore) {
+		session_put_number(session, SPAN("MODSEQ ("), message->modseq);
+		session_put(session, silent ? SPAN(")") : SPAN(") "));
+	}
+	if (!silent) {
+		session_put(session, SPAN("FLAGS "));
+		session_put_flags(session, message, (view->bits[seq - 1] & IMAP_VIEW_RECENT) != 0);
+	}
+	session_put(session, SPAN(")\r\n"));
+	return 0;
+}
+
 /* Without .SILENT the new flags are told; with CONDSTORE the new mod-sequence in any case (RFC 7162 section 3.1.3). */
 static void
 tell(struct session *session, const struct store *store, size_t count)
 {
+	struct told told = { .session = session, .store = store, .count = count };
 	struct session_mailbox *selected = session->selected;
 	bool condstore = (session->enabled & SESSION_CONDSTORE) != 0;
 	struct ms_message message;
 	uint32_t seq;
-	size_t i;
 
 	/* What we did ourselves is no news. */
 	session_mailbox_refresh(session);
-	for (i = 0; i < count; i++) {
-		seq = imap_view_seq(&selected->view, store->uids[i]);
-		if (seq == 0)
-			continue;
-		imap_view_clear(&selected->view, seq, IMAP_VIEW_CHANGED);
-		if ((session->command.silent && !condstore) || ms_message_get(selected->mailbox, store->uids[i], &message) != 0)
-			continue;
-		session_fmt(session, "* %u FETCH (", (unsigned)seq);
-		if (session->command.by_uid)
-			session_fmt(session, "UID %u ", (unsigned)message.uid);
-		if (condstore)
-			session_fmt(session, "MODSEQ (%llu)%s", (unsigned long long)message.modseq, session->command.silent ? "" : " ");
-		if (!session->command.silent) {
-			session_put(session, SPAN("FLAGS "));
-			session_put_flags(session, &message, (selected->view.bits[seq - 1] & IMAP_VIEW_RECENT) != 0);
-		}
-		session_put(session, SPAN(")\r\n"));
-	}
+	for (size_t i = 0; i < count; i++)
+		if ((seq = imap_view_seq(&selected->view, store->uids[i])) != 0)
+			imap_view_clear(&selected->view, seq, IMAP_VIEW_CHANGED);
+	if (count == 0 || (session->command.silent && !condstore))
+		return;
+	/* Side by side they are read in one go; a few far apart are asked for. */
+	if (store->uids[count - 1] - store->uids[0] < 8 * count)
+		(void)(condstore ? ms_messages : ms_messages_flags)(selected->mailbox, store->uids[0], store->uids[count - 1], tell_one, &told);
+	else
+		for (size_t i = 0; i < count; i++)
+			if (ms_message_get(selected->mailbox, store->uids[i], &message) == 0)
+				(void)tell_one(&told, &message);
 }
 
 static void

@@ -11,9 +11,9 @@
 #define TEXTS_MAX (2 * 1024 * 1024)
 
 void
-fetch_batch_init(struct fetch_batch *batch, unsigned wanted)
+fetch_batch_init(struct fetch_batch *batch, unsigned wanted, bool flags_only)
 {
-	*batch = (struct fetch_batch){ .wanted = wanted };
+	*batch = (struct fetch_batch){ .wanted = wanted, .flags_only = flags_only };
 	buf_init(&batch->texts, TEXTS_MAX);
 }
 
@@ -68,7 +68,7 @@ fetch_batch_read(struct fetch_batch *batch, struct ms_mailbox *mailbox, uint32_t
 	batch->last = last;
 	batch->count = batch->at = batch->kept_count = batch->kept_at = 0;
 	buf_clear(&batch->texts);
-	rc = ms_messages(mailbox, first, last, take_record, batch);
+	rc = (batch->flags_only ? ms_messages_flags : ms_messages)(mailbox, first, last, take_record, batch);
 	if (rc == 0 && batch->count == FETCH_BATCH)
 		batch->last = batch->records[FETCH_BATCH - 1].uid;
 	if (rc == 0 && batch->wanted != 0)

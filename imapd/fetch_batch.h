@@ -15,6 +15,7 @@ struct fetch_batch {
 	struct ms_message *records;
 	size_t count, at;
 	unsigned wanted;      /* bit n: text n of enum ms_cached */
+	bool flags_only;      /* records have UID, flags and keywords alone */
 	struct buf texts;
 	struct fetch_batch_text {
 		uint32_t uid;
@@ -23,8 +24,8 @@ struct fetch_batch {
 	size_t kept_count, kept_at;
 };
 
-/* wanted: bit n for text n of enum ms_cached. */
-void fetch_batch_init(struct fetch_batch *batch, unsigned wanted);
+/* wanted: bit n for text n of enum ms_cached. flags_only: of records, UID, flags and keywords are enough. */
+void fetch_batch_init(struct fetch_batch *batch, unsigned wanted, bool flags_only);
 void fetch_batch_free(struct fetch_batch *batch);
 /* Reads what the index has of these UIDs, at most FETCH_BATCH messages, instead of what it had. Of the texts so many that they fill a
  * buffer. 0, or the store's result: the batch is empty then. */

@@ -42,7 +42,7 @@ find_unseen(struct session_mailbox *selected)
 
 	if (look == 0 || ms_mailbox_info(selected->mailbox)->unseen == 0)
 		return 0;
-	return ms_messages(selected->mailbox, view->uids[0], view->uids[look - 1], take_unseen, selected);
+	return ms_messages_flags(selected->mailbox, view->uids[0], view->uids[look - 1], take_unseen, selected);
 }
 
 static void

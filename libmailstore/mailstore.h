@@ -141,6 +141,8 @@ int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_coun
  * UID. The callback must not call the store. */
 typedef int (*ms_message_fn)(void *context, const struct ms_message *message);
 int ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context);
+/* The same, of each message no more than UID, flags and keywords: many times as fast. */
+int ms_messages_flags(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context);
 int ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *ret);
 /* What changed after modseq: messages (their record as it is now) and UIDs expunged, in order of modseq. MS_E_FORGOTTEN when messages
  * were expunged since that are not known any more: those of 30 days and the last 100,000 of the account are, but none from before the

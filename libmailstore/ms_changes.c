@@ -12,6 +12,8 @@ struct change {
 	uint64_t modseq, email_id;
 	uint32_t mailbox, uid;
 	enum ms_change_kind kind;
+	struct ms_message message; /* of ms_changes: its record as it is now, when it is there */
+	bool there;
 };
 
 struct changes {
@@ -90,6 +92,32 @@ read_changes(struct bdb *bdb, void *context)
 	return 0;
 }
 
+/* The records of those that have not left. */
+static int
+read_records(struct bdb *bdb, void *context)
+{
+	struct changes *changes = context;
+	struct ms_txn txn = { .bdb = bdb };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < changes->count; i++) {
+		struct change *change = &changes->list[i];
+		struct ms_message_record record;
+
+		change->there = false;
+		if (change->kind == MS_CHANGE_LEFT)
+			continue;
+		r = ms_message_load(&txn, change->mailbox, change->uid, &record);
+		if (r == 0) {
+			change->message = record.message;
+			change->there = true;
+		} else if (r == MS_E_NOTFOUND) {
+			r = 0; /* it has left since: that is a later change */
+		}
+	}
+	return r;
+}
+
 int
 ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context)
 {
@@ -101,19 +129,15 @@ ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, m
 	changes.mailbox = mailbox->number;
 	if (r == 0)
 		r = ms_read(mailbox->store, read_changes, &changes);
+	if (r == 0 && changed != NULL)
+		r = ms_read(mailbox->store, read_records, &changes);
 	for (size_t i = 0; r == 0 && stopped == 0 && i < changes.count; i++) {
 		const struct change *change = &changes.list[i];
-		struct ms_message message;
 
-		if (change->kind == MS_CHANGE_LEFT) {
+		if (change->kind == MS_CHANGE_LEFT)
 			stopped = expunged != NULL ? expunged(context, change->uid, change->modseq) : 0;
-		} else if (changed != NULL) {
-			r = ms_message_get(mailbox, change->uid, &message);
-			if (r == 0)
-				stopped = changed(context, &message);
-			else if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT)
-				r = 0; /* it has left since: that is a later change */
-		}
+		else if (changed != NULL && change->there)
+			stopped = changed(context, &change->message);
 	}
 	free(changes.list);
 	return r;

@@ -98,7 +98,27 @@ check_counters(struct check *check, const struct ms_mailbox_record *record)
 		check->fault(check->context, check->name, 0, "the sum of sizes is wrong");
 }
 
-/* The list of UIDs that mailboxes are opened with. */
+struct flag_check {
+	struct check *check;
+	size_t at; /* of its records */
+};
+
+static int
+check_flags(void *context, const struct ms_message *message)
+{
+	struct flag_check *flags = context;
+	const struct check *check = flags->check;
+	const struct ms_message *record;
+
+	if (flags->at == check->count)
+		return 1;
+	record = &check->records[flags->at++].message;
+	if (record->uid == message->uid && (record->flags != message->flags || record->keywords != message->keywords))
+		check->fault(check->context, check->name, message->uid, "the list of flags tells others than the message's record");
+	return record->uid != message->uid;
+}
+
+/* The lists of UIDs and flags that mailboxes are opened with. */
 static int
 check_uids(struct check *check, const struct ms_mailbox_record *record)
 {
@@ -113,7 +133,7 @@ check_uids(struct check *check, const struct ms_mailbox_record *record)
 		if (uids[i] != check->records[i].message.uid)
 			check->fault(check->context, check->name, uids[i], "the list of UIDs has one that no message has");
 	free(uids);
-	return r;
+	return r == 0 ? ms_messages_flags(&mailbox, 1, UINT32_MAX, check_flags, &(struct flag_check){ .check = check }) : r;
 }
 
 static int

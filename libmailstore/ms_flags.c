@@ -79,6 +79,9 @@ ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *co
 	return r == 0 && new ? ms_folder_write(folder_fd, &record->folder) : r;
 }
 
+/* Changes in one transaction: of messages that stand side by side, on few pages. inotify keeps some 16,000 events, two of each. */
+#define FLAGS_BATCH 500
+
 struct flags {
 	struct ms_mailbox *mailbox;
 	const uint32_t *uids;
@@ -215,7 +218,7 @@ ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, e
 	if (r == 0)
 		r = ms_folder_open(mailbox->store, mailbox->record.name, &flags.folder_fd);
 	for (flags.at = 0; r == 0 && flags.at < count; flags.at = flags.end) {
-		flags.end = flags.at + BATCH < count ? flags.at + BATCH : count;
+		flags.end = flags.at + FLAGS_BATCH < count ? flags.at + FLAGS_BATCH : count;
 		flags.modified_before = flags.modified_count;
 		r = ms_run(mailbox->store, change_some, &flags);
 	}

@@ -23,7 +23,7 @@ enum ms_table {
 	T_CACHE,   /* mailbox, uid -> ms_cache */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
-	T_UIDS,    /* mailbox, n -> bitmap of the UIDs from 2048 n on */
+	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k */
 	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds: messages that left; the oldest are forgotten */
 	T_COUNT,
 };
@@ -68,6 +68,8 @@ struct ms_mailbox {
 	struct ms_mailbox_info info;
 };
 
+#define MS_UIDS_PAGES 16
+
 /* A transaction's work: returns 0 to commit, anything else to abort; bdb results make it run again, so it starts from what the
  * tables say, each time. */
 struct ms_txn {
@@ -76,6 +78,13 @@ struct ms_txn {
 	struct bdb_txn *txn;
 	bool again;   /* not the first attempt: what it did to files before is done */
 	bool changed; /* set when somebody must be woken */
+	struct ms_uids_page { /* bitmaps of T_UIDS that it has at hand, written at its end */
+		uint32_t mailbox, n;
+		unsigned plane;
+		bool changed;
+		uint8_t map[MS_UIDS_BYTES];
+	} pages[MS_UIDS_PAGES];
+	size_t page_count, page_next;
 };
 typedef int (*ms_work)(struct ms_txn *txn, void *context);
 
@@ -149,8 +158,10 @@ int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
 int ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after);
 /* The same, and renames the file into cur/. *ret_renamed: this did. */
 int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
-/* Notes that the mailbox has that UID, or no more. */
-int ms_uids_put(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, bool there);
+/* Notes in the bitmaps that a message came (before NULL), left (after NULL) or has other flags. */
+int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
+/* Writes what was noted: the end of each transaction. */
+int ms_uids_flush(struct ms_txn *txn);
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
 
 /* Appends the file. 0, MS_E_NOTFOUND, MS_E_LIMIT (out's maximum), -errno. */

@@ -160,7 +160,7 @@ ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16, "", 0));
 	if (r == 0)
-		r = ms_uids_put(txn, mailbox, message->message.uid, true);
+		r = ms_uids_note(txn, mailbox, NULL, &message->message);
 	if (r == 0)
 		r = put_change(txn, mailbox, message->message.uid, 0, message->message.modseq, MS_CHANGE_CAME, message->message.email_id);
 	if (r == 0) {
@@ -177,6 +177,8 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	bool news = after->message.modseq != before->message.modseq;
 	int r = put_record(txn, mailbox, after);
 
+	if (r == 0)
+		r = ms_uids_note(txn, mailbox, &before->message, &after->message);
 	if (r == 0 && news)
 		r = put_change(txn, mailbox, after->message.uid, before->message.modseq, after->message.modseq, MS_CHANGE_FLAGS, after->message.email_id);
 	if (r == 0) {
@@ -200,7 +202,7 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 		r = bdb_del(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16);
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
-	r = ms_uids_put(txn, mailbox, message->message.uid, false);
+	r = ms_uids_note(txn, mailbox, &message->message, NULL);
 	if (r == 0)
 		r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
 	if (r == 0) {

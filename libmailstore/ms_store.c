@@ -319,6 +319,8 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 	if (r != 0)
 		return ms_bdb(r);
 	r = work(&txn, context);
+	if (r == 0)
+		r = ms_uids_flush(&txn);
 	if (r != 0) {
 		bdb_abort(txn.txn);
 		return r;

@@ -1,17 +1,52 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Which UIDs a mailbox has, as bitmaps: opening a mailbox of a million messages reads these and no record of any message. */
+/* Which UIDs a mailbox has, and which of them have a flag or keyword, as bitmaps: opening a mailbox of a million messages, and telling
+ * all their flags, reads these and no record of any message. */
 #include <stdlib.h>
 
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
+/* Bitmaps: of all UIDs, of those with system flag 1 << n, of those with keyword n. */
+#define ALL 0
+#define FLAG(n) (1 + (n))
+#define KEYWORD(n) (64 + (n))
+#define FLAG_COUNT 6
+#define KEYWORD_COUNT 64
+
+#define KEY_LEN 9
+
 static void
-make_key(uint8_t key[8], uint32_t mailbox, uint32_t uid)
+make_key(uint8_t key[KEY_LEN], uint32_t mailbox, unsigned plane, uint32_t n)
 {
 	ms_key_u32(key, mailbox);
-	ms_key_u32(key + 4, uid / MS_UIDS_EACH);
+	key[4] = (uint8_t)plane;
+	ms_key_u32(key + 5, n);
 }
+
+/* A bitmap as the tables have it; one that is not there is empty. */
+static int
+load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, unsigned plane, uint32_t n, uint8_t ret[MS_UIDS_BYTES])
+{
+	uint8_t key[KEY_LEN];
+	void *found;
+	size_t len;
+	int r;
+
+	make_key(key, mailbox, plane, n);
+	r = bdb_get(bdb, txn, T_UIDS, key, sizeof(key), true, &found, &len);
+	if (r == BDB_NONE) {
+		memset(ret, 0, MS_UIDS_BYTES);
+		return 0;
+	}
+	if (r != 0)
+		return ms_bdb(r);
+	r = ms_uids_record_get(span_make(found, len), ret) == 0 ? 0 : MS_BDB(BDB_BROKEN);
+	free(found);
+	return r;
+}
+
+/* --- writing --- */
 
 static bool
 is_empty(const uint8_t map[MS_UIDS_BYTES])
@@ -22,36 +57,107 @@ is_empty(const uint8_t map[MS_UIDS_BYTES])
 	return true;
 }
 
-int
-ms_uids_put(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, bool there)
+static int
+save(struct ms_txn *txn, struct ms_uids_page *page)
 {
-	uint8_t key[8], map[MS_UIDS_BYTES] = { 0 };
-	uint32_t bit = uid % MS_UIDS_EACH;
 	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
-	void *found;
-	size_t len;
+	uint8_t key[KEY_LEN];
 	int r;
 
-	make_key(key, mailbox, uid);
-	r = bdb_get(txn->bdb, txn->txn, T_UIDS, key, sizeof(key), true, &found, &len);
-	if (r == 0) {
-		r = ms_uids_record_get(span_make(found, len), map) == 0 ? 0 : BDB_BROKEN;
-		free(found);
-	} else if (r == BDB_NONE) {
-		r = 0;
-	}
-	if (r != 0)
-		return ms_bdb(r);
-	map[bit / 8] = (uint8_t)(there ? map[bit / 8] | 1u << bit % 8 : map[bit / 8] & ~(1u << bit % 8));
-	if (is_empty(map)) {
+	if (!page->changed)
+		return 0;
+	make_key(key, page->mailbox, page->plane, page->n);
+	if (is_empty(page->map)) {
 		r = bdb_del(txn->bdb, txn->txn, T_UIDS, key, sizeof(key));
-		return r == BDB_NONE ? 0 : ms_bdb(r);
+		r = r == BDB_NONE ? 0 : r;
+	} else {
+		ms_uids_record_put(page->map, &bytes);
+		r = bdb_put(txn->bdb, txn->txn, T_UIDS, key, sizeof(key), bytes.data, bytes.len);
+		buf_free(&bytes);
 	}
-	ms_uids_record_put(map, &bytes);
-	r = bdb_put(txn->bdb, txn->txn, T_UIDS, key, sizeof(key), bytes.data, bytes.len);
-	buf_free(&bytes);
+	page->changed = false;
 	return ms_bdb(r);
 }
+
+int
+ms_uids_flush(struct ms_txn *txn)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < txn->page_count; i++)
+		r = save(txn, &txn->pages[i]);
+	return r;
+}
+
+/* The bitmap in the transaction's hands: many changes of one are one write. */
+static int
+take_page(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t n, struct ms_uids_page **ret)
+{
+	struct ms_uids_page *page;
+	int r = 0;
+
+	for (size_t i = 0; i < txn->page_count; i++) {
+		page = &txn->pages[i];
+		if (page->mailbox == mailbox && page->plane == plane && page->n == n) {
+			*ret = page;
+			return 0;
+		}
+	}
+	if (txn->page_count < MS_UIDS_PAGES) {
+		page = &txn->pages[txn->page_count];
+	} else {
+		page = &txn->pages[txn->page_next++ % MS_UIDS_PAGES];
+		r = save(txn, page);
+	}
+	if (r == 0)
+		r = load(txn->bdb, txn->txn, mailbox, plane, n, page->map);
+	if (r != 0)
+		return r;
+	if (txn->page_count < MS_UIDS_PAGES)
+		txn->page_count++;
+	page->mailbox = mailbox;
+	page->plane = plane;
+	page->n = n;
+	page->changed = false;
+	*ret = page;
+	return 0;
+}
+
+static int
+set(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t uid, bool on)
+{
+	uint32_t bit = uid % MS_UIDS_EACH;
+	struct ms_uids_page *page;
+	uint8_t *byte, before;
+	int r = take_page(txn, mailbox, plane, uid / MS_UIDS_EACH, &page);
+
+	if (r != 0)
+		return r;
+	byte = &page->map[bit / 8];
+	before = *byte;
+	*byte = (uint8_t)(on ? before | 1u << bit % 8 : before & ~(1u << bit % 8));
+	page->changed = page->changed || *byte != before;
+	return 0;
+}
+
+int
+ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after)
+{
+	uint32_t uid = after != NULL ? after->uid : before->uid;
+	uint32_t flags = after != NULL ? after->flags : 0, flags_changed = flags ^ (before != NULL ? before->flags : 0);
+	uint64_t keywords = after != NULL ? after->keywords : 0, keywords_changed = keywords ^ (before != NULL ? before->keywords : 0);
+	int r = before == NULL || after == NULL ? set(txn, mailbox, ALL, uid, after != NULL) : 0;
+
+	for (unsigned i = 0; r == 0 && i < FLAG_COUNT; i++)
+		if ((flags_changed >> i & 1) != 0)
+			r = set(txn, mailbox, FLAG(i), uid, (flags >> i & 1) != 0);
+	for (unsigned i = 0; r == 0 && i < KEYWORD_COUNT && keywords_changed >> i != 0; i++)
+		if ((keywords_changed >> i & 1) != 0)
+			r = set(txn, mailbox, KEYWORD(i), uid, (keywords >> i & 1) != 0);
+	return r;
+}
+
+/* --- the list of UIDs --- */
 
 struct list {
 	uint32_t mailbox;
@@ -66,14 +172,13 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	uint8_t map[MS_UIDS_BYTES];
 	uint32_t uid;
 
-	if (key_len != 8 || ms_key_get_u32(key + 4) > UINT32_MAX / MS_UIDS_EACH ||
-	    ms_uids_record_get(span_make(value, len), map) != 0)
+	if (key_len != KEY_LEN || ms_key_get_u32(key + 5) > UINT32_MAX / MS_UIDS_EACH || ms_uids_record_get(span_make(value, len), map) != 0)
 		return BDB_BROKEN;
 	if (list->room - list->count < MS_UIDS_EACH) {
 		list->room = list->room + list->room / 2 + MS_UIDS_EACH;
 		list->uids = xreallocarray(list->uids, list->room, sizeof(*list->uids));
 	}
-	uid = ms_key_get_u32(key + 4) * MS_UIDS_EACH;
+	uid = ms_key_get_u32(key + 5) * MS_UIDS_EACH;
 	for (size_t i = 0; i < MS_UIDS_BYTES; i++, uid += 8) {
 		if (map[i] == 0xff) {
 			for (uint32_t k = 0; k < 8; k++)
@@ -91,11 +196,11 @@ static int
 read_uids(struct bdb *bdb, void *context)
 {
 	struct list *list = context;
-	uint8_t key[4];
+	uint8_t key[KEY_LEN];
 
 	list->count = 0;
-	ms_key_u32(key, list->mailbox);
-	return ms_bdb(bdb_scan(bdb, NULL, T_UIDS, key, sizeof(key), sizeof(key), collect, list));
+	make_key(key, list->mailbox, ALL, 0);
+	return ms_bdb(bdb_scan(bdb, NULL, T_UIDS, key, KEY_LEN, 5, collect, list));
 }
 
 int
@@ -114,5 +219,122 @@ ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
 		r = ms_read(mailbox->store, read_uids, &list);
 	*ret = list.uids;
 	*ret_count = r == 0 ? list.count : 0;
+	return r;
+}
+
+/* --- flags of many --- */
+
+struct planes {
+	struct ms_mailbox *mailbox;
+	uint32_t *list, last; /* the numbers of bitmaps that are there, and the last that is wanted */
+	size_t count, room;
+	uint32_t n;
+	unsigned keywords;
+	uint8_t all[MS_UIDS_BYTES], flags[FLAG_COUNT][MS_UIDS_BYTES], keyword[KEYWORD_COUNT][MS_UIDS_BYTES];
+};
+
+/* Of collect_number, beside the results of bdb.h. */
+#define NUMBERS_END 100
+
+static int
+collect_number(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct planes *planes = context;
+	uint32_t n;
+
+	(void)value, (void)len;
+	if (key_len != KEY_LEN)
+		return BDB_BROKEN;
+	n = ms_key_get_u32(key + 5);
+	if (n > planes->last)
+		return NUMBERS_END;
+	if (planes->count == planes->room) {
+		planes->room = planes->room != 0 ? planes->room * 2 : 16;
+		planes->list = xreallocarray(planes->list, planes->room, sizeof(*planes->list));
+	}
+	planes->list[planes->count++] = n;
+	return 0;
+}
+
+static int
+read_numbers(struct bdb *bdb, void *context)
+{
+	struct planes *planes = context;
+	uint8_t key[KEY_LEN];
+	int r;
+
+	planes->count = 0;
+	make_key(key, planes->mailbox->number, ALL, planes->n);
+	r = bdb_scan(bdb, NULL, T_UIDS, key, KEY_LEN, 5, collect_number, planes);
+	return r == NUMBERS_END ? 0 : ms_bdb(r);
+}
+
+static int
+read_planes(struct bdb *bdb, void *context)
+{
+	struct planes *planes = context;
+	uint32_t mailbox = planes->mailbox->number;
+	int r = load(bdb, NULL, mailbox, ALL, planes->n, planes->all);
+
+	for (unsigned i = 0; r == 0 && i < FLAG_COUNT; i++)
+		r = load(bdb, NULL, mailbox, FLAG(i), planes->n, planes->flags[i]);
+	for (unsigned i = 0; r == 0 && i < planes->keywords; i++)
+		r = load(bdb, NULL, mailbox, KEYWORD(i), planes->n, planes->keyword[i]);
+	return r;
+}
+
+static void
+read_bits(const struct planes *planes, uint32_t bit, struct ms_message *message)
+{
+	size_t byte = bit / 8;
+	unsigned shift = bit % 8;
+
+	message->flags = 0;
+	message->keywords = 0;
+	for (unsigned i = 0; i < FLAG_COUNT; i++)
+		message->flags |= (uint32_t)(planes->flags[i][byte] >> shift & 1) << i;
+	for (unsigned i = 0; i < planes->keywords; i++)
+		message->keywords |= (uint64_t)(planes->keyword[i][byte] >> shift & 1) << i;
+}
+
+static int
+tell_flags(struct planes *planes, uint32_t first, uint32_t last, ms_message_fn each, void *context)
+{
+	uint32_t base = planes->n * MS_UIDS_EACH;
+	struct ms_message message = { .uid = 0 };
+	int r = 0;
+
+	for (uint32_t bit = first > base ? first - base : 0; r == 0 && bit < MS_UIDS_EACH && bit <= last - base; bit++) {
+		if ((planes->all[bit / 8] >> bit % 8 & 1) == 0)
+			continue;
+		message.uid = base + bit;
+		read_bits(planes, bit, &message);
+		r = each(context, &message);
+	}
+	return r;
+}
+
+int
+ms_messages_flags(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context)
+{
+	struct planes *planes = xcalloc(1, sizeof(*planes));
+	int r = ms_ensure(mailbox->store), stopped = 0;
+
+	if (r == 0)
+		r = ms_mailbox_follow(mailbox);
+	planes->mailbox = mailbox;
+	planes->keywords = mailbox->record.folder.keyword_count;
+	planes->n = first / MS_UIDS_EACH;
+	planes->last = last / MS_UIDS_EACH;
+	if (r == 0 && first <= last)
+		r = ms_read(mailbox->store, read_numbers, planes);
+	for (size_t i = 0; r == 0 && stopped == 0 && i < planes->count; i++) {
+		planes->n = planes->list[i];
+		r = ms_read(mailbox->store, read_planes, planes);
+		if (r == 0)
+			stopped = tell_flags(planes, first, last, each, context);
+	}
+	free(planes->list);
+	free(planes);
 	return r;
 }

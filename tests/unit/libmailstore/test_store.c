@@ -86,7 +86,7 @@ follow(void *context, const struct ms_message *message)
 static char *
 contents(const char *name)
 {
-	struct buf text = BUF_INIT(65536);
+	struct buf text = BUF_INIT(65536), flags = BUF_INIT(65536);
 	struct ms_mailbox *mailbox;
 	uint32_t *uids, *next;
 	size_t count;
@@ -99,6 +99,9 @@ contents(const char *name)
 	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, follow, &next), 0);
 	ck_assert_uint_eq((size_t)(next - uids), count);
 	free(uids);
+	ck_assert_int_eq(ms_messages_flags(mailbox, 1, UINT32_MAX, describe, &flags), 0);
+	ck_assert_str_eq(buf_cstr(&flags), buf_cstr(&text));
+	buf_free(&flags);
 	ms_mailbox_close(mailbox);
 	return buf_take(&text);
 }
