@@ -11,8 +11,9 @@
  * read. The values belong to conf: conf_free. */
 int conf_load_checked(const struct daemon *daemon, const char *path, void *conf, struct buf *errors);
 
-/* Whether the certificate and the key can be read, can be used, and belong together; nothing when the daemon has no key role, or
- * TLS is off. They are read by a child process, so that the caller never holds the key. Appends lines to errors. */
-void conf_check_tls(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors);
+/* What the configuration names on this host. Whether the certificate and the key can be read, can be used, and belong together
+ * (they are read by a child process, so that the caller never holds the key); whether folders that are not made by themselves
+ * are there, and the users of the roles. Only what this daemon needs. Appends lines to errors. */
+void conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors);
 
 #endif

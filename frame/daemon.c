@@ -61,13 +61,13 @@ usage(const struct daemon *daemon, FILE *to, int status)
 }
 
 static int
-load(const struct daemon *daemon, const char *path, bool with_tls, void *conf)
+load(const struct daemon *daemon, const char *path, bool with_files, void *conf)
 {
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	int r = conf_load_checked(daemon, path, conf, &errors);
 
-	if (r >= 0 && with_tls) {
-		conf_check_tls(daemon, conf, &errors);
+	if (r >= 0 && with_files) {
+		conf_check_files(daemon, conf, &errors);
 		r = errors.len != 0;
 	}
 	if (r < 0)

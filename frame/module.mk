@@ -5,7 +5,7 @@ frame_SRC := \
 	frame/auth_cache.c \
 	frame/auth_client.c \
 	frame/conf_check.c \
-	frame/conf_check_tls.c \
+	frame/conf_check_files.c \
 	frame/daemon.c \
 	frame/front.c \
 	frame/grants.c \

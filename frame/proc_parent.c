@@ -343,7 +343,8 @@ spawn(struct parent *parent, const struct msg *msg)
 	if (r == 0)
 		r = start_worker(parent, role, requester_id, uid, address, folder);
 	if (r < 0)
-		log_error("worker-not-started", log_span("account", address), log_errno("error", r), log_u64("uid", uid));
+		log_error("worker-not-started", log_span("account", address), log_errno("error", r), log_u64("uid", uid),
+		    log_str("folder", parent->common->accounts_dir));
 	answer_requester(requester, msg->id, r);
 	return 0;
 }
@@ -527,7 +528,7 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 	(void)signal_number, (void)what;
 	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
 	if (r >= 0) {
-		conf_check_tls(parent->daemon, conf, &errors);
+		conf_check_files(parent->daemon, conf, &errors);
 		r = errors.len != 0;
 	}
 	fd = r == 0 ? make_conf_fd(parent, conf) : -1;

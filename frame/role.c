@@ -124,7 +124,7 @@ proc_jail(struct proc *proc, struct jail *jail)
 	}
 	r = jail_enter(jail, &step);
 	if (r < 0) {
-		log_error("jail-failed", log_str("step", step), log_errno("error", r));
+		log_error("jail-failed", log_str("step", step), log_errno("error", r), log_str("root", jail->root));
 		exit(EX_OSERR);
 	}
 	if (proc->probe)

@@ -298,19 +298,25 @@ postmaster_looked_up(void *context, enum lookup_result result, struct span accou
 			"add that account, or set postmaster in smtpd.conf"));
 }
 
-static void
+/* False after a log line. */
+static bool
 start(struct queue *queue)
 {
 	struct scan scan = { .queue = queue };
 	int r = queue_files_scan(queue->files, found, &scan);
 
-	if (r < 0)
-		log_error("spool-unreadable", log_errno("error", r));
+	if (r < 0) {
+		/* A queue that does not know its messages must not pretend that there are none. */
+		log_error("spool-unreadable", log_str("folder", queue->proc->common->spool_dir),
+		    log_errno("error", r));
+		return false;
+	}
 	log_info("queue-ready", log_u64("queued", scan.queued), log_u64("held", scan.held),
 	    log_u64("corrupt", scan.corrupt));
 	pickup_start(queue);
 	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))),
 	    postmaster_looked_up, queue);
+	return true;
 }
 
 int
@@ -355,6 +361,5 @@ proc_queue(struct proc *proc)
 	queue.intake = intake_new(&queue);
 	queue.deliver = deliver_pool_new(&queue);
 	queue.relay = relay_pool_new(&queue);
-	start(&queue);
-	return proc_loop(proc);
+	return start(&queue) ? proc_loop(proc) : EX_NOINPUT;
 }

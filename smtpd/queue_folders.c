@@ -71,12 +71,14 @@ static int
 make_all(const char *spool_dir, uid_t uid, gid_t gid)
 {
 	_cleanup_(closep) int spool = -1;
+	bool made = mkdir(spool_dir, 0755) == 0;
 	int r;
 
-	if (mkdir(spool_dir, 0755) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	spool = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (spool < 0)
+	/* Past the umask: the queue and those who drop mail walk through it. */
+	if (spool < 0 || (made && fchmod(spool, 0755) < 0))
 		return -errno;
 	r = make_below(spool, "drop", DROP_MODE, uid, gid);
 	if (r == 0)

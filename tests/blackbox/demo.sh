@@ -27,6 +27,13 @@ check "all of it" ended "$pids"
 check "and no other" answers "$BASE_PORT"
 check "it answers no more" no_answer "$beside"
 expect "a daemon that does not start is named, with its log" "imapd did not start" env FOURPOST_DEMO_IMAPD='rubbish = 1;' FOURPOST_BIN="$BIN" ./demo --background --base-port "$beside" --dir "$own"
+# A spool that the queue cannot enter: it must not pass for an empty one.
+mkdir -m 700 "$TMP/closed"
+cp -r "$own/etc" "$TMP/etc"
+sed -i "s,^spool_dir.*,spool_dir = \"$TMP/closed/spool\";," "$TMP/etc/fourpost.conf"
+if [ "$(id -u)" -eq 0 ]; then
+	expect "a spool that cannot be entered ends smtpd, with its name" "spool-unreadable folder=$TMP/closed/spool" timeout 20 "$BIN/smtpd" -C "$TMP/etc/smtpd.conf"
+fi
 # Without --dir: the folder goes with the instance, whether it ran in the background or until Ctrl-C.
 said=$(demo --background --base-port "$beside")
 made=$(sed -n 's/^Fourpost runs on .*, state in //p' <<<"$said")

@@ -289,6 +289,24 @@ START_TEST(configuration_faults_are_all_told)
 }
 END_TEST
 
+START_TEST(folders_and_users_that_are_not_there_are_told)
+{
+	struct run run;
+	FILE *file = fopen(conf_path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	(void)fprintf(file, "empty_dir = \"%s/none\";\nrole_user_prefix = \"none-\";\n", folder);
+	ck_assert_int_eq(fclose(file), 0);
+	if (geteuid() != 0)
+		return; /* they are not needed then */
+	run = run_daemon("-v", NULL);
+	ck_assert(wait_for(&run, "none: No such file or directory"));
+	ck_assert(wait_for(&run, "there is no user none-toyd-front"));
+	ck_assert(wait_for(&run, "there is no user none-toyd-echo"));
+	ck_assert_int_eq(end_of(&run), EX_CONFIG);
+}
+END_TEST
+
 START_TEST(jails_hold)
 {
 	struct run run;
@@ -337,6 +355,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, starts_talks_restarts_reloads_stops);
 	tcase_add_test(tests, a_killed_role_comes_back);
 	tcase_add_test(tests, configuration_faults_are_all_told);
+	tcase_add_test(tests, folders_and_users_that_are_not_there_are_told);
 	tcase_add_test(tests, jails_hold);
 	tcase_add_test(tests, x_is_not_for_people);
 	suite_add_tcase(suite, tests);

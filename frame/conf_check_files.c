@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The certificate and its key, looked at before anything depends on them. */
+/* What the configuration names on the host: certificate and key, folders, users; looked at before anything depends on them. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,18 +60,13 @@ examine_and_exit(const struct fourpost_conf *conf, int out)
 	_exit(write(out, errors.data, errors.len) == (ssize_t)errors.len ? 0 : 1);
 }
 
-void
-conf_check_tls(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors)
+static void
+check_tls(const struct fourpost_conf *conf, struct buf *errors)
 {
 	int ends[2], status = -1;
 	ssize_t got = 1;
-	bool has_key = false;
 	pid_t pid;
 
-	for (size_t i = 0; i < daemon->role_count; i++)
-		has_key = has_key || daemon->roles[i].id == ROLE_KEY;
-	if (!has_key || conf->tls_certificate[0] == '\0')
-		return;
 	if (pipe(ends) < 0) {
 		(void)buf_fmt(errors, "tls_certificate: not checked: %s\n", strerror(errno));
 		return;
@@ -93,4 +89,47 @@ conf_check_tls(const struct daemon *daemon, const struct fourpost_conf *conf, st
 		;
 	if (pid < 0 || status != 0)
 		(void)buf_fmt(errors, "tls_certificate: %s could not be checked\n", conf->tls_certificate);
+}
+
+static void
+check_folder(const char *option, const char *path, struct buf *errors)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		(void)buf_fmt(errors, "%s: %s: %s\n", option, path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		(void)buf_fmt(errors, "%s: %s is not a folder\n", option, path);
+}
+
+/* Workers run as their accounts. */
+static void
+check_user(const struct daemon *daemon, const struct role *role, const struct fourpost_conf *conf, struct buf *errors)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (role->spawned_by == 0 && role_ids(conf, daemon, role, &uid, &gid) < 0)
+		(void)buf_fmt(errors, "role_user_prefix: there is no user %s%s-%s: make the users (sysusers.d), or set role_uid_base\n",
+		    conf->role_user_prefix, daemon->name, role->name);
+}
+
+void
+conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors)
+{
+	/* Without root there are neither users nor an empty root. */
+	bool as_root = geteuid() == 0;
+
+	if (as_root)
+		check_folder("empty_dir", conf->empty_dir, errors);
+	for (size_t i = 0; i < daemon->role_count; i++) {
+		const struct role *role = &daemon->roles[i];
+
+		if (role->id == ROLE_KEY && conf->tls_certificate[0] != '\0')
+			check_tls(conf, errors);
+		if (role->id == ROLE_WORKER)
+			check_folder("accounts_dir", conf->accounts_dir, errors);
+		if (as_root)
+			check_user(daemon, role, conf, errors);
+	}
 }
