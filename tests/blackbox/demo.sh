@@ -30,9 +30,9 @@ expect "a daemon that does not start is named, with its log" "imapd did not star
 # A spool that the queue cannot enter: it must not pass for an empty one.
 mkdir -m 700 "$TMP/closed"
 cp -r "$own/etc" "$TMP/etc"
-sed -i "s,^spool_dir.*,spool_dir = \"$TMP/closed/spool\";," "$TMP/etc/fourpost.conf"
+sed -i "s,^spool_dir.*,spool_dir = \"$TMP/closed\";," "$TMP/etc/fourpost.conf"
 if [ "$(id -u)" -eq 0 ]; then
-	expect "a spool that cannot be entered ends smtpd, with its name" "spool-unreadable folder=$TMP/closed/spool" timeout 20 "$BIN/smtpd" -C "$TMP/etc/smtpd.conf"
+	expect "a spool that cannot be entered ends smtpd, with its name" "spool-unreadable folder=$TMP/closed" timeout 20 "$BIN/smtpd" -C "$TMP/etc/smtpd.conf"
 fi
 # Without --dir: the folder goes with the instance, whether it ran in the background or until Ctrl-C.
 said=$(demo --background --base-port "$beside")
