@@ -4,6 +4,7 @@
  * Here: the command line, and one process for each account, with the account's uid. */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 #include "libmailstore/mailstore.h"
 
 static const char *const usage_text =
-    "usage: mailstore [-C file] check | rebuild | list -a | address ...\n"
+    "usage: mailstore [-C file] check [--repair] -a | address ...\n"
+    "       mailstore [-C file] rebuild | list -a | address ...\n"
     "       mailstore [-C file] import [-f] -a | address ...\n"
     "       mailstore [-C file] import | export [-b mailbox] -m file address\n"
     "       mailstore [-C file] backup -d folder -a | address ...\n"
@@ -42,6 +44,7 @@ static const struct command {
 	int (*run)(const struct mailstore_job *job);
 } commands[] = {
 	{ "check", "a", "", false, mailstore_check },
+	{ "check", "ar", "r", false, mailstore_repair },
 	{ "rebuild", "a", "", false, mailstore_rebuild },
 	{ "list", "a", "", false, mailstore_list },
 	{ "import", "af", "", false, mailstore_import },
@@ -65,16 +68,22 @@ find_command(const char *name, const char *given)
 }
 
 struct ms_store *
-mailstore_open(const struct mailstore_job *job)
+mailstore_open_telling(const struct mailstore_job *job, ms_fault_fn fault, void *context)
 {
 	struct ms_store *store;
-	int r = ms_open(job->folder, &store);
+	int r = ms_open_telling(job->folder, fault, context, &store);
 
 	if (r == MS_E_LOCKED)
 		tool_fail(EX_TEMPFAIL, "%s: its mail is being moved in; if no mailstore runs, run the one that was cut short again", job->address);
 	if (r != 0)
 		tool_fail(r == -EACCES ? EX_NOPERM : EX_IOERR, "%s: %s: %s", job->address, job->folder, ms_strerror(r));
 	return store;
+}
+
+struct ms_store *
+mailstore_open(const struct mailstore_job *job)
+{
+	return mailstore_open_telling(job, NULL, NULL);
 }
 
 /* As the account, never as root: the account may put what it likes into its folder. Restoring goes on changing between two accounts. */
@@ -193,6 +202,11 @@ run_named(struct all *all, struct ms_accounts *accounts, const char *address)
 	ms_account_clear(&account);
 }
 
+static const struct option long_options[] = {
+	{ "all", no_argument, NULL, 'a' }, { "mailbox", required_argument, NULL, 'b' }, { "folder", required_argument, NULL, 'd' },
+	{ "force", no_argument, NULL, 'f' }, { "mbox", required_argument, NULL, 'm' }, { "repair", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+};
+
 /* Returns the index of the first argument behind the options. */
 static int
 read_options(int argc, char **argv, struct all *all, bool *ret_every)
@@ -203,13 +217,14 @@ read_options(int argc, char **argv, struct all *all, bool *ret_every)
 
 	*ret_every = false;
 	optind = 0;
-	while ((option = getopt(argc, argv, "+ab:d:fm:")) != -1) {
+	while ((option = getopt_long(argc, argv, "+ab:d:fm:r", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'a': *ret_every = true; break;
 		case 'b': all->job.mailbox = optarg; break;
 		case 'd': all->job.into = optarg; break;
 		case 'f': all->job.force = true; break;
 		case 'm': all->job.file = optarg; break;
+		case 'r': break;
 		default: usage();
 		}
 		if (count < sizeof(given) - 1)

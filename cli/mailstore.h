@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct ms_store;
+#include "libmailstore/mailstore.h"
 
 struct mailstore_job {
 	const char *address;
@@ -24,8 +24,11 @@ struct mailstore_job {
 
 /* Opens the account's store, or ends with what is wrong. */
 struct ms_store *mailstore_open(const struct mailstore_job *job);
+/* The same; faults that are mended on the way are told. */
+struct ms_store *mailstore_open_telling(const struct mailstore_job *job, ms_fault_fn fault, void *context);
 
 int mailstore_check(const struct mailstore_job *job);
+int mailstore_repair(const struct mailstore_job *job);
 int mailstore_rebuild(const struct mailstore_job *job);
 int mailstore_list(const struct mailstore_job *job);
 int mailstore_import(const struct mailstore_job *job);

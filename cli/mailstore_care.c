@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* mailstore check, rebuild, list. */
+/* mailstore check (and repair), rebuild, list. */
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -13,6 +13,7 @@
 
 struct faults {
 	const char *address;
+	const char *state; /* of those that are told now */
 	unsigned count;
 };
 
@@ -22,26 +23,63 @@ print_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
 	struct faults *faults = context;
 
 	faults->count++;
+	(void)printf("%s: ", faults->address);
+	if (mailbox != NULL)
+		(void)printf("%s: ", mailbox);
 	if (uid != 0)
-		(void)printf("%s: %s: message %u: %s\n", faults->address, mailbox, uid, fault);
-	else
-		(void)printf("%s: %s: %s\n", faults->address, mailbox, fault);
+		(void)printf("message %u: ", uid);
+	(void)printf("%s%s\n", fault, faults->state);
+}
+
+/* Opening mends what stands in its way. */
+static struct ms_store *
+open_telling(const struct mailstore_job *job, struct faults *faults)
+{
+	*faults = (struct faults){ job->address, " (mended)", 0 };
+	return mailstore_open_telling(job, print_fault, faults);
 }
 
 int
 mailstore_check(const struct mailstore_job *job)
 {
-	struct ms_store *store = mailstore_open(job);
-	struct faults faults = { job->address, 0 };
-	int r = ms_check(store, print_fault, &faults);
+	struct faults faults;
+	struct ms_store *store = open_telling(job, &faults);
+	int r;
 
+	faults.state = "";
+	r = ms_check(store, print_fault, &faults);
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
 	if (faults.count == 0)
 		(void)printf("%s: no fault\n", job->address);
 	else
-		(void)printf("%s: %u fault(s); mailstore rebuild %s makes the index again from the mail itself\n", job->address, faults.count,
-		    job->address);
+		(void)printf("%s: %u fault(s); mailstore check --repair %s mends them one by one\n", job->address, faults.count, job->address);
+	ms_close(store);
+	return faults.count == 0 ? EX_OK : EXIT_FAULTS;
+}
+
+int
+mailstore_repair(const struct mailstore_job *job)
+{
+	struct faults faults;
+	struct ms_store *store = open_telling(job, &faults);
+	unsigned mended;
+	int r = ms_repair(store, print_fault, &faults);
+
+	mended = faults.count;
+	faults.state = " (not mended)";
+	faults.count = 0;
+	if (r == 0)
+		r = ms_check(store, print_fault, &faults);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
+	if (mended == 0 && faults.count == 0)
+		(void)printf("%s: no fault\n", job->address);
+	else if (faults.count == 0)
+		(void)printf("%s: %u fault(s), all mended\n", job->address, mended);
+	else
+		(void)printf("%s: %u fault(s) mended, %u not; mailstore rebuild %s makes the whole index again from the mail itself\n", job->address,
+		    mended, faults.count, job->address);
 	ms_close(store);
 	return faults.count == 0 ? EX_OK : EXIT_FAULTS;
 }

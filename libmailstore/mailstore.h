@@ -58,6 +58,9 @@ int ms_accounts_remove(const char *path, const char *address, gid_t group);
 
 /* ---- a store ---- */
 
+/* A fault in words that a postmaster understands. mailbox NULL: of the whole account; uid 0: of the mailbox itself. */
+typedef void (*ms_fault_fn)(void *context, const char *mailbox, uint32_t uid, const char *fault);
+
 struct ms_store;
 /* Opens the store in that folder, making it with its default mailboxes when it is new. Needs nothing outside the folder. One
  * struct ms_store for an account in a process. */
@@ -239,10 +242,14 @@ int ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void
 
 /* ---- care ---- */
 
-/* Compares the index with the Maildir and tells each fault in words: uid 0 is the mailbox itself. Changes nothing but what opening
- * and syncing do. 0 (also with faults), -errno. */
-typedef void (*ms_fault_fn)(void *context, const char *mailbox, uint32_t uid, const char *fault);
+/* Opens a store, and tells, then and later, each fault that is mended on the way. */
+int ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struct ms_store **ret);
+/* Compares the index with the Maildir and tells each fault. Changes nothing but what opening and syncing do: they mend what stands in
+ * their way. 0 (also with faults), -errno. */
 int ms_check(struct ms_store *store, ms_fault_fn fault, void *context);
+/* Mends each fault and tells it. Nothing is lost but what a damaged record alone knew: UIDVALIDITY, UIDs, flags, and keywords that have
+ * a letter are in the Maildir. What a file lost is lost: it gets a new UID, so that clients read what is there. */
+int ms_repair(struct ms_store *store, ms_fault_fn fault, void *context);
 /* Throws the index away and makes it again from the Maildir: UIDVALIDITY, UIDs, flags and keywords stay. Others who have the store
  * open follow by themselves. */
 int ms_rebuild(struct ms_store *store);

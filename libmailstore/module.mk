@@ -23,6 +23,7 @@ libmailstore_SRC := \
 	libmailstore/ms_mailbox.c \
 	libmailstore/ms_mailbox_edit.c \
 	libmailstore/ms_mbox_transfer.c \
+	libmailstore/ms_mend.c \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
 	libmailstore/ms_path.c \
@@ -31,6 +32,7 @@ libmailstore_SRC := \
 	libmailstore/ms_store.c \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
+	libmailstore/ms_tables.c \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \

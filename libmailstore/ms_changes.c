@@ -162,7 +162,7 @@ collect_id(void *context, const uint8_t *key, size_t key_len, const uint8_t *val
 	struct ms_mailbox_record record;
 
 	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	ids->list = xreallocarray(ids->list, ids->count + 1, sizeof(*ids->list));
 	ids->list[ids->count].number = ms_key_get_u32(key);
 	(void)snprintf(ids->list[ids->count++].id, sizeof(ids->list->id), "%016" PRIx64, record.folder.id);

@@ -56,6 +56,15 @@ read_records(struct bdb *bdb, void *context)
 	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, check));
 }
 
+static bool
+is_bad(const struct check *check, uint32_t uid)
+{
+	for (size_t i = 0; i < check->bad_count; i++)
+		if (check->bad[i] == uid)
+			return true;
+	return false;
+}
+
 static void
 check_file(struct check *check, int folder, const struct ms_message_record *record)
 {
@@ -65,75 +74,32 @@ check_file(struct check *check, int folder, const struct ms_message_record *reco
 	struct stat st;
 
 	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		check->fault(check->context, check->name, uid, "the index has a message whose file is not there");
+		check->fault(check->context, check->name, uid, MS_FAULT_NO_FILE);
 		return;
 	}
 	if (!S_ISREG(st.st_mode))
 		check->fault(check->context, check->name, uid, "what stands under the message's name is not a file");
 	else if ((uint64_t)st.st_size != record->bytes)
-		check->fault(check->context, check->name, uid, "the file has another size than when it came: it was cut or changed");
+		check->fault(check->context, check->name, uid, MS_FAULT_SIZE);
 	if (!ms_name_parse(span_of(record->name), &name) || (name.uid != 0 && name.uid != uid))
-		check->fault(check->context, check->name, uid, "the file's name tells another UID than the index");
+		check->fault(check->context, check->name, uid, MS_FAULT_UID);
 	else if (record->in_cur && name.flags != record->message.flags)
-		check->fault(check->context, check->name, uid, "the file's name tells other flags than the index");
+		check->fault(check->context, check->name, uid, MS_FAULT_FLAGS);
 }
 
 static void
 check_counters(struct check *check, const struct ms_mailbox_record *record)
 {
-	uint32_t unseen = 0;
-	uint64_t size = 0;
+	struct ms_mailbox_record counted = { .name = NULL };
 
 	for (size_t i = 0; i < check->count; i++) {
-		unseen += (check->records[i].message.flags & MS_SEEN) == 0;
-		size += check->records[i].message.size;
+		ms_message_count(&counted, &check->records[i].message, 1);
 		if (check->records[i].message.uid >= record->uidnext)
-			check->fault(check->context, check->name, check->records[i].message.uid, "the UID is not below the mailbox's next UID");
+			check->fault(check->context, check->name, check->records[i].message.uid, MS_FAULT_NEXT_UID);
 	}
-	if (record->messages != check->count)
-		check->fault(check->context, check->name, 0, "the count of messages is wrong");
-	if (record->unseen != unseen)
-		check->fault(check->context, check->name, 0, "the count of unseen messages is wrong");
-	if (record->size != size)
-		check->fault(check->context, check->name, 0, "the sum of sizes is wrong");
-}
-
-struct flag_check {
-	struct check *check;
-	size_t at; /* of its records */
-};
-
-static int
-check_flags(void *context, const struct ms_message *message)
-{
-	struct flag_check *flags = context;
-	const struct check *check = flags->check;
-	const struct ms_message *record;
-
-	if (flags->at == check->count)
-		return 1;
-	record = &check->records[flags->at++].message;
-	if (record->uid == message->uid && (record->flags != message->flags || record->keywords != message->keywords))
-		check->fault(check->context, check->name, message->uid, "the list of flags tells others than the message's record");
-	return record->uid != message->uid;
-}
-
-/* The lists of UIDs and flags that mailboxes are opened with. */
-static int
-check_uids(struct check *check, const struct ms_mailbox_record *record)
-{
-	struct ms_mailbox mailbox = { .store = check->store, .number = check->number, .generation = check->store->generation, .record = *record };
-	uint32_t *uids;
-	size_t count;
-	int r = ms_mailbox_uids(&mailbox, &uids, &count);
-
-	if (r == 0 && count != check->count)
-		check->fault(check->context, check->name, 0, "the list of UIDs is wrong");
-	for (size_t i = 0; r == 0 && i < count && count == check->count; i++)
-		if (uids[i] != check->records[i].message.uid)
-			check->fault(check->context, check->name, uids[i], "the list of UIDs has one that no message has");
-	free(uids);
-	return r == 0 ? ms_messages_flags(&mailbox, 1, UINT32_MAX, check_flags, &(struct flag_check){ .check = check }) : r;
+	if (check->bad_count == 0 && (record->messages != counted.messages || record->unseen != counted.unseen ||
+	    record->deleted != counted.deleted || record->size != counted.size))
+		check->fault(check->context, check->name, 0, MS_FAULT_COUNTS);
 }
 
 static int
@@ -154,7 +120,7 @@ check_mailbox(struct check *check)
 		r = ms_listing_read(folder, &listing);
 	if (r == 0) {
 		for (size_t i = 0; i < check->bad_count; i++)
-			check->fault(check->context, check->name, check->bad[i], "the record of the message is damaged");
+			check->fault(check->context, check->name, check->bad[i], MS_FAULT_RECORD);
 		for (size_t i = 0; i < check->count; i++) {
 			struct ms_name name;
 			struct ms_file *found = ms_name_parse(span_of(check->records[i].name), &name) ?
@@ -165,14 +131,11 @@ check_mailbox(struct check *check)
 			check_file(check, folder, &check->records[i]);
 		}
 		for (size_t i = 0; i < listing.count; i++)
-			if (!listing.files[i].taken)
-				check->fault(check->context, check->name, listing.files[i].parsed.uid, "a message file is not in the index");
+			if (!listing.files[i].taken && !is_bad(check, listing.files[i].parsed.uid))
+				check->fault(check->context, check->name, listing.files[i].parsed.uid, MS_FAULT_NOT_INDEXED);
 		check_counters(check, &record);
-		r = check_uids(check, &record);
-	}
-	if (r == 0) {
 		if (ms_folder_read(folder, &file) != 0)
-			check->fault(check->context, check->name, 0, "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost");
+			check->fault(check->context, check->name, 0, MS_FAULT_FOLDER_FILE);
 		else {
 			if (file.uidvalidity != record.folder.uidvalidity || file.id != record.folder.id)
 				check->fault(check->context, check->name, 0, "the folder's file and the index tell different UIDVALIDITYs");
@@ -188,19 +151,32 @@ int
 ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
 {
 	struct check check = { .store = store, .fault = fault, .context = context };
+	ms_fault_fn before = store->fault;
+	void *before_context = store->fault_context;
 	struct ms_mailbox_info *list;
 	size_t count;
-	int r = ms_mailboxes(store, &list, &count); /* everything up to date: what is wrong then is a fault */
+	bool locked;
+	int r;
 
+	store->fault = fault;
+	store->fault_context = context;
+	r = ms_mailboxes(store, &list, &count); /* everything up to date: what is wrong then is a fault */
 	if (r != 0)
-		return r;
+		count = 0;
 	/* Nobody writes meanwhile. */
-	r = ms_lock(store);
+	if (r == 0)
+		r = ms_lock(store);
+	locked = r == 0;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		check.name = list[i].name;
 		r = check_mailbox(&check);
 	}
-	ms_unlock(store);
+	if (r == 0)
+		r = ms_tables(store, false);
+	if (locked)
+		ms_unlock(store);
+	store->fault = before;
+	store->fault_context = before_context;
 	ms_mailboxes_free(list, count);
 	free(check.bad);
 	free(check.records);

@@ -24,7 +24,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct oldest *oldest = context;
 
 	if (key_len != 16 || len != 16)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	memcpy(oldest->keys[oldest->count], key, 16);
 	oldest->times[oldest->count++] = ms_key_get_u64(value + 8);
 	return oldest->count == PRUNE_MAX ? MS_AGAIN : 0;

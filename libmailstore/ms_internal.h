@@ -43,6 +43,8 @@ enum ms_table {
 #define RETRIES_MAX 50
 /* The result of a work function whose plan was made with another index: plan again. */
 #define MS_AGAIN 999
+/* Beside the results of bdb.h: a record came whole from Berkeley DB, and its bytes are not what they should be. It is mended alone. */
+#define MS_DAMAGED 50
 
 struct ms_store {
 	char *dir;          /* absolute */
@@ -50,6 +52,9 @@ struct ms_store {
 	struct bdb *bdb;
 	struct ms_users users; /* of the index that bdb is in */
 	bool opening;       /* within reopening: nothing below opens it again */
+	bool mending;       /* within ms_mend: nothing below begins it again */
+	ms_fault_fn fault;  /* told what is found wrong; NULL: nobody */
+	void *fault_context;
 	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
 	int touch_fd;       /* inotify for changes of our own */
 	int watch_fd, watch_index, watch_new, watch_cur;
@@ -69,6 +74,11 @@ struct ms_mailbox {
 };
 
 #define MS_UIDS_PAGES 16
+/* The bitmaps of T_UIDS: of all UIDs, of those with system flag 1 << n, of those with keyword n. */
+#define MS_UIDS_ALL 0
+#define MS_UIDS_FLAG(n) (1 + (n))
+#define MS_UIDS_FLAGS 6
+#define MS_UIDS_KEYWORD(n) (64 + (n))
 
 /* A transaction's work: returns 0 to commit, anything else to abort; bdb results make it run again, so it starts from what the
  * tables say, each time. */
@@ -185,6 +195,8 @@ int ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret);
 int ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* The same when the record may be older than what was promised from it: UIDs that the index never gave, but a file's name has, count. */
 int ms_sync_doubted(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* The same whatever the times say, with each file looked at; what is wrong is told to store->fault. */
+int ms_sync_mend(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* The time to note for a folder that was read: none when it may have changed again unnoticed. `now` is from before the reading. */
 struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now);
 /* Removes what processes that died have left: half-made and half-removed folders, and files in tmp/ after a day and a half. */
@@ -216,6 +228,32 @@ int ms_folder_fsync(int folder_fd, bool cur);
 /* The bits of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
  * MS_E_LIMIT, MS_E_BADNAME. */
 int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret);
+
+/* --- what is wrong: ms_check tells it, ms_mend mends it --- */
+
+#define MS_FAULT_RECORD "the record of the message is damaged"
+#define MS_FAULT_NO_FILE "the index has a message whose file is not there"
+#define MS_FAULT_NOT_INDEXED "a message file is not in the index"
+#define MS_FAULT_SIZE "the file has another size than when it came: it was cut or changed"
+#define MS_FAULT_UID "the file's name tells another UID than the index"
+#define MS_FAULT_FLAGS "the file's name tells other flags than the index"
+#define MS_FAULT_FOLDER_FILE "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost"
+#define MS_FAULT_NEXT_UID "the UID is not below the mailbox's next UID"
+#define MS_FAULT_COUNTS "the counts of messages and of their sizes do not add up"
+
+/* Tells store->fault. mailbox NULL: of the whole account. */
+void ms_tell(const struct ms_store *store, const char *mailbox, uint32_t uid, const char *fault);
+/* Mends each record of the index that is damaged, missing, or tells of nothing, from the Maildir and the other records; all others stay.
+ * What daemons do when they meet MS_DAMAGED, and what ms_repair does. MS_BDB(...) when that is not enough: the index is to be made anew. */
+int ms_mend(struct ms_store *store);
+/* Compares the tables with each other, and mends what the records of messages tell to be wrong. Under the account's lock. */
+int ms_tables(struct ms_store *store, bool mend);
+/* Adds a message to the mailbox's counters, or takes it away (sign -1). */
+void ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign);
+/* Removes a message of whose record nothing is known but its key. */
+int ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq);
+/* Notes the message's latest change, its place, its thread (date: of the message). Steps of ms_message_insert and ms_thread_join. */
+int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id);
 
 /* What is computed from a message's bytes when it comes in. */
 struct ms_derived {

@@ -29,7 +29,7 @@ ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *r
 		return r == BDB_NONE ? MS_E_STALE : ms_bdb(r);
 	r = ms_mailbox_record_get(span_make(bytes, len), ret);
 	free(bytes);
-	return r == MS_E_CORRUPT ? MS_BDB(BDB_BROKEN) : r;
+	return r == MS_E_CORRUPT ? MS_BDB(MS_DAMAGED) : r;
 }
 
 int
@@ -196,7 +196,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct found found;
 
 	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &found.record) != 0)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	found.number = ms_key_get_u32(key);
 	listing->list = xreallocarray(listing->list, listing->count + 1, sizeof(*listing->list));
 	listing->list[listing->count++] = found;

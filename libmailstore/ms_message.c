@@ -44,7 +44,7 @@ ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *re
 	if (len == 8)
 		*ret = ms_key_get_u64(bytes);
 	free(bytes);
-	return len == 8 ? 0 : BDB_BROKEN;
+	return len == 8 ? 0 : MS_DAMAGED;
 }
 
 int
@@ -101,7 +101,7 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
 	r = ms_message_record_get(span_make(bytes, len), uid, ret);
 	free(bytes);
-	return r == MS_E_CORRUPT ? MS_BDB(BDB_BROKEN) : r; /* the Maildir has what it should say */
+	return r == MS_E_CORRUPT ? MS_BDB(MS_DAMAGED) : r; /* the Maildir has what it should say */
 }
 
 static int
@@ -138,8 +138,8 @@ put_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t before, 
 	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, sizeof(value)));
 }
 
-static void
-count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign)
+void
+ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign)
 {
 	uint32_t one = (uint32_t)sign;
 
@@ -164,7 +164,7 @@ ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = put_change(txn, mailbox, message->message.uid, 0, message->message.modseq, MS_CHANGE_CAME, message->message.email_id);
 	if (r == 0) {
-		count(record, &message->message, 1);
+		ms_message_count(record, &message->message, 1);
 		record->modseq = message->message.modseq;
 	}
 	return r;
@@ -182,8 +182,8 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0 && news)
 		r = put_change(txn, mailbox, after->message.uid, before->message.modseq, after->message.modseq, MS_CHANGE_FLAGS, after->message.email_id);
 	if (r == 0) {
-		count(record, &before->message, -1);
-		count(record, &after->message, 1);
+		ms_message_count(record, &before->message, -1);
+		ms_message_count(record, &after->message, 1);
 		if (news)
 			record->modseq = after->message.modseq;
 	}
@@ -206,10 +206,48 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
 	if (r == 0) {
-		count(record, &message->message, -1);
+		ms_message_count(record, &message->message, -1);
 		record->modseq = modseq;
 	}
 	return r;
+}
+
+int
+ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id)
+{
+	return put_change(txn, mailbox, uid, 0, modseq, MS_CHANGE_FLAGS, email_id);
+}
+
+struct place {
+	uint32_t mailbox, uid;
+	uint64_t email_id;
+};
+
+static int
+find_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct place *place = context;
+
+	(void)value, (void)len;
+	if (key_len != 16 || ms_key_get_u32(key + 8) != place->mailbox || ms_key_get_u32(key + 12) != place->uid)
+		return 0;
+	place->email_id = ms_key_get_u64(key);
+	return MS_AGAIN;
+}
+
+int
+ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq)
+{
+	struct place place = { .mailbox = mailbox, .uid = uid };
+	struct ms_message_record message = { .message = { .uid = uid, .flags = MS_SEEN } };
+	int r = bdb_scan(txn->bdb, txn->txn, T_EMAIL, "", 0, 0, find_place, &place);
+
+	if (r != 0 && r != MS_AGAIN)
+		return ms_bdb(r);
+	message.message.email_id = place.email_id;
+	/* It has not been counted: its record could not be read. */
+	ms_message_count(record, &message.message, 1);
+	return ms_message_remove(txn, mailbox, record, &message, modseq);
 }
 
 /* --- threads --- */

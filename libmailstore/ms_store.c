@@ -19,6 +19,7 @@
 #define NOTIFY_FILE "notify"
 #define MARK_FILE "clean"
 #define REOPENS_MAX 4
+#define MENDS_MAX 3
 #define DATABASE "mailstore.db"
 #define CACHE_MIN ((off_t)1 << 20)
 #define CACHE_MAX ((off_t)16 << 20)
@@ -215,9 +216,11 @@ reopen_locked(struct ms_store *store, bool discard)
 			r = open_index(store);
 		if (r == 0)
 			r = ms_sync_mailboxes(store);
+		if (r == MS_BDB(MS_DAMAGED))
+			r = ms_mend(store);
 		if (r < MS_BDB(0))
 			break;
-		discard = discard || r == MS_BDB(BDB_BROKEN);
+		discard = discard || r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED);
 		r = 0;
 	}
 	if (r == 0)
@@ -260,6 +263,15 @@ reopen(struct ms_store *store, bool discard)
 		close_index(store, true);
 	ms_unlock(store);
 	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
+}
+
+/* A record that is damaged is mended alone; Berkeley DB's own recovery comes before all is made again from the Maildir. */
+static int
+recover(struct ms_store *store, int result, unsigned tries)
+{
+	int r = result == MS_BDB(MS_DAMAGED) && tries < MENDS_MAX ? ms_mend(store) : result;
+
+	return r < MS_BDB(0) ? r : reopen(store, r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED) || tries > 2);
 }
 
 int
@@ -345,9 +357,10 @@ run(struct ms_store *store, ms_work work, void *context, bool durable)
 		r = run_once(store, work, context, tries, durable, &changed);
 		if (r < MS_BDB(0))
 			break;
-		/* Once by Berkeley DB's own recovery, and if that does not help, from the Maildir. */
+		if (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening))
+			break;
 		if (r != MS_BDB(BDB_AGAIN)) {
-			int again = reopen(store, r == MS_BDB(BDB_BROKEN) || tries > 2);
+			int again = recover(store, r, tries);
 
 			if (again != 0) {
 				r = again;
@@ -358,7 +371,7 @@ run(struct ms_store *store, ms_work work, void *context, bool durable)
 	if (r == 0 && changed)
 		ms_notify(store);
 	ms_unlock(store);
-	return r >= MS_BDB(0) && !store->opening ? MS_E_CORRUPT : r;
+	return r >= MS_BDB(0) && !store->opening && !store->mending ? MS_E_CORRUPT : r;
 }
 
 int
@@ -383,15 +396,15 @@ ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), voi
 		if (r != 0)
 			return r;
 		r = work(store->bdb, context);
-		if (r < MS_BDB(0))
+		if (r < MS_BDB(0) || (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening)))
 			return r;
 		if (r != MS_BDB(BDB_AGAIN)) {
-			r = reopen(store, r == MS_BDB(BDB_BROKEN));
+			r = recover(store, r, tries);
 			if (r != 0)
 				return r;
 		}
 	}
-	return store->opening ? r : MS_E_CORRUPT;
+	return store->opening || store->mending ? r : MS_E_CORRUPT;
 }
 
 int
@@ -439,11 +452,13 @@ open_folders(struct ms_store *store)
 }
 
 int
-ms_open(const char *account_dir, struct ms_store **ret)
+ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struct ms_store **ret)
 {
 	struct ms_store *store = xcalloc(1, sizeof(*store));
 	int r;
 
+	store->fault = fault;
+	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
 	store->users = MS_USERS_NONE;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
@@ -457,6 +472,12 @@ ms_open(const char *account_dir, struct ms_store **ret)
 	}
 	*ret = store;
 	return 0;
+}
+
+int
+ms_open(const char *account_dir, struct ms_store **ret)
+{
+	return ms_open_telling(account_dir, NULL, NULL, ret);
 }
 
 /* The last to leave takes the shared memory along: an account that nobody reads is small, and the next finds it in order. When

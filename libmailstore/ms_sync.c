@@ -19,6 +19,8 @@
 #define UIDS_AHEAD 256
 /* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
 #define FRESH_NANOSECONDS INT64_C(20000000)
+/* With more than so many damaged records in a mailbox the index is made anew. */
+#define DAMAGED_MAX 1000
 
 struct sync {
 	struct ms_store *store;
@@ -28,6 +30,9 @@ struct sync {
 	unsigned generation; /* of the index that all this is read from */
 	bool rebuild;        /* the index knew nothing, or was not done with it: UIDs in names count */
 	uint32_t names_from; /* otherwise, from here on: the index never gave those */
+	bool mend;           /* every file is looked at, and what is wrong told */
+	uint32_t *damaged;   /* UIDs whose records are: made again from the files that have them in their names */
+	size_t damaged_count;
 	struct ms_message_record *known;
 	size_t known_count, known_room;
 	struct ms_listing listing;
@@ -43,8 +48,16 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct sync *sync = context;
 	struct ms_message_record record;
 
-	if (key_len != 8 || ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0)
-		return BDB_BROKEN;
+	if (key_len != 8)
+		return MS_DAMAGED;
+	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0) {
+		if (sync->damaged_count == DAMAGED_MAX)
+			return BDB_BROKEN;
+		if (sync->damaged == NULL)
+			sync->damaged = xcalloc(DAMAGED_MAX, sizeof(*sync->damaged));
+		sync->damaged[sync->damaged_count++] = ms_key_get_u32(key + 4);
+		return 0;
+	}
 	if (sync->known_count == sync->known_room) {
 		sync->known_room = sync->known_room != 0 ? sync->known_room * 2 : 64;
 		sync->known = xreallocarray(sync->known, sync->known_room, sizeof(*sync->known));
@@ -59,7 +72,7 @@ read_known(struct bdb *bdb, void *context)
 	struct sync *sync = context;
 	uint8_t key[4];
 
-	sync->known_count = 0;
+	sync->known_count = sync->damaged_count = 0;
 	ms_key_u32(key, sync->number);
 	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, sync));
 }
@@ -139,9 +152,11 @@ apply_known(struct ms_txn *txn, void *context)
 				after.message.flags = file->parsed.flags;
 				after.message.keywords = (before->message.keywords & ~LETTER_BITS) | keywords_of(&mailbox, file->parsed.letters);
 			}
-			if (strcmp(after.name, before->name) == 0 && after.in_cur == before->in_cur)
+			bool same = after.message.flags == before->message.flags && after.message.keywords == before->message.keywords;
+
+			if (same && strcmp(after.name, before->name) == 0 && after.in_cur == before->in_cur)
 				continue;
-			if (after.message.flags == before->message.flags && after.message.keywords == before->message.keywords) {
+			if (same) {
 				r = ms_message_update(txn, sync->number, &mailbox, before, &after);
 				continue;
 			}
@@ -284,15 +299,32 @@ compare_uids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A UID in the name counts when the index was lost; then it is what clients know the message by. */
+/* A message that the index knew before this look. */
+static bool
+has_uid(const struct sync *sync, uint32_t uid)
+{
+	return sync->known_count != 0 && bsearch(&uid, sync->known, sync->known_count, sizeof(*sync->known), compare_uids) != NULL;
+}
+
+static bool
+is_damaged(const struct sync *sync, uint32_t uid)
+{
+	for (size_t i = 0; i < sync->damaged_count; i++)
+		if (sync->damaged[i] == uid)
+			return true;
+	return false;
+}
+
+/* A UID in the name counts when the index, or its record, was lost; then it is what clients know the message by. */
 static bool
 name_counts(const struct sync *sync, const struct ms_file *file, uint32_t before)
 {
 	uint32_t uid = file->parsed.uid;
 
-	if (uid == 0 || uid == before || uid >= sync->record->folder.uid_limit || (!sync->rebuild && uid < sync->names_from))
+	if (uid == 0 || uid == before || uid >= sync->record->folder.uid_limit ||
+	    (!sync->rebuild && uid < sync->names_from && !is_damaged(sync, uid)))
 		return false;
-	return sync->known_count == 0 || bsearch(&uid, sync->known, sync->known_count, sizeof(*sync->known), compare_uids) == NULL;
+	return !has_uid(sync, uid);
 }
 
 static int
@@ -351,6 +383,15 @@ compare_by_arrival(const void *a, const void *b)
 	return strcmp(x->name, y->name); /* names begin with their time */
 }
 
+/* The UID's record is being made again. */
+static void
+forget_damage(struct sync *sync, uint32_t uid)
+{
+	for (size_t i = 0; i < sync->damaged_count; i++)
+		if (sync->damaged[i] == uid)
+			sync->damaged[i] = 0;
+}
+
 static int
 take_new(struct sync *sync)
 {
@@ -369,15 +410,20 @@ take_new(struct sync *sync)
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (name_counts(sync, new[i], before)) {
 			before = new[i]->parsed.uid;
+			forget_damage(sync, before);
 			if (before >= sync->record->uidnext)
 				sync->record->uidnext = before + 1;
 			r = take_file(insertions, new[i], before);
 			new[i]->taken = true;
 		}
 	/* Only when all that have a UID are in may others get the next ones. */
-	for (size_t i = 0; r == 0 && i < count; i++)
-		if (!new[i]->taken)
-			r = take_file(insertions, new[i], 0);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (new[i]->taken)
+			continue;
+		if (has_uid(sync, new[i]->parsed.uid))
+			ms_tell(sync->store, sync->record->name, new[i]->parsed.uid, "another file's name tells this UID too: it gets one of its own");
+		r = take_file(insertions, new[i], 0);
+	}
 	if (r == 0)
 		r = insert_all(insertions);
 	clear_insertions(insertions);
@@ -386,7 +432,7 @@ take_new(struct sync *sync)
 	return r;
 }
 
-/* --- the whole --- */
+/* --- times --- */
 
 static bool
 same_time(const struct ms_time *a, const struct ms_time *b)
@@ -413,6 +459,140 @@ apply_all_known(struct sync *sync)
 	}
 	return r;
 }
+
+/* --- mending --- */
+
+static void
+tell(const struct sync *sync, uint32_t uid, const char *fault)
+{
+	ms_tell(sync->store, sync->record->name, uid, fault);
+}
+
+/* The records are the sum of which the counters are: all of them have just been read. */
+static void
+recount(struct sync *sync)
+{
+	struct ms_mailbox_record *record = sync->record, before = *record;
+
+	record->messages = record->unseen = record->deleted = 0;
+	record->size = 0;
+	for (size_t i = 0; i < sync->known_count; i++)
+		ms_message_count(record, &sync->known[i].message, 1);
+	if (sync->damaged_count == 0 && !sync->rebuild && (record->messages != before.messages || record->unseen != before.unseen ||
+	    record->deleted != before.deleted || record->size != before.size))
+		tell(sync, 0, MS_FAULT_COUNTS);
+	if (sync->known_count != 0 && record->uidnext <= sync->known[sync->known_count - 1].message.uid) {
+		if (!sync->rebuild)
+			tell(sync, sync->known[sync->known_count - 1].message.uid, MS_FAULT_NEXT_UID);
+		record->uidnext = sync->known[sync->known_count - 1].message.uid + 1;
+	}
+}
+
+/* The file gets the UID into its name that the index knows it by. */
+static int
+name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
+{
+	_cleanup_(freep) char *name = NULL;
+	char new[MS_NAME_MAX + 1];
+	int r;
+
+	file->parsed.uid = uid;
+	r = name_file(sync, file, &file->parsed, new);
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	name = file->name;
+	file->name = xstrdup(new);
+	(void)ms_name_parse(span_of(file->name), &file->parsed);
+	return 0;
+}
+
+/* A file that is not what came is another message to clients: it is taken in as one. */
+static int
+look_at_file(struct sync *sync, size_t i)
+{
+	const struct ms_message_record *known = &sync->known[i];
+	struct ms_file *file = sync->found[i];
+	struct stat st;
+	int fd;
+
+	if (file == NULL) {
+		tell(sync, known->message.uid, MS_FAULT_NO_FILE);
+		return 0;
+	}
+	fd = open_file(sync, file, &st);
+	if (fd < 0)
+		return fd;
+	if (fd == MS_E_NOTFOUND)
+		return 0;
+	(void)close(fd);
+	if ((uint64_t)st.st_size != known->bytes) {
+		tell(sync, known->message.uid, MS_FAULT_SIZE "; it gets a new UID, so that clients read what is there");
+		file->taken = false;
+		sync->found[i] = NULL;
+		return 0;
+	}
+	if (file->in_cur && file->parsed.flags != known->message.flags)
+		tell(sync, known->message.uid, MS_FAULT_FLAGS);
+	if (file->parsed.uid == known->message.uid)
+		return 0;
+	tell(sync, known->message.uid, MS_FAULT_UID);
+	return name_as_known(sync, file, known->message.uid);
+}
+
+/* Without the folder's file the next index would begin with another UIDVALIDITY. */
+static int
+mend_folder_file(struct sync *sync)
+{
+	struct ms_folder file;
+	int r = ms_folder_read(sync->folder_fd, &file);
+
+	if (r == 0)
+		ms_folder_clear(&file);
+	if (r <= 0)
+		return r;
+	tell(sync, 0, MS_FAULT_FOLDER_FILE);
+	return ms_folder_write(sync->folder_fd, &sync->record->folder);
+}
+
+static int
+mend(struct sync *sync)
+{
+	int r = mend_folder_file(sync);
+
+	recount(sync);
+	for (size_t i = 0; i < sync->damaged_count; i++)
+		tell(sync, sync->damaged[i], MS_FAULT_RECORD);
+	for (size_t i = 0; r == 0 && sync->mend && i < sync->listing.count; i++) {
+		const struct ms_file *file = &sync->listing.files[i];
+
+		if (!file->taken && !is_damaged(sync, file->parsed.uid))
+			tell(sync, file->parsed.uid, MS_FAULT_NOT_INDEXED);
+	}
+	for (size_t i = 0; r == 0 && sync->mend && i < sync->known_count; i++)
+		r = look_at_file(sync, i);
+	return r;
+}
+
+/* Damaged records of which no file tells: their messages have left. */
+static int
+drop_damaged(struct ms_txn *txn, void *context)
+{
+	struct sync *sync = context;
+	struct ms_mailbox_record mailbox = *sync->record;
+	uint64_t modseq;
+	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_next_modseq(txn, &modseq);
+
+	for (size_t i = 0; r == 0 && i < sync->damaged_count; i++)
+		if (sync->damaged[i] != 0)
+			r = ms_message_drop(txn, sync->number, &mailbox, sync->damaged[i], modseq);
+	if (r == 0)
+		r = save_record(txn, sync, &mailbox);
+	if (r == 0)
+		*sync->record = mailbox;
+	return r;
+}
+
+/* --- the whole --- */
 
 /* A letter for which the index has no keyword: whoever named the file had just put the keyword into the folder's file, and did not
  * come to the index. */
@@ -478,13 +658,14 @@ save(struct ms_txn *txn, void *context)
 	return txn->store->generation != sync->generation ? MS_AGAIN : ms_mailbox_save(txn, sync->number, sync->record);
 }
 
-/* names_from: UIDs from here on count in names; 0 for the next UID. force: look, whatever the times say. */
+/* names_from: UIDs from here on count in names; 0 for the next UID. */
+enum why { SYNC_NEWS, SYNC_DOUBT, SYNC_MEND };
 static int
-sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record, uint32_t names_from, bool force)
+sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record, uint32_t names_from, enum why why)
 {
 	struct sync sync = {
 		.store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0,
-		.names_from = names_from != 0 ? names_from : record->uidnext, .generation = store->generation,
+		.names_from = names_from != 0 ? names_from : record->uidnext, .generation = store->generation, .mend = why == SYNC_MEND,
 	};
 	struct ms_time new_time, cur_time;
 	struct timespec now;
@@ -494,31 +675,38 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
-	if (!force && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
+	if (why == SYNC_NEWS && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
 		(void)close(sync.folder_fd);
 		return 0;
 	}
-	if (sync.rebuild || force)
+	if (sync.rebuild || why == SYNC_DOUBT)
 		record->uidnext = record->folder.uid_limit;
 	r = look(&sync);
+	if (r == 0)
+		r = mend(&sync);
 	if (r == 0)
 		r = apply_all_known(&sync);
 	if (r == 0)
 		r = take_new(&sync);
+	if (r == 0 && sync.damaged_count != 0)
+		r = ms_run(store, drop_damaged, &sync);
 	if (r == 0) {
 		record->new_time = ms_settled(&new_time, &now);
 		record->cur_time = ms_settled(&cur_time, &now);
 		r = ms_run(store, save, &sync);
 	}
+	if (r == 0 && sync.damaged_count != 0)
+		r = ms_tables(store, true);
 	free(sync.found);
 	free(sync.known);
+	free(sync.damaged);
 	ms_listing_clear(&sync.listing);
 	(void)close(sync.folder_fd);
 	return r;
 }
 
-int
-ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+static int
+sync_for(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record, enum why why)
 {
 	int r = MS_AGAIN;
 
@@ -526,14 +714,26 @@ ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *recor
 		if (tries > 0)
 			r = ms_mailbox_reload(store, number, record);
 		if (r == 0 || r == MS_AGAIN)
-			r = sync_once(store, number, record, 0, false);
+			r = sync_once(store, number, record, 0, why);
 	}
 	return r == MS_AGAIN ? MS_E_CORRUPT : r;
+}
+
+int
+ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	return sync_for(store, number, record, SYNC_NEWS);
+}
+
+int
+ms_sync_mend(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
+{
+	return sync_for(store, number, record, SYNC_MEND);
 }
 
 int
 ms_sync_doubted(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record)
 {
 	/* While the store is being opened nobody opens it anew beneath: one look is enough. */
-	return sync_once(store, number, record, record->uidnext, true);
+	return sync_once(store, number, record, record->uidnext, SYNC_DOUBT);
 }

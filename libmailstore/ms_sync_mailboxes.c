@@ -14,6 +14,8 @@
 #include "libmailstore/ms_internal.h"
 
 #define MAILBOXES_MAX 10000
+/* With more than so many the index is made anew. */
+#define DAMAGED_MAX 64
 
 struct known {
 	uint32_t number;
@@ -28,6 +30,8 @@ struct mailboxes {
 	uint32_t number;
 	uint32_t *uids;
 	size_t uid_count;
+	uint32_t damaged[DAMAGED_MAX]; /* numbers of mailboxes whose records are */
+	size_t damaged_count;
 };
 
 static int
@@ -36,8 +40,12 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct mailboxes *mailboxes = context;
 	struct known known = { .seen = false };
 
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &known.record) != 0)
+	if (key_len != 4 || (ms_mailbox_record_get(span_make(value, len), &known.record) != 0 && mailboxes->damaged_count == DAMAGED_MAX))
 		return BDB_BROKEN;
+	if (known.record.name == NULL) {
+		mailboxes->damaged[mailboxes->damaged_count++] = ms_key_get_u32(key);
+		return 0;
+	}
 	if (mailboxes->count == MAILBOXES_MAX) {
 		ms_mailbox_record_clear(&known.record);
 		return -EOVERFLOW;
@@ -61,8 +69,32 @@ clear(struct mailboxes *mailboxes)
 static int
 read_known(struct bdb *bdb, void *context)
 {
-	clear(context); /* of an attempt before */
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, context));
+	struct mailboxes *mailboxes = context;
+	int r;
+
+	clear(mailboxes); /* of an attempt before */
+	mailboxes->damaged_count = 0;
+	r = bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, mailboxes);
+	/* None that is good: rather an index of another version of this library. */
+	return ms_bdb(r == 0 && mailboxes->damaged_count != 0 && mailboxes->count == 0 ? BDB_BROKEN : r);
+}
+
+/* --- a record that is damaged --- */
+
+/* The folder says all that it should: without it the folder is taken in again, under the same number, with the messages' records that are
+ * still there. */
+static int
+remove_damaged(struct ms_txn *txn, void *context)
+{
+	const struct mailboxes *mailboxes = context;
+	uint8_t key[4];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < mailboxes->damaged_count; i++) {
+		ms_key_u32(key, mailboxes->damaged[i]);
+		r = bdb_del(txn->bdb, txn->txn, T_MAILBOX, key, 4);
+	}
+	return r == BDB_NONE ? 0 : ms_bdb(r);
 }
 
 /* --- a folder that the index does not know --- */
@@ -422,6 +454,10 @@ ms_sync_mailboxes(struct ms_store *store)
 	r = fstat(store->maildir_fd, &st) < 0 ? -errno : make_defaults(store);
 	if (r == 0)
 		r = ms_read(store, read_known, &mailboxes);
+	if (r == 0 && mailboxes.damaged_count != 0)
+		r = ms_run(store, remove_damaged, &mailboxes);
+	for (size_t i = 0; i < mailboxes.damaged_count; i++)
+		ms_tell(store, NULL, 0, "the record of a mailbox is damaged: it is made again from the mailbox's folder");
 	if (r == 0)
 		r = visit_folders(store, &mailboxes);
 	for (size_t i = 0; r == 0 && i < mailboxes.count; i++)

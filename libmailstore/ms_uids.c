@@ -7,11 +7,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
-/* Bitmaps: of all UIDs, of those with system flag 1 << n, of those with keyword n. */
-#define ALL 0
-#define FLAG(n) (1 + (n))
-#define KEYWORD(n) (64 + (n))
-#define FLAG_COUNT 6
+#define FLAG_COUNT MS_UIDS_FLAGS
 #define KEYWORD_COUNT 64
 
 #define KEY_LEN 9
@@ -41,7 +37,7 @@ load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, unsigned plane, uin
 	}
 	if (r != 0)
 		return ms_bdb(r);
-	r = ms_uids_record_get(span_make(found, len), ret) == 0 ? 0 : MS_BDB(BDB_BROKEN);
+	r = ms_uids_record_get(span_make(found, len), ret) == 0 ? 0 : MS_BDB(MS_DAMAGED);
 	free(found);
 	return r;
 }
@@ -146,14 +142,14 @@ ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *befo
 	uint32_t uid = after != NULL ? after->uid : before->uid;
 	uint32_t flags = after != NULL ? after->flags : 0, flags_changed = flags ^ (before != NULL ? before->flags : 0);
 	uint64_t keywords = after != NULL ? after->keywords : 0, keywords_changed = keywords ^ (before != NULL ? before->keywords : 0);
-	int r = before == NULL || after == NULL ? set(txn, mailbox, ALL, uid, after != NULL) : 0;
+	int r = before == NULL || after == NULL ? set(txn, mailbox, MS_UIDS_ALL, uid, after != NULL) : 0;
 
 	for (unsigned i = 0; r == 0 && i < FLAG_COUNT; i++)
 		if ((flags_changed >> i & 1) != 0)
-			r = set(txn, mailbox, FLAG(i), uid, (flags >> i & 1) != 0);
+			r = set(txn, mailbox, MS_UIDS_FLAG(i), uid, (flags >> i & 1) != 0);
 	for (unsigned i = 0; r == 0 && i < KEYWORD_COUNT && keywords_changed >> i != 0; i++)
 		if ((keywords_changed >> i & 1) != 0)
-			r = set(txn, mailbox, KEYWORD(i), uid, (keywords >> i & 1) != 0);
+			r = set(txn, mailbox, MS_UIDS_KEYWORD(i), uid, (keywords >> i & 1) != 0);
 	return r;
 }
 
@@ -173,7 +169,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	uint32_t uid;
 
 	if (key_len != KEY_LEN || ms_key_get_u32(key + 5) > UINT32_MAX / MS_UIDS_EACH || ms_uids_record_get(span_make(value, len), map) != 0)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	if (list->room - list->count < MS_UIDS_EACH) {
 		list->room = list->room + list->room / 2 + MS_UIDS_EACH;
 		list->uids = xreallocarray(list->uids, list->room, sizeof(*list->uids));
@@ -199,8 +195,33 @@ read_uids(struct bdb *bdb, void *context)
 	uint8_t key[KEY_LEN];
 
 	list->count = 0;
-	make_key(key, list->mailbox, ALL, 0);
+	make_key(key, list->mailbox, MS_UIDS_ALL, 0);
 	return ms_bdb(bdb_scan(bdb, NULL, T_UIDS, key, KEY_LEN, 5, collect, list));
+}
+
+/* As many as the mailbox counts. When it is not so, others may have written between; when it is not so under the lock, the list is
+ * wrong. */
+static int
+read_again(struct ms_mailbox *mailbox, struct list *list)
+{
+	struct ms_mailbox_record record = { .name = NULL };
+	int r = ms_lock(mailbox->store);
+
+	if (r != 0)
+		return r;
+	r = ms_mailbox_reload(mailbox->store, mailbox->number, &record);
+	if (r == 0)
+		r = ms_read(mailbox->store, read_uids, list);
+	if (r == 0 && list->count != record.messages) {
+		r = ms_mend(mailbox->store);
+		if (r == 0)
+			r = ms_mailbox_follow(mailbox);
+		if (r == 0)
+			r = ms_read(mailbox->store, read_uids, list);
+	}
+	ms_mailbox_record_clear(&record);
+	ms_unlock(mailbox->store);
+	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
 
 int
@@ -217,6 +238,8 @@ ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
 	list.uids = xcalloc(list.room, sizeof(*list.uids));
 	if (r == 0)
 		r = ms_read(mailbox->store, read_uids, &list);
+	if (r == 0 && list.count != mailbox->record.messages)
+		r = read_again(mailbox, &list);
 	*ret = list.uids;
 	*ret_count = r == 0 ? list.count : 0;
 	return r;
@@ -244,7 +267,7 @@ collect_number(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 
 	(void)value, (void)len;
 	if (key_len != KEY_LEN)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	n = ms_key_get_u32(key + 5);
 	if (n > planes->last)
 		return NUMBERS_END;
@@ -264,7 +287,7 @@ read_numbers(struct bdb *bdb, void *context)
 	int r;
 
 	planes->count = 0;
-	make_key(key, planes->mailbox->number, ALL, planes->n);
+	make_key(key, planes->mailbox->number, MS_UIDS_ALL, planes->n);
 	r = bdb_scan(bdb, NULL, T_UIDS, key, KEY_LEN, 5, collect_number, planes);
 	return r == NUMBERS_END ? 0 : ms_bdb(r);
 }
@@ -274,12 +297,12 @@ read_planes(struct bdb *bdb, void *context)
 {
 	struct planes *planes = context;
 	uint32_t mailbox = planes->mailbox->number;
-	int r = load(bdb, NULL, mailbox, ALL, planes->n, planes->all);
+	int r = load(bdb, NULL, mailbox, MS_UIDS_ALL, planes->n, planes->all);
 
 	for (unsigned i = 0; r == 0 && i < FLAG_COUNT; i++)
-		r = load(bdb, NULL, mailbox, FLAG(i), planes->n, planes->flags[i]);
+		r = load(bdb, NULL, mailbox, MS_UIDS_FLAG(i), planes->n, planes->flags[i]);
 	for (unsigned i = 0; r == 0 && i < planes->keywords; i++)
-		r = load(bdb, NULL, mailbox, KEYWORD(i), planes->n, planes->keyword[i]);
+		r = load(bdb, NULL, mailbox, MS_UIDS_KEYWORD(i), planes->n, planes->keyword[i]);
 	return r;
 }
 

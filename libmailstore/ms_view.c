@@ -131,7 +131,7 @@ hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	if (uid > walk->last)
 		return WALK_END;
 	if (ms_message_record_get_message(span_make(value, len), uid, &message) != 0)
-		return BDB_BROKEN;
+		return MS_DAMAGED;
 	walk->first = uid + 1; /* a repeated read goes on here */
 	return walk->each(walk->context, &message) != 0 ? WALK_STOPPED : 0;
 }

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Holding the tables of the index against each other. The records of messages count: what the others say of them is made to agree. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+
+/* A thread's key: 't', thread id, date, email id. */
+#define THREAD_KEY 25
+#define KEY_MAX 32
+
+enum { HAS_CHANGE = 1, HAS_PLACE = 2, HAS_CACHE = 4 };
+
+/* A message, as far as other tables tell of it. */
+struct row {
+	uint32_t mailbox, uid;
+	uint64_t modseq, email_id, thread_id;
+	unsigned has;
+	bool damaged;
+};
+
+struct box {
+	uint32_t number;
+	char *name; /* NULL: its record is damaged */
+};
+
+/* Of T_UIDS. */
+struct map {
+	uint32_t mailbox, n;
+	unsigned plane;
+	uint8_t bits[MS_UIDS_BYTES];
+	bool right;
+};
+
+struct member {
+	uint64_t thread_id, email_id;
+};
+
+enum what { REMOVE, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ };
+struct fix {
+	enum what what;
+	enum ms_table table; /* REMOVE: from there */
+	uint8_t key[KEY_MAX];
+	size_t key_len;
+	size_t at;           /* the row, or map */
+};
+
+struct tables {
+	struct ms_store *store;
+	struct box *boxes;
+	struct row *rows;       /* by mailbox and UID */
+	struct map *maps;       /* by mailbox, bitmap and number */
+	size_t maps_from;       /* while they are made: the first of those of the last message's numbers */
+	bool damaged;           /* some row is */
+	uint64_t modseq, highest; /* the last number given, by T_META; of any message */
+	struct member *members; /* by thread and email */
+	struct fix *fixes;
+	size_t box_count, row_count, row_room, map_count, member_count, member_room, fix_count, fix_room, next;
+};
+
+static void
+clear(struct tables *tables)
+{
+	for (size_t i = 0; i < tables->box_count; i++)
+		free(tables->boxes[i].name);
+	free(tables->boxes);
+	free(tables->rows);
+	free(tables->maps);
+	free(tables->members);
+	free(tables->fixes);
+}
+
+static const struct box *
+box_of(const struct tables *tables, uint32_t number)
+{
+	for (size_t i = 0; i < tables->box_count; i++)
+		if (tables->boxes[i].number == number)
+			return &tables->boxes[i];
+	return NULL;
+}
+
+static struct fix *
+add_fix(struct tables *tables, enum what what, size_t at)
+{
+	if (tables->fix_count == tables->fix_room) {
+		tables->fix_room = tables->fix_room != 0 ? tables->fix_room * 2 : 16;
+		tables->fixes = xreallocarray(tables->fixes, tables->fix_room, sizeof(*tables->fixes));
+	}
+	tables->fixes[tables->fix_count] = (struct fix){ .what = what, .at = at };
+	return &tables->fixes[tables->fix_count++];
+}
+
+static void
+tell(const struct tables *tables, uint32_t mailbox, uint32_t uid, const char *fault)
+{
+	const struct box *box = box_of(tables, mailbox);
+
+	ms_tell(tables->store, box != NULL ? box->name : NULL, uid, fault);
+}
+
+static void
+lacks(struct tables *tables, size_t row, enum what what, const char *fault)
+{
+	tell(tables, tables->rows[row].mailbox, tables->rows[row].uid, fault);
+	(void)add_fix(tables, what, row);
+}
+
+/* Longer keys than ours are none of ours: they are left. */
+static void
+remove_key(struct tables *tables, enum ms_table table, const uint8_t *key, size_t key_len)
+{
+	struct fix *fix;
+
+	if (key_len > KEY_MAX)
+		return;
+	fix = add_fix(tables, REMOVE, 0);
+	fix->table = table;
+	memcpy(fix->key, key, key_len);
+	fix->key_len = key_len;
+}
+
+/* --- reading --- */
+
+static int
+take_box(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct ms_mailbox_record record;
+
+	if (key_len != 4)
+		return 0;
+	(void)ms_mailbox_record_get(span_make(value, len), &record);
+	tables->boxes = xreallocarray(tables->boxes, tables->box_count + 1, sizeof(*tables->boxes));
+	tables->boxes[tables->box_count].number = ms_key_get_u32(key);
+	tables->boxes[tables->box_count++].name = record.name;
+	record.name = NULL;
+	ms_mailbox_record_clear(&record);
+	return 0;
+}
+
+static void
+add_to_map(struct tables *tables, uint32_t mailbox, unsigned plane, uint32_t uid)
+{
+	uint32_t n = uid / MS_UIDS_EACH, bit = uid % MS_UIDS_EACH;
+	struct map *map = NULL;
+
+	/* Messages come in order: only the bitmaps of the last numbers may be wanted again. */
+	if (tables->maps_from < tables->map_count && (tables->maps[tables->maps_from].mailbox != mailbox || tables->maps[tables->maps_from].n != n))
+		tables->maps_from = tables->map_count;
+	for (size_t i = tables->maps_from; i < tables->map_count && map == NULL; i++)
+		if (tables->maps[i].plane == plane)
+			map = &tables->maps[i];
+	if (map == NULL) {
+		tables->maps = xreallocarray(tables->maps, tables->map_count + 1, sizeof(*tables->maps));
+		map = &tables->maps[tables->map_count++];
+		*map = (struct map){ .mailbox = mailbox, .n = n, .plane = plane };
+	}
+	map->bits[bit / 8] = (uint8_t)(map->bits[bit / 8] | 1u << bit % 8);
+}
+
+static void
+add_to_maps(struct tables *tables, uint32_t mailbox, const struct ms_message *message)
+{
+	add_to_map(tables, mailbox, MS_UIDS_ALL, message->uid);
+	for (unsigned i = 0; i < MS_UIDS_FLAGS; i++)
+		if ((message->flags >> i & 1) != 0)
+			add_to_map(tables, mailbox, MS_UIDS_FLAG(i), message->uid);
+	for (unsigned i = 0; i < 64 && message->keywords >> i != 0; i++)
+		if ((message->keywords >> i & 1) != 0)
+			add_to_map(tables, mailbox, MS_UIDS_KEYWORD(i), message->uid);
+}
+
+static int
+take_meta(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+
+	if (len != 8) {
+		ms_tell(tables->store, NULL, 0, "a number that is kept for the whole account is damaged");
+		remove_key(tables, T_META, key, key_len);
+	} else if (span_eq(span_make((const char *)key, key_len), SPAN("modseq"))) {
+		tables->modseq = ms_key_get_u64(value);
+	}
+	return 0;
+}
+
+static int
+take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct ms_message message;
+	struct row row;
+
+	if (key_len != 8 || box_of(tables, ms_key_get_u32(key)) == NULL) {
+		ms_tell(tables->store, NULL, 0, "the index has a message of a mailbox that is not there");
+		remove_key(tables, T_MESSAGE, key, key_len);
+		return 0;
+	}
+	row = (struct row){ .mailbox = ms_key_get_u32(key), .uid = ms_key_get_u32(key + 4) };
+	row.damaged = ms_message_record_get_message(span_make(value, len), row.uid, &message) != 0;
+	if (row.damaged) {
+		message = (struct ms_message){ .uid = row.uid };
+		tables->damaged = true;
+	} else {
+		row.modseq = message.modseq;
+		row.email_id = message.email_id;
+		row.thread_id = message.thread_id;
+		if (row.modseq > tables->highest)
+			tables->highest = row.modseq;
+	}
+	if (tables->row_count == tables->row_room) {
+		tables->row_room = tables->row_room != 0 ? tables->row_room * 2 : 256;
+		tables->rows = xreallocarray(tables->rows, tables->row_room, sizeof(*tables->rows));
+	}
+	tables->rows[tables->row_count++] = row;
+	add_to_maps(tables, row.mailbox, &message);
+	return 0;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->mailbox != y->mailbox)
+		return x->mailbox < y->mailbox ? -1 : 1;
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+static struct row *
+find_row(const struct tables *tables, const uint8_t key[8])
+{
+	struct row wanted = { .mailbox = ms_key_get_u32(key), .uid = ms_key_get_u32(key + 4) };
+
+	return tables->row_count != 0 ? bsearch(&wanted, tables->rows, tables->row_count, sizeof(wanted), compare_rows) : NULL;
+}
+
+/* A message whose record is damaged may be what an entry says: it stays until the record is made again. */
+static bool
+belongs(struct row *row, bool same, unsigned has)
+{
+	if (row == NULL)
+		return false;
+	if (row->damaged || same)
+		row->has |= has;
+	return row->damaged || same;
+}
+
+static int
+look_at_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct row *row = key_len == 16 ? find_row(tables, key + 8) : NULL;
+
+	if (len == 9 && value[0] < MS_CHANGE_LEFT && row != NULL && belongs(row, row->modseq == ms_key_get_u64(key), HAS_CHANGE))
+		return 0;
+	ms_tell(tables->store, NULL, 0, "a change is noted of a message that is not there, or has changed since");
+	remove_key(tables, T_CHANGE, key, key_len);
+	return 0;
+}
+
+static int
+look_at_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+
+	(void)value;
+	if (key_len == 16 && len == 16)
+		return 0;
+	ms_tell(tables->store, NULL, 0, "the record of a message that left makes no sense");
+	remove_key(tables, T_GONE, key, key_len);
+	return 0;
+}
+
+static int
+look_at_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct row *row = key_len == 16 ? find_row(tables, key + 8) : NULL;
+
+	(void)value, (void)len;
+	if (row != NULL && belongs(row, row->email_id == ms_key_get_u64(key), HAS_PLACE))
+		return 0;
+	ms_tell(tables->store, NULL, 0, "an email id leads to a message that is not there");
+	remove_key(tables, T_EMAIL, key, key_len);
+	return 0;
+}
+
+static int
+look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct row *row = key_len == 8 ? find_row(tables, key) : NULL;
+	struct span last;
+
+	if (row == NULL) {
+		ms_tell(tables->store, NULL, 0, "an envelope is kept of a message that is not there");
+		remove_key(tables, T_CACHE, key, key_len);
+	} else if (ms_cache_get(span_make(value, len), MS_CACHED_COUNT - 1, &last) == 0 && last.ptr + last.len == (const char *)value + len) {
+		row->has |= HAS_CACHE;
+	}
+	return 0;
+}
+
+static int
+compare_maps(const void *a, const void *b)
+{
+	const struct map *x = a, *y = b;
+
+	if (x->mailbox != y->mailbox)
+		return x->mailbox < y->mailbox ? -1 : 1;
+	if (x->plane != y->plane)
+		return x->plane < y->plane ? -1 : 1;
+	return (x->n > y->n) - (x->n < y->n);
+}
+
+static int
+look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct map wanted = { .mailbox = 0 }, *map = NULL;
+	uint8_t bits[MS_UIDS_BYTES];
+
+	bool good = ms_uids_record_get(span_make(value, len), bits) == 0, doubtful = false;
+
+	if (key_len == 9) {
+		wanted = (struct map){ .mailbox = ms_key_get_u32(key), .n = ms_key_get_u32(key + 5), .plane = key[4] };
+		if (tables->map_count != 0)
+			map = bsearch(&wanted, tables->maps, tables->map_count, sizeof(wanted), compare_maps);
+		/* The flags of a message whose record is damaged are not known yet. */
+		doubtful = good && tables->damaged && wanted.plane != MS_UIDS_ALL;
+	}
+	if (map != NULL) {
+		map->right = good && (doubtful || memcmp(bits, map->bits, sizeof(bits)) == 0);
+	} else if (!doubtful) {
+		tell(tables, wanted.mailbox, 0, "a list of UIDs or flags has some that no message has");
+		remove_key(tables, T_UIDS, key, key_len);
+	}
+	return 0;
+}
+
+static int
+take_member(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+
+	(void)value;
+	if (key_len == THREAD_KEY && key[0] == 't') {
+		if (tables->member_count == tables->member_room) {
+			tables->member_room = tables->member_room != 0 ? tables->member_room * 2 : 256;
+			tables->members = xreallocarray(tables->members, tables->member_room, sizeof(*tables->members));
+		}
+		tables->members[tables->member_count++] = (struct member){ ms_key_get_u64(key + 1), ms_key_get_u64(key + 17) };
+	} else if (key_len != 9 || key[0] != 'm' || len != 8) {
+		ms_tell(tables->store, NULL, 0, "a record of a thread makes no sense");
+		remove_key(tables, T_THREAD, key, key_len);
+	}
+	return 0;
+}
+
+static int
+compare_members(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->thread_id != y->thread_id)
+		return x->thread_id < y->thread_id ? -1 : 1;
+	return (x->email_id > y->email_id) - (x->email_id < y->email_id);
+}
+
+static void
+look_at_rows(struct tables *tables)
+{
+	if (tables->member_count != 0)
+		qsort(tables->members, tables->member_count, sizeof(*tables->members), compare_members);
+	for (size_t i = 0; i < tables->row_count; i++) {
+		const struct row *row = &tables->rows[i];
+		struct member member = { row->thread_id, row->email_id };
+
+		if (row->damaged)
+			continue;
+		if ((row->has & HAS_CHANGE) == 0)
+			lacks(tables, i, PUT_CHANGE, "its last change is not noted: clients that were away would not hear of it");
+		if ((row->has & HAS_PLACE) == 0)
+			lacks(tables, i, PUT_PLACE, "its email id does not lead to it");
+		if ((row->has & HAS_CACHE) == 0)
+			lacks(tables, i, PUT_CACHE, "its envelope is missing or damaged");
+		if (tables->member_count == 0 || bsearch(&member, tables->members, tables->member_count, sizeof(member), compare_members) == NULL)
+			lacks(tables, i, PUT_THREAD, "its thread does not have it");
+	}
+	for (size_t i = 0; i < tables->map_count; i++)
+		if (!tables->maps[i].right) {
+			tell(tables, tables->maps[i].mailbox, 0,
+			    tables->maps[i].plane == MS_UIDS_ALL ? "the list of UIDs is damaged or wrong" : "the list of flags is damaged or wrong");
+			(void)add_fix(tables, PUT_MAP, i);
+		}
+	if (tables->modseq < tables->highest) {
+		ms_tell(tables->store, NULL, 0, "the number of the last change is below that of a message");
+		(void)add_fix(tables, PUT_MODSEQ, 0);
+	}
+}
+
+static int
+read_tables(struct bdb *bdb, void *context)
+{
+	static const struct {
+		enum ms_table table;
+		bdb_fn each;
+	} scans[] = {
+		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_change },
+		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_place }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_member },
+	};
+	struct tables *tables = context;
+	int r = 0;
+
+	clear(tables);
+	*tables = (struct tables){ .store = tables->store };
+	for (size_t i = 0; r == 0 && i < sizeof(scans) / sizeof(*scans); i++) {
+		r = bdb_scan(bdb, NULL, scans[i].table, "", 0, 0, scans[i].each, tables);
+		if (scans[i].table == T_MESSAGE && tables->map_count != 0)
+			qsort(tables->maps, tables->map_count, sizeof(*tables->maps), compare_maps);
+	}
+	if (r == 0)
+		look_at_rows(tables);
+	return ms_bdb(r);
+}
+
+/* --- mending --- */
+
+/* From the message's bytes. MS_E_NOTFOUND: they are not there now; when the folder is looked at its record goes too. */
+static int
+derive(struct ms_txn *txn, const struct row *row, struct ms_derived *ret)
+{
+	_cleanup_(closep) int folder = -1, fd = -1;
+	_cleanup_(freep) char *path = NULL;
+	const char *name = NULL;
+	struct ms_mailbox_record mailbox;
+	struct ms_message_record record;
+	struct stat st;
+	int r = ms_message_load(txn, row->mailbox, row->uid, &record);
+
+	if (r == 0)
+		r = ms_mailbox_load(txn, row->mailbox, &mailbox);
+	if (r != 0)
+		return r == MS_E_STALE ? MS_E_NOTFOUND : r;
+	name = mailbox.name;
+	r = ms_folder_open(txn->store, name, &folder);
+	ms_mailbox_record_clear(&mailbox);
+	if (r != 0)
+		return r;
+	path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
+	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? MS_E_NOTFOUND : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? ms_derive(fd, (uint64_t)st.st_size, ret) : MS_E_NOTFOUND;
+}
+
+/* The message stays in the thread that clients know it by, also when others of it are gone. */
+static int
+put_thread(struct ms_txn *txn, const struct row *row, int64_t date)
+{
+	uint8_t key[THREAD_KEY] = { 't' };
+
+	ms_key_u64(key + 1, row->thread_id);
+	ms_key_u64(key + 9, (uint64_t)date);
+	ms_key_u64(key + 17, row->email_id);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_THREAD, key, sizeof(key), "", 0));
+}
+
+static int
+put_derived(struct ms_txn *txn, const struct row *row, enum what what)
+{
+	struct ms_derived derived = { .size = 0 };
+	struct ms_message_record record;
+	uint8_t key[8];
+	int r = derive(txn, row, &derived);
+
+	if (r == 0 && what == PUT_CACHE) {
+		ms_key_u32(key, row->mailbox);
+		ms_key_u32(key + 4, row->uid);
+		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_CACHE, key, sizeof(key), derived.cache.data, derived.cache.len));
+	} else if (r == 0) {
+		r = ms_message_load(txn, row->mailbox, row->uid, &record);
+		if (r == 0)
+			r = put_thread(txn, row, derived.date != 0 ? derived.date : record.message.internal_date);
+	}
+	ms_derived_clear(&derived);
+	return r == MS_E_NOTFOUND ? 0 : r;
+}
+
+static int
+put_place(struct ms_txn *txn, const struct row *row)
+{
+	uint8_t key[16];
+
+	ms_key_u64(key, row->email_id);
+	ms_key_u32(key + 8, row->mailbox);
+	ms_key_u32(key + 12, row->uid);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, key, sizeof(key), "", 0));
+}
+
+static int
+put_map(struct ms_txn *txn, const struct map *map)
+{
+	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
+	uint8_t key[9];
+	int r;
+
+	ms_key_u32(key, map->mailbox);
+	key[4] = (uint8_t)map->plane;
+	ms_key_u32(key + 5, map->n);
+	ms_uids_record_put(map->bits, &bytes);
+	r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_UIDS, key, sizeof(key), bytes.data, bytes.len));
+	buf_free(&bytes);
+	return r;
+}
+
+static int
+apply(struct ms_txn *txn, const struct tables *tables, const struct fix *fix)
+{
+	const struct row *row = fix->at < tables->row_count ? &tables->rows[fix->at] : NULL;
+	int r;
+
+	switch (fix->what) {
+	case PUT_CHANGE: return ms_message_note_change(txn, row->mailbox, row->uid, row->modseq, row->email_id);
+	case PUT_PLACE: return put_place(txn, row);
+	case PUT_CACHE:
+	case PUT_THREAD: return put_derived(txn, row, fix->what);
+	case PUT_MAP: return put_map(txn, &tables->maps[fix->at]);
+	case PUT_MODSEQ: return ms_bdb(ms_meta_put(txn, "modseq", tables->highest));
+	case REMOVE: break;
+	}
+	r = bdb_del(txn->bdb, txn->txn, fix->table, fix->key, fix->key_len);
+	return r == BDB_NONE ? 0 : ms_bdb(r);
+}
+
+static int
+apply_some(struct ms_txn *txn, void *context)
+{
+	const struct tables *tables = context;
+	int r = 0;
+
+	for (size_t i = tables->next; r == 0 && i < tables->fix_count && i < tables->next + BATCH; i++)
+		r = apply(txn, tables, &tables->fixes[i]);
+	return r;
+}
+
+int
+ms_tables(struct ms_store *store, bool mend)
+{
+	struct tables tables = { .store = store };
+	int r = ms_read(store, read_tables, &tables);
+
+	for (tables.next = 0; r == 0 && mend && tables.next < tables.fix_count; tables.next += BATCH)
+		r = ms_run(store, apply_some, &tables);
+	clear(&tables);
+	return r;
+}
