@@ -30,7 +30,7 @@ imapd_SRC := \
 	imapd/imapd.c \
 	imapd/proc_login.c \
 	imapd/proc_session.c \
-	imapd/search_content.c \
+	imapd/search_keys.c \
 	imapd/session.c \
 	imapd/session_flags.c \
 	imapd/session_mailbox.c \

@@ -180,6 +180,54 @@ enum ms_change_kind { MS_CHANGE_CAME, MS_CHANGE_FLAGS, MS_CHANGE_LEFT };
 typedef int (*ms_change_fn)(void *context, enum ms_change_kind kind, uint64_t email_id, const char *mailbox_id, uint32_t uid, uint64_t modseq);
 int ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context);
 
+/* ---- search ---- */
+
+/* What is searched for, as a tree of keys; a NULL `children` of OR is nobody, of AND everybody. */
+enum ms_search_kind {
+	MS_SEARCH_AND, MS_SEARCH_OR, /* of the children */
+	MS_SEARCH_NOT,               /* none of the children */
+	MS_SEARCH_UIDS,              /* one of these */
+	MS_SEARCH_FLAGS,             /* has one of these flags */
+	MS_SEARCH_KEYWORD,           /* has the keyword `text`, in any case */
+	MS_SEARCH_RECEIVED, MS_SEARCH_SAVED, /* from <= time < to, seconds since 1970 */
+	MS_SEARCH_SENT,              /* the day of the Date field, as it was where it was written: from <= 00:00 UTC of it < to */
+	MS_SEARCH_SIZE, MS_SEARCH_MODSEQ, MS_SEARCH_EMAIL, MS_SEARCH_THREAD, /* low <= number <= high */
+	MS_SEARCH_TEXT,              /* `text` is somewhere in `where`; letters folded */
+};
+enum ms_search_where {
+	MS_IN_FIELD = 1,  /* a field of that name in the message's header; the empty text is in each */
+	MS_IN_HEADER = 2, /* any field of it, its name included */
+	MS_IN_BODY = 4,   /* IMAP's BODY: text parts as they are written and as they are read, and headers inside */
+	MS_IN_READ = 8,   /* text parts as they are read */
+};
+struct ms_search_range {
+	uint32_t first, last; /* inclusive; ranges stand in ascending order and apart */
+};
+struct ms_search_key {
+	enum ms_search_kind kind;
+	uint32_t flags;
+	unsigned where;
+	int64_t from, to;
+	uint64_t low, high;
+	const char *text, *field; /* UTF-8; borrowed like all the rest until ms_search_free */
+	size_t text_len, field_len;
+	const struct ms_search_range *uids;
+	size_t uid_count;
+	const struct ms_search_key *children, *next;
+};
+
+struct ms_search;
+/* Compiles the list of keys, all of which a message must match. */
+struct ms_search *ms_search_new(const struct ms_search_key *keys);
+void ms_search_free(struct ms_search *search);
+/* Begins to search a mailbox from its first message on; it must stay open. */
+int ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox);
+/* Goes on for some records, or about a megabyte of messages (one message at least). Calls each that matches, in no order; the callback
+ * must not call the store. *ret_done: that was all. */
+int ms_search_step(struct ms_search *search, ms_message_fn each, void *context, bool *ret_done);
+/* Whether one message matches. MS_E_NOTFOUND. */
+int ms_search_message(struct ms_search *search, struct ms_mailbox *mailbox, uint32_t uid, bool *ret);
+
 /* ---- writing ---- */
 
 struct ms_append;

@@ -29,10 +29,13 @@ libmailstore_SRC := \
 	libmailstore/ms_path.c \
 	libmailstore/ms_record.c \
 	libmailstore/ms_restore.c \
+	libmailstore/ms_search.c \
+	libmailstore/ms_search_match.c \
 	libmailstore/ms_store.c \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_tables.c \
+	libmailstore/ms_text_walk.c \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \

@@ -10,6 +10,7 @@
 #include "common/xalloc.h"
 #include "webmaild/jmap_header.h"
 #include "webmaild/jmap_methods.h"
+#include "webmaild/jmap_query_text.h"
 #include "webmaild/jmap_search.h"
 
 #define FIELD_MAX (1u << 20)
@@ -21,7 +22,7 @@ enum condition_type { TYPE_ID, TYPE_IDS, TYPE_DATE, TYPE_NUMBER, TYPE_KEYWORD, T
 struct query {
 	struct jmap *jmap;
 	const struct jmap_call *call;
-	struct search_message *message; /* of the email being looked at */
+	struct jmap_texts texts;
 	struct jmap_email **by_thread;  /* emails in order of threads; made when it is first needed */
 };
 
@@ -161,80 +162,7 @@ match_none_in_thread(struct query *query, const struct jmap_email *email, const 
 	return !match_some_in_thread(query, email, value);
 }
 
-/* True when the words are in these fields together (names, ended by NULL), or in the body as well. */
-static bool
-match_words(struct query *query, const json_t *value, const char *const *names, bool body)
-{
-	struct buf text = BUF_INIT(FIELD_MAX);
-	struct search search;
-	bool matches;
-
-	search_init(&search, jmap_span(value));
-	for (; *names != NULL; names++)
-		search_field(query->message, span_of(*names), &text);
-	matches = search_matches(&search, buf_get(&text));
-	if (!matches && body) {
-		struct span found = search_body(query->message);
-		struct buf all = BUF_INIT(text.len + found.len + 1);
-
-		/* Some words may stand in a field and others in the body. */
-		(void)buf_span(&all, buf_get(&text));
-		(void)buf_span(&all, found);
-		matches = search_matches(&search, buf_get(&all));
-		buf_free(&all);
-	}
-	search_free(&search);
-	buf_free(&text);
-	return matches;
-}
-
-#define MATCH_WORDS(function, body, ...) \
-	static bool function(struct query *query, const struct jmap_email *email, const json_t *value) \
-	{ \
-		static const char *const names[] = { __VA_ARGS__, NULL }; \
-		(void)email; \
-		return match_words(query, value, names, (body)); \
-	}
-MATCH_WORDS(match_text, true, "From", "To", "Cc", "Bcc", "Subject")
-MATCH_WORDS(match_from, false, "From")
-MATCH_WORDS(match_to, false, "To")
-MATCH_WORDS(match_cc, false, "Cc")
-MATCH_WORDS(match_bcc, false, "Bcc")
-MATCH_WORDS(match_subject, false, "Subject")
-
-static bool
-match_body(struct query *query, const struct jmap_email *email, const json_t *value)
-{
-	struct search search;
-	bool matches;
-
-	(void)email;
-	search_init(&search, jmap_span(value));
-	matches = search_matches(&search, search_body(query->message));
-	search_free(&search);
-	return matches;
-}
-
-static bool
-match_header(struct query *query, const struct jmap_email *email, const json_t *value)
-{
-	struct span name = jmap_span(json_array_get(value, 0));
-	struct header_field field;
-	struct buf text = BUF_INIT(FIELD_MAX), wanted = BUF_INIT(FIELD_MAX);
-	bool matches = header_find(search_header(query->message), name, &field);
-
-	(void)email;
-	if (matches && json_array_size(value) == 2) {
-		search_field(query->message, name, &text);
-		search_fold(jmap_span(json_array_get(value, 1)), &wanted);
-		matches = span_find(buf_get(&text), buf_get(&wanted)) >= 0;
-	}
-	buf_free(&text);
-	buf_free(&wanted);
-	return matches;
-}
-
-/* In the order they are asked: cheap ones first. */
+/* In the order they are asked; those without a function look into the texts, all at once at the end. */
 static const struct condition {
 	const char *name;
 	enum condition_type type;
@@ -252,14 +180,14 @@ static const struct condition {
 	{ "allInThreadHaveKeyword", TYPE_KEYWORD, match_all_in_thread },
 	{ "someInThreadHaveKeyword", TYPE_KEYWORD, match_some_in_thread },
 	{ "noneInThreadHaveKeyword", TYPE_KEYWORD, match_none_in_thread },
-	{ "from", TYPE_TEXT, match_from },
-	{ "to", TYPE_TEXT, match_to },
-	{ "cc", TYPE_TEXT, match_cc },
-	{ "bcc", TYPE_TEXT, match_bcc },
-	{ "subject", TYPE_TEXT, match_subject },
-	{ "header", TYPE_HEADER, match_header },
-	{ "body", TYPE_TEXT, match_body },
-	{ "text", TYPE_TEXT, match_text },
+	{ "from", TYPE_TEXT, NULL },
+	{ "to", TYPE_TEXT, NULL },
+	{ "cc", TYPE_TEXT, NULL },
+	{ "bcc", TYPE_TEXT, NULL },
+	{ "subject", TYPE_TEXT, NULL },
+	{ "header", TYPE_HEADER, NULL },
+	{ "body", TYPE_TEXT, NULL },
+	{ "text", TYPE_TEXT, NULL },
 };
 #define CONDITIONS (sizeof(conditions) / sizeof(conditions[0]))
 
@@ -307,26 +235,15 @@ check_condition(const json_t *condition)
 static bool
 match_condition(void *context, const json_t *condition, const void *item)
 {
+	struct query *query = context;
+
 	for (size_t i = 0; i < CONDITIONS; i++) {
 		const json_t *value = json_object_get(condition, conditions[i].name);
 
-		if (value != NULL && !conditions[i].match(context, item, value))
+		if (value != NULL && conditions[i].match != NULL && !conditions[i].match(query, item, value))
 			return false;
 	}
-	return true;
-}
-
-static bool
-email_matches(struct query *query, const json_t *filter, const struct jmap_email *email)
-{
-	struct search_message message;
-	bool matches;
-
-	search_message_init(&message, query->jmap, email);
-	query->message = &message;
-	matches = jmap_filter_match(filter, match_condition, query, email);
-	search_message_free(&message);
-	return matches;
+	return jmap_texts_match(&query->texts, condition, item);
 }
 
 /* --- order --- */
@@ -576,7 +493,7 @@ jmap_email_query(struct jmap_call *call)
 	}
 	rows = xcalloc(jmap->email_count + 1, sizeof(*rows));
 	for (size_t i = 0; i < jmap->email_count; i++) {
-		if (!email_matches(&query, filter, jmap->emails[i]))
+		if (!jmap_filter_match(filter, match_condition, &query, jmap->emails[i]))
 			continue;
 		rows[count].email = jmap->emails[i];
 		make_keys(&query, &rows[count++]);
@@ -590,6 +507,7 @@ jmap_email_query(struct jmap_call *call)
 			free(rows[i].keys[k].text);
 	free(rows);
 	free(query.by_thread);
+	jmap_texts_free(&query.texts);
 }
 
 /* --- SearchSnippet/get --- */

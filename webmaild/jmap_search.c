@@ -95,15 +95,6 @@ find(struct span text, struct span word)
 	return text.len >= word.len ? memmem(text.ptr, text.len, word.ptr, word.len) : NULL;
 }
 
-bool
-search_matches(const struct search *search, struct span folded)
-{
-	for (size_t i = 0; i < search->count; i++)
-		if (find(folded, search->words[i]) == NULL)
-			return false;
-	return true;
-}
-
 /* --- messages --- */
 
 void
@@ -111,7 +102,7 @@ search_message_init(struct search_message *message, struct jmap *jmap, const str
 {
 	size_t max = (size_t)jmap->session->conf->message_size_max;
 
-	*message = (struct search_message){ .jmap = jmap, .email = email, .front = BUF_INIT(FRONT), .whole = BUF_INIT(max), .body = BUF_INIT(BODY_MAX) };
+	*message = (struct search_message){ .jmap = jmap, .email = email, .front = BUF_INIT(FRONT), .whole = BUF_INIT(max) };
 }
 
 void
@@ -120,7 +111,6 @@ search_message_free(struct search_message *message)
 	(void)mime_free(message->parsed);
 	buf_free(&message->front);
 	buf_free(&message->whole);
-	buf_free(&message->body);
 }
 
 static struct mime_message *
@@ -163,47 +153,6 @@ part_text(const struct mime_message *message, uint32_t index, struct buf *out)
 		(void)mime_html_to_text(buf_get(&text), out);
 	else
 		(void)buf_span(out, buf_get(&text));
-	buf_free(&text);
-}
-
-struct span
-search_body(struct search_message *message)
-{
-	const struct mime_message *mime;
-
-	if (message->have_body)
-		return buf_get(&message->body);
-	message->have_body = true;
-	mime = parsed(message);
-	for (uint32_t i = 0; i < mime->count; i++) {
-		struct buf text = BUF_INIT(BODY_MAX);
-
-		if (mime->parts[i].kind == MIME_LEAF && mime_is(&mime->parts[i], SPAN("text"), SPAN_NULL)) {
-			part_text(mime, i, &text);
-			search_fold(buf_get(&text), &message->body);
-			(void)buf_char(&message->body, ' ');
-		}
-		buf_free(&text);
-	}
-	return buf_get(&message->body);
-}
-
-void
-search_field(struct search_message *message, struct span name, struct buf *out)
-{
-	struct header_iter iter;
-	struct header_field field;
-	struct buf text = BUF_INIT(BODY_MAX);
-
-	header_begin(&iter, search_header(message));
-	while (header_next(&iter, &field)) {
-		if (!span_ieq(field.name, name))
-			continue;
-		buf_clear(&text);
-		(void)encoded_word_decode(field.value, &text);
-		search_fold(buf_get(&text), out);
-		(void)buf_char(out, ' ');
-	}
 	buf_free(&text);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Finding words in messages (RFC 8621 section 4.4.1), and marking them (section 5). */
+/* The words of a query, and marking them in messages (RFC 8621 section 5). */
 #ifndef WEBMAILD_JMAP_SEARCH_H
 #define WEBMAILD_JMAP_SEARCH_H
 
@@ -21,26 +21,19 @@ void search_init(struct search *search, struct span query);
 void search_free(struct search *search);
 /* Appends text with letters folded: ASCII, Latin, Greek, Cyrillic. Lengths in bytes may change only where letters do not. Pure. */
 void search_fold(struct span text, struct buf *out);
-/* folded: a text that search_fold made. */
-bool search_matches(const struct search *search, struct span folded);
 
-/* A message that conditions look into: read and decoded when the first of them needs it. */
+/* A message that an order or a snippet looks into: read and decoded when it is first needed. */
 struct search_message {
 	struct jmap *jmap;
 	const struct jmap_email *email;
 	struct buf front, whole;
 	struct mime_message *parsed;
-	bool have_front, have_whole, have_body;
-	struct buf body; /* the text of all text parts, folded */
+	bool have_front, have_whole;
 };
 void search_message_init(struct search_message *message, struct jmap *jmap, const struct jmap_email *email);
 void search_message_free(struct search_message *message);
 /* Its header block; empty when it cannot be read. Borrowed. */
 struct span search_header(struct search_message *message);
-/* Its folded text; borrowed. */
-struct span search_body(struct search_message *message);
-/* The folded text of every field of this name. */
-void search_field(struct search_message *message, struct span name, struct buf *out);
 
 /* The text with each match between <mark> and </mark>, escaped, at most about 255 bytes around the first match; NULL when there is
  * none. For free(3). */

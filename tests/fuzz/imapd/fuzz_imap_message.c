@@ -8,7 +8,8 @@
 #include "common/xalloc.h"
 #include "imapd/fetch_section.h"
 #include "imapd/imap_parse.h"
-#include "imapd/search_content.h"
+#include "imapd/search_keys.h"
+#include "libmailstore/ms_search_match.h"
 
 #define FIELDS_MAX (1 << 20)
 
@@ -50,25 +51,21 @@ fetch(struct span line, struct fetch_message *message, struct imap_arena *arena)
 }
 
 static void
-search_each(const struct imap_search *key, struct fetch_message *message)
-{
-	for (; key != NULL; key = key->next) {
-		if (key->children != NULL)
-			search_each(key->children, message);
-		else if (key->kind >= IMAP_SEARCH_BCC || (key->kind >= IMAP_SEARCH_SENTBEFORE && key->kind <= IMAP_SEARCH_SENTSINCE))
-			(void)search_content_matches(key, message);
-	}
-}
-
-static void
-search(struct span line, struct fetch_message *message, struct imap_arena *arena)
+search(struct span line, const struct fetch_message *message, struct imap_arena *arena)
 {
 	char *copy = xmemdup(line.ptr, line.len);
 	struct imap_parser parser = { .at = copy, .end = copy + line.len, .arena = arena };
 	struct imap_command command = { 0 };
+	struct imap_view view = { 0 };
+	struct ms_message record = { .uid = 1 };
+	const struct ms_search_key *keys;
+	struct ms_match *match;
 
-	if (imap_parse_search_program(&parser, &command))
-		search_each(command.search, message);
+	if (imap_parse_search_program(&parser, &command) && search_keys_make(command.search, &view, 0, arena, &keys) == 0) {
+		match = ms_match_new(keys);
+		(void)ms_match_bytes(match, &record, message->bytes);
+		ms_match_free(match);
+	}
 	free(copy);
 }
 

@@ -6,7 +6,8 @@
 
 #include "imapd/fetch_section.h"
 #include "imapd/imap_parse.h"
-#include "imapd/search_content.h"
+#include "imapd/search_keys.h"
+#include "libmailstore/ms_search_match.h"
 
 static const char plain[] = "From: a@b.c\nSubject: plain\nX: 1\nX: 2\n\nline\nend\n";
 static const char mixed[] =
@@ -99,12 +100,18 @@ START_TEST(finds)
 	struct imap_arena arena = { .max = 65536 };
 	char *copy = span_dup(span_of(searches[_i].program));
 	struct imap_parser parser = { .at = copy, .end = copy + strlen(copy), .arena = &arena };
-	struct fetch_message message = { .bytes = span_of(searches[_i].message) };
 	struct imap_command command = { 0 };
+	struct imap_view view = { 0 };
+	struct ms_message record = { 0 };
+	const struct ms_search_key *keys;
+	struct ms_match *match;
 
 	ck_assert_msg(imap_parse_search_program(&parser, &command), "%s", parser.error);
-	ck_assert_int_eq(search_content_matches(command.search->children, &message), searches[_i].matches);
-	fetch_message_clear(&message);
+	ck_assert_int_eq(search_keys_make(command.search, &view, 0, &arena, &keys), 0);
+	match = ms_match_new(keys);
+	ck_assert_int_eq(ms_match_record(match, &record), MS_OPEN);
+	ck_assert_int_eq(ms_match_bytes(match, &record, span_of(searches[_i].message)), searches[_i].matches);
+	ms_match_free(match);
 	imap_arena_free(&arena);
 	free(copy);
 }

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Searching a mailbox: records first, in bulk; bytes of those messages about which records do not decide. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_search_match.h"
+
+/* In one step: records looked at, bytes of messages read. */
+#define RECORDS 1000
+#define STEP_BYTES (1u << 20)
+/* Files up to this size are read, greater ones mapped. */
+#define READ_MAX (128u << 10)
+
+struct ms_search {
+	struct ms_match *match;
+	struct ms_mailbox *mailbox;
+	uint32_t next;   /* UID of the next record to look at */
+	bool all_seen;
+	struct ms_message *open; /* those that the records leave open */
+	size_t open_count, open_next;
+	char *bytes;
+
+	/* of a step */
+	size_t looked_at;
+	ms_message_fn each;
+	void *context;
+};
+
+struct ms_search *
+ms_search_new(const struct ms_search_key *keys)
+{
+	struct ms_search *search = xcalloc(1, sizeof(*search));
+
+	search->match = ms_match_new(keys);
+	search->open = xcalloc(RECORDS, sizeof(search->open[0]));
+	search->bytes = xmalloc(READ_MAX);
+	return search;
+}
+
+void
+ms_search_free(struct ms_search *search)
+{
+	if (search == NULL)
+		return;
+	ms_match_free(search->match);
+	free(search->open);
+	free(search->bytes);
+	free(search);
+}
+
+static const char *
+keyword_name(void *context, unsigned n)
+{
+	return ms_keyword(context, n);
+}
+
+int
+ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox)
+{
+	search->mailbox = mailbox;
+	search->next = 1;
+	search->all_seen = false;
+	search->open_count = search->open_next = 0;
+	ms_match_keywords(search->match, keyword_name, mailbox);
+	return 0;
+}
+
+/* --- bytes --- */
+
+static int
+match_mapped(struct ms_search *search, const struct ms_message *message, int fd, uint64_t size, bool *ret)
+{
+	void *map;
+
+	if (size > SIZE_MAX)
+		return -EFBIG;
+	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret = ms_match_bytes(search->match, message, span_make(map, (size_t)size));
+	(void)munmap(map, (size_t)size);
+	return 0;
+}
+
+/* *ret_size: what was read. MS_E_NOTFOUND. */
+static int
+match_file(struct ms_search *search, struct ms_mailbox *mailbox, const struct ms_message *message, uint64_t *ret_size, bool *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	size_t len = 0;
+	ssize_t got = 1;
+	int r = ms_message_open(mailbox, message->uid, &fd, ret_size);
+
+	*ret = false;
+	if (r != 0)
+		return r;
+	if (*ret_size > READ_MAX)
+		return match_mapped(search, message, fd, *ret_size, ret);
+	while (got > 0 && len < *ret_size) {
+		got = read(fd, search->bytes + len, (size_t)*ret_size - len);
+		if (got < 0)
+			return -errno;
+		len += (size_t)got;
+	}
+	*ret = ms_match_bytes(search->match, message, span_make(search->bytes, len));
+	return 0;
+}
+
+int
+ms_search_message(struct ms_search *search, struct ms_mailbox *mailbox, uint32_t uid, bool *ret)
+{
+	struct ms_message message;
+	uint64_t size;
+	int r = ms_message_get(mailbox, uid, &message);
+
+	*ret = false;
+	if (r != 0)
+		return r;
+	ms_match_keywords(search->match, keyword_name, mailbox);
+	switch (ms_match_record(search->match, &message)) {
+	case MS_NO:
+		return 0;
+	case MS_YES:
+		*ret = true;
+		return 0;
+	case MS_OPEN:
+		break;
+	}
+	return match_file(search, mailbox, &message, &size, ret);
+}
+
+/* --- steps --- */
+
+static int
+look_at_record(void *context, const struct ms_message *message)
+{
+	struct ms_search *search = context;
+
+	switch (ms_match_record(search->match, message)) {
+	case MS_YES:
+		if (search->each(search->context, message) != 0)
+			return 1;
+		break;
+	case MS_OPEN:
+		search->open[search->open_count++] = *message;
+		break;
+	case MS_NO:
+		break;
+	}
+	search->next = message->uid + 1;
+	return ++search->looked_at == RECORDS || search->next == 0;
+}
+
+static int
+look_at_records(struct ms_search *search)
+{
+	int r;
+
+	search->looked_at = 0;
+	search->open_count = search->open_next = 0;
+	r = ms_messages(search->mailbox, search->next, UINT32_MAX, look_at_record, search);
+	search->all_seen = search->looked_at < RECORDS || search->next == 0;
+	return r;
+}
+
+static int
+look_at_bytes(struct ms_search *search)
+{
+	uint64_t budget = STEP_BYTES, size = 0;
+
+	while (search->open_next < search->open_count) {
+		const struct ms_message *message = &search->open[search->open_next++];
+		bool matches;
+		int r = match_file(search, search->mailbox, message, &size, &matches);
+
+		if (r == MS_E_NOTFOUND)
+			continue;
+		if (r == 0 && matches)
+			r = search->each(search->context, message);
+		if (r != 0 || size >= budget)
+			return r;
+		budget -= size;
+	}
+	return 0;
+}
+
+int
+ms_search_step(struct ms_search *search, ms_message_fn each, void *context, bool *ret_done)
+{
+	int r;
+
+	search->each = each;
+	search->context = context;
+	r = search->open_next < search->open_count ? look_at_bytes(search) : search->all_seen ? 0 : look_at_records(search);
+	*ret_done = search->all_seen && search->open_next == search->open_count;
+	return r;
+}

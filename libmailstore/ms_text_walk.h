@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What a message says, as it is searched: header fields and texts, decoded and folded (common/text_fold.h), one after another and
+ * piece by piece. One pass over the bytes; only HTML is gathered, up to 32 MB of a part. Pure. */
+#ifndef LIBMAILSTORE_MS_TEXT_WALK_H
+#define LIBMAILSTORE_MS_TEXT_WALK_H
+
+#include "common/buf.h"
+
+enum ms_text_kind {
+	MS_TEXT_FIELD = 1,  /* a field of the message's own header: its name, then its value */
+	MS_TEXT_INNER = 2,  /* one of the header of a part, or of a message inside */
+	MS_TEXT_PLAIN = 4,  /* a text part that is no HTML */
+	MS_TEXT_MARKUP = 8, /* an HTML part as it is written */
+	MS_TEXT_READ = 16,  /* the same as a reader sees it */
+};
+#define MS_TEXT_ALL 31u
+
+struct ms_text_sink {
+	void *context;
+	/* A text begins. name: a field's, as it is written, else empty. False: it is passed over. */
+	bool (*begin)(void *context, enum ms_text_kind kind, struct span name);
+	/* Its next piece, folded, of whole characters, borrowed for the call. False: the rest of the text is passed over. */
+	bool (*piece)(void *context, struct span folded);
+	/* It is over, also when it was cut short. False: nothing more is wanted of the message. */
+	bool (*end)(void *context);
+};
+
+/* kinds: enum ms_text_kind, those that are wanted; parts are looked for only when some of them is. */
+void ms_text_walk(struct span message, unsigned kinds, const struct ms_text_sink *sink);
+
+#endif
