@@ -79,7 +79,7 @@ def digits(value):
 
 
 class Bench:
-    COLUMNS = ("row", "work", "unit", "ours", "peer_name", "peer", "ratio", "target", "reached", "ours_cpu_s", "peer_cpu_s", "ours_runs", "peer_runs")
+    COLUMNS = ("row", "work", "unit", "ours", "peer_name", "peer", "ratio", "target", "reached", "ours_min", "ours_cpu_s", "peer_cpu_s", "ours_runs", "peer_runs", "why")
 
     def __init__(self, build, out, full, folder):
         self.build, self.out, self.full = os.path.abspath(build), os.path.abspath(out), full
@@ -144,9 +144,9 @@ class Bench:
                 result.append(side())
         return results
 
-    def row(self, work, unit, ours, peer=None, peer_name="", target=None, rate=False):
+    def row(self, work, unit, ours, peer=None, peer_name="", target=None, rate=False, why=""):
         """One row. ours and peer are lists of figures or (figure, cpu). target: ("ratio", n): so many times better than the peer;
-        ("most", n): the figure itself. rate: more is better."""
+        ("most", n): the figure itself. rate: more is better. why: what stands in the way, told when the target is not reached."""
         def split(runs):
             pairs = [r if isinstance(r, tuple) else (r, None) for r in runs or []]
             cpu = [c for _, c in pairs if c is not None]
@@ -159,7 +159,7 @@ class Bench:
         if target is not None:
             reached = ratio >= target[1] if target[0] == "ratio" else a <= target[1]
         text = "" if target is None else f">= {target[1]:g} x" if target[0] == "ratio" else f"<= {target[1]:g} {unit}"
-        row = dict(zip(self.COLUMNS, (self.current, work, unit, a, peer_name, b, ratio, text, reached, ours_cpu, peer_cpu, ours, peer)))
+        row = dict(zip(self.COLUMNS, (self.current, work, unit, a, peer_name, b, ratio, text, reached, min(ours), ours_cpu, peer_cpu, ours, peer, why if reached is False else "")))
         self.rows.append(row)
         print(self.line(row), flush=True)
 
@@ -169,10 +169,13 @@ class Bench:
         text += f" {digits(row['peer']) if row['peer'] is not None else '-':>9} {row['unit']:8}"
         text += f" {digits(row['ratio']) + ' x' if row['ratio'] is not None else '':>8} {row['target']:>14}"
         text += {None: "       ", True: "  yes  ", False: "  NO   "}[row["reached"]]
+        if row["target"].startswith("<=") and len(row["ours_runs"]) > 1:
+            text += f" min {digits(row['ours_min'])} {row['unit']}"
         if row["ours_cpu_s"] is not None or row["peer_cpu_s"] is not None:
             text += f" cpu {'-' if row['ours_cpu_s'] is None else digits(row['ours_cpu_s'])}"
             text += f" | {'-' if row['peer_cpu_s'] is None else digits(row['peer_cpu_s'])} s"
-        return text + (f"  {row['peer_name']}" if row["peer_name"] else "")
+        text += f"  {row['peer_name']}" if row["peer_name"] else ""
+        return text + (f"\n    not reached: {row['why']}" if row["why"] else "")
 
     HEAD = f"{'work':66} {'Fourpost':>9} {'peer':>9} {'':8} {'better':>8} {'target':>14} reached"
 
