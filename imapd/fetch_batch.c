@@ -47,6 +47,7 @@ take_texts(void *context, uint32_t uid, const struct ms_text texts[MS_CACHED_COU
 	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
 		if ((batch->wanted >> i & 1) == 0)
 			continue;
+		kept->missing |= texts[i].ptr == NULL ? 1u << i : 0;
 		kept->offset[i] = batch->texts.len;
 		kept->len[i] = texts[i].len;
 		if (buf_span(&batch->texts, span_make(texts[i].ptr, texts[i].len)) != 0)
@@ -105,7 +106,7 @@ fetch_batch_text(struct fetch_batch *batch, uint32_t uid, enum ms_cached what, s
 	if (batch->kept_at == batch->kept_count || (batch->wanted >> what & 1) == 0)
 		return false;
 	kept = &batch->kept[batch->kept_at];
-	if (kept->uid != uid)
+	if (kept->uid != uid || (kept->missing >> what & 1) != 0)
 		return false;
 	*ret = kept->len[what] != 0 ? span_make(batch->texts.data + kept->offset[what], kept->len[what]) : SPAN("");
 	return true;

@@ -19,6 +19,7 @@ struct fetch_batch {
 	struct buf texts;
 	struct fetch_batch_text {
 		uint32_t uid;
+		unsigned missing; /* bit n: text n is not kept */
 		size_t offset[MS_CACHED_COUNT], len[MS_CACHED_COUNT];
 	} *kept;
 	size_t kept_count, kept_at;

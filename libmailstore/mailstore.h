@@ -155,12 +155,13 @@ int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn change
 
 /* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone. */
 int ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes);
-/* Rendered once and kept: IMAP's ENVELOPE and BODYSTRUCTURE, and 256 characters of preview. For free(3). */
+/* Rendered once and kept: IMAP's ENVELOPE and BODYSTRUCTURE, and 256 characters of preview (of small messages that is made when it is
+ * asked for). For free(3). */
 enum ms_cached { MS_ENVELOPE, MS_BODYSTRUCTURE, MS_PREVIEW };
 #define MS_CACHED_COUNT 3
 int ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len);
 /* What is kept of many at once: calls each message with first <= uid <= last whose texts are there, in order of UIDs; each returns 0 to
- * go on. The texts are borrowed for the call; it must not call the store. */
+ * go on. The texts are borrowed for the call, NULL for one that is not kept; it must not call the store. */
 struct ms_text {
 	const char *ptr;
 	size_t len;

@@ -307,7 +307,7 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 			append->error = -errno;
 		r = append->error;
 		if (r == 0)
-			r = ms_derive(append->fd, append->bytes, &commit->derived);
+			r = ms_derive(append->fd, append->bytes, false, &commit->derived);
 		if (r != 0)
 			break;
 		message->flags = flags;

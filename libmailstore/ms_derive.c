@@ -15,6 +15,10 @@
 
 /* What is rendered beyond this is cut to nothing: IMAP then gets NIL. */
 #define RENDERED_MAX (256 * 1024)
+/* The preview of a smaller message is not kept: it would be as large as all else that is, and is soon made again. */
+#define PREVIEW_FROM (16 * 1024)
+/* Stands for the length of what is not kept. */
+#define NOT_KEPT UINT32_MAX
 
 static void
 add_ids(struct ms_derived *derived, struct span block, struct span field)
@@ -70,6 +74,12 @@ ms_cache_get(struct span record, enum ms_cached what, struct span *ret)
 			return MS_E_CORRUPT;
 		len = ms_key_get_u32((const uint8_t *)record.ptr);
 		record = span_skip(record, 4);
+		if (len == NOT_KEPT) {
+			*ret = span_make(record.ptr, 0);
+			if (i == (unsigned)what)
+				return MS_E_NOTFOUND;
+			continue;
+		}
 		if (record.len < len)
 			return MS_E_CORRUPT;
 		if (i == (unsigned)what) {
@@ -100,7 +110,16 @@ has_attachment(const struct mime_message *message)
 }
 
 static void
-derive(struct span bytes, struct ms_derived *derived)
+put_nothing(struct buf *cache)
+{
+	uint8_t len[4];
+
+	ms_key_u32(len, NOT_KEPT);
+	(void)buf_put(cache, len, sizeof(len));
+}
+
+static void
+derive(struct span bytes, bool all, struct ms_derived *derived)
 {
 	struct mime_message *message = mime_parse(bytes);
 	struct span block = mime_header(message, &message->parts[0]);
@@ -112,8 +131,12 @@ derive(struct span bytes, struct ms_derived *derived)
 	put_string(&derived->cache, &text);
 	(void)imap_bodystructure_append(&text, message, true, 0);
 	put_string(&derived->cache, &text);
-	(void)mime_preview(message, &text);
-	put_string(&derived->cache, &text);
+	if (all || bytes.len >= PREVIEW_FROM) {
+		(void)mime_preview(message, &text);
+		put_string(&derived->cache, &text);
+	} else {
+		put_nothing(&derived->cache);
+	}
 	buf_free(&text);
 	derived->size = bytes.len + message->parts[0].header_bare + message->parts[0].body_bare;
 	derived->has_attachment = has_attachment(message);
@@ -127,19 +150,19 @@ derive(struct span bytes, struct ms_derived *derived)
 }
 
 int
-ms_derive(int fd, uint64_t bytes, struct ms_derived *ret)
+ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 {
 	void *map;
 
 	*ret = (struct ms_derived){ .cache = BUF_INIT(MS_CACHED_COUNT * (RENDERED_MAX + 4)) };
 	if (bytes == 0) {
-		derive(SPAN_NULL, ret);
+		derive(SPAN_NULL, all, ret);
 		return 0;
 	}
 	map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	derive(span_make(map, bytes), ret);
+	derive(span_make(map, bytes), all, ret);
 	(void)munmap(map, bytes);
 	return 0;
 }

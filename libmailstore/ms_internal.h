@@ -264,9 +264,11 @@ struct ms_derived {
 	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first, each with the base subject */
 	unsigned id_count;
 };
-int ms_derive(int fd, uint64_t bytes, struct ms_derived *ret);
+/* all: also texts that are not kept. */
+int ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret);
 void ms_derived_clear(struct ms_derived *derived);
-/* One of the strings in a T_CACHE record. 0 or MS_E_CORRUPT. Borrowed. */
+/* One of the strings in a T_CACHE record. 0, MS_E_NOTFOUND (not kept; empty, where it
+ * would stand) or MS_E_CORRUPT. Borrowed. */
 int ms_cache_get(struct span record, enum ms_cached what, struct span *ret);
 int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread);
 /* A file name nobody else makes. */

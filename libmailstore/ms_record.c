@@ -9,7 +9,7 @@
 
 #include "common/xalloc.h"
 
-#define VERSION_BYTE 4
+#define VERSION_BYTE 5
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)

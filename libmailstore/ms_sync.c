@@ -342,7 +342,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	if (fd < 0)
 		return fd;
 	*insertion = (struct insertion){ .date = 0 };
-	r = ms_derive(fd, (uint64_t)st.st_size, &insertion->derived);
+	r = ms_derive(fd, (uint64_t)st.st_size, false, &insertion->derived);
 	(void)close(fd);
 	if (r == 0 && uid == 0)
 		r = ms_take_uid(sync->folder_fd, sync->record, &uid);

@@ -297,11 +297,12 @@ look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 	struct tables *tables = context;
 	struct row *row = key_len == 8 ? find_row(tables, key) : NULL;
 	struct span last;
+	int r = ms_cache_get(span_make(value, len), MS_CACHED_COUNT - 1, &last);
 
 	if (row == NULL) {
 		ms_tell(tables->store, NULL, 0, "an envelope is kept of a message that is not there");
 		remove_key(tables, T_CACHE, key, key_len);
-	} else if (ms_cache_get(span_make(value, len), MS_CACHED_COUNT - 1, &last) == 0 && last.ptr + last.len == (const char *)value + len) {
+	} else if ((r == 0 || r == MS_E_NOTFOUND) && last.ptr + last.len == (const char *)value + len) {
 		row->has |= HAS_CACHE;
 	}
 	return 0;
@@ -459,7 +460,7 @@ derive(struct ms_txn *txn, const struct row *row, struct ms_derived *ret)
 		return errno == ENOENT || errno == ELOOP ? MS_E_NOTFOUND : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) ? ms_derive(fd, (uint64_t)st.st_size, ret) : MS_E_NOTFOUND;
+	return S_ISREG(st.st_mode) ? ms_derive(fd, (uint64_t)st.st_size, false, ret) : MS_E_NOTFOUND;
 }
 
 /* The message stays in the thread that clients know it by, also when others of it are gone. */

@@ -185,10 +185,11 @@ hand_on_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 		return WALK_END;
 	walk->first = uid + 1;
 	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
-		struct span text;
+		struct span text = SPAN_NULL;
+		int r = ms_cache_get(span_make(value, len), (enum ms_cached)i, &text);
 
-		if (ms_cache_get(span_make(value, len), (enum ms_cached)i, &text) != 0)
-			return 0; /* asked for alone, it is made again */
+		if (r != 0 && r != MS_E_NOTFOUND)
+			return 0; /* asked for alone, they are made again */
 		texts[i] = (struct ms_text){ text.ptr, text.len };
 	}
 	return walk->each(walk->context, uid, texts) != 0 ? WALK_STOPPED : 0;
@@ -314,7 +315,7 @@ ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t 
 	return r == 0 ? open_record(mailbox, uid, ret_fd, ret_bytes) : r;
 }
 
-/* A cache record that is missing or damaged is made again from the bytes. */
+/* A text that is not kept, or whose record is missing or damaged, is made again from the bytes. */
 static int
 render_again(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len)
 {
@@ -325,7 +326,7 @@ render_again(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char
 
 	if (r != 0)
 		return r;
-	r = ms_derive(fd, bytes, &derived);
+	r = ms_derive(fd, bytes, true, &derived);
 	(void)close(fd);
 	if (r == 0)
 		r = ms_cache_get(buf_get(&derived.cache), what, &text);
