@@ -20,6 +20,7 @@ libmailstore_SRC := \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_listing.c \
+	libmailstore/ms_listing_read.c \
 	libmailstore/ms_mailbox.c \
 	libmailstore/ms_mailbox_edit.c \
 	libmailstore/ms_mbox_transfer.c \

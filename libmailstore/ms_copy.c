@@ -96,15 +96,30 @@ read_cache(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct buf *out)
 	return 0;
 }
 
+/* The file under the new name: linked, or moved there. */
+static int
+place(const struct copy *copy, const char *from, const char *to)
+{
+	int r = copy->move ? renameat(copy->from_fd, from, copy->to_fd, to) : linkat(copy->from_fd, from, copy->to_fd, to, 0);
+
+	return r == 0 ? 0 : errno == ENOENT ? MS_E_NOTFOUND : -errno;
+}
+
 static int
 place_file(struct copy *copy, const struct ms_message_record *before, const struct ms_message_record *after)
 {
 	struct step step = { path_of(before), path_of(after) };
 	bool same = copy->from->number == copy->to;
-	int r = copy->move ? renameat(copy->from_fd, step.from, copy->to_fd, step.to) : linkat(copy->from_fd, step.from, copy->to_fd, step.to, 0);
+	char path[MS_NAME_MAX + 5];
+	int r = place(copy, step.from, step.to);
 
-	if (r < 0) {
-		r = errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	/* Renamed by another program a moment ago. */
+	for (unsigned tries = 0; r == MS_E_NOTFOUND && tries < RETRIES_MAX && ms_locate(copy->from_fd, before, path) == 0; tries++) {
+		free(step.from);
+		step.from = xstrdup(path);
+		r = place(copy, step.from, step.to);
+	}
+	if (r != 0) {
 		free(step.from);
 		free(step.to);
 		return r;
@@ -257,6 +272,25 @@ struct expunge {
 	struct ms_touch touch;
 };
 
+/* The file was renamed by another program, or removed. */
+static int
+unlink_moved(int folder_fd, const struct ms_message_record *record)
+{
+	char path[MS_NAME_MAX + 5];
+
+	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+		int r = ms_locate(folder_fd, record, path);
+
+		if (r != 0)
+			return r == MS_E_NOTFOUND ? 0 : r;
+		if (unlinkat(folder_fd, path, 0) == 0)
+			return 0;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
 static int
 expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq)
 {
@@ -270,9 +304,9 @@ expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_recor
 	/* The file first: a message whose file is gone is gone, but a file that nobody knows would come back as a new message. */
 	if (unlinkat(expunge->folder_fd, path, 0) == 0)
 		expunge->touch.sides[0].ours++;
-	else if (errno != ENOENT)
-		return -errno;
-	return ms_message_remove(txn, expunge->mailbox->number, record, &message, modseq);
+	else
+		r = errno == ENOENT ? unlink_moved(expunge->folder_fd, &message) : -errno;
+	return r != 0 ? r : ms_message_remove(txn, expunge->mailbox->number, record, &message, modseq);
 }
 
 static int

@@ -122,6 +122,26 @@ ms_rename_record(const struct ms_message_record *before, struct ms_message_recor
 	return r;
 }
 
+/* The file is not where the index has it: renamed already by an attempt before this one, or by somebody else a moment ago. What is nowhere
+ * is gone, which the next sync sees. */
+static int
+rename_moved(int folder_fd, const struct ms_message_record *before, const char *to)
+{
+	char from[MS_NAME_MAX + 5];
+
+	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+		int r = ms_locate(folder_fd, before, from);
+
+		if (r == MS_E_NOTFOUND)
+			return 0;
+		if (r != 0 || strcmp(from, to) == 0 || renameat(folder_fd, from, folder_fd, to) == 0)
+			return r;
+		if (errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
 /* A message flagged or seen belongs into cur/. */
 int
 ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed)
@@ -135,11 +155,11 @@ ms_rename_message(int folder_fd, const struct ms_message_record *before, struct 
 		_cleanup_(freep) char *from = xasprintf("%s/%s", before->in_cur ? "cur" : "new", before->name);
 		_cleanup_(freep) char *to = xasprintf("cur/%s", after->name);
 
-		/* Gone from there: renamed already by an attempt before this one, or by somebody else; the next sync sees which. */
-		if (strcmp(from, to) != 0)
-			*ret_renamed = renameat(folder_fd, from, folder_fd, to) == 0;
-		if (strcmp(from, to) != 0 && !*ret_renamed && errno != ENOENT)
-			r = -errno;
+		if (strcmp(from, to) == 0)
+			return 0;
+		*ret_renamed = renameat(folder_fd, from, folder_fd, to) == 0;
+		if (!*ret_renamed)
+			r = errno == ENOENT ? rename_moved(folder_fd, before, to) : -errno;
 	}
 	return r;
 }

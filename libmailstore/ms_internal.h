@@ -209,6 +209,11 @@ void ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret
 /* A change of ours to one folder or two, noted so that they need not be read again for it: begin, add each, change files and count
  * `ours` (a rename is two events, in another folder or another part of it one here and one there), end, note. */
 #define MS_TOUCH_EVENTS (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
+/* Watches a mailbox's new/ and cur/ for these; -1 for what cannot be watched. */
+void ms_folder_watch(const struct ms_store *store, const char *name, int inotify_fd, int ret_watch[2]);
+void ms_folder_unwatch(int inotify_fd, const int watch[2]);
+/* An inotify descriptor for what happens within one call: never blocks, left over events are of no interest. -1 when there is none. */
+int ms_touch_fd(struct ms_store *store);
 struct ms_touch {
 	struct ms_store *store;
 	struct ms_touch_side {
@@ -225,6 +230,8 @@ void ms_touch_end(struct ms_touch *touch);
 /* Puts the folder's times into its record, or none when others may have changed it too. */
 void ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbox_record *record);
 int ms_folder_fsync(int folder_fd, bool cur);
+/* Where the message's file is now, when it is not where the record has it: path ("cur/NAME") is filled in. 0, MS_E_NOTFOUND or -errno. */
+int ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NAME_MAX + 5]);
 /* The bits of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
  * MS_E_LIMIT, MS_E_BADNAME. */
 int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret);

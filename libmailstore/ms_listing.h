@@ -12,17 +12,27 @@
 struct ms_file {
 	char *name;
 	bool in_cur, taken;
+	bool gone;             /* while reading: an event said so */
+	uint32_t order;        /* while reading: of the event; 0: from the folder itself */
 	struct ms_name parsed; /* unique is borrowed from name */
 };
 
 struct ms_listing {
 	struct ms_file *files; /* by unique, then UID */
 	size_t count, room;
+	bool sure; /* all that was there at one moment, and nothing else */
 };
 
-/* 0 or -errno (-EOVERFLOW: more than MS_FILES_MAX); *ret is the caller's in any case. */
+/* 0 or -errno (-EOVERFLOW: more than MS_FILES_MAX); *ret is the caller's in any case. A file that is renamed meanwhile may be seen twice
+ * or not at all, so it is never sure. */
 int ms_listing_read(int folder_fd, struct ms_listing *ret);
+/* The same with the events of an inotify descriptor that watches new/ and cur/ (MS_TOUCH_EVENTS) since before the call: what they tell
+ * of a name holds, not what the reading saw of it. Sure, unless events were lost, or a file was just on its way from one name to
+ * another (or out of the folder: read again to know). Events of other watches are thrown away. */
+int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], struct ms_listing *ret);
 void ms_listing_clear(struct ms_listing *listing);
+/* The order of a listing, for qsort(3). */
+int ms_file_compare(const void *a, const void *b);
 /* The file of that message not yet taken with its UID in the name. NULL when there is none. */
 struct ms_file *ms_listing_find_exactly(struct ms_listing *listing, struct span unique, uint32_t uid);
 /* The file of that message not yet taken: the one with its UID in the name, else any of the same unique part. NULL when there is

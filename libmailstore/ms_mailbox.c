@@ -12,8 +12,33 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
+/* UIDs are promised ahead in the folder's file, so that losing the index never gives one again. */
+#define UIDS_AHEAD 256
 
 /* --- records --- */
+
+int
+ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret)
+{
+	uint32_t uid = record->uidnext;
+
+	if (uid == 0 || uid > UINT32_MAX - 2 * UIDS_AHEAD)
+		return MS_E_LIMIT;
+	if (uid >= record->folder.uid_limit) {
+		uint32_t before = record->folder.uid_limit;
+		int r;
+
+		record->folder.uid_limit = uid + UIDS_AHEAD;
+		r = ms_folder_write(folder_fd, &record->folder);
+		if (r != 0) {
+			record->folder.uid_limit = before;
+			return r;
+		}
+	}
+	record->uidnext = uid + 1;
+	*ret = uid;
+	return 0;
+}
 
 int
 ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret)

@@ -562,26 +562,15 @@ ms_watch_fd(struct ms_store *store)
 int
 ms_watch_mailbox(struct ms_store *store, const char *name)
 {
-	static const uint32_t events = IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE;
-	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int fd = ms_watch_fd(store), r;
-	_cleanup_(freep) char *new = NULL, *cur = NULL;
+	int fd = ms_watch_fd(store), old[2] = { store->watch_new, store->watch_cur }, watch[2];
 
 	if (fd < 0)
 		return fd;
-	r = ms_mailbox_folder_name(name, &folder);
-	if (r == 0) {
-		new = xasprintf("%s/Maildir/%s/new", store->dir, buf_cstr(&folder));
-		cur = xasprintf("%s/Maildir/%s/cur", store->dir, buf_cstr(&folder));
-		if (store->watch_new >= 0)
-			(void)inotify_rm_watch(fd, store->watch_new);
-		if (store->watch_cur >= 0)
-			(void)inotify_rm_watch(fd, store->watch_cur);
-		store->watch_new = inotify_add_watch(fd, new, events);
-		store->watch_cur = inotify_add_watch(fd, cur, events);
-	}
-	buf_free(&folder);
-	return r;
+	ms_folder_unwatch(fd, old);
+	ms_folder_watch(store, name, fd, watch);
+	store->watch_new = watch[0];
+	store->watch_cur = watch[1];
+	return 0;
 }
 
 void

@@ -15,12 +15,14 @@
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
 
-/* UIDs are promised ahead in the folder's file, so that losing the index never gives one again. */
-#define UIDS_AHEAD 256
 /* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
 #define FRESH_NANOSECONDS INT64_C(20000000)
 /* With more than so many damaged records in a mailbox the index is made anew. */
 #define DAMAGED_MAX 1000
+/* So often a folder that others change is read to find what seems gone. */
+#define LOOKS_MAX 10
+/* So often in vain where UIDs stand in the names alone. Better no answer than other UIDs. */
+#define LOOKS_IN_VAIN_MAX 20
 
 struct sync {
 	struct ms_store *store;
@@ -37,6 +39,7 @@ struct sync {
 	size_t known_count, known_room;
 	struct ms_listing listing;
 	struct ms_file **found; /* for each known one, its file or NULL */
+	bool missed;            /* a file whose name tells its UID was renamed before it could be taken in */
 	size_t at, end;         /* the batch */
 };
 
@@ -145,6 +148,8 @@ apply_known(struct ms_txn *txn, void *context)
 		const struct ms_file *file = sync->found[i];
 		struct ms_message_record after = *before;
 
+		if (file == NULL && !sync->listing.sure)
+			continue;
 		if (file != NULL) {
 			(void)snprintf(after.name, sizeof(after.name), "%s", file->name);
 			after.in_cur = file->in_cur;
@@ -177,29 +182,6 @@ apply_known(struct ms_txn *txn, void *context)
 
 /* --- taking in what is new --- */
 
-int
-ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret)
-{
-	uint32_t uid = record->uidnext;
-
-	if (uid == 0 || uid > UINT32_MAX - 2 * UIDS_AHEAD)
-		return MS_E_LIMIT;
-	if (uid >= record->folder.uid_limit) {
-		uint32_t before = record->folder.uid_limit;
-		int r;
-
-		record->folder.uid_limit = uid + UIDS_AHEAD;
-		r = ms_folder_write(folder_fd, &record->folder);
-		if (r != 0) {
-			record->folder.uid_limit = before;
-			return r;
-		}
-	}
-	record->uidnext = uid + 1;
-	*ret = uid;
-	return 0;
-}
-
 /* The file gets its UID (and sizes) into its name, so that they outlive the index. */
 static int
 name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, char ret[MS_NAME_MAX + 1])
@@ -221,6 +203,9 @@ name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, c
 	return 0;
 }
 
+/* What may not be read, or is no file, is no message; the others are. */
+#define NO_MESSAGE (-ELOOP)
+
 static int
 open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_st)
 {
@@ -228,10 +213,10 @@ open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_
 	int fd = openat(sync->folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? MS_E_NOTFOUND : -errno;
+		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == EACCES || errno == ENXIO ? NO_MESSAGE : -errno;
 	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
 		(void)close(fd);
-		return MS_E_NOTFOUND;
+		return NO_MESSAGE;
 	}
 	return fd;
 }
@@ -337,8 +322,11 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	struct stat st;
 	int fd = open_file(sync, file, &st), r;
 
+	/* Gone or moved since it was listed: the next look finds it. */
 	if (fd == MS_E_NOTFOUND)
-		return 0; /* gone or moved since it was listed: the next look finds it */
+		sync->missed |= uid != 0;
+	if (fd == MS_E_NOTFOUND || fd == NO_MESSAGE)
+		return 0;
 	if (fd < 0)
 		return fd;
 	*insertion = (struct insertion){ .date = 0 };
@@ -366,6 +354,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		insertion->date = insertion->derived.date != 0 ? insertion->derived.date : message->internal_date;
 		insertions->count++;
 	} else {
+		sync->missed |= r == MS_E_NOTFOUND && file->parsed.uid == uid;
 		ms_derived_clear(&insertion->derived);
 	}
 	if (r == 0 && insertions->count == BATCH)
@@ -417,7 +406,7 @@ take_new(struct sync *sync)
 			new[i]->taken = true;
 		}
 	/* Only when all that have a UID are in may others get the next ones. */
-	for (size_t i = 0; r == 0 && i < count; i++) {
+	for (size_t i = 0; r == 0 && i < count && !sync->missed; i++) {
 		if (new[i]->taken)
 			continue;
 		if (has_uid(sync, new[i]->parsed.uid))
@@ -620,33 +609,70 @@ adopt_keywords(struct sync *sync)
 	return 0;
 }
 
+/* Files that share a unique part may be one file, seen under two names: none of them is taken in before that is known. */
+static void
+leave_doubtful(struct ms_listing *listing)
+{
+	for (size_t i = 0; i + 1 < listing->count; i++)
+		if (span_eq(listing->files[i].parsed.unique, listing->files[i + 1].parsed.unique))
+			listing->files[i].taken = listing->files[i + 1].taken = true;
+}
+
+/* Whether the folder is as it was when the reading began, for certain, where its events cannot be had. */
+static bool
+is_still(const struct sync *sync, const struct ms_time before[2], const struct timespec *now)
+{
+	struct ms_time new_time, cur_time, settled[2] = { ms_settled(&before[0], now), ms_settled(&before[1], now) };
+
+	ms_folder_times(sync->folder_fd, &new_time, &cur_time);
+	return same_time(&new_time, &settled[0]) && same_time(&cur_time, &settled[1]);
+}
+
+static int
+look_once(struct sync *sync)
+{
+	int inotify_fd = ms_touch_fd(sync->store), watch[2], r;
+	struct ms_time before[2];
+	struct timespec now;
+
+	ms_listing_clear(&sync->listing);
+	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	ms_folder_times(sync->folder_fd, &before[0], &before[1]);
+	if (watch[0] >= 0 && watch[1] >= 0) {
+		r = ms_listing_read_watched(sync->folder_fd, inotify_fd, watch, &sync->listing);
+	} else {
+		r = ms_listing_read(sync->folder_fd, &sync->listing);
+		sync->listing.sure = r == 0 && is_still(sync, before, &now);
+	}
+	ms_folder_unwatch(inotify_fd, watch);
+	return r;
+}
+
+/* Only what is missing in a listing that is sure is gone. In a folder that never comes to rest, what is missing stays as it is known. */
 static int
 look(struct sync *sync)
 {
-	struct ms_listing again;
-	int r = ms_listing_read(sync->folder_fd, &sync->listing);
+	size_t missing = 1;
+	int r = ms_read(sync->store, read_known, sync);
 
-	if (r == 0)
-		r = ms_read(sync->store, read_known, sync);
 	if (r == 0 && sync->generation != sync->store->generation)
 		r = MS_AGAIN;
 	if (r != 0)
 		return r;
-	sync->found = xcalloc(sync->known_count, sizeof(*sync->found));
-	if (match(sync) != 0) {
-		/* A file renamed while the folder was read may be seen under neither name. Only what a second look misses too is
-		 * gone; what the first saw is marked in the second by its names. */
-		r = ms_listing_read(sync->folder_fd, &again);
-		if (r == 0) {
-			struct ms_listing first = sync->listing;
-
-			sync->listing = again;
-			memset(sync->found, 0, sync->known_count * sizeof(*sync->found));
-			(void)match(sync);
-			again = first;
-		}
-		ms_listing_clear(&again);
+	sync->listing.sure = false;
+	sync->found = xreallocarray(sync->found, sync->known_count + 1, sizeof(*sync->found));
+	for (unsigned tries = 0; r == 0 && missing != 0 && !sync->listing.sure && tries < LOOKS_MAX; tries++) {
+		if (tries > 0)
+			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = FRESH_NANOSECONDS / 2 }, NULL);
+		r = look_once(sync);
+		memset(sync->found, 0, sync->known_count * sizeof(*sync->found));
+		if (r == 0)
+			missing = match(sync) + sync->damaged_count + sync->rebuild;
 	}
+	sync->missed |= (sync->rebuild || sync->damaged_count != 0) && !sync->listing.sure;
+	if (!sync->listing.sure)
+		leave_doubtful(&sync->listing);
 	return r == 0 ? adopt_keywords(sync) : r;
 }
 
@@ -656,6 +682,28 @@ save(struct ms_txn *txn, void *context)
 	const struct sync *sync = context;
 
 	return txn->store->generation != sync->generation ? MS_AGAIN : ms_mailbox_save(txn, sync->number, sync->record);
+}
+
+static int
+take_all(struct sync *sync)
+{
+	size_t known = 0;
+	unsigned vain = 0;
+	int r = 0;
+
+	do {
+		sync->missed = false;
+		r = look(sync);
+		if (r == 0)
+			r = mend(sync);
+		if (r == 0)
+			r = apply_all_known(sync);
+		if (r == 0)
+			r = take_new(sync);
+		vain = sync->known_count > known ? 0 : vain + 1;
+		known = sync->known_count;
+	} while (r == 0 && sync->missed && vain < LOOKS_IN_VAIN_MAX);
+	return r == 0 && sync->missed ? -EAGAIN : r;
 }
 
 /* names_from: UIDs from here on count in names; 0 for the next UID. */
@@ -681,18 +729,12 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	}
 	if (sync.rebuild || why == SYNC_DOUBT)
 		record->uidnext = record->folder.uid_limit;
-	r = look(&sync);
-	if (r == 0)
-		r = mend(&sync);
-	if (r == 0)
-		r = apply_all_known(&sync);
-	if (r == 0)
-		r = take_new(&sync);
+	r = take_all(&sync);
 	if (r == 0 && sync.damaged_count != 0)
 		r = ms_run(store, drop_damaged, &sync);
 	if (r == 0) {
-		record->new_time = ms_settled(&new_time, &now);
-		record->cur_time = ms_settled(&cur_time, &now);
+		record->new_time = sync.listing.sure ? ms_settled(&new_time, &now) : (struct ms_time){ 0, 0 };
+		record->cur_time = sync.listing.sure ? ms_settled(&cur_time, &now) : (struct ms_time){ 0, 0 };
 		r = ms_run(store, save, &sync);
 	}
 	if (r == 0 && sync.damaged_count != 0)

@@ -46,12 +46,40 @@ take_events(struct ms_touch *touch)
 }
 
 void
+ms_folder_watch(const struct ms_store *store, const char *name, int inotify_fd, int ret_watch[2])
+{
+	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	bool good = inotify_fd >= 0 && ms_mailbox_folder_name(name, &folder) == 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_(freep) char *path = xasprintf("%s/Maildir/%s/%s", store->dir, buf_cstr(&folder), parts[i]);
+
+		ret_watch[i] = good ? inotify_add_watch(inotify_fd, path, MS_TOUCH_EVENTS) : -1;
+	}
+	buf_free(&folder);
+}
+
+void
+ms_folder_unwatch(int inotify_fd, const int watch[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (watch[i] >= 0)
+			(void)inotify_rm_watch(inotify_fd, watch[i]);
+}
+
+int
+ms_touch_fd(struct ms_store *store)
+{
+	if (store->touch_fd < 0)
+		store->touch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	return store->touch_fd;
+}
+
+void
 ms_touch_begin(struct ms_touch *touch, struct ms_store *store)
 {
 	*touch = (struct ms_touch){ .store = store };
-	if (store->touch_fd < 0)
-		store->touch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (store->touch_fd >= 0)
+	if (ms_touch_fd(store) >= 0)
 		(void)take_events(touch); /* of before */
 }
 
@@ -59,25 +87,17 @@ void
 ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox_record *record)
 {
 	struct ms_touch_side *side = &touch->sides[touch->count++];
-	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
 	struct ms_time new_time, cur_time;
 
-	*side = (struct ms_touch_side){ .folder_fd = folder_fd, .watch = { -1, -1 } };
-	if (touch->store->touch_fd < 0 || ms_mailbox_folder_name(record->name, &folder) != 0) {
-		buf_free(&folder);
+	*side = (struct ms_touch_side){ .folder_fd = folder_fd };
+	ms_folder_watch(touch->store, record->name, touch->store->touch_fd, side->watch);
+	if (side->watch[0] < 0 || side->watch[1] < 0)
 		return;
-	}
-	for (unsigned i = 0; i < 2; i++) {
-		_cleanup_(freep) char *path = xasprintf("%s/Maildir/%s/%s", touch->store->dir, buf_cstr(&folder), parts[i]);
-
-		side->watch[i] = inotify_add_watch(touch->store->touch_fd, path, MS_TOUCH_EVENTS);
-	}
-	buf_free(&folder);
 	/* From here on every change is an event. */
 	ms_folder_times(folder_fd, &new_time, &cur_time);
 	side->times[0] = new_time;
 	side->times[1] = cur_time;
-	side->known = side->watch[0] >= 0 && side->watch[1] >= 0 && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time);
+	side->known = same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time);
 }
 
 /* Gives what we changed a time of its own. */
@@ -114,9 +134,7 @@ ms_touch_end(struct ms_touch *touch)
 
 		if (!good || side->seen != side->ours)
 			side->known = false;
-		for (unsigned k = 0; k < 2; k++)
-			if (side->watch[k] >= 0)
-				(void)inotify_rm_watch(touch->store->touch_fd, side->watch[k]);
+		ms_folder_unwatch(touch->store->touch_fd, side->watch);
 	}
 }
 

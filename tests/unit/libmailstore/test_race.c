@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Another program renames messages without pause while the store looks: none of them is ever gone, counted twice, or numbered anew, and
+ * what the store is told to do to them is done. */
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "libmailstore/ms_internal.h"
+
+#define MESSAGES 2000u
+#define ROUNDS 10
+
+static char folder[] = "/tmp/test_race.XXXXXX";
+static char account[64];
+static struct ms_store *store;
+static struct ms_mailbox *mailbox;
+static pid_t renamer;
+
+static void
+put_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "Subject: x\n\nx\n", 14), 14);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+static void
+setup(void)
+{
+	char path[128];
+
+	(void)snprintf(account, sizeof(account), "%s/%ld", folder, (long)getpid());
+	ck_assert_int_eq(mkdir(account, 0700), 0);
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	for (unsigned n = 1; n <= MESSAGES; n++) {
+		(void)snprintf(path, sizeof(path), "%s/Maildir/%s/%u.M%u.host%s", account, n % 2 != 0 ? "cur" : "new", 1600000000 + n, n,
+		    n % 2 != 0 ? ":2," : "");
+		put_file(path);
+	}
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, MESSAGES);
+}
+
+static void
+stop(void)
+{
+	if (renamer > 0) {
+		(void)kill(renamer, SIGKILL);
+		(void)waitpid(renamer, NULL, 0);
+	}
+	renamer = 0;
+}
+
+static void
+teardown(void)
+{
+	stop();
+	ms_mailbox_close(mailbox);
+	ms_close(store);
+}
+
+/* What mutt does, at full speed: flags on and off, from new/ to cur/, and back to new/, which some programs do for "keep as new". */
+static void
+rename_one(const char *part, const char *name, unsigned turn)
+{
+	static const char *const flags[] = { "", "S", "FS", "RS" };
+	const char *colon = strchr(name, ':');
+	size_t len = colon != NULL ? (size_t)(colon - name) : strlen(name);
+	char from[300], to[300];
+
+	(void)snprintf(from, sizeof(from), "%s/%s", part, name);
+	(void)snprintf(to, sizeof(to), "%s/%s", turn % 8 == 7 ? "new" : "cur", name);
+	(void)snprintf(to + 4 + len, sizeof(to) - 4 - len, "%s%s", turn % 8 == 7 ? "" : ":2,", turn % 8 == 7 ? "" : flags[turn % 4]);
+	(void)rename(from, to);
+}
+
+static void
+rename_for_ever(void)
+{
+	static const char *const parts[] = { "new", "cur" };
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/Maildir", account);
+	if (chdir(path) != 0)
+		_exit(1);
+	for (unsigned turn = 0;; turn++) {
+		DIR *dir = opendir(parts[turn % 2]);
+		struct dirent *entry;
+
+		while (dir != NULL && (entry = readdir(dir)) != NULL)
+			if (entry->d_name[0] != '.')
+				rename_one(parts[turn % 2], entry->d_name, turn);
+		if (dir != NULL)
+			(void)closedir(dir);
+	}
+}
+
+static void
+start(void)
+{
+	renamer = fork();
+	ck_assert_int_ge(renamer, 0);
+	if (renamer == 0)
+		rename_for_ever();
+}
+
+static int
+no_expunge(void *context, uint32_t uid, uint64_t modseq)
+{
+	(void)modseq;
+	*(uint32_t *)context = uid;
+	return 0;
+}
+
+static int
+nothing(void *context, const struct ms_message *message)
+{
+	(void)context, (void)message;
+	return 0;
+}
+
+/* Exactly the UIDs from first to MESSAGES, and none was ever taken away. */
+static void
+all_are_there(uint32_t first, uint64_t since)
+{
+	uint32_t *uids, gone = 0;
+	size_t count;
+
+	ck_assert_int_eq(ms_mailbox_uids(mailbox, &uids, &count), 0);
+	ck_assert_uint_eq(count, MESSAGES + 1 - first);
+	for (uint32_t i = 0; i < count; i++)
+		ck_assert_uint_eq(uids[i], first + i);
+	free(uids);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->uidnext, MESSAGES + 1);
+	if (since != 0)
+		ck_assert_int_eq(ms_changes(mailbox, since, nothing, no_expunge, &gone), 0);
+	ck_assert_uint_eq(gone, 0);
+}
+
+START_TEST(nothing_leaves)
+{
+	uint64_t since = ms_mailbox_info(mailbox)->modseq;
+
+	start();
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+		all_are_there(1, since);
+	}
+	stop();
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	all_are_there(1, since);
+}
+END_TEST
+
+/* Where inotify is not to be had. */
+START_TEST(nothing_leaves_unwatched)
+{
+	uint64_t since = ms_mailbox_info(mailbox)->modseq;
+
+	ck_assert_int_ge(ms_touch_fd(store), 0);
+	ck_assert_int_eq(dup3(open("/dev/null", O_RDONLY), store->touch_fd, O_CLOEXEC), store->touch_fd);
+	start();
+	for (unsigned round = 0; round < 8; round++) {
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+		all_are_there(1, since);
+	}
+	stop();
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	all_are_there(1, since);
+}
+END_TEST
+
+/* An index made from such a folder. */
+START_TEST(rebuilt)
+{
+	uint32_t uid = 0;
+	int fd;
+	uint64_t bytes;
+
+	start();
+	for (unsigned round = 0; round < 4; round++) {
+		ck_assert_int_eq(ms_rebuild(store), 0);
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	}
+	stop();
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, MESSAGES);
+	for (uid = 1; uid <= MESSAGES; uid++) {
+		ck_assert_int_eq(ms_message_open(mailbox, uid, &fd, &bytes), 0);
+		ck_assert_int_eq(close(fd), 0);
+	}
+}
+END_TEST
+
+static int
+is_draft(void *context, const struct ms_message *message)
+{
+	*(unsigned *)context += (message->flags & MS_DRAFT) != 0;
+	return 0;
+}
+
+/* What is told to be removed does not come back. */
+START_TEST(removed_for_good)
+{
+	uint32_t uids[50];
+
+	start();
+	for (uint32_t first = 1; first < 1000; first += 50) {
+		for (uint32_t i = 0; i < 50; i++)
+			uids[i] = first + i;
+		ck_assert_int_eq(ms_expunge(mailbox, uids, 50), 0);
+		all_are_there(first + 50, 0);
+	}
+	stop();
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	all_are_there(1001, 0);
+}
+END_TEST
+
+/* A flag set just after a message was renamed is set under its new name. */
+START_TEST(flags_find_their_file)
+{
+	uint32_t uid = 1;
+	unsigned drafts = 0;
+	char command[256];
+	struct ms_message_record record = { .in_cur = true, .name = "1600000001.M1.host:2," }, after;
+	bool renamed;
+	int fd;
+
+	/* The record as it was before another program flagged the message. */
+	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
+	(void)snprintf(record.name, sizeof(record.name), "1600000001.M1.host,S=14,W=17,U=1:2,");
+	record.message.uid = 1;
+	record.bytes = 14;
+	record.message.size = 17;
+	(void)snprintf(command, sizeof(command), "cd %s/Maildir && mv 'cur/%s' 'cur/%sF'", account, record.name, record.name);
+	ck_assert_int_eq(system(command), 0);
+	after = record;
+	after.message.flags = MS_DRAFT;
+	ck_assert_int_eq(ms_rename_message(fd, &record, &after, &renamed), 0);
+	ck_assert_int_eq(close(fd), 0);
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	ck_assert_int_eq(ms_messages(mailbox, uid, uid, is_draft, &drafts), 0);
+	ck_assert_uint_eq(drafts, 1);
+	all_are_there(1, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("race");
+	TCase *tcase = tcase_create("race");
+	SRunner *runner = srunner_create(suite);
+	char command[128];
+	int failed;
+
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 300);
+	tcase_add_test(tcase, nothing_leaves);
+	tcase_add_test(tcase, nothing_leaves_unwatched);
+	tcase_add_test(tcase, rebuilt);
+	tcase_add_test(tcase, removed_for_good);
+	tcase_add_test(tcase, flags_find_their_file);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command) != 0 || failed != 0;
+}
