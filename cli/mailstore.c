@@ -26,6 +26,7 @@ static const char *const usage_text =
     "usage: mailstore [-C file] check [--repair] -a | address ...\n"
     "       mailstore [-C file] rebuild | list -a | address ...\n"
     "       mailstore [-C file] import [-f] -a | address ...\n"
+    "       mailstore [-C file] import [-f] -d folder address\n"
     "       mailstore [-C file] import | export [-b mailbox] -m file address\n"
     "       mailstore [-C file] backup -d folder -a | address ...\n"
     "       mailstore [-C file] restore [-f] -d folder address\n";
@@ -48,6 +49,7 @@ static const struct command {
 	{ "rebuild", "a", "", false, mailstore_rebuild },
 	{ "list", "a", "", false, mailstore_list },
 	{ "import", "af", "", false, mailstore_import },
+	{ "import", "df", "d", true, mailstore_import_from },
 	{ "import", "bm", "m", true, mailstore_import_mbox },
 	{ "export", "bm", "m", true, mailstore_export_mbox },
 	{ "backup", "ad", "d", false, mailstore_backup },
@@ -149,7 +151,7 @@ static int
 in_child(const struct all *all, const struct ms_account *account)
 {
 	_cleanup_(freep) char *folder = xasprintf("%s/%s", all->conf->accounts_dir, account->path);
-	bool restoring = all->command->run == mailstore_restore;
+	bool restoring = all->command->run == mailstore_restore || all->command->run == mailstore_import_from;
 	struct mailstore_job job = all->job;
 	int status;
 	pid_t pid;

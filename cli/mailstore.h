@@ -27,11 +27,20 @@ struct ms_store *mailstore_open(const struct mailstore_job *job);
 /* The same; faults that are mended on the way are told. */
 struct ms_store *mailstore_open_telling(const struct mailstore_job *job, ms_fault_fn fault, void *context);
 
+/* Who reads what: what comes from elsewhere may belong to another uid than the account's. */
+struct mailstore_sides {
+	uid_t account, backup;
+};
+struct mailstore_sides mailstore_sides_of(const struct mailstore_job *job);
+/* As ms_restore wants it; context: struct mailstore_sides. */
+void mailstore_take_side(void *context, bool backup);
+
 int mailstore_check(const struct mailstore_job *job);
 int mailstore_repair(const struct mailstore_job *job);
 int mailstore_rebuild(const struct mailstore_job *job);
 int mailstore_list(const struct mailstore_job *job);
 int mailstore_import(const struct mailstore_job *job);
+int mailstore_import_from(const struct mailstore_job *job);
 int mailstore_import_mbox(const struct mailstore_job *job);
 int mailstore_export_mbox(const struct mailstore_job *job);
 int mailstore_backup(const struct mailstore_job *job);

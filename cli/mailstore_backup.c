@@ -72,15 +72,10 @@ mailstore_backup(const struct mailstore_job *job)
 	return EX_OK;
 }
 
-/* Who reads what: the backup belongs to the uid that the account had then. */
-struct sides {
-	uid_t account, backup;
-};
-
-static void
-take_side(void *context, bool backup)
+void
+mailstore_take_side(void *context, bool backup)
 {
-	const struct sides *sides = context;
+	const struct mailstore_sides *sides = context;
 	int error = errno;
 
 	if (sides->account == sides->backup)
@@ -90,20 +85,27 @@ take_side(void *context, bool backup)
 	errno = error;
 }
 
-int
-mailstore_restore(const struct mailstore_job *job)
+struct mailstore_sides
+mailstore_sides_of(const struct mailstore_job *job)
 {
-	struct sides sides = { job->uid, job->uid };
-	struct ms_backup_result result;
+	struct mailstore_sides sides = { job->uid, job->uid };
 	struct stat st;
-	int r;
 
 	if (fstat(job->into_fd, &st) < 0)
 		tool_fail(EX_NOINPUT, "%s: %s", job->into, strerror(errno));
 	/* A folder of root's own is read with the account's rights, as all else. */
 	if (getuid() == 0 && st.st_uid != 0)
 		sides.backup = st.st_uid;
-	r = ms_restore(job->folder, job->into_fd, job->force, take_side, &sides, &result);
+	return sides;
+}
+
+int
+mailstore_restore(const struct mailstore_job *job)
+{
+	struct mailstore_sides sides = mailstore_sides_of(job);
+	struct ms_backup_result result;
+	int r = ms_restore(job->folder, job->into_fd, job->force, mailstore_take_side, &sides, &result);
+
 	if (r == MS_E_NOTFOUND)
 		tool_fail(EX_NOINPUT, "%s is no backup: it has no Maildir", job->into);
 	if (r == MS_E_EXISTS)

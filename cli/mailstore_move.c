@@ -9,6 +9,8 @@
 
 #include "cli/mailstore.h"
 #include "cli/tool.h"
+#include "common/cleanup.h"
+#include "common/xalloc.h"
 #include "libmailstore/mailstore.h"
 
 static void
@@ -19,28 +21,45 @@ print_note(void *context, const char *mailbox, const char *note)
 	tool_warn("%s: %s%s%s", job->address, mailbox != NULL ? mailbox : "", mailbox != NULL ? ": " : "", note);
 }
 
+static int
+report_import(const struct mailstore_job *job, const char *maildir, int r, const struct ms_import_result *result)
+{
+	if (r == MS_E_NOTFOUND)
+		tool_fail(EX_NOINPUT, "%s: neither Dovecot nor Courier has kept %s: there is no dovecot-uidlist and no courierimapuiddb in it", job->address, maildir);
+	if (r == MS_E_EXISTS)
+		tool_fail(EX_CANTCREAT, "%s: nothing was changed: clients may know the account's mail by its UIDs of now; with -f %s", job->address,
+		    job->into != NULL ? "it is set aside" : "they are given up for those of the lists");
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s; mail for the account waits until this command has come to its end: run it again", job->address, ms_strerror(r));
+	(void)printf("%s: %u mailboxes and %llu messages taken over with their UIDs", job->address, result->mailboxes, (unsigned long long)result->messages);
+	if (result->unknown != 0)
+		(void)printf(", %llu that had none got one", (unsigned long long)result->unknown);
+	if (result->skipped != 0)
+		(void)printf(", %llu lines of the lists made no sense", (unsigned long long)result->skipped);
+	(void)printf("\n");
+	return EX_OK;
+}
+
 int
 mailstore_import(const struct mailstore_job *job)
 {
+	_cleanup_(freep) char *maildir = xasprintf("%s/Maildir", job->folder);
 	struct mailstore_job copy = *job;
 	struct ms_import_result result;
 	int r = ms_import(job->folder, job->force, print_note, &copy, &result);
 
-	if (r == MS_E_NOTFOUND)
-		tool_fail(EX_NOINPUT, "%s: neither Dovecot nor Courier has kept %s/Maildir: there is no dovecot-uidlist and no courierimapuiddb in it",
-		    job->address, job->folder);
-	if (r == MS_E_EXISTS)
-		tool_fail(EX_CANTCREAT, "%s: nothing was changed: clients may know that mail by its UIDs of now; with -f they are given up for those of the lists",
-		    job->address);
-	if (r != 0)
-		tool_fail(EX_IOERR, "%s: %s; mail for the account waits until this command has come to its end: run it again", job->address, ms_strerror(r));
-	(void)printf("%s: %u mailboxes and %llu messages taken over with their UIDs", job->address, result.mailboxes, (unsigned long long)result.messages);
-	if (result.unknown != 0)
-		(void)printf(", %llu that had none got one", (unsigned long long)result.unknown);
-	if (result.skipped != 0)
-		(void)printf(", %llu lines of the lists made no sense", (unsigned long long)result.skipped);
-	(void)printf("\n");
-	return EX_OK;
+	return report_import(job, maildir, r, &result);
+}
+
+int
+mailstore_import_from(const struct mailstore_job *job)
+{
+	struct mailstore_sides sides = mailstore_sides_of(job);
+	struct mailstore_job copy = *job;
+	struct ms_import_result result;
+	int r = ms_import_from(job->folder, job->into_fd, job->force, mailstore_take_side, &sides, print_note, &copy, &result);
+
+	return report_import(job, job->into, r, &result);
 }
 
 int

@@ -269,6 +269,12 @@ typedef void (*ms_note_fn)(void *context, const char *mailbox, const char *note)
  * with force they are given up. *ret is set in any case. */
 int ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret);
 
+/* The same from another folder, a Maildir of Dovecot's (Maildir++ or LAYOUT=fs) or Courier's, which stays as it is: files of the account's
+ * own on the same file system are hard links, others copies. MS_E_EXISTS: the account has mail; with force that is set aside as
+ * Maildir.before. as: see ms_restore. */
+int ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *as_context, ms_note_fn note,
+    void *context, struct ms_import_result *ret);
+
 /* Takes the messages of an mbox file (mboxrd or mboxcl2, told by itself) into a mailbox, which is made when it is not there, with the flags,
  * keywords and dates that the file tells. Each is durable before the next. MS_E_CORRUPT: it is no mbox file. *ret_count is set in any
  * case: of those that are in. fd is read to its end. */

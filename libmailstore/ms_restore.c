@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Restoring a backup: a new Maildir is made beside the account's, and takes its place. */
+/* Restoring a backup, and bringing in a Maildir from elsewhere: a new Maildir is made beside the account's, and takes its place. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +23,37 @@ struct restore {
 	void (*as)(void *context, bool backup);
 	void *context;
 	struct ms_backup_result *result;
+	bool lists;                      /* it is no backup, but what Dovecot or Courier kept: what they know comes along */
 };
+
+#define KEYWORD_FILES "courierimapkeywords"
+/* Folders in folders, where Dovecot has LAYOUT=fs. */
+#define DEPTH_MAX 16
+
+/* The folder's name in a Maildir++, where it stands in a tree of folders. False for what is none. */
+static bool
+put_path(const char *parent, const char *entry, struct buf *out)
+{
+	static const char *const parts[] = { "cur", "new", "tmp", KEYWORD_FILES };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (strcmp(entry, parts[i]) == 0)
+			return false;
+	(void)buf_fmt(out, "%s.", strcmp(parent, ".") != 0 ? parent : "");
+	for (const char *c = entry; *c != '\0'; c++)
+		(void)buf_char(out, *c != '.' ? *c : '_');
+	return !out->overflow;
+}
 
 /* Calls each folder of a Maildir that is a Maildir itself, "." first. backup: its folders are opened as those of the backup are. */
 static int
-each_folder(struct restore *restore, int maildir_fd, bool backup, int (*work)(void *context, int folder_fd, const char *path))
+each_folder(struct restore *restore, int maildir_fd, const char *parent, unsigned depth, bool backup,
+    int (*work)(void *context, int folder_fd, const char *path))
 {
+	bool tree = backup && restore->lists;
 	const struct dirent *entry;
 	DIR *dir;
-	int fd, r;
+	int fd, r = 0;
 
 	restore->as(restore->context, backup);
 	fd = openat(maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -43,25 +65,34 @@ each_folder(struct restore *restore, int maildir_fd, bool backup, int (*work)(vo
 			(void)close(fd);
 		return r;
 	}
-	r = work(restore, maildir_fd, ".");
+	if (depth == 0)
+		r = work(restore, maildir_fd, ".");
 	while (r == 0 && (entry = readdir(dir)) != NULL) {
 		_cleanup_(closep) int folder = -1;
+		struct buf path = BUF_INIT(MS_NAME_MAX);
+		bool deeper = tree && depth < DEPTH_MAX && entry->d_name[0] != '.' && put_path(parent, entry->d_name, &path);
 
-		if (entry->d_name[0] != '.' || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		if (!deeper && (depth != 0 || entry->d_name[0] != '.' || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
+			buf_free(&path);
 			continue;
+		}
+		if (!deeper)
+			(void)buf_str(&path, entry->d_name);
 		restore->as(restore->context, backup);
 		folder = openat(maildir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
 			r = -errno;
-		if (folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0) {
-			if (errno != ENOENT)
-				r = -errno;
-			(void)close(folder);
-			folder = -1;
+		if (r == 0 && folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0) {
+			r = errno != ENOENT ? -errno : MS_E_NOTFOUND;
 		}
 		restore->as(restore->context, false);
-		if (folder >= 0)
-			r = work(restore, folder, entry->d_name);
+		if (folder >= 0 && r == 0)
+			r = work(restore, folder, buf_cstr(&path));
+		if (r == MS_E_NOTFOUND)
+			r = 0; /* no Maildir */
+		if (folder >= 0 && r == 0 && deeper)
+			r = each_folder(restore, folder, buf_cstr(&path), depth + 1, backup, work);
+		buf_free(&path);
 	}
 	(void)closedir(dir);
 	return r;
@@ -94,6 +125,16 @@ open_backup(struct restore *restore, int at, const char *name)
 	return fd;
 }
 
+/* A file of the account's own on the same file system is linked: it never changes. */
+static bool
+link_own(int from_fd, int to_fd, const char *path)
+{
+	struct stat st;
+
+	return fstatat(from_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    linkat(from_fd, path, to_fd, path, 0) == 0;
+}
+
 static int
 copy_part(struct restore *restore, int from_fd, int to_fd, const struct ms_listing *listing)
 {
@@ -106,13 +147,77 @@ copy_part(struct restore *restore, int from_fd, int to_fd, const struct ms_listi
 
 		if (file->taken)
 			continue;
+		restore->result->messages++;
+		if (restore->lists && link_own(from_fd, to_fd, path)) {
+			restore->result->linked++;
+			continue;
+		}
 		fd = open_backup(restore, from_fd, path);
 		r = fd < 0 ? fd : ms_copy_file(fd, to_fd, path);
-		restore->result->messages++;
 		restore->result->copied++;
 	}
 	return r;
 }
+
+/* --- what Dovecot and Courier know --- */
+
+static int
+copy_list(struct restore *restore, int from_fd, int to_fd, const char *name)
+{
+	_cleanup_(closep) int fd = open_backup(restore, from_fd, name);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	return ms_copy_file(fd, to_fd, name);
+}
+
+static int
+copy_keyword_files(struct restore *restore, int from_fd, int to_fd)
+{
+	_cleanup_(closep) int into = -1;
+	int fd = open_backup(restore, from_fd, KEYWORD_FILES), r = 0;
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		r = -errno;
+		(void)close(fd);
+		return r == -ENOTDIR ? 0 : r;
+	}
+	if (mkdirat(to_fd, KEYWORD_FILES, 0700) < 0)
+		r = -errno;
+	else if ((into = openat(to_fd, KEYWORD_FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		r = -errno;
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+			restore->as(restore->context, true);
+			r = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+			restore->as(restore->context, false);
+			if (r == 0 && S_ISREG(st.st_mode))
+				r = copy_list(restore, dirfd(dir), into, entry->d_name);
+		}
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+static int
+copy_lists(struct restore *restore, int from_fd, int to_fd)
+{
+	static const char *const lists[] = { "dovecot-uidlist", "dovecot-keywords", "courierimapuiddb", "courierimapsubscribed" };
+	int r = copy_keyword_files(restore, from_fd, to_fd);
+
+	for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(*lists); i++)
+		r = copy_list(restore, from_fd, to_fd, lists[i]);
+	return r;
+}
+
+/* --- a folder --- */
 
 /* What clients may have been given since the backup is not given again. */
 static void
@@ -183,6 +288,8 @@ copy_folder(void *context, int from_fd, const char *path)
 	if (r == 0)
 		r = copy_part(restore, from_fd, to_fd, &listing);
 	ms_listing_clear(&listing);
+	if (r == 0 && restore->lists)
+		r = copy_lists(restore, from_fd, to_fd);
 	if (r == 0)
 		r = ms_folder_fsync(to_fd, true);
 	if (r == 0)
@@ -218,7 +325,7 @@ copy_account(struct restore *restore)
 	restore->new_fd = openat(restore->dir_fd, NEW, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (restore->new_fd < 0)
 		return -errno;
-	r = each_folder(restore, restore->backup_fd, true, copy_folder);
+	r = each_folder(restore, restore->backup_fd, ".", 0, true, copy_folder);
 	if (r == 0) {
 		restore->as(restore->context, true);
 		r = ms_read_file(restore->backup_fd, MS_SUBSCRIPTIONS, &subscriptions);
@@ -246,13 +353,29 @@ put_in_place(struct restore *restore, bool had_mail)
 }
 
 static int
+has_lists(struct restore *restore)
+{
+	static const char *const lists[] = { "dovecot-uidlist", "courierimapuiddb" };
+	int fd = -ENOENT;
+
+	for (size_t i = 0; fd == -ENOENT && i < sizeof(lists) / sizeof(*lists); i++)
+		fd = open_backup(restore, restore->backup_fd, lists[i]);
+	if (fd < 0)
+		return fd == -ENOENT ? MS_E_NOTFOUND : fd;
+	(void)close(fd);
+	return 0;
+}
+
+static int
 restore_locked(struct restore *restore, const char *account_dir, bool force)
 {
-	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, false, find_mail) : 0;
+	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, ".", 0, false, find_mail) : 0;
 	bool had_mail = r == MS_E_EXISTS;
 
 	if (had_mail && (force || faccessat(restore->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
 		r = 0;
+	if (r == 0 && restore->lists)
+		r = has_lists(restore);
 	if (r == 0)
 		r = copy_account(restore);
 	if (r == 0)
@@ -261,7 +384,8 @@ restore_locked(struct restore *restore, const char *account_dir, bool force)
 		r = put_in_place(restore, had_mail);
 	if (r == 0)
 		r = ms_index_discard(account_dir, restore->dir_fd);
-	return r == 0 ? ms_account_mark(restore->dir_fd, false) : r;
+	/* What came in with lists has not been taken over yet. */
+	return r == 0 && !restore->lists ? ms_account_mark(restore->dir_fd, false) : r;
 }
 
 static void
@@ -270,11 +394,12 @@ as_before(void *context, bool backup)
 	(void)context, (void)backup;
 }
 
-int
-ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret)
+static int
+bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as)(void *context, bool backup), void *context,
+    struct ms_backup_result *ret)
 {
-	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret };
-	struct ms_store *store;
+	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret,
+		.lists = lists };
 	int r;
 
 	*ret = (struct ms_backup_result){ .messages = 0 };
@@ -283,7 +408,7 @@ ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *co
 		restore.before_fd = openat(restore.dir_fd, BEFORE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (r == 0) {
 		restore.as(context, true);
-		restore.backup_fd = openat(from_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		restore.backup_fd = openat(from_fd, lists ? "." : "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = restore.backup_fd >= 0 ? 0 : errno == ENOENT ? MS_E_NOTFOUND : -errno;
 		restore.as(context, false);
 	}
@@ -295,7 +420,27 @@ ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *co
 		if (fd >= 0)
 			(void)close(fd);
 	}
+	return r;
+}
+
+int
+ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret)
+{
+	struct ms_store *store;
+	int r = bring_in(account_dir, from_fd, false, force, as, context, ret);
+
 	if (r == 0 && (r = ms_open(account_dir, &store)) == 0)
 		ms_close(store);
 	return r;
+}
+
+int
+ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *as_context, ms_note_fn note,
+    void *context, struct ms_import_result *ret)
+{
+	struct ms_backup_result copied;
+	int r = bring_in(account_dir, from_fd, true, force, as, as_context, &copied);
+
+	*ret = (struct ms_import_result){ .mailboxes = 0 };
+	return r == 0 ? ms_import(account_dir, force, note, context, ret) : r;
 }

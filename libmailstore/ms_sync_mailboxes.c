@@ -278,8 +278,10 @@ confirm(struct ms_store *store, int folder_fd, struct known *known, bool *ret_ot
 	struct ms_folder file;
 	int r = ms_folder_read(folder_fd, &file);
 
-	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT)
+	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT) {
+		ms_tell(store, known->record.name, 0, MS_FAULT_FOLDER_FILE);
 		return ms_folder_write(folder_fd, &known->record.folder);
+	}
 	if (r != 0)
 		return r;
 	*ret_other = file.id != known->record.folder.id || file.uidvalidity != known->record.folder.uidvalidity;

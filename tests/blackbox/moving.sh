@@ -37,15 +37,61 @@ make_maildir() {
 		dovecot expunge mailbox INBOX uid 3
 }
 check "Dovecot keeps a Maildir" make_maildir
+cp -rp "$home/Maildir" "$TMP/elsewhere"
+# The same with LAYOUT=fs, and a keyword.
+sed "s|Maildir\$|tree:LAYOUT=fs|" "$TMP/dovecot.conf" >"$TMP/fs.conf"; chmod 644 "$TMP/fs.conf"
+fs() { as "$(uid_of moved)" env HOME="$home" USER=moved doveadm -c "$TMP/fs.conf" "$@" 2>>"$TMP/dovecot.log"; }
+make_tree() {
+	fs mailbox create -s Deep/er/est Sent || return
+	printf 'Subject: t1\r\n\r\nbody\r\n' | fs save -m INBOX && printf 'Subject: t2\r\n\r\nbody\r\n' | fs save -m Deep/er/est &&
+		fs flags add 'Work' mailbox Deep/er/est uid 1
+}
+check "and one of LAYOUT=fs" make_tree
+# A local copy that mbsync keeps in step with Dovecot.
+sync_copy() { # TUNNEL-OR-HOST-LINES
+	mkdir -p "$TMP/copy"
+	printf '%s\n' "IMAPStore far" "$@" '' 'MaildirStore near' "Path $TMP/copy/" "Inbox $TMP/copy/INBOX" 'SubFolders Verbatim' '' 'Channel all' \
+		'Far :far:' 'Near :near:' 'Patterns * !Piped' 'Create Near' 'Expunge None' "SyncState *" >"$TMP/mbsyncrc"
+	mbsync -V -c "$TMP/mbsyncrc" all 2>&1
+}
+files_of() { (cd "$TMP/copy" && find . -type f ! -name '.mbsyncstate*' ! -name '.uidvalidity' | sort); }
+tunnel="$(command -v doveadm >/dev/null && echo /usr/lib/dovecot/imap)"
+as_moved=$([ "$(id -u)" -eq 0 ] && echo "setpriv --reuid $(uid_of moved) --regid $(uid_of moved) --clear-groups ")
+check "mbsync copies from Dovecot" sync_copy "Tunnel \"${as_moved}env HOME=$home USER=moved $tunnel -c $TMP/dovecot.conf\"" 'AuthMechs *' 'SSLType None'
+copied=$(files_of)
+check "all of it" eval '[ "$(grep -c "/cur/\|/new/" <<<"$copied")" -eq 5 ]'
 wanted=$(dovecot -f tab mailbox status uidvalidity INBOX | tail -1 | cut -f2)
 check "mailstore import takes it over" store import moved@example.test
 expect "the UIDVALIDITY is the same" "UIDVALIDITY $wanted\$" uidvalidity moved INBOX
 expect "UIDs, flags and keywords are the same" '^\(UID 1 FLAGS \(\)\)/\(UID 2 FLAGS \(\\Seen \$Label1 Work\)\)/\(UID 4 FLAGS \(\\Flagged \$Forwarded\)\)/\(UID 5 FLAGS \(\)\)/$' \
 	sh -c "printf '%s\n' '$(fetch moved INBOX)' | tr '\n' /"
 expect "subscriptions are the same" ' Sent\*.*Entw&APw-rfe\*.*INBOX\*.*R&-D\*.*Work/Sub$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u moved@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | sort | tr -d '\r\n'"
+printf 'x\n' >"$TMP/pass"
+mbsync_again() { sync_copy 'Host localhost' "Port $(port 143)" 'User moved@example.test' 'Pass demo' 'SSLType STARTTLS' "CertificateFile $STATE/tls/cert.pem"; }
+before=$(fetch moved INBOX)
+check "mbsync goes on with the copy that it made from Dovecot" mbsync_again
+check "and changes nothing: neither here" eval '[ "$(files_of)" = "$copied" ] || diff <(files_of) - <<<"$copied"'
+check "nor there" test "$(fetch moved INBOX)" = "$before"
 check "again: nothing changes" store import moved@example.test
 expect "and the account has no fault" "no fault" store check moved@example.test
 expect "an account of ours is not overwritten" "nothing of either|neither Dovecot nor Courier" store import bob@example.test
+
+# From elsewhere.
+account elsewhere; account tree
+if [ "$(id -u)" -eq 0 ]; then chmod 711 "$TMP"; fi
+expect "a Maildir from elsewhere" ": [0-9]+ mailboxes and 5 messages" store import -d "$TMP/elsewhere" elsewhere@example.test
+check "with the same UIDs, flags and keywords" test "$(fetch elsewhere INBOX)" = "$(fetch moved INBOX)"
+expect "and UIDVALIDITY" "UIDVALIDITY $wanted\$" uidvalidity elsewhere INBOX
+check "what the account has is not overwritten" status 73 store import -d "$TMP/elsewhere" elsewhere@example.test
+expect "a tree of folders" "mailboxes and 2 messages" store import -d "$home/tree" tree@example.test
+expect "with its keyword" 'UID 1 FLAGS \(Work\)' fetch tree Deep/er/est
+expect "no Maildir" "neither Dovecot nor Courier" store import -d /etc bob@example.test
+expect "nothing is wrong" "no fault" store check elsewhere@example.test tree@example.test
+
+# A damaged account.
+rm "$mail/elsewhere/Maildir/.Sent/fourpost-folder"
+expect "a fault is named" "Sent: the folder's file fourpost-folder is missing" store check --repair elsewhere@example.test
+expect "and mended" "no fault" store check elsewhere@example.test
 
 # Backups.
 mkdir "$TMP/backups"

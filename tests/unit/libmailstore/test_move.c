@@ -161,6 +161,42 @@ START_TEST(dovecot)
 END_TEST
 
 /* Killed at any of its steps: nobody opens the store in between when names were changed, and the next attempt comes to the same end. */
+/* From another folder: hard links, the same UIDs, and that folder as it was. Cut short, it is gone on with. */
+START_TEST(dovecot_elsewhere)
+{
+	struct ms_import_result result;
+	char command[512];
+	int from;
+
+	make_dovecot();
+	shell("mkdir -p Maildir/Deep/a.b/cur && printf '3 V99 N8\\n7 :6.f.host\\n' >Maildir/Deep/a.b/dovecot-uidlist && cp Maildir/new/2.b.host Maildir/Deep/a.b/cur/6.f.host:2,R");
+	shell("find Maildir | sort >before");
+	(void)snprintf(command, sizeof(command), "%s/Maildir", account);
+	from = open(command, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(from, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), 0);
+		open_store(other);
+		holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:1: ");
+		holds("Work/Sub", "7654321 4:0: ");
+		holds("Deep/a_b", "99 7:2: ");
+		subscribed("Work/Sub|Gone|INBOX|");
+		ms_close(store);
+		store = NULL;
+		/* As if it had been cut short behind the copying. */
+		(void)snprintf(command, sizeof(command), "touch %s/importing", other);
+		ck_assert_int_eq(system(command), 0);
+		ck_assert_int_eq(ms_open(other, &store), MS_E_LOCKED);
+		store = NULL;
+	}
+	(void)snprintf(command, sizeof(command), "rm %s/importing && test $(find %s/Maildir/cur %s/Maildir/new -type f -links +1 | wc -l) -eq 4", other, other, other);
+	ck_assert_int_eq(system(command), 0);
+	shell("find Maildir | sort | diff before -");
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), MS_E_EXISTS);
+	ck_assert_int_eq(close(from), 0);
+}
+END_TEST
+
 START_TEST(dovecot_cut_short)
 {
 	for (unsigned step = 1; step < 30; step++) {
@@ -434,6 +470,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, dovecot);
+	tcase_add_test(tcase, dovecot_elsewhere);
 	tcase_add_test(tcase, dovecot_cut_short);
 	tcase_add_test(tcase, half_moved_in);
 	tcase_add_test(tcase, in_use_already);
