@@ -22,7 +22,8 @@
 #define MENDS_MAX 3
 #define DATABASE "mailstore.db"
 #define CACHE_MIN ((off_t)1 << 20)
-#define CACHE_MAX ((off_t)16 << 20)
+#define CACHE_MAX ((off_t)4 << 20)
+#define CACHE_NEW ((off_t)16 << 20)
 #define INDEX_WATCH (IN_DELETE_SELF | IN_MOVE_SELF)
 #define NOTIFY_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF)
 
@@ -118,8 +119,11 @@ static size_t
 cache_size(int folder)
 {
 	struct stat st;
-	off_t share = fstatat(folder, DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size / 64 : CACHE_MAX;
+	off_t share;
 
+	if (fstatat(folder, DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return CACHE_NEW;
+	share = st.st_size / 64;
 	return (size_t)(share < CACHE_MIN ? CACHE_MIN : share > CACHE_MAX ? CACHE_MAX : share);
 }
 

@@ -3,6 +3,7 @@
 /* Which UIDs a mailbox has, and which of them have a flag or keyword, as bitmaps: opening a mailbox of a million messages, and telling
  * all their flags, reads these and no record of any message. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
@@ -224,6 +225,21 @@ read_again(struct ms_mailbox *mailbox, struct list *list)
 	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
 
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* A list of megabytes would cost a page fault for every thousand UIDs, which is more than reading them does. */
+static uint32_t *
+list_room(size_t count)
+{
+	size_t bytes = (count * sizeof(uint32_t) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	uint32_t *list = bytes > HUGE_PAGE ? aligned_alloc(HUGE_PAGE, bytes) : NULL;
+
+	if (list == NULL)
+		return xcalloc(count, sizeof(*list));
+	(void)madvise(list, bytes, MADV_HUGEPAGE); /* where there are none, small ones do */
+	return list;
+}
+
 int
 ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
 {
@@ -235,7 +251,7 @@ ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
 	list.mailbox = mailbox->number;
 	/* Room for all at once, when the count is right. */
 	list.room = (size_t)mailbox->record.messages + MS_UIDS_EACH;
-	list.uids = xcalloc(list.room, sizeof(*list.uids));
+	list.uids = list_room(list.room);
 	if (r == 0)
 		r = ms_read(mailbox->store, read_uids, &list);
 	if (r == 0 && list.count != mailbox->record.messages)
