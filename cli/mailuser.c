@@ -19,19 +19,21 @@
 #include "common/address.h"
 #include "common/cleanup.h"
 #include "common/conf.h"
+#include "common/span.h"
 #include "common/xalloc.h"
 #include "libmailstore/mailstore.h"
 
 #define PASSWORD_MAX 512
 
 struct options {
-	const char *conf_path, *name;
+	const char *conf_path, *name, *bytes, *messages;
 	bool from_input, remove_mail;
 };
 
 static const char *const usage_text =
-	"usage: mailuser [-C file] add [-p] [-n name] address\n"
+	"usage: mailuser [-C file] add [-p] [-n name] [-q size] [-m messages] address\n"
 	"       mailuser [-C file] password [-p] address\n"
+	"       mailuser [-C file] quota [-q size] [-m messages] address\n"
 	"       mailuser [-C file] remove [-r] address\n"
 	"       mailuser [-C file] list\n";
 
@@ -173,6 +175,35 @@ make_folder(const struct fourpost_conf *conf, const struct ms_account *account)
 	}
 }
 
+/* A number, with K, M, G or T behind it when it is of bytes. */
+static uint64_t
+read_amount(const char *text, bool bytes)
+{
+	static const char units[] = "KMGT";
+	struct span rest = span_of(text);
+	uint64_t amount;
+	unsigned power = 0;
+
+	if (span_take_u64(&rest, UINT64_C(1) << 50, &amount) != 0)
+		tool_fail(EX_USAGE, "%s is no number, or too large", text);
+	if (rest.len == 0)
+		return amount;
+	while (units[power] != '\0' && (rest.len != 1 || units[power] != ascii_upper(rest.ptr[0])))
+		power++;
+	if (!bytes || units[power] == '\0' || amount > UINT64_C(1) << 20)
+		tool_fail(EX_USAGE, "%s is no %s", text, bytes ? "size: a number, with K, M, G or T behind it" : "number");
+	return amount << (10 * (power + 1));
+}
+
+static void
+take_quota(const struct options *options, struct ms_account *account)
+{
+	if (options->bytes != NULL)
+		account->quota.bytes = read_amount(options->bytes, true);
+	if (options->messages != NULL)
+		account->quota.messages = read_amount(options->messages, false);
+}
+
 static void
 add(const struct fourpost_conf *conf, const struct options *options, const char *text)
 {
@@ -188,6 +219,7 @@ add(const struct fourpost_conf *conf, const struct options *options, const char 
 	if (!ours)
 		(void)fprintf(stderr, "mailuser: %s is not among the domains of fourpost.conf: mail for it will not be taken\n", domain);
 	account.name = xstrdup(options->name != NULL ? options->name : "");
+	take_quota(options, &account);
 	account.password = hash_password(options->from_input);
 	r = ms_accounts_put(conf->accounts_db, &account, true, (uint32_t)conf->account_uid_low, (uint32_t)conf->account_uid_high, auth_group(conf));
 	if (r == MS_E_EXISTS)
@@ -242,6 +274,22 @@ set_password(const struct fourpost_conf *conf, const struct options *options, co
 }
 
 static void
+set_quota(const struct fourpost_conf *conf, const struct options *options, const char *text)
+{
+	struct ms_account account;
+	int r;
+
+	must_get(conf, text, &account);
+	take_quota(options, &account);
+	r = ms_accounts_put(conf->accounts_db, &account, false, 0, 0, auth_group(conf));
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
+	(void)printf("%s: %llu bytes, %llu messages (0: no limit)\n", account.address, (unsigned long long)account.quota.bytes,
+	    (unsigned long long)account.quota.messages);
+	ms_account_clear(&account);
+}
+
+static void
 remove_account(const struct fourpost_conf *conf, const struct options *options, const char *text)
 {
 	struct ms_account account;
@@ -274,7 +322,12 @@ print_account(void *context, const struct ms_account *account)
 	(void)context;
 	if (gmtime_r(&created, &day) != NULL)
 		(void)strftime(date, sizeof(date), "%Y-%m-%d", &day);
-	(void)printf("%s\tuid %u\t%s\t%s%s\n", account->address, account->uid, date, account->enabled ? "" : "disabled ", account->name);
+	(void)printf("%s\tuid %u\t%s\t%s%s", account->address, account->uid, date, account->enabled ? "" : "disabled ", account->name);
+	if (account->quota.bytes != 0)
+		(void)printf("\t%llu bytes", (unsigned long long)account->quota.bytes);
+	if (account->quota.messages != 0)
+		(void)printf("\t%llu messages", (unsigned long long)account->quota.messages);
+	(void)printf("\n");
 	return 0;
 }
 
@@ -313,9 +366,11 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* glibc: begin again, with the options behind the command */
-	while ((option = getopt(argc, argv, "+n:pr")) != -1)
+	while ((option = getopt(argc, argv, "+m:n:pq:r")) != -1)
 		switch (option) {
+		case 'm': options.messages = optarg; break;
 		case 'n': options.name = optarg; break;
+		case 'q': options.bytes = optarg; break;
 		case 'p': options.from_input = true; break;
 		case 'r': options.remove_mail = true; break;
 		default: usage();
@@ -330,6 +385,8 @@ main(int argc, char **argv)
 		add(&conf, &options, argv[optind]);
 	else if (strcmp(command, "password") == 0)
 		set_password(&conf, &options, argv[optind]);
+	else if (strcmp(command, "quota") == 0)
+		set_quota(&conf, &options, argv[optind]);
 	else if (strcmp(command, "remove") == 0)
 		remove_account(&conf, &options, argv[optind]);
 	else

@@ -219,6 +219,8 @@ spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span n
 	msg_writer_init(&body);
 	msg_put_u8(&body, msg_channel_peer(channel));
 	msg_put_u32(&body, account.uid);
+	msg_put_u64(&body, account.quota.bytes);
+	msg_put_u64(&body, account.quota.messages);
 	msg_put_span(&body, span_of(account.address));
 	msg_put_span(&body, span_of(account.path));
 	ms_account_clear(&account);

@@ -150,12 +150,14 @@ send_start(const struct parent *parent, struct child *child)
 }
 
 static int
-send_account(struct child *child, uid_t uid, struct span address, const char *folder)
+send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, const char *folder)
 {
 	struct msg_writer body;
 
 	msg_writer_init(&body);
 	msg_put_u32(&body, uid);
+	msg_put_u64(&body, quota->bytes);
+	msg_put_u64(&body, quota->messages);
 	msg_put_span(&body, address);
 	msg_put_span(&body, span_of(folder));
 	return msg_send(child->channel, MSG_ACCOUNT, 0, &body, -1);
@@ -291,7 +293,8 @@ release_worker(const struct parent *parent, struct child *worker, uint8_t reques
 
 /* Starts a worker (and its companion) for an account. Returns the requester's end of the channel to it, or -errno. */
 static int
-start_worker(struct parent *parent, const struct role *role, uint8_t requester, uid_t uid, struct span address, const char *folder)
+start_worker(struct parent *parent, const struct role *role, uint8_t requester, uid_t uid, const struct ms_quota *quota, struct span address,
+    const char *folder)
 {
 	struct child *worker = start_child(parent, role), *companion = NULL;
 	int r;
@@ -299,7 +302,7 @@ start_worker(struct parent *parent, const struct role *role, uint8_t requester, 
 	if (worker == NULL)
 		return -EAGAIN;
 	worker->account = span_dup(address);
-	r = send_account(worker, uid, address, folder);
+	r = send_account(worker, uid, quota, address, folder);
 	if (r == 0 && role->companion != 0) {
 		companion = start_child(parent, find_role(parent, role->companion));
 		r = companion == NULL ? -EAGAIN : join(worker, companion);
@@ -323,12 +326,16 @@ spawn(struct parent *parent, const struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	uint8_t requester_id = msg_get_u8(&body);
 	uid_t uid = msg_get_u32(&body);
-	struct span address = msg_get_span(&body), relative = msg_get_span(&body);
+	struct ms_quota quota = { .bytes = msg_get_u64(&body) };
+	struct span address, relative;
 	const struct role *role = find_role(parent, ROLE_WORKER);
 	_cleanup_(freep) char *folder = NULL;
 	struct child *requester;
 	int r;
 
+	quota.messages = msg_get_u64(&body);
+	address = msg_get_span(&body);
+	relative = msg_get_span(&body);
 	if (!msg_done(&body) || role == NULL || requester_id >= ROLE_MAX || (role->spawned_by & ROLE_BIT(requester_id)) == 0)
 		return -EBADMSG;
 	requester = find_permanent(parent, requester_id);
@@ -341,7 +348,7 @@ spawn(struct parent *parent, const struct msg *msg)
 	else
 		r = parent_account_dir(parent->common->accounts_dir, relative, uid, parent->as_root, &folder);
 	if (r == 0)
-		r = start_worker(parent, role, requester_id, uid, address, folder);
+		r = start_worker(parent, role, requester_id, uid, &quota, address, folder);
 	if (r < 0)
 		log_error("worker-not-started", log_span("account", address), log_errno("error", r), log_u64("uid", uid),
 		    log_str("folder", parent->common->accounts_dir));
@@ -604,7 +611,7 @@ start_probe(struct parent *parent)
 			log_error("no-such-account", log_span("account", rest), log_str("folder", folder));
 			return -1;
 		}
-		if (send_account(child, st.st_uid, rest, folder) < 0)
+		if (send_account(child, st.st_uid, &(struct ms_quota){ .bytes = 0 }, rest, folder) < 0)
 			return -1;
 	}
 	return send_start(parent, child);

@@ -329,6 +329,8 @@ take_account(struct proc *proc, const struct msg *msg)
 	struct span address, folder;
 
 	proc->account_uid = msg_get_u32(&body);
+	proc->quota.bytes = msg_get_u64(&body);
+	proc->quota.messages = msg_get_u64(&body);
 	address = msg_get_span(&body);
 	folder = msg_get_span(&body);
 	if (!msg_done(&body))

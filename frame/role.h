@@ -11,6 +11,7 @@
 #include "common/conf.h"
 #include "common/jail.h"
 #include "common/msg.h"
+#include "libmailstore/mailstore.h"
 
 struct event_base;
 struct proc;
@@ -100,6 +101,7 @@ struct proc {
 	char *account;
 	char *account_dir;
 	uid_t account_uid;
+	struct ms_quota quota;
 	bool as_root;                /* started as root: uids and chroots are real */
 	unsigned quiet_peers;        /* ROLE_BIT of peers whose channel the loop does not read: the role asks and waits (key) */
 

@@ -27,6 +27,12 @@ imap_args_mailbox(struct imap_parser *parser, struct imap_command *command)
 	return imap_parse_space(parser) && imap_parse_mailbox(parser, &command->mailbox) && imap_parse_end(parser);
 }
 
+bool
+imap_args_quota_root(struct imap_parser *parser, struct imap_command *command)
+{
+	return imap_parse_space(parser) && imap_parse_astring(parser, &command->quota_root) && imap_parse_end(parser);
+}
+
 /* RFC 7162 section 3.2.5: QRESYNC (uidvalidity modseq [known-uids] [(seqs uids)]). */
 static bool
 parse_qresync(struct imap_parser *parser, struct imap_command *command)

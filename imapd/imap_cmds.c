@@ -34,6 +34,10 @@ static const struct imap_cmd commands[] = {
 	{ "LSUB", ALWAYS, 0, imap_args_lsub, cmd_lsub },
 	{ "STATUS", ALWAYS, 0, imap_args_status, cmd_status },
 	{ "APPEND", ALWAYS, 0, imap_args_append, cmd_append },
+	/* RFC 9208 */
+	{ "GETQUOTA", ALWAYS, 0, imap_args_quota_root, cmd_getquota },
+	{ "GETQUOTAROOT", ALWAYS, 0, imap_args_mailbox, cmd_getquotaroot },
+	{ "SETQUOTA", ALWAYS, 0, imap_args_any, cmd_setquota },
 	{ "NAMESPACE", ALWAYS, 0, imap_args_none, cmd_namespace },
 	{ "ENABLE", ALWAYS, 0, imap_args_enable, cmd_enable },
 	{ "IDLE", ALWAYS, 0, imap_args_none, cmd_idle },

@@ -124,6 +124,7 @@ struct imap_command {
 	const struct imap_cmd *cmd; /* its row in the table */
 	bool by_uid;                /* UID FETCH and the like */
 
+	struct span quota_root;
 	struct span mailbox, target; /* decoded to UTF-8, INBOX in capitals; target: RENAME's new name, COPY's destination */
 	struct imap_set set;
 

@@ -8,6 +8,7 @@ imapd_SRC := \
 	imapd/cmd_list.c \
 	imapd/cmd_mailbox.c \
 	imapd/cmd_misc.c \
+	imapd/cmd_quota.c \
 	imapd/cmd_search.c \
 	imapd/cmd_select.c \
 	imapd/cmd_status.c \

@@ -32,6 +32,8 @@ begin(struct msg_channel *channel, struct msg *msg, void *context)
 	}
 	memcpy(session->address, login.client_address, sizeof(session->address));
 	rc = ms_open(proc->account_dir, &session->store);
+	if (rc == 0)
+		ms_set_quota(session->store, &proc->quota);
 	if (rc != 0)
 		log_error("store-failed", log_str("account", proc->account), log_str("client", session->address),
 		    log_str("reason", ms_strerror(rc)));

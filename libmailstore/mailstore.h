@@ -28,13 +28,19 @@ const char *ms_strerror(int result);
 
 /* ---- accounts: read by auth roles, written by mailuser; mailaccounts(5) ---- */
 
+/* What an account may hold; 0: as much as it likes. */
+struct ms_quota {
+	uint64_t bytes;    /* sum of the messages' sizes, with CRLF */
+	uint64_t messages;
+};
+
 struct ms_account {
 	char *address;  /* canonical: lower case */
 	uint32_t uid;
 	char *password; /* crypt(5) */
 	char *path;     /* below accounts_dir: "<domain>/<user>" */
 	char *name;     /* display name, UTF-8, may be empty */
-	uint64_t quota; /* bytes, 0: none */
+	struct ms_quota quota;
 	int64_t created; /* seconds since 1970 */
 	bool enabled;
 };
@@ -69,6 +75,11 @@ void ms_close(struct ms_store *store);
 /* A descriptor that becomes readable when anything in the account changed, by this library or by other programs. */
 int ms_watch_fd(struct ms_store *store);
 void ms_watch_drain(struct ms_store *store);
+/* From now on messages that would go beyond are not taken: MS_E_QUOTA. A store that was just opened has no limit. */
+void ms_set_quota(struct ms_store *store, const struct ms_quota *quota);
+const struct ms_quota *ms_quota(const struct ms_store *store);
+/* What the account holds, by the counters of its mailboxes. */
+int ms_usage(struct ms_store *store, struct ms_quota *ret);
 /* The account's highest modification sequence: it grows with every change, mailboxes included. */
 int ms_modseq(struct ms_store *store, uint64_t *ret);
 

@@ -28,6 +28,7 @@ libmailstore_SRC := \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
 	libmailstore/ms_path.c \
+	libmailstore/ms_quota.c \
 	libmailstore/ms_record.c \
 	libmailstore/ms_restore.c \
 	libmailstore/ms_search.c \

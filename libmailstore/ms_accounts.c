@@ -21,7 +21,7 @@
 #define ADDRESS_MAX 320
 #define FIELD_MAX 1024
 #define RECORD_MAX (4 * FIELD_MAX + 256)
-#define ACCOUNT_VERSION 1
+#define ACCOUNT_VERSION 2
 /* Keys: 'a' and the address; "uid": the highest uid ever given. */
 #define UID_KEY "uid"
 
@@ -70,7 +70,8 @@ put_account(const struct ms_account *account, struct buf *out)
 	(void)buf_char(out, ACCOUNT_VERSION);
 	(void)buf_char(out, account->enabled ? 1 : 0);
 	put_number(out, account->uid);
-	put_number(out, account->quota);
+	put_number(out, account->quota.bytes);
+	put_number(out, account->quota.messages);
 	put_number(out, (uint64_t)account->created);
 	put_text(out, account->password);
 	put_text(out, account->path);
@@ -106,13 +107,16 @@ static int
 get_account(struct span key, struct span bytes, struct ms_account *ret)
 {
 	uint64_t uid, created;
+	bool counted;
 
 	*ret = (struct ms_account){ .address = NULL };
-	if (bytes.len < 2 || bytes.ptr[0] != ACCOUNT_VERSION)
+	if (bytes.len < 2 || bytes.ptr[0] < 1 || bytes.ptr[0] > ACCOUNT_VERSION)
 		return MS_E_CORRUPT;
+	counted = bytes.ptr[0] > 1; /* version 1 had no quota in messages */
 	ret->enabled = bytes.ptr[1] == 1;
 	bytes = span_skip(bytes, 2);
-	if (!get_number(&bytes, &uid) || uid > UINT32_MAX || !get_number(&bytes, &ret->quota) || !get_number(&bytes, &created) ||
+	if (!get_number(&bytes, &uid) || uid > UINT32_MAX || !get_number(&bytes, &ret->quota.bytes) || (counted && !get_number(&bytes, &ret->quota.messages)) ||
+	    !get_number(&bytes, &created) ||
 	    !get_text(&bytes, &ret->password) || !get_text(&bytes, &ret->path) || !get_text(&bytes, &ret->name) || bytes.len != 0) {
 		ms_account_clear(ret);
 		return MS_E_CORRUPT;

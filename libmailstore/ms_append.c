@@ -268,8 +268,14 @@ commit_locked(struct commits *commits, const char *mailbox)
 {
 	struct ms_store *store = commits->store;
 	struct ms_mailbox_record record;
-	int r = ms_mailbox_find(store, mailbox, &commits->number, &record);
+	uint64_t bytes = 0;
+	int r;
 
+	for (size_t i = 0; i < commits->count; i++)
+		bytes += commits->list[i].derived.size;
+	r = ms_quota_allows(store, bytes, commits->count);
+	if (r == 0)
+		r = ms_mailbox_find(store, mailbox, &commits->number, &record);
 	if (r != 0)
 		return r;
 	commits->mailbox = &record;

@@ -215,6 +215,29 @@ copy_some(struct ms_txn *txn, void *context)
 	return r;
 }
 
+/* A copy takes no room on the disk, but counts: its original may go. A move changes nothing. */
+static int
+allowed(const struct copy *copy, size_t count)
+{
+	struct ms_store *store = copy->from->store;
+	uint64_t bytes = 0, messages = 0;
+
+	if (copy->move || (ms_quota(store)->bytes == 0 && ms_quota(store)->messages == 0))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		struct ms_message message;
+		int r = ms_message_get(copy->from, copy->uids[i], &message);
+
+		if (r == 0) {
+			bytes += message.size;
+			messages++;
+		} else if (r != MS_E_NOTFOUND) {
+			return r;
+		}
+	}
+	return ms_quota_allows(store, bytes, messages);
+}
+
 static int
 copy_locked(struct copy *copy, const char *to, size_t count)
 {
@@ -222,6 +245,8 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 	struct ms_mailbox_record target = { .name = NULL };
 	int r = ms_mailbox_sync(copy->from);
 
+	if (r == 0)
+		r = allowed(copy, count);
 	if (r == 0)
 		r = ms_mailbox_find(store, to, &copy->to, &target);
 	if (r == 0)

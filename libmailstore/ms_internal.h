@@ -58,6 +58,7 @@ struct ms_store {
 	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
 	int touch_fd;       /* inotify for changes of our own */
 	int watch_fd, watch_index, watch_new, watch_cur;
+	struct ms_quota quota;
 	bool has_floor;     /* the index has its "floor" */
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
@@ -142,6 +143,8 @@ int ms_meta_put(struct ms_txn *txn, const char *name, uint64_t value);
 int ms_gone_put(struct ms_txn *txn, uint64_t modseq, uint32_t mailbox, uint32_t uid, uint64_t email_id);
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
+/* 0, or MS_E_QUOTA when so much more would go beyond the quota. */
+int ms_quota_allows(struct ms_store *store, uint64_t bytes, uint64_t messages);
 int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);
 int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record);
 /* Its number and record. MS_E_NOTFOUND. */

@@ -246,6 +246,7 @@ proc_deliver(struct proc *proc)
 		log_error("store-not-opened", log_str("account", proc->account), log_str("folder", proc->account_dir), log_str("error", ms_strerror(r)));
 		return EX_TEMPFAIL;
 	}
+	ms_set_quota(deliver.store, &proc->quota);
 	r = proc_loop(proc);
 	ms_close(deliver.store);
 	return r;

@@ -521,8 +521,10 @@ jmap_open(struct session *session, struct jmap **ret_jmap)
 		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
 	hex_id('a', hash, jmap->account_id);
 	r = ms_open(session->proc->account_dir, &jmap->store);
-	if (r == 0)
+	if (r == 0) {
+		ms_set_quota(jmap->store, &session->proc->quota);
 		r = jmap_sync(jmap);
+	}
 	forget_history(jmap);
 	*ret_jmap = jmap;
 	return r;

@@ -142,6 +142,8 @@ toy_on_worker(struct msg_channel *channel, struct msg *msg, void *context)
 	}
 	msg_put_u8(&reply, ROLE_FRONT);
 	msg_put_u32(&reply, 1000001);
+	msg_put_u64(&reply, 0);
+	msg_put_u64(&reply, 0);
 	msg_put_span(&reply, SPAN("u@d.test"));
 	msg_put_span(&reply, SPAN("d.test/u"));
 	return msg_send(proc->parent, MSG_SPAWN, msg->id, &reply, -1);

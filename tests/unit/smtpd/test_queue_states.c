@@ -69,6 +69,8 @@ on_worker(struct msg_channel *channel, struct msg *msg, void *context)
 	msg_writer_init(&spawn);
 	msg_put_u8(&spawn, ROLE_QUEUE);
 	msg_put_u32(&spawn, 1000001);
+	msg_put_u64(&spawn, 0);
+	msg_put_u64(&spawn, 0);
 	msg_put_span(&spawn, address);
 	msg_put_span(&spawn, buf_get(&relative));
 	buf_free(&relative);
