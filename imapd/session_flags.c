@@ -92,9 +92,8 @@ session_put_flags(struct session *session, const struct ms_message *message, boo
 		put_flag(session, SPAN("\\Recent"), &first);
 	if ((message->flags & MS_FORWARDED) != 0)
 		put_flag(session, SPAN(FORWARDED), &first);
-	for (n = 0; n < 64 && message->keywords >> n != 0; n++)
-		if ((message->keywords >> n & 1) != 0 && (name = ms_keyword(session->selected->mailbox, n)) != NULL)
-			put_flag(session, span_of(name), &first);
+	for (n = ms_keywords_next(&message->keywords, 0); (name = ms_keyword(session->selected->mailbox, n)) != NULL; n = ms_keywords_next(&message->keywords, n + 1))
+		put_flag(session, span_of(name), &first);
 	session_put(session, SPAN(")"));
 }
 

@@ -127,10 +127,22 @@ enum {
 	MS_FORWARDED = 32, /* Maildir's P: $Forwarded */
 };
 
+/* Keywords, by their numbers in the mailbox. */
+#define MS_KEYWORDS_MORE_MAX 64
+struct ms_keywords {
+	uint64_t first;      /* bit n: keyword n */
+	uint16_t more_count;
+	uint16_t more[MS_KEYWORDS_MORE_MAX]; /* the numbers from 64 on, ascending */
+};
+bool ms_keywords_have(const struct ms_keywords *set, unsigned n);
+/* The lowest number in the set that is not below `from`, or MS_KEYWORD_NONE. */
+#define MS_KEYWORD_NONE UINT32_MAX
+unsigned ms_keywords_next(const struct ms_keywords *set, unsigned from);
+
 struct ms_message {
 	uint32_t uid;
 	uint32_t flags;     /* MS_SEEN ... */
-	uint64_t keywords;  /* bit n: keyword n of the mailbox */
+	struct ms_keywords keywords;
 	uint64_t modseq;
 	uint64_t size;      /* with CRLF line ends (RFC822.SIZE) */
 	int64_t internal_date; /* seconds since 1970 */
@@ -257,7 +269,8 @@ void ms_append_abort(struct ms_append *append);
 
 enum ms_store_op { MS_FLAGS_SET, MS_FLAGS_ADD, MS_FLAGS_REMOVE };
 /* Changes the flags of those UIDs (ascending). Messages changed after unchanged_since (0: any) are left and reported through
- * `modified` (may be NULL; room for count). MS_E_LIMIT when a mailbox would have more than 64 keywords. */
+ * `modified` (may be NULL; room for count). MS_E_LIMIT when the mailbox would have more than 2048 keywords, or a
+ * message more than its file's name has room for: the first 26 and some 60 others. */
 int ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flags,
     const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified);
 /* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */

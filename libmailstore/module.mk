@@ -19,6 +19,7 @@ libmailstore_SRC := \
 	libmailstore/ms_gone.c \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
+	libmailstore/ms_keywords.c \
 	libmailstore/ms_listing.c \
 	libmailstore/ms_listing_read.c \
 	libmailstore/ms_mailbox.c \

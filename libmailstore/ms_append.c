@@ -156,14 +156,15 @@ place(const struct commits *commits, struct commit *commit)
 	struct ms_name name = {
 		.unique = span_of(commit->append->unique), .bytes = commit->append->bytes, .size = commit->derived.size,
 		.uid = commit->record.message.uid, .flags = commit->record.message.flags,
-		.letters = (uint32_t)(commit->record.message.keywords & ((1u << MS_LETTERS) - 1)),
 	};
-	struct buf text = BUF_INIT(MS_NAME_MAX);
+	struct buf text = BUF_INIT(MS_NAME_MAX), digits = BUF_INIT(MS_NAME_MAX);
 	char *target;
 	int r;
 
-	commit->record.in_cur = name.flags != 0 || name.letters != 0;
-	r = ms_name_format(&name, commit->record.in_cur, &text);
+	commit->record.in_cur = name.flags != 0 || !ms_keywords_none(&commit->record.message.keywords);
+	ms_keywords_to_name(&commit->record.message.keywords, &name, &digits);
+	r = digits.overflow ? -EMSGSIZE : ms_name_format(&name, commit->record.in_cur, &text);
+	buf_free(&digits);
 	if (r != 0) {
 		buf_free(&text);
 		return MS_E_LIMIT;
@@ -226,7 +227,7 @@ record_messages(struct ms_txn *txn, void *context)
 {
 	struct commits *commits = context;
 	struct ms_mailbox_record fresh = { .name = NULL };
-	uint64_t keywords;
+	struct ms_keywords keywords;
 	int r = ms_mailbox_load(txn, commits->number, &fresh);
 
 	if (r != 0)

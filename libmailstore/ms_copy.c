@@ -62,16 +62,16 @@ forget_steps(struct copy *copy)
 	}
 }
 
-/* Keywords have other bits in other mailboxes. */
+/* Keywords have other numbers in other mailboxes. */
 static int
-carry_keywords(const struct ms_mailbox_record *from, uint64_t bits, int to_fd, struct ms_mailbox_record *to, uint64_t *ret)
+carry_keywords(const struct ms_mailbox_record *from, const struct ms_keywords *set, int to_fd, struct ms_mailbox_record *to,
+    struct ms_keywords *ret)
 {
-	const char *names[MS_KEYWORDS_MAX + 1];
+	const char *names[64 + MS_KEYWORDS_MORE_MAX + 1];
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < from->folder.keyword_count; i++)
-		if ((bits & UINT64_C(1) << i) != 0)
-			names[count++] = from->folder.keywords[i];
+	for (unsigned n = ms_keywords_next(set, 0); n < from->folder.keyword_count; n = ms_keywords_next(set, n + 1))
+		names[count++] = from->folder.keywords[n];
 	names[count] = NULL;
 	return ms_keywords_take(to_fd, to, names, ret);
 }
@@ -142,10 +142,10 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
 	after = before;
-	r = carry_keywords(source, before.message.keywords, copy->to_fd, target, &after.message.keywords);
+	r = carry_keywords(source, &before.message.keywords, copy->to_fd, target, &after.message.keywords);
 	if (r == 0)
 		r = ms_take_uid(copy->to_fd, target, &after.message.uid);
-	after.in_cur = after.message.flags != 0 || after.message.keywords != 0 || before.in_cur;
+	after.in_cur = after.message.flags != 0 || !ms_keywords_none(&after.message.keywords) || before.in_cur;
 	if (r == 0)
 		r = ms_rename_record(&before, &after);
 	if (r == 0)

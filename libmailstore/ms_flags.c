@@ -23,12 +23,9 @@ take_one(struct ms_mailbox_record *record, struct span keyword, unsigned *ret, b
 		}
 	if (!ms_keyword_is_valid(keyword))
 		return MS_E_BADNAME;
-	if (folder->keyword_count == MS_KEYWORDS_MAX)
-		return MS_E_LIMIT;
 	*ret = folder->keyword_count;
-	folder->keywords[folder->keyword_count++] = span_dup(keyword);
 	*ret_new = true;
-	return 0;
+	return ms_folder_add_keyword(folder, keyword);
 }
 
 /* What the folder's file has beyond the index: an attempt before this put it there, and names of files may tell it already. */
@@ -41,7 +38,7 @@ take_over_file(int folder_fd, struct ms_mailbox_record *record)
 	if (r != 0)
 		return r > 0 ? 0 : r; /* no file: it is written now */
 	for (unsigned i = record->folder.keyword_count; i < file.keyword_count; i++)
-		record->folder.keywords[record->folder.keyword_count++] = xstrdup(file.keywords[i]);
+		(void)ms_folder_add_keyword(&record->folder, span_of(file.keywords[i])); /* no more than the file had room for */
 	ms_folder_clear(&file);
 	return 0;
 }
@@ -61,20 +58,21 @@ all_known(const struct ms_mailbox_record *record, const char *const *keywords)
 }
 
 int
-ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret)
+ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret)
 {
 	bool new = false;
 	int r = 0;
 
-	*ret = 0;
+	ret->first = 0;
+	ret->more_count = 0;
 	if (keywords != NULL && !all_known(record, keywords))
 		r = take_over_file(folder_fd, record);
 	for (size_t i = 0; r == 0 && keywords != NULL && keywords[i] != NULL; i++) {
-		unsigned bit;
+		unsigned n;
 
-		r = take_one(record, span_of(keywords[i]), &bit, &new);
+		r = take_one(record, span_of(keywords[i]), &n, &new);
 		if (r == 0)
-			*ret |= UINT64_C(1) << bit;
+			r = ms_keywords_add(ret, n);
 	}
 	return r == 0 && new ? ms_folder_write(folder_fd, &record->folder) : r;
 }
@@ -95,8 +93,8 @@ struct flags {
 	int folder_fd;
 };
 
-static uint64_t
-combine(enum ms_store_op op, uint64_t before, uint64_t given)
+static uint32_t
+combine(enum ms_store_op op, uint32_t before, uint32_t given)
 {
 	return op == MS_FLAGS_SET ? given : op == MS_FLAGS_ADD ? before | given : before & ~given;
 }
@@ -104,20 +102,21 @@ combine(enum ms_store_op op, uint64_t before, uint64_t given)
 int
 ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after)
 {
-	struct buf text = BUF_INIT(MS_NAME_MAX);
+	struct buf text = BUF_INIT(MS_NAME_MAX), digits = BUF_INIT(MS_NAME_MAX);
 	struct ms_name name;
 	int r = 0;
 
 	if (!ms_name_parse(span_of(before->name), &name))
 		return MS_E_CORRUPT;
 	name.flags = after->message.flags;
-	name.letters = (uint32_t)(after->message.keywords & ((1u << MS_LETTERS) - 1));
+	ms_keywords_to_name(&after->message.keywords, &name, &digits);
 	name.uid = after->message.uid;
 	name.bytes = after->bytes;
 	name.size = after->message.size;
-	if (ms_name_format(&name, after->in_cur, &text) != 0)
+	if (digits.overflow || ms_name_format(&name, after->in_cur, &text) != 0)
 		r = MS_E_LIMIT;
 	(void)snprintf(after->name, sizeof(after->name), "%s", buf_cstr(&text));
+	buf_free(&digits);
 	buf_free(&text);
 	return r;
 }
@@ -171,7 +170,8 @@ change_some(struct ms_txn *txn, void *context)
 	struct ms_mailbox *mailbox = flags->mailbox;
 	struct ms_mailbox_record record;
 	struct ms_touch touch;
-	uint64_t modseq = 0, keywords;
+	struct ms_keywords keywords;
+	uint64_t modseq = 0;
 	bool renamed;
 	int r = ms_mailbox_load(txn, mailbox->number, &record);
 
@@ -197,9 +197,11 @@ change_some(struct ms_txn *txn, void *context)
 			continue;
 		}
 		after = before;
-		after.message.flags = (uint32_t)combine(flags->op, before.message.flags, flags->flags);
-		after.message.keywords = combine(flags->op, before.message.keywords, keywords);
-		if (after.message.flags == before.message.flags && after.message.keywords == before.message.keywords)
+		after.message.flags = combine(flags->op, before.message.flags, flags->flags);
+		r = ms_keywords_combine(flags->op, &before.message.keywords, &keywords, &after.message.keywords);
+		if (r != 0)
+			break;
+		if (after.message.flags == before.message.flags && ms_keywords_equal(&after.message.keywords, &before.message.keywords))
 			continue;
 		if (modseq == 0)
 			r = ms_next_modseq(txn, &modseq);

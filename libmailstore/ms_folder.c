@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -22,7 +23,19 @@ ms_folder_clear(struct ms_folder *folder)
 {
 	for (unsigned i = 0; i < folder->keyword_count; i++)
 		free(folder->keywords[i]);
+	free(folder->keywords);
+	folder->keywords = NULL;
 	folder->keyword_count = 0;
+}
+
+int
+ms_folder_add_keyword(struct ms_folder *folder, struct span keyword)
+{
+	if (folder->keyword_count == MS_KEYWORDS_MAX)
+		return MS_E_LIMIT;
+	folder->keywords = xreallocarray(folder->keywords, folder->keyword_count + 1, sizeof(*folder->keywords));
+	folder->keywords[folder->keyword_count++] = span_dup(keyword);
+	return 0;
 }
 
 bool
@@ -72,9 +85,8 @@ parse_line(struct span line, struct ms_folder *folder)
 	else if (span_eq(word, SPAN("uidlimit")) && span_to_u64(line, UINT32_MAX, &value) == 0)
 		folder->uid_limit = (uint32_t)value;
 	else if (span_eq(word, SPAN("keyword"))) {
-		if (folder->keyword_count == MS_KEYWORDS_MAX || !ms_keyword_is_valid(line))
+		if (!ms_keyword_is_valid(line) || ms_folder_add_keyword(folder, line) != 0)
 			return false;
-		folder->keywords[folder->keyword_count++] = span_dup(line);
 	} else if (span_eq(word, SPAN("use"))) {
 		for (size_t i = 0; i < sizeof(use_names) / sizeof(*use_names); i++)
 			if (span_eq(line, span_of(use_names[i])))
@@ -108,7 +120,7 @@ ms_folder_format(const struct ms_folder *folder, struct buf *out)
 {
 	(void)buf_fmt(out, "fourpost-folder 1\nid %016" PRIx64 "\nuidvalidity %" PRIu32 "\nuidlimit %" PRIu32 "\nuse %s\n", folder->id,
 	    folder->uidvalidity, folder->uid_limit, use_names[folder->use]);
-	/* Their order gives the letters a, b, ... and the bits in the index. */
+	/* Their order gives the letters a, b, ... and the numbers in the index. */
 	for (unsigned i = 0; i < folder->keyword_count; i++)
 		(void)buf_fmt(out, "keyword %s\n", folder->keywords[i]);
 }
@@ -117,12 +129,19 @@ int
 ms_folder_read(int dir_fd, struct ms_folder *ret)
 {
 	_cleanup_(closep) int fd = openat(dir_fd, MS_FOLDER_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char text[MS_FOLDER_TEXT_MAX];
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
 	ssize_t got;
 
 	if (fd < 0)
 		return errno == ENOENT ? MS_E_NOTFOUND : -errno;
-	got = read(fd, text, sizeof(text));
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < 0 || st.st_size > MS_FOLDER_TEXT_MAX)
+		return MS_E_CORRUPT;
+	/* It is replaced, never written over: what fstat(2) tells is all of it. */
+	text = xmalloc((size_t)st.st_size + 1);
+	got = read(fd, text, (size_t)st.st_size);
 	if (got < 0)
 		return -errno;
 	return ms_folder_parse(span_make(text, (size_t)got), ret);

@@ -11,7 +11,7 @@
 #include "libmailstore/mailstore.h"
 
 #define MS_FOLDER_FILE "fourpost-folder"
-#define MS_KEYWORDS_MAX 64
+#define MS_KEYWORDS_MAX 2048
 #define MS_KEYWORD_LEN_MAX 128
 #define MS_FOLDER_TEXT_MAX (MS_KEYWORDS_MAX * (MS_KEYWORD_LEN_MAX + 32) + 512)
 
@@ -20,11 +20,13 @@ struct ms_folder {
 	uint32_t uidvalidity;
 	uint32_t uid_limit; /* no UID at or above it has ever been given: it runs ahead of the next UID */
 	enum ms_use use;
-	char *keywords[MS_KEYWORDS_MAX];
+	char **keywords;
 	unsigned keyword_count;
 };
 
 void ms_folder_clear(struct ms_folder *folder);
+/* Adds a keyword behind the others. 0, or MS_E_LIMIT. */
+int ms_folder_add_keyword(struct ms_folder *folder, struct span keyword);
 /* 0, or MS_E_CORRUPT. Unknown lines are left out. */
 int ms_folder_parse(struct span text, struct ms_folder *ret);
 void ms_folder_format(const struct ms_folder *folder, struct buf *out);

@@ -223,7 +223,7 @@ take_subscriptions(struct account *account)
 	return r;
 }
 
-/* --- keywords without a letter: the index keeps them --- */
+/* --- keywords without a letter --- */
 
 static int
 put_beyond(struct ms_store *store, const struct folder *folder)

@@ -132,10 +132,9 @@ keyword_bit(struct takeover *takeover, struct span keyword)
 	for (unsigned i = 0; i < folder->keyword_count; i++)
 		if (span_ieq(keyword, span_of(folder->keywords[i])))
 			return (int)i;
-	if (!ms_keyword_is_valid(keyword) || folder->keyword_count == MS_KEYWORDS_MAX)
+	if (!ms_keyword_is_valid(keyword) || ms_folder_add_keyword(folder, keyword) != 0)
 		return -1;
-	folder->keywords[folder->keyword_count] = span_dup(keyword);
-	return (int)folder->keyword_count++;
+	return (int)folder->keyword_count - 1;
 }
 
 static void

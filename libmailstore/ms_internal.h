@@ -79,6 +79,7 @@ struct ms_mailbox {
 #define MS_UIDS_ALL 0
 #define MS_UIDS_FLAG(n) (1 + (n))
 #define MS_UIDS_FLAGS 6
+#define MS_UIDS_MORE 63 /* those with keywords that have no bitmap */
 #define MS_UIDS_KEYWORD(n) (64 + (n))
 
 /* A transaction's work: returns 0 to commit, anything else to abort; bdb results make it run again, so it starts from what the
@@ -235,9 +236,9 @@ void ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbo
 int ms_folder_fsync(int folder_fd, bool cur);
 /* Where the message's file is now, when it is not where the record has it: path ("cur/NAME") is filled in. 0, MS_E_NOTFOUND or -errno. */
 int ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NAME_MAX + 5]);
-/* The bits of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
+/* The numbers of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
  * MS_E_LIMIT, MS_E_BADNAME. */
-int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, uint64_t *ret);
+int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret);
 
 /* --- what is wrong: ms_check tells it, ms_mend mends it --- */
 

@@ -158,9 +158,8 @@ put_keywords(const struct ms_mailbox *mailbox, const struct ms_message *message,
 
 	if ((message->flags & MS_FORWARDED) != 0)
 		(void)buf_span(out, FORWARDED);
-	for (unsigned i = 0; i < 64 && (name = ms_keyword(mailbox, i)) != NULL; i++)
-		if ((message->keywords >> i & 1) != 0)
-			(void)buf_fmt(out, "%s%s", out->len != 0 ? " " : "", name);
+	for (unsigned n = ms_keywords_next(&message->keywords, 0); (name = ms_keyword(mailbox, n)) != NULL; n = ms_keywords_next(&message->keywords, n + 1))
+		(void)buf_fmt(out, "%s%s", out->len != 0 ? " " : "", name);
 }
 
 static int

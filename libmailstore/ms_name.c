@@ -24,9 +24,11 @@ parse_field(struct span field, struct ms_name *name)
 	if (field.len < 3 || field.ptr[1] != '=')
 		return;
 	key = field.ptr[0];
-	if (span_to_u64(span_skip(field, 2), key == 'U' ? UINT32_MAX : UINT64_MAX / 2, &value) < 0)
+	if (key == 'K')
+		name->beyond = span_skip(field, 2);
+	else if (span_to_u64(span_skip(field, 2), key == 'U' ? UINT32_MAX : UINT64_MAX / 2, &value) < 0)
 		return;
-	if (key == 'S')
+	else if (key == 'S')
 		name->bytes = value;
 	else if (key == 'W')
 		name->size = value;
@@ -80,6 +82,10 @@ ms_name_format(const struct ms_name *name, bool info, struct buf *out)
 	if (name->uid != 0) {
 		(void)buf_str(out, ",U=");
 		(void)buf_u64(out, name->uid);
+	}
+	if (name->beyond.len != 0) {
+		(void)buf_str(out, ",K=");
+		(void)buf_span(out, name->beyond);
 	}
 	if (info) {
 		(void)buf_str(out, ":2,");

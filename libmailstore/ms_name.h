@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Names of message files: unique,S=bytes,W=size,U=uid:2,flags. Pure. */
+/* Names of message files: unique,S=bytes,W=size,U=uid,K=keywords:2,flags. Pure. */
 #ifndef LIBMAILSTORE_MS_NAME_H
 #define LIBMAILSTORE_MS_NAME_H
 
@@ -20,10 +20,11 @@ struct ms_name {
 	uint32_t uid;        /* U=; 0 when absent */
 	uint32_t flags;      /* MS_SEEN ... */
 	uint32_t letters;    /* bit n: the letter 'a' + n */
+	struct span beyond;  /* K=: of keywords that have no letter; see ms_keywords.h */
 };
 
-/* False for what is no message: empty, over-long, beginning with a dot. Fields that make no sense count as absent. unique is
- * borrowed from name. */
+/* False for what is no message: empty, over-long, beginning with a dot. Fields that make no sense count as absent. unique and
+ * beyond are borrowed from name. */
 bool ms_name_parse(struct span name, struct ms_name *ret);
 /* Appends the name; `info` says whether ":2," and the flags stand behind it (files in new/ have none). 0, or -EMSGSIZE. */
 int ms_name_format(const struct ms_name *name, bool info, struct buf *out);

@@ -4,6 +4,7 @@
 #include "libmailstore/ms_record.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,7 +222,7 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 		struct span keyword = get_text(&reader, MS_KEYWORD_LEN_MAX);
 
 		if (!reader.bad)
-			ret->folder.keywords[ret->folder.keyword_count++] = span_dup(keyword);
+			(void)ms_folder_add_keyword(&ret->folder, keyword);
 	}
 	if (reader.bad || reader.rest.len != 0 || use > MS_USE_ARCHIVE || keywords > MS_KEYWORDS_MAX) {
 		ms_mailbox_record_clear(ret);
@@ -235,6 +236,7 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 
 #define HAS_ATTACHMENT 1u
 #define IN_CUR 2u
+#define MORE_KEYWORDS 8u /* a list of them follows the bits of the first 64 */
 #define UNIQUE_NAME 4u /* of the name only the unique part stands here: the rest follows from the record */
 
 /* Seven bits in a byte, the lowest first; the last has its top bit clear. */
@@ -288,6 +290,31 @@ get_signed(struct reader *reader)
 	return (int64_t)(value >> 1 ^ ((value & 1) != 0 ? UINT64_MAX : 0));
 }
 
+static void
+put_keywords(struct buf *out, const struct ms_keywords *set)
+{
+	put_number(out, set->first);
+	if (set->more_count != 0)
+		put_number(out, set->more_count);
+	for (unsigned i = 0; i < set->more_count; i++)
+		put_number(out, set->more[i]);
+}
+
+static void
+get_keywords(struct reader *reader, bool more, struct ms_keywords *ret)
+{
+	uint64_t count, n;
+
+	ret->first = get_number(reader);
+	ret->more_count = 0;
+	count = more ? get_number(reader) : 0;
+	for (uint64_t i = 0; i < count && !reader->bad; i++) {
+		n = get_number(reader);
+		if (n >= MS_KEYWORDS_MAX || ms_keywords_add(ret, (unsigned)n) != 0)
+			reader->bad = true;
+	}
+}
+
 /* The name that follows from the record and the unique part. */
 static int
 derive_name(const struct ms_message_record *record, struct span unique, struct buf *out)
@@ -295,17 +322,22 @@ derive_name(const struct ms_message_record *record, struct span unique, struct b
 	const struct ms_message *message = &record->message;
 	struct ms_name name = {
 		.unique = unique, .bytes = record->bytes, .size = message->size, .uid = message->uid, .flags = message->flags,
-		.letters = (uint32_t)(message->keywords & ((1u << MS_LETTERS) - 1)),
 	};
+	struct buf digits = BUF_INIT(MS_NAME_MAX);
+	int r;
 
-	return ms_name_format(&name, record->in_cur, out);
+	ms_keywords_to_name(&message->keywords, &name, &digits);
+	r = digits.overflow ? -EMSGSIZE : ms_name_format(&name, record->in_cur, out);
+	buf_free(&digits);
+	return r;
 }
 
 void
 ms_message_record_put(const struct ms_message_record *record, struct buf *out)
 {
 	const struct ms_message *message = &record->message;
-	unsigned bits = (message->has_attachment ? HAS_ATTACHMENT : 0) | (record->in_cur ? IN_CUR : 0);
+	unsigned bits = (message->has_attachment ? HAS_ATTACHMENT : 0) | (record->in_cur ? IN_CUR : 0) |
+	    (message->keywords.more_count != 0 ? MORE_KEYWORDS : 0);
 	struct span name = span_of(record->name);
 	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	size_t from = out->len;
@@ -319,7 +351,7 @@ ms_message_record_put(const struct ms_message_record *record, struct buf *out)
 	(void)buf_char(out, VERSION_BYTE);
 	put_number(out, bits);
 	put_number(out, message->flags);
-	put_number(out, message->keywords);
+	put_keywords(out, &message->keywords);
 	put_number(out, message->modseq);
 	put_number(out, record->bytes);
 	put_signed(out, (int64_t)(message->size - record->bytes));
@@ -342,7 +374,7 @@ get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_
 	*ret_bits = (unsigned)get_number(&reader);
 	message->uid = uid;
 	message->flags = (uint32_t)get_number(&reader);
-	message->keywords = get_number(&reader);
+	get_keywords(&reader, (*ret_bits & MORE_KEYWORDS) != 0, &message->keywords);
 	message->modseq = get_number(&reader);
 	*ret_bytes = get_number(&reader);
 	message->size = *ret_bytes + (uint64_t)get_signed(&reader);

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_folder.h"
+#include "libmailstore/ms_keywords.h"
 #include "libmailstore/ms_name.h"
 
 #define MS_MAILBOX_NAME_MAX 1024

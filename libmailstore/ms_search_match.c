@@ -28,7 +28,7 @@ struct ms_match {
 	const struct ms_search_key *keys;
 	struct needle *needles; /* in the order of the keys */
 	size_t needle_count;
-	uint64_t *keyword_bits; /* of the keyword keys, in their order */
+	unsigned *keywords; /* their numbers, of the keyword keys in their order */
 	size_t keyword_count;
 	size_t longest;
 	unsigned kinds;         /* enum ms_text_kind that some needle asks for */
@@ -89,7 +89,7 @@ ms_match_new(const struct ms_search_key *keys)
 	match->keys = keys;
 	count_keys(match, keys);
 	match->needles = xcalloc(match->needle_count + 1, sizeof(match->needles[0]));
-	match->keyword_bits = xcalloc(match->keyword_count + 1, sizeof(match->keyword_bits[0]));
+	match->keywords = xcalloc(match->keyword_count + 1, sizeof(match->keywords[0]));
 	take_needles(match, keys);
 	window = WINDOW + WINDOW_NEEDLES * match->longest;
 	match->window = BUF_INIT(2 * window + TEXT_FOLD_GROWTH * (256u << 10));
@@ -104,7 +104,7 @@ ms_match_free(struct ms_match *match)
 	for (size_t i = 0; i < match->needle_count; i++)
 		buf_free(&match->needles[i].folded);
 	free(match->needles);
-	free(match->keyword_bits);
+	free(match->keywords);
 	buf_free(&match->window);
 	free(match);
 }
@@ -116,12 +116,11 @@ take_keywords(struct ms_match *match, const struct ms_search_key *key, const cha
 
 	for (; key != NULL; key = key->next) {
 		if (key->kind == MS_SEARCH_KEYWORD) {
-			uint64_t *bits = &match->keyword_bits[match->next_keyword++];
+			unsigned n = 0;
 
-			*bits = 0;
-			for (unsigned n = 0; n < 64 && (name = name_of(context, n)) != NULL; n++)
-				if (span_ieq(span_make(key->text, key->text_len), span_of(name)))
-					*bits |= (uint64_t)1 << n;
+			while ((name = name_of(context, n)) != NULL && !span_ieq(span_make(key->text, key->text_len), span_of(name)))
+				n++;
+			match->keywords[match->next_keyword++] = name != NULL ? n : MS_KEYWORD_NONE;
 		}
 		take_keywords(match, key->children, name_of, context);
 	}
@@ -314,7 +313,7 @@ evaluate(struct ms_match *match, const struct ms_search_key *key)
 	case MS_SEARCH_FLAGS:
 		return (record->flags & key->flags) != 0 ? MS_YES : MS_NO;
 	case MS_SEARCH_KEYWORD:
-		return (record->keywords & match->keyword_bits[match->next_keyword++]) != 0 ? MS_YES : MS_NO;
+		return ms_keywords_have(&record->keywords, match->keywords[match->next_keyword++]) ? MS_YES : MS_NO;
 	case MS_SEARCH_RECEIVED:
 		return record->internal_date >= key->from && record->internal_date < key->to ? MS_YES : MS_NO;
 	case MS_SEARCH_SAVED:

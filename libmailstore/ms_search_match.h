@@ -13,7 +13,7 @@ struct ms_match;
 /* The keys are borrowed, see mailstore.h. Never NULL. */
 struct ms_match *ms_match_new(const struct ms_search_key *keys);
 void ms_match_free(struct ms_match *match);
-/* Names of keywords become bits: bit n is what name_of(context, n) says, NULL beyond the last. */
+/* Names of keywords become numbers: n is what name_of(context, n) says, NULL beyond the last. */
 void ms_match_keywords(struct ms_match *match, const char *(*name_of)(void *context, unsigned n), void *context);
 /* By the record alone; MS_OPEN: its bytes decide. */
 enum ms_verdict ms_match_record(struct ms_match *match, const struct ms_message *record);

@@ -126,14 +126,17 @@ save_record(struct ms_txn *txn, const struct sync *sync, const struct ms_mailbox
 
 /* --- taking in what changed --- */
 
-static uint64_t
-keywords_of(const struct ms_mailbox_record *record, uint32_t letters)
+/* A name that has lost its UID may have lost the field of keywords too: then it tells of those with a letter alone. */
+static void
+take_keywords(const struct ms_mailbox_record *mailbox, const struct ms_name *name, struct ms_message *message)
 {
-	return letters & (record->folder.keyword_count < 32 ? (1u << record->folder.keyword_count) - 1 : UINT32_MAX);
-}
+	struct ms_keywords before = message->keywords;
 
-/* Keywords without a letter stand in the index alone: a name says nothing of them. */
-#define LETTER_BITS ((UINT64_C(1) << MS_LETTERS) - 1)
+	ms_keywords_from_name(name, mailbox->folder.keyword_count, &message->keywords);
+	if (name->uid != message->uid && name->beyond.len == 0)
+		for (unsigned n = ms_keywords_next(&before, MS_LETTERS); n != MS_KEYWORD_NONE; n = ms_keywords_next(&before, n + 1))
+			(void)ms_keywords_add(&message->keywords, n); /* it had room for them before */
+}
 
 static int
 apply_known(struct ms_txn *txn, void *context)
@@ -155,9 +158,9 @@ apply_known(struct ms_txn *txn, void *context)
 			after.in_cur = file->in_cur;
 			if (file->in_cur) {
 				after.message.flags = file->parsed.flags;
-				after.message.keywords = (before->message.keywords & ~LETTER_BITS) | keywords_of(&mailbox, file->parsed.letters);
+				take_keywords(&mailbox, &file->parsed, &after.message);
 			}
-			bool same = after.message.flags == before->message.flags && after.message.keywords == before->message.keywords;
+			bool same = after.message.flags == before->message.flags && ms_keywords_equal(&after.message.keywords, &before->message.keywords);
 
 			if (same && strcmp(after.name, before->name) == 0 && after.in_cur == before->in_cur)
 				continue;
@@ -343,7 +346,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	if (r == 0) {
 		message->uid = uid;
 		message->flags = name.flags;
-		message->keywords = keywords_of(sync->record, name.letters);
+		ms_keywords_from_name(&name, sync->record->folder.keyword_count, &message->keywords);
 		message->size = insertion->derived.size;
 		message->internal_date = st.st_mtim.tv_sec;
 		message->save_date = st.st_ctim.tv_sec;
@@ -583,18 +586,18 @@ drop_damaged(struct ms_txn *txn, void *context)
 
 /* --- the whole --- */
 
-/* A letter for which the index has no keyword: whoever named the file had just put the keyword into the folder's file, and did not
+/* A name with a keyword that the index does not have: whoever named the file had just put the keyword into the folder's file, and did not
  * come to the index. */
 static int
 adopt_keywords(struct sync *sync)
 {
 	struct ms_folder file, *folder = &sync->record->folder;
-	uint32_t letters = 0;
+	bool exceeds = false;
 	int r;
 
-	for (size_t i = 0; i < sync->listing.count; i++)
-		letters |= sync->listing.files[i].parsed.letters;
-	if (letters == keywords_of(sync->record, letters))
+	for (size_t i = 0; i < sync->listing.count && !exceeds; i++)
+		exceeds = ms_keywords_name_exceeds(&sync->listing.files[i].parsed, folder->keyword_count);
+	if (!exceeds)
 		return 0;
 	r = ms_folder_read(sync->folder_fd, &file);
 	if (r != 0)

@@ -170,8 +170,10 @@ add_to_maps(struct tables *tables, uint32_t mailbox, const struct ms_message *me
 	for (unsigned i = 0; i < MS_UIDS_FLAGS; i++)
 		if ((message->flags >> i & 1) != 0)
 			add_to_map(tables, mailbox, MS_UIDS_FLAG(i), message->uid);
-	for (unsigned i = 0; i < 64 && message->keywords >> i != 0; i++)
-		if ((message->keywords >> i & 1) != 0)
+	if (message->keywords.more_count != 0)
+		add_to_map(tables, mailbox, MS_UIDS_MORE, message->uid);
+	for (unsigned i = 0; i < MS_KEYWORDS_FIRST; i++)
+		if ((message->keywords.first >> i & 1) != 0)
 			add_to_map(tables, mailbox, MS_UIDS_KEYWORD(i), message->uid);
 }
 

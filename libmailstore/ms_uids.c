@@ -9,7 +9,7 @@
 #include "libmailstore/ms_internal.h"
 
 #define FLAG_COUNT MS_UIDS_FLAGS
-#define KEYWORD_COUNT 64
+#define KEYWORD_COUNT MS_KEYWORDS_FIRST
 
 #define KEY_LEN 9
 
@@ -142,7 +142,8 @@ ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *befo
 {
 	uint32_t uid = after != NULL ? after->uid : before->uid;
 	uint32_t flags = after != NULL ? after->flags : 0, flags_changed = flags ^ (before != NULL ? before->flags : 0);
-	uint64_t keywords = after != NULL ? after->keywords : 0, keywords_changed = keywords ^ (before != NULL ? before->keywords : 0);
+	uint64_t keywords = after != NULL ? after->keywords.first : 0, keywords_changed = keywords ^ (before != NULL ? before->keywords.first : 0);
+	bool more = after != NULL && after->keywords.more_count != 0, had_more = before != NULL && before->keywords.more_count != 0;
 	int r = before == NULL || after == NULL ? set(txn, mailbox, MS_UIDS_ALL, uid, after != NULL) : 0;
 
 	for (unsigned i = 0; r == 0 && i < FLAG_COUNT; i++)
@@ -151,6 +152,8 @@ ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *befo
 	for (unsigned i = 0; r == 0 && i < KEYWORD_COUNT && keywords_changed >> i != 0; i++)
 		if ((keywords_changed >> i & 1) != 0)
 			r = set(txn, mailbox, MS_UIDS_KEYWORD(i), uid, (keywords >> i & 1) != 0);
+	if (r == 0 && more != had_more)
+		r = set(txn, mailbox, MS_UIDS_MORE, uid, more);
 	return r;
 }
 
@@ -269,7 +272,8 @@ struct planes {
 	size_t count, room;
 	uint32_t n;
 	unsigned keywords;
-	uint8_t all[MS_UIDS_BYTES], flags[FLAG_COUNT][MS_UIDS_BYTES], keyword[KEYWORD_COUNT][MS_UIDS_BYTES];
+	bool beyond; /* the mailbox has more keywords than bitmaps */
+	uint8_t all[MS_UIDS_BYTES], more[MS_UIDS_BYTES], flags[FLAG_COUNT][MS_UIDS_BYTES], keyword[KEYWORD_COUNT][MS_UIDS_BYTES];
 };
 
 /* Of collect_number, beside the results of bdb.h. */
@@ -319,6 +323,8 @@ read_planes(struct bdb *bdb, void *context)
 		r = load(bdb, NULL, mailbox, MS_UIDS_FLAG(i), planes->n, planes->flags[i]);
 	for (unsigned i = 0; r == 0 && i < planes->keywords; i++)
 		r = load(bdb, NULL, mailbox, MS_UIDS_KEYWORD(i), planes->n, planes->keyword[i]);
+	if (r == 0 && planes->beyond)
+		r = load(bdb, NULL, mailbox, MS_UIDS_MORE, planes->n, planes->more);
 	return r;
 }
 
@@ -329,26 +335,42 @@ read_bits(const struct planes *planes, uint32_t bit, struct ms_message *message)
 	unsigned shift = bit % 8;
 
 	message->flags = 0;
-	message->keywords = 0;
+	message->keywords.first = 0;
+	message->keywords.more_count = 0;
 	for (unsigned i = 0; i < FLAG_COUNT; i++)
 		message->flags |= (uint32_t)(planes->flags[i][byte] >> shift & 1) << i;
 	for (unsigned i = 0; i < planes->keywords; i++)
-		message->keywords |= (uint64_t)(planes->keyword[i][byte] >> shift & 1) << i;
+		message->keywords.first |= (uint64_t)(planes->keyword[i][byte] >> shift & 1) << i;
+}
+
+/* Keywords without a bitmap are in the record. */
+static int
+read_more(const struct planes *planes, struct ms_message *message)
+{
+	struct ms_message whole;
+	int r = ms_message_get(planes->mailbox, message->uid, &whole);
+
+	if (r == 0)
+		message->keywords = whole.keywords;
+	return r == MS_E_NOTFOUND ? 0 : r; /* it has just left */
 }
 
 static int
-tell_flags(struct planes *planes, uint32_t first, uint32_t last, ms_message_fn each, void *context)
+tell_flags(struct planes *planes, uint32_t first, uint32_t last, ms_message_fn each, void *context, int *ret_stopped)
 {
 	uint32_t base = planes->n * MS_UIDS_EACH;
 	struct ms_message message = { .uid = 0 };
 	int r = 0;
 
-	for (uint32_t bit = first > base ? first - base : 0; r == 0 && bit < MS_UIDS_EACH && bit <= last - base; bit++) {
+	for (uint32_t bit = first > base ? first - base : 0; r == 0 && *ret_stopped == 0 && bit < MS_UIDS_EACH && bit <= last - base; bit++) {
 		if ((planes->all[bit / 8] >> bit % 8 & 1) == 0)
 			continue;
 		message.uid = base + bit;
 		read_bits(planes, bit, &message);
-		r = each(context, &message);
+		if (planes->beyond && (planes->more[bit / 8] >> bit % 8 & 1) != 0)
+			r = read_more(planes, &message);
+		if (r == 0)
+			*ret_stopped = each(context, &message);
 	}
 	return r;
 }
@@ -363,6 +385,9 @@ ms_messages_flags(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_
 		r = ms_mailbox_follow(mailbox);
 	planes->mailbox = mailbox;
 	planes->keywords = mailbox->record.folder.keyword_count;
+	planes->beyond = planes->keywords > KEYWORD_COUNT;
+	if (planes->beyond)
+		planes->keywords = KEYWORD_COUNT;
 	planes->n = first / MS_UIDS_EACH;
 	planes->last = last / MS_UIDS_EACH;
 	if (r == 0 && first <= last)
@@ -371,7 +396,7 @@ ms_messages_flags(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_
 		planes->n = planes->list[i];
 		r = ms_read(mailbox->store, read_planes, planes);
 		if (r == 0)
-			stopped = tell_flags(planes, first, last, each, context);
+			r = tell_flags(planes, first, last, each, context, &stopped);
 	}
 	free(planes->list);
 	free(planes);

@@ -56,13 +56,15 @@ each_keyword(const struct jmap_email *email, bool (*each)(void *context, const c
 {
 	for (size_t i = 0; i < email->place_count; i++) {
 		const struct jmap_place *place = &email->places[i];
+		struct ms_message message = { .keywords = { .first = place->keywords } };
+		const char *keyword;
 
-		for (unsigned n = 0; n < 64 && place->keywords >> n != 0; n++) {
-			const char *keyword = (place->keywords >> n & 1) != 0 && place->mailbox->open != NULL ? ms_keyword(place->mailbox->open, n) : NULL;
-
-			if (keyword != NULL && each(context, keyword))
+		if (place->mailbox->open == NULL || (place->more && ms_message_get(place->mailbox->open, place->uid, &message) != 0))
+			continue; /* it has left: the next sync tells */
+		for (unsigned n = ms_keywords_next(&message.keywords, 0); (keyword = ms_keyword(place->mailbox->open, n)) != NULL;
+		     n = ms_keywords_next(&message.keywords, n + 1))
+			if (each(context, keyword))
 				return true;
-		}
 	}
 	return false;
 }

@@ -224,11 +224,12 @@ take_message(void *context, const struct ms_message *message)
 		email->places = xreallocarray(email->places, email->place_count + 1, sizeof(*email->places));
 		place = &email->places[email->place_count++];
 		*place = (struct jmap_place){ .mailbox = taking->mailbox, .uid = message->uid };
-	} else if (place->flags == message->flags && place->keywords == message->keywords) {
+	} else if (place->flags == message->flags && place->keywords == message->keywords.first && !place->more && message->keywords.more_count == 0) {
 		return 0;
 	}
 	place->flags = message->flags;
-	place->keywords = message->keywords;
+	place->keywords = message->keywords.first;
+	place->more = message->keywords.more_count != 0;
 	email->changed = taking->mailbox->changed = jmap->state;
 	jmap->email_state = jmap->mailbox_state = jmap->state;
 	return 0;

@@ -29,7 +29,8 @@ struct jmap_place {
 	struct jmap_mailbox *mailbox;
 	uint32_t uid;
 	uint32_t flags;    /* MS_SEEN ... */
-	uint64_t keywords; /* bits of the mailbox's keywords */
+	uint64_t keywords; /* bits of the mailbox's first 64 keywords */
+	bool more;         /* it has others too: the store tells which */
 };
 
 struct jmap_email {

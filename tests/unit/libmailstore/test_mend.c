@@ -83,7 +83,7 @@ describe(void *context, const struct ms_message *message)
 
 	(void)buf_fmt(context, " %u:%x:", message->uid, message->flags);
 	for (unsigned i = 0; (name = ms_keyword(open_mailbox, i)) != NULL; i++)
-		if ((message->keywords >> i & 1) != 0)
+		if (ms_keywords_have(&message->keywords, i))
 			(void)buf_fmt(context, "%s,", name);
 	return 0;
 }
@@ -568,7 +568,7 @@ START_TEST(a_file_that_was_cut)
 	ck_assert_int_eq(ms_message_get(mailbox, 1, &message), MS_E_NOTFOUND);
 	ck_assert_int_eq(ms_message_get(mailbox, 5, &message), 0);
 	ck_assert_uint_eq(message.flags, MS_SEEN);
-	ck_assert_uint_eq(message.keywords, 3);
+	ck_assert_uint_eq(message.keywords.first, 3);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 3);
 	ms_mailbox_close(mailbox);
 	buf_free(&told.text);

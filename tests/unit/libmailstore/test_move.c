@@ -69,8 +69,8 @@ describe(void *context, const struct ms_message *message)
 	const char *name;
 
 	(void)buf_fmt(context, "%u:%x:", message->uid, message->flags);
-	for (unsigned i = 0; i < 64 && (name = ms_keyword(open_mailbox, i)) != NULL; i++)
-		if ((message->keywords >> i & 1) != 0)
+	for (unsigned i = 0; (name = ms_keyword(open_mailbox, i)) != NULL; i++)
+		if (ms_keywords_have(&message->keywords, i))
 			(void)buf_fmt(context, "%s,", name);
 	return buf_char(context, ' ');
 }

@@ -17,7 +17,7 @@ text_key(unsigned where, const char *text, const char *field)
 static bool
 matches(const struct ms_search_key *keys, struct span message)
 {
-	const struct ms_message record = { .uid = 7, .size = 100, .flags = MS_SEEN, .keywords = 2, .internal_date = 1000 };
+	const struct ms_message record = { .uid = 7, .size = 100, .flags = MS_SEEN, .keywords.first = 2, .internal_date = 1000 };
 	struct ms_match *match = ms_match_new(keys);
 	bool result = ms_match_bytes(match, &record, message);
 
@@ -117,7 +117,7 @@ name_of(void *context, unsigned n)
 START_TEST(records)
 {
 	const struct ms_search_range range = { 5, 7 };
-	const struct ms_message record = { .uid = 7, .size = 100, .flags = MS_SEEN, .keywords = 2, .internal_date = 1000 };
+	const struct ms_message record = { .uid = 7, .size = 100, .flags = MS_SEEN, .keywords.first = 2, .internal_date = 1000 };
 	const struct ms_search_key none = { .kind = MS_SEARCH_OR }, all = { .kind = MS_SEARCH_AND }, text = text_key(MS_IN_BODY, "x", "");
 	const struct ms_search_key yes[] = {
 		{ .kind = MS_SEARCH_UIDS, .uids = &range, .uid_count = 1 }, { .kind = MS_SEARCH_FLAGS, .flags = MS_SEEN | MS_DRAFT },

@@ -70,7 +70,7 @@ status(const char *name)
 static int
 describe(void *context, const struct ms_message *message)
 {
-	return buf_fmt(context, "%u:%x:%" PRIx64 " ", message->uid, message->flags, message->keywords);
+	return buf_fmt(context, "%u:%x:%" PRIx64 " ", message->uid, message->flags, message->keywords.first);
 }
 
 /* The next of the list of UIDs is this message's. */
@@ -154,7 +154,7 @@ START_TEST(messages_come_change_and_go)
 	ck_assert_str_eq(ms_keyword(mailbox, 1), "work");
 	ck_assert_ptr_null(ms_keyword(mailbox, 2));
 	ck_assert_int_eq(ms_message_get(mailbox, two, &message), 0);
-	ck_assert_uint_eq(message.keywords, 3);
+	ck_assert_uint_eq(message.keywords.first, 3);
 	ck_assert_int_eq(message.internal_date, 1000000000);
 	ck_assert_int_eq(ms_message_open(mailbox, two, &fd, &bytes), 0);
 	(void)close(fd);
