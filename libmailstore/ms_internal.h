@@ -205,6 +205,8 @@ int ms_sync_mend(struct ms_store *store, uint32_t number, struct ms_mailbox_reco
 struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now);
 /* Removes what processes that died have left: half-made and half-removed folders, and files in tmp/ after a day and a half. */
 int ms_clean(struct ms_store *store);
+/* Moves the rest of a tree whose renaming was cut short. */
+int ms_renaming_finish(struct ms_store *store);
 /* Finds what mailboxes the Maildir holds, under the lock. */
 int ms_sync_mailboxes(struct ms_store *store);
 /* The times of new/ and cur/. */

@@ -193,23 +193,97 @@ move_inbox(struct ms_store *store, const char *to)
 	return r;
 }
 
+/* What is being renamed stands here until all of it is: a crash leaves a tree half moved, and whoever opens the store next moves
+ * the rest. */
+#define RENAMING_FILE "renaming"
+#define RENAMING_TEXT_MAX (64 * 1024)
+
+static int
+note_renaming(const struct ms_store *store, const char *from, const char *to)
+{
+	static const char temporary[] = RENAMING_FILE ".new";
+	_cleanup_(closep) int fd = openat(store->dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_(freep) char *text = xasprintf("%s\n%s\n", from, to);
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO; /* for a short write */
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd) < 0 ||
+	    renameat(store->dir_fd, temporary, store->dir_fd, RENAMING_FILE) < 0 || fsync(store->dir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static int
+forget_renaming(const struct ms_store *store)
+{
+	return unlinkat(store->dir_fd, RENAMING_FILE, 0) < 0 || fsync(store->dir_fd) < 0 ? -errno : 0;
+}
+
+static bool
+is_within(const char *name, const char *tree)
+{
+	size_t len = strlen(tree);
+
+	return strncmp(name, tree, len) == 0 && (name[len] == '\0' || name[len] == '/');
+}
+
+/* MS_E_EXISTS when something stands where one of the tree would go: then none of it goes. */
+static int
+look_for_targets(const struct ms_store *store, const struct ms_mailbox_info *list, size_t count, const char *from, const char *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		_cleanup_(freep) char *new = NULL;
+		struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+		struct stat st;
+
+		if (is_within(list[i].name, from)) {
+			new = xasprintf("%s%s", to, list[i].name + strlen(from));
+			r = ms_mailbox_folder_name(new, &folder);
+			if (r == 0 && fstatat(store->maildir_fd, buf_cstr(&folder), &st, AT_SYMLINK_NOFOLLOW) == 0)
+				r = MS_E_EXISTS;
+		}
+		buf_free(&folder);
+	}
+	return r;
+}
+
+static int
+move_one(struct ms_store *store, const struct ms_mailbox_info *info, const char *from, const char *to)
+{
+	_cleanup_(freep) char *new = xasprintf("%s%s", to, info->name + strlen(from));
+	struct ms_mailbox_record record;
+	uint32_t number;
+	int r = 0;
+
+	/* Both names for a while: at no time is a mailbox not subscribed that was. */
+	if (info->subscribed)
+		r = ms_subscribe(store, new, true);
+	if (r == 0)
+		r = ms_mailbox_find(store, info->name, &number, &record);
+	if (r == 0) {
+		ms_mailbox_record_clear(&record);
+		r = rename_one(store, number, info->name, new);
+	}
+	return r == 0 && info->subscribed ? ms_subscribe(store, info->name, false) : r;
+}
+
 static int
 rename_tree(struct ms_store *store, const char *from, const char *to)
 {
 	struct ms_mailbox_info *list;
-	size_t count, len = strlen(from);
+	size_t count;
 	int r = ms_mailboxes(store, &list, &count);
 	bool found = false;
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		const char *name = list[i].name;
-
-		if (strcmp(name, to) == 0)
-			r = MS_E_EXISTS;
-		found = found || strcmp(name, from) == 0;
-	}
+	for (size_t i = 0; r == 0 && i < count; i++)
+		found = found || strcmp(list[i].name, from) == 0;
 	if (r == 0 && !found)
 		r = MS_E_NOTFOUND;
+	if (r == 0)
+		r = look_for_targets(store, list, count, from, to);
 	if (r == 0) {
 		/* The new parents come first; the last level is the mailbox itself. */
 		struct span parents = span_of(to);
@@ -223,29 +297,55 @@ rename_tree(struct ms_store *store, const char *from, const char *to)
 				r = 0;
 		}
 	}
+	if (r == 0)
+		r = note_renaming(store, from, to);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (is_within(list[i].name, from))
+			r = move_one(store, &list[i], from, to);
+	ms_mailboxes_free(list, count);
+	return r == 0 ? forget_renaming(store) : r;
+}
+
+static int
+finish_renaming(struct ms_store *store, const char *from, const char *to)
+{
+	struct ms_mailbox_info *list;
+	size_t count;
+	int r = ms_mailboxes(store, &list, &count);
+
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		const char *name = list[i].name;
-
-		if (strcmp(name, from) == 0 || (strncmp(name, from, len) == 0 && name[len] == '/')) {
-			_cleanup_(freep) char *new = xasprintf("%s%s", to, name + len);
-			struct ms_mailbox_record record;
-			uint32_t number;
-
-			/* Both names for a while: at no time is a mailbox not subscribed that was. */
-			if (list[i].subscribed)
-				r = ms_subscribe(store, new, true);
-			if (r == 0)
-				r = ms_mailbox_find(store, name, &number, &record);
-			if (r == 0) {
-				ms_mailbox_record_clear(&record);
-				r = rename_one(store, number, name, new);
-			}
-			if (r == 0 && list[i].subscribed)
-				r = ms_subscribe(store, name, false);
-		}
+		if (!is_within(list[i].name, from))
+			continue;
+		r = move_one(store, &list[i], from, to);
+		if (r == MS_E_EXISTS || r == MS_E_BADNAME)
+			r = 0; /* made since: it stays where it is */
 	}
 	ms_mailboxes_free(list, count);
-	return r;
+	return r == 0 ? forget_renaming(store) : r;
+}
+
+int
+ms_renaming_finish(struct ms_store *store)
+{
+	struct buf text = BUF_INIT(RENAMING_TEXT_MAX);
+	struct span rest, from, to;
+	int r = faccessat(store->dir_fd, RENAMING_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? ms_lock(store) : MS_E_NOTFOUND;
+
+	if (r != 0)
+		return r == MS_E_NOTFOUND ? 0 : r;
+	/* Under the lock: now nobody is about it any more. */
+	r = ms_read_file(store->dir_fd, RENAMING_FILE, &text);
+	rest = buf_get(&text);
+	if (r == 0 && span_split(&rest, '\n', &from) && span_split(&rest, '\n', &to) && from.len != 0 && to.len != 0) {
+		_cleanup_(freep) char *old = span_dup(from), *new = span_dup(to);
+
+		r = finish_renaming(store, old, new);
+	} else if (r == 0 || r == MS_E_LIMIT) {
+		r = forget_renaming(store);
+	}
+	ms_unlock(store);
+	buf_free(&text);
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
 int

@@ -470,6 +470,8 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	r = open_folders(store);
 	if (r == 0)
 		r = reopen(store, false);
+	if (r == 0)
+		r = ms_renaming_finish(store);
 	if (r != 0) {
 		ms_close(store);
 		return r;

@@ -284,6 +284,44 @@ START_TEST(mailboxes_are_made_renamed_and_removed)
 }
 END_TEST
 
+static bool
+exists(const char *mailbox)
+{
+	struct ms_mailbox_info info;
+	int r = ms_mailbox_status(store, mailbox, &info);
+
+	if (r == 0)
+		ms_mailbox_info_clear(&info);
+	return r == 0;
+}
+
+START_TEST(trees_are_renamed_whole)
+{
+	ck_assert_int_eq(ms_mailbox_create(store, "A/B/C", MS_USE_NONE), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "AB", MS_USE_NONE), 0);
+	/* One is in the way: none goes. */
+	ck_assert_int_eq(ms_mailbox_create(store, "X/B/C", MS_USE_NONE), 0);
+	ck_assert_int_eq(ms_mailbox_delete(store, "X/B"), 0);
+	ck_assert_int_eq(ms_mailbox_delete(store, "X"), 0);
+	ck_assert_int_eq(ms_mailbox_rename(store, "A", "X"), MS_E_EXISTS);
+	ck_assert(exists("A") && exists("A/B") && exists("A/B/C") && !exists("X"));
+	ck_assert_int_eq(ms_mailbox_delete(store, "X/B/C"), 0);
+	ck_assert_int_eq(ms_mailbox_rename(store, "A", "X"), 0);
+	ck_assert(exists("X/B/C") && !exists("A") && !exists("A/B") && exists("AB"));
+	/* Cut short after the first: the next to open goes on. */
+	ms_close(store);
+	shell("printf 'X\nY\n' >renaming && mv Maildir/.X Maildir/.Y");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert(exists("Y") && exists("Y/B") && exists("Y/B/C") && !exists("X") && !exists("X/B"));
+	shell("test ! -e renaming");
+	/* What makes no sense is forgotten. */
+	ms_close(store);
+	shell("echo X >renaming");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	shell("test ! -e renaming");
+}
+END_TEST
+
 START_TEST(the_index_may_vanish)
 {
 	static const char *const keywords[] = { "todo", NULL };
@@ -494,6 +532,7 @@ main(void)
 	tcase_add_test(tests, the_index_may_vanish);
 	tcase_add_test(tests, other_programs_touch_the_maildir);
 	tcase_add_test(tests, damage_is_mended);
+	tcase_add_test(tests, trees_are_renamed_whole);
 	tcase_add_test(tests, two_processes_deliver);
 	tcase_add_test(tests, killed_writers_lose_nothing);
 	tcase_add_test(tests, waiting_wakes);
