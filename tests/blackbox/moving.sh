@@ -85,6 +85,15 @@ expect "and UIDVALIDITY" "UIDVALIDITY $wanted\$" uidvalidity elsewhere INBOX
 check "what the account has is not overwritten" status 73 store import -d "$TMP/elsewhere" elsewhere@example.test
 expect "a tree of folders" "mailboxes and 2 messages" store import -d "$home/tree" tree@example.test
 expect "with its keyword" 'UID 1 FLAGS \(Work\)' fetch tree Deep/er/est
+# Courier-IMAP 5.0 made tests/data/courier: five messages, the third expunged, keywords set and one of them taken away again.
+account courier
+cp -r tests/data/courier "$TMP/courier"; chmod -R a+rX "$TMP/courier"
+expect "a Maildir of Courier's" "2 mailboxes and 5 messages" store import -d "$TMP/courier" courier@example.test
+expect "its UIDVALIDITY" "UIDVALIDITY $(sed -n '1s/^1 \([0-9]*\) .*/\1/p' tests/data/courier/courierimapuiddb)\$" uidvalidity courier INBOX
+expect "its UIDs, flags and keywords" '^\(UID 1 FLAGS \(\)\)/\(UID 2 FLAGS \(\\Seen \$Label1\)\)/\(UID 4 FLAGS \(\\Flagged Later\)\)/\(UID 5 FLAGS \(\)\)/$' \
+	sh -c "printf '%s\n' '$(fetch courier INBOX)' | tr '\n' /"
+expect "its folders" 'UID 1 FLAGS \(\\Seen\)' fetch courier Work/Sub
+expect "its subscriptions" 'INBOX\*.*Work/Sub$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u courier@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | sort | tr -d '\r\n'"
 expect "no Maildir" "neither Dovecot nor Courier" store import -d /etc bob@example.test
 expect "nothing is wrong" "no fault" store check elsewhere@example.test tree@example.test
 
