@@ -53,6 +53,7 @@ struct session {
 	char address[64];
 	struct event *again; /* a job's next turn */
 	struct event *watch; /* IDLE: the store has changed */
+	struct event *quiet; /* nobody asks for anything just now */
 	struct event *rest;  /* nothing has happened for hibernate_after */
 	int64_t heard;       /* when the client last said something (session_now) */
 	bool hurried;        /* the stream's timeout is shorter than idle_timeout */

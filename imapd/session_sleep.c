@@ -113,11 +113,44 @@ on_rest(evutil_socket_t fd, short what, void *context)
 	}
 }
 
+/* While nothing is asked the text index is worked on. */
+static void
+on_quiet(evutil_socket_t fd, short what, void *context)
+{
+	static const struct timeval soon = { 0, 1000 };
+	struct session *session = context;
+	bool more = false;
+	int rc = 0;
+
+	(void)fd;
+	(void)what;
+	if (session->ending || session->job != NULL || session->append != NULL || session->store == NULL)
+		return;
+	rc = ms_index_text(session->store, &more);
+	if (rc != 0)
+		log_debug("text-index-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(rc)));
+	else if (more)
+		(void)event_add(session->quiet, &soon);
+}
+
+static void
+index_later(struct session *session)
+{
+	static const struct timeval after = { 0, 500 * 1000 };
+
+	if (session->quiet == NULL)
+		session->quiet = evtimer_new(session->proc->base, on_quiet, session);
+	if (session->quiet == NULL)
+		abort();
+	(void)event_add(session->quiet, &after);
+}
+
 void
 session_sleep_later(struct session *session)
 {
 	struct timeval after = { (time_t)session->conf->hibernate_after, 0 };
 
+	index_later(session);
 	if (after.tv_sec == 0)
 		return;
 	if (session->rest == NULL)

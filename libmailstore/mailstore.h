@@ -252,6 +252,10 @@ int ms_search_step(struct ms_search *search, ms_message_fn each, void *context, 
 /* Whether one message matches. MS_E_NOTFOUND. */
 int ms_search_message(struct ms_search *search, struct ms_mailbox *mailbox, uint32_t uid, bool *ret);
 
+/* Works on the text index, from which searches learn which messages they need not read: some milliseconds a call, for when there is nothing
+ * else to do. *ret_more: call again; else there is nothing to do before something comes. */
+int ms_index_text(struct ms_store *store, bool *ret_more);
+
 /* ---- writing ---- */
 
 struct ms_append;

@@ -17,6 +17,7 @@ libmailstore_SRC := \
 	libmailstore/ms_flags.c \
 	libmailstore/ms_folder.c \
 	libmailstore/ms_gone.c \
+	libmailstore/ms_grams.c \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_keywords.c \
@@ -29,6 +30,7 @@ libmailstore_SRC := \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
 	libmailstore/ms_path.c \
+	libmailstore/ms_postings.c \
 	libmailstore/ms_quota.c \
 	libmailstore/ms_record.c \
 	libmailstore/ms_restore.c \
@@ -38,7 +40,9 @@ libmailstore_SRC := \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_tables.c \
+	libmailstore/ms_text_index.c \
 	libmailstore/ms_text_walk.c \
+	libmailstore/ms_text_work.c \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \

@@ -25,6 +25,7 @@ enum ms_table {
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
 	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k */
 	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds: messages that left; the oldest are forgotten */
+	T_TEXT,    /* the text index: 'p', u24 gram, u24 block -> postings; 'd', u32 document -> u64 email id; 'e', u64 email id -> u32 document */
 	T_COUNT,
 };
 
@@ -63,8 +64,20 @@ struct ms_store {
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
 	uint64_t unique;    /* counts names made by this process */
+	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
+	bool text_damaged;  /* a record of it was: it is made anew */
 	unsigned locked;    /* depth */
 };
+
+/* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; not 0: it is being
+ * emptied and says nothing. */
+#define MS_TEXT_DONE "text"
+#define MS_TEXT_DOCUMENTS "documents"
+#define MS_TEXT_CLEAR "emptying"
+#define MS_TEXT_POSTING_KEY 7
+void ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t gram, uint32_t block);
+/* The document of an email. 0, or a bdb result. */
+int ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t *ret);
 
 struct ms_mailbox {
 	struct ms_store *store;

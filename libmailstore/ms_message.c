@@ -215,7 +215,10 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 int
 ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id)
 {
-	return put_change(txn, mailbox, uid, 0, modseq, MS_CHANGE_FLAGS, email_id);
+	/* The text index may have passed where it was missing. */
+	int r = ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
+
+	return r == 0 ? put_change(txn, mailbox, uid, 0, modseq, MS_CHANGE_FLAGS, email_id) : r;
 }
 
 struct place {

@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
-#include "libmailstore/ms_search_match.h"
+#include "libmailstore/ms_text_index.h"
 
 /* In one step: records looked at, bytes of messages read. */
 #define RECORDS 1000
@@ -25,6 +25,11 @@ struct ms_search {
 	struct ms_message *open; /* those that the records leave open */
 	size_t open_count, open_next;
 	char *bytes;
+	bool asked, all_may; /* the text index; it has nothing to say */
+	uint64_t *emails;    /* what it says: who may match, ascending */
+	size_t email_count;
+	uint32_t *uids;      /* of them, of this mailbox, ascending */
+	size_t uid_count, uid_next;
 
 	/* of a step */
 	size_t looked_at;
@@ -51,6 +56,8 @@ ms_search_free(struct ms_search *search)
 	ms_match_free(search->match);
 	free(search->open);
 	free(search->bytes);
+	free(search->emails);
+	free(search->uids);
 	free(search);
 }
 
@@ -60,15 +67,97 @@ keyword_name(void *context, unsigned n)
 	return ms_keyword(context, n);
 }
 
+/* --- the text index --- */
+
+static int
+ask_index(struct ms_search *search, struct ms_store *store)
+{
+	int r;
+
+	free(search->emails);
+	search->emails = NULL;
+	search->email_count = 0;
+	r = ms_text_candidates(store, search->match, &search->emails, &search->email_count);
+	search->asked = r == 0 || r == MS_E_NOTFOUND;
+	search->all_may = r == MS_E_NOTFOUND;
+	return search->asked ? 0 : r;
+}
+
+static int
+take_uid(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ms_search *search = context;
+
+	(void)value, (void)len;
+	if (key_len == 16 && (search->uid_count & (search->uid_count - 1)) == 0)
+		search->uids = xreallocarray(search->uids, search->uid_count == 0 ? 1 : 2 * search->uid_count, sizeof(search->uids[0]));
+	if (key_len == 16)
+		search->uids[search->uid_count++] = ms_key_get_u32(key + 12);
+	return 0;
+}
+
+static int
+find_uids(struct bdb *bdb, void *context)
+{
+	struct ms_search *search = context;
+	uint8_t key[12];
+	int r = 0;
+
+	search->uid_count = 0;
+	ms_key_u32(key + 8, search->mailbox->number);
+	for (size_t i = 0; i < search->email_count && r == 0; i++) {
+		ms_key_u64(key, search->emails[i]);
+		r = bdb_scan(bdb, NULL, T_EMAIL, key, sizeof(key), sizeof(key), take_uid, search);
+	}
+	return ms_bdb(r);
+}
+
+static int
+compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 int
 ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox)
 {
+	int r;
+
 	search->mailbox = mailbox;
 	search->next = 1;
 	search->all_seen = false;
 	search->open_count = search->open_next = 0;
+	search->uid_count = search->uid_next = 0;
 	ms_match_keywords(search->match, keyword_name, mailbox);
-	return 0;
+	r = ms_ensure(mailbox->store);
+	if (r == 0)
+		r = ms_mailbox_follow(mailbox);
+	if (r == 0)
+		r = ask_index(search, mailbox->store);
+	if (r != 0 || search->all_may)
+		return r;
+	r = ms_read(mailbox->store, find_uids, search);
+	if (search->uid_count > 1)
+		qsort(search->uids, search->uid_count, sizeof(search->uids[0]), compare_uids);
+	return r;
+}
+
+static int
+compare_emails(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Whether the index leaves it open that the email matches. */
+static bool
+may_match(const struct ms_search *search, uint64_t email)
+{
+	return search->all_may ||
+	    (search->email_count > 0 && bsearch(&email, search->emails, search->email_count, sizeof(email), compare_emails) != NULL);
 }
 
 /* --- bytes --- */
@@ -122,6 +211,10 @@ ms_search_message(struct ms_search *search, struct ms_mailbox *mailbox, uint32_t
 	*ret = false;
 	if (r != 0)
 		return r;
+	if (!search->asked && (r = ask_index(search, mailbox->store)) != 0)
+		return r;
+	if (!may_match(search, message.email_id))
+		return 0;
 	ms_match_keywords(search->match, keyword_name, mailbox);
 	switch (ms_match_record(search->match, &message)) {
 	case MS_NO:
@@ -158,12 +251,31 @@ look_at_record(void *context, const struct ms_message *message)
 }
 
 static int
+look_at_candidates(struct ms_search *search)
+{
+	struct ms_message message;
+	int r = 0;
+
+	while (r == 0 && search->uid_next < search->uid_count && search->looked_at < RECORDS) {
+		r = ms_message_get(search->mailbox, search->uids[search->uid_next++], &message);
+		if (r == 0 && look_at_record(search, &message) != 0)
+			break;
+		if (r == MS_E_NOTFOUND)
+			r = 0;
+	}
+	search->all_seen = search->uid_next == search->uid_count;
+	return r;
+}
+
+static int
 look_at_records(struct ms_search *search)
 {
 	int r;
 
 	search->looked_at = 0;
 	search->open_count = search->open_next = 0;
+	if (!search->all_may)
+		return look_at_candidates(search);
 	r = ms_messages(search->mailbox, search->next, UINT32_MAX, look_at_record, search);
 	search->all_seen = search->looked_at < RECORDS || search->next == 0;
 	return r;

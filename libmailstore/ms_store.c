@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_text_index.h"
 
 #define INDEX "index"
 #define NOTIFY_FILE "notify"
@@ -29,7 +30,7 @@
 
 static const char *const table_names[T_COUNT] = {
 	[T_META] = "meta", [T_MAILBOX] = "mailbox", [T_MESSAGE] = "message", [T_CHANGE] = "change",
-	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread", [T_GONE] = "gone", [T_UIDS] = "uids",
+	[T_CACHE] = "cache", [T_EMAIL] = "email", [T_THREAD] = "thread", [T_GONE] = "gone", [T_UIDS] = "uids", [T_TEXT] = "text",
 };
 
 const char *
@@ -526,6 +527,7 @@ ms_close(struct ms_store *store)
 {
 	if (store == NULL)
 		return;
+	ms_text_work_free(store->text_work);
 	leave_index(store);
 	for (size_t i = 0; i < 5; i++) {
 		int fd = (const int[]){ store->touch_fd, store->watch_fd, store->lock_fd, store->maildir_fd, store->dir_fd }[i];

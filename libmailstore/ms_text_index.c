@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Asking the text index. Records of T_TEXT: see mailstore(5). */
+#include "libmailstore/ms_text_index.h"
+
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "libmailstore/ms_grams.h"
+#include "libmailstore/ms_postings.h"
+
+/* Of one text. */
+#define GRAMS_MAX 16
+
+struct ask {
+	struct bdb *bdb;
+	struct ms_store *store;
+	const struct ms_match *match;
+	uint64_t done, documents, clear;
+	size_t blocks;
+	int result; /* of the tables: 0 until something went wrong */
+	uint64_t *emails;
+	size_t count, room;
+};
+
+/* --- sets of documents: bitmaps of ask->blocks blocks --- */
+
+struct grams {
+	uint32_t list[GRAMS_MAX];
+	size_t count, seen;
+};
+
+/* The first ones, and later ones in the place of some: a long text's middle tells as much as its beginning. */
+static void
+take_gram(void *context, uint32_t gram)
+{
+	struct grams *grams = context;
+
+	if (grams->count < GRAMS_MAX)
+		grams->list[grams->count++] = gram;
+	else if (grams->seen % 7 == 0)
+		grams->list[grams->seen / 7 % GRAMS_MAX] = gram;
+	grams->seen++;
+}
+
+struct posting {
+	struct ask *ask;
+	uint8_t *map;
+};
+
+static int
+take_posting(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct posting *posting = context;
+	uint32_t block;
+	uint8_t *map;
+
+	if (key_len != MS_TEXT_POSTING_KEY)
+		return 0;
+	block = (uint32_t)key[4] << 16 | (uint32_t)key[5] << 8 | key[6];
+	if (block >= posting->ask->blocks)
+		return 0;
+	map = posting->map + block * MS_POSTINGS_BYTES;
+	if (ms_postings_get(span_make(value, len), map) != 0) {
+		memset(map, 0xff, MS_POSTINGS_BYTES); /* any of them may */
+		posting->ask->store->text_damaged = true;
+	}
+	return 0;
+}
+
+static void *
+set_both(void *context, void *a, void *b)
+{
+	const struct ask *ask = context;
+
+	for (size_t i = 0; i < ask->blocks * MS_POSTINGS_BYTES; i++)
+		((uint8_t *)a)[i] &= ((const uint8_t *)b)[i];
+	free(b);
+	return a;
+}
+
+static void *
+set_either(void *context, void *a, void *b)
+{
+	const struct ask *ask = context;
+
+	for (size_t i = 0; i < ask->blocks * MS_POSTINGS_BYTES; i++)
+		((uint8_t *)a)[i] |= ((const uint8_t *)b)[i];
+	free(b);
+	return a;
+}
+
+static void *
+set_of_text(void *context, struct span folded)
+{
+	struct ask *ask = context;
+	struct grams grams = { 0 };
+	struct ms_grams state = { 0 };
+	uint8_t *set = NULL;
+
+	if (!span_is_utf8(folded))
+		return NULL;
+	ms_grams_feed(&state, folded, take_gram, &grams);
+	for (size_t i = 0; i < grams.count && ask->result == 0; i++) {
+		struct posting posting = { ask, xcalloc(ask->blocks, MS_POSTINGS_BYTES) };
+		uint8_t key[MS_TEXT_POSTING_KEY];
+
+		ms_text_posting_key(key, grams.list[i], 0);
+		ask->result = ms_bdb(bdb_scan(ask->bdb, NULL, T_TEXT, key, sizeof(key), 4, take_posting, &posting));
+		set = set != NULL ? set_both(ask, set, posting.map) : posting.map;
+	}
+	return set;
+}
+
+static void
+set_free(void *context, void *set)
+{
+	(void)context;
+	free(set);
+}
+
+/* --- emails --- */
+
+static void
+add_email(struct ask *ask, uint64_t email)
+{
+	if (ask->count == ask->room) {
+		ask->room = ask->room == 0 ? 256 : 2 * ask->room;
+		ask->emails = xreallocarray(ask->emails, ask->room, sizeof(*ask->emails));
+	}
+	ask->emails[ask->count++] = email;
+}
+
+static int
+take_document(struct ask *ask, uint32_t document)
+{
+	uint8_t key[5] = { 'd' };
+	void *bytes;
+	size_t len;
+	int r;
+
+	ms_key_u32(key + 1, document);
+	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), false, &bytes, &len);
+	if (r != 0)
+		return r == BDB_NONE ? 0 : ms_bdb(r);
+	if (len == 8)
+		add_email(ask, ms_key_get_u64(bytes));
+	free(bytes);
+	return 0;
+}
+
+int
+ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t *ret)
+{
+	uint8_t key[9] = { 'e' };
+	void *bytes;
+	size_t len;
+	int r;
+
+	ms_key_u64(key + 1, email);
+	r = bdb_get(bdb, txn, T_TEXT, key, sizeof(key), false, &bytes, &len);
+	if (r != 0)
+		return r;
+	*ret = len == 4 ? ms_key_get_u32(bytes) : UINT32_MAX;
+	free(bytes);
+	return 0;
+}
+
+static int
+take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ask *ask = context;
+
+	(void)key;
+	if (key_len == 16 && len == 9)
+		add_email(ask, ms_key_get_u64(value + 1));
+	return 0;
+}
+
+/* What came or changed after what the index knows, as far as it does not know it. */
+static int
+take_unknown(struct ask *ask)
+{
+	size_t first = ask->count, kept = first;
+	uint8_t key[16] = { 0 };
+	uint32_t document;
+	int r;
+
+	ms_key_u64(key, ask->done + 1);
+	r = ms_bdb(bdb_scan(ask->bdb, NULL, T_CHANGE, key, sizeof(key), 0, take_change, ask));
+	for (size_t i = first; i < ask->count && r == 0; i++) {
+		int known = ms_text_document(ask->bdb, NULL, ask->emails[i], &document);
+
+		if (known != 0 && known != BDB_NONE)
+			r = ms_bdb(known);
+		else if (known == BDB_NONE || document >= ask->documents)
+			ask->emails[kept++] = ask->emails[i];
+	}
+	ask->count = kept;
+	return r;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+number_of(struct bdb *bdb, const char *name, uint64_t *ret)
+{
+	int r = ms_meta_get(bdb, NULL, name, ret);
+
+	if (r == BDB_NONE)
+		*ret = 0;
+	return r == BDB_NONE ? 0 : ms_bdb(r);
+}
+
+static int
+ask_index(struct bdb *bdb, void *context)
+{
+	static const struct ms_match_sets sets = { NULL, set_of_text, set_both, set_either, set_free };
+	struct ask *ask = context;
+	struct ms_match_sets mine = sets;
+	uint8_t *set;
+	int r;
+
+	mine.context = ask;
+	ask->bdb = bdb;
+	ask->count = 0;
+	ask->result = 0;
+	r = number_of(bdb, MS_TEXT_CLEAR, &ask->clear);
+	if (r == 0)
+		r = number_of(bdb, MS_TEXT_DONE, &ask->done);
+	if (r == 0)
+		r = number_of(bdb, MS_TEXT_DOCUMENTS, &ask->documents);
+	if (r != 0)
+		return r;
+	if (ask->clear != 0 || ask->documents == 0 || ask->documents > UINT32_MAX / 2)
+		return MS_E_NOTFOUND;
+	ask->blocks = (size_t)(ask->documents / MS_POSTINGS_EACH + 1);
+	set = ms_match_candidates(ask->match, &mine);
+	r = ask->result;
+	if (set == NULL)
+		return r != 0 ? r : MS_E_NOTFOUND;
+	for (uint64_t i = 0; i < ask->documents && r == 0; i++)
+		if ((set[i / 8] >> (i % 8) & 1) != 0)
+			r = take_document(ask, (uint32_t)i);
+	free(set);
+	return r == 0 ? take_unknown(ask) : r;
+}
+
+int
+ms_text_candidates(struct ms_store *store, const struct ms_match *match, uint64_t **ret, size_t *ret_count)
+{
+	struct ask ask = { .store = store, .match = match };
+	size_t kept = 0;
+	int r = ms_read(store, ask_index, &ask);
+
+	if (r != 0) {
+		free(ask.emails);
+		return r;
+	}
+	if (ask.count > 0)
+		qsort(ask.emails, ask.count, sizeof(*ask.emails), compare);
+	for (size_t i = 0; i < ask.count; i++)
+		if (i == 0 || ask.emails[i] != ask.emails[i - 1])
+			ask.emails[kept++] = ask.emails[i];
+	*ret = ask.emails;
+	*ret_count = kept;
+	return 0;
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Bringing the text index up to date, a little at a time: some changes are followed and their messages read; when enough has been
+ * gathered, or nothing is left, it is written in several transactions; the last one says how far the index has come. A process that
+ * dies before that leaves postings of nobody: they make candidates and nothing else. Two that work at once write the same. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/text_fold.h"
+#include "common/xalloc.h"
+#include "libmailstore/ms_grams.h"
+#include "libmailstore/ms_postings.h"
+#include "libmailstore/ms_text_index.h"
+#include "libmailstore/ms_text_walk.h"
+
+/* Changes followed in a step; messages and postings gathered before they are written; postings records in a transaction, whose
+ * pages must fit the lock tables. */
+#define CHANGES 64
+#define BYTES_STEP (2u << 20)
+#define MESSAGES_MAX 1024
+#define ENTRIES_MAX (2u << 20)
+#define RECORDS_TXN 1000
+/* Fewer messages than that are not worth the writing: a search reads them. */
+#define BACKLOG_MIN 100
+/* Documents that may be of messages that are gone, beside as many as there are messages. */
+#define GONE_MAX 8192
+#define NAME_MAX_FOLDED (TEXT_FOLD_GROWTH * (1u << 20))
+
+struct change {
+	uint64_t modseq, email;
+	uint32_t mailbox, uid;
+	uint32_t place; /* uid, also when that is 0 because the message is known */
+};
+
+struct ms_text_work {
+	bool begun, writing;
+	unsigned generation;     /* of the index it is for */
+	uint64_t from, upto, documents;
+	uint8_t at[16];          /* of T_CHANGE: the first not followed */
+	uint64_t emails[MESSAGES_MAX];
+	size_t count;
+	uint32_t *entries;       /* gram << 12 | document's place in its block; ascending while they are written */
+	size_t entry_count, written;
+	uint8_t seen[MS_GRAMS / 8];
+	size_t first_entry;      /* of the message at hand */
+	uint32_t place;
+	struct ms_grams grams;
+	struct change changes[CHANGES];
+	size_t change_count;
+};
+
+void
+ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t gram, uint32_t block)
+{
+	key[0] = 'p';
+	for (unsigned i = 0; i < 3; i++) {
+		key[1 + i] = (uint8_t)(gram >> (16 - 8 * i));
+		key[4 + i] = (uint8_t)(block >> (16 - 8 * i));
+	}
+}
+
+void
+ms_text_work_free(struct ms_text_work *work)
+{
+	if (work != NULL)
+		free(work->entries);
+	free(work);
+}
+
+/* --- gathering --- */
+
+static void
+add_gram(void *context, uint32_t gram)
+{
+	struct ms_text_work *work = context;
+
+	if ((work->seen[gram / 8] >> (gram % 8) & 1) != 0)
+		return;
+	work->seen[gram / 8] |= (uint8_t)(1u << (gram % 8));
+	work->entries[work->entry_count++] = gram << 12 | work->place;
+}
+
+static bool
+on_begin(void *context, enum ms_text_kind kind, struct span name)
+{
+	struct ms_text_work *work = context;
+
+	(void)kind;
+	work->grams = (struct ms_grams){ 0 };
+	if (name.len != 0) {
+		struct buf folded = BUF_INIT(NAME_MAX_FOLDED);
+
+		text_fold(name, &folded);
+		ms_grams_feed(&work->grams, buf_get(&folded), add_gram, work);
+		work->grams = (struct ms_grams){ 0 };
+		buf_free(&folded);
+	}
+	return true;
+}
+
+static bool
+on_piece(void *context, struct span folded)
+{
+	struct ms_text_work *work = context;
+
+	ms_grams_feed(&work->grams, folded, add_gram, work);
+	return true;
+}
+
+static bool
+on_end(void *context)
+{
+	(void)context;
+	return true;
+}
+
+static void
+add_message(struct ms_text_work *work, uint64_t email, struct span bytes)
+{
+	const struct ms_text_sink sink = { work, on_begin, on_piece, on_end };
+
+	work->place = (uint32_t)((work->documents + work->count) % MS_POSTINGS_EACH);
+	work->first_entry = work->entry_count;
+	ms_text_walk(bytes, MS_TEXT_ALL, &sink);
+	for (size_t i = work->first_entry; i < work->entry_count; i++) {
+		uint32_t gram = work->entries[i] >> 12;
+
+		work->seen[gram / 8] = 0;
+	}
+	work->emails[work->count++] = email;
+}
+
+/* MS_E_NOTFOUND: not where its record says; the index goes on when its folder has been read again. */
+static int
+read_message(struct ms_store *store, struct ms_text_work *work, const struct change *change, uint64_t *ret_size)
+{
+	_cleanup_(closep) int folder = -1;
+	_cleanup_(closep) int fd = -1;
+	_cleanup_(freep) char *path = NULL;
+	struct ms_mailbox_record mailbox = { 0 };
+	struct ms_mailbox handle = { .store = store, .number = change->mailbox, .generation = store->generation };
+	struct ms_message_record record;
+	struct stat st;
+	void *map;
+	int r = ms_message_get_record(&handle, change->uid, &record);
+
+	*ret_size = 0;
+	if (r == 0)
+		r = ms_mailbox_reload(store, change->mailbox, &mailbox);
+	if (r == 0)
+		r = ms_folder_open(store, mailbox.name, &folder);
+	ms_mailbox_record_clear(&mailbox);
+	if (r != 0)
+		return r;
+	path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
+	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_size = (uint64_t)st.st_size;
+	if (st.st_size == 0) {
+		add_message(work, change->email, SPAN(""));
+		return 0;
+	}
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	add_message(work, change->email, span_make(map, (size_t)st.st_size));
+	(void)munmap(map, (size_t)st.st_size);
+	return 0;
+}
+
+struct reading {
+	struct ms_text_work *work;
+	uint64_t clear;
+};
+
+static int
+take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ms_text_work *work = context;
+
+	if (key_len == 16 && len == 9)
+		work->changes[work->change_count++] = (struct change){ .modseq = ms_key_get_u64(key), .email = ms_key_get_u64(value + 1),
+			.mailbox = ms_key_get_u32(key + 8), .uid = ms_key_get_u32(key + 12), .place = ms_key_get_u32(key + 12) };
+	return work->change_count == CHANGES;
+}
+
+static int
+number_of(struct bdb *bdb, const char *name, uint64_t *ret)
+{
+	int r = ms_meta_get(bdb, NULL, name, ret);
+
+	if (r == BDB_NONE)
+		*ret = 0;
+	return r == BDB_NONE ? 0 : ms_bdb(r);
+}
+
+/* The next changes; at the beginning also how far the index has come. */
+static int
+read_changes(struct bdb *bdb, void *context)
+{
+	struct reading *reading = context;
+	struct ms_text_work *work = reading->work;
+	int r = number_of(bdb, MS_TEXT_CLEAR, &reading->clear);
+
+	if (r == 0 && !work->begun)
+		r = number_of(bdb, MS_TEXT_DONE, &work->from);
+	if (r == 0 && !work->begun)
+		r = number_of(bdb, MS_TEXT_DOCUMENTS, &work->documents);
+	if (r != 0)
+		return r;
+	if (!work->begun) {
+		work->upto = work->from;
+		ms_key_u64(work->at, work->from + 1);
+	}
+	work->change_count = 0;
+	r = bdb_scan(bdb, NULL, T_CHANGE, work->at, sizeof(work->at), 0, take_change, work);
+	if (r != 0 && r != 1)
+		return ms_bdb(r);
+	for (size_t i = 0; i < work->change_count; i++) {
+		uint32_t document;
+		int known = ms_text_document(bdb, NULL, work->changes[i].email, &document);
+
+		if (known == 0 && document < work->documents)
+			work->changes[i].uid = 0; /* known */
+		else if (known != 0 && known != BDB_NONE)
+			return ms_bdb(known);
+	}
+	return 0;
+}
+
+static bool
+is_gathered(const struct ms_text_work *work, uint64_t email)
+{
+	for (size_t i = 0; i < work->count; i++)
+		if (work->emails[i] == email)
+			return true;
+	return false;
+}
+
+static bool
+is_full(const struct ms_text_work *work)
+{
+	return work->count == MESSAGES_MAX || work->entry_count + MS_GRAMS > ENTRIES_MAX ||
+	    (work->count > 0 && (work->documents + work->count) % MS_POSTINGS_EACH == 0);
+}
+
+/* *ret_end: there is nothing more to gather now. */
+static int
+gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
+{
+	uint64_t budget = BYTES_STEP, size;
+	size_t i;
+	int r = 0;
+
+	*ret_end = work->change_count == 0;
+	for (i = 0; i < work->change_count && r == 0 && budget > 0; i++) {
+		const struct change *change = &work->changes[i];
+
+		if (change->uid != 0 && !is_gathered(work, change->email)) {
+			if (is_full(work))
+				break;
+			r = read_message(store, work, change, &size);
+			budget -= size < budget ? size : budget;
+		}
+		if (r != 0)
+			break;
+		/* Others of the same number may follow, now or when they can be seen. */
+		work->upto = change->modseq - 1 > work->from ? change->modseq - 1 : work->from;
+		ms_key_u64(work->at, change->modseq);
+		ms_key_u32(work->at + 8, change->mailbox);
+		ms_key_u32(work->at + 12, change->place + 1);
+	}
+	if (r == MS_E_NOTFOUND || r == MS_E_STALE) {
+		*ret_end = true;
+		return 0;
+	}
+	return r;
+}
+
+/* --- writing --- */
+
+static int
+compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Somebody else has been here, or it is to be cleared: what was gathered is not needed. */
+static int
+still_ours(struct ms_txn *txn, const struct ms_text_work *work)
+{
+	uint64_t done = 0, clear = 0;
+	int r = ms_meta_get(txn->bdb, txn->txn, MS_TEXT_DONE, &done);
+
+	if (r == 0 || r == BDB_NONE)
+		r = ms_meta_get(txn->bdb, txn->txn, MS_TEXT_CLEAR, &clear);
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	return done == work->from && clear == 0 && txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
+}
+
+static int
+write_posting(struct ms_txn *txn, struct ms_text_work *work, size_t *at)
+{
+	uint32_t gram = work->entries[*at] >> 12;
+	uint8_t map[MS_POSTINGS_BYTES] = { 0 }, key[MS_TEXT_POSTING_KEY];
+	struct buf bytes = BUF_INIT(MS_POSTINGS_BYTES + 1);
+	void *before;
+	size_t len;
+	int r;
+
+	ms_text_posting_key(key, gram, (uint32_t)(work->documents / MS_POSTINGS_EACH));
+	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), true, &before, &len);
+	if (r == 0) {
+		if (ms_postings_get(span_make(before, len), map) != 0)
+			memset(map, 0xff, sizeof(map)); /* any of them may */
+		free(before);
+	} else if (r != BDB_NONE) {
+		return ms_bdb(r);
+	}
+	for (; *at < work->entry_count && work->entries[*at] >> 12 == gram; ++*at)
+		map[(work->entries[*at] & 0xfff) / 8] |= (uint8_t)(1u << (work->entries[*at] % 8));
+	ms_postings_put(map, &bytes);
+	r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), bytes.data, bytes.len));
+	buf_free(&bytes);
+	return r;
+}
+
+static int
+write_some(struct ms_txn *txn, void *context)
+{
+	struct ms_text_work *work = context;
+	size_t at = work->written;
+	int r = still_ours(txn, work);
+
+	for (unsigned i = 0; r == 0 && i < RECORDS_TXN && at < work->entry_count; i++)
+		r = write_posting(txn, work, &at);
+	work->place = (uint32_t)at; /* it counts when it is committed */
+	return r;
+}
+
+static int
+write_end(struct ms_txn *txn, void *context)
+{
+	struct ms_text_work *work = context;
+	int r = still_ours(txn, work);
+
+	for (size_t i = 0; r == 0 && i < work->count; i++) {
+		uint8_t d[5] = { 'd' }, e[9] = { 'e' };
+
+		ms_key_u32(d + 1, (uint32_t)(work->documents + i));
+		ms_key_u64(e + 1, work->emails[i]);
+		r = bdb_put(txn->bdb, txn->txn, T_TEXT, d, sizeof(d), e + 1, 8);
+		if (r == 0)
+			r = bdb_put(txn->bdb, txn->txn, T_TEXT, e, sizeof(e), d + 1, 4);
+		r = ms_bdb(r);
+	}
+	if (r == 0)
+		r = ms_bdb(ms_meta_put(txn, MS_TEXT_DOCUMENTS, work->documents + work->count));
+	return r == 0 ? ms_bdb(ms_meta_put(txn, MS_TEXT_DONE, work->upto)) : r;
+}
+
+static int
+write_step(struct ms_store *store, struct ms_text_work *work, bool *ret_over)
+{
+	int r;
+
+	*ret_over = work->written == work->entry_count;
+	r = ms_run_unsynced(store, *ret_over ? write_end : write_some, work);
+	if (r == 0 && !*ret_over)
+		work->written = work->place;
+	if (r == MS_E_EXISTS) {
+		*ret_over = true;
+		r = 0;
+	}
+	return r;
+}
+
+/* --- clearing --- */
+
+static int
+mark_clear(struct ms_txn *txn, void *context)
+{
+	(void)context;
+	return ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
+}
+
+struct keys {
+	uint8_t bytes[RECORDS_TXN][9];
+	size_t len[RECORDS_TXN], count;
+};
+
+static int
+take_key(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct keys *keys = context;
+
+	(void)value, (void)len;
+	if (key_len > sizeof(keys->bytes[0]))
+		return 0; /* not ours */
+	memcpy(keys->bytes[keys->count], key, key_len);
+	keys->len[keys->count++] = key_len;
+	return keys->count == RECORDS_TXN;
+}
+
+static int
+clear_some(struct ms_txn *txn, void *context)
+{
+	struct keys *keys = context;
+	int r;
+
+	keys->count = 0;
+	r = bdb_scan(txn->bdb, txn->txn, T_TEXT, "", 0, 0, take_key, keys);
+	if (r != 0 && r != 1)
+		return ms_bdb(r);
+	for (size_t i = 0; i < keys->count; i++) {
+		r = bdb_del(txn->bdb, txn->txn, T_TEXT, keys->bytes[i], keys->len[i]);
+		if (r != 0 && r != BDB_NONE)
+			return ms_bdb(r);
+	}
+	if (keys->count > 0)
+		return 0;
+	r = ms_meta_put(txn, MS_TEXT_DONE, 0);
+	if (r == 0)
+		r = ms_meta_put(txn, MS_TEXT_DOCUMENTS, 0);
+	return ms_bdb(r == 0 ? ms_meta_put(txn, MS_TEXT_CLEAR, 0) : r);
+}
+
+static int
+clear_step(struct ms_store *store)
+{
+	struct keys *keys = xcalloc(1, sizeof(*keys));
+	int r = ms_run_unsynced(store, clear_some, keys);
+
+	free(keys);
+	return r;
+}
+
+static int
+add_messages(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ms_mailbox_record record;
+
+	(void)key, (void)key_len;
+	if (ms_mailbox_record_get(span_make(value, len), &record) == 0) {
+		*(uint64_t *)context += record.messages;
+		ms_mailbox_record_clear(&record);
+	}
+	return 0;
+}
+
+static int
+count_messages(struct bdb *bdb, void *context)
+{
+	*(uint64_t *)context = 0;
+	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, add_messages, context));
+}
+
+/* --- steps --- */
+
+static int
+gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
+{
+	struct reading reading = { .work = work };
+	uint64_t messages;
+	bool end = false;
+	int r = ms_read(store, read_changes, &reading);
+
+	if (r == 0 && reading.clear != 0) {
+		*ret_more = true;
+		return clear_step(store);
+	}
+	if (r == 0 && !work->begun)
+		r = ms_read(store, count_messages, &messages);
+	if (r == 0 && !work->begun && (store->text_damaged || work->documents > 2 * messages + GONE_MAX)) {
+		store->text_damaged = false;
+		*ret_more = true;
+		return ms_run_unsynced(store, mark_clear, NULL);
+	}
+	work->begun = true;
+	if (r == 0)
+		r = gather(store, work, &end);
+	work->writing = is_full(work) || (end && (work->count >= BACKLOG_MIN || (work->count == 0 && work->upto != work->from)));
+	*ret_more = r == 0 && (work->writing || !end);
+	if (work->writing)
+		qsort(work->entries, work->entry_count, sizeof(work->entries[0]), compare);
+	return r;
+}
+
+int
+ms_index_text(struct ms_store *store, bool *ret_more)
+{
+	struct ms_text_work *work = store->text_work;
+	bool over = false;
+	int r = ms_ensure(store);
+
+	*ret_more = false;
+	if (r != 0)
+		return r;
+	if (work == NULL) {
+		work = store->text_work = xcalloc(1, sizeof(*work));
+		work->entries = xcalloc(ENTRIES_MAX, sizeof(work->entries[0]));
+		work->generation = store->generation;
+	}
+	if (work->generation != store->generation) {
+		over = *ret_more = true;
+	} else if (work->writing) {
+		r = write_step(store, work, &over);
+		*ret_more = r == 0;
+	} else {
+		r = gather_step(store, work, ret_more);
+	}
+	/* What has been gathered stays for the next time. */
+	if (r != 0 || over) {
+		ms_text_work_free(work);
+		store->text_work = NULL;
+	}
+	return r;
+}

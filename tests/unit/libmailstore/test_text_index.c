@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The text index leaves no message out: searches with it find what reading every message finds. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base64.h"
+#include "libmailstore/ms_postings.h"
+#include "libmailstore/ms_text_index.h"
+
+#define MESSAGES 400
+#define NEEDLES 300
+
+static char folder[] = "/tmp/test_text_index.XXXXXX";
+
+static const char *const words[] = {
+	"letter", "Invoice", "na\xc3\xafve", "\xc3\x84rger", "stra\xc3\x9f" "e", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", "\xe4\xbd\xa0\xe5\xa5\xbd",
+	"\xe4\xb8\x96\xe7\x95\x8c", "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", "\xed\x95\x9c\xea\xb5\xad\xec\x96\xb4", "\xf0\x9f\x98\x80", "ab", "x",
+	"<b>bold</b>", "&amp;", "2026", "=3D", "\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", "fi\xef\xac\x81n",
+};
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+static void
+put_text(struct buf *out, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		(void)buf_str(out, words[(size_t)rand() % WORDS]);
+		if (rand() % 3 != 0)
+			(void)buf_str(out, rand() % 5 == 0 ? "\n" : " ");
+		if (rand() % 8 == 0)
+			(void)buf_fmt(out, "%d", rand() % 1000);
+	}
+}
+
+static void
+make_message(struct buf *out)
+{
+	struct buf text = BUF_INIT(1 << 20);
+
+	(void)buf_fmt(out, "From: person %d <p%d@example.test>\nSubject: ", rand() % 100, rand() % 100);
+	put_text(&text, 1 + (unsigned)rand() % 3);
+	for (size_t i = 0; i < text.len; i++)
+		(void)buf_char(out, text.data[i] == '\n' ? ' ' : text.data[i]);
+	buf_clear(&text);
+	put_text(&text, (unsigned)rand() % 40);
+	(void)buf_fmt(out, "\nContent-Type: text/%s; charset=%s\n", rand() % 2 ? "plain" : "html", rand() % 4 ? "utf-8" : "iso-8859-1");
+	if (rand() % 3 == 0) {
+		(void)buf_str(out, "Content-Transfer-Encoding: base64\n\n");
+		(void)base64_encode(buf_get(&text), out);
+	} else {
+		(void)buf_str(out, "\n");
+		(void)buf_span(out, buf_get(&text));
+	}
+	(void)buf_str(out, "\n");
+	buf_free(&text);
+}
+
+static void
+append(struct ms_store *store, const char *mailbox)
+{
+	struct buf bytes = BUF_INIT(1 << 20);
+	struct ms_append *writing;
+	uint32_t uid, validity;
+
+	make_message(&bytes);
+	ck_assert_int_eq(ms_append_begin(store, &writing), 0);
+	ck_assert_int_eq(ms_append_write(writing, bytes.data, bytes.len), 0);
+	ck_assert_int_eq(ms_append_commit(writing, mailbox, 0, NULL, 0, &uid, &validity, NULL), 0);
+	buf_free(&bytes);
+}
+
+static void
+work_off(struct ms_store *store)
+{
+	bool more = true;
+
+	for (unsigned i = 0; more; i++) {
+		ck_assert_int_eq(ms_index_text(store, &more), 0);
+		ck_assert_uint_lt(i, 100000);
+	}
+}
+
+struct result {
+	uint8_t found[4096];
+	unsigned count;
+};
+
+static int
+take(void *context, const struct ms_message *message)
+{
+	struct result *result = context;
+
+	ck_assert_uint_lt(message->uid, sizeof(result->found));
+	ck_assert_int_eq(result->found[message->uid], 0);
+	result->found[message->uid] = 1;
+	result->count++;
+	return 0;
+}
+
+struct all {
+	struct ms_mailbox *mailbox;
+	struct ms_message list[4096];
+	size_t count;
+};
+
+static int
+take_all(void *context, const struct ms_message *message)
+{
+	struct all *all = context;
+
+	all->list[all->count++] = *message;
+	return 0;
+}
+
+/* Reads every message, whatever any index says. */
+static void
+scan(struct ms_mailbox *mailbox, const struct ms_search_key *key, struct result *result)
+{
+	static struct all all;
+	struct ms_match *match = ms_match_new(key);
+
+	all.count = 0;
+	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, take_all, &all), 0);
+	for (size_t i = 0; i < all.count; i++) {
+		static char bytes[1 << 20];
+		uint64_t size;
+		int fd;
+
+		ck_assert_int_eq(ms_message_open(mailbox, all.list[i].uid, &fd, &size), 0);
+		ck_assert_int_eq(read(fd, bytes, sizeof(bytes)), (ssize_t)size);
+		(void)close(fd);
+		if (ms_match_bytes(match, &all.list[i], span_make(bytes, size)))
+			(void)take(result, &all.list[i]);
+	}
+	ms_match_free(match);
+}
+
+static void
+compare(struct ms_mailbox *mailbox, const struct ms_search_key *key)
+{
+	static struct result with, without;
+	struct ms_search *search = ms_search_new(key);
+	bool done = false;
+
+	memset(&with, 0, sizeof(with));
+	memset(&without, 0, sizeof(without));
+	ck_assert_int_eq(ms_search_begin(search, mailbox), 0);
+	while (!done)
+		ck_assert_int_eq(ms_search_step(search, take, &with, &done), 0);
+	ms_search_free(search);
+	scan(mailbox, key, &without);
+	ck_assert_msg(memcmp(&with, &without, sizeof(with)) == 0, "\"%.*s\": %u with the index, %u without", (int)key->text_len, key->text, with.count,
+	    without.count);
+}
+
+static void
+compare_some(struct ms_mailbox *mailbox, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct buf text = BUF_INIT(1000);
+		struct ms_search_key key = { .kind = MS_SEARCH_TEXT, .where = (unsigned[]){ MS_IN_BODY, MS_IN_BODY | MS_IN_HEADER, MS_IN_READ, MS_IN_FIELD }[rand() % 4],
+			.field = "Subject", .field_len = 7 }, other = key, negative = { .kind = MS_SEARCH_NOT, .children = &other };
+		size_t from, to;
+
+		put_text(&text, 1 + (unsigned)rand() % 3);
+		from = (size_t)rand() % text.len;
+		to = from + 1 + (size_t)rand() % (text.len - from);
+		while (from > 0 && ((unsigned char)text.data[from] & 0xc0) == 0x80)
+			from--;
+		while (to < text.len && ((unsigned char)text.data[to] & 0xc0) == 0x80)
+			to++;
+		key.text = text.data + from;
+		key.text_len = to - from;
+		if (rand() % 4 == 0) {
+			other.text = "letter";
+			other.text_len = 6;
+			key.next = rand() % 2 == 0 ? &other : &negative;
+		}
+		compare(mailbox, &key);
+		buf_free(&text);
+	}
+}
+
+START_TEST(same_as_a_scan)
+{
+	char path[64];
+	struct ms_store *store;
+	struct ms_mailbox *mailbox;
+	uint64_t *emails = NULL;
+	size_t count;
+	const struct ms_search_key rare = { .kind = MS_SEARCH_TEXT, .where = MS_IN_BODY, .text = "nowhere at all", .text_len = 14 };
+	struct ms_match *match = ms_match_new(&rare);
+
+	srand((unsigned)_i + 1);
+	(void)snprintf(path, sizeof(path), "%s/%d", folder, _i);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(ms_open(path, &store), 0);
+	for (unsigned i = 0; i < MESSAGES; i++)
+		append(store, i % 10 == 0 ? "Sent" : "INBOX");
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_text_candidates(store, match, &emails, &count), MS_E_NOTFOUND);
+	compare_some(mailbox, 10);
+	work_off(store);
+	/* It does help: all are known, and none may have what none has. */
+	ck_assert_int_eq(ms_text_candidates(store, match, &emails, &count), 0);
+	ck_assert_uint_lt(count, MESSAGES / 20);
+	free(emails);
+	compare_some(mailbox, NEEDLES);
+	for (unsigned i = 0; i < 6; i++) {
+		for (unsigned k = 0; k < 30; k++) {
+			uint32_t uid = 1 + (uint32_t)rand() % 300;
+
+			append(store, "INBOX");
+			ck_assert_int_eq(ms_expunge(mailbox, &uid, 1), 0);
+			ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL), 0);
+		}
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+		if (i % 2 == 1)
+			work_off(store);
+		compare_some(mailbox, NEEDLES / 6);
+	}
+	ms_mailbox_close(mailbox);
+	ck_assert_int_eq(ms_rebuild(store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	work_off(store);
+	compare_some(mailbox, NEEDLES / 6);
+	ms_mailbox_close(mailbox);
+	ms_match_free(match);
+	ms_close(store);
+}
+END_TEST
+
+START_TEST(postings)
+{
+	for (unsigned i = 0; i < 2000; i++) {
+		uint8_t map[MS_POSTINGS_BYTES] = { 0 }, again[MS_POSTINGS_BYTES] = { 0 };
+		struct buf bytes = BUF_INIT(MS_POSTINGS_BYTES + 1);
+		unsigned count = (unsigned)rand() % (i % 2 == 0 ? 30 : 3000);
+
+		for (unsigned k = 0; k < count; k++) {
+			unsigned n = (unsigned)rand() % MS_POSTINGS_EACH;
+
+			map[n / 8] |= (uint8_t)(1u << (n % 8));
+		}
+		if (i % 3 == 0)
+			map[MS_POSTINGS_BYTES - 1] |= 0x80;
+		ms_postings_put(map, &bytes);
+		ck_assert(!bytes.overflow);
+		ck_assert_int_eq(ms_postings_get(buf_get(&bytes), again), 0);
+		ck_assert_mem_eq(map, again, sizeof(map));
+		buf_free(&bytes);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		static const struct span bad[] = { { "", 0 }, { "\0\0", 2 }, { "\1x", 2 }, { "\0\xff\x7f", 3 } };
+		uint8_t map[MS_POSTINGS_BYTES] = { 0 };
+
+		ck_assert_int_eq(ms_postings_get(bad[i], map), MS_E_CORRUPT);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("text_index");
+	TCase *tests = tcase_create("text_index");
+	SRunner *runner;
+	int failed;
+
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	tcase_set_timeout(tests, 300);
+	tcase_add_test(tests, postings);
+	tcase_add_loop_test(tests, same_as_a_scan, 0, 2);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (fork() == 0)
+		(void)execlp("rm", "rm", "-rf", folder, (char *)NULL);
+	return failed != 0;
+}
