@@ -16,6 +16,8 @@
 #define STEP_BYTES (1u << 20)
 /* Files up to this size are read, greater ones mapped. */
 #define READ_MAX (128u << 10)
+/* More candidates than these are met on a walk over all records sooner than by looking each up. */
+#define LOOK_UP_MAX 200
 
 struct ms_search {
 	struct ms_match *match;
@@ -26,6 +28,7 @@ struct ms_search {
 	size_t open_count, open_next;
 	char *bytes;
 	bool asked, all_may; /* the text index; it has nothing to say */
+	bool by_uid;         /* candidates are so few that each is looked up */
 	uint64_t *emails;    /* what it says: who may match, ascending */
 	size_t email_count;
 	uint32_t *uids;      /* of them, of this mailbox, ascending */
@@ -136,7 +139,8 @@ ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox)
 		r = ms_mailbox_follow(mailbox);
 	if (r == 0)
 		r = ask_index(search, mailbox->store);
-	if (r != 0 || search->all_may)
+	search->by_uid = !search->all_may && search->email_count <= LOOK_UP_MAX;
+	if (r != 0 || !search->by_uid)
 		return r;
 	r = ms_read(mailbox->store, find_uids, search);
 	if (search->uid_count > 1)
@@ -235,7 +239,7 @@ look_at_record(void *context, const struct ms_message *message)
 {
 	struct ms_search *search = context;
 
-	switch (ms_match_record(search->match, message)) {
+	switch (may_match(search, message->email_id) ? ms_match_record(search->match, message) : MS_NO) {
 	case MS_YES:
 		if (search->each(search->context, message) != 0)
 			return 1;
@@ -274,7 +278,7 @@ look_at_records(struct ms_search *search)
 
 	search->looked_at = 0;
 	search->open_count = search->open_next = 0;
-	if (!search->all_may)
+	if (search->by_uid)
 		return look_at_candidates(search);
 	r = ms_messages(search->mailbox, search->next, UINT32_MAX, look_at_record, search);
 	search->all_seen = search->looked_at < RECORDS || search->next == 0;
