@@ -190,7 +190,7 @@ hand_on_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 
 		if (r != 0 && r != MS_E_NOTFOUND)
 			return 0; /* asked for alone, they are made again */
-		texts[i] = (struct ms_text){ text.ptr, text.len };
+		texts[i] = r == 0 ? (struct ms_text){ text.ptr, text.len } : (struct ms_text){ NULL, 0 };
 	}
 	return walk->each(walk->context, uid, texts) != 0 ? WALK_STOPPED : 0;
 }
