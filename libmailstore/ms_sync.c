@@ -156,7 +156,7 @@ apply_known(struct ms_txn *txn, void *context)
 		if (file != NULL) {
 			(void)snprintf(after.name, sizeof(after.name), "%s", file->name);
 			after.in_cur = file->in_cur;
-			if (file->in_cur) {
+			if (file->in_cur || strchr(file->name, ':') != NULL) { /* mutt flags in new/ too */
 				after.message.flags = file->parsed.flags;
 				take_keywords(&mailbox, &file->parsed, &after.message);
 			}
@@ -191,7 +191,7 @@ name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, c
 {
 	const char *part = file->in_cur ? "cur" : "new";
 	struct buf text = BUF_INIT(MS_NAME_MAX);
-	int r = ms_name_format(name, file->in_cur, &text);
+	int r = ms_name_format(name, file->in_cur || name->flags != 0 || name->letters != 0, &text);
 
 	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
 	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
@@ -208,6 +208,7 @@ name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, c
 
 /* What may not be read, or is no file, is no message; the others are. */
 #define NO_MESSAGE (-ELOOP)
+#define EMPTY_SECONDS 10
 
 static int
 open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_st)
@@ -220,6 +221,11 @@ open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_
 	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
 		(void)close(fd);
 		return NO_MESSAGE;
+	}
+	/* Its writer has made it a moment ago and is about to write, which the end of that will tell. */
+	if (ret_st->st_size == 0 && time(NULL) - ret_st->st_mtim.tv_sec < EMPTY_SECONDS) {
+		(void)close(fd);
+		return MS_E_NOTFOUND;
 	}
 	return fd;
 }
@@ -326,8 +332,10 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	int fd = open_file(sync, file, &st), r;
 
 	/* Gone or moved since it was listed: the next look finds it. */
-	if (fd == MS_E_NOTFOUND)
+	if (fd == MS_E_NOTFOUND) {
 		sync->missed |= uid != 0;
+		sync->listing.sure = false;
+	}
 	if (fd == MS_E_NOTFOUND || fd == NO_MESSAGE)
 		return 0;
 	if (fd < 0)

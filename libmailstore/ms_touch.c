@@ -54,7 +54,7 @@ ms_folder_watch(const struct ms_store *store, const char *name, int inotify_fd, 
 	for (unsigned i = 0; i < 2; i++) {
 		_cleanup_(freep) char *path = xasprintf("%s/Maildir/%s/%s", store->dir, buf_cstr(&folder), parts[i]);
 
-		ret_watch[i] = good ? inotify_add_watch(inotify_fd, path, MS_TOUCH_EVENTS) : -1;
+		ret_watch[i] = good ? inotify_add_watch(inotify_fd, path, MS_TOUCH_EVENTS | IN_CLOSE_WRITE) : -1;
 	}
 	buf_free(&folder);
 }

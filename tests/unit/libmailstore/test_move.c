@@ -245,7 +245,7 @@ START_TEST(in_use_already)
 	free(before);
 	ck_assert_int_eq(ms_import(account, true, no_note, NULL, &result), 0);
 	/* Also for who has it open. */
-	holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:0: ");
+	holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:1: ");
 }
 END_TEST
 
