@@ -20,12 +20,11 @@
 #define LOCKS_MAX 4000
 #define BULK_BYTES (64 * 1024)
 #define CHECKPOINT_KB 2048
-/* For a lock that one who died may hold. */
-#define LOCK_MICROSECONDS (2 * 1000 * 1000)
+#define FILES_MAX 1024
 
 struct bdb {
 	DB_ENV *env;
-	unsigned sync_failures;
+	unsigned sync_failures, bad_pages; /* when it was opened */
 	DB *tables[BDB_TABLES_MAX];
 	size_t table_count;
 	struct bdb *next; /* of those given up */
@@ -65,13 +64,79 @@ sync_folder_of(const char *path)
 	return fd < 0 ? -1 : sync_file(fd);
 }
 
+static const char *
+name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 /* "__db.001" and so on, and what older environments had beside them. */
 static bool
 is_region(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	const char *name = name_of(path);
 
 	return strncmp(name, "__db.", 5) == 0 && (strlen(name) == 8 || strcmp(name + 5, "register") == 0);
+}
+
+/* --- pages --- */
+
+/* Pages that were not what had been written. The library checks its checksums, but not those of a page that begins with zeros: it takes
+ * it for one that was never written, and then follows what stands in it, or looks for its root for ever. */
+static unsigned bad_pages;
+static bool recovering;
+/* Which descriptors are of files of pages. */
+static bool has_pages[FILES_MAX];
+
+/* Of every page: where the log was when it was written, its number, those beside it, counts, its type. Numbers are of this machine's
+ * order, or swapped. */
+#define PAGE_HEADER 26
+#define PAGE_MIN 512
+#define PAGE_MAX 65536
+
+static bool
+is_good_page(const uint8_t *page, size_t len, off_t at)
+{
+	uint32_t number = (uint32_t)((uint64_t)at / len), says;
+	size_t zeros = 0;
+
+	memcpy(&says, page + 8, sizeof(says));
+	while (zeros < len && page[zeros] == 0)
+		zeros++;
+	/* Recovery meets pages that were given out, and never written. Anybody else does not. */
+	if (zeros >= PAGE_HEADER)
+		return recovering && zeros == len;
+	return says == number || says == __builtin_bswap32(number);
+}
+
+static ssize_t
+read_page(int fd, void *bytes, size_t len, off_t at)
+{
+	ssize_t got = pread(fd, bytes, len, at);
+
+	if (got < 0 || len < PAGE_MIN || at % (off_t)len != 0 || fd >= FILES_MAX || !has_pages[fd])
+		return got;
+	/* Nor does anybody else look for a page beyond the end, but for the first of a new file. */
+	if (got == (ssize_t)len ? is_good_page(bytes, len, at) : recovering || at == 0)
+		return got;
+	/* An error would be tried again by another call, or taken for a table that is gone: so it gets a page whose checksum is wrong. */
+	bad_pages++;
+	memset(bytes, 0xff, len);
+	return (ssize_t)len;
+}
+
+/* --- opening and renaming --- */
+
+static int
+open_noted(const char *path, int flags, int mode)
+{
+	int fd = open(path, flags | O_CLOEXEC, mode);
+
+	if (fd >= 0 && fd < FILES_MAX)
+		has_pages[fd] = !is_region(path) && strncmp(name_of(path), "log.", 4) != 0;
+	return fd;
 }
 
 static int
@@ -84,11 +149,11 @@ open_file(const char *path, int flags, ...)
 	mode = va_arg(args, int);
 	va_end(args);
 	if ((flags & O_EXCL) == 0) {
-		fd = open(path, (flags & ~O_CREAT) | O_CLOEXEC);
+		fd = open_noted(path, flags & ~O_CREAT, 0);
 		if (fd >= 0 || errno != ENOENT || (flags & O_CREAT) == 0)
 			return fd;
 	}
-	fd = open(path, flags | O_CLOEXEC, mode);
+	fd = open_noted(path, flags, mode);
 	if (fd >= 0 && !is_region(path) && sync_folder_of(path) < 0) {
 		int error = errno;
 
@@ -117,6 +182,7 @@ take_over_files(void)
 	taken = true;
 	(void)db_env_set_func_fsync(sync_file);
 	(void)db_env_set_func_open(open_file);
+	(void)db_env_set_func_pread(read_page);
 	(void)db_env_set_func_rename(rename_file);
 }
 
@@ -185,8 +251,9 @@ open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **
 	(void)env->set_lk_max_locks(env, LOCKS_MAX);
 	(void)env->set_lk_max_objects(env, LOCKS_MAX);
 	(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
-	(void)env->set_timeout(env, LOCK_MICROSECONDS, DB_SET_LOCK_TIMEOUT);
+	recovering = (flags & DB_RECOVER) != 0;
 	r = env->open(env, dir, flags | ENVIRONMENT, 0600);
+	recovering = false;
 	if (r != 0) {
 		(void)env->close(env, 0);
 		return r;
@@ -208,6 +275,25 @@ log_end(DB_ENV *env)
 	return end;
 }
 
+/* Pages that were written after what is now the end of the log: the log lost its end, or is another's, and what it had is in some pages
+ * and not in others. An index without its log looks whole, and is not. */
+static bool
+has_pages_beyond(const char *dir, const char *file, uint64_t end)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", dir, file);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	uint32_t page[8];
+	size_t len = 0;
+
+	for (off_t at = 0; fd >= 0 && pread(fd, page, sizeof(page), at) == (ssize_t)sizeof(page); at += (off_t)len) {
+		if (at == 0)
+			len = page[5]; /* of the first: the size of a page */
+		if (len < PAGE_MIN || len > PAGE_MAX || ((uint64_t)page[0] << 32 | page[1]) > end)
+			return true;
+	}
+	return false;
+}
+
 static int
 open_as(const char *dir, enum bdb_join join, uint64_t mark, size_t cache_bytes, bool *ret_recovered, DB_ENV **ret)
 {
@@ -216,9 +302,11 @@ open_as(const char *dir, enum bdb_join join, uint64_t mark, size_t cache_bytes, 
 	*ret_recovered = join == BDB_RECOVERY;
 	if (join == BDB_RECOVERY)
 		return open_environment(dir, DB_CREATE | DB_RECOVER, cache_bytes, ret);
-	if (join == BDB_JOIN || mark != 0) {
+	if (join == BDB_JOIN)
+		return open_environment(dir, 0, cache_bytes, ret);
+	if (mark != 0) {
 		r = open_environment(dir, DB_CREATE, cache_bytes, ret);
-		if (r != 0 || join == BDB_JOIN || log_end(*ret) == mark)
+		if (r != 0 || log_end(*ret) == mark)
 			return r;
 		(void)(*ret)->close(*ret, 0);
 		*ret = NULL;
@@ -236,20 +324,25 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 
 	take_over_files();
 	bdb->sync_failures = sync_failures;
+	bdb->bad_pages = bad_pages;
 	r = open_as(dir, join, mark, cache_bytes, ret_recovered, &bdb->env);
+	if (r == 0 && *ret_recovered && has_pages_beyond(dir, file, log_end(bdb->env)))
+		bad_pages++, r = EIO;
 	for (size_t i = 0; r == 0 && i < table_count; i++) {
 		r = db_create(&bdb->tables[i], bdb->env, 0);
 		if (r != 0)
 			break;
 		bdb->table_count = i + 1;
 		(void)bdb->tables[i]->set_flags(bdb->tables[i], DB_CHKSUM);
-		r = bdb->tables[i]->open(bdb->tables[i], NULL, file, tables[i], DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
+		r = bdb->tables[i]->open(bdb->tables[i], NULL, file, tables[i], DB_BTREE, (join != BDB_JOIN ? DB_CREATE : 0) | DB_AUTO_COMMIT, 0600);
 	}
 	if (r == 0 && bdb->sync_failures != sync_failures)
 		r = EIO;
 	if (r != 0) {
+		bool broken = bdb->bad_pages != bad_pages;
+
 		bdb_close(bdb, NULL);
-		return outcome(r);
+		return broken ? BDB_BROKEN : outcome(r);
 	}
 	*ret = bdb;
 	return 0;
@@ -325,18 +418,18 @@ bdb_close(struct bdb *bdb, uint64_t *ret_mark)
 		*ret_mark = 0;
 }
 
-/* What was lost in a sync makes all of it suspect. */
+/* What was lost in a sync, or on the disk, makes all of it suspect. */
 static int
 judged(const struct bdb *bdb, int r)
 {
-	return bdb->sync_failures != sync_failures ? BDB_BROKEN : outcome(r);
+	return bdb->sync_failures != sync_failures || bdb->bad_pages != bad_pages ? BDB_BROKEN : outcome(r);
 }
 
 int
 bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 {
 	DB_TXN *txn = NULL;
-	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, 0);
+	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, DB_TXN_NOWAIT);
 
 	if (r != 0)
 		return judged(bdb, r);
@@ -379,14 +472,40 @@ thing(const void *bytes, size_t len)
 	return dbt;
 }
 
+/* Reading too is a transaction, of its own when the caller has none: only a transaction can be told not to wait for locks. It gives
+ * each back when it goes on. */
+static int
+begin_reading(struct bdb *bdb, struct bdb_txn *of_caller, DB_TXN **ret)
+{
+	*ret = NULL;
+	if (of_caller == NULL)
+		return bdb->env->txn_begin(bdb->env, NULL, ret, DB_TXN_NOWAIT | DB_READ_COMMITTED);
+	*ret = of_caller->txn;
+	return 0;
+}
+
+static int
+end_reading(const struct bdb_txn *of_caller, DB_TXN *txn, int r)
+{
+	int ended = of_caller == NULL && txn != NULL ? txn->commit(txn, DB_TXN_NOSYNC) : 0;
+
+	return r == 0 ? ended : r;
+}
+
 int
 bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, bool for_update, void **ret, size_t *ret_len)
 {
 	DBT k = thing(key, key_len), v = thing(NULL, 0);
-	int r;
+	DB_TXN *reading;
+	int r = begin_reading(bdb, txn, &reading);
 
 	v.flags = DB_DBT_MALLOC;
-	r = bdb->tables[table]->get(bdb->tables[table], txn != NULL ? txn->txn : NULL, &k, &v, for_update && txn != NULL ? DB_RMW : 0);
+	if (r == 0)
+		r = bdb->tables[table]->get(bdb->tables[table], reading, &k, &v, for_update && txn != NULL ? DB_RMW : 0);
+	if (end_reading(txn, reading, r) != 0 && r == 0) {
+		free(v.data);
+		r = DB_RUNRECOVERY;
+	}
 	if (r != 0)
 		return judged(bdb, r);
 	*ret = v.data;
@@ -475,7 +594,15 @@ scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len
 int
 bdb_scan(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
 {
-	return scan(bdb->tables[table], txn != NULL ? txn->txn : NULL, first, first_len, prefix_len, each, context);
+	DB_TXN *reading;
+	int r = begin_reading(bdb, txn, &reading);
+
+	if (r != 0)
+		return judged(bdb, r);
+	r = scan(bdb->tables[table], reading, first, first_len, prefix_len, each, context);
+	if (end_reading(txn, reading, 0) != 0 && r == 0)
+		r = BDB_RECOVER;
+	return r == 0 ? judged(bdb, 0) : bdb->bad_pages != bad_pages ? BDB_BROKEN : r;
 }
 
 /* --- a file of its own --- */

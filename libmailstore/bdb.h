@@ -10,6 +10,8 @@
 
 #define BDB_TABLES_MAX 12
 #define BDB_RECORD_MAX (1 << 20)
+/* Shared by those who have an environment open: there while anybody has, and another one after a recovery. */
+#define BDB_SHARED_FILE "__db.001"
 
 struct bdb;
 struct bdb_txn;
@@ -17,13 +19,13 @@ struct bdb_txn;
 /* Positive outcomes beside 0 and -errno. */
 enum bdb_result {
 	BDB_NONE = 1,   /* no such key */
-	BDB_AGAIN,      /* deadlock: abort and do the whole transaction again */
+	BDB_AGAIN,      /* another has a lock: nothing waits for it here, for he may be dead. Abort, and do the whole transaction again */
 	BDB_RECOVER,    /* another process died in it: close, open again, repeat */
 	BDB_BROKEN,     /* the environment or a page is damaged: throw it away and rebuild */
 };
 
 enum bdb_join {
-	BDB_JOIN,     /* others have it open */
+	BDB_JOIN,     /* others have it open: what is not there then was removed, and is not made */
 	BDB_ALONE,    /* nobody has: recovered when it was not left in order */
 	BDB_RECOVERY, /* somebody died in it; those who have it open get BDB_RECOVER from their next call */
 };

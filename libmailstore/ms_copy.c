@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
 
 /* A file's step that was done and may have to be undone. */
 struct step {
@@ -39,8 +40,10 @@ path_of(const struct ms_message_record *record)
 
 /* What did not come to a commit is taken back, last first; what cannot be, the next look takes for another program's doing. */
 static void
-take_back(struct copy *copy)
+take_back(void *context)
 {
+	struct copy *copy = context;
+
 	while (copy->step_count > 0) {
 		struct step *step = &copy->steps[--copy->step_count];
 
@@ -182,7 +185,6 @@ copy_some(struct ms_txn *txn, void *context)
 	uint64_t modseq;
 	int r;
 
-	take_back(copy); /* of an attempt before */
 	r = ms_mailbox_load(txn, copy->to, &target);
 	if (r == 0 && !same)
 		r = ms_mailbox_load(txn, copy->from->number, &source);
@@ -257,11 +259,8 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 		r = ms_folder_open(store, target.name, &copy->to_fd);
 	for (copy->at = 0; r == 0 && copy->at < count; copy->at = copy->end) {
 		copy->end = copy->at + BATCH / 2 < count ? copy->at + BATCH / 2 : count;
-		r = ms_run(store, copy_some, copy);
-		if (r == 0)
-			forget_steps(copy);
-		else
-			take_back(copy);
+		r = ms_run_undoing(store, copy_some, take_back, copy);
+		forget_steps(copy);
 	}
 	if (r == 0)
 		r = ms_mailbox_sync(copy->from);

@@ -47,11 +47,15 @@ enum ms_table {
 /* Beside the results of bdb.h: a record came whole from Berkeley DB, and its bytes are not what they should be. It is mended alone. */
 #define MS_DAMAGED 50
 
+/* Files of the index that are looked at before writing. */
+#define MS_INDEX_FILES 2
+
 struct ms_store {
 	char *dir;          /* absolute */
 	int dir_fd, maildir_fd, lock_fd;
 	struct bdb *bdb;
 	struct ms_users users; /* of the index that bdb is in */
+	ino_t index_inodes[MS_INDEX_FILES];
 	bool opening;       /* within reopening: nothing below opens it again */
 	bool mending;       /* within ms_mend: nothing below begins it again */
 	ms_fault_fn fault;  /* told what is found wrong; NULL: nobody */
@@ -127,6 +131,8 @@ int ms_ensure(struct ms_store *store);
 int ms_run(struct ms_store *store, ms_work work, void *context);
 /* The same, but durable only with the next ms_run: for what is promised to nobody before that. */
 int ms_run_unsynced(struct ms_store *store, ms_work work, void *context);
+/* The same, and whenever the work came to no commit, takes back what it did to files, before the index may be made anew from them. */
+int ms_run_undoing(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context);
 /* Reading, without a transaction: opens the index again when another process recovered it. */
 int ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context);
 int ms_lock(struct ms_store *store);

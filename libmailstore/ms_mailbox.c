@@ -324,6 +324,7 @@ ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_c
 	if (r != 0) {
 		ms_mailboxes_free(*ret, *ret_count);
 		*ret = NULL;
+		*ret_count = 0;
 	}
 	listing_clear(&listing);
 	buf_free(&subscriptions);

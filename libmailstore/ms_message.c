@@ -74,14 +74,17 @@ int
 ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
 {
 	struct timespec now;
+	uint64_t least;
 	int r;
 
 	txn->changed = true;
 	/* A new index counts from the clock on, in 65536ths of a second: a synced change takes longer than one, so this is above
-	 * all that an index before it gave; and below 2^53 for JSON. */
+	 * all that an index before it gave; and below 2^53 for JSON. So does one that may have lost the last that it gave. */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	*ret = (uint64_t)now.tv_sec << 16 | (uint64_t)now.tv_nsec >> 14;
+	*ret = least = (uint64_t)now.tv_sec << 16 | (uint64_t)now.tv_nsec >> 14;
 	r = ms_meta_get(txn->bdb, txn->txn, "modseq", ret);
+	if (txn->store->doubt && *ret < least)
+		*ret = least;
 	if (r == 0 || r == BDB_NONE)
 		r = ms_meta_put(txn, "modseq", ++*ret);
 	if (r == 0)

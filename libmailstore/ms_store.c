@@ -21,6 +21,12 @@
 #define MARK_FILE "clean"
 #define REOPENS_MAX 4
 #define MENDS_MAX 3
+/* Berkeley DB's own recovery may help, or may find again and again what it cannot mend: then all is made again from the Maildir. */
+#define RECOVERIES_MAX 3
+/* Nanoseconds between two attempts of what needs a lock inside the index, and how often: half a minute. */
+#define PAUSE_MIN 50000
+#define PAUSE_MAX 10000000
+#define PAUSES_MAX 3000
 #define DATABASE "mailstore.db"
 #define CACHE_MIN ((off_t)1 << 20)
 #define CACHE_MAX ((off_t)4 << 20)
@@ -59,6 +65,30 @@ index_is_gone(const struct ms_store *store)
 	return ms_users_gone(&store->users, store->dir_fd, INDEX "/" MS_USERS_FILE);
 }
 
+/* The folder is not removed at once: what counts of it may be gone, and be made anew by others, when the rest still stands. */
+static const char *const index_files[MS_INDEX_FILES] = { INDEX "/" DATABASE, INDEX "/" BDB_SHARED_FILE };
+
+static void
+note_files(struct ms_store *store)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < MS_INDEX_FILES; i++)
+		store->index_inodes[i] = fstatat(store->dir_fd, index_files[i], &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+}
+
+/* To be asked under the lock, before anything is promised: nobody makes them anew then. */
+static bool
+files_are_others(const struct ms_store *store)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < MS_INDEX_FILES; i++)
+		if (fstatat(store->dir_fd, index_files[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != store->index_inodes[i])
+			return true;
+	return false;
+}
+
 /* died: what it held in the index's shared memory is not given back, so the next to open it recovers. */
 static void
 close_index(struct ms_store *store, bool died)
@@ -87,6 +117,9 @@ ms_index_discard(const char *account_dir, int account_dir_fd)
 	(void)snprintf(aside, sizeof(aside), MS_INDEX_ASIDE "%lld.%ld", (long long)now.tv_sec, (long)getpid());
 	if (renameat(account_dir_fd, INDEX, account_dir_fd, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
+	/* It must not come back when the power fails: its next UIDs are lower than those that the next index promises. */
+	if (fsync(account_dir_fd) < 0)
+		return -errno;
 	return ms_remove_tree(account_dir_fd, aside);
 }
 
@@ -138,7 +171,7 @@ open_index_once(struct ms_store *store, bool recover)
 	bool died;
 	int r;
 
-	if (mkdirat(store->dir_fd, INDEX, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(store->dir_fd, INDEX, 0700) == 0 ? fsync(store->dir_fd) < 0 : errno != EEXIST)
 		return -errno;
 	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
@@ -160,7 +193,9 @@ open_index_once(struct ms_store *store, bool recover)
 	}
 	if (r == 0 && recover)
 		store->doubt = true;
-	if (r != 0)
+	if (r == 0)
+		note_files(store);
+	else
 		close_index(store, true);
 	return r;
 }
@@ -200,6 +235,15 @@ follow_maildir(struct ms_store *store)
 	return 0;
 }
 
+static int
+pass_modseq(struct ms_txn *txn, void *context)
+{
+	uint64_t modseq;
+
+	(void)context;
+	return ms_next_modseq(txn, &modseq);
+}
+
 /* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
  * the index is thrown away. */
 static int
@@ -228,6 +272,9 @@ reopen_locked(struct ms_store *store, bool discard)
 		discard = discard || r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED);
 		r = 0;
 	}
+	/* What was promised may have been lost with the end of the log: its numbers are not given again. */
+	if (r == 0 && store->doubt)
+		r = ms_run(store, pass_modseq, NULL);
 	if (r == 0)
 		store->doubt = false;
 	return r;
@@ -276,7 +323,7 @@ recover(struct ms_store *store, int result, unsigned tries)
 {
 	int r = result == MS_BDB(MS_DAMAGED) && tries < MENDS_MAX ? ms_mend(store) : result;
 
-	return r < MS_BDB(0) ? r : reopen(store, r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED) || tries > 2);
+	return r < MS_BDB(0) ? r : reopen(store, r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED) || tries >= RECOVERIES_MAX);
 }
 
 int
@@ -327,6 +374,18 @@ ms_notify(struct ms_store *store)
 	(void)close(fd); /* IN_CLOSE_WRITE is what they wait for */
 }
 
+/* Before what was refused for a lock is tried again, a little longer each time. MS_E_LOCKED when it has been long enough. */
+static int
+pause_again(unsigned *pauses)
+{
+	struct timespec pause = { 0, *pauses < 8 ? PAUSE_MIN << *pauses : PAUSE_MAX };
+
+	if (++*pauses > PAUSES_MAX)
+		return MS_E_LOCKED;
+	(void)nanosleep(&pause, NULL);
+	return 0;
+}
+
 static int
 run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bool durable, bool *ret_changed)
 {
@@ -348,30 +407,31 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 }
 
 static int
-run(struct ms_store *store, ms_work work, void *context, bool durable)
+run(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context, bool durable)
 {
+	unsigned pauses = 0;
 	bool changed = false;
 	int r = ms_lock(store);
 
 	if (r < 0)
 		return r;
-	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+	for (unsigned tries = 0; tries < RETRIES_MAX + pauses; tries++) {
 		r = ms_ensure(store);
+		if (r == 0 && files_are_others(store))
+			r = reopen(store, false);
 		if (r != 0)
 			break;
 		r = run_once(store, work, context, tries, durable, &changed);
+		if (r != 0 && undo != NULL)
+			undo(context);
 		if (r < MS_BDB(0))
 			break;
 		if (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening))
 			break;
-		if (r != MS_BDB(BDB_AGAIN)) {
-			int again = recover(store, r, tries);
-
-			if (again != 0) {
-				r = again;
-				break;
-			}
-		}
+		r = r == MS_BDB(BDB_AGAIN) ? pause_again(&pauses) : recover(store, r, tries - pauses);
+		if (r != 0)
+			break;
+		r = MS_BDB(BDB_BROKEN); /* when that was the last attempt */
 	}
 	if (r == 0 && changed)
 		ms_notify(store);
@@ -382,34 +442,39 @@ run(struct ms_store *store, ms_work work, void *context, bool durable)
 int
 ms_run(struct ms_store *store, ms_work work, void *context)
 {
-	return run(store, work, context, true);
+	return run(store, work, NULL, context, true);
+}
+
+int
+ms_run_undoing(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context)
+{
+	return run(store, work, undo, context, true);
 }
 
 int
 ms_run_unsynced(struct ms_store *store, ms_work work, void *context)
 {
-	return run(store, work, context, false);
+	return run(store, work, NULL, context, false);
 }
 
 int
 ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context)
 {
+	unsigned pauses = 0;
 	int r = 0;
 
-	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+	for (unsigned tries = 0; tries < RETRIES_MAX + pauses; tries++) {
 		r = ms_ensure(store);
 		if (r != 0)
 			return r;
 		r = work(store->bdb, context);
 		if (r < MS_BDB(0) || (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening)))
 			return r;
-		if (r != MS_BDB(BDB_AGAIN)) {
-			r = recover(store, r, tries);
-			if (r != 0)
-				return r;
-		}
+		r = r == MS_BDB(BDB_AGAIN) ? pause_again(&pauses) : recover(store, r, tries - pauses);
+		if (r != 0)
+			return r;
 	}
-	return store->opening || store->mending ? r : MS_E_CORRUPT;
+	return store->opening || store->mending ? MS_BDB(BDB_BROKEN) : MS_E_CORRUPT;
 }
 
 int

@@ -40,6 +40,7 @@ struct sync {
 	struct ms_listing listing;
 	struct ms_file **found; /* for each known one, its file or NULL */
 	bool missed;            /* a file whose name tells its UID was renamed before it could be taken in */
+	bool renamed[2];        /* files of new/, of cur/ */
 	size_t at, end;         /* the batch */
 };
 
@@ -138,6 +139,45 @@ take_keywords(const struct ms_mailbox_record *mailbox, const struct ms_name *nam
 			(void)ms_keywords_add(&message->keywords, n); /* it had room for them before */
 }
 
+/* The file gets its UID (and sizes) into its name, so that they outlive the index. */
+static int
+name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, char ret[MS_NAME_MAX + 1])
+{
+	const char *part = file->in_cur ? "cur" : "new";
+	struct buf text = BUF_INIT(MS_NAME_MAX);
+	int r = ms_name_format(name, file->in_cur || name->flags != 0 || name->letters != 0, &text);
+
+	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
+	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
+	buf_free(&text);
+	if (strcmp(ret, file->name) != 0) {
+		_cleanup_(freep) char *from = xasprintf("%s/%s", part, file->name);
+		_cleanup_(freep) char *to = xasprintf("%s/%s", part, ret);
+
+		if (renameat(sync->folder_fd, from, sync->folder_fd, to) < 0)
+			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+		sync->renamed[file->in_cur] = true;
+	}
+	return 0;
+}
+
+/* Under another UID, or none: a move within the mailbox that was cut short, or another program's doing. The name tells the UID again,
+ * or it would change with the loss of the index. */
+static int
+name_known(struct sync *sync, const struct ms_file *file, struct ms_message_record *after)
+{
+	struct ms_name name = file->parsed;
+	int r;
+
+	if (name.uid != 0)
+		ms_tell(sync->store, sync->record->name, after->message.uid, MS_FAULT_UID);
+	name.uid = after->message.uid;
+	name.bytes = after->bytes;
+	name.size = after->message.size;
+	r = name_file(sync, file, &name, after->name);
+	return r == MS_E_NOTFOUND ? 0 : r; /* renamed by an attempt before this one, or by others again: the next look finds it */
+}
+
 static int
 apply_known(struct ms_txn *txn, void *context)
 {
@@ -162,6 +202,10 @@ apply_known(struct ms_txn *txn, void *context)
 			}
 			bool same = after.message.flags == before->message.flags && ms_keywords_equal(&after.message.keywords, &before->message.keywords);
 
+			if (file->parsed.uid != before->message.uid)
+				r = name_known(sync, file, &after);
+			if (r != 0)
+				break;
 			if (same && strcmp(after.name, before->name) == 0 && after.in_cur == before->in_cur)
 				continue;
 			if (same) {
@@ -184,27 +228,6 @@ apply_known(struct ms_txn *txn, void *context)
 }
 
 /* --- taking in what is new --- */
-
-/* The file gets its UID (and sizes) into its name, so that they outlive the index. */
-static int
-name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, char ret[MS_NAME_MAX + 1])
-{
-	const char *part = file->in_cur ? "cur" : "new";
-	struct buf text = BUF_INIT(MS_NAME_MAX);
-	int r = ms_name_format(name, file->in_cur || name->flags != 0 || name->letters != 0, &text);
-
-	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
-	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
-	buf_free(&text);
-	if (strcmp(ret, file->name) != 0) {
-		_cleanup_(freep) char *from = xasprintf("%s/%s", part, file->name);
-		_cleanup_(freep) char *to = xasprintf("%s/%s", part, ret);
-
-		if (renameat(sync->folder_fd, from, sync->folder_fd, to) < 0)
-			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
-	}
-	return 0;
-}
 
 /* What may not be read, or is no file, is no message; the others are. */
 #define NO_MESSAGE (-ELOOP)
@@ -743,6 +766,10 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	r = take_all(&sync);
 	if (r == 0 && sync.damaged_count != 0)
 		r = ms_run(store, drop_damaged, &sync);
+	/* Before the times are noted: a folder that fell back to its old names would have its old time too. */
+	for (unsigned i = 0; r == 0 && i < 2; i++)
+		if (sync.renamed[i])
+			r = ms_folder_fsync(sync.folder_fd, i == 1);
 	if (r == 0) {
 		record->new_time = sync.listing.sure ? ms_settled(&new_time, &now) : (struct ms_time){ 0, 0 };
 		record->cur_time = sync.listing.sure ? ms_settled(&cur_time, &now) : (struct ms_time){ 0, 0 };

@@ -1,0 +1,11 @@
+# make crash [SIZE=small|full] [ONLY='kill append 12']: what the store withstands; tests/crash/run --help
+CRASH := $(B)/tests/crash/driver $(B)/tests/crash/trace
+$(CRASH): $(B)/tests/crash/%: $(B)/tests/crash/%.o $(BASE_ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
+crash-build: $(CRASH)
+crash: crash-build
+	$(Q)$(if $(ONLY),,$(MAKE) --no-print-directory LANE=asan crash-build)
+	$(Q)tests/crash/run --size $(SIZE) $(ONLY)
+	$(Q)$(if $(ONLY),,tests/crash/run --size $(SIZE) --build asan mutate)
+.PHONY: crash crash-build
