@@ -11,7 +11,6 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
-#include "libmailstore/ms_listing.h"
 
 /* A file's step that was done and may have to be undone. */
 struct step {

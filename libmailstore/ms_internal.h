@@ -220,6 +220,8 @@ int ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *r
 int ms_sync_doubted(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* The same whatever the times say, with each file looked at; what is wrong is told to store->fault. */
 int ms_sync_mend(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
+/* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
+#define MS_FRESH_NANOSECONDS INT64_C(20000000)
 /* The time to note for a folder that was read: none when it may have changed again unnoticed. `now` is from before the reading. */
 struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now);
 /* Removes what processes that died have left: half-made and half-removed folders, and files in tmp/ after a day and a half. */

@@ -204,6 +204,14 @@ ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur)
 	*ret_cur = folder_time(folder_fd, "cur");
 }
 
+struct ms_time
+ms_settled(const struct ms_time *time, const struct timespec *now)
+{
+	int64_t age = (now->tv_sec - time->seconds) * INT64_C(1000000000) + now->tv_nsec - (int64_t)time->nanoseconds;
+
+	return age > MS_FRESH_NANOSECONDS ? *time : (struct ms_time){ 0, 0 };
+}
+
 int
 ms_folder_fsync(int folder_fd, bool cur)
 {

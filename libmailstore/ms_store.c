@@ -265,6 +265,9 @@ reopen_locked(struct ms_store *store, bool discard)
 			r = open_index(store);
 		if (r == 0)
 			r = ms_sync_mailboxes(store);
+		/* What was promised may have been lost with the end of the log: its numbers are not given again. */
+		if (r == 0 && store->doubt)
+			r = ms_run(store, pass_modseq, NULL);
 		if (r == MS_BDB(MS_DAMAGED))
 			r = ms_mend(store);
 		if (r < MS_BDB(0))
@@ -272,9 +275,6 @@ reopen_locked(struct ms_store *store, bool discard)
 		discard = discard || r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED);
 		r = 0;
 	}
-	/* What was promised may have been lost with the end of the log: its numbers are not given again. */
-	if (r == 0 && store->doubt)
-		r = ms_run(store, pass_modseq, NULL);
 	if (r == 0)
 		store->doubt = false;
 	return r;

@@ -15,8 +15,6 @@
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
 
-/* A folder changed this recently may change again within the same tick of its time stamp (ticks are 10 ms at most). */
-#define FRESH_NANOSECONDS INT64_C(20000000)
 /* With more than so many damaged records in a mailbox the index is made anew. */
 #define DAMAGED_MAX 1000
 /* So often a folder that others change is read to find what seems gone. */
@@ -463,14 +461,6 @@ same_time(const struct ms_time *a, const struct ms_time *b)
 	return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds && a->seconds != 0;
 }
 
-struct ms_time
-ms_settled(const struct ms_time *time, const struct timespec *now)
-{
-	int64_t age = (now->tv_sec - time->seconds) * INT64_C(1000000000) + now->tv_nsec - (int64_t)time->nanoseconds;
-
-	return age > FRESH_NANOSECONDS ? *time : (struct ms_time){ 0, 0 };
-}
-
 static int
 apply_all_known(struct sync *sync)
 {
@@ -698,7 +688,7 @@ look(struct sync *sync)
 	sync->found = xreallocarray(sync->found, sync->known_count + 1, sizeof(*sync->found));
 	for (unsigned tries = 0; r == 0 && missing != 0 && !sync->listing.sure && tries < LOOKS_MAX; tries++) {
 		if (tries > 0)
-			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = FRESH_NANOSECONDS / 2 }, NULL);
+			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = MS_FRESH_NANOSECONDS / 2 }, NULL);
 		r = look_once(sync);
 		memset(sync->found, 0, sync->known_count * sizeof(*sync->found));
 		if (r == 0)
