@@ -4,6 +4,9 @@
 #ifndef LIBMAILSTORE_MS_LISTING_H
 #define LIBMAILSTORE_MS_LISTING_H
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "libmailstore/ms_name.h"
 
 /* More files in one folder are not taken in. */
@@ -33,6 +36,12 @@ int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], s
 void ms_listing_clear(struct ms_listing *listing);
 /* The order of a listing, for qsort(3). */
 int ms_file_compare(const void *a, const void *b);
+/* What may not be read, or is no file, is no message; the others are. */
+#define MS_NO_MESSAGE (-ELOOP)
+/* Opens it for reading, with what fstat(2) says of it: a descriptor, MS_NO_MESSAGE, MS_E_NOTFOUND (gone, or just made and not written
+ * yet), -errno. */
+int ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st);
+
 /* The file of that message not yet taken with its UID in the name. NULL when there is none. */
 struct ms_file *ms_listing_find_exactly(struct ms_listing *listing, struct span unique, uint32_t uid);
 /* The file of that message not yet taken: the one with its UID in the name, else any of the same unique part. NULL when there is

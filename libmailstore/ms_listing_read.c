@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
@@ -231,4 +233,26 @@ ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NA
 		ms_listing_clear(&listing);
 	}
 	return r;
+}
+
+/* A file is made before it is written, and the end of that will tell. */
+#define EMPTY_SECONDS 10
+
+int
+ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
+	int fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == EACCES || errno == ENXIO ? MS_NO_MESSAGE : -errno;
+	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
+		(void)close(fd);
+		return MS_NO_MESSAGE;
+	}
+	if (ret_st->st_size == 0 && time(NULL) - ret_st->st_mtim.tv_sec < EMPTY_SECONDS) {
+		(void)close(fd);
+		return MS_E_NOTFOUND;
+	}
+	return fd;
 }

@@ -227,30 +227,6 @@ apply_known(struct ms_txn *txn, void *context)
 
 /* --- taking in what is new --- */
 
-/* What may not be read, or is no file, is no message; the others are. */
-#define NO_MESSAGE (-ELOOP)
-#define EMPTY_SECONDS 10
-
-static int
-open_file(const struct sync *sync, const struct ms_file *file, struct stat *ret_st)
-{
-	_cleanup_(freep) char *path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
-	int fd = openat(sync->folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == EACCES || errno == ENXIO ? NO_MESSAGE : -errno;
-	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
-		(void)close(fd);
-		return NO_MESSAGE;
-	}
-	/* Its writer has made it a moment ago and is about to write, which the end of that will tell. */
-	if (ret_st->st_size == 0 && time(NULL) - ret_st->st_mtim.tv_sec < EMPTY_SECONDS) {
-		(void)close(fd);
-		return MS_E_NOTFOUND;
-	}
-	return fd;
-}
-
 /* A file that is ready to be taken in: the next transaction does it, with others. */
 struct insertion {
 	struct ms_message_record record;
@@ -350,14 +326,14 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	struct ms_message *message = &insertion->record.message;
 	struct ms_name name = file->parsed;
 	struct stat st;
-	int fd = open_file(sync, file, &st), r;
+	int fd = ms_file_open(sync->folder_fd, file, &st), r;
 
 	/* Gone or moved since it was listed: the next look finds it. */
 	if (fd == MS_E_NOTFOUND) {
 		sync->missed |= uid != 0;
 		sync->listing.sure = false;
 	}
-	if (fd == MS_E_NOTFOUND || fd == NO_MESSAGE)
+	if (fd == MS_E_NOTFOUND || fd == MS_NO_MESSAGE)
 		return 0;
 	if (fd < 0)
 		return fd;
@@ -532,7 +508,7 @@ look_at_file(struct sync *sync, size_t i)
 		tell(sync, known->message.uid, MS_FAULT_NO_FILE);
 		return 0;
 	}
-	fd = open_file(sync, file, &st);
+	fd = ms_file_open(sync->folder_fd, file, &st);
 	if (fd < 0)
 		return fd;
 	if (fd == MS_E_NOTFOUND)
