@@ -33,6 +33,34 @@ arm_idle(struct session *session, bool soon)
 }
 
 static void
+index_later(struct session *session)
+{
+	static const struct timeval after = { 0, 500 * 1000 };
+
+	(void)event_add(session->quiet, &after);
+}
+
+static void
+on_quiet(evutil_socket_t fd, short what, void *context)
+{
+	static const struct timeval soon = { 0, 1000 };
+	struct session *session = context;
+	bool more = false;
+	int r;
+
+	(void)fd;
+	(void)what;
+	for (const struct session_request *request = session->requests; request != NULL; request = request->next)
+		if (request->watcher == NULL)
+			return; /* its end begins the wait anew */
+	r = ms_index_text(session->jmap->store, &more);
+	if (r != 0)
+		log_debug("text-index-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(r)));
+	else if (more)
+		(void)event_add(session->quiet, &soon);
+}
+
+static void
 request_free(struct session_request *request)
 {
 	struct session *session = request->session;
@@ -57,6 +85,7 @@ request_free(struct session_request *request)
 	buf_free(&request->answer);
 	free(request);
 	arm_idle(session, session->render_lost);
+	index_later(session);
 }
 
 /* Frees those whose answer has ended. Not from within a walk over the requests. */
@@ -395,6 +424,7 @@ on_change(evutil_socket_t fd, short what, void *context)
 	sweep(session);
 	if (session->render_lost)
 		retire(session);
+	index_later(session);
 }
 
 static const struct proc_handler handlers[] = {
@@ -436,6 +466,7 @@ proc_session(struct proc *proc)
 
 	proc_title("webmaild: session %s", proc->account);
 	session->idle = event_new(proc->base, -1, 0, on_idle, session);
+	session->quiet = event_new(proc->base, -1, 0, on_quiet, session);
 	session->uploads = uploads_open(proc->account_dir, conf->upload_size_max, &r);
 	if (session->uploads != NULL)
 		r = jmap_open(session, &session->jmap);
@@ -445,6 +476,7 @@ proc_session(struct proc *proc)
 	}
 	watch = event_new(proc->base, ms_watch_fd(session->jmap->store), EV_READ | EV_PERSIST, on_change, session);
 	(void)event_add(watch, NULL);
+	index_later(session);
 	arm_idle(session, false);
 	return proc_loop(proc);
 }

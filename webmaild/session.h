@@ -19,6 +19,7 @@ struct session {
 	struct uploads *uploads;
 	struct session_request *requests; /* under way */
 	struct event *idle;
+	struct event *quiet; /* the text index is worked on while nothing is asked */
 	struct rendering *renderings;     /* waiting for the render role */
 	uint32_t last_rendering;
 	bool render_lost;                 /* it is dead: this session ends when it can, the next one has a new one */
