@@ -33,6 +33,9 @@ int ms_listing_read(int folder_fd, struct ms_listing *ret);
  * of a name holds, not what the reading saw of it. Sure, unless events were lost, or a file was just on its way from one name to
  * another (or out of the folder: read again to know). Events of other watches are thrown away. */
 int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], struct ms_listing *ret);
+/* Gives a listed file its UID and sizes in its name, so that they outlive the index; ret is how it is called then. renamed[0]: set when that
+ * was in new/, [1]: in cur/. MS_E_NOTFOUND when it is not there any more, -errno. */
+int ms_file_name(int folder_fd, const struct ms_file *file, const struct ms_name *name, char ret[MS_NAME_MAX + 1], bool renamed[2]);
 void ms_listing_clear(struct ms_listing *listing);
 /* The order of a listing, for qsort(3). */
 int ms_file_compare(const void *a, const void *b);

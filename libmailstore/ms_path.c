@@ -4,13 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/utf7.h"
+#include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_listing.h"
 
 #define LEVELS_MAX 32
 #define TREE_DEPTH_MAX 8
@@ -210,6 +213,27 @@ ms_settled(const struct ms_time *time, const struct timespec *now)
 	int64_t age = (now->tv_sec - time->seconds) * INT64_C(1000000000) + now->tv_nsec - (int64_t)time->nanoseconds;
 
 	return age > MS_FRESH_NANOSECONDS ? *time : (struct ms_time){ 0, 0 };
+}
+
+int
+ms_file_name(int folder_fd, const struct ms_file *file, const struct ms_name *name, char ret[MS_NAME_MAX + 1], bool renamed[2])
+{
+	const char *part = file->in_cur ? "cur" : "new";
+	struct buf text = BUF_INIT(MS_NAME_MAX);
+	int r = ms_name_format(name, file->in_cur || name->flags != 0 || name->letters != 0, &text);
+
+	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
+	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
+	buf_free(&text);
+	if (strcmp(ret, file->name) != 0) {
+		_cleanup_(freep) char *from = xasprintf("%s/%s", part, file->name);
+		_cleanup_(freep) char *to = xasprintf("%s/%s", part, ret);
+
+		if (renameat(folder_fd, from, folder_fd, to) < 0)
+			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+		renamed[file->in_cur] = true;
+	}
+	return 0;
 }
 
 int

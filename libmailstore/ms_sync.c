@@ -137,28 +137,6 @@ take_keywords(const struct ms_mailbox_record *mailbox, const struct ms_name *nam
 			(void)ms_keywords_add(&message->keywords, n); /* it had room for them before */
 }
 
-/* The file gets its UID (and sizes) into its name, so that they outlive the index. */
-static int
-name_file(struct sync *sync, const struct ms_file *file, struct ms_name *name, char ret[MS_NAME_MAX + 1])
-{
-	const char *part = file->in_cur ? "cur" : "new";
-	struct buf text = BUF_INIT(MS_NAME_MAX);
-	int r = ms_name_format(name, file->in_cur || name->flags != 0 || name->letters != 0, &text);
-
-	/* A name that would grow too long stays: it is found by its unique part while the index lives. */
-	(void)snprintf(ret, MS_NAME_MAX + 1, "%s", r == 0 ? buf_cstr(&text) : file->name);
-	buf_free(&text);
-	if (strcmp(ret, file->name) != 0) {
-		_cleanup_(freep) char *from = xasprintf("%s/%s", part, file->name);
-		_cleanup_(freep) char *to = xasprintf("%s/%s", part, ret);
-
-		if (renameat(sync->folder_fd, from, sync->folder_fd, to) < 0)
-			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
-		sync->renamed[file->in_cur] = true;
-	}
-	return 0;
-}
-
 /* Under another UID, or none: a move within the mailbox that was cut short, or another program's doing. The name tells the UID again,
  * or it would change with the loss of the index. */
 static int
@@ -172,7 +150,7 @@ name_known(struct sync *sync, const struct ms_file *file, struct ms_message_reco
 	name.uid = after->message.uid;
 	name.bytes = after->bytes;
 	name.size = after->message.size;
-	r = name_file(sync, file, &name, after->name);
+	r = ms_file_name(sync->folder_fd, file, &name, after->name, sync->renamed);
 	return r == MS_E_NOTFOUND ? 0 : r; /* renamed by an attempt before this one, or by others again: the next look finds it */
 }
 
@@ -346,7 +324,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		name.uid = uid;
 		name.bytes = (uint64_t)st.st_size;
 		name.size = insertion->derived.size;
-		r = name_file(sync, file, &name, insertion->record.name);
+		r = ms_file_name(sync->folder_fd, file, &name, insertion->record.name, sync->renamed);
 	}
 	if (r == 0) {
 		message->uid = uid;
@@ -486,7 +464,7 @@ name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
 	int r;
 
 	file->parsed.uid = uid;
-	r = name_file(sync, file, &file->parsed, new);
+	r = ms_file_name(sync->folder_fd, file, &file->parsed, new, sync->renamed);
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
 	name = file->name;

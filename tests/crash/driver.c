@@ -299,7 +299,7 @@ tell_message(struct telling *telling, const struct ms_message *message)
 			(void)buf_char(said, letters[i].letter);
 	(void)buf_char(said, '\t');
 	for (unsigned i = 0; i < 64 && ms_keyword(telling->mailbox, i) != NULL; i++)
-		if ((message->keywords & UINT64_C(1) << i) != 0)
+		if (ms_keywords_have(&message->keywords, i))
 			(void)buf_fmt(said, " %s", ms_keyword(telling->mailbox, i));
 	(void)buf_fmt(said, "\t%s\t%" PRId64 "\t%s", name, message->internal_date, whole ? "whole" : "torn");
 	return 0;
