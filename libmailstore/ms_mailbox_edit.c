@@ -276,7 +276,7 @@ rename_tree(struct ms_store *store, const char *from, const char *to)
 	struct ms_mailbox_info *list;
 	size_t count;
 	int r = ms_mailboxes(store, &list, &count);
-	bool found = false;
+	bool found = false, begun = false, moved = false;
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		found = found || strcmp(list[i].name, from) == 0;
@@ -297,13 +297,22 @@ rename_tree(struct ms_store *store, const char *from, const char *to)
 				r = 0;
 		}
 	}
-	if (r == 0)
+	if (r == 0) {
 		r = note_renaming(store, from, to);
+		begun = true;
+	}
 	for (size_t i = 0; r == 0 && i < count; i++)
-		if (is_within(list[i].name, from))
+		if (is_within(list[i].name, from)) {
 			r = move_one(store, &list[i], from, to);
+			moved = moved || r == 0;
+		}
 	ms_mailboxes_free(list, count);
-	return r == 0 ? forget_renaming(store) : r;
+	if (r == 0)
+		return forget_renaming(store);
+	/* Refused while nothing of it stands elsewhere: then nobody finishes it. */
+	if (begun && !moved)
+		(void)forget_renaming(store);
+	return r;
 }
 
 static int
