@@ -94,7 +94,8 @@ expect "its UIDs, flags and keywords" '^\(UID 1 FLAGS \(\)\)/\(UID 2 FLAGS \(\\S
 	sh -c "printf '%s\n' '$(fetch courier INBOX)' | tr '\n' /"
 expect "its folders" 'UID 1 FLAGS \(\\Seen\)' fetch courier Work/Sub
 expect "its subscriptions" 'INBOX\*.*Work/Sub$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u courier@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | sort | tr -d '\r\n'"
-expect "no Maildir" "neither Dovecot nor Courier" store import -d /etc bob@example.test
+account empty
+expect "no Maildir" "neither Dovecot nor Courier" store import -d /etc empty@example.test
 expect "nothing is wrong" "no fault" store check elsewhere@example.test tree@example.test
 
 # A damaged account.
