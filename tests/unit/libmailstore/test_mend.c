@@ -566,7 +566,9 @@ START_TEST(a_file_that_was_cut)
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_int_eq(ms_message_get(mailbox, 1, &message), MS_E_NOTFOUND);
-	ck_assert_int_eq(ms_message_get(mailbox, 5, &message), 0);
+	/* Another UID: the last that was given. */
+	ck_assert_uint_ge(ms_mailbox_info(mailbox)->uidnext, 6);
+	ck_assert_int_eq(ms_message_get(mailbox, ms_mailbox_info(mailbox)->uidnext - 1, &message), 0);
 	ck_assert_uint_eq(message.flags, MS_SEEN);
 	ck_assert_uint_eq(message.keywords.first, 3);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 3);

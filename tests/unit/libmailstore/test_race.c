@@ -233,7 +233,7 @@ START_TEST(flags_find_their_file)
 {
 	uint32_t uid = 1;
 	unsigned drafts = 0;
-	char command[256];
+	char command[1024];
 	struct ms_message_record record = { .in_cur = true, .name = "1600000001.M1.host:2," }, after;
 	bool renamed;
 	int fd;
