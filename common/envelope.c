@@ -98,6 +98,7 @@ static const char *const body_names[] = {
 static const char *const ret_names[] = {
 	[ENVELOPE_RET_FULL] = "FULL", [ENVELOPE_RET_HDRS] = "HDRS"
 };
+static const char by_letters[] = { [ENVELOPE_BY_NOTIFY] = 'N', [ENVELOPE_BY_RETURN] = 'R' };
 static const char notify_letters[] = "NSFD";
 
 static int
@@ -187,6 +188,13 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		(void)buf_str(out, "smtputf8 yes\n");
 	if (envelope->ret != ENVELOPE_RET_NONE)
 		(void)buf_fmt(out, "ret %s\n", ret_names[envelope->ret]);
+	if (envelope->requiretls)
+		(void)buf_str(out, "requiretls yes\n");
+	if (envelope->priority != 0)
+		(void)buf_fmt(out, "priority %d\n", envelope->priority);
+	if (envelope->by != ENVELOPE_BY_NONE)
+		(void)buf_fmt(out, "by %lld %c%s\n", (long long)envelope->deliver_by,
+		    by_letters[envelope->by], envelope->by_trace ? "T" : "");
 	r = put_optional(out, "envid", envelope->envid);
 	if (r == 0)
 		r = put_optional(out, "client", envelope->client);
@@ -214,6 +222,9 @@ enum field {
 	FIELD_BODY,
 	FIELD_SMTPUTF8,
 	FIELD_RET,
+	FIELD_REQUIRETLS,
+	FIELD_PRIORITY,
+	FIELD_BY,
 	FIELD_ENVID,
 	FIELD_CLIENT,
 	FIELD_ACCOUNT,
@@ -230,6 +241,9 @@ static const char *const field_names[FIELD_COUNT] = {
 	"body",
 	"smtputf8",
 	"ret",
+	"requiretls",
+	"priority",
+	"by",
 	"envid",
 	"client",
 	"account",
@@ -269,6 +283,41 @@ take_name(
 			return true;
 		}
 	return false;
+}
+
+static bool
+take_yes(struct span value, bool *ret_flag)
+{
+	*ret_flag = true;
+	return span_eq(value, SPAN("yes"));
+}
+
+static bool
+take_priority(struct span value, int *ret_priority)
+{
+	bool below = span_starts(value, SPAN("-"));
+	uint64_t number;
+
+	if (span_to_u64(span_skip(value, below), ENVELOPE_PRIORITY_MAX, &number) < 0)
+		return false;
+	*ret_priority = below ? -(int)number : (int)number;
+	return true;
+}
+
+/* "1795423737 R", with a "T" behind it for by_trace. */
+static bool
+take_by(struct span value, struct envelope *envelope)
+{
+	struct span seconds;
+
+	if (!span_split(&value, ' ', &seconds) ||
+	    !take_number(seconds, INT64_MAX, &envelope->deliver_by))
+		return false;
+	envelope->by_trace = value.len == 2 && value.ptr[1] == 'T';
+	if (value.len != 1 && !envelope->by_trace)
+		return false;
+	envelope->by = value.ptr[0] == 'R' ? ENVELOPE_BY_RETURN : ENVELOPE_BY_NOTIFY;
+	return value.ptr[0] == 'R' || value.ptr[0] == 'N';
 }
 
 static bool
@@ -358,9 +407,10 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 			return false;
 		envelope->ret = (enum envelope_ret)index;
 		return true;
-	case FIELD_SMTPUTF8:
-		envelope->smtputf8 = true;
-		return span_eq(value, SPAN("yes"));
+	case FIELD_SMTPUTF8: return take_yes(value, &envelope->smtputf8);
+	case FIELD_REQUIRETLS: return take_yes(value, &envelope->requiretls);
+	case FIELD_PRIORITY: return take_priority(value, &envelope->priority);
+	case FIELD_BY: return take_by(value, envelope);
 	case FIELD_ENVID:
 		return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);

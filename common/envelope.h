@@ -20,6 +20,11 @@
 
 enum envelope_body { ENVELOPE_7BIT, ENVELOPE_8BITMIME };
 enum envelope_ret { ENVELOPE_RET_NONE, ENVELOPE_RET_FULL, ENVELOPE_RET_HDRS };
+/* What is due when a message is not delivered by `deliver_by` (RFC 2852 section 4.1.3). */
+enum envelope_by { ENVELOPE_BY_NONE, ENVELOPE_BY_NOTIFY, ENVELOPE_BY_RETURN };
+/* MT-PRIORITY (RFC 6710 section 4). */
+#define ENVELOPE_PRIORITY_MIN (-9)
+#define ENVELOPE_PRIORITY_MAX 9
 /* NOTIFY of RFC 3461 section 4.1; no bit: not given, which means failure and, if the queue likes,
  * delay. */
 enum envelope_notify {
@@ -64,6 +69,11 @@ struct envelope {
 	bool smtputf8;
 	enum envelope_ret ret;
 	char *envid;       /* xtext as it came, or NULL */
+	bool requiretls;   /* RFC 8689: to be relayed over verified TLS alone */
+	int priority;      /* MT-PRIORITY; 0 when none was given */
+	enum envelope_by by;
+	bool by_trace;     /* the sender wants to hear of each relay */
+	int64_t deliver_by; /* seconds since 1970, of `by` */
 	char *client;      /* address of the host that handed it in, or NULL */
 	char *account;     /* who logged in to hand it in, or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */

@@ -22,6 +22,9 @@ static const char full_text[] =
     "body 8BITMIME\n"
     "smtputf8 yes\n"
     "ret HDRS\n"
+    "requiretls yes\n"
+    "priority -3\n"
+    "by 1700000900 RT\n"
     "envid QQ+2B1\n"
     "client 192.0.2.1\n"
     "account alice@example.test\n"
@@ -49,6 +52,10 @@ START_TEST(text_and_back)
 	ck_assert_int_eq(envelope.body, ENVELOPE_8BITMIME);
 	ck_assert(envelope.smtputf8);
 	ck_assert_int_eq(envelope.ret, ENVELOPE_RET_HDRS);
+	ck_assert(envelope.requiretls && envelope.by_trace);
+	ck_assert_int_eq(envelope.priority, -3);
+	ck_assert_int_eq(envelope.by, ENVELOPE_BY_RETURN);
+	ck_assert_int_eq(envelope.deliver_by, 1700000900);
 	ck_assert_str_eq(envelope.envid, "QQ+2B1");
 	ck_assert_int_eq(envelope.uid, 1000);
 	ck_assert_uint_eq(envelope.count, 3);
@@ -106,6 +113,13 @@ static const struct {
 	{ 4, "fourpost 1\ncreated 1\nfrom \nto P -\n\n" },
 	{ 4, "fourpost 1\ncreated 1\nfrom \nenvid a b\nto P - - a@b\n\n" },
 	{ 4, "fourpost 1\ncreated 1\nfrom \nbody 9BIT\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \npriority 10\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \npriority --1\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \nrequiretls no\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \nby 5 \nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \nby 5 X\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \nby 5 RN\nto P - - a@b\n\n" },
+	{ 4, "fourpost 1\ncreated 1\nfrom \nby R\nto P - - a@b\n\n" },
 	{ 4, "fourpost 1\ncreated 1\nfrom \nret \nto P - - a@b\n\n" },
 	{ 4, "fourpost 1\ncreated 1\nfrom \nunknown 1\nto P - - a@b\n\n" },
 	{ 4, "fourpost 1\ncreated 1\nfrom \nnothing\nto P - - a@b\n\n" },
