@@ -17,6 +17,8 @@ smtpd_SRC := \
 	smtpd/smtp_cmds.c \
 	smtpd/smtp_data.c \
 	smtpd/smtp_handin.c \
+	smtpd/smtp_hello.c \
+	smtpd/smtp_mail.c \
 	smtpd/smtp_parse.c \
 	smtpd/smtp_reply.c \
 	smtpd/smtp_state.c \

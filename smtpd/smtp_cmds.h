@@ -29,6 +29,30 @@ struct smtp_row {
 extern const struct smtp_row smtp_rows[];
 extern const size_t smtp_row_count;
 
+/* Service extensions, in the order in which EHLO lists them. */
+enum smtp_extension {
+	SMTP_EXT_PIPELINING,
+	SMTP_EXT_SIZE,
+	SMTP_EXT_STARTTLS,
+	SMTP_EXT_AUTH,
+	SMTP_EXT_8BITMIME,
+	SMTP_EXT_SMTPUTF8,
+	SMTP_EXT_DSN,
+	SMTP_EXT_STATUS_CODES,
+	SMTP_EXTENSIONS,
+};
+/* Offered to this client now. */
+bool smtp_offers(const struct smtp *smtp, enum smtp_extension extension);
+/* Its parameters and commands are taken: offered, or made use of already (AUTH). */
+bool smtp_takes(const struct smtp *smtp, enum smtp_extension extension);
+
+/* --- the commands of smtp_hello.c and smtp_mail.c --- */
+
+void smtp_cmd_helo(struct smtp *smtp, struct span args);
+void smtp_cmd_ehlo(struct smtp *smtp, struct span args);
+void smtp_cmd_mail(struct smtp *smtp, struct span args);
+void smtp_cmd_rcpt(struct smtp *smtp, struct span args);
+
 /* Runs one command line (without CRLF). */
 void smtp_command(struct smtp *smtp, struct span line);
 /* Forgets the transaction. */
@@ -41,8 +65,6 @@ void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
 void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text);
-/* The replies to EHLO or LHLO. */
-void smtp_reply_hello(struct smtp *smtp);
 /* The reply for a fault of the text after DATA. */
 void smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault);
 /* The trace field for the message that has been opened (RFC 5321 section 4.4). */

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What the server says, with enhanced status codes (RFC 2034, RFC 3463), and the trace field. */
 #include <stdarg.h>
-#include <inttypes.h>
 
 #include "smtpd/smtp_cmds.h"
 
@@ -43,30 +42,6 @@ smtp_hang_up(struct smtp *smtp, const char *status, const char *text)
 	smtp_reply(smtp, 421, status, "%s %s", smtp->settings->hostname, text);
 	smtp->phase = SMTP_ENDED;
 	smtp->action = SMTP_CLOSE;
-}
-
-static bool
-may_log_in(const struct smtp *smtp)
-{
-	return smtp->kind == SMTP_SUBMISSION && smtp->account == NULL &&
-	    (smtp->tls[0] != '\0' || smtp->settings->plaintext_login);
-}
-
-void
-smtp_reply_hello(struct smtp *smtp)
-{
-	struct buf *out = &smtp->out;
-
-	note(smtp, 250);
-	(void)buf_fmt(out, "250-%s\r\n", smtp->settings->hostname);
-	(void)buf_str(out, "250-PIPELINING\r\n");
-	(void)buf_fmt(out, "250-SIZE %" PRIu64 "\r\n", smtp->settings->size_max);
-	if (smtp->kind != SMTP_LMTP && smtp->tls[0] == '\0' && smtp->settings->tls)
-		(void)buf_str(out, "250-STARTTLS\r\n");
-	if (may_log_in(smtp))
-		(void)buf_str(out, "250-AUTH PLAIN LOGIN\r\n");
-	(void)buf_str(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n");
-	(void)buf_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
 void

@@ -156,14 +156,13 @@ static const struct dialogue {
 	enum smtp_kind kind;
 	const char *tls; /* TLS from the start, when not NULL */
 	const char *sent;
-	const char *replies; /* prefixes, one a line */
+	const char *replies; /* prefixes, one a line; EHLO: the reply to it */
 	const char *stored;  /* what must stand in the committed text; NULL: nothing is committed */
 	bool closed;
 } dialogues[] = {
 	{ "simple", SMTP_MX, NULL,
 	    "EHLO client\r\nMAIL FROM:<a@b.example> SIZE=100 BODY=8BITMIME\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\nend\r\n.\r\nQUIT\r\n",
-	    "250-mail.example.test\n250-PIPELINING\n250-SIZE 100000\n250-STARTTLS\n250-8BITMIME\n250-SMTPUTF8\n250-DSN\n250 ENHANCEDSTATUSCODES\n"
-	    "250 2.1.0\n250 2.1.5\n354 End\n250 2.0.0 Ok: queued as 00000000000000A1\n221 2.0.0\n",
+	    "EHLO\n250 2.1.0\n250 2.1.5\n354 End\n250 2.0.0 Ok: queued as 00000000000000A1\n221 2.0.0\n",
 	    "Received: from client ([192.0.2.1])\r\n\tby mail.example.test (Fourpost) with ESMTP id 00000000000000A1\r\n\tfor <alice@example.test>;\r\n"
 	    "\tThu, 1 Jan 1970 00:00:00 +0000\r\nSubject: x\r\n\r\n.dot\r\nend\r\n",
 	    true },
@@ -173,7 +172,7 @@ static const struct dialogue {
 	    "with SMTP id", false },
 	{ "no header: an empty line is put before the text", SMTP_MX, NULL,
 	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nhello\r\n.\r\n",
-	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n250\n250\n354\n250\n",
+	    "EHLO\n250\n250\n354\n250\n",
 	    "+0000\r\n\r\nhello\r\n", false },
 	{ "order", SMTP_MX, NULL,
 	    "MAIL FROM:<a@b.c>\r\nHELO x\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nMAIL FROM:<a@b.c>\r\nMAIL FROM:<a@b.c>\r\nDATA\r\n",
@@ -189,12 +188,13 @@ static const struct dialogue {
 	    "250\n250\n250\n250\n250\n452 4.5.3\n354\n250\n", "Received", false },
 	{ "parameters", SMTP_MX, NULL,
 	    "EHLO x\r\nMAIL FROM:<a@b.c> SIZE=100001\r\nMAIL FROM:<a@b.c> FOO=1\r\nMAIL FROM:<a@b.c> SIZE=x\r\nMAIL FROM:<a@b.c> RET=FULL RET=FULL\r\n"
-	    "MAIL FROM:<a@b.c> RET=HDRS ENVID=QQ AUTH=<>\r\nRCPT TO:<bob@example.test> NOTIFY=SUCCESS ORCPT=rfc822;bob\r\nRCPT TO:<bob@example.test> NOTIFY=X\r\n",
-	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n552 5.3.4\n555 5.5.4\n501 5.5.4\n501 5.5.4\n250\n250\n501 5.5.4\n",
+	    "MAIL FROM:<a@b.c> RET=HDRS ENVID=QQ\r\nRCPT TO:<bob@example.test> NOTIFY=SUCCESS ORCPT=rfc822;bob\r\nRCPT TO:<bob@example.test> NOTIFY=X\r\n",
+	    "EHLO\n552 5.3.4\n555 5.5.4\n501 5.5.4\n501 5.5.4\n250\n250\n501 5.5.4\n",
 	    NULL, false },
 	{ "utf8", SMTP_MX, NULL,
-	    "HELO x\r\nMAIL FROM:<\xc3\xa9@b.c>\r\nMAIL FROM:<\xc3\xa9@b.c> SMTPUTF8\r\nRSET\r\nMAIL FROM:<\xff@b.c> SMTPUTF8\r\nMAIL FROM:<a>\r\n",
-	    "250\n553 5.6.7\n250\n250\n501 5.1.7\n501 5.1.7\n", NULL, false },
+	    "HELO x\r\nMAIL FROM:<\xc3\xa9@b.c> SMTPUTF8\r\nEHLO x\r\nMAIL FROM:<\xc3\xa9@b.c>\r\nMAIL FROM:<\xc3\xa9@b.c> SMTPUTF8\r\nRSET\r\n"
+	    "MAIL FROM:<\xff@b.c> SMTPUTF8\r\nMAIL FROM:<a>\r\n",
+	    "250\n555 5.5.4\nEHLO\n553 5.6.7\n250\n250\n501 5.1.7\n501 5.1.7\n", NULL, false },
 	{ "bare LF in a command", SMTP_MX, NULL, "NOOP\nQUIT\r\n", "500 5.5.2\n221\n", NULL, true },
 	{ "bare CR in a command", SMTP_MX, NULL, "NOOP\rQUIT\r\nNOOP\r\n", "500 5.5.2\n250\n", NULL,
 	    false },
@@ -202,32 +202,32 @@ static const struct dialogue {
 	    NULL, true },
 	{ "unknown", SMTP_MX, NULL,
 	    "XYZ\r\nAUTH PLAIN\r\nLHLO x\r\nVRFY bob\r\nEXPN x\r\nHELP\r\nNOOP x\r\nRSET x\r\n",
-	    "500 5.5.1\n500 5.5.1\n500 5.5.1\n252 2.5.0\n502 5.5.1\n214 2.0.0\n250 2.0.0\n501 5.5.4\n",
+	    "500 5.5.1\n500 5.5.1\n500 5.5.1\n252 2.5.0\n252 2.5.0\n214 2.0.0\n250 2.0.0\n501 5.5.4\n",
 	    NULL, false },
 	{ "errors end it", SMTP_MX, NULL, "A\r\nA\r\nA\r\nA\r\nA\r\nA\r\nQUIT\r\n",
 	    "500\n500\n500\n500\n500\n500\n421 4.7.0\n", NULL, true },
 	{ "starttls forgets", SMTP_MX, NULL,
 	    "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<>\r\nEHLO x\r\nSTARTTLS\r\n",
-	    "250-\n250-\n250-\n250-STARTTLS\n250-\n250-\n250-\n250 \n220 2.0.0\n503 5.5.1 Say\n250-mail\n250-PIPE\n250-SIZE\n250-8BIT\n250-SMTPUTF8\n250-DSN\n250 \n503 5.5.1 TLS\n",
+	    "EHLO\n220 2.0.0\n503 5.5.1 Say\nEHLO\n503 5.5.1 TLS\n",
 	    NULL, false },
 	{ "submission in the clear", SMTP_SUBMISSION, NULL,
 	    "EHLO x\r\nMAIL FROM:<alice@example.test>\r\nAUTH PLAIN AGFsaWNl\r\n",
-	    "250-\n250-\n250-\n250-STARTTLS\n250-8BITMIME\n250-\n250-\n250 \n530 5.7.0 Use STARTTLS\n538 5.7.11\n",
+	    "EHLO\n530 5.7.0 Use STARTTLS\n538 5.7.11\n",
 	    NULL, false },
 	{ "submission", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nMAIL FROM:<alice@example.test>\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nAUTH PLAIN\r\nMAIL FROM:<bob@example.test>\r\n"
 	    "MAIL FROM:<alice+x@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nRCPT TO:<nobody@example.test>\r\nDATA\r\n"
 	    "From: a\r\nBcc: secret@example.test,\r\n more\r\nTo: b\r\n\r\nx\r\n.\r\n",
-	    "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250-\n250 \n530 5.7.0 Use AUTH\n235 2.7.0\n503 5.5.1\n553 5.7.1\n250\n250\n550 5.1.1\n354\n250\n",
+	    "EHLO\n530 5.7.0 Use AUTH\n235 2.7.0\n503 5.5.1\n553 5.7.1\n250\n250\n550 5.1.1\n354\n250\n",
 	    "From: a\r\nTo: b\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <00000000000000A1@mail.example.test>\r\n\r\nx\r\n",
 	    false },
 	{ "login and its failures", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nAUTH LOGIN\r\nYWxpY2VAZXhhbXBsZS50ZXN0\r\nd3Jvbmc=\r\nAUTH LOGIN\r\n*\r\nAUTH FOO\r\nAUTH PLAIN ====\r\nAUTH LOGIN\r\nYWxpY2VAZXhhbXBsZS50ZXN0\r\nZGVtbw==\r\n",
-	    "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\n535 5.7.8\n334\n501 5.7.0\n504 5.5.4\n501 5.5.2\n334\n334\n235 2.7.0\n",
+	    "EHLO\n334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\n535 5.7.8\n334\n501 5.7.0\n504 5.5.4\n501 5.5.2\n334\n334\n235 2.7.0\n",
 	    NULL, false },
 	{ "lmtp", SMTP_LMTP, NULL,
 	    "EHLO x\r\nLHLO x\r\nMAIL FROM:<a@b.c>\r\nDATA\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\r\n",
-	    "500\n250-\n250-\n250-\n250-8BITMIME\n250-\n250-\n250 \n250\n503 5.5.1\n250\n550 5.1.1\n250\n354\n250 2.0.0 <alice@example.test> queued\n250 2.0.0 <bob@example.test> queued\n",
+	    "500\nEHLO\n250\n503 5.5.1\n250\n550 5.1.1\n250\n354\n250 2.0.0 <alice@example.test> queued\n250 2.0.0 <bob@example.test> queued\n",
 	    "with LMTP id", false },
 	/* --- smuggling: none of these may end the text or let a second message in --- */
 	{ "LF.LF", SMTP_MX, NULL,
@@ -266,6 +266,15 @@ assert_replies(const struct dialogue *dialogue, struct span got, size_t step)
 	struct span wanted = span_of(dialogue->replies), prefix, line;
 
 	while (span_split(&wanted, '\n', &prefix)) {
+		if (span_eq(prefix, SPAN("EHLO"))) {
+			/* The whole reply: what it lists is offers_by_place's. */
+			do
+				ck_assert(span_split(&got, '\n', &line));
+			while (span_starts(line, SPAN("250-")));
+			ck_assert_msg(span_starts(line, SPAN("250 ")), "%s: %.*s", dialogue->name,
+			    (int)line.len, line.ptr);
+			continue;
+		}
 		ck_assert_msg(span_split(&got, '\n', &line),
 		    "%s (%zu): no reply where \"%.*s\" is due", dialogue->name, step,
 		    (int)prefix.len, prefix.ptr);
@@ -301,6 +310,49 @@ START_TEST(dialogues_go_as_they_should)
 		ck_assert_int_eq(owner.closed, dialogue->closed);
 		finish(&owner);
 	}
+}
+END_TEST
+
+/* What EHLO lists, where. */
+static const struct {
+	enum smtp_kind kind;
+	const char *tls;
+	const char *keywords;
+} places[] = {
+	{ SMTP_MX, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_MX, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_SUBMISSION, NULL,
+	    "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_SUBMISSION, "TLSv1.3 X",
+	    "PIPELINING SIZE AUTH 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_LMTP, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_LMTP, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+};
+
+START_TEST(offers_by_place)
+{
+	struct buf listed = BUF_INIT(1000);
+	struct owner owner;
+	struct span got, line, word;
+
+	init(&owner, places[_i].kind);
+	if (places[_i].tls != NULL)
+		smtp_secured(&owner.smtp, places[_i].tls);
+	feed(&owner, places[_i].kind == SMTP_LMTP ? SPAN("LHLO x\r\n") : SPAN("EHLO x\r\n"), 100);
+	got = buf_get(&owner.out);
+	ck_assert(span_split(&got, '\n', &line));
+	ck_assert(span_eq(line, SPAN("250-mail.example.test\r")));
+	while (span_split(&got, '\n', &line)) {
+		ck_assert(span_starts(line, got.len != 0 ? SPAN("250-") : SPAN("250 ")));
+		line = span_trim(span_skip(line, 4));
+		ck_assert(span_split(&line, ' ', &word));
+		if (listed.len != 0)
+			(void)buf_char(&listed, ' ');
+		(void)buf_span(&listed, word);
+	}
+	ck_assert_str_eq(buf_cstr(&listed), places[_i].keywords);
+	buf_free(&listed);
+	finish(&owner);
 }
 END_TEST
 
@@ -475,6 +527,7 @@ main(void)
 	tcase_set_timeout(tests, 30);
 	tcase_add_loop_test(
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
+	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
 	tcase_add_test(tests, line_lengths);
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, nul);
