@@ -8,5 +8,4 @@ queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c
 mailqueue_EXTRA := $(queue_tool_SRC)
 # sendmail -bs is smtpd's machine of the protocol, which is pure.
 cli_TOOLS += sendmail
-sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c \
-	smtpd/smtp_state.c smtpd/smtp_cmds.c smtpd/smtp_data.c smtpd/smtp_parse.c smtpd/smtp_reply.c
+sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c $(smtp_machine_SRC)

@@ -1,5 +1,14 @@
 # Sources of libsmtpd.a: the mail server's roles, its protocol and its queue.
-smtpd_SRC := \
+# The machine of the protocol, which is pure; cli/module.mk has it too.
+smtp_machine_SRC := \
+	smtpd/smtp_cmds.c \
+	smtpd/smtp_data.c \
+	smtpd/smtp_hello.c \
+	smtpd/smtp_mail.c \
+	smtpd/smtp_parse.c \
+	smtpd/smtp_reply.c \
+	smtpd/smtp_state.c
+smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \
 	smtpd/proc_smtp.c \
@@ -14,14 +23,7 @@ smtpd_SRC := \
 	smtpd/queue_relay.c \
 	smtpd/queue_table.c \
 	smtpd/smtp_client.c \
-	smtpd/smtp_cmds.c \
-	smtpd/smtp_data.c \
 	smtpd/smtp_handin.c \
-	smtpd/smtp_hello.c \
-	smtpd/smtp_mail.c \
-	smtpd/smtp_parse.c \
-	smtpd/smtp_reply.c \
-	smtpd/smtp_state.c \
 	smtpd/smtpd.c \
 	smtpd/smtpd_conf.c
 # What goes out: other hosts, accounts here, notifications.
