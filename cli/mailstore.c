@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* mailstore(8): looks after the stores of accounts: checks them, makes the index again, lists what they hold, moves mail in and out.
+/* mailstore(8): looks after the stores of accounts: checks them, makes the index again, lists what they hold, limits
+ * that, moves mail in and out.
  * Here: the command line, and one process for each account, with the account's uid. */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@
 static const char *const usage_text =
     "usage: mailstore [-C file] check [--repair] -a | address ...\n"
     "       mailstore [-C file] rebuild | list -a | address ...\n"
+    "       mailstore [-C file] quota [-n messages] [-q size] -b mailbox address\n"
     "       mailstore [-C file] import [-f] -a | address ...\n"
     "       mailstore [-C file] import [-f] -d folder address\n"
     "       mailstore [-C file] import | export [-b mailbox] -m file address\n"
@@ -48,6 +50,7 @@ static const struct command {
 	{ "check", "ar", "r", false, mailstore_repair },
 	{ "rebuild", "a", "", false, mailstore_rebuild },
 	{ "list", "a", "", false, mailstore_list },
+	{ "quota", "bnq", "b", true, mailstore_quota },
 	{ "import", "af", "", false, mailstore_import },
 	{ "import", "df", "d", true, mailstore_import_from },
 	{ "import", "bm", "m", true, mailstore_import_mbox },
@@ -158,6 +161,7 @@ in_child(const struct all *all, const struct ms_account *account)
 
 	job.address = account->address;
 	job.folder = folder;
+	job.quota = account->quota;
 	job.uid = geteuid() == 0 ? account->uid : geteuid();
 	if (job.into != NULL)
 		job.into_fd = restoring ? open(job.into, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open_backups(job.into, account);
@@ -206,7 +210,8 @@ run_named(struct all *all, struct ms_accounts *accounts, const char *address)
 
 static const struct option long_options[] = {
 	{ "all", no_argument, NULL, 'a' }, { "mailbox", required_argument, NULL, 'b' }, { "folder", required_argument, NULL, 'd' },
-	{ "force", no_argument, NULL, 'f' }, { "mbox", required_argument, NULL, 'm' }, { "repair", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
+	{ "force", no_argument, NULL, 'f' }, { "mbox", required_argument, NULL, 'm' }, { "messages", required_argument, NULL, 'n' },
+	{ "size", required_argument, NULL, 'q' }, { "repair", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
 };
 
 /* Returns the index of the first argument behind the options. */
@@ -219,13 +224,15 @@ read_options(int argc, char **argv, struct all *all, bool *ret_every)
 
 	*ret_every = false;
 	optind = 0;
-	while ((option = getopt_long(argc, argv, "+ab:d:fm:r", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+ab:d:fm:n:q:r", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'a': *ret_every = true; break;
 		case 'b': all->job.mailbox = optarg; break;
 		case 'd': all->job.into = optarg; break;
 		case 'f': all->job.force = true; break;
 		case 'm': all->job.file = optarg; break;
+		case 'n': all->job.messages = optarg; break;
+		case 'q': all->job.bytes = optarg; break;
 		case 'r': break;
 		default: usage();
 		}

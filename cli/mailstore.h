@@ -18,6 +18,8 @@ struct mailstore_job {
 	const char *mailbox; /* -b, or INBOX */
 	const char *file;    /* -m */
 	int file_fd;         /* the same, opened by whoever called; -1 none */
+	const char *bytes, *messages; /* -q, -n */
+	struct ms_quota quota; /* of the account */
 	const char *into;    /* -d */
 	int into_fd;         /* the account's folder in it */
 };
@@ -39,6 +41,7 @@ int mailstore_check(const struct mailstore_job *job);
 int mailstore_repair(const struct mailstore_job *job);
 int mailstore_rebuild(const struct mailstore_job *job);
 int mailstore_list(const struct mailstore_job *job);
+int mailstore_quota(const struct mailstore_job *job);
 int mailstore_import(const struct mailstore_job *job);
 int mailstore_import_from(const struct mailstore_job *job);
 int mailstore_import_mbox(const struct mailstore_job *job);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* mailstore check (and repair), rebuild, list. */
+/* mailstore check (and repair), rebuild, list, quota. */
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -97,6 +97,42 @@ mailstore_rebuild(const struct mailstore_job *job)
 	return EX_OK;
 }
 
+/* A column: how much there is, and how much there may be. */
+static void
+print_amount(uint64_t amount, uint64_t limit, const char *unit)
+{
+	(void)printf("\t%llu", (unsigned long long)amount);
+	if (limit != 0)
+		(void)printf(" of %llu", (unsigned long long)limit);
+	(void)printf(" %s", unit);
+}
+
+static void
+print_mailbox(const struct mailstore_job *job, const struct ms_mailbox_info *info)
+{
+	(void)printf("%s\t%s", job->address, info->name);
+	print_amount(info->messages, info->quota.messages, "messages");
+	(void)printf("\t%u unseen", info->unseen);
+	print_amount(info->size, info->quota.bytes, "bytes");
+	(void)printf("\tUIDVALIDITY %u\tUIDNEXT %u%s\n", info->uidvalidity, info->uidnext, info->subscribed ? "" : "\tnot subscribed");
+}
+
+/* All of the account, in a line without a mailbox's name. */
+static int
+print_account(const struct mailstore_job *job, struct ms_store *store)
+{
+	struct ms_quota usage;
+	int r = ms_usage(store, &usage);
+
+	if (r != 0)
+		return r;
+	(void)printf("%s\t", job->address);
+	print_amount(usage.messages, job->quota.messages, "messages");
+	print_amount(usage.bytes, job->quota.bytes, "bytes");
+	(void)printf("\n");
+	return 0;
+}
+
 int
 mailstore_list(const struct mailstore_job *job)
 {
@@ -108,10 +144,39 @@ mailstore_list(const struct mailstore_job *job)
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
 	for (size_t i = 0; i < count; i++)
-		(void)printf("%s\t%s\t%u messages\t%u unseen\t%llu bytes\tUIDVALIDITY %u\tUIDNEXT %u%s\n", job->address, boxes[i].name,
-		    boxes[i].messages, boxes[i].unseen, (unsigned long long)boxes[i].size, boxes[i].uidvalidity, boxes[i].uidnext,
-		    boxes[i].subscribed ? "" : "\tnot subscribed");
+		print_mailbox(job, &boxes[i]);
+	if (job->quota.bytes != 0 || job->quota.messages != 0)
+		r = print_account(job, store);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
 	ms_mailboxes_free(boxes, count);
+	ms_close(store);
+	return EX_OK;
+}
+
+int
+mailstore_quota(const struct mailstore_job *job)
+{
+	struct ms_store *store = mailstore_open(job);
+	struct ms_mailbox_info info;
+	int r = ms_mailbox_status(store, job->mailbox, &info);
+
+	if (r == 0 && (job->bytes != NULL || job->messages != NULL)) {
+		if (job->bytes != NULL)
+			info.quota.bytes = tool_read_amount(job->bytes, true);
+		if (job->messages != NULL)
+			info.quota.messages = tool_read_amount(job->messages, false);
+		r = ms_mailbox_set_quota(store, info.name, &info.quota);
+	}
+	if (r == MS_E_NOTFOUND)
+		tool_fail(EX_NOINPUT, "%s has no mailbox %s", job->address, job->mailbox);
+	if (r != 0)
+		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
+	(void)printf("%s\t%s", job->address, info.name);
+	print_amount(info.messages, info.quota.messages, "messages");
+	print_amount(info.size, info.quota.bytes, "bytes");
+	(void)printf("\n");
+	ms_mailbox_info_clear(&info);
 	ms_close(store);
 	return EX_OK;
 }

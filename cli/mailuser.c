@@ -175,33 +175,13 @@ make_folder(const struct fourpost_conf *conf, const struct ms_account *account)
 	}
 }
 
-/* A number, with K, M, G or T behind it when it is of bytes. */
-static uint64_t
-read_amount(const char *text, bool bytes)
-{
-	static const char units[] = "KMGT";
-	struct span rest = span_of(text);
-	uint64_t amount;
-	unsigned power = 0;
-
-	if (span_take_u64(&rest, UINT64_C(1) << 50, &amount) != 0)
-		tool_fail(EX_USAGE, "%s is no number, or too large", text);
-	if (rest.len == 0)
-		return amount;
-	while (units[power] != '\0' && (rest.len != 1 || units[power] != ascii_upper(rest.ptr[0])))
-		power++;
-	if (!bytes || units[power] == '\0' || amount > UINT64_C(1) << 20)
-		tool_fail(EX_USAGE, "%s is no %s", text, bytes ? "size: a number, with K, M, G or T behind it" : "number");
-	return amount << (10 * (power + 1));
-}
-
 static void
 take_quota(const struct options *options, struct ms_account *account)
 {
 	if (options->bytes != NULL)
-		account->quota.bytes = read_amount(options->bytes, true);
+		account->quota.bytes = tool_read_amount(options->bytes, true);
 	if (options->messages != NULL)
-		account->quota.messages = read_amount(options->messages, false);
+		account->quota.messages = tool_read_amount(options->messages, false);
 }
 
 static void

@@ -8,7 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include "common/span.h"
 
 static const char *tool_name = "tool";
 
@@ -58,4 +61,23 @@ int
 tool_remove_tree(const char *path)
 {
 	return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+uint64_t
+tool_read_amount(const char *text, bool bytes)
+{
+	static const char units[] = "KMGT";
+	struct span rest = span_of(text);
+	uint64_t amount;
+	unsigned power = 0;
+
+	if (span_take_u64(&rest, UINT64_C(1) << 50, &amount) != 0)
+		tool_fail(EX_USAGE, "%s is no number, or too large", text);
+	if (rest.len == 0)
+		return amount;
+	while (units[power] != '\0' && (rest.len != 1 || units[power] != ascii_upper(rest.ptr[0])))
+		power++;
+	if (!bytes || units[power] == '\0' || amount > UINT64_C(1) << 20)
+		tool_fail(EX_USAGE, "%s is no %s", text, bytes ? "size: a number, with K, M, G or T behind it" : "number");
+	return amount << (10 * (power + 1));
 }

@@ -4,6 +4,9 @@
 #ifndef CLI_TOOL_H
 #define CLI_TOOL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* The name that messages begin with. */
 void tool_init(const char *name);
 /* "name: text" on standard error, then the end with a status of sysexits(3). */
@@ -12,5 +15,7 @@ _Noreturn void tool_fail(int status, const char *format, ...) __attribute__((for
 void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Removes a folder and all in it, following no link. 0 or -errno; a folder that is not there is removed. */
 int tool_remove_tree(const char *path);
+/* A number from the command line, with K, M, G or T behind it when it is of bytes; ends when it is none. */
+uint64_t tool_read_amount(const char *text, bool bytes);
 
 #endif

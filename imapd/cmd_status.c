@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* STATUS (RFC 3501 section 6.3.10; RFC 7162, 8438, 8474). */
+/* STATUS (RFC 3501 section 6.3.10; RFC 7162, 8438, 8474, 9208). */
 #include <stdlib.h>
 
 #include "imapd/session_cmds.h"
@@ -20,6 +20,7 @@ session_put_status(struct session *session, const struct ms_mailbox_info *info, 
 		{ IMAP_STATUS_UIDVALIDITY, "UIDVALIDITY", info->uidvalidity },
 		{ IMAP_STATUS_UNSEEN, "UNSEEN", info->unseen },
 		{ IMAP_STATUS_DELETED, "DELETED", info->deleted },
+		{ IMAP_STATUS_DELETED_STORAGE, "DELETED-STORAGE", info->deleted_size },
 		{ IMAP_STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ", info->modseq },
 		{ IMAP_STATUS_SIZE, "SIZE", info->size },
 	};

@@ -27,12 +27,6 @@ imap_args_mailbox(struct imap_parser *parser, struct imap_command *command)
 	return imap_parse_space(parser) && imap_parse_mailbox(parser, &command->mailbox) && imap_parse_end(parser);
 }
 
-bool
-imap_args_quota_root(struct imap_parser *parser, struct imap_command *command)
-{
-	return imap_parse_space(parser) && imap_parse_astring(parser, &command->quota_root) && imap_parse_end(parser);
-}
-
 /* RFC 7162 section 3.2.5: QRESYNC (uidvalidity modseq [known-uids] [(seqs uids)]). */
 static bool
 parse_qresync(struct imap_parser *parser, struct imap_command *command)
@@ -115,6 +109,7 @@ imap_parse_status_items(struct imap_parser *parser, unsigned *ret_items)
 		{ "UIDVALIDITY", IMAP_STATUS_UIDVALIDITY }, { "UNSEEN", IMAP_STATUS_UNSEEN },
 		{ "HIGHESTMODSEQ", IMAP_STATUS_HIGHESTMODSEQ }, { "SIZE", IMAP_STATUS_SIZE },
 		{ "MAILBOXID", IMAP_STATUS_MAILBOXID }, { "DELETED", IMAP_STATUS_DELETED },
+		{ "DELETED-STORAGE", IMAP_STATUS_DELETED_STORAGE },
 	};
 	size_t i;
 

@@ -11,7 +11,6 @@ typedef bool (*imap_args_parse)(struct imap_parser *parser, struct imap_command 
 bool imap_args_none(struct imap_parser *parser, struct imap_command *command);
 bool imap_args_any(struct imap_parser *parser, struct imap_command *command);
 bool imap_args_mailbox(struct imap_parser *parser, struct imap_command *command);
-bool imap_args_quota_root(struct imap_parser *parser, struct imap_command *command);
 bool imap_args_select(struct imap_parser *parser, struct imap_command *command);
 bool imap_args_create(struct imap_parser *parser, struct imap_command *command);
 bool imap_args_rename(struct imap_parser *parser, struct imap_command *command);

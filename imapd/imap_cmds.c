@@ -35,7 +35,7 @@ static const struct imap_cmd commands[] = {
 	{ "STATUS", ALWAYS, 0, imap_args_status, cmd_status },
 	{ "APPEND", ALWAYS, 0, imap_args_append, cmd_append },
 	/* RFC 9208 */
-	{ "GETQUOTA", ALWAYS, 0, imap_args_quota_root, cmd_getquota },
+	{ "GETQUOTA", ALWAYS, 0, imap_args_mailbox, cmd_getquota },
 	{ "GETQUOTAROOT", ALWAYS, 0, imap_args_mailbox, cmd_getquotaroot },
 	{ "SETQUOTA", ALWAYS, 0, imap_args_any, cmd_setquota },
 	{ "NAMESPACE", ALWAYS, 0, imap_args_none, cmd_namespace },

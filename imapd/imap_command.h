@@ -105,6 +105,7 @@ enum imap_status_item {
 	IMAP_STATUS_MESSAGES = 1 << 0, IMAP_STATUS_RECENT = 1 << 1, IMAP_STATUS_UIDNEXT = 1 << 2,
 	IMAP_STATUS_UIDVALIDITY = 1 << 3, IMAP_STATUS_UNSEEN = 1 << 4, IMAP_STATUS_HIGHESTMODSEQ = 1 << 5,
 	IMAP_STATUS_SIZE = 1 << 6, IMAP_STATUS_MAILBOXID = 1 << 7, IMAP_STATUS_DELETED = 1 << 8,
+	IMAP_STATUS_DELETED_STORAGE = 1 << 9,
 };
 
 enum imap_list_option {
@@ -124,7 +125,6 @@ struct imap_command {
 	const struct imap_cmd *cmd; /* its row in the table */
 	bool by_uid;                /* UID FETCH and the like */
 
-	struct span quota_root;
 	struct span mailbox, target; /* decoded to UTF-8, INBOX in capitals; target: RENAME's new name, COPY's destination */
 	struct imap_set set;
 

@@ -78,6 +78,8 @@ void ms_watch_drain(struct ms_store *store);
 /* From now on messages that would go beyond are not taken: MS_E_QUOTA. A store that was just opened has no limit. */
 void ms_set_quota(struct ms_store *store, const struct ms_quota *quota);
 const struct ms_quota *ms_quota(const struct ms_store *store);
+/* What that mailbox may hold, besides the account's quota: kept in its folder, also when it is renamed. MS_E_NOTFOUND. */
+int ms_mailbox_set_quota(struct ms_store *store, const char *name, const struct ms_quota *quota);
 /* What the account holds, by the counters of its mailboxes. */
 int ms_usage(struct ms_store *store, struct ms_quota *ret);
 /* The account's highest modification sequence: it grows with every change, mailboxes included. */
@@ -95,7 +97,9 @@ struct ms_mailbox_info {
 	uint32_t messages, unseen, deleted;
 	uint64_t modseq; /* highest of any change in it */
 	uint64_t size;   /* sum of the messages' sizes */
+	uint64_t deleted_size; /* of those that are marked \Deleted */
 	enum ms_use use;
+	struct ms_quota quota; /* of this mailbox alone */
 	bool subscribed;
 };
 void ms_mailbox_info_clear(struct ms_mailbox_info *info);

@@ -280,8 +280,10 @@ commit_locked(struct commits *commits, const char *mailbox)
 	if (r != 0)
 		return r;
 	commits->mailbox = &record;
+	r = ms_mailbox_quota_allows(&record, bytes, commits->count);
 	/* What others did to the folder meanwhile does not matter here: a delivery never reads it. */
-	r = ms_folder_open(store, record.name, &commits->folder_fd);
+	if (r == 0)
+		r = ms_folder_open(store, record.name, &commits->folder_fd);
 	/* But for a mailbox whose taking in was cut short: its next UID is not known yet. */
 	if (r == 0 && record.uidnext == 0)
 		r = ms_sync(store, commits->number, &record);

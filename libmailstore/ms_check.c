@@ -97,8 +97,7 @@ check_counters(struct check *check, const struct ms_mailbox_record *record)
 		if (check->records[i].message.uid >= record->uidnext)
 			check->fault(check->context, check->name, check->records[i].message.uid, MS_FAULT_NEXT_UID);
 	}
-	if (check->bad_count == 0 && (record->messages != counted.messages || record->unseen != counted.unseen ||
-	    record->deleted != counted.deleted || record->size != counted.size))
+	if (check->bad_count == 0 && !ms_counts_equal(record, &counted))
 		check->fault(check->context, check->name, 0, MS_FAULT_COUNTS);
 }
 

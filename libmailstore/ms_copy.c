@@ -216,19 +216,22 @@ copy_some(struct ms_txn *txn, void *context)
 	return r;
 }
 
-/* A copy takes no room on the disk, but counts: its original may go. A move changes nothing. */
+/* A copy takes no room on the disk, but counts: its original may go. A move changes what the mailboxes hold, not the account. */
 static int
-allowed(const struct copy *copy, size_t count)
+allowed(const struct copy *copy, const struct ms_mailbox_record *target, size_t count)
 {
 	struct ms_store *store = copy->from->store;
+	bool in_account = !copy->move && ms_quota_is_set(ms_quota(store));
+	bool in_mailbox = !(copy->move && copy->from->number == copy->to) && ms_quota_is_set(&target->folder.quota);
 	uint64_t bytes = 0, messages = 0;
+	int r = 0;
 
-	if (copy->move || (ms_quota(store)->bytes == 0 && ms_quota(store)->messages == 0))
+	if (!in_account && !in_mailbox)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		struct ms_message message;
-		int r = ms_message_get(copy->from, copy->uids[i], &message);
 
+		r = ms_message_get(copy->from, copy->uids[i], &message);
 		if (r == 0) {
 			bytes += message.size;
 			messages++;
@@ -236,7 +239,8 @@ allowed(const struct copy *copy, size_t count)
 			return r;
 		}
 	}
-	return ms_quota_allows(store, bytes, messages);
+	r = in_account ? ms_quota_allows(store, bytes, messages) : 0;
+	return r == 0 && in_mailbox ? ms_mailbox_quota_allows(target, bytes, messages) : r;
 }
 
 static int
@@ -247,11 +251,11 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 	int r = ms_mailbox_sync(copy->from);
 
 	if (r == 0)
-		r = allowed(copy, count);
-	if (r == 0)
 		r = ms_mailbox_find(store, to, &copy->to, &target);
 	if (r == 0)
 		r = ms_sync(store, copy->to, &target);
+	if (r == 0)
+		r = allowed(copy, &target, count);
 	if (r == 0)
 		r = ms_folder_open(store, copy->from->record.name, &copy->from_fd);
 	if (r == 0)

@@ -87,6 +87,10 @@ parse_line(struct span line, struct ms_folder *folder)
 	else if (span_eq(word, SPAN("keyword"))) {
 		if (!ms_keyword_is_valid(line) || ms_folder_add_keyword(folder, line) != 0)
 			return false;
+	} else if (span_eq(word, SPAN("maxbytes"))) {
+		return span_to_u64(line, UINT64_MAX, &folder->quota.bytes) == 0;
+	} else if (span_eq(word, SPAN("maxmessages"))) {
+		return span_to_u64(line, UINT64_MAX, &folder->quota.messages) == 0;
 	} else if (span_eq(word, SPAN("use"))) {
 		for (size_t i = 0; i < sizeof(use_names) / sizeof(*use_names); i++)
 			if (span_eq(line, span_of(use_names[i])))
@@ -120,6 +124,10 @@ ms_folder_format(const struct ms_folder *folder, struct buf *out)
 {
 	(void)buf_fmt(out, "fourpost-folder 1\nid %016" PRIx64 "\nuidvalidity %" PRIu32 "\nuidlimit %" PRIu32 "\nuse %s\n", folder->id,
 	    folder->uidvalidity, folder->uid_limit, use_names[folder->use]);
+	if (folder->quota.bytes != 0)
+		(void)buf_fmt(out, "maxbytes %" PRIu64 "\n", folder->quota.bytes);
+	if (folder->quota.messages != 0)
+		(void)buf_fmt(out, "maxmessages %" PRIu64 "\n", folder->quota.messages);
 	/* Their order gives the letters a, b, ... and the numbers in the index. */
 	for (unsigned i = 0; i < folder->keyword_count; i++)
 		(void)buf_fmt(out, "keyword %s\n", folder->keywords[i]);

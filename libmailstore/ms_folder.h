@@ -20,6 +20,7 @@ struct ms_folder {
 	uint32_t uidvalidity;
 	uint32_t uid_limit; /* no UID at or above it has ever been given: it runs ahead of the next UID */
 	enum ms_use use;
+	struct ms_quota quota;
 	char **keywords;
 	unsigned keyword_count;
 };

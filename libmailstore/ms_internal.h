@@ -163,8 +163,11 @@ int ms_meta_put(struct ms_txn *txn, const char *name, uint64_t value);
 int ms_gone_put(struct ms_txn *txn, uint64_t modseq, uint32_t mailbox, uint32_t uid, uint64_t email_id);
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
-/* 0, or MS_E_QUOTA when so much more would go beyond the quota. */
+/* 0, or MS_E_QUOTA when so much more would go beyond the account's quota; beyond the mailbox's. */
 int ms_quota_allows(struct ms_store *store, uint64_t bytes, uint64_t messages);
+int ms_mailbox_quota_allows(const struct ms_mailbox_record *record, uint64_t bytes, uint64_t messages);
+/* Whether it limits anything. */
+bool ms_quota_is_set(const struct ms_quota *quota);
 int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);
 int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record);
 /* Its number and record. MS_E_NOTFOUND. */
@@ -282,6 +285,8 @@ void ms_tell(const struct ms_store *store, const char *mailbox, uint32_t uid, co
 int ms_mend(struct ms_store *store);
 /* Compares the tables with each other, and mends what the records of messages tell to be wrong. Under the account's lock. */
 int ms_tables(struct ms_store *store, bool mend);
+/* Whether two records count the same. */
+bool ms_counts_equal(const struct ms_mailbox_record *a, const struct ms_mailbox_record *b);
 /* Adds a message to the mailbox's counters, or takes it away (sign -1). */
 void ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign);
 /* Removes a message of whose record nothing is known but its key. */

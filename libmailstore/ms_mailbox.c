@@ -188,8 +188,8 @@ set_info(const struct ms_mailbox_record *record, struct span subscriptions, stru
 {
 	*ret = (struct ms_mailbox_info){
 		.name = xstrdup(record->name), .uidvalidity = record->folder.uidvalidity, .uidnext = record->uidnext, .messages = record->messages,
-		.unseen = record->unseen, .deleted = record->deleted, .modseq = record->modseq, .size = record->size, .use = record->folder.use,
-		.subscribed = has_line(subscriptions, span_of(record->name)),
+		.unseen = record->unseen, .deleted = record->deleted, .modseq = record->modseq, .size = record->size, .deleted_size = record->deleted_size,
+		.use = record->folder.use, .quota = record->folder.quota, .subscribed = has_line(subscriptions, span_of(record->name)),
 	};
 	(void)snprintf(ret->id, sizeof(ret->id), "%016" PRIx64, record->folder.id);
 }

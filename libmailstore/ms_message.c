@@ -141,15 +141,25 @@ put_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t before, 
 	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, sizeof(value)));
 }
 
+bool
+ms_counts_equal(const struct ms_mailbox_record *a, const struct ms_mailbox_record *b)
+{
+	return a->messages == b->messages && a->unseen == b->unseen && a->deleted == b->deleted && a->size == b->size &&
+	    a->deleted_size == b->deleted_size;
+}
+
 void
 ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign)
 {
+	uint64_t size = sign > 0 ? message->size : 0 - message->size;
 	uint32_t one = (uint32_t)sign;
+	bool deleted = (message->flags & MS_DELETED) != 0;
 
 	mailbox->messages += one;
 	mailbox->unseen += (message->flags & MS_SEEN) == 0 ? one : 0;
-	mailbox->deleted += (message->flags & MS_DELETED) != 0 ? one : 0;
-	mailbox->size += sign > 0 ? message->size : 0 - message->size;
+	mailbox->deleted += deleted ? one : 0;
+	mailbox->size += size;
+	mailbox->deleted_size += deleted ? size : 0;
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include "common/xalloc.h"
 
-#define VERSION_BYTE 5
+#define VERSION_BYTE 6
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)
@@ -187,6 +187,9 @@ ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out)
 	put_u32(out, record->deleted);
 	put_u64(out, record->modseq);
 	put_u64(out, record->size);
+	put_u64(out, record->deleted_size);
+	put_u64(out, record->folder.quota.bytes);
+	put_u64(out, record->folder.quota.messages);
 	put_time(out, &record->new_time);
 	put_time(out, &record->cur_time);
 	put_u32(out, record->folder.keyword_count);
@@ -215,6 +218,9 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 	ret->deleted = get_u32(&reader);
 	ret->modseq = get_u64(&reader);
 	ret->size = get_u64(&reader);
+	ret->deleted_size = get_u64(&reader);
+	ret->folder.quota.bytes = get_u64(&reader);
+	ret->folder.quota.messages = get_u64(&reader);
 	ret->new_time = get_time(&reader);
 	ret->cur_time = get_time(&reader);
 	keywords = get_u32(&reader);

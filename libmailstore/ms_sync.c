@@ -442,11 +442,10 @@ recount(struct sync *sync)
 	struct ms_mailbox_record *record = sync->record, before = *record;
 
 	record->messages = record->unseen = record->deleted = 0;
-	record->size = 0;
+	record->size = record->deleted_size = 0;
 	for (size_t i = 0; i < sync->known_count; i++)
 		ms_message_count(record, &sync->known[i].message, 1);
-	if (sync->damaged_count == 0 && !sync->rebuild && (record->messages != before.messages || record->unseen != before.unseen ||
-	    record->deleted != before.deleted || record->size != before.size))
+	if (sync->damaged_count == 0 && !sync->rebuild && !ms_counts_equal(record, &before))
 		tell(sync, 0, MS_FAULT_COUNTS);
 	if (sync->known_count != 0 && record->uidnext <= sync->known[sync->known_count - 1].message.uid) {
 		if (!sync->rebuild)

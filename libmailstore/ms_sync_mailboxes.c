@@ -252,7 +252,8 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 static bool
 same_folder(const struct ms_folder *a, const struct ms_folder *b)
 {
-	if (a->uid_limit != b->uid_limit || a->keyword_count != b->keyword_count)
+	if (a->uid_limit != b->uid_limit || a->keyword_count != b->keyword_count || a->quota.bytes != b->quota.bytes ||
+	    a->quota.messages != b->quota.messages)
 		return false;
 	for (unsigned i = 0; i < a->keyword_count; i++)
 		if (strcmp(a->keywords[i], b->keywords[i]) != 0)

@@ -21,10 +21,14 @@ def check(name, fact, shown=None):
     return jmap_client.check(f"quota: {name}", fact, shown)
 
 
-def mailuser(*args, given=None):
-    done = subprocess.run([f"{os.environ['BIN']}/mailuser", "-C", f"{os.environ['STATE']}/etc/fourpost.conf", *args],
+def tool(name, *args, given=None):
+    done = subprocess.run([f"{os.environ['BIN']}/{name}", "-C", f"{os.environ['STATE']}/etc/fourpost.conf", *args],
                           input=given, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def mailuser(*args, given=None):
+    return tool("mailuser", *args, given=given)
 
 
 def imap():
@@ -35,6 +39,94 @@ def imap():
 
 def quota(c):
     return c._simple_command("GETQUOTA", '""'), c.response("QUOTA")[1]
+
+
+def deliver(subject):
+    with smtplib.SMTP("127.0.0.1", BASE_PORT + 25) as s:
+        s.sendmail("bob@example.test", [USER], MAIL % subject)
+
+
+def wait_for_bounce():
+    """Whether bob hears that the mailbox is full; what he heard is removed."""
+    bob = Client("bob@example.test")
+    for _ in range(100):
+        found = bob.call("Email/query", filter={"text": "The mailbox is full"}, limit=1)["ids"]
+        if found:
+            bob.call("Email/set", destroy=found)
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def refused(answer):
+    return answer[0] == "NO" and b"OVERQUOTA" in answer[1][0]
+
+
+def root_of(c, mailbox):
+    """The roots of a mailbox, and what is told of each."""
+    c._simple_command("GETQUOTAROOT", mailbox)
+    return c.response("QUOTAROOT")[1], c.response("QUOTA")[1]
+
+
+def of_mailbox():
+    """A mailbox has a quota of its own, in an account that has none."""
+    c = imap()
+    for name in ("Lists", "Lists/one"):
+        c.create(name)
+    status, text = tool("mailstore", "quota", "-n", "2", "-b", "Lists/one", USER)
+    check("mailstore sets a mailbox's", status == 0 and "\tLists/one\t0 of 2 messages\t0 bytes" in text, text)
+    check("not of a mailbox that is none", tool("mailstore", "quota", "-n", "2", "-b", "Nowhere", USER)[0] == 66)
+    root, data = root_of(c, "Lists/one")
+    check("GETQUOTAROOT names both", root == [b'Lists/one "" Lists/one'] and data == [b'"" ()', b"Lists/one (MESSAGE 0 2)"], [root, data])
+    root, data = root_of(c, "Lists")
+    check("its parent has the account's alone", root == [b'Lists ""'] and data == [b'"" ()'], [root, data])
+    check("and is no root", c._simple_command("GETQUOTA", "Lists")[0] == "NO")
+
+    for i in range(2):
+        c.append("Lists/one", None, None, MAIL % str(i).encode())
+    check("APPEND beyond a mailbox's", refused(c.append("Lists/one", None, None, MAIL % b"3")))
+    c.append("Lists", None, None, MAIL % b"4")
+    c.select("Lists")
+    check("a copy beyond it", refused(c.copy("1", "Lists/one")))
+    check("a move into it", refused(c._simple_command("MOVE", "1", "Lists/one")))
+    j = Client(USER)
+    boxes = {box["name"]: box["id"] for box in j.call("Mailbox/get")["list"]}
+    ids = j.call("Email/query", filter={"inMailbox": boxes["Lists"]})["ids"]
+    done = j.call("Email/set", update={ids[0]: {"mailboxIds": {boxes["one"]: True}}})
+    check("JMAP moves nothing into it", (done["notUpdated"] or {}).get(ids[0], {}).get("type") == "overQuota", done)
+    c.select("Lists/one")
+    check("within it a move is free", c._simple_command("MOVE", "1", "Lists/one")[0] == "OK")
+    c.store("1", "+FLAGS", "\\Deleted")
+    c._simple_command("STATUS", "Lists/one", "(DELETED DELETED-STORAGE SIZE)")
+    data = c.response("STATUS")[1]
+    check("STATUS tells the deleted", data == [b"Lists/one (DELETED 1 DELETED-STORAGE %d SIZE %d)" % (len(MAIL) - 1, 2 * len(MAIL) - 2)], data)
+    c.unselect()
+
+    c.rename("Lists", "Reading")
+    c._simple_command("GETQUOTA", "Reading/one")
+    data = c.response("QUOTA")[1]
+    check("a rename of the tree keeps it", data == [b"Reading/one (MESSAGE 2 2)"], data)
+    status, text = tool("mailstore", "list", USER)
+    check("the list shows it", "\tReading/one\t2 of 2 messages" in text, text)
+    c.logout()
+    status, text = tool("mailstore", "rebuild", USER)
+    c = imap()
+    c._simple_command("GETQUOTA", "Reading/one")
+    data = c.response("QUOTA")[1]
+    check("the index may go", status == 0 and data == [b"Reading/one (MESSAGE 2 2)"], [text, data])
+    status, text = tool("mailstore", "quota", "-n", "0", "-q", "1M", "-b", "Reading/one", USER)
+    check("APPEND within another", status == 0 and c.append("Reading/one", None, None, MAIL % b"5")[0] == "OK", text)
+    c._simple_command("GETQUOTA", "Reading/one")
+    data = c.response("QUOTA")[1]
+    check("it is of bytes now", data == [b"Reading/one (STORAGE 3 1024)"], data)
+
+    tool("mailstore", "quota", "-n", "1", "-b", "INBOX", USER)
+    deliver(b"for the full INBOX")
+    check("mail for a full INBOX comes back", wait_for_bounce())
+    tool("mailstore", "quota", "-n", "0", "-b", "INBOX", USER)
+    root, data = root_of(c, "INBOX")
+    check("taken away it is no root", root == [b'INBOX ""'], root)
+    c.logout()
 
 
 def main():
@@ -72,18 +164,8 @@ def main():
     made = j.call("Email/set", create={"m": {"mailboxIds": {j.mailboxes()["drafts"]["id"]: True}, "subject": "x", "textBody": [{"partId": "t"}], "bodyValues": {"t": {"value": "x"}}}})
     check("JMAP beyond it", (made["notCreated"] or {}).get("m", {}).get("type") == "overQuota", made)
 
-    with smtplib.SMTP("127.0.0.1", BASE_PORT + 25) as s:
-        s.sendmail("bob@example.test", [USER], MAIL % b"for the full one")
-    bob = Client("bob@example.test")
-    found = []
-    for _ in range(100):
-        found = bob.call("Email/query", filter={"text": "The mailbox is full"}, limit=1)["ids"]
-        if found:
-            break
-        time.sleep(0.2)
-    check("mail for it comes back", bool(found))
-    if found:
-        bob.call("Email/set", destroy=found)
+    deliver(b"for the full one")
+    check("mail for it comes back", wait_for_bounce())
     (_, _), data = quota(c)
     check("none of these is in it", data == [b'"" (STORAGE 4 10 MESSAGE 5 5)'], data)
 
@@ -103,6 +185,7 @@ def main():
     answer = c.append("INBOX", None, None, b"Subject: large\r\n\r\n" + b"\r\n" * 6000)
     check("and mail goes in", answer[0] == "OK", answer)
     c.logout()
+    of_mailbox()
     mailuser("remove", "-r", USER)
     finish()
 
