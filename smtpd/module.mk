@@ -7,7 +7,8 @@ smtp_machine_SRC := \
 	smtpd/smtp_mail.c \
 	smtpd/smtp_parse.c \
 	smtpd/smtp_reply.c \
-	smtpd/smtp_state.c
+	smtpd/smtp_state.c \
+	smtpd/smtp_text.c
 smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \

@@ -79,17 +79,10 @@ auth(struct smtp *smtp, struct span args)
 /* --- the rest --- */
 
 static void
-data(struct smtp *smtp, struct span args)
-{
-	(void)args;
-	smtp->action = SMTP_OPEN;
-}
-
-static void
 rset(struct smtp *smtp, struct span args)
 {
 	(void)args;
-	smtp_reset(smtp);
+	smtp_abandon(smtp);
 	smtp_reply(smtp, 250, "2.0.0", "Ok");
 }
 
@@ -146,9 +139,12 @@ const struct smtp_row smtp_rows[] = {
 	{ SPAN("AUTH"), SMTP_SUBMISSION | SMTP_AFTER_HELLO | SMTP_OUTSIDE_MAIL, auth },
 	{ SPAN("MAIL"),
 	    SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_HELLO | SMTP_AFTER_AUTH | SMTP_OUTSIDE_MAIL, smtp_cmd_mail },
-	{ SPAN("RCPT"), SMTP_ANYWHERE | SMTP_AFTER_MAIL, smtp_cmd_rcpt },
-	{ SPAN("DATA"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT,
-	    data },
+	{ SPAN("RCPT"), SMTP_ANYWHERE | SMTP_AFTER_MAIL | SMTP_BEFORE_BDAT, smtp_cmd_rcpt },
+	{ SPAN("DATA"),
+	    SMTP_ANYWHERE | SMTP_WITHOUT_ARGS | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT | SMTP_BEFORE_BDAT,
+	    smtp_cmd_data },
+	/* Says itself when it is legal: its bytes come whether it is or not. */
+	{ SPAN("BDAT"), SMTP_ANYWHERE, smtp_cmd_bdat },
 	{ SPAN("RSET"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS, rset },
 	{ SPAN("NOOP"), SMTP_ANYWHERE, noop },
 	{ SPAN("VRFY"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH, vrfy },
@@ -167,9 +163,8 @@ find_row(const struct smtp *smtp, struct span verb)
 	return NULL;
 }
 
-/* True when the row may run now; false after an error reply. */
-static bool
-is_legal(struct smtp *smtp, unsigned when, struct span args)
+bool
+smtp_is_legal(struct smtp *smtp, unsigned when, struct span args)
 {
 	if ((when & SMTP_WITHOUT_ARGS) != 0 && args.len != 0)
 		smtp_error(smtp, 501, "5.5.4", "That command takes no arguments");
@@ -186,6 +181,8 @@ is_legal(struct smtp *smtp, unsigned when, struct span args)
 		smtp_error(smtp, 503, "5.5.1", "Not within a mail transaction");
 	else if ((when & SMTP_AFTER_MAIL) != 0 && !smtp->in_mail)
 		smtp_error(smtp, 503, "5.5.1", "Use MAIL first");
+	else if ((when & SMTP_BEFORE_BDAT) != 0 && smtp->chunked)
+		smtp_error(smtp, 503, "5.5.1", "Not behind BDAT");
 	else if ((when & SMTP_AFTER_RCPT) != 0 && smtp->envelope.count == 0)
 		smtp_error(smtp, smtp->kind == SMTP_LMTP ? 503 : 554, "5.5.1",
 		    "There are no valid recipients");
@@ -217,7 +214,7 @@ smtp_command(struct smtp *smtp, struct span line)
 		smtp_error(smtp, 500, "5.5.1", "That command is not known here");
 		return;
 	}
-	if (!is_legal(smtp, row->when, command.args))
+	if (!smtp_is_legal(smtp, row->when, command.args))
 		return;
 	smtp->commands++;
 	row->run(smtp, command.args);

@@ -18,6 +18,7 @@ enum smtp_when {
 	SMTP_OUTSIDE_MAIL = 1 << 7, /* no transaction open */
 	SMTP_AFTER_MAIL = 1 << 8,
 	SMTP_AFTER_RCPT = 1 << 9,
+	SMTP_BEFORE_BDAT = 1 << 10, /* no chunk of the message has come */
 };
 
 struct smtp_row {
@@ -37,6 +38,7 @@ enum smtp_extension {
 	SMTP_EXT_AUTH,
 	SMTP_EXT_8BITMIME,
 	SMTP_EXT_SMTPUTF8,
+	SMTP_EXT_CHUNKING,
 	SMTP_EXT_DSN,
 	SMTP_EXT_STATUS_CODES,
 	SMTP_EXTENSIONS,
@@ -46,17 +48,30 @@ bool smtp_offers(const struct smtp *smtp, enum smtp_extension extension);
 /* Its parameters and commands are taken: offered, or made use of already (AUTH). */
 bool smtp_takes(const struct smtp *smtp, enum smtp_extension extension);
 
-/* --- the commands of smtp_hello.c and smtp_mail.c --- */
+/* --- smtp_text.c: the phases of a message's text; as smtp_input --- */
+
+size_t smtp_take_text(struct smtp *smtp, struct span input);
+size_t smtp_take_chunk(struct smtp *smtp, struct span input);
+size_t smtp_skip_chunk(struct smtp *smtp, struct span input);
+
+/* --- commands of smtp_hello.c, smtp_mail.c and smtp_text.c --- */
 
 void smtp_cmd_helo(struct smtp *smtp, struct span args);
 void smtp_cmd_ehlo(struct smtp *smtp, struct span args);
 void smtp_cmd_mail(struct smtp *smtp, struct span args);
 void smtp_cmd_rcpt(struct smtp *smtp, struct span args);
+void smtp_cmd_data(struct smtp *smtp, struct span args);
+void smtp_cmd_bdat(struct smtp *smtp, struct span args);
 
 /* Runs one command line (without CRLF). */
 void smtp_command(struct smtp *smtp, struct span line);
-/* Forgets the transaction. */
+/* True when the conditions (enum smtp_when, without kinds) hold; false after an error reply. */
+bool smtp_is_legal(struct smtp *smtp, unsigned when, struct span args);
+/* Forgets the transaction; smtp_abandon tells the owner of a message that was opened for it. */
 void smtp_reset(struct smtp *smtp);
+void smtp_abandon(struct smtp *smtp);
+/* True when this is the answer that is awaited, and somebody is there to hear of it. */
+bool smtp_answers(struct smtp *smtp, enum smtp_action action);
 /* Goes on with the exchange of AUTH. */
 void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
 

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The text after DATA, line by line. */
+/* The text after DATA or in chunks, line by line. */
 #include "smtpd/smtp_data.h"
+
+/* The longest line, its CRLF, and a byte that shows that it is too long. */
+#define HELD_MAX (SMTP_TEXT_LINE_MAX + 3)
+
+void
+smtp_data_init(struct smtp_data *data)
+{
+	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX) };
+}
+
+void
+smtp_data_free(struct smtp_data *data)
+{
+	buf_free(&data->held);
+}
 
 static void
 fail(struct smtp_data *data, enum smtp_fault fault)
@@ -77,17 +92,23 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 	put_line(out, line);
 }
 
+static void
+end(struct smtp_data *data, struct buf *out)
+{
+	if (!data->in_body)
+		put_missing(data, out);
+	data->ended = true;
+}
+
 /* A whole line without its CRLF. */
 static void
 text_line(struct smtp_data *data, struct span line, struct buf *out)
 {
-	if (line.len == 1 && line.ptr[0] == '.') {
-		if (!data->in_body)
-			put_missing(data, out);
-		data->ended = true;
+	if (!data->chunked && line.len == 1 && line.ptr[0] == '.') {
+		end(data, out);
 		return;
 	}
-	if (line.len != 0 && line.ptr[0] == '.')
+	if (!data->chunked && line.len != 0 && line.ptr[0] == '.')
 		line = span_skip(line, 1);
 	data->size += line.len + 2;
 	if (data->size > data->size_max)
@@ -153,4 +174,43 @@ smtp_data_input(struct smtp_data *data, struct span input, struct buf *out)
 		taken += seen + 1;
 	}
 	return taken;
+}
+
+/* --- chunks --- */
+
+/* Goes on with the line that is held, as far as its end or until it is seen to be too long. */
+static void
+go_on_with_held(struct smtp_data *data, struct span *piece, struct buf *out)
+{
+	ptrdiff_t lf = span_chr(*piece, '\n');
+	size_t wanted = lf < 0 ? piece->len : (size_t)lf + 1, room = HELD_MAX - data->held.len;
+
+	(void)buf_span(&data->held, span_take(piece, wanted < room ? wanted : room));
+	buf_drop(&data->held, smtp_data_input(data, buf_get(&data->held), out));
+}
+
+void
+smtp_data_chunk(struct smtp_data *data, struct span piece, struct buf *out)
+{
+	data->chunked = true;
+	while (piece.len != 0 && data->fault != SMTP_FAULT_BARE) {
+		size_t taken;
+
+		if (data->held.len != 0) {
+			go_on_with_held(data, &piece, out);
+			continue;
+		}
+		taken = smtp_data_input(data, piece, out);
+		piece = span_skip(piece, taken);
+		if (taken == 0)
+			(void)buf_span(&data->held, span_take(&piece, HELD_MAX));
+	}
+}
+
+void
+smtp_data_end(struct smtp_data *data, struct buf *out)
+{
+	if (data->held.len != 0 && data->fault != SMTP_FAULT_BARE)
+		smtp_data_chunk(data, SPAN("\r\n"), out);
+	end(data, out);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The text after DATA: finds its end, takes off the dots, refuses what no message may hold, and
- * mends the header of submitted mail. Pure.
+ * mends the header of submitted mail; and the chunks of BDAT, whose end the client has told. Pure.
  *
  * A line ends with CRLF and with nothing else, and the text with CRLF "." CRLF alone: bytes that
  * another server might take for the end (SMTP smuggling) are refused, never passed on. */
@@ -47,14 +47,25 @@ struct smtp_data {
 	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
+	struct buf held; /* of chunks: a line whose end has not come */
+	bool chunked;
 	bool in_body, in_field, skipping_field, in_long_line;
 	bool has_date, has_message_id;
 	size_t header_size;
 	unsigned hops;
 };
 
+void smtp_data_init(struct smtp_data *data);
+void smtp_data_free(struct smtp_data *data);
+
 /* Takes input (at most SMTP_DATA_STEP of it), appends to out what is to be kept. Returns how much
  * was taken: what is left is an unfinished line, or stands behind the end of the text. */
 size_t smtp_data_input(struct smtp_data *data, struct span input, struct buf *out);
+
+/* The same for a piece of a chunk (at most SMTP_DATA_STEP of it): takes all, dots are text. Legal
+ * from the beginning of the text on, and not together with smtp_data_input. */
+void smtp_data_chunk(struct smtp_data *data, struct span piece, struct buf *out);
+/* The last chunk has come: a last line that has no CRLF gets one. */
+void smtp_data_end(struct smtp_data *data, struct buf *out);
 
 #endif

@@ -52,6 +52,7 @@ static const struct {
 	[SMTP_EXT_AUTH] = { "AUTH", SMTP_SUBMISSION, may_log_in, put_mechanisms },
 	[SMTP_EXT_8BITMIME] = { "8BITMIME", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_SMTPUTF8] = { "SMTPUTF8", ANYWHERE, NULL, NULL },
+	[SMTP_EXT_CHUNKING] = { "CHUNKING", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_DSN] = { "DSN", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_STATUS_CODES] = { "ENHANCEDSTATUSCODES", ANYWHERE, NULL, NULL },
 };
@@ -100,7 +101,7 @@ hello(struct smtp *smtp, struct span name, bool extended)
 		smtp_error(smtp, 501, "5.5.4", "A host name or address literal is missing");
 		return;
 	}
-	smtp_reset(smtp);
+	smtp_abandon(smtp);
 	free(smtp->helo);
 	smtp->helo = span_dup(name);
 	smtp->greeted = true;

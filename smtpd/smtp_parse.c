@@ -118,6 +118,20 @@ smtp_next_parameter(struct span *args, struct span *ret_key, struct span *ret_va
 	return true;
 }
 
+int
+smtp_parse_bdat(struct span args, uint64_t *ret_len, bool *ret_last)
+{
+	struct span digits;
+
+	(void)span_split(&args, ' ', &digits);
+	args = span_trim(args);
+	*ret_last = span_ieq(args, SPAN("LAST"));
+	if ((args.len != 0 && !*ret_last) || digits.len > 20 ||
+	    span_to_u64(digits, UINT64_MAX, ret_len) < 0)
+		return -EINVAL;
+	return 0;
+}
+
 bool
 smtp_is_xtext(struct span text, size_t max)
 {

@@ -36,6 +36,9 @@ enum address_result smtp_parse_path(
  * an empty key. */
 bool smtp_next_parameter(struct span *args, struct span *ret_key, struct span *ret_value);
 
+/* The arguments of BDAT (RFC 3030 section 2): a length, and "LAST" or nothing. 0 or -EINVAL. */
+int smtp_parse_bdat(struct span args, uint64_t *ret_len, bool *ret_last);
+
 /* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */
 bool smtp_is_xtext(struct span text, size_t max);
 /* "SUCCESS,FAILURE,DELAY" or "NEVER" to bits of enum envelope_notify: 0 or -EINVAL. */

@@ -41,7 +41,17 @@ smtp_reset(struct smtp *smtp)
 	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
 	    NULL;
 	smtp->size_told = 0;
+	smtp->chunked = false;
+	smtp_data_free(&smtp->data);
 	buf_clear(&smtp->message);
+}
+
+void
+smtp_abandon(struct smtp *smtp)
+{
+	if (smtp->queue_id != NULL)
+		smtp->action = SMTP_ABORT;
+	smtp_reset(smtp);
 }
 
 void
@@ -154,68 +164,24 @@ take_line(struct smtp *smtp, struct span input)
 	return (size_t)lf + 1;
 }
 
-/* --- the text of a message --- */
-
-static void
-answer_text(struct smtp *smtp, enum smtp_fault fault)
-{
-	/* RFC 2033 section 4.2: one reply for each recipient that was taken. */
-	size_t replies = smtp->kind == SMTP_LMTP ? smtp->envelope.count : 1;
-
-	for (size_t i = 0; i < replies; i++)
-		if (fault != SMTP_FAULT_NONE)
-			smtp_reply_fault(smtp, fault);
-		else if (smtp->kind == SMTP_LMTP)
-			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s",
-			    smtp->envelope.recipients[i].address, smtp->queue_id);
-		else
-			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
-}
-
-static size_t
-take_text(struct smtp *smtp, struct span input)
-{
-	struct smtp_data *data = &smtp->data;
-	size_t taken = smtp_data_input(data, input, &smtp->message);
-
-	if (data->fault == SMTP_FAULT_BARE ||
-	    (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
-		/* Where this text ends the two sides may not agree, or it does not end: nothing
-		 * behind it may be taken for a command. */
-		answer_text(smtp, data->fault);
-		smtp->phase = SMTP_ENDED;
-		smtp->action = SMTP_CLOSE;
-		return input.len;
-	}
-	if (data->fault != SMTP_FAULT_NONE)
-		buf_clear(&smtp->message);
-	if (!data->ended)
-		return taken;
-	smtp->phase = SMTP_COMMANDS;
-	(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
-	if (data->fault == SMTP_FAULT_NONE) {
-		smtp->action = SMTP_COMMIT;
-	} else {
-		answer_text(smtp, data->fault);
-		smtp_reset(smtp);
-		smtp->action = SMTP_ABORT;
-	}
-	return taken;
-}
-
 size_t
 smtp_input(struct smtp *smtp, struct span input)
 {
 	smtp->refused = false;
 	if (!smtp_is_ready(smtp) || input.len == 0)
 		return 0;
-	return smtp->phase == SMTP_TEXT ? take_text(smtp, input) : take_line(smtp, input);
+	switch (smtp->phase) {
+	case SMTP_TEXT: return smtp_take_text(smtp, input);
+	case SMTP_CHUNK: return smtp_take_chunk(smtp, input);
+	case SMTP_SKIPPED_CHUNK: return smtp_skip_chunk(smtp, input);
+	default: return take_line(smtp, input);
+	}
 }
 
 /* --- the owner's answers --- */
 
-static bool
-answers(struct smtp *smtp, enum smtp_action action)
+bool
+smtp_answers(struct smtp *smtp, enum smtp_action action)
 {
 	smtp->refused = false;
 	if (smtp->awaited != action)
@@ -296,7 +262,7 @@ sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span acco
 void
 smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
 {
-	if (!answers(smtp, SMTP_LOOKUP))
+	if (!smtp_answers(smtp, SMTP_LOOKUP))
 		return;
 	if (smtp->rcpt.address != NULL)
 		recipient_looked_up(smtp, result);
@@ -307,7 +273,7 @@ smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span accoun
 void
 smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account)
 {
-	bool wanted = answers(smtp, SMTP_AUTHENTICATE);
+	bool wanted = smtp_answers(smtp, SMTP_AUTHENTICATE);
 
 	if (wanted && result == SMTP_AUTH_OK)
 		smtp->account = span_dup(account);
@@ -328,59 +294,5 @@ smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct spa
 	case SMTP_AUTH_FAILED:
 		smtp_reply(smtp, 454, "4.7.0", "Passwords cannot be checked now: try again later");
 		break;
-	}
-}
-
-void
-smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date)
-{
-	if (!answers(smtp, SMTP_OPEN))
-		return;
-	if (result != SMTP_STORED) {
-		smtp_reply_fault(
-		    smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
-		smtp_reset(smtp);
-		return;
-	}
-	smtp->queue_id = span_dup(queue_id);
-	smtp->message_id = xasprintf("%s@%s", smtp->queue_id, smtp->settings->hostname);
-	smtp->date = xstrdup(date);
-	smtp->data = (struct smtp_data){
-		.size_max = smtp->settings->size_max,
-		.hops_max = smtp->settings->hops_max,
-		.mend = smtp->kind == SMTP_SUBMISSION,
-		.date = smtp->date,
-		.message_id = smtp->message_id,
-	};
-	smtp->phase = SMTP_TEXT;
-	smtp_put_trace(smtp, date);
-	smtp_reply(smtp, 354, NULL, "End the message with <CRLF>.<CRLF>");
-}
-
-void
-smtp_committed(struct smtp *smtp, enum smtp_stored result)
-{
-	if (!answers(smtp, SMTP_COMMIT))
-		return;
-	answer_text(smtp,
-	    result == SMTP_STORED       ? SMTP_FAULT_NONE :
-		result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
-					  SMTP_FAULT_WRITE);
-	smtp_reset(smtp);
-}
-
-void
-smtp_write_failed(struct smtp *smtp, bool no_space)
-{
-	enum smtp_fault fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
-
-	buf_clear(&smtp->message);
-	if (smtp->phase == SMTP_TEXT && smtp->data.fault == SMTP_FAULT_NONE) {
-		smtp->data.fault = fault;
-	} else if (smtp->action == SMTP_COMMIT) {
-		/* The text has ended with these bytes. */
-		smtp->action = SMTP_ABORT;
-		answer_text(smtp, fault);
-		smtp_reset(smtp);
 	}
 }

@@ -62,7 +62,7 @@ struct smtp {
 	unsigned commands;       /* counts what was understood: a sign of progress */
 
 	/* Within. */
-	enum { SMTP_COMMANDS, SMTP_SASL, SMTP_TEXT, SMTP_ENDED } phase;
+	enum { SMTP_COMMANDS, SMTP_SASL, SMTP_TEXT, SMTP_CHUNK, SMTP_SKIPPED_CHUNK, SMTP_ENDED } phase;
 	enum smtp_action awaited; /* whose answer */
 	bool skipping_line;       /* what is left of a command that was too long */
 	bool greeted, extended;   /* HELO or EHLO came; EHLO or LHLO it was */
@@ -75,7 +75,11 @@ struct smtp {
 	struct envelope envelope;
 	uint64_t size_told;
 	struct smtp_data data;
-	char *queue_id;
+	char *queue_id;           /* from SMTP_OPEN's answer to the end of the message */
+	/* BDAT (RFC 3030): this message comes so; what is left of the chunk, and whether it is the
+	 * last. */
+	bool chunked, chunk_is_last;
+	uint64_t chunk_len, chunk_left;
 	/* The recipient that is looked up. */
 	struct {
 		char *address, *orcpt;

@@ -229,6 +229,36 @@ static const struct dialogue {
 	    "EHLO x\r\nLHLO x\r\nMAIL FROM:<a@b.c>\r\nDATA\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\r\n.\r\n",
 	    "500\nEHLO\n250\n503 5.5.1\n250\n550 5.1.1\n250\n354\n250 2.0.0 <alice@example.test> queued\n250 2.0.0 <bob@example.test> queued\n",
 	    "with LMTP id", false },
+	/* --- chunks --- */
+	{ "one chunk", SMTP_MX, NULL,
+	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 16 LAST\r\nA: b\r\n\r\n..x\r\n.\r\nNOOP\r\n",
+	    "EHLO\n250\n250\n250 2.0.0 Ok: queued\n250 2.0.0 Ok\n", "A: b\r\n\r\n..x\r\n.\r\n", false },
+	{ "chunks cut lines anywhere", SMTP_MX, NULL,
+	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 3\r\nA: BDAT 6\r\nb\r\n\r\nxBDAT 2\r\ny\rBDAT 1\r\n\nBDAT 0 last\r\nNOOP\r\n",
+	    "EHLO\n250\n250\n250 2.0.0 3 octets\n250 2.0.0 6 octets\n250 2.0.0 2 octets\n250 2.0.0 1 octets\n250 2.0.0 Ok: queued\n250 2.0.0 Ok\n",
+	    "A: b\r\n\r\nxy\r\n", false },
+	{ "a last line without its end gets one", SMTP_MX, NULL, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 5 LAST\r\n\r\nabcNOOP\r\n",
+	    "EHLO\n250\n250\n250 2.0.0 Ok: queued\n250 2.0.0 Ok\n", "+0000\r\n\r\nabc\r\n", false },
+	{ "a chunk that is not due is no command", SMTP_MX, NULL,
+	    "BDAT 11 LAST\r\nMAIL FROM\r\nEHLO x\r\nBDAT 6\r\nQUIT\r\nMAIL FROM:<>\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n",
+	    "503 5.5.1 Say EHLO\nEHLO\n503 5.5.1 Use MAIL\n250\n554 5.5.1\n250 2.0.0 Ok\n", NULL, false },
+	{ "behind a chunk", SMTP_MX, NULL,
+	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 2\r\n\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nMAIL FROM:<>\r\nRSET\r\nBDAT 6 LAST\r\nQUIT\r\nMAIL FROM:<>\r\n",
+	    "EHLO\n250\n250\n250 2.0.0 2\n503 5.5.1 Not behind\n503 5.5.1 Not behind\n503 5.5.1\n250 2.0.0 Ok\n503 5.5.1 Use MAIL\n250 2.1.0\n",
+	    NULL, false },
+	{ "a bare LF in a chunk ends the message and not the connection", SMTP_MX, NULL,
+	    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 7\r\n\r\nx\n.\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n",
+	    "EHLO\n250\n250\n550 5.6.0\n503 5.5.1 Use MAIL\n250 2.0.0 Ok\n", NULL, false },
+	{ "a CR at the end of the last chunk", SMTP_MX, NULL, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 4 LAST\r\n\r\nx\rNOOP\r\n",
+	    "EHLO\n250\n250\n550 5.6.0\n250 2.0.0 Ok\n", NULL, false },
+	{ "a length that is none", SMTP_MX, NULL, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT x\r\nQUIT\r\n",
+	    "EHLO\n250\n250\n501 5.5.4\n", NULL, true },
+	{ "a length beyond all bounds", SMTP_MX, NULL, "BDAT 18446744073709551615\r\nQUIT\r\n",
+	    "503 5.5.1\n", NULL, true },
+	{ "chunks by LMTP", SMTP_LMTP, NULL,
+	    "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nBDAT 2\r\n\r\nBDAT 3 LAST\r\nx\r\n",
+	    "EHLO\n250\n250\n250\n250 2.0.0 2 octets\n250 2.0.0 <alice@example.test>\n250 2.0.0 <bob@example.test>\n",
+	    "with LMTP", false },
 	/* --- smuggling: none of these may end the text or let a second message in --- */
 	{ "LF.LF", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
@@ -319,14 +349,14 @@ static const struct {
 	const char *tls;
 	const char *keywords;
 } places[] = {
-	{ SMTP_MX, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
-	{ SMTP_MX, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_MX, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_MX, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
 	{ SMTP_SUBMISSION, NULL,
-	    "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	    "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
 	{ SMTP_SUBMISSION, "TLSv1.3 X",
-	    "PIPELINING SIZE AUTH 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
-	{ SMTP_LMTP, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
-	{ SMTP_LMTP, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES" },
+	    "PIPELINING SIZE AUTH 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_LMTP, NULL, "PIPELINING SIZE STARTTLS 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
+	{ SMTP_LMTP, "TLSv1.3 X", "PIPELINING SIZE 8BITMIME SMTPUTF8 CHUNKING DSN ENHANCEDSTATUSCODES" },
 };
 
 START_TEST(offers_by_place)
@@ -404,6 +434,49 @@ START_TEST(line_lengths)
 		ck_assert(span_ends(buf_get(&owner.out), SPAN("250 2.0.0 Ok\r\n")));
 		finish(&owner);
 	}
+}
+END_TEST
+
+START_TEST(line_lengths_in_chunks)
+{
+	for (size_t len = SMTP_TEXT_LINE_MAX - 1; len <= SMTP_TEXT_LINE_MAX + 1; len++)
+		for (size_t step = 1; step < 4000; step += 1999) {
+			struct buf text = BUF_INIT(8000);
+			struct owner owner;
+
+			init(&owner, SMTP_MX);
+			(void)buf_fmt(&text,
+			    "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT %zu LAST\r\n\r\n%*s\r\nNOOP\r\n",
+			    len + 2, (int)len - 2, "x");
+			feed(&owner, buf_get(&text), step);
+			ck_assert_uint_eq(owner.stored.len != 0, len <= SMTP_TEXT_LINE_MAX);
+			ck_assert(span_ends(buf_get(&owner.out),
+			    len <= SMTP_TEXT_LINE_MAX ?
+				SPAN("queued as 00000000000000A1\r\n250 2.0.0 Ok\r\n") :
+				SPAN("4.5.3.1.6)\r\n250 2.0.0 Ok\r\n")));
+			buf_free(&text);
+			finish(&owner);
+		}
+}
+END_TEST
+
+START_TEST(a_full_disk_between_chunks)
+{
+	struct owner owner;
+
+	init(&owner, SMTP_MX);
+	feed(&owner, SPAN("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nBDAT 2\r\n\r\n"),
+	    100);
+	owner.write_fails = true;
+	feed(&owner, SPAN("BDAT 3\r\nx\r\n"), 100);
+	ck_assert(span_ends(buf_get(&owner.out), SPAN("250 2.0.0 3 octets received\r\n")));
+	owner.write_fails = false;
+	feed(&owner, SPAN("BDAT 3 LAST\r\nx\r\n"), 100);
+	ck_assert_msg(span_find(buf_get(&owner.out), SPAN("452 4.3.1")) >= 0, "%s",
+	    buf_cstr(&owner.out));
+	ck_assert_uint_eq(owner.aborted, 1);
+	ck_assert_uint_eq(owner.stored.len, 0);
+	finish(&owner);
 }
 END_TEST
 
@@ -529,6 +602,8 @@ main(void)
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
 	tcase_add_test(tests, line_lengths);
+	tcase_add_test(tests, line_lengths_in_chunks);
+	tcase_add_test(tests, a_full_disk_between_chunks);
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, nul);
 	tcase_add_test(tests, full_disk);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The text of a message, as DATA brings it (RFC 5321 section 4.1.1.4) and as BDAT does (RFC 3030):
+ * from the opening of its file to the reply for it. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/xalloc.h"
+#include "smtpd/smtp_cmds.h"
+
+/* --- the reply for the message --- */
+
+static void
+answer_text(struct smtp *smtp, enum smtp_fault fault)
+{
+	/* RFC 2033 section 4.2: one reply for each recipient that was taken; of chunks the last
+	 * alone has them. */
+	size_t replies = smtp->kind == SMTP_LMTP && (!smtp->chunked || smtp->chunk_is_last) ?
+	    smtp->envelope.count : 1;
+
+	for (size_t i = 0; i < replies; i++)
+		if (fault != SMTP_FAULT_NONE)
+			smtp_reply_fault(smtp, fault);
+		else if (smtp->kind == SMTP_LMTP)
+			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s",
+			    smtp->envelope.recipients[i].address, smtp->queue_id);
+		else
+			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
+}
+
+/* The text has ended, well or not. */
+static void
+end_text(struct smtp *smtp)
+{
+	smtp->phase = SMTP_COMMANDS;
+	if (smtp->data.fault == SMTP_FAULT_NONE) {
+		smtp->action = SMTP_COMMIT;
+	} else {
+		answer_text(smtp, smtp->data.fault);
+		smtp_abandon(smtp);
+	}
+}
+
+/* Where this text ends the two sides may not agree, or it does not end: nothing behind it may be
+ * taken for a command. */
+static void
+break_off(struct smtp *smtp)
+{
+	smtp->phase = SMTP_ENDED;
+	smtp->action = SMTP_CLOSE;
+}
+
+/* --- DATA --- */
+
+void
+smtp_cmd_data(struct smtp *smtp, struct span args)
+{
+	(void)args;
+	smtp->action = SMTP_OPEN;
+}
+
+size_t
+smtp_take_text(struct smtp *smtp, struct span input)
+{
+	struct smtp_data *data = &smtp->data;
+	size_t taken = smtp_data_input(data, input, &smtp->message);
+
+	if (data->fault == SMTP_FAULT_BARE ||
+	    (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
+		answer_text(smtp, data->fault);
+		break_off(smtp);
+		return input.len;
+	}
+	if (data->fault != SMTP_FAULT_NONE)
+		buf_clear(&smtp->message);
+	if (data->ended) {
+		(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
+		end_text(smtp);
+	}
+	return taken;
+}
+
+/* --- BDAT --- */
+
+/* The octets of the chunk have all come. */
+static void
+end_chunk(struct smtp *smtp)
+{
+	struct smtp_data *data = &smtp->data;
+
+	smtp->phase = SMTP_COMMANDS;
+	if (smtp->chunk_is_last)
+		smtp_data_end(data, &smtp->message);
+	if (data->fault != SMTP_FAULT_NONE)
+		buf_clear(&smtp->message);
+	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last)
+		end_text(smtp);
+	else
+		smtp_reply(smtp, 250, "2.0.0", "%" PRIu64 " octets received", smtp->chunk_len);
+}
+
+static void
+begin_chunk(struct smtp *smtp)
+{
+	smtp->phase = SMTP_CHUNK;
+	if (smtp->chunk_left == 0)
+		end_chunk(smtp);
+}
+
+/* The chunk is refused, and told so; its octets come all the same (RFC 3030 section 2). */
+static void
+refuse_chunk(struct smtp *smtp)
+{
+	if (smtp->phase == SMTP_ENDED)
+		return;
+	if (smtp->chunk_left > smtp->settings->size_max)
+		break_off(smtp);
+	else if (smtp->chunk_left != 0)
+		smtp->phase = SMTP_SKIPPED_CHUNK;
+}
+
+void
+smtp_cmd_bdat(struct smtp *smtp, struct span args)
+{
+	if (smtp_parse_bdat(args, &smtp->chunk_len, &smtp->chunk_is_last) < 0) {
+		/* How much of what follows is no command nobody knows. */
+		smtp_reply(smtp, 501, "5.5.4", "Syntax: BDAT length [LAST]");
+		break_off(smtp);
+		return;
+	}
+	smtp->chunk_left = smtp->chunk_len;
+	if (!smtp_is_legal(smtp,
+		SMTP_AFTER_TLS | SMTP_AFTER_HELLO | SMTP_AFTER_AUTH | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT,
+		SPAN_NULL)) {
+		refuse_chunk(smtp);
+	} else if (smtp->queue_id != NULL) {
+		begin_chunk(smtp);
+	} else {
+		smtp->chunked = true;
+		smtp->action = SMTP_OPEN;
+	}
+}
+
+size_t
+smtp_take_chunk(struct smtp *smtp, struct span input)
+{
+	struct smtp_data *data = &smtp->data;
+	struct span piece = input;
+
+	if (piece.len > SMTP_DATA_STEP)
+		piece.len = SMTP_DATA_STEP;
+	if (piece.len > smtp->chunk_left)
+		piece.len = (size_t)smtp->chunk_left;
+	smtp->chunk_left -= piece.len;
+	smtp_data_chunk(data, piece, &smtp->message);
+	if (data->fault != SMTP_FAULT_NONE && smtp->chunk_left > smtp->settings->size_max) {
+		answer_text(smtp, data->fault);
+		break_off(smtp);
+		return input.len;
+	}
+	if (data->fault != SMTP_FAULT_NONE)
+		buf_clear(&smtp->message);
+	if (smtp->chunk_left == 0)
+		end_chunk(smtp);
+	return piece.len;
+}
+
+size_t
+smtp_skip_chunk(struct smtp *smtp, struct span input)
+{
+	size_t skipped = input.len < smtp->chunk_left ? input.len : (size_t)smtp->chunk_left;
+
+	smtp->chunk_left -= skipped;
+	if (smtp->chunk_left == 0)
+		smtp->phase = SMTP_COMMANDS;
+	return skipped;
+}
+
+/* --- the owner's answers --- */
+
+void
+smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date)
+{
+	if (!smtp_answers(smtp, SMTP_OPEN))
+		return;
+	if (result != SMTP_STORED) {
+		smtp_reply_fault(
+		    smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+		if (smtp->chunked)
+			refuse_chunk(smtp);
+		smtp_reset(smtp);
+		return;
+	}
+	smtp->queue_id = span_dup(queue_id);
+	smtp->message_id = xasprintf("%s@%s", smtp->queue_id, smtp->settings->hostname);
+	smtp->date = xstrdup(date);
+	smtp_data_init(&smtp->data);
+	smtp->data.size_max = smtp->settings->size_max;
+	smtp->data.hops_max = smtp->settings->hops_max;
+	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
+	smtp->data.date = smtp->date;
+	smtp->data.message_id = smtp->message_id;
+	smtp_put_trace(smtp, date);
+	if (smtp->chunked) {
+		begin_chunk(smtp);
+	} else {
+		smtp->phase = SMTP_TEXT;
+		smtp_reply(smtp, 354, NULL, "End the message with <CRLF>.<CRLF>");
+	}
+}
+
+void
+smtp_committed(struct smtp *smtp, enum smtp_stored result)
+{
+	if (!smtp_answers(smtp, SMTP_COMMIT))
+		return;
+	answer_text(smtp,
+	    result == SMTP_STORED       ? SMTP_FAULT_NONE :
+		result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
+					  SMTP_FAULT_WRITE);
+	smtp_reset(smtp);
+}
+
+void
+smtp_write_failed(struct smtp *smtp, bool no_space)
+{
+	buf_clear(&smtp->message);
+	if (smtp->queue_id == NULL)
+		return;
+	if (smtp->data.fault == SMTP_FAULT_NONE)
+		smtp->data.fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
+	/* The text has ended with these bytes; otherwise the client is told at its end. */
+	if (smtp->action == SMTP_COMMIT)
+		end_text(smtp);
+}
