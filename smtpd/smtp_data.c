@@ -18,8 +18,8 @@ smtp_data_free(struct smtp_data *data)
 	buf_free(&data->held);
 }
 
-static void
-fail(struct smtp_data *data, enum smtp_fault fault)
+void
+smtp_data_fail(struct smtp_data *data, enum smtp_fault fault)
 {
 	if (data->fault == SMTP_FAULT_NONE)
 		data->fault = fault;
@@ -67,7 +67,7 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 
 	data->header_size += line.len + 2;
 	if (data->header_size > SMTP_HEADER_MAX)
-		fail(data, SMTP_FAULT_HEADER);
+		smtp_data_fail(data, SMTP_FAULT_HEADER);
 	if (line.len == 0) {
 		put_missing(data, out);
 		data->in_body = true;
@@ -80,7 +80,7 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 		data->has_date |= span_ieq(name, SPAN("Date"));
 		data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
 		if (span_ieq(name, SPAN("Received")) && ++data->hops > data->hops_max)
-			fail(data, SMTP_FAULT_HOPS);
+			smtp_data_fail(data, SMTP_FAULT_HOPS);
 		if (data->skipping_field)
 			return;
 	} else {
@@ -112,9 +112,9 @@ text_line(struct smtp_data *data, struct span line, struct buf *out)
 		line = span_skip(line, 1);
 	data->size += line.len + 2;
 	if (data->size > data->size_max)
-		fail(data, SMTP_FAULT_SIZE);
+		smtp_data_fail(data, SMTP_FAULT_SIZE);
 	if (span_chr(line, '\0') >= 0)
-		fail(data, SMTP_FAULT_NUL);
+		smtp_data_fail(data, SMTP_FAULT_NUL);
 	if (data->fault != SMTP_FAULT_NONE)
 		return;
 	if (data->in_body)
@@ -134,9 +134,9 @@ skip_long(struct smtp_data *data, struct span input)
 		len--;
 	data->size += len;
 	data->in_long_line = true;
-	fail(data, SMTP_FAULT_LONG_LINE);
+	smtp_data_fail(data, SMTP_FAULT_LONG_LINE);
 	if (data->size > data->size_max)
-		fail(data, SMTP_FAULT_SIZE);
+		smtp_data_fail(data, SMTP_FAULT_SIZE);
 	return len;
 }
 
@@ -156,7 +156,7 @@ smtp_data_input(struct smtp_data *data, struct span input, struct buf *out)
 		/* A CR must be the last before the LF; at the end of the input the LF may still
 		 * come. */
 		if ((cr >= 0 && (size_t)cr + 1 != seen) || (lf >= 0 && cr < 0)) {
-			fail(data, SMTP_FAULT_BARE);
+			smtp_data_fail(data, SMTP_FAULT_BARE);
 			data->fault = SMTP_FAULT_BARE;
 			break;
 		}

@@ -57,6 +57,8 @@ struct smtp_data {
 
 void smtp_data_init(struct smtp_data *data);
 void smtp_data_free(struct smtp_data *data);
+/* Sets the fault, unless there is one. */
+void smtp_data_fail(struct smtp_data *data, enum smtp_fault fault);
 
 /* Takes input (at most SMTP_DATA_STEP of it), appends to out what is to be kept. Returns how much
  * was taken: what is left is an unfinished line, or stands behind the end of the text. */

@@ -19,7 +19,11 @@ mail_size(struct smtp *smtp, struct span value)
 static bool
 mail_body(struct smtp *smtp, struct span value)
 {
-	smtp->envelope.body = span_ieq(value, SPAN("8BITMIME")) ? ENVELOPE_8BITMIME : ENVELOPE_7BIT;
+	/* What is binary has become text when it is stored. */
+	smtp->is_binary =
+	    span_ieq(value, SPAN("BINARYMIME")) && smtp_offers(smtp, SMTP_EXT_BINARYMIME);
+	smtp->envelope.body = smtp->is_binary || span_ieq(value, SPAN("8BITMIME")) ?
+	    ENVELOPE_8BITMIME : ENVELOPE_7BIT;
 	return smtp->envelope.body == ENVELOPE_8BITMIME || span_ieq(value, SPAN("7BIT"));
 }
 

@@ -12,8 +12,9 @@
 
 /* Replies of one call: LMTP answers once for each recipient. */
 #define OUT_MAX (4 << 20)
-/* What one call can put out, with the trace field before it and mended header behind. */
-#define MESSAGE_MAX (2 * SMTP_DATA_STEP + 16384)
+/* What one call can put out, with the trace field before it and mended header behind, and lines made
+ * of what was binary. */
+#define MESSAGE_MAX (2 * SMTP_DATA_STEP + 16384 + SMTP_BINARY_ROOM(SMTP_DATA_STEP))
 
 void
 smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind,
@@ -41,7 +42,9 @@ smtp_reset(struct smtp *smtp)
 	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
 	    NULL;
 	smtp->size_told = 0;
-	smtp->chunked = false;
+	smtp->chunked = smtp->is_binary = false;
+	smtp->chunks_len = 0;
+	smtp->binary = smtp_binary_free(smtp->binary);
 	smtp_data_free(&smtp->data);
 	buf_clear(&smtp->message);
 }

@@ -10,6 +10,7 @@
 
 #include "common/envelope.h"
 #include "frame/sasl_parse.h"
+#include "smtpd/smtp_binary.h"
 #include "smtpd/smtp_data.h"
 
 /* RFC 5321 4.5.3.1.4 has 512 octets; extensions add to that. Of SASL (RFC 4954 section 4): 12288.
@@ -79,7 +80,9 @@ struct smtp {
 	/* BDAT (RFC 3030): this message comes so; what is left of the chunk, and whether it is the
 	 * last. */
 	bool chunked, chunk_is_last;
-	uint64_t chunk_len, chunk_left;
+	uint64_t chunk_len, chunk_left, chunks_len;
+	bool is_binary;             /* BODY=BINARYMIME was declared */
+	struct smtp_binary *binary; /* makes lines of it; NULL otherwise */
 	/* The recipient that is looked up. */
 	struct {
 		char *address, *orcpt;

@@ -56,7 +56,10 @@ void
 smtp_cmd_data(struct smtp *smtp, struct span args)
 {
 	(void)args;
-	smtp->action = SMTP_OPEN;
+	if (smtp->is_binary)
+		smtp_error(smtp, 503, "5.5.1", "BODY=BINARYMIME wants BDAT"); /* RFC 3030 section 3 */
+	else
+		smtp->action = SMTP_OPEN;
 }
 
 size_t
@@ -82,6 +85,27 @@ smtp_take_text(struct smtp *smtp, struct span input)
 
 /* --- BDAT --- */
 
+/* Passes on a piece of the message; the end of it when `ends`. */
+static void
+put_piece(struct smtp *smtp, struct span piece, bool ends)
+{
+	struct smtp_data *data = &smtp->data;
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(SMTP_DATA_STEP));
+
+	if (smtp->binary == NULL) {
+		smtp_data_chunk(data, piece, &smtp->message);
+	} else {
+		if (smtp_binary_put(smtp->binary, piece, &lines) < 0)
+			smtp_data_fail(data, SMTP_FAULT_HEADER);
+		if (ends)
+			smtp_binary_end(smtp->binary, &lines);
+		smtp_data_chunk(data, buf_get(&lines), &smtp->message);
+	}
+	if (ends)
+		smtp_data_end(data, &smtp->message);
+	buf_free(&lines);
+}
+
 /* The octets of the chunk have all come. */
 static void
 end_chunk(struct smtp *smtp)
@@ -90,7 +114,7 @@ end_chunk(struct smtp *smtp)
 
 	smtp->phase = SMTP_COMMANDS;
 	if (smtp->chunk_is_last)
-		smtp_data_end(data, &smtp->message);
+		put_piece(smtp, SPAN_NULL, true);
 	if (data->fault != SMTP_FAULT_NONE)
 		buf_clear(&smtp->message);
 	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last)
@@ -152,7 +176,10 @@ smtp_take_chunk(struct smtp *smtp, struct span input)
 	if (piece.len > smtp->chunk_left)
 		piece.len = (size_t)smtp->chunk_left;
 	smtp->chunk_left -= piece.len;
-	smtp_data_chunk(data, piece, &smtp->message);
+	smtp->chunks_len += piece.len;
+	if (smtp->chunks_len > smtp->settings->size_max)
+		smtp_data_fail(data, SMTP_FAULT_SIZE);
+	put_piece(smtp, piece, false);
 	if (data->fault != SMTP_FAULT_NONE && smtp->chunk_left > smtp->settings->size_max) {
 		answer_text(smtp, data->fault);
 		break_off(smtp);
@@ -195,7 +222,9 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->message_id = xasprintf("%s@%s", smtp->queue_id, smtp->settings->hostname);
 	smtp->date = xstrdup(date);
 	smtp_data_init(&smtp->data);
-	smtp->data.size_max = smtp->settings->size_max;
+	/* Base64 takes more octets than the client was told of. */
+	smtp->data.size_max = smtp->is_binary ? UINT64_MAX : smtp->settings->size_max;
+	smtp->binary = smtp->is_binary ? smtp_binary_new() : NULL;
 	smtp->data.hops_max = smtp->settings->hops_max;
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
 	smtp->data.date = smtp->date;
@@ -229,7 +258,7 @@ smtp_write_failed(struct smtp *smtp, bool no_space)
 		return;
 	if (smtp->data.fault == SMTP_FAULT_NONE)
 		smtp->data.fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
-	/* The text has ended with these bytes; otherwise the client is told at its end. */
+	/* The text may have ended with these bytes; otherwise the client is told at its end. */
 	if (smtp->action == SMTP_COMMIT)
 		end_text(smtp);
 }

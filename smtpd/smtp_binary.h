@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A message of BODY=BINARYMIME (RFC 3030 section 3) becomes one of lines: each part whose encoding is
+ * "binary" is encoded in base64, so that what is stored can go to any host and into any mailbox.
+ * What is binary and does not say so passes through, to be refused by smtp_data. Pure. */
+#ifndef SMTPD_SMTP_BINARY_H
+#define SMTPD_SMTP_BINARY_H
+
+#include "common/buf.h"
+#include "smtpd/smtp_data.h"
+
+/* Multiparts within each other; in those that are deeper no part is looked for. */
+#define SMTP_BINARY_DEPTH_MAX 100
+/* RFC 2046 section 5.1.1 has 70 characters. */
+#define SMTP_BINARY_BOUNDARY_MAX 200
+/* What a piece of that length may add to out: a header that was held, and base64. */
+#define SMTP_BINARY_ROOM(len) (SMTP_HEADER_MAX + 2 * (len) + 1024)
+
+struct smtp_binary;
+
+struct smtp_binary *smtp_binary_new(void);
+/* NULL is allowed. Returns NULL. */
+struct smtp_binary *smtp_binary_free(struct smtp_binary *binary);
+/* Appends what the piece becomes. 0, or -EMSGSIZE: the header of a part passes SMTP_HEADER_MAX. */
+int smtp_binary_put(struct smtp_binary *binary, struct span piece, struct buf *out);
+/* The message has ended: appends what was held. */
+void smtp_binary_end(struct smtp_binary *binary, struct buf *out);
+
+#endif

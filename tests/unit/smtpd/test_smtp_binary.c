@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Binary messages become lines: each row whole and in pieces of every length. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "smtpd/smtp_binary.h"
+
+#define CTE "Content-Transfer-Encoding: "
+static const struct {
+	const char *name;
+	struct span binary, lines;
+} rows[] = {
+	{ "no encoding: as it is", SPAN("A: b\r\n\r\nx\r\n"), SPAN("A: b\r\n\r\nx\r\n") },
+	{ "the whole message", SPAN("A: b\r\ncontent-transfer-encoding : binary\r\nC: d\r\n\r\n\0\n\r"),
+	    SPAN("A: b\r\n" CTE "base64\r\nC: d\r\n\r\nAAoN\r\n") },
+	{ "its last CRLF is kept", SPAN(CTE "binary\r\n\r\na\r\n"), SPAN(CTE "base64\r\n\r\nYQ0K\r\n") },
+	{ "an empty body", SPAN(CTE "binary\r\n\r\n"), SPAN(CTE "base64\r\n\r\n") },
+	{ "parts",
+	    SPAN("Content-Type: multipart/mixed; boundary=\"q r\"\r\n" CTE "binary\r\n\r\npreamble\r\n--q r\r\n" CTE
+		 "binary\r\n\r\n\0\r\n-\n--q\r\n--q r\t\r\n\r\ntext\r\n--q r\r\n" CTE "binary\r\n\r\n\r\n--q r--\r\nend\r\n"),
+	    SPAN("Content-Type: multipart/mixed; boundary=\"q r\"\r\n" CTE "8bit\r\n\r\npreamble\r\n--q r\r\n" CTE
+		 "base64\r\n\r\nAA0KLQotLXE=\r\n--q r\t\r\n\r\ntext\r\n--q r\r\n" CTE "base64\r\n\r\n--q r--\r\nend\r\n") },
+	{ "a message within",
+	    SPAN("Content-Type: message/rfc822\r\n" CTE "binary\r\n\r\nSubject: x\r\n" CTE "Binary\r\n\r\n\0"),
+	    SPAN("Content-Type: message/rfc822\r\n" CTE "8bit\r\n\r\nSubject: x\r\n" CTE "base64\r\n\r\nAA==\r\n") },
+	{ "the outer delimiter ends the inner parts",
+	    SPAN("Content-Type: multipart/a; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/b; boundary=i\r\n\r\n--i\r\n" CTE
+		 "binary\r\n\r\n\0\r\n--o\r\n\r\n--i\r\n--o--"),
+	    SPAN("Content-Type: multipart/a; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/b; boundary=i\r\n\r\n--i\r\n" CTE
+		 "base64\r\n\r\nAA==\r\n--o\r\n\r\n--i\r\n--o--") },
+	{ "a header without its end", SPAN("Content-Type: multipart/a; boundary=o\r\n\r\n--o\r\n" CTE "binary\r\n--o--\r\n"),
+	    SPAN("Content-Type: multipart/a; boundary=o\r\n\r\n--o\r\n" CTE "binary\r\n--o--\r\n") },
+	{ "lines of base64",
+	    SPAN(CTE "binary\r\n\r\n0123456789012345678901234567890123456789012345678901234567890123456789"),
+	    SPAN(CTE "base64\r\n\r\nMDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2\r\n"
+		     "Nzg5MDEyMzQ1Njc4OQ==\r\n") },
+};
+
+START_TEST(rows_become_lines)
+{
+	for (size_t step = 1; step <= rows[_i].binary.len + 1; step++) {
+		struct smtp_binary *binary = smtp_binary_new();
+		struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
+		struct span rest = rows[_i].binary;
+
+		while (rest.len != 0)
+			ck_assert_int_eq(smtp_binary_put(binary, span_take(&rest, step), &out), 0);
+		smtp_binary_end(binary, &out);
+		ck_assert_msg(span_eq(buf_get(&out), rows[_i].lines), "%s (%zu): %s", rows[_i].name, step,
+		    buf_cstr(&out));
+		buf_free(&out);
+		(void)smtp_binary_free(binary);
+	}
+}
+END_TEST
+
+START_TEST(a_header_has_its_bound)
+{
+	struct smtp_binary *binary = smtp_binary_new();
+	struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
+	char line[1000];
+	int r = 0;
+
+	memset(line, 'x', sizeof(line));
+	for (size_t i = 0; i < SMTP_HEADER_MAX / sizeof(line) + 1 && r == 0; i++)
+		r = smtp_binary_put(binary, span_make(line, sizeof(line)), &out);
+	ck_assert_int_lt(r, 0);
+	buf_free(&out);
+	(void)smtp_binary_free(binary);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("smtp_binary");
+	TCase *tests = tcase_create("all");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tests, rows_become_lines, 0, (int)(sizeof(rows) / sizeof(*rows)));
+	tcase_add_test(tests, a_header_has_its_bound);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
