@@ -36,8 +36,15 @@ smtpd_SRC += \
 	smtpd/relay_data.c \
 	smtpd/relay_job.c \
 	smtpd/relay_parse.c \
-	smtpd/relay_state.c \
+	smtpd/relay_state.c
+# The DNS: the role that asks it, and how others ask that role.
+smtpd_SRC += \
+	smtpd/dns.c \
+	smtpd/dns_client.c \
+	smtpd/dns_parse.c \
 	smtpd/proc_resolve.c \
+	smtpd/resolve_lookup.c \
+	smtpd/resolve_mail.c \
 	smtpd/resolve_msg.c \
 	smtpd/resolve_mx.c \
-	smtpd/resolve_parse.c
+	smtpd/resolve_question.c

@@ -70,6 +70,16 @@ on_queue_message(struct msg_channel *channel, struct msg *msg, void *context)
 	return handins_message(role->handins, msg);
 }
 
+static int
+on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct smtp_role *role = proc->state;
+
+	(void)channel;
+	return dns_client_message(role->dns, msg);
+}
+
 static struct event *peer_missing;
 
 static void
@@ -92,6 +102,8 @@ peer_gone(struct proc *proc, uint8_t peer)
 	front_peer_gone(proc, peer);
 	if (peer == ROLE_QUEUE)
 		handins_queue_gone(role->handins);
+	if (peer == ROLE_RESOLVE)
+		dns_client_resolve_gone(role->dns);
 	if (peer == ROLE_QUEUE || peer == ROLE_AUTH)
 		(void)event_add(peer_missing, &patience);
 }
@@ -164,7 +176,8 @@ int
 proc_smtp(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
-		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message } };
+		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
+		{ MSG_DNS_ANSWER, on_dns_answer } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
 		.connections_max = connections_max(conf),
@@ -190,6 +203,7 @@ proc_smtp(struct proc *proc)
 	if (peer_missing == NULL)
 		return EX_OSERR;
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
+	role.dns = dns_client_new(proc);
 	set_settings(&role, proc);
 	/* --- jail --- */
 	proc_jail(proc, &jail);

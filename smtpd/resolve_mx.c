@@ -4,16 +4,22 @@
 #include "smtpd/resolve_mx.h"
 
 void
-resolve_mx_add(struct resolve_mx *mx, const struct resolve_record *record)
+resolve_mx_add(struct resolve_mx *mx, const struct dns_record *record)
 {
+	struct resolve_exchanger *next = &mx->records[mx->count];
+
 	for (size_t i = 0; i < mx->count; i++)
-		if (strcmp(mx->records[i].name, record->name) == 0) {
+		if (span_eq(span_of(mx->records[i].name), record->data)) {
 			if (record->preference < mx->records[i].preference)
 				mx->records[i].preference = record->preference;
 			return;
 		}
-	if (mx->count < RESOLVE_RECORDS_MAX)
-		mx->records[mx->count++] = *record;
+	if (mx->count == DNS_RECORDS_MAX || record->data.len > RESOLVE_NAME_MAX)
+		return;
+	*next = (struct resolve_exchanger){ .preference = record->preference };
+	if (record->data.len != 0)
+		memcpy(next->name, record->data.ptr, record->data.len);
+	mx->count++;
 }
 
 /* Steps of a generator that is good enough for spreading load (splitmix64). */
@@ -28,9 +34,9 @@ next_random(uint64_t *random)
 }
 
 static void
-swap(struct resolve_record *a, struct resolve_record *b)
+swap(struct resolve_exchanger *a, struct resolve_exchanger *b)
 {
-	struct resolve_record c = *a;
+	struct resolve_exchanger c = *a;
 
 	*a = *b;
 	*b = c;
@@ -118,8 +124,13 @@ resolve_mx_finish(struct resolve_answer *answer, bool failed)
 }
 
 void
-resolve_add_address(struct resolve_host *host, const struct resolve_address *address)
+resolve_add_address(struct resolve_host *host, const struct dns_record *record)
 {
-	if (host->count < RESOLVE_ADDRESSES_MAX)
-		host->addresses[host->count++] = *address;
+	struct resolve_address *address = &host->addresses[host->count];
+
+	if (host->count == RESOLVE_ADDRESSES_MAX || record->data.len > sizeof(address->bytes))
+		return;
+	address->len = (uint8_t)record->data.len;
+	memcpy(address->bytes, record->data.ptr, record->data.len);
+	host->count++;
 }

@@ -4,16 +4,19 @@
 #ifndef SMTPD_RESOLVE_MX_H
 #define SMTPD_RESOLVE_MX_H
 
+#include "smtpd/dns.h"
 #include "smtpd/resolve.h"
-#include "smtpd/resolve_parse.h"
 
 struct resolve_mx {
-	struct resolve_record records[RESOLVE_RECORDS_MAX];
+	struct resolve_exchanger {
+		uint16_t preference;
+		char name[RESOLVE_NAME_MAX + 1];
+	} records[DNS_RECORDS_MAX];
 	size_t count;
 };
 
-/* One record of the answer to the question for MX, for resolve_parse; those that are there already are left out. */
-void resolve_mx_add(struct resolve_mx *mx, const struct resolve_record *record);
+/* One record of the answer to the question for MX; those that are there already are left out. */
+void resolve_mx_add(struct resolve_mx *mx, const struct dns_record *record);
 
 /* Puts the hosts (without addresses yet) into *answer, and its result: RESOLVE_OK, RESOLVE_NULL_MX, RESOLVE_LOOP. Without records
  * the domain itself is its exchanger. Where this host is among them, it and all that are not better than it are left out.
@@ -24,7 +27,7 @@ void resolve_mx_order(struct resolve_mx *mx, struct span domain, struct span own
  * answer, for the reason in answer->text. */
 void resolve_mx_finish(struct resolve_answer *answer, bool failed);
 
-/* Adds an address, if there is room. */
-void resolve_add_address(struct resolve_host *host, const struct resolve_address *address);
+/* Adds the address of an A or AAAA record, if there is room. */
+void resolve_add_address(struct resolve_host *host, const struct dns_record *record);
 
 #endif

@@ -5,6 +5,7 @@
 #define SMTPD_SMTP_CLIENT_H
 
 #include "frame/front.h"
+#include "smtpd/dns_client.h"
 #include "smtpd/smtp_handin.h"
 #include "smtpd/smtp_state.h"
 
@@ -13,6 +14,7 @@ struct smtp_role {
 	struct front *front; /* first: FRONT_HANDLERS */
 	struct smtp_settings settings;
 	struct handins *handins;
+	struct dns_client *dns;
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
 	bool stopping;

@@ -18,7 +18,7 @@ static const struct role roles[] = {
 	{ .id = ROLE_FRONT,
 	    .name = "smtp",
 	    .run = proc_smtp,
-	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) },
+	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) | ROLE_BIT(ROLE_RESOLVE) },
 	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
 	{ .id = ROLE_AUTH, .name = "auth", .run = proc_auth },
 	{ .id = ROLE_QUEUE,

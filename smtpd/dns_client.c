@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Questions under way, by their number. A question is in exactly one of two places: the table (its answer is awaited) or the list of
+ * those that failed at once, which the loop answers in its next turn: a callback never runs within a question. */
+#include "smtpd/dns_client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "common/xalloc.h"
+#include "smtpd/smtpd_msg.h"
+
+#define BUCKETS 256
+
+struct question {
+	struct question *next;
+	uint32_t id;
+	enum dns_type type;
+	dns_done done;
+	void *context;
+};
+
+struct dns_client {
+	struct proc *proc;
+	uint32_t last_id;
+	struct question *table[BUCKETS];
+	struct question *failed;
+	struct event *fail_soon;
+	struct dns_answer answer; /* the one that is told just now, or the one of failures */
+};
+
+static void
+on_fail_soon(evutil_socket_t fd, short what, void *context)
+{
+	struct dns_client *client = context;
+
+	(void)fd, (void)what;
+	/* A callback may cancel others and ask anew: take one at a time. */
+	while (client->failed != NULL) {
+		struct question *question = client->failed;
+
+		client->failed = question->next;
+		client->answer.status = DNS_FAILED;
+		client->answer.secure = client->answer.cut = false;
+		client->answer.ttl = 0;
+		client->answer.count = 0;
+		client->answer.reason = SPAN("The resolve process is not there");
+		question->done(question->context, &client->answer);
+		free(question);
+	}
+}
+
+static void
+fail_later(struct dns_client *client, struct question *question)
+{
+	question->next = client->failed;
+	client->failed = question;
+	event_active(client->fail_soon, EV_TIMEOUT, 0);
+}
+
+struct dns_client *
+dns_client_new(struct proc *proc)
+{
+	struct dns_client *client = xcalloc(1, sizeof(*client));
+
+	client->proc = proc;
+	/* A role that was restarted may get a late answer to its predecessor: ids that begin anywhere keep it from fitting. */
+	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
+	if (client->fail_soon == NULL)
+		abort();
+	return client;
+}
+
+static struct question *
+take_from(struct question **list, uint32_t id)
+{
+	for (struct question **at = list; *at != NULL; at = &(*at)->next)
+		if ((*at)->id == id) {
+			struct question *found = *at;
+
+			*at = found->next;
+			return found;
+		}
+	return NULL;
+}
+
+uint32_t
+dns_ask(struct dns_client *client, struct span name, enum dns_type type, dns_done done, void *context)
+{
+	struct question *question = xcalloc(1, sizeof(*question));
+	struct question **bucket;
+	struct msg_writer body;
+
+	do
+		question->id = ++client->last_id;
+	while (question->id == 0);
+	question->type = type;
+	question->done = done;
+	question->context = context;
+	msg_writer_init(&body);
+	msg_put_u16(&body, (uint16_t)type);
+	msg_put_span(&body, name);
+	if (proc_send(client->proc, ROLE_RESOLVE, MSG_DNS_QUESTION, question->id, &body, -1) < 0) {
+		fail_later(client, question);
+		return question->id;
+	}
+	bucket = &client->table[question->id % BUCKETS];
+	question->next = *bucket;
+	*bucket = question;
+	return question->id;
+}
+
+void
+dns_cancel(struct dns_client *client, uint32_t id)
+{
+	struct question *question = take_from(&client->table[id % BUCKETS], id);
+
+	if (question == NULL)
+		question = take_from(&client->failed, id);
+	free(question);
+}
+
+int
+dns_client_message(struct dns_client *client, const struct msg *msg)
+{
+	struct question *question = take_from(&client->table[msg->id % BUCKETS], msg->id);
+	struct msg_reader body = msg_read(msg);
+
+	if (question == NULL)
+		return 0; /* cancelled meanwhile */
+	if (dns_get(&body, question->type, &client->answer) < 0) {
+		fail_later(client, question);
+		return -EBADMSG;
+	}
+	question->done(question->context, &client->answer);
+	free(question);
+	return 0;
+}
+
+void
+dns_client_resolve_gone(struct dns_client *client)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (client->table[i] != NULL) {
+			struct question *question = client->table[i];
+
+			client->table[i] = question->next;
+			fail_later(client, question);
+		}
+}

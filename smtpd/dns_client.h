@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Asking the resolve role, without waiting: each question has one answer through its callback. */
+#ifndef SMTPD_DNS_CLIENT_H
+#define SMTPD_DNS_CLIENT_H
+
+#include "frame/role.h"
+#include "smtpd/dns.h"
+
+/* The callback runs once, later, from the loop; with DNS_FAILED when the resolve role goes away. The answer is borrowed for the
+ * call. A callback may ask and cancel. */
+typedef void (*dns_done)(void *context, const struct dns_answer *answer);
+
+/* One set of questions per role, made before the loop. */
+struct dns_client;
+struct dns_client *dns_client_new(struct proc *proc);
+/* The name must be one that dns_is_name takes. Returns the question's id, never 0. */
+uint32_t dns_ask(struct dns_client *client, struct span name, enum dns_type type, dns_done done, void *context);
+/* The callback of that question will not run. */
+void dns_cancel(struct dns_client *client, uint32_t id);
+
+/* The handler of DNS_ANSWER. 0 or -EBADMSG. */
+int dns_client_message(struct dns_client *client, const struct msg *msg);
+/* From the role's peer_gone, for ROLE_RESOLVE. */
+void dns_client_resolve_gone(struct dns_client *client);
+
+#endif

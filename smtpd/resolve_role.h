@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the resolve role: look-ups (one name, one type) and the questions of other roles that they answer. */
+#ifndef SMTPD_RESOLVE_ROLE_H
+#define SMTPD_RESOLVE_ROLE_H
+
+#include "common/buf.h"
+#include "frame/role.h"
+#include "smtpd/dns.h"
+#include "smtpd/resolve.h"
+
+struct ub_ctx;
+
+struct resolver {
+	struct proc *proc;
+	struct ub_ctx *unbound;
+	size_t asked[ROLE_MAX]; /* questions under way, by who asks */
+	struct buf settings;    /* what this process was started with */
+	bool primed;
+};
+
+/* Questions of one role under way at once. */
+#define RESOLVE_QUESTIONS_MAX 1000
+
+/* --- resolve_lookup.c --- */
+
+/* The answer, borrowed for the call. */
+typedef void (*lookup_done)(void *context, const struct dns_answer *answer);
+/* Asks the DNS. The callback runs once: from within where the answer is known, or when it comes, which may be late. The name is any
+ * that dns_is_name takes; of another the answer is DNS_NO_NAME. */
+void lookup(struct resolver *resolver, struct span name, enum dns_type type, lookup_done done, void *context);
+
+/* --- resolve_mail.c --- */
+
+/* Answers RESOLVE with RESOLVED. 0, or -EBADMSG. */
+int resolve_mail(struct resolver *resolver, const struct msg *msg);
+
+/* --- resolve_question.c --- */
+
+/* Answers DNS_QUESTION of that role with DNS_ANSWER. 0, or -EBADMSG. */
+int resolve_question(struct resolver *resolver, uint8_t asker, const struct msg *msg);
+
+#endif
