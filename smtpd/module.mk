@@ -11,6 +11,7 @@ smtp_machine_SRC := \
 	smtpd/smtp_state.c \
 	smtpd/smtp_text.c
 smtpd_SRC := $(smtp_machine_SRC) \
+	smtpd/heap.c \
 	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \
 	smtpd/proc_smtp.c \
@@ -19,10 +20,13 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_control.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_drop.c \
+	smtpd/queue_facts.c \
 	smtpd/queue_files.c \
 	smtpd/queue_folders.c \
 	smtpd/queue_intake.c \
 	smtpd/queue_relay.c \
+	smtpd/queue_schedule.c \
+	smtpd/queue_start.c \
 	smtpd/queue_table.c \
 	smtpd/smtp_client.c \
 	smtpd/smtp_handin.c \

@@ -21,6 +21,8 @@
 #define DESCRIPTORS_MAX 65536
 #define DESCRIPTORS_FIXED 512
 #define ACTIVE_MAX 2000
+/* Messages at once to a destination of which nothing is known yet. */
+#define WINDOW_FIRST 5
 
 int64_t
 queue_now(void)
@@ -37,21 +39,38 @@ queue_now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+uint32_t
+queue_random(void)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	return random;
+}
+
 /* --- when --- */
+
+/* Attempts that go to other hosts leave room for deliveries here. */
+static bool
+relays(const struct queue *queue)
+{
+	return queue->active < queue->active_max / 4 * 3 + 1;
+}
 
 static void
 arm(struct queue *queue)
 {
-	const struct queue_entry *first = queue_table_first(queue->table);
 	struct timeval wait = { 0, 0 };
+	int64_t when = schedule_when(queue->schedule, relays(queue)), now = queue_now();
 
-	if (first == NULL || queue->active >= queue->active_max || queue->stopping) {
+	if (when == INT64_MAX || queue->active >= queue->active_max || queue->stopping) {
 		(void)event_del(queue->due);
 		return;
 	}
 	/* Looks at the clock again after a minute at least, should somebody have set it. */
-	if (first->due > queue_now())
-		wait.tv_sec = first->due - queue_now() < 60 ? first->due - queue_now() : 60;
+	if (when > now)
+		wait.tv_sec = when - now < 60 ? when - now : 60;
 	(void)event_add(queue->due, &wait);
 }
 
@@ -59,15 +78,13 @@ static void
 on_due(evutil_socket_t fd, short what, void *context)
 {
 	struct queue *queue = context;
-	struct queue_entry *first;
+	struct queue_entry *next;
 	int64_t now = queue_now();
 
 	(void)fd, (void)what;
 	while (queue->active < queue->active_max && !queue->stopping &&
-	    (first = queue_table_first(queue->table)) != NULL && first->due <= now) {
-		queue_table_take(queue->table, first, ENTRY_ACTIVE);
-		attempt_start(queue, first);
-	}
+	    (next = schedule_next(queue->schedule, now, relays(queue))) != NULL)
+		attempt_start(queue, next);
 	relay_run(queue);
 	arm(queue);
 }
@@ -79,102 +96,44 @@ queue_wake(struct queue *queue)
 }
 
 void
-queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due)
+queue_try_at(struct queue *queue, struct queue_entry *entry, int64_t due)
 {
-	queue_table_schedule(queue->table, entry, due);
-	queue_wake(queue);
-}
-
-struct hurry {
-	struct queue *queue;
-	size_t room, left;
-	int64_t now;
-};
-
-static bool
-hurry_crowded(void *context, struct queue_entry *entry)
-{
-	struct hurry *hurry = context;
-
-	if (entry->state != ENTRY_WAITING || !entry->crowded)
-		return true;
-	if (hurry->room == 0) {
-		hurry->left++;
-		return false;
-	}
-	hurry->room--;
-	entry->crowded = false;
-	if (entry->due > hurry->now)
-		queue_table_schedule(hurry->queue->table, entry, hurry->now);
-	return true;
-}
-
-void
-queue_hurry_crowded(struct queue *queue, size_t room)
-{
-	struct hurry hurry = { .queue = queue, .room = room, .now = queue_now() };
-
-	if (!queue->crowded)
-		return;
-	queue_table_each(queue->table, hurry_crowded, &hurry);
-	queue->crowded = hurry.left != 0;
+	schedule_at(queue->schedule, entry, due);
 	queue_wake(queue);
 }
 
 struct queue_entry *
-queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held)
+queue_enter(struct queue *queue, const char *id, const struct facts *facts, bool held)
 {
-	struct queue_entry *entry =
-	    queue_table_add(queue->table, id, envelope->uid, envelope->drop);
+	struct queue_entry *entry = queue_table_add(queue->table, id, facts->uid, facts->drop);
 
 	entry->state = held ? ENTRY_HELD : ENTRY_IDLE;
+	entry->priority = facts->priority;
+	entry->sender = facts->sender;
+	facts_apply(queue, entry, facts);
 	return entry;
 }
 
-/* --- starting --- */
-
-struct scan {
-	struct queue *queue;
-	size_t queued, held, corrupt;
-};
-
-static bool
-has_open_recipient(const struct envelope *envelope)
+void
+queue_leave(struct queue *queue, struct queue_entry *entry)
 {
-	for (size_t i = 0; i < envelope->count; i++)
-		if (envelope_is_open(&envelope->recipients[i]))
-			return true;
-	return false;
+	schedule_forget(queue->schedule, entry);
+	queue_table_remove(queue->table, entry);
 }
 
+/* What a reload may change. */
 static void
-found(void *context, const char *id, bool held, const struct spool_file *file, int error)
+set_limits(struct queue *queue)
 {
-	struct scan *scan = context;
-	struct queue_entry *entry;
-	int64_t due;
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	const struct schedule_limits limits = {
+		.window_first = WINDOW_FIRST,
+		.window_max = (unsigned)conf->relay_concurrency,
+		.pause_min = conf->retry_min,
+		.pause_max = conf->retry_max,
+	};
 
-	if (file == NULL) {
-		scan->corrupt++;
-		log_error("unreadable", log_str("id", id), log_errno("error", error),
-		    log_str("held", held ? "yes" : "no"));
-		if (error == -EBADMSG)
-			(void)queue_files_set_aside(scan->queue->files, id, held);
-		return;
-	}
-	entry = queue_enter(scan->queue, id, &file->envelope, held);
-	if (held) {
-		scan->held++;
-		return;
-	}
-	scan->queued++;
-	due = file->envelope.progress.due;
-	if (file->envelope.release > due)
-		due = file->envelope.release;
-	/* What a crash left between the last status and the removal goes at once. */
-	if (!has_open_recipient(&file->envelope))
-		due = 0;
-	queue_schedule(scan->queue, entry, due);
+	schedule_set_limits(queue->schedule, &limits);
 }
 
 /* --- the role --- */
@@ -223,10 +182,9 @@ static bool
 hurry_faulted(void *context, struct queue_entry *entry)
 {
 	struct queue *queue = context;
-	int64_t now = queue_now();
 
-	if (entry->state == ENTRY_WAITING && entry->faults != 0 && entry->due > now)
-		queue_table_schedule(queue->table, entry, now);
+	if (entry->state == ENTRY_WAITING && entry->faults != 0)
+		schedule_at(queue->schedule, entry, queue_now());
 	return true;
 }
 
@@ -298,22 +256,21 @@ postmaster_looked_up(void *context, enum lookup_result result, struct span accou
 			"add that account, or set postmaster in smtpd.conf"));
 }
 
+static void
+reloaded(struct proc *proc)
+{
+	struct queue *queue = proc->state;
+
+	set_limits(queue);
+	reader_again(queue);
+}
+
 /* False after a log line. */
 static bool
 start(struct queue *queue)
 {
-	struct scan scan = { .queue = queue };
-	int r = queue_files_scan(queue->files, found, &scan);
-
-	if (r < 0) {
-		/* A queue that does not know its messages must not pretend that there are none. */
-		log_error("spool-unreadable", log_str("folder", queue->proc->common->spool_dir),
-		    log_errno("error", r));
+	if (!reader_start(queue))
 		return false;
-	}
-	log_info("queue-ready", log_u64("queued", scan.queued), log_u64("held", scan.held),
-	    log_u64("corrupt", scan.corrupt));
-	pickup_start(queue);
 	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))),
 	    postmaster_looked_up, queue);
 	return true;
@@ -348,9 +305,12 @@ proc_queue(struct proc *proc)
 	proc->peer_gone = peer_gone;
 	proc->peer_here = peer_here;
 	proc->stop = stop;
+	proc->reload = reloaded;
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return EX_OSERR;
 	queue.table = queue_table_new(seed);
+	queue.schedule = schedule_new(seed);
+	set_limits(&queue);
 	queue.due = event_new(proc->base, -1, 0, on_due, &queue);
 	if (queue.due == NULL || !open_spool(&queue))
 		return EX_OSERR;

@@ -7,17 +7,29 @@
 #include "common/drop_control.h"
 #include "frame/auth_client.h"
 #include "smtpd/queue_files.h"
+#include "smtpd/queue_schedule.h"
 #include "smtpd/queue_table.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 
 struct event;
 
+/* What of an envelope is kept in memory: queue_facts.c. */
+struct facts {
+	int64_t uid, due, tell;
+	char *drop;        /* or NULL */
+	char *destination; /* of all open recipients, or NULL */
+	uint16_t sender;
+	int8_t priority;
+};
+
 struct queue {
 	struct auth_client *auth;
 	struct proc *proc;
 	struct queue_files *files;
 	struct queue_table *table;
+	struct schedule *schedule;
+	struct reader *reader;
 	struct intake *intake;
 	struct pickup *pickup;
 	struct deliver_pool *deliver;
@@ -25,7 +37,6 @@ struct queue {
 	struct event *due;       /* the next attempt */
 	size_t active, active_max;
 	bool stopping;
-	bool crowded; /* some entry may be */
 };
 
 /* --- queue_intake.c: new messages, from smtp and from inside --- */
@@ -48,15 +59,35 @@ void intake_commit(struct queue *queue, const char *id, int fd, const struct env
 
 int64_t queue_now(void); /* seconds since 1970 */
 int64_t queue_now_us(void);
-/* Enters a message that is on stable storage. */
-struct queue_entry *
-queue_enter(struct queue *queue, const char *id, const struct envelope *envelope, bool held);
-/* Puts an entry back after an attempt, or anew. */
-void queue_schedule(struct queue *queue, struct queue_entry *entry, int64_t due);
-/* A destination has room for so many jobs again: tries messages that found none. */
-void queue_hurry_crowded(struct queue *queue, size_t room);
+uint32_t queue_random(void);
+/* Enters a message that is on stable storage, by its facts. */
+struct queue_entry *queue_enter(struct queue *queue, const char *id, const struct facts *facts, bool held);
+/* The entry is to be tried then: after an attempt, or anew. */
+void queue_try_at(struct queue *queue, struct queue_entry *entry, int64_t due);
+/* The message is gone. */
+void queue_leave(struct queue *queue, struct queue_entry *entry);
 /* There is room for another attempt: looks what is due, from the loop. */
 void queue_wake(struct queue *queue);
+
+/* --- queue_start.c: reading what lies in the spool --- */
+
+/* Lists the messages and begins to read them from the loop; then takes what lies in drop/. False after a log line. */
+bool reader_start(struct queue *queue);
+/* Routes have changed: finds out anew where each message goes. */
+void reader_again(struct queue *queue);
+/* False while messages are still being read. */
+bool reader_is_done(const struct queue *queue);
+
+/* --- queue_facts.c: what of an envelope is kept in memory --- */
+
+void facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, struct facts *ret_facts);
+void facts_free(struct facts *facts);
+/* Sets what may change in the life of an entry: where it goes, and when its sender is to be told. */
+void facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts);
+/* Where mail for this address goes next, if not to an account here. */
+struct span facts_destination(const struct smtpd_conf *conf, struct span address);
+/* When counting of its time began: the message was handed in, or due to be sent. */
+int64_t facts_since(const struct envelope *envelope);
 
 /* --- queue_control.c: requests of owners and operators --- */
 
@@ -85,6 +116,8 @@ struct outcome {
 	enum verdict verdict;
 	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
 	bool remote;         /* another host has it, or refused it */
+	bool unreached;      /* its destination could not be reached: that is no word on the message */
+	bool untried;        /* nothing was tried: its destination is down */
 	bool dsn;            /* that host takes over delivery status notifications */
 	uint16_t code;
 	char status[VERDICT_STATUS_MAX];
@@ -105,15 +138,15 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 /* --- queue_relay.c: other hosts --- */
 
 struct relay_pool *relay_pool_new(struct queue *queue);
-/* Relays to some recipients of one destination: attempt_outcome is called later for each. */
-void relay_submit(struct queue *queue, struct attempt *attempt, struct span destination,
+/* Relays to some recipients of one destination, which is released once it has no more jobs: attempt_outcome is called later for each. */
+void relay_submit(struct queue *queue, struct attempt *attempt, struct destination *destination,
     const size_t *recipients, size_t count);
 /* Sends what may be sent: when jobs were added, and when the relay role is there. */
 void relay_run(struct queue *queue);
 int relay_message(struct queue *queue, struct msg *msg);
 void relay_gone(struct queue *queue);
 /* True when so many jobs wait for that destination that another would only take room. */
-bool relay_is_crowded(struct queue *queue, struct span destination);
+bool relay_is_crowded(struct queue *queue, const struct destination *destination);
 
 /* --- an attempt as the pools see it --- */
 

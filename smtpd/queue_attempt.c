@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "common/address.h"
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
@@ -21,8 +21,7 @@
  * retry_min where that is shorter. */
 #define FAULT_SECONDS 1
 #define FAULT_SECONDS_MAX 64
-/* Where a destination has as many jobs waiting as it can take, the message comes back when half of
- * them are gone, or then. */
+/* Where a destination has as many jobs waiting as it can take, a message for several destinations comes back then. */
 #define CROWDED_SECONDS 20
 
 struct target {
@@ -40,7 +39,9 @@ struct attempt {
 	struct target *targets; /* one for each recipient */
 	size_t lookups, pending;
 	bool crowded;
+	bool unreached; /* what is left waits for destinations, not for its own time */
 	int64_t started;
+	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
 	struct report *reports;
 	size_t report_count;
 };
@@ -87,16 +88,13 @@ static int64_t
 retry_delay(const struct smtpd_conf *conf, uint32_t attempts)
 {
 	int64_t delay = conf->retry_min;
-	uint8_t random = 0;
 
 	for (uint32_t i = 1; i < attempts && delay < conf->retry_max; i++)
 		delay *= 2;
 	if (delay > conf->retry_max)
 		delay = conf->retry_max;
 	/* A tenth up or down, so that what failed together does not come back together. */
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return delay;
-	return delay + delay * (random - 128) / 1280;
+	return delay + delay * ((int64_t)(queue_random() % 256) - 128) / 1280;
 }
 
 static int64_t
@@ -116,11 +114,17 @@ settle(struct attempt *attempt, int64_t due)
 	struct queue *queue = attempt->queue;
 	struct queue_entry *entry = attempt->entry;
 
+	struct facts facts;
+
 	queue->active--;
+	schedule_ended(queue->schedule, entry);
+	facts_of(smtpd_conf(queue->proc), &attempt->file.envelope, &facts);
+	facts_apply(queue, entry, &facts);
+	facts_free(&facts);
+	queue_try_at(queue, entry, entry->retry_wanted ? queue_now() : due);
 	if (entry->retry_wanted)
-		due = queue_now();
+		schedule_hurry(queue->schedule, entry, queue_now());
 	entry->retry_wanted = false;
-	queue_schedule(queue, entry, due);
 	queue_control_late(queue, entry);
 	forget(attempt);
 }
@@ -135,21 +139,51 @@ done(struct attempt *attempt)
 		log_error("not-removed", log_str("id", attempt->entry->id), log_errno("error", r));
 	log_info("done", log_str("id", attempt->entry->id),
 	    log_i64("age", queue_now() - attempt->file.envelope.created));
-	queue_table_remove(queue->table, attempt->entry);
+	queue_leave(queue, attempt->entry);
 	queue->active--;
 	forget(attempt);
 	queue_wake(queue);
+}
+
+/* All that is left goes to one destination, and that is down. */
+static bool
+waits_for_destination(const struct attempt *attempt)
+{
+	const struct destination *destination = attempt->entry->destination;
+
+	return destination != NULL && attempt->unreached && attempt->entry->faults == 0 && schedule_is_down(destination, queue_now());
+}
+
+/* When the message is due again; ours: something did not work here. */
+static int64_t
+next_attempt(struct attempt *attempt, bool counted, bool ours)
+{
+	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
+	struct queue_entry *entry = attempt->entry;
+	int64_t now = queue_now();
+
+	if (!ours)
+		entry->faults = 0;
+	else if (entry->faults < UINT8_MAX)
+		entry->faults++;
+	if (ours)
+		return now + fault_delay(conf, entry->faults - 1u);
+	if (waits_for_destination(attempt))
+		return entry->destination->until;
+	if (attempt->crowded && !counted)
+		return now + CROWDED_SECONDS;
+	if (attempt->until != 0 && !counted)
+		return attempt->until;
+	return now + retry_delay(conf, attempt->file.envelope.progress.attempts);
 }
 
 /* All that is to be told has been told: writes what became of each. */
 static void
 conclude(struct attempt *attempt, bool reported)
 {
-	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	struct envelope *envelope = &attempt->file.envelope;
-	bool counted = false, ours = attempt->crowded, open;
+	bool counted = false, ours = false, open;
 	const struct outcome *last = NULL;
-	int64_t now = queue_now();
 	int r;
 
 	for (size_t i = 0; i < envelope->count; i++) {
@@ -163,7 +197,8 @@ conclude(struct attempt *attempt, bool reported)
 			else
 				last = outcome;
 			ours |= outcome->ours;
-			counted |= !outcome->ours;
+			counted |= !outcome->ours && !outcome->untried;
+			attempt->unreached |= outcome->unreached || outcome->untried;
 		}
 	}
 	for (size_t i = 0; i < attempt->report_count && reported; i++) {
@@ -182,24 +217,17 @@ conclude(struct attempt *attempt, bool reported)
 		done(attempt);
 		return;
 	}
-	attempt->entry->faults = ours || !reported ? attempt->entry->faults + 1 : 0;
 	if (counted)
 		envelope->progress.attempts++;
 	if (last != NULL)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
 	envelope->progress.tried = attempt->started;
-	attempt->entry->crowded = attempt->crowded;
-	attempt->queue->crowded |= attempt->crowded;
-	if (attempt->crowded && !counted)
-		envelope->progress.due = now + CROWDED_SECONDS;
-	else if (ours || !reported)
-		envelope->progress.due = now + fault_delay(conf, attempt->entry->faults - 1);
-	else
-		envelope->progress.due = now + retry_delay(conf, envelope->progress.attempts);
+	envelope->progress.due = next_attempt(attempt, counted, ours || !reported);
 	r = queue_files_update(&attempt->file, envelope->count > 1);
 	if (r < 0)
 		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
-	settle(attempt, envelope->progress.due);
+	/* In the row of its destination it comes as soon as that is back. */
+	settle(attempt, waits_for_destination(attempt) ? queue_now() : envelope->progress.due);
 }
 
 static void
@@ -288,8 +316,7 @@ finish(struct attempt *attempt)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	const struct envelope *envelope = &attempt->file.envelope;
-	int64_t since = envelope->release > envelope->created ? envelope->release : envelope->created;
-	int64_t now = queue_now();
+	int64_t since = facts_since(envelope), now = queue_now();
 	int r;
 
 	attempt->reports = xcalloc(envelope->count, sizeof(*attempt->reports));
@@ -326,51 +353,73 @@ attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome 
 
 /* --- who is it for? --- */
 
-/* The same destination makes one job; with a smart host all is one destination. */
+static void
+outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
+{
+	attempt->targets[recipient].outcome = xmemdup(outcome, sizeof(*outcome));
+	attempt->pending--;
+}
+
+/* The recipients of one destination make one job, unless it is known to be down. */
+static void
+relay_group(struct attempt *attempt, const char *name, const size_t *group, size_t members)
+{
+	struct queue *queue = attempt->queue;
+	struct destination *destination = schedule_destination(queue->schedule, span_of(name));
+	struct outcome outcome;
+
+	if (schedule_is_down(destination, queue_now())) {
+		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.1", span_of(destination->reason));
+		outcome.untried = true;
+		for (size_t i = 0; i < members; i++)
+			outcome_now(attempt, group[i], &outcome);
+		if (attempt->until == 0 || destination->until < attempt->until)
+			attempt->until = destination->until;
+	} else if (attempt->entry->destination == NULL && relay_is_crowded(queue, destination)) {
+		attempt->crowded = true;
+		attempt->pending -= members;
+	} else {
+		relay_submit(queue, attempt, destination, group, members);
+		return;
+	}
+	schedule_release(queue->schedule, destination);
+}
+
 static void
 relay_groups(struct attempt *attempt)
 {
 	size_t count = attempt->file.envelope.count, *group = xcalloc(count, sizeof(*group));
 
 	for (size_t i = 0; i < count; i++) {
-		char *destination = attempt->targets[i].destination;
+		char *name = TAKE_PTR(attempt->targets[i].destination);
 		size_t members = 0;
 
-		if (destination == NULL)
+		if (name == NULL)
 			continue;
-		for (size_t j = i; j < count; j++) {
+		group[members++] = i;
+		for (size_t j = i + 1; j < count; j++) {
 			struct target *target = &attempt->targets[j];
 
-			if (target->destination != NULL &&
-			    span_ieq(span_of(target->destination), span_of(destination)))
-				group[members++] = j;
+			if (target->destination == NULL || !span_ieq(span_of(target->destination), span_of(name)))
+				continue;
+			free(TAKE_PTR(target->destination));
+			group[members++] = j;
 		}
-		if (relay_is_crowded(attempt->queue, span_of(destination))) {
-			attempt->crowded = true;
-			attempt->pending -= members;
-		} else {
-			relay_submit(attempt->queue, attempt, span_of(destination), group, members);
-		}
-		for (size_t m = members; m-- > 1;) {
-			free(attempt->targets[group[m]].destination);
-			attempt->targets[group[m]].destination = NULL;
-		}
-		free(attempt->targets[i].destination);
-		attempt->targets[i].destination = NULL;
+		relay_group(attempt, name, group, members);
+		free(name);
 	}
 	free(group);
 }
 
 static void
-outcome_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status,
+settle_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status,
     const char *text, bool ours)
 {
 	struct outcome outcome;
 
 	outcome_set(&outcome, verdict, status, span_of(text));
 	outcome.ours = ours;
-	attempt->targets[recipient].outcome = xmemdup(&outcome, sizeof(outcome));
-	attempt->pending--;
+	outcome_now(attempt, recipient, &outcome);
 }
 
 static void
@@ -381,11 +430,10 @@ remote(struct attempt *attempt, struct target *target)
 	struct address address;
 
 	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
-		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3",
+		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3",
 		    "That is no valid address", false);
 	else
-		target->destination = conf->relay_host[0] != '\0' ? xstrdup(conf->relay_host) :
-								    span_dup(address.domain);
+		target->destination = span_dup(facts_destination(conf, mailbox));
 }
 
 static void looked_up(void *context, enum lookup_result result, struct span account);
@@ -423,11 +471,11 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		remote(attempt, target);
 		break;
 	case LOOKUP_UNKNOWN:
-		outcome_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
+		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
 		    "There is no such account here", false);
 		break;
 	case LOOKUP_TEMPFAIL:
-		outcome_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0",
+		settle_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0",
 		    "Accounts cannot be looked up now", true);
 		break;
 	}
@@ -483,9 +531,11 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 	log_error("unreadable", log_str("id", entry->id), log_errno("error", r));
 	if (r == -EBADMSG)
 		r = queue_files_set_aside(queue->files, entry->id, false);
-	if (r == 0 || r == -ENOENT)
-		queue_table_remove(queue->table, entry);
-	else
-		queue_schedule(queue, entry,
-		    queue_now() + FAULT_SECONDS); /* descriptors or memory have run out */
+	if (r == 0 || r == -ENOENT) {
+		queue_leave(queue, entry);
+		return;
+	}
+	/* Descriptors or memory have run out. */
+	schedule_ended(queue->schedule, entry);
+	queue_try_at(queue, entry, queue_now() + FAULT_SECONDS);
 }

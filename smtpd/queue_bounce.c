@@ -64,8 +64,6 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
 	const struct envelope *envelope = &file->envelope;
 	struct dsn_recipient *recipients = xcalloc(count, sizeof(*recipients));
-	int64_t since =
-	    envelope->release > envelope->created ? envelope->release : envelope->created;
 	bool full = envelope->ret == ENVELOPE_RET_FULL && has_failure(reports, count) &&
 	    file->length <= FULL_MAX;
 	uint64_t random[2];
@@ -99,7 +97,7 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 		.queue_id = span_of(id),
 		.arrived = envelope->created,
 		.now = queue_now(),
-		.gives_up = since + conf->queue_lifetime,
+		.gives_up = facts_since(envelope) + conf->queue_lifetime,
 		.smtputf8 = envelope->smtputf8,
 		.full = full,
 		.recipients = recipients,

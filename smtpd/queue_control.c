@@ -23,7 +23,7 @@ hold(struct queue *queue, struct queue_entry *entry)
 	}
 	r = queue_files_hold(queue->files, entry->id);
 	if (r == 0)
-		queue_table_take(queue->table, entry, ENTRY_HELD);
+		schedule_take(queue->schedule, entry, ENTRY_HELD);
 	return r;
 }
 
@@ -37,7 +37,7 @@ release(struct queue *queue, struct queue_entry *entry)
 		return 0;
 	r = queue_files_release(queue->files, entry->id);
 	if (r == 0)
-		queue_schedule(queue, entry, queue_now());
+		queue_try_at(queue, entry, queue_now());
 	return r;
 }
 
@@ -52,7 +52,7 @@ remove_message(struct queue *queue, struct queue_entry *entry)
 	}
 	r = queue_files_remove(queue->files, entry->id, entry->state == ENTRY_HELD);
 	if (r == 0 || r == -ENOENT)
-		queue_table_remove(queue->table, entry);
+		queue_leave(queue, entry);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -65,7 +65,8 @@ retry(struct queue *queue, struct queue_entry *entry)
 		entry->retry_wanted = true;
 		return -EINPROGRESS;
 	}
-	queue_schedule(queue, entry, queue_now());
+	schedule_hurry(queue->schedule, entry, queue_now());
+	queue_wake(queue);
 	return 0;
 }
 
@@ -198,7 +199,7 @@ retry_all(struct queue *queue, int64_t uid)
 {
 	log_info("retry-all", log_i64("uid", uid),
 	    log_u64("messages", queue_table_count(queue->table)));
-	queue_table_hurry(queue->table, queue_now());
+	schedule_hurry_all(queue->schedule, queue_now());
 	queue_wake(queue);
 }
 

@@ -296,17 +296,6 @@ queue_files_set_aside(struct queue_files *files, const char *id, bool held)
 
 /* --- starting --- */
 
-static void
-found_one(struct queue_files *files, const char *id, bool held, queue_found found, void *context)
-{
-	struct spool_file file;
-	int r = queue_files_load(files, id, held, &file);
-
-	found(context, id, held, r == 0 ? &file : NULL, r);
-	if (r == 0)
-		spool_close(&file);
-}
-
 static int
 scan_folder(
     struct queue_files *files, const char *path, bool held, queue_found found, void *context)
@@ -329,7 +318,7 @@ scan_folder(
 			(void)unlinkat(fd, entry->d_name,
 			    0); /* was being written, and nobody has been promised anything */
 		else if (spool_id_valid(span_of(entry->d_name)))
-			found_one(files, entry->d_name, held, found, context);
+			found(context, entry->d_name, held);
 	(void)closedir(dir);
 	return 0;
 }

@@ -54,11 +54,9 @@ int queue_files_release(struct queue_files *files, const char *id);
 /* queue/XX/ID or hold/ID -> corrupt/ID. */
 int queue_files_set_aside(struct queue_files *files, const char *id, bool held);
 
-/* Starting: removes every queue/XX/tmp.*, and calls found for each message in queue/ and hold/,
- * with its open file (closed afterwards), or with file NULL and why it could not be read. Returns
- * the first -errno of a folder that cannot be read, or 0. */
-typedef void (*queue_found)(
-    void *context, const char *id, bool held, const struct spool_file *file, int error);
+/* Starting, before anything is created: removes every queue/XX/tmp.*, and calls found for each name of a message in queue/ and hold/.
+ * Returns the first -errno of a folder that cannot be read, or 0. */
+typedef void (*queue_found)(void *context, const char *id, bool held);
 int queue_files_scan(struct queue_files *files, queue_found found, void *context);
 
 #endif

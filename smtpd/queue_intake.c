@@ -30,7 +30,7 @@ struct transaction {
 struct waiting {
 	struct waiting *next;
 	struct queue_commit commit;
-	struct envelope envelope; /* what queue_enter needs of it */
+	struct facts facts;
 	intake_done done;
 	void *context;
 };
@@ -51,17 +51,15 @@ finish(struct queue *queue, struct waiting *waiting)
 	struct queue_entry *entry = NULL;
 
 	if (commit->result == 0)
-		entry = queue_enter(queue, commit->id, &waiting->envelope, false);
+		entry = queue_enter(queue, commit->id, &waiting->facts, false);
 	else
 		log_error(
 		    "not-queued", log_str("id", commit->id), log_errno("error", commit->result));
 	if (waiting->done != NULL)
 		waiting->done(waiting->context, commit->id, commit->result);
 	if (entry != NULL)
-		queue_schedule(queue, entry,
-		    waiting->envelope.release > queue_now() ? waiting->envelope.release :
-							      queue_now());
-	envelope_free(&waiting->envelope);
+		queue_try_at(queue, entry, waiting->facts.due);
+	facts_free(&waiting->facts);
 	free(waiting);
 }
 
@@ -99,10 +97,7 @@ intake_commit(struct queue *queue, const char *id, int fd, const struct envelope
 
 	memcpy(waiting->commit.id, id, SPOOL_ID_LEN);
 	waiting->commit.fd = fd;
-	envelope_init(&waiting->envelope, span_of(envelope->sender), envelope->created);
-	waiting->envelope.release = envelope->release;
-	waiting->envelope.uid = envelope->uid;
-	waiting->envelope.drop = envelope->drop != NULL ? xstrdup(envelope->drop) : NULL;
+	facts_of(smtpd_conf(queue->proc), envelope, &waiting->facts);
 	waiting->done = done;
 	waiting->context = context;
 	*intake->last = waiting;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Jobs for the relay role, by destination: so many at once to one, so many in all, and a
- * destination that does not answer holds up only its own. */
+/* Jobs for the relay role, by destination: so many at once to one as its window says, so many in all. What becomes of them opens
+ * and closes the window. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 struct relay_job {
 	struct relay_job *next;
-	struct destination *destination;
+	struct lane *lane;
 	struct attempt *attempt;
 	uint32_t id;
 	size_t count, open;
@@ -28,43 +28,52 @@ struct relay_job {
 	} recipients[];
 };
 
-struct destination {
-	struct destination *next;
-	char *name;
+/* A destination that has jobs. */
+struct lane {
+	struct lane *next;
+	struct destination *destination;
 	struct relay_job *first, **last; /* waiting */
 	size_t waiting, running;
 };
 
 struct relay_pool {
 	struct queue *queue;
-	struct destination *destinations; /* those with jobs; whose turn is next comes first */
+	struct lane *lanes; /* whose turn is next comes first */
 	struct relay_job *running;
 	size_t running_count;
 	uint32_t last_id;
 };
 
 static void
-drop_if_idle(struct relay_pool *pool, struct destination *destination)
+drop_if_idle(struct relay_pool *pool, struct lane *lane)
 {
-	struct destination **at = &pool->destinations;
+	struct lane **at = &pool->lanes;
 
-	if (destination->first != NULL || destination->running != 0)
+	if (lane->first != NULL || lane->running != 0)
 		return;
-	while (*at != destination)
+	while (*at != lane)
 		at = &(*at)->next;
-	*at = destination->next;
-	free(destination->name);
-	free(destination);
+	*at = lane->next;
+	lane->destination->jobs = NULL;
+	schedule_release(pool->queue->schedule, lane->destination);
+	free(lane);
 }
 
-static struct destination *
-find(struct relay_pool *pool, struct span name)
+static struct lane *
+lane_of(struct relay_pool *pool, struct destination *destination)
 {
-	struct destination *destination = pool->destinations;
+	struct lane *lane = destination->jobs, **at = &pool->lanes;
 
-	while (destination != NULL && !span_ieq(span_of(destination->name), name))
-		destination = destination->next;
-	return destination;
+	if (lane != NULL) {
+		schedule_release(pool->queue->schedule, destination);
+		return lane;
+	}
+	while (*at != NULL)
+		at = &(*at)->next;
+	lane = *at = destination->jobs = xcalloc(1, sizeof(*lane));
+	lane->destination = destination;
+	lane->last = &lane->first;
+	return lane;
 }
 
 /* --- sending --- */
@@ -94,7 +103,7 @@ send_job(struct relay_pool *pool, const struct relay_job *job)
 	msg_put_u8(&body, envelope->smtputf8);
 	msg_put_u8(&body, (uint8_t)envelope->ret);
 	msg_put_span(&body, span_of(attempt_id(job->attempt)));
-	msg_put_span(&body, span_of(job->destination->name));
+	msg_put_span(&body, span_of(job->lane->destination->name));
 	msg_put_span(&body, span_of(envelope->sender));
 	msg_put_span(&body, span_of(envelope->envid));
 	msg_put_u16(&body, (uint16_t)job->count);
@@ -113,8 +122,8 @@ end_job(struct relay_pool *pool, struct relay_job *job, const struct outcome *ou
 		at = &(*at)->next;
 	*at = job->next;
 	pool->running_count--;
-	job->destination->running--;
-	drop_if_idle(pool, job->destination);
+	job->lane->running--;
+	drop_if_idle(pool, job->lane);
 	for (size_t i = 0; i < job->count; i++)
 		if (!job->recipients[i].answered)
 			attempt_outcome(job->attempt, job->recipients[i].recipient, outcome);
@@ -131,40 +140,32 @@ fail_ours(struct relay_pool *pool, struct relay_job *job, const char *text)
 	end_job(pool, job, &outcome);
 }
 
-static size_t
-waiting_max(const struct relay_pool *pool)
-{
-	return WAITING_FACTOR * (size_t)smtpd_conf(pool->queue->proc)->relay_concurrency;
-}
-
 /* The next job whose destination may take one more; that destination goes to the end of the row. */
 static struct relay_job *
 next_job(struct relay_pool *pool)
 {
 	const struct smtpd_conf *conf = smtpd_conf(pool->queue->proc);
-	struct destination **at = &pool->destinations, *destination;
+	struct lane **at = &pool->lanes, *lane;
 	struct relay_job *job;
 
 	if (pool->running_count >= (size_t)conf->relay_jobs_max)
 		return NULL;
-	while (*at != NULL &&
-	    ((*at)->first == NULL || (*at)->running >= (size_t)conf->relay_concurrency))
+	while (*at != NULL && ((*at)->first == NULL || (*at)->running >= schedule_window((*at)->destination)))
 		at = &(*at)->next;
-	destination = *at;
-	if (destination == NULL)
+	lane = *at;
+	if (lane == NULL)
 		return NULL;
-	*at = destination->next;
+	*at = lane->next;
 	while (*at != NULL)
 		at = &(*at)->next;
-	*at = destination;
-	destination->next = NULL;
-	job = destination->first;
-	destination->first = job->next;
-	if (destination->first == NULL)
-		destination->last = &destination->first;
-	if (--destination->waiting == waiting_max(pool) / 2)
-		queue_hurry_crowded(pool->queue, waiting_max(pool) / 2);
-	destination->running++;
+	*at = lane;
+	lane->next = NULL;
+	job = lane->first;
+	lane->first = job->next;
+	if (lane->first == NULL)
+		lane->last = &lane->first;
+	lane->waiting--;
+	lane->running++;
 	job->next = pool->running;
 	pool->running = job;
 	pool->running_count++;
@@ -194,20 +195,18 @@ run(struct relay_pool *pool)
 /* --- jobs --- */
 
 static void
-add_job(struct relay_pool *pool, struct destination *destination, struct attempt *attempt,
-    const size_t *recipients, size_t count)
+add_job(struct lane *lane, struct attempt *attempt, const size_t *recipients, size_t count)
 {
 	struct relay_job *job = xcalloc(1, sizeof(*job) + count * sizeof(job->recipients[0]));
 
-	(void)pool;
-	job->destination = destination;
+	job->lane = lane;
 	job->attempt = attempt;
 	job->count = job->open = count;
 	for (size_t i = 0; i < count; i++)
 		job->recipients[i].recipient = recipients[i];
-	*destination->last = job;
-	destination->last = &job->next;
-	destination->waiting++;
+	*lane->last = job;
+	lane->last = &job->next;
+	lane->waiting++;
 }
 
 /* How many of the recipients fit into one message between roles. */
@@ -233,25 +232,15 @@ fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
 }
 
 void
-relay_submit(struct queue *queue, struct attempt *attempt, struct span name,
+relay_submit(struct queue *queue, struct attempt *attempt, struct destination *destination,
     const size_t *recipients, size_t count)
 {
-	struct relay_pool *pool = queue->relay;
-	struct destination *destination = find(pool, name);
+	struct lane *lane = lane_of(queue->relay, destination);
 
-	if (destination == NULL) {
-		struct destination **at = &pool->destinations;
-
-		while (*at != NULL)
-			at = &(*at)->next;
-		destination = *at = xcalloc(1, sizeof(*destination));
-		destination->name = span_dup(name);
-		destination->last = &destination->first;
-	}
 	while (count != 0) {
 		size_t fit = fitting(&attempt_file(attempt)->envelope, recipients, count);
 
-		add_job(pool, destination, attempt, recipients, fit);
+		add_job(lane, attempt, recipients, fit);
 		recipients += fit;
 		count -= fit;
 	}
@@ -259,11 +248,11 @@ relay_submit(struct queue *queue, struct attempt *attempt, struct span name,
 }
 
 bool
-relay_is_crowded(struct queue *queue, struct span name)
+relay_is_crowded(struct queue *queue, const struct destination *destination)
 {
-	const struct destination *destination = find(queue->relay, name);
+	const struct lane *lane = destination->jobs;
 
-	return destination != NULL && destination->waiting >= waiting_max(queue->relay);
+	return lane != NULL && lane->waiting >= WAITING_FACTOR * (size_t)smtpd_conf(queue->proc)->relay_concurrency;
 }
 
 /* --- answers --- */
@@ -279,6 +268,23 @@ copy_text(char *to, size_t room, struct span text)
 	return true;
 }
 
+/* The last answer of a job says whether its destination was reached. */
+static void
+learn(struct relay_pool *pool, struct destination *destination, const struct outcome *outcome)
+{
+	struct schedule *schedule = pool->queue->schedule;
+	int64_t now = queue_now();
+
+	if (!outcome->unreached) {
+		if (schedule_worked(schedule, destination))
+			log_info("destination-up", log_str("destination", destination->name));
+		return;
+	}
+	if (schedule_failed(schedule, destination, now, queue_random(), span_of(outcome->text)))
+		log_warning("destination-down", log_str("destination", destination->name), log_str("reason", outcome->text),
+		    log_i64("again-in", destination->until - now), log_u64("messages", destination->row.count));
+}
+
 int
 relay_message(struct queue *queue, struct msg *msg)
 {
@@ -287,7 +293,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	uint16_t place = msg_get_u16(&body);
 	uint8_t verdict = msg_get_u8(&body);
 	uint16_t code = msg_get_u16(&body);
-	uint8_t dsn = msg_get_u8(&body);
+	uint8_t dsn = msg_get_u8(&body), unreached = msg_get_u8(&body);
 	struct span status = msg_get_span(&body), text = msg_get_span(&body),
 		    host = msg_get_span(&body);
 	struct relay_job *job = pool->running;
@@ -305,9 +311,12 @@ relay_message(struct queue *queue, struct msg *msg)
 	outcome.remote = true;
 	outcome.code = code;
 	outcome.dsn = dsn != 0;
+	outcome.unreached = unreached != 0 && verdict == VERDICT_TEMPFAIL;
 	job->recipients[place].answered = true;
+	if (--job->open == 0)
+		learn(pool, job->lane->destination, &outcome);
 	attempt_outcome(job->attempt, job->recipients[place].recipient, &outcome);
-	if (--job->open == 0) {
+	if (job->open == 0) {
 		end_job(pool, job, NULL);
 		run(pool);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Entries in two hash tables and a binary heap. */
+/* Entries in two hash tables. */
 #include "smtpd/queue_table.h"
 
 #include <stdlib.h>
@@ -14,8 +14,6 @@ struct queue_table {
 	struct queue_entry **by_id, **by_drop;
 	size_t buckets; /* a power of two */
 	size_t count;
-	struct queue_entry **heap;
-	size_t heap_count, heap_room;
 };
 
 /* Names in drop/ are chosen by users: the seed keeps them from choosing collisions. */
@@ -62,7 +60,6 @@ queue_table_free(struct queue_table *table)
 		}
 	free(table->by_id);
 	free(table->by_drop);
-	free(table->heap);
 	free(table);
 	return NULL;
 }
@@ -142,7 +139,6 @@ queue_table_remove(struct queue_table *table, struct queue_entry *entry)
 {
 	struct queue_entry **at = &table->by_id[bucket(table, span_of(entry->id))];
 
-	queue_table_take(table, entry, ENTRY_IDLE);
 	while (*at != entry)
 		at = &(*at)->next_by_id;
 	*at = entry->next_by_id;
@@ -154,92 +150,6 @@ queue_table_remove(struct queue_table *table, struct queue_entry *entry)
 	}
 	table->count--;
 	free_entry(entry);
-}
-
-/* --- the heap --- */
-
-static void
-put_at(struct queue_table *table, size_t at, struct queue_entry *entry)
-{
-	table->heap[at] = entry;
-	entry->heap_at = at;
-}
-
-static void
-sift_up(struct queue_table *table, struct queue_entry *entry)
-{
-	size_t at = entry->heap_at;
-
-	while (at != 0 && table->heap[(at - 1) / 2]->due > entry->due) {
-		put_at(table, at, table->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	put_at(table, at, entry);
-}
-
-static void
-sift_down(struct queue_table *table, struct queue_entry *entry)
-{
-	size_t at = entry->heap_at;
-
-	for (;;) {
-		size_t child = 2 * at + 1;
-
-		if (child >= table->heap_count)
-			break;
-		if (child + 1 < table->heap_count &&
-		    table->heap[child + 1]->due < table->heap[child]->due)
-			child++;
-		if (table->heap[child]->due >= entry->due)
-			break;
-		put_at(table, at, table->heap[child]);
-		at = child;
-	}
-	put_at(table, at, entry);
-}
-
-void
-queue_table_take(struct queue_table *table, struct queue_entry *entry, int state)
-{
-	if (entry->state == ENTRY_WAITING) {
-		struct queue_entry *last = table->heap[--table->heap_count];
-
-		if (last != entry) {
-			put_at(table, entry->heap_at, last);
-			sift_up(table, last);
-			sift_down(table, last);
-		}
-	}
-	entry->state = state;
-}
-
-void
-queue_table_schedule(struct queue_table *table, struct queue_entry *entry, int64_t due)
-{
-	queue_table_take(table, entry, ENTRY_WAITING);
-	entry->due = due;
-	if (table->heap_count == table->heap_room) {
-		table->heap_room = table->heap_room == 0 ? 64 : table->heap_room * 2;
-		table->heap =
-		    xreallocarray(table->heap, table->heap_room, sizeof(struct queue_entry *));
-	}
-	put_at(table, table->heap_count++, entry);
-	sift_up(table, entry);
-}
-
-struct queue_entry *
-queue_table_first(const struct queue_table *table)
-{
-	return table->heap_count != 0 ? table->heap[0] : NULL;
-}
-
-void
-queue_table_hurry(struct queue_table *table, int64_t due)
-{
-	/* Cutting all at one height keeps the order of the heap. */
-	for (size_t i = 0; i < table->heap_count; i++)
-		if (table->heap[i]->due > due)
-			table->heap[i]->due = due;
 }
 
 void

@@ -53,6 +53,7 @@ relay_job_settled(void *context, size_t recipient, const struct relay_result *re
 	msg_put_u8(&body, (uint8_t)result->verdict);
 	msg_put_u16(&body, result->code);
 	msg_put_u8(&body, result->dsn);
+	msg_put_u8(&body, result->unreached);
 	msg_put_span(&body, span_of(result->status));
 	msg_put_span(&body, span_of(result->text));
 	msg_put_span(&body, span_of(job->conn != NULL ? relay_conn_host(job->conn) : job->failed_host));
@@ -114,6 +115,7 @@ next_host(struct relay_job *job)
 		job->address = 0;
 	}
 	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX) {
+		job->failure.unreached = true;
 		give_up(job, &job->failure);
 		return;
 	}
@@ -228,6 +230,7 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	struct relay_job *job = role->jobs;
 	static struct resolve_answer answer;
+	struct relay_result result;
 	int r = resolve_get(&body, &answer);
 
 	if (r < 0)
@@ -241,8 +244,10 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 		job->hosts = answer;
 		next_host(job);
 	} else {
-		give_up_saying(job, refusals[answer.result].verdict, refusals[answer.result].status,
+		relay_result_set(&result, refusals[answer.result].verdict, refusals[answer.result].status,
 		    refusals[answer.result].text != NULL ? refusals[answer.result].text : answer.text);
+		result.unreached = result.verdict == VERDICT_TEMPFAIL;
+		give_up(job, &result);
 	}
 	return 0;
 }

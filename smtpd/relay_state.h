@@ -14,6 +14,7 @@ struct relay_result {
 	enum verdict verdict;
 	uint16_t code; /* of the reply; 0: the text is our own */
 	bool dsn;      /* the next host takes over delivery status notifications */
+	bool unreached; /* no host was reached: it says nothing about the message */
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
 };

@@ -145,6 +145,7 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	msg_put_u8(&reply, VERDICT_PERMFAIL);
 	msg_put_u16(&reply, 550);
 	msg_put_u8(&reply, 0);
+	msg_put_u8(&reply, 0);
 	msg_put_span(&reply, SPAN("5.1.1"));
 	msg_put_span(&reply, SPAN("unknown there"));
 	msg_put_span(&reply, SPAN("mx.other.test"));

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What of an envelope is kept in memory: when it is due, whom its file belongs to, and where it goes. */
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+static bool
+is_ours(const struct smtpd_conf *conf, struct span domain)
+{
+	const struct conf_list *domains = &conf->common.domains;
+
+	for (size_t i = 0; i < domains->count; i++)
+		if (span_ieq(domain, span_of(domains->item[i])))
+			return true;
+	return false;
+}
+
+static struct span
+domain_of(struct span address)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+
+	return at < 0 ? SPAN_NULL : span_skip(address, (size_t)at + 1);
+}
+
+struct span
+facts_destination(const struct smtpd_conf *conf, struct span address)
+{
+	return conf->relay_host[0] != '\0' ? span_of(conf->relay_host) : domain_of(address);
+}
+
+/* The one destination of all open recipients; empty when there are several, or accounts here among them. */
+static struct span
+only_destination(const struct smtpd_conf *conf, const struct envelope *envelope)
+{
+	struct span only = SPAN_NULL, last = SPAN_NULL;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct span domain = domain_of(span_of(envelope->recipients[i].address)), next;
+
+		if (!envelope_is_open(&envelope->recipients[i]) || (last.len != 0 && span_ieq(domain, last)))
+			continue;
+		if (domain.len == 0 || is_ours(conf, domain))
+			return SPAN_NULL;
+		next = facts_destination(conf, span_of(envelope->recipients[i].address));
+		if (only.len != 0 && !span_ieq(only, next))
+			return SPAN_NULL;
+		only = next;
+		last = domain;
+	}
+	return only;
+}
+
+int64_t
+facts_since(const struct envelope *envelope)
+{
+	return envelope->release > envelope->created ? envelope->release : envelope->created;
+}
+
+static bool
+has_open_recipient(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->count; i++)
+		if (envelope_is_open(&envelope->recipients[i]))
+			return true;
+	return false;
+}
+
+/* What a crash left between the last status and the removal goes at once. */
+static int64_t
+due_of(const struct envelope *envelope)
+{
+	if (!has_open_recipient(envelope))
+		return 0;
+	return envelope->release > envelope->progress.due ? envelope->release : envelope->progress.due;
+}
+
+/* The first time after the last attempt at which the sender is to hear of it: of the delay, or of the end. */
+static int64_t
+tell_of(const struct smtpd_conf *conf, const struct envelope *envelope)
+{
+	int64_t since = facts_since(envelope);
+
+	if (conf->delay_warning != 0 && since + conf->delay_warning > envelope->progress.tried)
+		return since + conf->delay_warning;
+	return since + conf->queue_lifetime;
+}
+
+/* Which senders share a turn is all that hangs on it. */
+static uint16_t
+hash(struct span text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ (uint8_t)ascii_lower(text.ptr[i])) * 16777619u;
+	return (uint16_t)(hash ^ hash >> 16);
+}
+
+void
+facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, struct facts *ret_facts)
+{
+	struct span destination = only_destination(conf, envelope);
+
+	*ret_facts = (struct facts){
+		.uid = envelope->uid,
+		.due = due_of(envelope),
+		.tell = tell_of(conf, envelope),
+		.drop = envelope->drop != NULL ? xstrdup(envelope->drop) : NULL,
+		.destination = destination.len != 0 ? span_dup(destination) : NULL,
+		.priority = (int8_t)envelope->priority,
+		.sender = hash(span_of(envelope->account != NULL ? envelope->account : envelope->sender)),
+	};
+}
+
+void
+facts_free(struct facts *facts)
+{
+	free(facts->drop);
+	free(facts->destination);
+}
+
+void
+facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts)
+{
+	entry->tell = facts->tell;
+	schedule_bind(queue->schedule, entry, span_of(facts->destination));
+}

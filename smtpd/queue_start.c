@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What lies in the spool at the start. The names are listed at once; the files are read from the loop, some at a time, the oldest
+ * first, so that new mail is taken and old mail goes out while a million are still being read. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue.h"
+
+/* Files that are read in one turn of the loop. */
+#define TURN_MAX 256
+/* What cannot be read for reasons of our own (descriptors, a disk that fails) is tried again then. */
+#define AGAIN_SECONDS 60
+
+struct name {
+	char id[SPOOL_ID_LEN];
+	bool held;
+};
+
+struct reader {
+	struct event *turn;
+	struct name *names;
+	size_t count, room, at;
+	size_t again; /* of those before `at`: to be read once more */
+	size_t queued, held, corrupt;
+	bool started; /* drop/ is being looked at */
+};
+
+static void
+add(struct reader *reader, const char *id, bool held)
+{
+	struct name *name;
+
+	if (reader->count == reader->room) {
+		reader->room = reader->room == 0 ? 1024 : reader->room * 2;
+		reader->names = xreallocarray(reader->names, reader->room, sizeof(*reader->names));
+	}
+	name = &reader->names[reader->count++];
+	memcpy(name->id, id, SPOOL_ID_LEN);
+	name->held = held;
+}
+
+static void
+found(void *context, const char *id, bool held)
+{
+	add(context, id, held);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct name *left = a, *right = b;
+
+	return memcmp(left->id, right->id, SPOOL_ID_LEN);
+}
+
+/* --- one file --- */
+
+static void
+enter(struct queue *queue, const char *id, bool held, const struct envelope *envelope)
+{
+	struct queue_entry *entry = queue_table_find(queue->table, span_make(id, SPOOL_ID_LEN));
+	bool known = entry != NULL;
+	struct facts facts;
+
+	facts_of(smtpd_conf(queue->proc), envelope, &facts);
+	if (!known) {
+		entry = queue_enter(queue, id, &facts, held);
+		queue->reader->held += held;
+		queue->reader->queued += !held;
+	} else if (entry->state != ENTRY_ACTIVE) { /* or else the end of the attempt does that */
+		facts_apply(queue, entry, &facts);
+	}
+	if (!known && !held)
+		queue_try_at(queue, entry, facts.due);
+	facts_free(&facts);
+}
+
+static void
+read_one(struct queue *queue, const struct name *name)
+{
+	struct reader *reader = queue->reader;
+	struct spool_file file;
+	char id[SPOOL_ID_LEN + 1] = "";
+	int r;
+
+	memcpy(id, name->id, SPOOL_ID_LEN);
+	r = queue_files_load(queue->files, id, name->held, &file);
+	if (r == 0) {
+		enter(queue, id, name->held, &file.envelope);
+		spool_close(&file);
+		return;
+	}
+	if (r == -ENOENT) /* gone meanwhile */
+		return;
+	log_error("unreadable", log_str("id", id), log_errno("error", r), log_str("held", name->held ? "yes" : "no"));
+	if (r == -EBADMSG) {
+		reader->corrupt++;
+		(void)queue_files_set_aside(queue->files, id, name->held);
+	} else {
+		reader->names[reader->again++] = *name;
+	}
+}
+
+/* --- all of them --- */
+
+static void
+finish(struct queue *queue)
+{
+	const struct timeval later = { AGAIN_SECONDS, 0 };
+	struct reader *reader = queue->reader;
+
+	if (!reader->started) {
+		log_info("queue-read", log_u64("queued", reader->queued), log_u64("held", reader->held), log_u64("corrupt", reader->corrupt));
+		/* Only now it is known which files of drop/ are in the queue already. */
+		reader->started = true;
+		pickup_start(queue);
+	}
+	reader->count = reader->again;
+	reader->at = reader->again = 0;
+	if (reader->count != 0) {
+		(void)event_add(reader->turn, &later);
+		return;
+	}
+	free(reader->names);
+	reader->names = NULL;
+	reader->room = 0;
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *context)
+{
+	struct queue *queue = context;
+	struct reader *reader = queue->reader;
+
+	(void)fd, (void)what;
+	for (unsigned i = 0; i < TURN_MAX && reader->at < reader->count; i++) {
+		struct name name = reader->names[reader->at++];
+
+		read_one(queue, &name);
+	}
+	if (reader->at < reader->count)
+		event_active(reader->turn, EV_TIMEOUT, 0);
+	else
+		finish(queue);
+}
+
+static void
+begin(struct reader *reader)
+{
+	if (reader->count != 0)
+		qsort(reader->names, reader->count, sizeof(*reader->names), compare);
+	reader->at = reader->again = 0;
+	event_active(reader->turn, EV_TIMEOUT, 0);
+}
+
+bool
+reader_start(struct queue *queue)
+{
+	struct reader *reader = queue->reader = xcalloc(1, sizeof(*reader));
+	int r = queue_files_scan(queue->files, found, reader);
+
+	if (r < 0) {
+		/* A queue that does not know its messages must not pretend that there are none. */
+		log_error("spool-unreadable", log_str("folder", queue->proc->common->spool_dir), log_errno("error", r));
+		return false;
+	}
+	reader->turn = event_new(queue->proc->base, -1, 0, on_turn, queue);
+	if (reader->turn == NULL)
+		abort();
+	log_info("queue-ready", log_u64("messages", reader->count));
+	begin(reader);
+	return true;
+}
+
+static bool
+add_entry(void *context, struct queue_entry *entry)
+{
+	add(context, entry->id, entry->state == ENTRY_HELD);
+	return true;
+}
+
+void
+reader_again(struct queue *queue)
+{
+	struct reader *reader = queue->reader;
+	size_t left = reader->count - reader->at;
+
+	/* What has not been read yet comes first. */
+	if (left != 0)
+		memmove(reader->names, reader->names + reader->at, left * sizeof(*reader->names));
+	reader->count = left;
+	queue_table_each(queue->table, add_entry, reader);
+	begin(reader);
+}
+
+bool
+reader_is_done(const struct queue *queue)
+{
+	return queue->reader->started;
+}
