@@ -47,9 +47,7 @@ copy_envelope(const struct envelope *from, struct envelope *to)
 
 	envelope_free(to);
 	envelope_init(to, span_of(from->sender), (int64_t)time(NULL));
-	to->body = from->body;
-	to->smtputf8 = from->smtputf8;
-	to->ret = from->ret;
+	envelope_copy_options(to, from);
 	if (from->envid != NULL)
 		r = envelope_set(&to->envid, span_of(from->envid));
 	for (size_t i = 0; r == 0 && i < from->count; i++)
@@ -162,6 +160,7 @@ pump(struct session *session, struct buf *input)
 				return false;
 			continue;
 		}
+		smtp->now = (int64_t)time(NULL);
 		taken = smtp_input(smtp, buf_get(input));
 		buf_drop(input, taken);
 		if (!put_out(session))

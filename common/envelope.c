@@ -90,6 +90,20 @@ envelope_set(char **field, struct span text)
 	return 0;
 }
 
+void
+envelope_copy_options(struct envelope *to, const struct envelope *from)
+{
+	to->body = from->body;
+	to->smtputf8 = from->smtputf8;
+	to->ret = from->ret;
+	to->requiretls = from->requiretls;
+	to->priority = from->priority;
+	to->by = from->by;
+	to->by_trace = from->by_trace;
+	to->deliver_by = from->deliver_by;
+	to->release = from->release;
+}
+
 /* --- writing --- */
 
 static const char *const body_names[] = {

@@ -97,6 +97,9 @@ int envelope_add(struct envelope *envelope, struct span address, struct span orc
  * above. */
 int envelope_set(char **field, struct span text);
 
+/* What the sender asked for beside addresses (body to deliver_by, and release; not envid). */
+void envelope_copy_options(struct envelope *to, const struct envelope *from);
+
 /* Appends the text, the empty line included, to out, and sets every status_at (as offsets in out).
  * 0, -EMSGSIZE, or -EINVAL when a field holds what no line can (control bytes) or there is no
  * recipient. */

@@ -11,6 +11,7 @@ smtp_machine_SRC := \
 	smtpd/smtp_state.c \
 	smtpd/smtp_text.c
 smtpd_SRC := $(smtp_machine_SRC) \
+	smtpd/envelope_msg.c \
 	smtpd/heap.c \
 	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/envelope_msg.h"
 #include "smtpd/queue.h"
 
 #define BUCKETS 1024
@@ -157,30 +158,26 @@ open_transaction(struct queue *queue, const struct msg *msg)
 {
 	struct intake *intake = queue->intake;
 	struct msg_reader body = msg_read(msg);
-	uint8_t told, utf8, ret;
+	struct envelope asked = { .uid = -1 };
 	struct span sender, envid, client, account;
 	struct transaction *transaction;
 	int r;
 
 	(void)msg_get_u64(&body);
-	told = msg_get_u8(&body);
-	utf8 = msg_get_u8(&body);
-	ret = msg_get_u8(&body);
+	if (!envelope_get_options(&body, &asked))
+		return -EBADMSG;
 	sender = msg_get_span(&body);
 	envid = msg_get_span(&body);
 	client = msg_get_span(&body);
 	account = msg_get_span(&body);
-	if (!msg_done(&body) || told > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS ||
-	    sender.len > ENVELOPE_ADDRESS_MAX || *find(intake, msg->id) != NULL ||
+	if (!msg_done(&body) || sender.len > ENVELOPE_ADDRESS_MAX || *find(intake, msg->id) != NULL ||
 	    intake->transactions >= TRANSACTIONS_MAX)
 		return -EBADMSG;
 	transaction = xcalloc(1, sizeof(*transaction));
 	transaction->id = msg->id;
 	transaction->fd = -1;
 	envelope_init(&transaction->envelope, sender, queue_now());
-	transaction->envelope.body = (enum envelope_body)told;
-	transaction->envelope.smtputf8 = utf8 != 0;
-	transaction->envelope.ret = (enum envelope_ret)ret;
+	envelope_copy_options(&transaction->envelope, &asked);
 	r = envelope_set(&transaction->envelope.envid, envid);
 	if (r == 0)
 		r = envelope_set(&transaction->envelope.client, client);

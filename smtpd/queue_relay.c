@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/envelope_msg.h"
 #include "smtpd/queue.h"
 
 /* Recipients of one transaction with another host: RFC 5321 4.5.3.1.8 has every server take 100. */
@@ -99,9 +100,7 @@ send_job(struct relay_pool *pool, const struct relay_job *job)
 	msg_writer_init(&body);
 	msg_put_u64(&body, file->offset);
 	msg_put_u64(&body, file->length);
-	msg_put_u8(&body, (uint8_t)envelope->body);
-	msg_put_u8(&body, envelope->smtputf8);
-	msg_put_u8(&body, (uint8_t)envelope->ret);
+	envelope_put_options(&body, envelope);
 	msg_put_span(&body, span_of(attempt_id(job->attempt)));
 	msg_put_span(&body, span_of(job->lane->destination->name));
 	msg_put_span(&body, span_of(envelope->sender));
@@ -215,7 +214,7 @@ fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
 {
 	/* What stands before the recipients, each part at its longest. */
 	size_t room = MSG_BODY_MAX -
-	    (8 + 8 + 3 + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 +
+	    (8 + 8 + ENVELOPE_OPTIONS_LEN + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 +
 		ENVELOPE_XTEXT_MAX + 2),
 	       fit = 0;
 

@@ -270,12 +270,20 @@ log_session(struct relay_conn *conn)
 	    log_str("certificate-trusted", trusted));
 }
 
+static unsigned
+messages_max(const struct relay_conn *conn)
+{
+	uint64_t theirs = conn->state.offer.mail_max;
+
+	return theirs != 0 && theirs < MESSAGES_MAX ? (unsigned)theirs : MESSAGES_MAX;
+}
+
 static void
 rest(struct relay_conn *conn)
 {
 	struct relay_role *role = conn->role;
 
-	if (conn->messages >= MESSAGES_MAX || role->idle_count >= IDLE_MAX || stream_input(conn->stream).len != 0) {
+	if (conn->messages >= messages_max(conn) || role->idle_count >= IDLE_MAX || stream_input(conn->stream).len != 0) {
 		say_goodbye(conn);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/envelope_msg.h"
 #include "smtpd/relay.h"
 #include "smtpd/smtp_parse.h"
 
@@ -345,22 +346,23 @@ read_job(struct relay_job *job)
 	struct msg_reader body = msg_read_span(span_make(job->body, job->length));
 	struct relay_mail *mail = &job->mail;
 	struct span queue_id, destination;
-	uint8_t text, ret;
+	struct envelope asked = { .uid = -1 };
 
 	job->offset = msg_get_u64(&body);
 	job->length = mail->size = msg_get_u64(&body);
-	text = msg_get_u8(&body);
-	mail->smtputf8 = msg_get_u8(&body) != 0;
-	ret = msg_get_u8(&body);
+	if (!envelope_get_options(&body, &asked))
+		return -EBADMSG;
 	queue_id = msg_get_span(&body);
 	destination = msg_get_span(&body);
 	mail->sender = msg_get_span(&body);
 	mail->envid = msg_get_span(&body);
 	mail->count = msg_get_u16(&body);
-	if (body.bad || text > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS || mail->count == 0 || mail->count > RECIPIENTS_MAX)
+	if (body.bad || mail->count == 0 || mail->count > RECIPIENTS_MAX)
 		return -EBADMSG;
-	mail->body = (enum envelope_body)text;
-	mail->ret = (enum envelope_ret)ret;
+	mail->body = asked.body;
+	mail->smtputf8 = asked.smtputf8;
+	mail->ret = asked.ret;
+	mail->priority = asked.priority;
 	mail->recipients = xcalloc(mail->count, sizeof(*mail->recipients));
 	for (size_t i = 0; i < mail->count; i++) {
 		mail->recipients[i].notify = msg_get_u8(&body);

@@ -120,7 +120,27 @@ static const struct {
 	{ SPAN("SMTPUTF8"), RELAY_EXT_SMTPUTF8 },
 	{ SPAN("STARTTLS"), RELAY_EXT_STARTTLS },
 	{ SPAN("ENHANCEDSTATUSCODES"), RELAY_EXT_STATUS_CODES },
+	{ SPAN("MT-PRIORITY"), RELAY_EXT_MT_PRIORITY },
+	{ SPAN("LIMITS"), RELAY_EXT_LIMITS },
 };
+
+/* "MAILMAX=100 RCPTMAX=1000" (RFC 9422 section 4): what is malformed or not known is passed over. */
+static void
+parse_limits(struct span words, struct relay_offer *offer)
+{
+	struct span word, name;
+	uint64_t number;
+
+	while (span_split(&words, ' ', &word)) {
+		(void)span_split(&word, '=', &name);
+		if (span_to_u64(word, 999999, &number) < 0)
+			continue;
+		if (span_ieq(name, SPAN("MAILMAX")))
+			offer->mail_max = number;
+		else if (span_ieq(name, SPAN("RCPTMAX")))
+			offer->rcpt_max = number;
+	}
+}
 
 struct relay_offer
 relay_parse_offer(struct span text)
@@ -139,6 +159,8 @@ relay_parse_offer(struct span text)
 				offer.extensions |= keywords[i].extension;
 		if (span_ieq(keyword, SPAN("SIZE")) && span_to_u64(line, UINT64_MAX, &offer.size_max) < 0)
 			offer.size_max = 0;
+		if (span_ieq(keyword, SPAN("LIMITS")))
+			parse_limits(line, &offer);
 	}
 	return offer;
 }

@@ -205,6 +205,8 @@ put_mail(const struct relay_state *state, struct buf *out)
 		if (mail->envid.len != 0)
 			(void)buf_fmt(out, " ENVID=%.*s", (int)mail->envid.len, mail->envid.ptr);
 	}
+	if ((offered & RELAY_EXT_MT_PRIORITY) != 0 && mail->priority != 0)
+		(void)buf_fmt(out, " MT-PRIORITY=%d", mail->priority);
 	(void)buf_str(out, "\r\n");
 }
 
@@ -212,7 +214,7 @@ put_mail(const struct relay_state *state, struct buf *out)
 static size_t
 next_recipient(const struct relay_state *state, size_t from)
 {
-	while (from < state->mail->count && state->mail->recipients[from].settled)
+	while (from < state->end && state->mail->recipients[from].settled)
 		from++;
 	return from;
 }
@@ -221,7 +223,7 @@ static void
 ask_next(struct relay_state *state, struct buf *out)
 {
 	state->asked = next_recipient(state, state->asked);
-	if (state->asked < state->mail->count)
+	if (state->asked < state->end)
 		put_rcpt(state, state->asked++, out);
 }
 
@@ -259,6 +261,19 @@ settle_unfit(struct relay_state *state)
 	return next_recipient(state, 0) == mail->count;
 }
 
+/* Behind as many recipients as the host takes at once. */
+static size_t
+transaction_end(const struct relay_state *state)
+{
+	size_t end = 0;
+
+	if (state->offer.rcpt_max == 0)
+		return state->mail->count;
+	for (uint64_t left = state->offer.rcpt_max; left != 0 && end < state->mail->count; left--)
+		end = next_recipient(state, end) + 1;
+	return end < state->mail->count ? end : state->mail->count;
+}
+
 enum relay_action
 relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out)
 {
@@ -269,11 +284,13 @@ relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settl
 	state->refused = false;
 	for (size_t i = 0; i < mail->count; i++)
 		mail->recipients[i].accepted = false;
+	state->end = mail->count;
 	if (settle_unfit(state))
 		return idle(state);
+	state->end = transaction_end(state);
 	put_mail(state, out);
 	if ((state->offer.extensions & RELAY_EXT_PIPELINING) != 0)
-		while (next_recipient(state, state->asked) < mail->count)
+		while (next_recipient(state, state->asked) < state->end)
 			ask_next(state, out);
 	state->phase = RELAY_MAIL;
 	return RELAY_WAIT;
@@ -298,7 +315,7 @@ next_answer(struct relay_state *state, struct buf *out)
 		state->phase = RELAY_RCPT;
 		return RELAY_WAIT;
 	}
-	if (!state->refused && next_recipient(state, state->asked) < state->mail->count) {
+	if (!state->refused && next_recipient(state, state->asked) < state->end) {
 		ask_next(state, out);
 		state->phase = RELAY_RCPT;
 		return RELAY_WAIT;

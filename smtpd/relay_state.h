@@ -36,6 +36,7 @@ struct relay_mail {
 	enum envelope_body body;
 	enum envelope_ret ret;
 	bool smtputf8;
+	int priority;        /* MT-PRIORITY (RFC 6710) */
 	uint64_t size;
 	/* What it holds; looked at only where relay_state_wants_scan says so. */
 	bool eight_bit, utf8_header;
@@ -75,6 +76,7 @@ struct relay_state {
 	bool secured;
 	struct relay_mail *mail;
 	size_t asked, answered, accepted; /* recipients */
+	size_t end; /* recipients from here on are for another transaction (RFC 9422) */
 	bool refused;                     /* MAIL was: the replies to RCPT mean nothing */
 };
 
@@ -87,7 +89,8 @@ enum relay_action relay_state_secured(struct relay_state *state, struct buf *out
 
 /* True when mail->eight_bit and utf8_header must be right before relay_state_mail. */
 bool relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail);
-/* Begins a message: legal in RELAY_IDLE. Recipients that are settled are left out. RELAY_WAIT, or RELAY_READY when all of them
+/* Begins a message: legal in RELAY_IDLE. Recipients that are settled are left out, and so are those beyond
+ * what the host takes in one transaction: they are for the next. RELAY_WAIT, or RELAY_READY when all of them
  * were settled at once (too large for that host, or not fit for it). */
 enum relay_action relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out);
 /* The message and its final dot have been handed to the connection. */

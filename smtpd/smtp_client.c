@@ -278,6 +278,7 @@ pump(struct smtp_client *client)
 	struct smtp *smtp = &client->smtp;
 	size_t taken = 1;
 
+	smtp->now = (int64_t)time(NULL);
 	while (taken != 0) {
 		put_out(client);
 		if (smtp->action != SMTP_NOTHING) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/xalloc.h"
+#include "smtpd/envelope_msg.h"
 #include "smtpd/smtpd_msg.h"
 
 #define BUCKETS 1024
@@ -103,9 +104,7 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
 
 	msg_writer_init(&body);
 	msg_put_u64(&body, size_told);
-	msg_put_u8(&body, (uint8_t)envelope->body);
-	msg_put_u8(&body, envelope->smtputf8);
-	msg_put_u8(&body, (uint8_t)envelope->ret);
+	envelope_put_options(&body, envelope);
 	msg_put_span(&body, span_of(envelope->sender));
 	msg_put_span(&body, span_of(envelope->envid));
 	msg_put_span(&body, span_of(client));

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/date.h"
 #include "common/xalloc.h"
 #include "smtpd/smtp_cmds.h"
 
@@ -40,6 +41,22 @@ put_mechanisms(const struct smtp *smtp, struct buf *out)
 	(void)buf_str(out, " PLAIN LOGIN");
 }
 
+static void
+put_hold_max(const struct smtp *smtp, struct buf *out)
+{
+	char text[DATE_SIZE];
+	struct span date =
+	    date_format_rfc3339((struct date){ .utc = smtp->now + SMTP_HOLD_MAX }, text);
+
+	(void)buf_fmt(out, " %d %.*s", SMTP_HOLD_MAX, (int)date.len, date.ptr);
+}
+
+static void
+put_limits(const struct smtp *smtp, struct buf *out)
+{
+	(void)buf_fmt(out, " RCPTMAX=%zu", smtp->settings->recipients_max);
+}
+
 static const struct {
 	const char *keyword;
 	unsigned where;
@@ -56,6 +73,10 @@ static const struct {
 	[SMTP_EXT_BINARYMIME] = { "BINARYMIME", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_DSN] = { "DSN", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_STATUS_CODES] = { "ENHANCEDSTATUSCODES", ANYWHERE, NULL, NULL },
+	[SMTP_EXT_MT_PRIORITY] = { "MT-PRIORITY", ANYWHERE, NULL, NULL },
+	/* RFC 4865 section 4.2: on submission ports only. */
+	[SMTP_EXT_FUTURERELEASE] = { "FUTURERELEASE", SMTP_SUBMISSION, NULL, put_hold_max },
+	[SMTP_EXT_LIMITS] = { "LIMITS", ANYWHERE, NULL, put_limits },
 };
 
 bool

@@ -3,6 +3,7 @@
 /* MAIL and RCPT with their parameters: the tables say which extension each belongs to. */
 #include <stdlib.h>
 
+#include "common/date.h"
 #include "common/xalloc.h"
 #include "smtpd/smtp_cmds.h"
 
@@ -50,6 +51,36 @@ mail_envid(struct smtp *smtp, struct span value)
 }
 
 static bool
+mail_priority(struct smtp *smtp, struct span value)
+{
+	return smtp_parse_priority(value, &smtp->envelope.priority) == 0;
+}
+
+/* RFC 4865: the message is to wait for so many seconds, or until a date. One of both. */
+static bool
+mail_hold_for(struct smtp *smtp, struct span value)
+{
+	uint64_t seconds;
+
+	if (smtp->envelope.release != 0 || span_to_u64(value, SMTP_HOLD_MAX, &seconds) < 0)
+		return false;
+	smtp->envelope.release = smtp->now + (int64_t)seconds;
+	return true;
+}
+
+static bool
+mail_hold_until(struct smtp *smtp, struct span value)
+{
+	struct date date;
+
+	if (smtp->envelope.release != 0 || !date_parse_rfc3339(value, &date) || date.utc <= 0 ||
+	    date.utc > smtp->now + SMTP_HOLD_MAX)
+		return false;
+	smtp->envelope.release = date.utc;
+	return true;
+}
+
+static bool
 mail_auth(struct smtp *smtp, struct span value)
 {
 	/* RFC 4954 section 5: nobody is trusted to speak for others, so it is checked and
@@ -86,6 +117,9 @@ static const struct parameter mail_parameters[] = {
 	{ SPAN("RET"), SMTP_EXT_DSN, mail_ret },
 	{ SPAN("ENVID"), SMTP_EXT_DSN, mail_envid },
 	{ SPAN("AUTH"), SMTP_EXT_AUTH, mail_auth },
+	{ SPAN("MT-PRIORITY"), SMTP_EXT_MT_PRIORITY, mail_priority },
+	{ SPAN("HOLDFOR"), SMTP_EXT_FUTURERELEASE, mail_hold_for },
+	{ SPAN("HOLDUNTIL"), SMTP_EXT_FUTURERELEASE, mail_hold_until },
 };
 static const struct parameter rcpt_parameters[] = {
 	{ SPAN("NOTIFY"), SMTP_EXT_DSN, rcpt_notify },
@@ -169,6 +203,10 @@ smtp_cmd_mail(struct smtp *smtp, struct span args)
 	} else if (smtp->kind == SMTP_SUBMISSION && address.mailbox.len != 0) {
 		smtp->asked = span_of(smtp->envelope.sender);
 		smtp->action = SMTP_LOOKUP;
+	} else if (smtp->envelope.priority > 0 && smtp->kind == SMTP_MX) {
+		/* RFC 6710 section 4.1: strangers do not come first. */
+		smtp->envelope.priority = 0;
+		smtp_reply(smtp, 250, "2.3.6", "0 is the new priority");
 	} else {
 		smtp_reply(smtp, 250, "2.1.0", "Ok");
 	}

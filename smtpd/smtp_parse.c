@@ -132,6 +132,20 @@ smtp_parse_bdat(struct span args, uint64_t *ret_len, bool *ret_last)
 	return 0;
 }
 
+int
+smtp_parse_priority(struct span value, int *ret_priority)
+{
+	bool below = span_starts(value, SPAN("-"));
+	struct span digits = span_skip(value, below);
+	uint64_t number;
+
+	if (digits.len != 1 || span_to_u64(digits, ENVELOPE_PRIORITY_MAX, &number) < 0 ||
+	    (below && number == 0))
+		return -EINVAL;
+	*ret_priority = below ? -(int)number : (int)number;
+	return 0;
+}
+
 bool
 smtp_is_xtext(struct span text, size_t max)
 {

@@ -39,6 +39,9 @@ bool smtp_next_parameter(struct span *args, struct span *ret_key, struct span *r
 /* The arguments of BDAT (RFC 3030 section 2): a length, and "LAST" or nothing. 0 or -EINVAL. */
 int smtp_parse_bdat(struct span args, uint64_t *ret_len, bool *ret_last);
 
+/* A priority of RFC 6710 section 4: "-9" to "9". 0 or -EINVAL. */
+int smtp_parse_priority(struct span value, int *ret_priority);
+
 /* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */
 bool smtp_is_xtext(struct span text, size_t max);
 /* "SUCCESS,FAILURE,DELAY" or "NEVER" to bits of enum envelope_notify: 0 or -EINVAL. */

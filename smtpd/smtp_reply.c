@@ -101,5 +101,7 @@ smtp_put_trace(struct smtp *smtp, const char *date)
 	/* With several recipients "for" would tell one of the others. */
 	if (smtp->envelope.count == 1)
 		(void)buf_fmt(out, "\r\n\tfor <%s>", smtp->envelope.recipients[0].address);
+	if (smtp->envelope.priority != 0) /* RFC 6710 section 7 */
+		(void)buf_fmt(out, "\r\n\tPRIORITY %d", smtp->envelope.priority);
 	(void)buf_fmt(out, ";\r\n\t%s\r\n", date);
 }

@@ -17,6 +17,8 @@
  */
 #define SMTP_COMMAND_MAX 2048
 #define SMTP_AUTH_LINE_MAX 12288
+/* How far ahead a message may be handed in (RFC 4865), in seconds. */
+#define SMTP_HOLD_MAX (365 * 86400)
 
 enum smtp_kind { SMTP_MX = 1, SMTP_SUBMISSION = 2, SMTP_LMTP = 4 };
 
@@ -50,6 +52,9 @@ struct smtp {
 	enum smtp_kind kind;
 	char client[64];
 	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
+
+	/* Set by the owner before it feeds input: seconds since 1970. */
+	int64_t now;
 
 	/* For the owner. */
 	enum smtp_action action;

@@ -129,15 +129,18 @@ END_TEST
 static const struct {
 	const char *text;
 	unsigned extensions;
-	uint64_t size_max;
+	uint64_t size_max, rcpt_max;
 } offers[] = {
-	{ "mail.example hello", 0, 0 },
-	{ "PIPELINING", 0, 0 }, /* the first line is a greeting whatever it says */
-	{ "h\nPIPELINING\nSIZE 35882577\n8BITMIME\nDSN\nSMTPUTF8\nSTARTTLS\nENHANCEDSTATUSCODES", 127, 35882577 },
-	{ "h\nsize\nPipelining", RELAY_EXT_SIZE | RELAY_EXT_PIPELINING, 0 },
-	{ "h\nSIZE x", RELAY_EXT_SIZE, 0 },
-	{ "h\nSIZE 99999999999999999999999", RELAY_EXT_SIZE, 0 },
-	{ "h\nXPIPELINING\nPIPELININGX\nAUTH PLAIN\n\n CHUNKING", 0, 0 },
+	{ "mail.example hello", 0, 0, 0 },
+	{ "PIPELINING", 0, 0, 0 }, /* the first line is a greeting whatever it says */
+	{ "h\nPIPELINING\nSIZE 35882577\n8BITMIME\nDSN\nSMTPUTF8\nSTARTTLS\nENHANCEDSTATUSCODES", 127, 35882577, 0 },
+	{ "h\nsize\nPipelining", RELAY_EXT_SIZE | RELAY_EXT_PIPELINING, 0, 0 },
+	{ "h\nSIZE x", RELAY_EXT_SIZE, 0, 0 },
+	{ "h\nSIZE 99999999999999999999999", RELAY_EXT_SIZE, 0, 0 },
+	{ "h\nLIMITS MAILMAX=5 RCPTMAX=100 RCPTDOMAINMAX=1", RELAY_EXT_LIMITS, 0, 100 },
+	{ "h\nLIMITS RCPTMAX=x =7 RCPTMAX", RELAY_EXT_LIMITS, 0, 0 },
+	{ "h\nMT-PRIORITY MIXER", RELAY_EXT_MT_PRIORITY, 0, 0 },
+	{ "h\nXPIPELINING\nPIPELININGX\nAUTH PLAIN\n\n CHUNKING", 0, 0, 0 },
 };
 
 START_TEST(extensions)
@@ -146,6 +149,7 @@ START_TEST(extensions)
 
 	ck_assert_uint_eq(offer.extensions, offers[_i].extensions);
 	ck_assert_uint_eq(offer.size_max, offers[_i].size_max);
+	ck_assert_uint_eq(offer.rcpt_max, offers[_i].rcpt_max);
 }
 END_TEST
 

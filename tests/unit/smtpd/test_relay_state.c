@@ -75,6 +75,15 @@ static const struct dialogue dialogues[] = {
 	{ "a UTF-8 recipient is left out, the others go", { .sender = SPAN("a@b"), .smtputf8 = true }, { "\xc3\xa4@y", "x@y" },
 		HELLO "S: 250 PIPELINING\nmail\n! 0 PERM 5.6.7\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\n= SEND\n"
 		"sent\nS: 250 2.6.0 ok\n! 1 OK 2.6.0\n= READY\n" },
+	{ "a priority where it is offered", { .sender = SPAN("a@b"), .priority = -3 }, { "x@y" },
+		HELLO "S: 250 MT-PRIORITY STANAG4406\nmail\nC: MAIL FROM:<a@b> MT-PRIORITY=-3\n" },
+	{ "as many recipients as the host takes (LIMITS), then the others", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y" },
+		HELLO "S: 250-PIPELINING\nS: 250 LIMITS RCPTMAX=2\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\n"
+		"S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no\n! 1 PERM 5.1.1\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n! 0 OK 2.0.0\n= READY\n"
+		"mail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<w@y>\nS: 250 ok\nS: 250 ok\nC: DATA\n" },
+	{ "one recipient at a time, one command at a time", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 LIMITS MAILMAX=9 FOO RCPTMAX=1\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 450 later\n! 0 TEMP 4.0.0\n"
+		"C: RSET\nS: 250 ok\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
 	{ "an unasked reply while idle", { .sender = SPAN("a@b") }, { "x@y" }, HELLO "S: 250 X\n= READY\nS: 421 4.4.2 idle\n= FAILED TEMP 4.4.2\n" },
 };
 
