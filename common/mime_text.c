@@ -5,8 +5,9 @@
 
 #include <errno.h>
 
+#include "common/parameter.h"
+
 #define CHUNK 8192
-#define PREVIEW_READ (64u << 10)
 #define CHARSET_MAX 256
 
 static void
@@ -169,9 +170,8 @@ mime_text_decoder_next(struct mime_text_decoder *decoder, struct span *ret_piece
 	return ret_piece->len != 0;
 }
 
-/* The text of at most `limit` bytes of the body. */
-static int
-decode_text(const struct mime_message *message, uint32_t index, uint64_t limit, struct buf *out)
+int
+mime_text_decode_front(const struct mime_message *message, uint32_t index, uint64_t limit, struct buf *out)
 {
 	struct mime_text_decoder decoder;
 	size_t before = out->len;
@@ -190,7 +190,28 @@ decode_text(const struct mime_message *message, uint32_t index, uint64_t limit, 
 int
 mime_text_decode(const struct mime_message *message, uint32_t index, struct buf *out)
 {
-	return decode_text(message, index, UINT64_MAX, out);
+	return mime_text_decode_front(message, index, UINT64_MAX, out);
+}
+
+static bool
+has_value(const struct parameter_list *list, struct span name, struct span value)
+{
+	return span_ieq(parameter_get(list, name), value);
+}
+
+struct flowed_format
+mime_text_format(const struct mime_part *part)
+{
+	struct flowed_format format = { false, false };
+	struct parameter_list list;
+
+	if (!part->typed || !mime_is(part, SPAN("text"), SPAN("plain")))
+		return format;
+	parameter_list_parse(part->type_value, PARAMETER_DECODED, &list);
+	format.flowed = has_value(&list, SPAN("format"), SPAN("flowed"));
+	format.delsp = format.flowed && has_value(&list, SPAN("delsp"), SPAN("yes"));
+	parameter_list_free(&list);
+	return format;
 }
 
 uint32_t
@@ -213,125 +234,4 @@ mime_text_part(const struct mime_message *message)
 			other = i;
 	}
 	return other;
-}
-
-/* --- preview --- */
-
-static size_t
-character_length(const char *at, const char *end)
-{
-	unsigned char c = (unsigned char)*at;
-	size_t len = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	return len <= (size_t)(end - at) ? len : 1;
-}
-
-/* What shows as nothing: newsletters pad their previews with it. */
-static bool
-is_invisible(struct span character)
-{
-	static const struct span list[] = {
-		{ "\xc2\xad", 2 }, { "\xcd\x8f", 2 }, { "\xe2\x80\x8b", 3 }, { "\xe2\x80\x8c", 3 }, { "\xe2\x80\x8d", 3 },
-		{ "\xe2\x80\x8e", 3 }, { "\xe2\x80\x8f", 3 }, { "\xe2\x81\xa0", 3 }, { "\xef\xbb\xbf", 3 },
-	};
-
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
-		if (span_eq(character, list[i]))
-			return true;
-	return false;
-}
-
-static bool
-is_blank(struct span character)
-{
-	return (character.len == 1 && (unsigned char)character.ptr[0] <= ' ') || span_eq(character, SPAN("\x7f")) ||
-	    span_eq(character, SPAN("\xc2\xa0")) || span_eq(character, SPAN("\xe3\x80\x80"));
-}
-
-struct preview {
-	struct buf *out;
-	unsigned characters;
-	bool space, full;
-};
-
-static void
-put_line(struct preview *preview, struct span line)
-{
-	const char *at = line.ptr, *end = at + line.len;
-
-	while (at < end && preview->characters < MIME_PREVIEW_CHARACTERS && !preview->full) {
-		struct span character = span_make(at, character_length(at, end));
-
-		at += character.len;
-		if (is_blank(character)) {
-			preview->space = preview->characters != 0;
-			continue;
-		}
-		if (is_invisible(character))
-			continue;
-		if (preview->space && preview->characters + 1 == MIME_PREVIEW_CHARACTERS)
-			break;
-		if (preview->space) {
-			preview->characters++;
-			preview->full |= buf_char(preview->out, ' ') != 0;
-		}
-		preview->space = false;
-		preview->characters++;
-		preview->full |= buf_span(preview->out, character) != 0;
-	}
-	preview->space = preview->characters != 0;
-}
-
-static void
-put_lines(struct preview *preview, struct span text, bool quoted)
-{
-	struct span line;
-
-	while (preview->characters < MIME_PREVIEW_CHARACTERS && !preview->full && span_split(&text, '\n', &line))
-		if (quoted || !span_starts(line, SPAN(">")))
-			put_line(preview, line);
-}
-
-static int
-preview_part(const struct mime_message *message, uint32_t index, struct buf *out)
-{
-	struct buf text = BUF_INIT(4 * PREVIEW_READ), plain = BUF_INIT(4 * PREVIEW_READ);
-	struct preview preview = { .out = out };
-
-	(void)decode_text(message, index, PREVIEW_READ, &text);
-	if (mime_is(&message->parts[index], SPAN("text"), SPAN("html")))
-		(void)mime_html_to_text(buf_get(&text), &plain);
-	else
-		(void)buf_span(&plain, buf_get(&text));
-	put_lines(&preview, buf_get(&plain), false);
-	if (preview.characters == 0)
-		put_lines(&preview, buf_get(&plain), true);
-	buf_free(&text);
-	buf_free(&plain);
-	return preview.full ? -EMSGSIZE : 0;
-}
-
-/* An HTML sibling of an empty text/plain: some senders fill only one of the two. */
-static uint32_t
-html_after(const struct mime_message *message, uint32_t index)
-{
-	for (index = message->parts[index].next; index != MIME_NONE; index = message->parts[index].next)
-		if (mime_is(&message->parts[index], SPAN("text"), SPAN("html")))
-			break;
-	return index;
-}
-
-int
-mime_preview(const struct mime_message *message, struct buf *out)
-{
-	uint32_t index = mime_text_part(message);
-	size_t before = out->len;
-	int r;
-
-	if (index == MIME_NONE)
-		return 0;
-	r = preview_part(message, index, out);
-	if (r == 0 && out->len == before && (index = html_after(message, index)) != MIME_NONE)
-		r = preview_part(message, index, out);
-	return r;
 }

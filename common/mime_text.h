@@ -5,10 +5,11 @@
 #ifndef COMMON_MIME_TEXT_H
 #define COMMON_MIME_TEXT_H
 
+#include "common/base64.h"
 #include "common/charset.h"
+#include "common/flowed.h"
 #include "common/mime.h"
 #include "common/quoted_printable.h"
-#include "common/base64.h"
 
 /* The body of a part, transfer encoding undone, piece by piece. Unknown encodings pass as they
  * are. */
@@ -47,6 +48,10 @@ int mime_body_decode(const struct mime_message *message, uint32_t index, struct 
  * unknown (JMAP isEncodingProblem; what could be read is there); -EMSGSIZE: out is filled up to
  * the last whole character. */
 int mime_text_decode(const struct mime_message *message, uint32_t index, struct buf *out);
+/* The same of at most `limit` bytes at the front of the body. */
+int mime_text_decode_front(const struct mime_message *message, uint32_t index, uint64_t limit, struct buf *out);
+/* How the lines of that text are meant: all of them hard but in text/plain with format=flowed. */
+struct flowed_format mime_text_format(const struct mime_part *part);
 
 /* Appends HTML (UTF-8) as plain text: tags, comments, style and script gone, entities decoded,
  * blocks on lines of their own, white space collapsed. Rough by design: for previews and search,
@@ -59,8 +64,8 @@ uint32_t mime_text_part(const struct mime_message *message);
 
 #define MIME_PREVIEW_CHARACTERS 256 /* RFC 8970 section 2; RFC 8621 section 4.1.4 */
 #define MIME_PREVIEW_SIZE (4 * MIME_PREVIEW_CHARACTERS)
-/* Appends the preview: UTF-8, one line, white space collapsed, quoted lines (">") left out where
- * others exist, at most 256 characters. Reads at most 64 KiB of the part. 0, or -EMSGSIZE when
+/* Appends the preview: UTF-8, one line, white space collapsed, format=flowed undone, quoted lines
+ * (">") left out where others exist, no signature, at most 256 characters. Reads at most 64 KiB of the part. 0, or -EMSGSIZE when
  * out is smaller than MIME_PREVIEW_SIZE and the text did not fit. */
 int mime_preview(const struct mime_message *message, struct buf *out);
 

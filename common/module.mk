@@ -16,6 +16,7 @@ common_SRC := \
 	common/drop_control.c \
 	common/encoded_word.c \
 	common/envelope.c \
+	common/flowed.c \
 	common/header.c \
 	common/imap_bodystructure.c \
 	common/imap_envelope.c \
@@ -29,6 +30,7 @@ common_SRC := \
 	common/mime_header.c \
 	common/mime_html.c \
 	common/mime_part.c \
+	common/mime_preview.c \
 	common/mime_text.c \
 	common/msg.c \
 	common/msg_table.c \

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/flowed.h"
 #include "common/span.h"
 
 #define HTML_INPUT_MAX (2u << 20)
@@ -35,8 +36,11 @@ struct html_counts {
 /* Writes a whole document. 0; -E2BIG when html passes a bound; -EMSGSIZE when out is full. */
 int html_sanitize(struct span html, const struct html_options *options, struct buf *out, struct html_counts *ret_counts);
 
-/* The document of a plain text: links made from URLs and addresses, ">" quoting as nested quotes. flowed, delsp: RFC 3676. */
-int html_from_text(struct span text, bool flowed, bool delsp, struct buf *out);
+/* The document of plain texts, one after the other: links made from URLs and addresses, ">" quoting as nested quotes. 0; -E2BIG when a
+ * text passes HTML_INPUT_MAX (nothing is written); -EMSGSIZE when out is full. */
+void html_text_begin(struct buf *out);
+int html_text_put(struct span text, struct flowed_format format, struct buf *out);
+int html_text_end(struct buf *out);
 
 /* --- parts, shared by the files of the sanitiser --- */
 

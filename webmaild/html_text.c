@@ -205,30 +205,11 @@ put_line(struct buf *out, struct span line)
 	(void)html_escape(out, span_make(line.ptr + from, line.len - from));
 }
 
-/* Takes the quote marks off the front and says how deep they go. Outside format=flowed they may stand apart: "> > text". */
-static unsigned
-take_quotes(struct span *line, bool flowed)
-{
-	unsigned depth = 0;
-
-	while (line->len > 0 && line->ptr[0] == '>') {
-		depth++;
-		*line = span_skip(*line, 1);
-		if (!flowed && line->len > 1 && line->ptr[0] == ' ' && line->ptr[1] == '>')
-			*line = span_skip(*line, 1);
-	}
-	/* RFC 3676 4.4: space-stuffing; also the space that people put behind the marks. */
-	if ((flowed || depth > 0) && line->len > 0 && line->ptr[0] == ' ')
-		*line = span_skip(*line, 1);
-	return depth < QUOTES_MAX ? depth : QUOTES_MAX;
-}
-
 struct text_writer {
 	struct buf *out;
 	unsigned depth; /* of open quotes */
 	bool block;     /* a <div class="text"> is open */
 	struct buf paragraph;
-	bool flowing;   /* the next line may continue this paragraph */
 };
 
 static void
@@ -240,17 +221,15 @@ close_block(struct text_writer *writer)
 }
 
 static void
-flush_paragraph(struct text_writer *writer, bool newline)
+flush_paragraph(struct text_writer *writer)
 {
 	if (!writer->block) {
 		(void)buf_str(writer->out, "<div class=\"text\">");
 		writer->block = true;
 	}
 	put_line(writer->out, buf_get(&writer->paragraph));
-	if (newline)
-		(void)buf_char(writer->out, '\n');
+	(void)buf_char(writer->out, '\n');
 	buf_clear(&writer->paragraph);
-	writer->flowing = false;
 }
 
 static void
@@ -265,47 +244,36 @@ set_depth(struct text_writer *writer, unsigned depth)
 		(void)buf_str(writer->out, "</blockquote>");
 }
 
-static void
-add_line(struct text_writer *writer, struct span line, bool flowed, bool delsp)
+void
+html_text_begin(struct buf *out)
 {
-	unsigned depth = take_quotes(&line, flowed);
-	/* RFC 3676 4.3: the signature separator is never flowed. */
-	bool signature = span_eq(line, SPAN("-- "));
-
-	if (writer->flowing && (depth != writer->depth || signature))
-		flush_paragraph(writer, true);
-	set_depth(writer, depth);
-	if (flowed && !signature && line.len > 0 && line.ptr[line.len - 1] == ' ') {
-		if (delsp)
-			line.len--;
-		(void)buf_span(&writer->paragraph, line);
-		writer->flowing = true;
-		return;
-	}
-	(void)buf_span(&writer->paragraph, line);
-	flush_paragraph(writer, true);
+	html_document_begin(out, true);
+	(void)buf_str(out, "</head><body>");
 }
 
 int
-html_from_text(struct span text, bool flowed, bool delsp, struct buf *out)
+html_text_put(struct span text, struct flowed_format format, struct buf *out)
 {
-	struct text_writer writer = { out, 0, false, BUF_INIT(HTML_INPUT_MAX), false };
-	struct span line;
+	struct text_writer writer = { out, 0, false, BUF_INIT(HTML_INPUT_MAX) };
+	struct flowed_line line;
 
 	if (text.len > HTML_INPUT_MAX)
 		return -E2BIG;
-	html_document_begin(out, true);
-	(void)buf_str(out, "</head><body>");
-	while (span_split(&text, '\n', &line)) {
-		if (line.len > 0 && line.ptr[line.len - 1] == '\r')
-			line.len--;
-		add_line(&writer, line, flowed, delsp);
+	while (flowed_take(&text, format, &line)) {
+		set_depth(&writer, line.depth < QUOTES_MAX ? line.depth : QUOTES_MAX);
+		(void)buf_span(&writer.paragraph, line.text);
+		if (!line.soft)
+			flush_paragraph(&writer);
 	}
-	if (writer.flowing)
-		flush_paragraph(&writer, false);
 	set_depth(&writer, 0);
 	close_block(&writer);
 	buf_free(&writer.paragraph);
+	return out->overflow ? -EMSGSIZE : 0;
+}
+
+int
+html_text_end(struct buf *out)
+{
 	(void)buf_str(out, "</body></html>\n");
 	return out->overflow ? -EMSGSIZE : 0;
 }

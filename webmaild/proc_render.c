@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The render role: hostile HTML and text in, safe HTML out, in a process that can do nothing else. Whoever owns it can spoil the
+/* The render role: hostile HTML in, safe HTML out, in a process that can do nothing else. Whoever owns it can spoil the
  * documents of one account, which the browser shows in a sandbox; it sees no file, no network and no other message. */
 #include <errno.h>
 #include <stdlib.h>
@@ -64,35 +64,24 @@ write_output(int fd, struct span output)
 }
 
 static int
-render(uint8_t kind, uint8_t flags, struct span mark, struct span input, struct buf *output, struct html_counts *counts)
-{
-	struct html_options options = { (flags & RENDER_REMOTE_IMAGES) != 0, mark };
-
-	*counts = (struct html_counts){ 0 };
-	if (kind == RENDER_HTML)
-		return html_sanitize(input, &options, output, counts);
-	return html_from_text(input, (flags & RENDER_FLOWED) != 0, (flags & RENDER_DELSP) != 0, output);
-}
-
-static int
 on_render(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct msg_reader body = msg_read(msg);
-	uint8_t kind = msg_get_u8(&body), flags = msg_get_u8(&body);
+	uint8_t remote_images = msg_get_u8(&body);
 	uint32_t len = msg_get_u32(&body);
-	struct span mark = msg_get_span(&body);
+	struct html_options options = { remote_images == 1, msg_get_span(&body) };
 	struct buf input = BUF_INIT(HTML_INPUT_MAX), output = BUF_INIT(HTML_OUTPUT_MAX);
 	struct msg_writer reply;
 	struct html_counts counts = { 0 };
 	int r;
 
 	(void)context;
-	if (!msg_done(&body) || kind > RENDER_TEXT)
+	if (!msg_done(&body) || remote_images > 1)
 		return -EBADMSG;
 	limit_cpu();
 	r = read_input(msg->fd, len, &input);
 	if (r == 0)
-		r = render(kind, flags, mark, buf_get(&input), &output, &counts);
+		r = html_sanitize(buf_get(&input), &options, &output, &counts);
 	if (r == 0)
 		r = write_output(msg->fd, buf_get(&output));
 	msg_writer_init(&reply);

@@ -64,7 +64,7 @@ bool session_parameter(const struct session_request *request, const char *name, 
 
 /* Asks the render role; done gets the document, or ok false when there is none (the role died, took too long, refused). */
 typedef void (*render_done)(void *context, bool ok, struct buf *document, unsigned remote_images);
-struct rendering *session_render(struct session *session, enum render_kind kind, unsigned flags, struct span mark, struct span input,
+struct rendering *session_render(struct session *session, bool remote_images, struct span mark, struct span input,
     render_done done, void *context);
 void session_render_cancel(struct session *session, struct rendering *rendering);
 int session_rendered(struct msg_channel *channel, struct msg *msg, void *proc);

@@ -104,7 +104,7 @@ make_memfd(struct span input)
 }
 
 static int
-send_rendering(struct rendering *rendering, enum render_kind kind, unsigned flags, struct span mark, size_t len)
+send_rendering(struct rendering *rendering, bool remote_images, struct span mark, size_t len)
 {
 	struct msg_writer body;
 	int fd = dup(rendering->fd);
@@ -112,16 +112,14 @@ send_rendering(struct rendering *rendering, enum render_kind kind, unsigned flag
 	if (fd < 0)
 		return -errno;
 	msg_writer_init(&body);
-	msg_put_u8(&body, (uint8_t)kind);
-	msg_put_u8(&body, (uint8_t)flags);
+	msg_put_u8(&body, remote_images);
 	msg_put_u32(&body, (uint32_t)len);
 	msg_put_span(&body, mark);
 	return proc_send(rendering->session->proc, ROLE_RENDER, MSG_RENDER, rendering->id, &body, fd);
 }
 
 struct rendering *
-session_render(struct session *session, enum render_kind kind, unsigned flags, struct span mark, struct span input, render_done done,
-    void *context)
+session_render(struct session *session, bool remote_images, struct span mark, struct span input, render_done done, void *context)
 {
 	struct rendering *rendering = xcalloc(1, sizeof(*rendering));
 	struct timeval wait = { RENDER_SECONDS, 0 };
@@ -137,7 +135,7 @@ session_render(struct session *session, enum render_kind kind, unsigned flags, s
 	rendering->next = session->renderings;
 	session->renderings = rendering;
 	rendering->fd = input.len <= HTML_INPUT_MAX ? make_memfd(input) : -E2BIG;
-	r = rendering->fd < 0 ? rendering->fd : send_rendering(rendering, kind, flags, mark, input.len);
+	r = rendering->fd < 0 ? rendering->fd : send_rendering(rendering, remote_images, mark, input.len);
 	/* A failure is told from the loop, as every other end is: at once. */
 	if (r < 0)
 		wait.tv_sec = 0;

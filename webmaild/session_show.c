@@ -26,8 +26,8 @@ struct show {
 	struct buf bytes;
 	struct mime_message *message;
 	struct jmap_body body;
-	struct buf html, text;  /* UTF-8 */
-	bool has_html, has_text, flowed, delsp;
+	struct buf html;        /* UTF-8 */
+	bool has_html, has_text;
 	bool quote;             /* to be written on with: images of its own stay references */
 	char mark[MARK_LEN + 1];
 };
@@ -39,44 +39,42 @@ show_free(struct show *show)
 	(void)mime_free(show->message);
 	buf_free(&show->bytes);
 	buf_free(&show->html);
-	buf_free(&show->text);
 	free(show);
 }
 
-/* The texts of these parts, one after the other. */
+/* The texts of the HTML parts, one after the other. */
 static bool
-gather(const struct show *show, const struct jmap_parts *parts, struct span subtype, struct buf *out)
+gather_html(struct show *show)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < parts->count; i++) {
-		if (!mime_is(&show->message->parts[parts->items[i]], SPAN("text"), subtype))
+	for (size_t i = 0; i < show->body.html.count; i++) {
+		uint32_t index = show->body.html.items[i];
+
+		if (!mime_is(&show->message->parts[index], SPAN("text"), SPAN("html")))
 			continue;
 		if (any)
-			(void)buf_str(out, "\n");
+			(void)buf_str(&show->html, "\n");
 		any = true;
-		(void)mime_text_decode(show->message, parts->items[i], out); /* what fits is shown */
+		(void)mime_text_decode(show->message, index, &show->html); /* what fits is shown */
 	}
 	return any;
 }
 
-static void
-read_flowed(struct show *show)
+static bool
+is_plain(const struct show *show, size_t i)
 {
-	struct buf value = BUF_INIT(64);
+	return mime_is(&show->message->parts[show->body.text.items[i]], SPAN("text"), SPAN("plain"));
+}
 
-	for (size_t i = 0; i < show->body.text.count; i++) {
-		const struct mime_part *part = &show->message->parts[show->body.text.items[i]];
+static bool
+has_plain(const struct show *show)
+{
+	size_t i = 0;
 
-		if (!mime_is(part, SPAN("text"), SPAN("plain")))
-			continue;
-		buf_clear(&value);
-		show->flowed = mime_type_parameter(part, SPAN("format"), &value) && span_ieq(buf_get(&value), SPAN("flowed"));
-		buf_clear(&value);
-		show->delsp = mime_type_parameter(part, SPAN("delsp"), &value) && span_ieq(buf_get(&value), SPAN("yes"));
-		break;
-	}
-	buf_free(&value);
+	while (i < show->body.text.count && !is_plain(show, i))
+		i++;
+	return i < show->body.text.count;
 }
 
 static struct show *
@@ -97,7 +95,6 @@ show_new(struct session_request *request)
 	show->request = request;
 	show->bytes = BUF_INIT((size_t)jmap->session->conf->message_size_max);
 	show->html = BUF_INIT(HTML_INPUT_MAX);
-	show->text = BUF_INIT(HTML_INPUT_MAX);
 	if (jmap_email_read(jmap, email, &show->bytes) != 0 || getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
 		show_free(show);
 		session_problem(request, 500, "The message cannot be read.");
@@ -107,9 +104,8 @@ show_new(struct session_request *request)
 		(void)snprintf(show->mark + 2 * i, 3, "%02x", random[i]);
 	show->message = mime_parse(buf_get(&show->bytes));
 	jmap_body_sort(show->message, &show->body);
-	show->has_html = gather(show, &show->body.html, SPAN("html"), &show->html);
-	show->has_text = gather(show, &show->body.text, SPAN("plain"), &show->text);
-	read_flowed(show);
+	show->has_html = gather_html(show);
+	show->has_text = has_plain(show);
 	return show;
 }
 
@@ -208,19 +204,52 @@ answer_document(struct show *show, struct buf *document)
 	show_free(show);
 }
 
+/* Each in its own format: a list's footer is fixed where the mail above it is flowed. */
+static void
+put_plain_parts(const struct show *show, struct buf *out)
+{
+	size_t left = HTML_INPUT_MAX;
+
+	for (size_t i = 0; i < show->body.text.count && left != 0; i++) {
+		uint32_t index = show->body.text.items[i];
+		struct buf text = BUF_INIT(left);
+
+		if (is_plain(show, i)) {
+			(void)mime_text_decode(show->message, index, &text); /* what fits is shown */
+			(void)html_text_put(buf_get(&text), mime_text_format(&show->message->parts[index]), out);
+		}
+		left -= text.len;
+		buf_free(&text);
+	}
+}
+
+static void
+put_html_as_text(const struct show *show, struct buf *out)
+{
+	struct buf text = BUF_INIT(HTML_INPUT_MAX);
+
+	(void)mime_html_to_text(buf_get(&show->html), &text);
+	(void)html_text_put(buf_get(&text), (struct flowed_format){ 0 }, out);
+	buf_free(&text);
+}
+
 /* Without the render role: the text, made into a document here (escaping is all there is to it). */
 static void
 answer_text(struct show *show)
 {
-	struct buf out = BUF_INIT(HTML_OUTPUT_MAX), plain = BUF_INIT(HTML_INPUT_MAX);
+	struct buf out = BUF_INIT(HTML_OUTPUT_MAX);
 
-	if (!show->has_text && show->has_html)
-		(void)mime_html_to_text(buf_get(&show->html), &plain);
-	if (html_from_text(show->has_text ? buf_get(&show->text) : buf_get(&plain), show->flowed, show->delsp, &out) < 0) {
+	html_text_begin(&out);
+	if (show->has_text)
+		put_plain_parts(show, &out);
+	else
+		put_html_as_text(show, &out);
+	if (html_text_end(&out) != 0) {
 		buf_clear(&out);
-		(void)html_from_text(SPAN("This message is too large to be shown; download it."), false, false, &out);
+		html_text_begin(&out);
+		(void)html_text_put(SPAN("This message is too large to be shown; download it."), (struct flowed_format){ 0 }, &out);
+		(void)html_text_end(&out);
 	}
-	buf_free(&plain);
 	answer_document(show, &out);
 }
 
@@ -280,18 +309,17 @@ session_show(struct session_request *request)
 {
 	struct show *show = show_new(request);
 	bool html;
-	unsigned flags;
 
 	if (show == NULL)
 		return;
 	html = show->has_html && !(is_on(request, "text") && show->has_text);
-	flags = (is_on(request, "images") ? RENDER_REMOTE_IMAGES : 0) | (show->flowed ? RENDER_FLOWED : 0) | (show->delsp ? RENDER_DELSP : 0);
 	show->quote = is_on(request, "quote");
 	request->show = show;
 	if (!html || request->session->render_lost)
 		answer_text(show);
 	else
-		request->rendering = session_render(request->session, RENDER_HTML, flags, span_of(show->mark), buf_get(&show->html), on_rendered, show);
+		request->rendering = session_render(request->session, is_on(request, "images"), span_of(show->mark), buf_get(&show->html), on_rendered,
+		    show);
 }
 
 void
@@ -305,7 +333,7 @@ session_show_info(struct session_request *request)
 	if (!show->has_html || request->session->render_lost)
 		answer_info(show, 0);
 	else
-		request->rendering = session_render(request->session, RENDER_HTML, 0, SPAN_NULL, buf_get(&show->html), on_counted, show);
+		request->rendering = session_render(request->session, false, SPAN_NULL, buf_get(&show->html), on_counted, show);
 }
 
 void

@@ -41,9 +41,6 @@ enum request_kind {
 #define ANSWER_HEAD_MAX 2048
 #define ANSWER_LENGTH_UNKNOWN UINT64_MAX
 
-enum render_kind { RENDER_HTML, RENDER_TEXT };
-enum render_flag { RENDER_REMOTE_IMAGES = 1, RENDER_FLOWED = 2, RENDER_DELSP = 4 };
-
 /* JSON the API takes in one request (RFC 8620 2: maxSizeRequest). */
 #define JMAP_REQUEST_MAX (10 << 20)
 #define JMAP_CONCURRENT_REQUESTS 8

@@ -214,7 +214,7 @@ def emails(c, box, other):
         check(f"Email/set refuses {patch}", error and error[one]["type"] == kind, error)
 
     query(c, one, two, box, other)
-    render(c, one)
+    render(c, one, box)
     state = c.call("Email/get", ids=[])["state"]
     gone = c.call("Email/set", destroy=[two, "mnone"])
     check("Email/set destroy", gone["destroyed"] == [two] and gone["notDestroyed"]["mnone"]["type"] == "notFound", gone)
@@ -261,7 +261,7 @@ def query(c, one, two, box, other):
     check("SearchSnippet/get", s["list"][0]["subject"].startswith("<mark>Imported</mark>") and "<mark>needle</mark>" in s["list"][0]["preview"] and s["notFound"] == ["mnone"], s)
 
 
-def render(c, one):
+def render(c, one, box):
     page = c.request("GET", f"/render/{one}?images=0&text=0")
     html, policy = page.body.decode(), page.headers["content-security-policy"]
     check("render: sanitised", page.status == 200 and "<b>needle</b>" in html and "script" not in html and "onclick" not in html and "track.test" not in html, html)
@@ -273,6 +273,14 @@ def render(c, one):
     check("render: text", "A caf\u00e9 and a needle." in page and "<b>" not in page, page)
     info = c.request("GET", f"/render/{one}/info").json()
     check("render: info", info == {"remoteImages": 1, "hasHtml": True, "hasText": True}, info)
+    flowed = (b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\r\n\r\n'
+              b"> quo \r\n> ted\r\n>> more\r\n >no quote\r\n\r\n--b\r\n\r\n fixed \r\nfooter\r\n--b--\r\n")
+    made = c.call("Email/import", emails={"f": {"blobId": c.upload(flowed, "message/rfc822")["blobId"], "mailboxIds": {box: True}}})["created"]["f"]["id"]
+    page = c.request("GET", f"/render/{made}").body.decode()
+    check("render: each part in its own format", '<blockquote><div class="text">quoted\n</div><blockquote>' in page and ">&gt;no quote\n" in page and "> fixed \nfooter\n<" in page, page)
+    shown = c.call("Email/get", ids=[made], properties=["preview"])["list"][0]["preview"]
+    check("preview: format=flowed undone", shown == ">no quote", shown)
+    check("render: destroyed", c.call("Email/set", destroy=[made])["destroyed"] == [made])
     check("render: nothing there", c.request("GET", "/render/mffffffffffffffff").status == 404)
 
 

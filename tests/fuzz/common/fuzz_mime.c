@@ -81,6 +81,22 @@ check_imap(struct span text)
 	check(depth == 0);
 }
 
+/* Lines lie in the text one after the other, and cut no character. */
+static void
+check_lines(struct span text, struct flowed_format format)
+{
+	struct span rest = text;
+	const char *last = text.ptr;
+	struct flowed_line line;
+
+	while (flowed_take(&rest, format, &line)) {
+		check(line.text.ptr >= last && line.text.ptr + line.text.len <= text.ptr + text.len && span_is_utf8(line.text));
+		check(!line.soft || (format.flowed && rest.len != 0));
+		last = line.text.ptr + line.text.len;
+	}
+	check(rest.len == 0);
+}
+
 static void
 check_text(const struct mime_message *message, uint32_t index)
 {
@@ -89,6 +105,8 @@ check_text(const struct mime_message *message, uint32_t index)
 
 	check(mime_text_decode(message, index, &text) >= 0);
 	check(span_is_utf8(buf_get(&text)) && span_chr(buf_get(&text), '\0') < 0);
+	check_lines(buf_get(&text), mime_text_format(&message->parts[index]));
+	check_lines(buf_get(&text), (struct flowed_format){ true, index % 2 == 0 });
 	check(mime_html_to_text(buf_get(&text), &plain) == 0);
 	check(span_is_utf8(buf_get(&plain)));
 	check(mime_body_decode(message, index, &body) == 0);

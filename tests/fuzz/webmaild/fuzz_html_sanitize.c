@@ -37,7 +37,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (html_sanitize(span_make(data, size), &options, &out, &counts) == 0)
 		check(buf_get(&out));
 	buf_clear(&out);
-	if (html_from_text(span_make(data, size), size % 2 == 0, size % 3 == 0, &out) == 0)
+	html_text_begin(&out);
+	if (html_text_put(span_make(data, size), (struct flowed_format){ size % 2 == 0, size % 3 == 0 }, &out) == 0 && html_text_end(&out) == 0)
 		check(buf_get(&out));
 	buf_free(&out);
 	return 0;

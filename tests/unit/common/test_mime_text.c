@@ -100,12 +100,14 @@ START_TEST(preview)
 	static const struct {
 		const char *message, *preview;
 	} rows[] = {
-		{ "\n\n  Hello\r\n\r\n world \n", "Hello world" }, { "\n> quoted\n> more\nanswer\n", "answer" }, { "\n> only\n> quoted\n", "> only > quoted" },
+		{ "\n\n  Hello\r\n\r\n world \n", "Hello world" }, { "\n> quoted\n> more\nanswer\n", "answer" }, { "\n> only\n> quoted\n", "only quoted" },
 		{ "Content-Type: text/html\n\n<style>x</style><p>Hi &amp; bye</p>&zwnj;&nbsp;&zwnj;", "Hi & bye" }, { "Content-Type: image/png\n\nx", "" },
 		{ "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nplain\n--b\nContent-Type: text/html\n\n<b>html</b>\n--b--", "plain" },
 		{ "Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<b>html</b>\n--b--", "html" },
 		{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n\nfile\n--b\n\ntext\n--b--", "text" },
 		{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n\ninner\n--b\n\ntext\n--b--", "text" },
+		{ "Content-Type: text/plain; format=flowed; delsp=yes\n\n> quoted \n> more\n\xe4\xbd\xa0 \n\xe5\xa5\xbd\n >answer\n-- \nme", "\xe4\xbd\xa0\xe5\xa5\xbd >answer" },
+		{ "Content-Type: text/plain; format=flowed\n\nsoft \nbreak\n-- \nme", "soft break" }, { "\n-- \nonly me", "-- only me" },
 		{ "Content-Type: text/enriched\n\nother", "other" }, { "\ncaf\xe9", "caf\xef\xbf\xbd" }, { "\n", "" },
 	};
 

@@ -238,29 +238,31 @@ END_TEST
 
 static const struct {
 	const char *text, *part;
-	bool flowed, delsp;
+	struct flowed_format format;
 } texts[] = {
-	{ "a <b> & \"c\"", "a &lt;b&gt; &amp; &quot;c&quot;", false, false },
+	{ "a <b> & \"c\"", "a &lt;b&gt; &amp; &quot;c&quot;", { false, false } },
 	{ "see https://a.test/x?y=1&z=2.", "<a href=\"https://a.test/x?y=1&amp;z=2\" target=\"_blank\" rel=\"noopener noreferrer\">https://a.test/x?y=1&amp;z=2</a>.",
-	    false, false },
-	{ "(https://a.test/x_(y))", "(<a href=\"https://a.test/x_(y)\"", false, false },
-	{ "www.a.test", "<a href=\"https://www.a.test\"", false, false },
-	{ "mail bob@a.test now", "mail <a href=\"mailto:bob@a.test\"", false, false },
-	{ "javascript:alert(1)", "javascript:alert(1)\n</div>", false, false },
-	{ "https://a.test/\"onmouseover=alert(1)", "href=\"https://a.test/\" target", false, false },
+	    { false, false } },
+	{ "(https://a.test/x_(y))", "(<a href=\"https://a.test/x_(y)\"", { false, false } },
+	{ "www.a.test", "<a href=\"https://www.a.test\"", { false, false } },
+	{ "mail bob@a.test now", "mail <a href=\"mailto:bob@a.test\"", { false, false } },
+	{ "javascript:alert(1)", "javascript:alert(1)\n</div>", { false, false } },
+	{ "https://a.test/\"onmouseover=alert(1)", "href=\"https://a.test/\" target", { false, false } },
 	{ "> one\n> > two\nthree", "<blockquote><div class=\"text\">one\n</div><blockquote><div class=\"text\">two\n</div></blockquote></blockquote>"
-	                           "<div class=\"text\">three\n</div>", false, false },
-	{ "soft \nbreak", "soft break", true, false },
-	{ "del \nsp", "delsp", true, true },
-	{ "-- \nsig", "-- \nsig", true, false },
-	{ " >not quoted", "&gt;not quoted", true, false },
+	                           "<div class=\"text\">three\n</div>", { false, false } },
+	{ "soft \nbreak", "soft break", { true, false } },
+	{ "del \nsp", "delsp", { true, true } },
+	{ "-- \nsig", "-- \nsig", { true, false } },
+	{ " >not quoted", "&gt;not quoted", { true, false } },
 };
 
 START_TEST(text_is_text)
 {
 	struct buf out = BUF_INIT(HTML_OUTPUT_MAX);
 
-	ck_assert_int_eq(html_from_text(span_of(texts[_i].text), texts[_i].flowed, texts[_i].delsp, &out), 0);
+	html_text_begin(&out);
+	ck_assert_int_eq(html_text_put(span_of(texts[_i].text), texts[_i].format, &out), 0);
+	ck_assert_int_eq(html_text_end(&out), 0);
 	ck_assert_msg(strstr(buf_cstr(&out), texts[_i].part) != NULL, "%s gives %s", texts[_i].text, buf_cstr(&out));
 	buf_free(&out);
 }
