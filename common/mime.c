@@ -148,9 +148,10 @@ end_header_early(struct parser *parser)
 	end_header(parser, end, count);
 }
 
-/* The innermost part ends at an offset. */
+/* The innermost part ends at an offset. The line end before a boundary is not the body's, unless it is the one that ended the header: then
+ * the offset moves behind it, for the parts around this one hold all of its header. */
 static void
-close_part(struct parser *parser, uint64_t end, struct count count)
+close_part(struct parser *parser, uint64_t *end, struct count *count)
 {
 	struct open *open;
 	struct mime_part *part;
@@ -160,12 +161,13 @@ close_part(struct parser *parser, uint64_t end, struct count count)
 		end_header_early(parser);
 	open = innermost(parser);
 	part = part_of(parser, open);
-	/* The line end before a boundary is not the body's, unless it is the one that ended the header. */
-	if (end > part->body_at) {
-		part->body_len = end - part->body_at;
-		part->body_lines = count.lines - open->start.lines;
-		part->body_bare = count.bare - open->start.bare;
+	if (*end < part->body_at) {
+		*end = part->body_at;
+		*count = open->start;
 	}
+	part->body_len = *end - part->body_at;
+	part->body_lines = count->lines - open->start.lines;
+	part->body_bare = count->bare - open->start.bare;
 	drop_boundary(parser, open);
 	parser->depth--;
 }
@@ -204,7 +206,7 @@ take_delimiter(struct parser *parser, size_t level, struct span line, const stru
 	end.lines -= parser->before_len != 0;
 	end.bare -= parser->before_len == 1;
 	while (parser->depth > level + 1)
-		close_part(parser, end_at, end);
+		close_part(parser, &end_at, &end);
 	if (span_starts(span_skip(line, 2 + open->boundary_len), SPAN("--")))
 		drop_boundary(parser, open);
 	else
@@ -277,7 +279,7 @@ mime_parse(struct span bytes)
 		take_line(parser, span_take(&rest, newline >= 0 ? (size_t)newline + 1 : rest.len));
 	}
 	while (parser->depth != 0)
-		close_part(parser, parser->at, parser->count);
+		close_part(parser, &parser->at, &parser->count);
 	free(parser);
 	link_siblings(message);
 	return message;

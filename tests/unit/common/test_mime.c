@@ -157,12 +157,36 @@ START_TEST(line_ends)
 }
 END_TEST
 
+/* A part lies within the one around it, behind its siblings, and its counts are those of its bytes. */
+static void
+check_places(const struct mime_message *message)
+{
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < message->count; i++) {
+		const struct mime_part *part = &message->parts[i];
+		uint64_t lines = 0;
+
+		ck_assert(part->header_at >= last && part->header_at + part->header_len == part->body_at);
+		ck_assert_uint_eq(crlf_size(mime_header(message, part)), part->header_len + part->header_bare);
+		ck_assert_uint_eq(crlf_size(mime_body(message, part)), part->body_len + part->body_bare);
+		for (uint64_t at = part->body_at; at < part->body_at + part->body_len; at++)
+			lines += message->bytes.ptr[at] == '\n';
+		ck_assert_uint_eq(lines, part->body_lines);
+		for (uint32_t up = part->parent; up != MIME_NONE; up = message->parts[up].parent)
+			ck_assert(part->header_at >= message->parts[up].body_at &&
+			    part->body_at + part->body_len <= message->parts[up].body_at + message->parts[up].body_len);
+		last = part->kind == MIME_LEAF ? part->body_at + part->body_len : part->body_at;
+	}
+}
+
 static void
 structure(struct span bytes, struct buf *out)
 {
 	struct mime_message *message = mime_parse(bytes);
 	uint16_t depth = 0;
 
+	check_places(message);
 	for (uint32_t i = 0; i < message->count; i++) {
 		const struct mime_part *part = &message->parts[i];
 
@@ -224,6 +248,12 @@ START_TEST(shapes)
 		{ "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: x\n\none\n--b\nContent-Type: text/plain\n\ntwo\n--b--",
 		  "multipart/digest(message/rfc822(text/plain=one),text/plain=two)" },
 		{ "Content-Type: multipart/digest; boundary=b\n\n--b\n--b--", "multipart/digest(message/rfc822(text/plain=))" },
+		/* the line end that ends the innermost header is no boundary's, for any part around it */
+		{ "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n\r\n--b--", "multipart/digest(message/rfc822(text/plain=))" },
+		{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/x; boundary=i\n\n--i\nA: b\n--b--",
+		  "multipart/mixed(multipart/x(text/plain=))" },
+		{ "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nContent-Type: message/rfc822\n\n\n--b\n\nx\n--b--",
+		  "multipart/mixed(message/rfc822(message/rfc822(text/plain=)),text/plain=x)" },
 		{ "Content-Type: message/rfc822", "message/rfc822(text/plain=)" },
 		{ "Content-Type: message/global\nContent-Transfer-Encoding: 8bit\n\nA: b\n\nx", "message/global(text/plain=x)" },
 		{ "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nQTogYgoKeA==", "message/rfc822=QTogYgoKeA==" },
