@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/charset.h"
 #include "common/jail.h"
 #include "common/sanitizer.h"
 
@@ -93,6 +94,13 @@ try_writable_code(void)
 	return 0;
 }
 
+/* Every charset that mail names, as the first message that needs it would load it. */
+static int
+try_charsets(void)
+{
+	return charset_preload() == 0 ? 0 : -ELIBACC;
+}
+
 static int
 result(long r)
 {
@@ -126,6 +134,7 @@ jail_probe(const struct jail *jail, const char *other, int fd)
 		{ "mount", false, result(mount("none", "/", "tmpfs", 0, NULL)) },
 		{ "keyctl", false, result(syscall(SYS_keyctl, 0, 0, 0, 0, 0)) },
 		{ "bpf", false, result(syscall(SYS_bpf, 0, NULL, 0)) },
+		{ "load-charsets", (jail->allow & JAIL_MODULES) != 0 || UNDER_SANITIZER, try_charsets() },
 		{ "writable-code", UNDER_SANITIZER, try_writable_code() },
 		{ "exec", false, try_exec() },
 	};

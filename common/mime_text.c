@@ -141,7 +141,7 @@ mime_text_decoder_free(struct mime_text_decoder *decoder)
 static bool
 is_plain(const struct mime_text_decoder *decoder, struct span piece)
 {
-	return decoder->charset.iconv == (iconv_t)-1 && decoder->charset.held_len == 0 && decoder->body.encoding != MIME_BASE64 &&
+	return charset_decoder_passes_ascii(&decoder->charset) && decoder->body.encoding != MIME_BASE64 &&
 	    decoder->body.encoding != MIME_QUOTED_PRINTABLE && span_is_ascii(piece) && memchr(piece.ptr, '\0', piece.len) == NULL;
 }
 

@@ -7,6 +7,8 @@ common_SRC := \
 	common/base64.c \
 	common/buf.c \
 	common/charset.c \
+	common/charset_names.c \
+	common/charset_shift.c \
 	common/compose.c \
 	common/conf.c \
 	common/crlf.c \
