@@ -12,6 +12,7 @@
 #define LINE_MAX_LEN 78
 #define LABEL_MAX 64
 #define PLAIN_WORD_MAX 200 /* an ASCII word longer than this is encoded, so that it can be folded */
+#define PLAIN_BLANK_MAX 30 /* and so are more blanks than these, which would fold into a line of white space alone */
 #define PREFIX_Q "=?utf-8?Q?"
 #define PREFIX_B "=?utf-8?B?"
 #define FRAME (sizeof(PREFIX_Q) - 1 + 2)
@@ -306,22 +307,21 @@ take_word(struct span *text)
 	return span_take(text, len >= 0 ? (size_t)len : text->len);
 }
 
-/* Takes the words that follow each other and need encoding, with the blanks between them. */
+/* Takes the words that follow each other and need encoding, with the blanks before and between them: white space between two encoded words
+ * would not be shown. One after many blanks needs it too. forced: the first in any case. */
 static struct span
-take_run(struct span *text)
+take_run(struct span *text, bool forced)
 {
 	struct span rest = *text;
 	size_t len = 0;
 
 	for (;;) {
-		struct span word = take_word(&rest), blank;
+		struct span blank = take_blank(&rest), word = take_word(&rest);
 
-		if (word.len == 0 || !needs_encoding(word))
+		if (word.len == 0 || !(forced || blank.len > PLAIN_BLANK_MAX || needs_encoding(word)))
 			break;
 		len = text->len - rest.len;
-		blank = take_blank(&rest);
-		if (blank.len == 0)
-			break;
+		forced = false;
 	}
 	return span_take(text, len);
 }
@@ -334,9 +334,17 @@ encode(struct span text, enum encoded_word_place place, size_t *column, struct b
 	if (place == ENCODED_WORD_PHRASE && needs_encoding(text))
 		return encode_run(text, column, out);
 	while (text.len != 0) {
-		struct span blank = take_blank(&text), run = take_run(&text), word = run.len == 0 ? take_word(&text) : SPAN_NULL;
-		size_t want = run.len != 0 ? FRAME + 12 : word.len;
+		struct span rest = text, blank = take_blank(&text), run, word;
+		bool many = blank.len > PLAIN_BLANK_MAX;
+		size_t want;
 
+		if (many) {
+			blank.len = 1;
+			text = span_skip(rest, 1);
+		}
+		run = take_run(&text, many);
+		word = run.len == 0 ? take_word(&text) : SPAN_NULL;
+		want = run.len != 0 ? FRAME + 12 : word.len;
 		/* Blanks at the end and before the first word make no line of their own. */
 		if (blank.len != 0 && want != 0 && !first && *column + blank.len + want > LINE_MAX_LEN) {
 			if (buf_str(out, "\r\n") != 0)

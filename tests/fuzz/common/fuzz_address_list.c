@@ -14,7 +14,8 @@ same(struct span a, struct span b)
 	return (a.len == 0 && b.len == 0) || span_eq(a, b);
 }
 
-/* Spaces inside a name may become folds; encoded forms change its bytes, so that it is compared as it shows. */
+/* Spaces inside a name may become folds; encoded forms change its bytes, so that it is compared as it shows: controls at its ends are white
+ * space, which is not written. */
 static bool
 same_name(struct span a, struct span b)
 {
@@ -23,7 +24,7 @@ same_name(struct span a, struct span b)
 
 	(void)encoded_word_decode(a, &first);
 	(void)encoded_word_decode(b, &second);
-	equal = same(buf_get(&first), buf_get(&second));
+	equal = same(span_trim(buf_get(&first)), span_trim(buf_get(&second)));
 	buf_free(&first);
 	buf_free(&second);
 	return equal;

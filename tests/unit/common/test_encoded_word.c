@@ -104,6 +104,33 @@ START_TEST(round_trip)
 }
 END_TEST
 
+/* White space survives, however long, and never stands on a line alone (RFC 5322 section 3.2.2). */
+START_TEST(blanks)
+{
+	static const char *const words[] = { "one", "zw\xc3\xb6lf" };
+
+	for (size_t i = 0; i < 3000; i++) {
+		struct buf plain = BUF_INIT(TEXT_MAX), text = BUF_INIT(TEXT_MAX), back = BUF_INIT(TEXT_MAX);
+		size_t column = 9, blank = i / 8 % 100;
+		struct span line;
+
+		(void)buf_str(&plain, words[i & 1]);
+		for (size_t k = 0; k < 2; k++) {
+			for (size_t n = k == 0 ? blank : i / 800 * 20; n > 0; n--)
+				(void)buf_char(&plain, ' ');
+			(void)buf_str(&plain, words[i >> (k + 1) & 1]);
+		}
+		ck_assert_int_eq(encoded_word_encode(buf_get(&plain), ENCODED_WORD_TEXT, &column, &text), 0);
+		for (struct span rest = buf_get(&text); span_split(&rest, '\n', &line);)
+			ck_assert_msg(span_trim(line).len != 0 && line.len <= 79, "%s", buf_cstr(&text));
+		ck_assert_int_eq(encoded_word_decode(buf_get(&text), &back), 0);
+		ck_buf(&back, buf_get(&plain), buf_cstr(&text));
+		buf_free(&plain);
+		buf_free(&text);
+	}
+}
+END_TEST
+
 START_TEST(limits)
 {
 	struct buf out = BUF_INIT(4);
@@ -137,7 +164,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { decode, encode, round_trip, limits, not_quadratic };
+	const TTest *const tests[] = { decode, encode, round_trip, blanks, limits, not_quadratic };
 
 	return run_suite("encoded_word", tests, COUNT(tests));
 }
