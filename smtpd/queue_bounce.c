@@ -64,8 +64,9 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
 	const struct envelope *envelope = &file->envelope;
 	struct dsn_recipient *recipients = xcalloc(count, sizeof(*recipients));
-	bool full = envelope->ret == ENVELOPE_RET_FULL && has_failure(reports, count) &&
-	    file->length <= FULL_MAX;
+	/* RFC 8689 section 5: what required TLS is not told whole. */
+	bool full = envelope->ret == ENVELOPE_RET_FULL && !envelope->requiretls &&
+	    has_failure(reports, count) && file->length <= FULL_MAX;
 	uint64_t random[2];
 	char boundary[40], *original;
 	struct dsn dsn;
@@ -122,6 +123,8 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 
 	envelope_init(&envelope, SPAN_NULL, queue_now());
 	envelope.smtputf8 = file->envelope.smtputf8;
+	envelope.requiretls = file->envelope.requiretls; /* RFC 8689 section 5 */
+	envelope.priority = file->envelope.priority;     /* RFC 6710 section 4.6 */
 	envelope.body = ENVELOPE_8BITMIME;
 	r = envelope_add(&envelope, span_of(file->envelope.sender), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)

@@ -44,6 +44,7 @@ struct relay_job {
 	bool asks_again;      /* once resolve is back */
 	uint16_t port;
 	struct resolve_answer hosts;
+	bool named; /* the host was named by the operator or the address, not by the DNS */
 	size_t host, address; /* the next to be tried */
 	unsigned tries;
 	bool failed_for_now;  /* some host failed temporarily */
@@ -74,8 +75,9 @@ ssize_t relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, si
 
 /* --- relay_conn.c --- */
 
-/* Connects for this job to the address. name is the host's, or the address in digits. */
-void relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port);
+/* Connects for this job to the address. name is the host's, or the address in digits; trusted: it certainly is one for the
+ * destination, so that a certificate for it proves something. */
+void relay_conn_open(struct relay_job *job, const char *name, bool trusted, const struct resolve_address *address, uint16_t port);
 /* An idle connection for this job's destination takes it. False when there is none. */
 bool relay_conn_reuse(struct relay_job *job);
 /* The job is dropped: closes its connection. */

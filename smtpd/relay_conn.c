@@ -33,6 +33,7 @@ struct relay_conn {
 	struct relay_conn *next, **at; /* among the idle ones */
 	char *destination;
 	char *name;
+	bool trusted;                /* the name is */
 	struct resolve_address address;
 	uint16_t port;
 	char host[VERDICT_HOST_MAX];
@@ -355,6 +356,10 @@ carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out)
 		break;
 	case RELAY_HOST_FAILED:
 		result = conn->state.host;
+		if (out->len != 0) { /* a goodbye */
+			stream_finish(conn->stream);
+			conn->stream = NULL;
+		}
 		fail(conn, &result);
 		break;
 	case RELAY_CLOSE:
@@ -415,9 +420,9 @@ on_secured(struct stream *stream, void *context)
 {
 	struct relay_conn *conn = context;
 	struct buf out = BUF_INIT(1024);
-	enum relay_action action = relay_state_secured(&conn->state, &out);
+	bool verified = conn->trusted && SSL_get_verify_result(stream_ssl(stream)) == X509_V_OK;
+	enum relay_action action = relay_state_secured(&conn->state, verified, &out);
 
-	(void)stream;
 	carry_out(conn, action, &out);
 	buf_free(&out);
 }
@@ -431,7 +436,7 @@ without_tls(struct relay_conn *conn)
 
 	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
 	job->conn = NULL;
-	relay_conn_open(job, conn->name, &conn->address, conn->port);
+	relay_conn_open(job, conn->name, conn->trusted, &conn->address, conn->port);
 	again = job->conn;
 	conn->job = NULL;
 	forget(conn);
@@ -544,7 +549,7 @@ on_refused(evutil_socket_t fd, short what, void *context)
 }
 
 void
-relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port)
+relay_conn_open(struct relay_job *job, const char *name, bool trusted, const struct resolve_address *address, uint16_t port)
 {
 	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
 	struct event_base *base = job->role->proc->base;
@@ -556,6 +561,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	job->conn = conn;
 	conn->destination = xstrdup(job->destination);
 	conn->name = xstrdup(name);
+	conn->trusted = trusted;
 	conn->address = *address;
 	conn->port = port;
 	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
@@ -581,7 +587,7 @@ relay_conn_reuse(struct relay_job *job)
 {
 	struct relay_conn *conn = job->role->idle;
 
-	while (conn != NULL && !span_ieq(span_of(conn->destination), span_of(job->destination)))
+	while (conn != NULL && (!span_ieq(span_of(conn->destination), span_of(job->destination)) || !relay_state_suits(&conn->state, &job->mail)))
 		conn = conn->next;
 	if (conn == NULL)
 		return false;

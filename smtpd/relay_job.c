@@ -108,9 +108,18 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 
 /* --- the way --- */
 
+/* RFC 8689 section 4.2.1: a name out of MX records counts when DNSSEC vouches for them. */
+static bool
+is_name_trusted(const struct relay_job *job, const char *name)
+{
+	return job->named || job->hosts.secure || span_ieq(span_of(name), span_of(job->destination));
+}
+
 static void
 next_host(struct relay_job *job)
 {
+	const struct resolve_host *host;
+
 	while (job->host < job->hosts.count && job->address >= job->hosts.hosts[job->host].count) {
 		job->host++;
 		job->address = 0;
@@ -121,7 +130,8 @@ next_host(struct relay_job *job)
 		return;
 	}
 	job->tries++;
-	relay_conn_open(job, job->hosts.hosts[job->host].name, &job->hosts.hosts[job->host].addresses[job->address++], job->port);
+	host = &job->hosts.hosts[job->host];
+	relay_conn_open(job, host->name, is_name_trusted(job, host->name), &host->addresses[job->address++], job->port);
 }
 
 /* "192.0.2.1" or "2001:db8::1". */
@@ -186,6 +196,7 @@ set_out(struct relay_job *job)
 	job->port = SMTP_PORT;
 	if (destination.len > 2 && destination.ptr[0] == '[' && span_ends(destination, SPAN("]"))) {
 		host = span_make(destination.ptr + 1, destination.len - 2);
+		job->named = true;
 		if (span_istarts(host, SPAN("IPv6:")))
 			host = span_skip(host, 5);
 		if (read_address(host, &address))
@@ -198,6 +209,7 @@ set_out(struct relay_job *job)
 		ask(job, RESOLVE_MAIL, destination);
 		return;
 	}
+	job->named = true;
 	if (read_address(host, &address))
 		go_to_address(job, host, &address);
 	else
@@ -363,6 +375,7 @@ read_job(struct relay_job *job)
 	mail->smtputf8 = asked.smtputf8;
 	mail->ret = asked.ret;
 	mail->priority = asked.priority;
+	mail->requiretls = asked.requiretls;
 	mail->recipients = xcalloc(mail->count, sizeof(*mail->recipients));
 	for (size_t i = 0; i < mail->count; i++) {
 		mail->recipients[i].notify = msg_get_u8(&body);

@@ -122,6 +122,7 @@ static const struct {
 	{ SPAN("ENHANCEDSTATUSCODES"), RELAY_EXT_STATUS_CODES },
 	{ SPAN("MT-PRIORITY"), RELAY_EXT_MT_PRIORITY },
 	{ SPAN("LIMITS"), RELAY_EXT_LIMITS },
+	{ SPAN("REQUIRETLS"), RELAY_EXT_REQUIRETLS },
 };
 
 /* "MAILMAX=100 RCPTMAX=1000" (RFC 9422 section 4): what is malformed or not known is passed over. */

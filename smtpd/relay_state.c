@@ -152,11 +152,12 @@ on_starttls(struct relay_state *state, const struct relay_reply *reply, struct b
 }
 
 enum relay_action
-relay_state_secured(struct relay_state *state, struct buf *out)
+relay_state_secured(struct relay_state *state, bool verified, struct buf *out)
 {
 	/* Nothing that was said in the clear is believed any more (RFC 3207 section 4.2). */
 	state->offer = (struct relay_offer){ 0 };
 	state->secured = true;
+	state->verified = verified;
 	return say_hello(state, RELAY_EHLO, "EHLO", out);
 }
 
@@ -205,6 +206,8 @@ put_mail(const struct relay_state *state, struct buf *out)
 		if (mail->envid.len != 0)
 			(void)buf_fmt(out, " ENVID=%.*s", (int)mail->envid.len, mail->envid.ptr);
 	}
+	if ((offered & RELAY_EXT_REQUIRETLS) != 0 && mail->requiretls && state->secured)
+		(void)buf_str(out, " REQUIRETLS");
 	if ((offered & RELAY_EXT_MT_PRIORITY) != 0 && mail->priority != 0)
 		(void)buf_fmt(out, " MT-PRIORITY=%d", mail->priority);
 	(void)buf_str(out, "\r\n");
@@ -274,6 +277,24 @@ transaction_end(const struct relay_state *state)
 	return end < state->mail->count ? end : state->mail->count;
 }
 
+bool
+relay_state_suits(const struct relay_state *state, const struct relay_mail *mail)
+{
+	/* RFC 8689 section 4.2.1. Notifications go where they can (section 5). */
+	return !mail->requiretls || mail->sender.len == 0 || (state->verified && (state->offer.extensions & RELAY_EXT_REQUIRETLS) != 0);
+}
+
+static enum relay_action
+refuse_host(struct relay_state *state, struct buf *out)
+{
+	if (state->verified)
+		relay_result_set(&state->host, VERDICT_PERMFAIL, "5.7.30", "The message requires TLS on all its way, and the host does not promise that (no REQUIRETLS)");
+	else
+		relay_result_set(&state->host, VERDICT_PERMFAIL, "5.7.10", "The message requires TLS with a host that is certainly the right one, and that cannot be had");
+	(void)say(state, RELAY_ENDED, "QUIT", out);
+	return RELAY_HOST_FAILED;
+}
+
 enum relay_action
 relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out)
 {
@@ -285,6 +306,8 @@ relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settl
 	for (size_t i = 0; i < mail->count; i++)
 		mail->recipients[i].accepted = false;
 	state->end = mail->count;
+	if (!relay_state_suits(state, mail))
+		return refuse_host(state, out);
 	if (settle_unfit(state))
 		return idle(state);
 	state->end = transaction_end(state);

@@ -37,6 +37,7 @@ struct relay_mail {
 	enum envelope_ret ret;
 	bool smtputf8;
 	int priority;        /* MT-PRIORITY (RFC 6710) */
+	bool requiretls;     /* RFC 8689 */
 	uint64_t size;
 	/* What it holds; looked at only where relay_state_wants_scan says so. */
 	bool eight_bit, utf8_header;
@@ -73,7 +74,7 @@ struct relay_state {
 	struct relay_result host; /* of RELAY_HOST_FAILED */
 
 	/* Within. */
-	bool secured;
+	bool secured, verified;
 	struct relay_mail *mail;
 	size_t asked, answered, accepted; /* recipients */
 	size_t end; /* recipients from here on are for another transaction (RFC 9422) */
@@ -84,14 +85,17 @@ struct relay_state {
 void relay_state_init(struct relay_state *state, const char *hostname, bool try_tls);
 /* A whole reply has come. */
 enum relay_action relay_state_reply(struct relay_state *state, const struct relay_reply *reply, struct buf *out);
-/* TLS stands. */
-enum relay_action relay_state_secured(struct relay_state *state, struct buf *out);
+/* TLS stands. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */
+enum relay_action relay_state_secured(struct relay_state *state, bool verified, struct buf *out);
 
 /* True when mail->eight_bit and utf8_header must be right before relay_state_mail. */
 bool relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail);
+/* False when the host does not keep what the message asks for (REQUIRETLS). */
+bool relay_state_suits(const struct relay_state *state, const struct relay_mail *mail);
 /* Begins a message: legal in RELAY_IDLE. Recipients that are settled are left out, and so are those beyond
- * what the host takes in one transaction: they are for the next. RELAY_WAIT, or RELAY_READY when all of them
- * were settled at once (too large for that host, or not fit for it). */
+ * what the host takes in one transaction: they are for the next. RELAY_WAIT; RELAY_READY when all of them
+ * were settled at once (too large for that host, or not fit for it); RELAY_HOST_FAILED when that host does not keep what the message
+ * asks for, and another may. */
 enum relay_action relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out);
 /* The message and its final dot have been handed to the connection. */
 void relay_state_message_sent(struct relay_state *state);

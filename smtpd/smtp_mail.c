@@ -51,6 +51,13 @@ mail_envid(struct smtp *smtp, struct span value)
 }
 
 static bool
+mail_requiretls(struct smtp *smtp, struct span value)
+{
+	smtp->envelope.requiretls = true;
+	return value.len == 0;
+}
+
+static bool
 mail_priority(struct smtp *smtp, struct span value)
 {
 	return smtp_parse_priority(value, &smtp->envelope.priority) == 0;
@@ -117,6 +124,7 @@ static const struct parameter mail_parameters[] = {
 	{ SPAN("RET"), SMTP_EXT_DSN, mail_ret },
 	{ SPAN("ENVID"), SMTP_EXT_DSN, mail_envid },
 	{ SPAN("AUTH"), SMTP_EXT_AUTH, mail_auth },
+	{ SPAN("REQUIRETLS"), SMTP_EXT_REQUIRETLS, mail_requiretls },
 	{ SPAN("MT-PRIORITY"), SMTP_EXT_MT_PRIORITY, mail_priority },
 	{ SPAN("HOLDFOR"), SMTP_EXT_FUTURERELEASE, mail_hold_for },
 	{ SPAN("HOLDUNTIL"), SMTP_EXT_FUTURERELEASE, mail_hold_until },

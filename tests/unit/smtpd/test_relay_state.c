@@ -7,7 +7,7 @@
 #include "smtpd/relay_state.h"
 
 /* A dialogue is lines: "S: " the host's reply lines, "C: " the commands that must have been sent since, "= " the action after the
- * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured" and "sent" are
+ * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured", "verified" and "sent" are
  * the owner's words. */
 struct dialogue {
 	const char *name;
@@ -84,6 +84,19 @@ static const struct dialogue dialogues[] = {
 	{ "one recipient at a time, one command at a time", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
 		HELLO "S: 250 LIMITS MAILMAX=9 FOO RCPTMAX=1\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 450 later\n! 0 TEMP 4.0.0\n"
 		"C: RSET\nS: 250 ok\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
+	{ "TLS is required and kept", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nverified\nC: EHLO me.example\nS: 250-mail.example\nS: 250 REQUIRETLS\n= READY\nmail\n"
+		"C: MAIL FROM:<a@b> REQUIRETLS\n" },
+	{ "TLS is required, and there is none", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 REQUIRETLS\n= READY\nmail\nC: QUIT\n= FAILED PERM 5.7.10\n" },
+	{ "TLS is required, and the host may be another", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nsecured\nC: EHLO me.example\nS: 250-mail.example\nS: 250 REQUIRETLS\nmail\n"
+		"C: QUIT\n= FAILED PERM 5.7.10\n" },
+	{ "TLS is required, and the host does not keep it", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nverified\nC: EHLO me.example\nS: 250-mail.example\nS: 250 X\nmail\n"
+		"C: QUIT\n= FAILED PERM 5.7.30\n" },
+	{ "TLS is required for a notification, which goes all the same", { .requiretls = true }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<>\n" },
 	{ "an unasked reply while idle", { .sender = SPAN("a@b") }, { "x@y" }, HELLO "S: 250 X\n= READY\nS: 421 4.4.2 idle\n= FAILED TEMP 4.4.2\n" },
 };
 
@@ -184,7 +197,9 @@ START_TEST(dialogue)
 		else if (span_eq(line, SPAN("mail")))
 			play.action = relay_state_mail(&play.state, &play.mail, settled, &play, &play.out);
 		else if (span_eq(line, SPAN("secured")))
-			play.action = relay_state_secured(&play.state, &play.out);
+			play.action = relay_state_secured(&play.state, false, &play.out);
+		else if (span_eq(line, SPAN("verified")))
+			play.action = relay_state_secured(&play.state, true, &play.out);
 		else
 			relay_state_message_sent(&play.state);
 	}
