@@ -1,6 +1,7 @@
 # Sources of libsmtpd.a: the mail server's roles, its protocol and its queue.
 # The machine of the protocol, which is pure; cli/module.mk has it too.
 smtp_machine_SRC := \
+	smtpd/smtp_author.c \
 	smtpd/smtp_binary.c \
 	smtpd/smtp_cmds.c \
 	smtpd/smtp_data.c \

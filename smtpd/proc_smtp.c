@@ -41,6 +41,7 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 		.hops_max = (unsigned)conf->hops_max,
 		.errors_max = (unsigned)conf->client_errors_max,
 		.tls = front_has_tls(role->front),
+		.own_senders = conf->own_senders,
 		.plaintext_login = conf->common.plaintext_login,
 	};
 	role->timeout = (unsigned)conf->client_timeout;

@@ -55,9 +55,23 @@ bool smtp_takes(const struct smtp *smtp, enum smtp_extension extension);
 
 /* --- smtp_text.c: the phases of a message's text; as smtp_input --- */
 
+/* The text has ended, well or not: commits it, or answers and abandons it; authors are checked
+ * before. */
+void smtp_end_text(struct smtp *smtp);
 size_t smtp_take_text(struct smtp *smtp, struct span input);
 size_t smtp_take_chunk(struct smtp *smtp, struct span input);
 size_t smtp_skip_chunk(struct smtp *smtp, struct span input);
+
+/* --- smtp_author.c: submission: whose names stand in the header --- */
+
+/* Begins to look up the next author of the message whose text has ended. False when there is none:
+ * data.fault tells whether all may be there. */
+bool smtp_check_author(struct smtp *smtp);
+/* The answer: the text goes on to its end, or the next author. */
+void
+smtp_author_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
+/* The address that was looked up belongs to who has logged in. */
+bool smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct span account);
 
 /* --- commands of smtp_hello.c, smtp_mail.c and smtp_text.c --- */
 

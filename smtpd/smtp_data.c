@@ -9,13 +9,14 @@
 void
 smtp_data_init(struct smtp_data *data)
 {
-	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX) };
+	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX), .authors = BUF_INIT(SMTP_HEADER_MAX) };
 }
 
 void
 smtp_data_free(struct smtp_data *data)
 {
 	buf_free(&data->held);
+	buf_free(&data->authors);
 }
 
 void
@@ -32,11 +33,14 @@ put_line(struct buf *out, struct span line)
 	(void)buf_put(out, "\r\n", 2);
 }
 
+/* The header has ended: what submitted mail must have (RFC 6409 section 8). */
 static void
-put_missing(const struct smtp_data *data, struct buf *out)
+put_missing(struct smtp_data *data, struct buf *out)
 {
 	if (!data->mend)
 		return;
+	if (data->from_fields != 1)
+		smtp_data_fail(data, SMTP_FAULT_NO_FROM);
 	if (!data->has_date)
 		(void)buf_fmt(out, "Date: %s\r\n", data->date);
 	if (!data->has_message_id)
@@ -61,6 +65,25 @@ is_field(struct span line, struct span *ret_name)
 }
 
 static void
+begin_field(struct smtp_data *data, struct span name, struct span line)
+{
+	bool from = span_ieq(name, SPAN("From"));
+
+	data->in_field = true;
+	data->skipping_field = data->mend && span_ieq(name, SPAN("Bcc"));
+	data->has_date |= span_ieq(name, SPAN("Date"));
+	data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
+	data->from_fields += from;
+	data->in_author_field = data->mend && (from || span_ieq(name, SPAN("Sender")));
+	if (data->in_author_field) {
+		(void)buf_str(&data->authors, ",");
+		put_line(&data->authors, span_skip(line, (size_t)span_chr(line, ':') + 1));
+	}
+	if (span_ieq(name, SPAN("Received")) && ++data->hops > data->hops_max)
+		smtp_data_fail(data, SMTP_FAULT_HOPS);
+}
+
+static void
 header_line(struct smtp_data *data, struct span line, struct buf *out)
 {
 	struct span name;
@@ -72,24 +95,20 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 		put_missing(data, out);
 		data->in_body = true;
 	} else if ((line.ptr[0] == ' ' || line.ptr[0] == '\t') && data->in_field) {
-		if (data->skipping_field)
-			return;
+		if (data->in_author_field)
+			put_line(&data->authors, line);
 	} else if (is_field(line, &name)) {
-		data->in_field = true;
-		data->skipping_field = data->mend && span_ieq(name, SPAN("Bcc"));
-		data->has_date |= span_ieq(name, SPAN("Date"));
-		data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
-		if (span_ieq(name, SPAN("Received")) && ++data->hops > data->hops_max)
-			smtp_data_fail(data, SMTP_FAULT_HOPS);
-		if (data->skipping_field)
-			return;
+		begin_field(data, name, line);
 	} else {
 		/* No header, or the end of one without its empty line: what follows is the body. */
 		put_missing(data, out);
 		put_line(out, SPAN_NULL);
 		data->in_body = true;
 	}
-	put_line(out, line);
+	if (data->in_body || !data->skipping_field)
+		put_line(out, line);
+	if (data->mend && !data->in_body && !data->smtputf8 && !span_is_ascii(line))
+		smtp_data_fail(data, SMTP_FAULT_8BIT_HEADER);
 }
 
 static void

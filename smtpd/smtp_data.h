@@ -28,6 +28,11 @@ enum smtp_fault {
 	SMTP_FAULT_LONG_LINE,
 	SMTP_FAULT_HEADER, /* the header block is too big */
 	SMTP_FAULT_HOPS,   /* too many Received fields */
+	/* Of submitted mail. */
+	SMTP_FAULT_NO_FROM,      /* not one From field, or no address in it */
+	SMTP_FAULT_8BIT_HEADER,  /* 8-bit text in the header, without SMTPUTF8 */
+	SMTP_FAULT_AUTHOR,       /* set by the owner: an author who is not the account */
+	SMTP_FAULT_NO_LOOKUP,    /* set by the owner: whether he is cannot be found out now */
 	SMTP_FAULT_SIZE,
 	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */
 	SMTP_FAULT_WRITE,
@@ -38,19 +43,22 @@ struct smtp_data {
 	uint64_t size_max;
 	unsigned hops_max;
 	bool mend; /* submission: add date and message_id when missing, remove Bcc (RFC 6409 section
-		      8) */
+		      8), and refuse what has no author or 8-bit text where none may be */
+	bool smtputf8; /* 8-bit text may stand in the header (RFC 6531) */
 	const char *date, *message_id; /* the values of these fields */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */
 	bool ended;
+	struct buf authors; /* submission: the values of From and Sender, an address list */
 	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
 	struct buf held; /* of chunks: a line whose end has not come */
 	bool chunked;
-	bool in_body, in_field, skipping_field, in_long_line;
+	bool in_body, in_field, in_author_field, skipping_field, in_long_line;
 	bool has_date, has_message_id;
+	unsigned from_fields;
 	size_t header_size;
 	unsigned hops;
 };

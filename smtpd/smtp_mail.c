@@ -208,7 +208,8 @@ smtp_cmd_mail(struct smtp *smtp, struct span args)
 	} else if (!span_is_ascii(address.mailbox) && !smtp->envelope.smtputf8) {
 		smtp_error(smtp, 553, "5.6.7", "That address wants SMTPUTF8");
 		smtp_reset(smtp);
-	} else if (smtp->kind == SMTP_SUBMISSION && address.mailbox.len != 0) {
+	} else if (smtp->kind == SMTP_SUBMISSION && address.mailbox.len != 0 &&
+	    smtp->settings->own_senders) {
 		smtp->asked = span_of(smtp->envelope.sender);
 		smtp->action = SMTP_LOOKUP;
 	} else if (smtp->envelope.priority > 0 && smtp->kind == SMTP_MX) {

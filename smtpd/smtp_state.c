@@ -39,6 +39,9 @@ smtp_reset(struct smtp *smtp)
 	free(smtp->queue_id);
 	free(smtp->message_id);
 	free(smtp->date);
+	free(smtp->author);
+	smtp->author = NULL;
+	smtp->authors_seen = 0;
 	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
 	    NULL;
 	smtp->size_told = 0;
@@ -249,8 +252,7 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 static void
 sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
 {
-	if (result == SMTP_IS_LOCAL && smtp->account != NULL &&
-	    span_ieq(account, span_of(smtp->account))) {
+	if (smtp_is_own(smtp, result, account)) {
 		smtp_reply(smtp, 250, "2.1.0", "Ok");
 		return;
 	}
@@ -267,7 +269,9 @@ smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span accoun
 {
 	if (!smtp_answers(smtp, SMTP_LOOKUP))
 		return;
-	if (smtp->rcpt.address != NULL)
+	if (smtp->author != NULL)
+		smtp_author_looked_up(smtp, result, account);
+	else if (smtp->rcpt.address != NULL)
 		recipient_looked_up(smtp, result);
 	else
 		sender_looked_up(smtp, result, account);

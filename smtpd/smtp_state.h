@@ -30,6 +30,7 @@ struct smtp_settings {
 	unsigned hops_max, errors_max;
 	bool tls;               /* STARTTLS can be done */
 	bool plaintext_login;
+	bool own_senders; /* submission: senders and authors must belong to the account */
 };
 
 enum smtp_action {
@@ -95,6 +96,9 @@ struct smtp {
 		bool as_postmaster;
 	} rcpt;
 	char *message_id, *date;
+	/* The author who is looked up when the text has ended, and how many have been. */
+	char *author;
+	size_t authors_seen;
 };
 
 /* client is the peer's address. Settings stay the owner's. */

@@ -28,11 +28,12 @@ answer_text(struct smtp *smtp, enum smtp_fault fault)
 			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
 }
 
-/* The text has ended, well or not. */
-static void
-end_text(struct smtp *smtp)
+void
+smtp_end_text(struct smtp *smtp)
 {
 	smtp->phase = SMTP_COMMANDS;
+	if (smtp_check_author(smtp))
+		return;
 	if (smtp->data.fault == SMTP_FAULT_NONE) {
 		smtp->action = SMTP_COMMIT;
 	} else {
@@ -78,7 +79,7 @@ smtp_take_text(struct smtp *smtp, struct span input)
 		buf_clear(&smtp->message);
 	if (data->ended) {
 		(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
-		end_text(smtp);
+		smtp_end_text(smtp);
 	}
 	return taken;
 }
@@ -118,7 +119,7 @@ end_chunk(struct smtp *smtp)
 	if (data->fault != SMTP_FAULT_NONE)
 		buf_clear(&smtp->message);
 	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last)
-		end_text(smtp);
+		smtp_end_text(smtp);
 	else
 		smtp_reply(smtp, 250, "2.0.0", "%" PRIu64 " octets received", smtp->chunk_len);
 }
@@ -227,6 +228,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->binary = smtp->is_binary ? smtp_binary_new() : NULL;
 	smtp->data.hops_max = smtp->settings->hops_max;
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
+	smtp->data.smtputf8 = smtp->envelope.smtputf8;
 	smtp->data.date = smtp->date;
 	smtp->data.message_id = smtp->message_id;
 	smtp_put_trace(smtp, date);
@@ -259,6 +261,6 @@ smtp_write_failed(struct smtp *smtp, bool no_space)
 	if (smtp->data.fault == SMTP_FAULT_NONE)
 		smtp->data.fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
 	/* The text may have ended with these bytes; otherwise the client is told at its end. */
-	if (smtp->action == SMTP_COMMIT)
-		end_text(smtp);
+	if (smtp->action == SMTP_COMMIT || smtp->action == SMTP_LOOKUP)
+		smtp_end_text(smtp);
 }
