@@ -36,6 +36,7 @@ common_SRC := \
 	common/mime_text.c \
 	common/msg.c \
 	common/msg_table.c \
+	common/network.c \
 	common/parameter.c \
 	common/parameter_append.c \
 	common/quoted_printable.c \

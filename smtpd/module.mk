@@ -10,7 +10,8 @@ smtp_machine_SRC := \
 	smtpd/smtp_parse.c \
 	smtpd/smtp_reply.c \
 	smtpd/smtp_state.c \
-	smtpd/smtp_text.c
+	smtpd/smtp_text.c \
+	smtpd/xclient_parse.c
 smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/envelope_msg.c \
 	smtpd/heap.c \

@@ -13,6 +13,7 @@
 
 #include "common/date.h"
 #include "common/log.h"
+#include "common/network.h"
 #include "common/xalloc.h"
 #include "smtpd/smtpd_conf.h"
 
@@ -45,7 +46,7 @@ log_client(const struct smtp_client *client, const char *end)
 {
 	const struct smtp *smtp = &client->smtp;
 
-	log_info("client", log_str("client", client->front->address),
+	log_info("client", log_str("client", client->smtp.client),
 	    log_str("listener", client->front->listener->name), log_str("helo", smtp->helo),
 	    log_str("tls", smtp->tls), log_str("account", smtp->account),
 	    log_u64("messages", client->messages), log_u64("errors", smtp->errors),
@@ -82,7 +83,7 @@ log_refusal(const struct smtp_client *client)
 	struct span reply = span_skip(buf_get(&smtp->out), smtp->refused_at), line;
 
 	(void)span_split(&reply, '\r', &line);
-	log_info("refused", log_str("client", client->front->address), log_str("helo", smtp->helo),
+	log_info("refused", log_str("client", client->smtp.client), log_str("helo", smtp->helo),
 	    log_str("account", smtp->account), log_str("id", smtp->queue_id),
 	    log_str("from", smtp->in_mail ? smtp->envelope.sender : ""),
 	    log_str("command", smtp->line), log_span("reply", line));
@@ -98,7 +99,7 @@ put_out(struct smtp_client *client)
 		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) :
 					     -EPIPE;
 		if (r < 0) {
-			log_error("not-written", log_str("client", client->front->address),
+			log_error("not-written", log_str("client", client->smtp.client),
 			    log_str("id", smtp->queue_id), log_errno("error", r));
 			smtp_write_failed(smtp, r == -ENOSPC || r == -EDQUOT);
 		}
@@ -148,7 +149,7 @@ authenticated(void *context, enum auth_result result, uint64_t grant, struct spa
 	/* A grant is for workers; who hands in mail needs none. */
 	auth_drop_grant(front_auth(client->role->front), grant);
 	if (result == AUTH_OK)
-		log_info("login", log_str("client", client->front->address),
+		log_info("login", log_str("client", client->smtp.client),
 		    log_span("account", account), log_str("tls", client->smtp.tls));
 	smtp_authenticated(&client->smtp, results[result], account);
 	pump(client);
@@ -174,7 +175,7 @@ log_received(const struct smtp_client *client)
 	const struct smtp *smtp = &client->smtp;
 
 	log_info("received", log_str("id", smtp->queue_id),
-	    log_str("client", client->front->address), log_str("helo", smtp->helo),
+	    log_str("client", client->smtp.client), log_str("helo", smtp->helo),
 	    log_str("account", smtp->account), log_str("from", smtp->envelope.sender),
 	    log_str("to", smtp->envelope.recipients[0].address),
 	    log_u64("recipients", smtp->envelope.count), log_u64("size", smtp->data.size));
@@ -215,7 +216,7 @@ open_message(struct smtp_client *client)
 	struct smtp *smtp = &client->smtp;
 
 	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
-	    client->front->address, smtp->account, client);
+	    client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)
 		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");
 }
@@ -228,7 +229,7 @@ start_tls(struct smtp_client *client)
 
 	if (r == 0)
 		return true;
-	log_warning("starttls-with-bytes-behind", log_str("client", client->front->address),
+	log_warning("starttls-with-bytes-behind", log_str("client", client->smtp.client),
 	    log_errno("error", r));
 	leave(client, "plaintext behind STARTTLS");
 	return false;
@@ -248,7 +249,7 @@ act(struct smtp_client *client)
 		return true;
 	case SMTP_AUTHENTICATE:
 		client->request = auth_verify(auth, buf_get(&smtp->user), buf_get(&smtp->password),
-		    span_of(client->front->address), authenticated, client);
+		    span_of(client->smtp.client), authenticated, client);
 		return true;
 	case SMTP_START_TLS:
 		return start_tls(client);
@@ -346,7 +347,7 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 		pump(client);
 		break;
 	case STREAM_TLS_FAILED:
-		log_info("tls-failed", log_str("client", client->front->address),
+		log_info("tls-failed", log_str("client", client->smtp.client),
 		    log_str("error", stream_tls_error(stream)));
 		leave(client, "TLS failed");
 		break;
@@ -381,6 +382,19 @@ on_watch(evutil_socket_t fd, short what, void *context)
 
 /* --- the beginning --- */
 
+static bool
+is_proxy(const struct smtp_role *role, const char *address)
+{
+	const struct conf_list *networks = &smtpd_conf(front_proc(role->front))->proxy_from;
+	struct network network;
+
+	for (size_t i = 0; i < networks->count; i++)
+		if (network_parse(span_of(networks->item[i]), &network) == 0 &&
+		    network_holds(&network, span_of(address)))
+			return true;
+	return false;
+}
+
 void
 smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 {
@@ -393,6 +407,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	front_client->context = client;
 	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
 	    front_client->address);
+	client->smtp.is_proxy = is_proxy(role, front_client->address);
 	client->next = role->clients;
 	if (client->next != NULL)
 		client->next->at = &client->next;

@@ -46,6 +46,7 @@ enum smtp_extension {
 	SMTP_EXT_MT_PRIORITY,
 	SMTP_EXT_FUTURERELEASE,
 	SMTP_EXT_LIMITS,
+	SMTP_EXT_XCLIENT,
 	SMTP_EXTENSIONS,
 };
 /* Offered to this client now. */
@@ -77,6 +78,7 @@ bool smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct spa
 
 void smtp_cmd_helo(struct smtp *smtp, struct span args);
 void smtp_cmd_ehlo(struct smtp *smtp, struct span args);
+void smtp_cmd_xclient(struct smtp *smtp, struct span args);
 void smtp_cmd_mail(struct smtp *smtp, struct span args);
 void smtp_cmd_rcpt(struct smtp *smtp, struct span args);
 void smtp_cmd_data(struct smtp *smtp, struct span args);

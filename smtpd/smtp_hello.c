@@ -3,11 +3,13 @@
 /* HELO, EHLO and LHLO, and the table of service extensions: what is offered to whom. A parameter or
  * command of an extension is taken where it is offered, and nowhere else. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/date.h"
 #include "common/xalloc.h"
 #include "smtpd/smtp_cmds.h"
+#include "smtpd/xclient_parse.h"
 
 /* Beside the kinds of listener (enum smtp_kind bits). */
 enum where {
@@ -26,6 +28,19 @@ static bool
 may_log_in(const struct smtp *smtp)
 {
 	return smtp->account == NULL && (smtp->tls[0] != '\0' || smtp->settings->plaintext_login);
+}
+
+static bool
+is_proxy(const struct smtp *smtp)
+{
+	return smtp->is_proxy;
+}
+
+static void
+put_attributes(const struct smtp *smtp, struct buf *out)
+{
+	(void)smtp;
+	(void)buf_str(out, " ADDR HELO LOGIN NAME PORT PROTO DESTADDR DESTPORT");
 }
 
 static void
@@ -77,6 +92,7 @@ static const struct {
 	[SMTP_EXT_MT_PRIORITY] = { "MT-PRIORITY", ANYWHERE, NULL, NULL },
 	/* RFC 4865 section 4.2: on submission ports only. */
 	[SMTP_EXT_FUTURERELEASE] = { "FUTURERELEASE", SMTP_SUBMISSION, NULL, put_hold_max },
+	[SMTP_EXT_XCLIENT] = { "XCLIENT", ANYWHERE, is_proxy, put_attributes },
 	[SMTP_EXT_LIMITS] = { "LIMITS", ANYWHERE, NULL, put_limits },
 };
 
@@ -126,7 +142,7 @@ hello(struct smtp *smtp, struct span name, bool extended)
 	}
 	smtp_abandon(smtp);
 	free(smtp->helo);
-	smtp->helo = span_dup(name);
+	smtp->helo = smtp->told_helo != NULL ? xstrdup(smtp->told_helo) : span_dup(name);
 	smtp->greeted = true;
 	smtp->extended = extended;
 	if (extended) {
@@ -147,4 +163,40 @@ void
 smtp_cmd_ehlo(struct smtp *smtp, struct span args)
 {
 	hello(smtp, args, true);
+}
+
+/* --- XCLIENT --- */
+
+/* The connection is as new, with somebody else. */
+static void
+become(struct smtp *smtp, const struct xclient *xclient)
+{
+	if (xclient->address[0] != '\0')
+		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", xclient->address);
+	if (xclient->helo.len != 0) {
+		free(smtp->told_helo);
+		smtp->told_helo = span_dup(buf_get(&xclient->helo));
+	}
+	if (xclient->told_login) {
+		free(smtp->account);
+		smtp->account = xclient->login.len != 0 && smtp->kind == SMTP_SUBMISSION ?
+		    span_dup(buf_get(&xclient->login)) : NULL;
+	}
+	smtp->greeted = smtp->extended = false;
+	smtp_greet(smtp);
+}
+
+void
+smtp_cmd_xclient(struct smtp *smtp, struct span args)
+{
+	struct xclient xclient;
+
+	if (!smtp->is_proxy) {
+		smtp_error(smtp, 550, "5.7.0", "XCLIENT is for proxies of this site's");
+	} else if (xclient_parse(args, &xclient) < 0) {
+		smtp_error(smtp, 501, "5.5.4", "Syntax: XCLIENT attribute=value ...");
+	} else {
+		become(smtp, &xclient);
+		xclient_free(&xclient);
+	}
 }

@@ -69,6 +69,7 @@ smtp_free(struct smtp *smtp)
 	buf_wipe(&smtp->user);
 	buf_wipe(&smtp->password);
 	free(smtp->helo);
+	free(smtp->told_helo);
 	free(smtp->account);
 }
 

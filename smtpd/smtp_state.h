@@ -52,6 +52,7 @@ struct smtp {
 	const struct smtp_settings *settings;
 	enum smtp_kind kind;
 	char client[64];
+	bool is_proxy;           /* set by the owner: the client may say whom it speaks for */
 	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
 
 	/* Set by the owner before it feeds input: seconds since 1970. */
@@ -76,6 +77,7 @@ struct smtp {
 	bool first;               /* nothing has come yet */
 	unsigned errors;
 	char *helo;
+	char *told_helo;          /* by XCLIENT: counts whatever EHLO says */
 	char *account;            /* logged in, or NULL */
 	struct sasl sasl;
 	bool in_mail;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/network.h"
 #include "common/xalloc.h"
 
 static const struct conf_option rows[] = {
@@ -68,6 +69,17 @@ check_resolvers(const struct conf_list *resolvers, struct buf *errors)
 	}
 }
 
+static void
+check_networks(const char *option, const struct conf_list *networks, struct buf *errors)
+{
+	struct network network;
+
+	for (size_t i = 0; i < networks->count; i++)
+		if (network_parse(span_of(networks->item[i]), &network) < 0)
+			(void)buf_fmt(errors, "%s: %s is not an address or network, as 192.0.2.0/24\n",
+			    option, networks->item[i]);
+}
+
 void
 smtpd_conf_check(const void *values, struct buf *errors)
 {
@@ -77,6 +89,7 @@ smtpd_conf_check(const void *values, struct buf *errors)
 
 	check_postmaster(conf, errors);
 	check_resolvers(&conf->resolvers, errors);
+	check_networks("proxy_from", &conf->proxy_from, errors);
 	if (conf->relay_host[0] != '\0' &&
 	    (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 ||
 		port == 0))

@@ -465,6 +465,36 @@ put_text(struct owner *owner, char byte, size_t count)
 	free(text);
 }
 
+START_TEST(a_proxy_speaks_for_others)
+{
+	struct owner owner;
+
+	/* Not everybody is one. */
+	init(&owner, SMTP_MX);
+	feed(&owner, SPAN("XCLIENT ADDR=192.0.2.9\r\n"), 100);
+	ck_assert(span_starts(buf_get(&owner.out), SPAN("550 5.7.0")));
+	ck_assert_str_eq(owner.smtp.client, "192.0.2.1");
+	finish(&owner);
+	init(&owner, SMTP_SUBMISSION);
+	owner.smtp.is_proxy = true;
+	smtp_secured(&owner.smtp, "TLSv1.3 X");
+	feed(&owner,
+	    SPAN("EHLO proxy\r\nXCLIENT ADDR=IPV6:2001:db8::9 HELO=far.example LOGIN=alice@example.test\r\n"
+		 "MAIL FROM:<>\r\nEHLO proxy\r\nMAIL FROM:<alice@example.test>\r\nXCLIENT ADDR=192.0.2.9\r\n"
+		 "RCPT TO:<bob@example.test>\r\nDATA\r\nFrom: alice@example.test\r\n\r\n.\r\n"),
+	    100);
+	ck_assert_int_ge(span_find(buf_get(&owner.out), SPAN("XCLIENT ADDR HELO LOGIN")), 0);
+	ck_assert_int_ge(span_find(buf_get(&owner.out),
+			     SPAN("\r\n220 mail.example.test ESMTP Fourpost\r\n503 5.5.1 Say EHLO")), 0);
+	ck_assert_int_ge(span_find(buf_get(&owner.out),
+			     SPAN("250 2.1.0 Ok\r\n503 5.5.1 Not within a mail transaction\r\n250 2.1.5")), 0);
+	ck_assert_msg(span_starts(buf_get(&owner.stored),
+			  SPAN("Received: from far.example ([IPv6:2001:db8::9])")),
+	    "%s", buf_cstr(&owner.stored));
+	finish(&owner);
+}
+END_TEST
+
 START_TEST(line_lengths)
 {
 	for (size_t len = SMTP_TEXT_LINE_MAX - 1; len <= SMTP_TEXT_LINE_MAX + 1; len++) {
@@ -661,6 +691,7 @@ main(void)
 	tcase_add_loop_test(
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
+	tcase_add_test(tests, a_proxy_speaks_for_others);
 	tcase_add_test(tests, line_lengths);
 	tcase_add_test(tests, line_lengths_in_chunks);
 	tcase_add_test(tests, a_full_disk_between_chunks);
