@@ -53,15 +53,15 @@ libmailstore_LIBS := -ldb-5.3
 smtpd_LIBS := -lunbound
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz
 
-MODULES := common libmailstore frame smtpd pop3d imapd webmaild cli
+MODULES := common sieve libmailstore frame smtpd pop3d imapd webmaild cli
 DAEMONS := smtpd pop3d imapd webmaild
 include $(wildcard $(MODULES:%=%/module.mk))
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 archive = $(B)/$(if $(filter lib%,$(1)),$(1),lib$(1)).a
 MAILSTORE := $(if $(SHARED),$(B)/libmailstore.so.1,$(call archive,libmailstore))
-BASE_ARCHIVES := $(call archive,frame) $(call archive,libmailstore) $(call archive,common)
-PROGRAM_ARCHIVES := $(call archive,frame) $(MAILSTORE) $(call archive,common)
+BASE_ARCHIVES := $(call archive,sieve) $(call archive,frame) $(call archive,libmailstore) $(call archive,common)
+PROGRAM_ARCHIVES := $(call archive,sieve) $(call archive,frame) $(MAILSTORE) $(call archive,common)
 BASE_LIBS := $(libmailstore_LIBS) $(common_LIBS)
 
 $(B)/%.o: %.c

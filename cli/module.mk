@@ -2,6 +2,8 @@
 cli_TOOLS += mailuser mailstore
 mailuser_EXTRA := cli/tool.c
 mailstore_EXTRA := cli/tool.c cli/mailstore_care.c cli/mailstore_move.c cli/mailstore_backup.c
+cli_TOOLS += sievec
+sievec_EXTRA := cli/tool.c
 # Those that belong to smtpd, installed with it.
 cli_TOOLS += mailqueue
 queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c smtpd/smtpd_conf.c

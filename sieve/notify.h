@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Notifications by mail (RFC 5435, RFC 5436): whether one may be sent, and the message it is. Pure. */
+#ifndef SIEVE_NOTIFY_H
+#define SIEVE_NOTIFY_H
+
+#include "common/buf.h"
+#include "sieve/sieve.h"
+
+/* Recipients of one notification. */
+#define NOTIFY_RECIPIENTS_MAX 5
+
+/* A mailto: URI (RFC 6068) with at least one recipient, and not too many. */
+bool notify_is_valid(struct span uri);
+
+/* Calls each with an address that it goes to; borrowed for the call. */
+void notify_recipients(struct span uri, void (*each)(void *context, struct span address), void *context);
+
+/* A message that was made by a machine is not notified of, so that notifications cannot go round in circles (RFC 5436 section
+ * 2.7.1). NULL, or the reason. */
+const char *notify_forbidden(const struct sieve_host *host);
+
+/* Appends the whole message. owner: the account's address; host: the name after the @ of its Message-ID. 0 or -EMSGSIZE. */
+int notify_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+    const uint8_t random[static 16], struct buf *out);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Tests on the header and the envelope. */
+#include "sieve/run.h"
+
+#include "common/address.h"
+#include "common/address_list.h"
+#include "common/encoded_word.h"
+#include "common/header.h"
+#include "sieve/run_parts.h"
+
+#define FIELD_MAX (1u << 20) /* of one field's value */
+
+/* --- fields --- */
+
+void
+run_fields(struct run *run, const struct instruction *instruction, struct span name, run_field_fn each, void *context)
+{
+	uint64_t wanted = (instruction->tags & T(INDEX)) != 0 ? instruction->tagged[TAG_INDEX].number : 0, count = 0, number = 0;
+	struct span block = run_header(run);
+	struct header_iter iter;
+	struct header_field field;
+
+	if (name.len == 0 || run_spend(run, 1 + block.len / 16) != 0)
+		return;
+	if (wanted != 0 && (instruction->tags & T(LAST)) != 0) {
+		header_begin(&iter, block);
+		while (header_next(&iter, &field))
+			count += span_ieq(field.name, name);
+		if (wanted > count)
+			return;
+		wanted = count - wanted + 1;
+	}
+	header_begin(&iter, block);
+	while (header_next(&iter, &field))
+		if (span_ieq(field.name, name) && (wanted == 0 || ++number == wanted) && each(context, field.value))
+			return;
+}
+
+struct span
+run_decode_field(struct run *run, struct span value)
+{
+	struct buf out = BUF_INIT(FIELD_MAX);
+	struct span text;
+
+	(void)encoded_word_decode(value, &out);
+	text = arena_span(&run->scratch, span_trim(buf_get(&out)));
+	buf_free(&out);
+	return text;
+}
+
+/* --- header, exists --- */
+
+static bool
+match_field(void *context, struct span value)
+{
+	struct matcher *matcher = context;
+
+	return matcher_value(matcher, run_decode_field(matcher->run, value));
+}
+
+int
+run_test_header(struct run *run, const struct instruction *instruction)
+{
+	struct strings names = run_strings(run, &instruction->positional[0]);
+	struct matcher matcher;
+	int r = matcher_begin(&matcher, run, instruction, &instruction->positional[1]);
+
+	for (size_t i = 0; r == 0 && i < names.count && !matcher.found; i++)
+		run_fields(run, instruction, names.items[i], match_field, &matcher);
+	return r == 0 ? matcher_end(&matcher) : r;
+}
+
+static bool
+note_field(void *context, struct span value)
+{
+	(void)value;
+	*(bool *)context = true;
+	return true;
+}
+
+int
+run_test_exists(struct run *run, const struct instruction *instruction)
+{
+	struct strings names = run_strings(run, &instruction->positional[0]);
+
+	run->truth = true;
+	for (size_t i = 0; i < names.count && run->truth; i++) {
+		bool there = false;
+
+		run_fields(run, instruction, names.items[i], note_field, &there);
+		run->truth = there;
+	}
+	return run_spend(run, 1);
+}
+
+/* --- addresses --- */
+
+bool
+run_is_address_field(struct span name)
+{
+	static const struct span names[] = {
+		SPAN("From"), SPAN("To"), SPAN("Cc"), SPAN("Bcc"), SPAN("Sender"), SPAN("Reply-To"), SPAN("Resent-From"), SPAN("Resent-To"),
+		SPAN("Resent-Cc"), SPAN("Resent-Bcc"), SPAN("Resent-Sender"), SPAN("Resent-Reply-To"), SPAN("Delivered-To"), SPAN("Return-Path"),
+		SPAN("X-Original-To"), SPAN("Envelope-To"), SPAN("Errors-To"), SPAN("Return-Receipt-To"), SPAN("Disposition-Notification-To"),
+		SPAN("Mail-Followup-To"), SPAN("Mail-Reply-To"), SPAN("Apparently-To"), SPAN("X-Envelope-To"), SPAN("X-Forwarded-To"),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+struct address_match {
+	struct matcher matcher;
+	uint64_t tags;
+};
+
+/* The part that is asked for. Empty domain: the address is not valid, and has no parts (RFC 5228 section 2.7.4). */
+static bool
+match_parts(struct address_match *match, struct span local, struct span domain, struct span all)
+{
+	ptrdiff_t plus = span_chr(local, '+');
+
+	if ((match->tags & (T_PART & ~T(ALL))) == 0)
+		return matcher_value(&match->matcher, all);
+	if (domain.len == 0)
+		return false;
+	if ((match->tags & T(LOCALPART)) != 0)
+		return matcher_value(&match->matcher, local);
+	if ((match->tags & T(DOMAIN)) != 0)
+		return matcher_value(&match->matcher, domain);
+	/* RFC 5233 section 4: without a separator there is no detail, not even an empty one. */
+	if ((match->tags & T(DETAIL)) != 0)
+		return plus >= 0 && matcher_value(&match->matcher, span_skip(local, (size_t)plus + 1));
+	return matcher_value(&match->matcher, plus >= 0 ? span_make(local.ptr, (size_t)plus) : local);
+}
+
+static bool
+match_addresses(void *context, struct span value)
+{
+	struct address_match *match = context;
+	struct address_list list;
+	struct buf all = BUF_INIT(2 * ADDRESS_LIST_TEXT_MAX);
+	bool done = run_spend(match->matcher.run, value.len) != 0;
+
+	address_list_parse(value, &list);
+	for (size_t i = 0; i < list.count && !done; i++) {
+		const struct address_entry *entry = &list.entries[i];
+
+		if (entry->kind != ADDRESS_KIND_MAILBOX)
+			continue;
+		buf_clear(&all);
+		if (address_spec_append(&all, entry->local, entry->domain) < 0) {
+			buf_clear(&all);
+			(void)buf_span(&all, entry->local);
+			if (entry->domain.len != 0)
+				(void)buf_fmt(&all, "@%.*s", (int)entry->domain.len, entry->domain.ptr);
+		}
+		done = match_parts(match, entry->local, entry->domain, buf_get(&all));
+	}
+	address_list_free(&list);
+	buf_free(&all);
+	return done;
+}
+
+int
+run_test_address(struct run *run, const struct instruction *instruction)
+{
+	struct strings names = run_strings(run, &instruction->positional[0]);
+	struct address_match match = { .tags = instruction->tags };
+	int r = matcher_begin(&match.matcher, run, instruction, &instruction->positional[1]);
+
+	for (size_t i = 0; r == 0 && i < names.count && !match.matcher.found; i++)
+		if (run_is_address_field(names.items[i]))
+			run_fields(run, instruction, names.items[i], match_addresses, &match);
+	return r == 0 ? matcher_end(&match.matcher) : r;
+}
+
+/* --- envelope --- */
+
+static bool
+match_envelope(struct address_match *match, struct span mailbox)
+{
+	struct buf local = BUF_INIT(ADDRESS_MAX + 1);
+	struct address address;
+	bool done;
+
+	/* The null reverse-path is the empty string, whatever part is asked for (RFC 5228 section 5.4). */
+	if (mailbox.len == 0)
+		return matcher_value(&match->matcher, SPAN(""));
+	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+		return match_parts(match, SPAN_NULL, SPAN_NULL, mailbox);
+	(void)address_local_unquote(address.local, &local);
+	done = match_parts(match, buf_get(&local), address.domain, mailbox);
+	buf_free(&local);
+	return done;
+}
+
+int
+run_test_envelope(struct run *run, const struct instruction *instruction)
+{
+	struct strings parts = run_strings(run, &instruction->positional[0]);
+	struct address_match match = { .tags = instruction->tags };
+	int r = matcher_begin(&match.matcher, run, instruction, &instruction->positional[1]);
+
+	for (size_t i = 0; r == 0 && i < parts.count && !match.matcher.found; i++) {
+		if (span_ieq(parts.items[i], SPAN("from")))
+			(void)match_envelope(&match, run->host->sender);
+		else if (span_ieq(parts.items[i], SPAN("to")))
+			(void)match_envelope(&match, run->host->recipient);
+		else
+			r = run_error(run, "the envelope has no part \"%.*s\"", (int)(parts.items[i].len < 60 ? parts.items[i].len : 60),
+			    parts.items[i].ptr);
+	}
+	return r == 0 ? matcher_end(&match.matcher) : r;
+}
+
+/* --- what addresses a script may give --- */
+
+static size_t
+mailboxes(struct span text, bool *ret_good)
+{
+	struct address_list list;
+	size_t count = 0;
+
+	address_list_parse(text, &list);
+	*ret_good = !list.bad && !list.cut;
+	for (size_t i = 0; i < list.count; i++) {
+		struct buf spec = BUF_INIT(2 * ADDRESS_MAX);
+		struct address address;
+
+		*ret_good &= list.entries[i].kind == ADDRESS_KIND_MAILBOX && list.entries[i].route.len == 0 &&
+		    address_spec_append(&spec, list.entries[i].local, list.entries[i].domain) == 0 &&
+		    address_parse_mailbox(buf_get(&spec), ADDRESS_SMTPUTF8, &address) == ADDRESS_OK;
+		buf_free(&spec);
+		count++;
+	}
+	address_list_free(&list);
+	return count;
+}
+
+bool
+run_is_address(struct span text)
+{
+	bool good;
+
+	return mailboxes(text, &good) == 1 && good;
+}
+
+bool
+run_is_address_list(struct span text)
+{
+	bool good;
+
+	return mailboxes(text, &good) >= 1 && good;
+}

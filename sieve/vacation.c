@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Who is answered, and how. */
+#include "sieve/vacation.h"
+
+#include <errno.h>
+
+#include "common/address.h"
+#include "common/address_list.h"
+#include "common/compose.h"
+#include "common/date.h"
+#include "common/encoded_word.h"
+#include "common/header.h"
+#include "common/message_id.h"
+
+#define SUBJECT_MAX 2000
+#define REFERENCES_MAX 20 /* the first and so many of the last */
+
+static struct span
+header_of(const struct sieve_host *host)
+{
+	return span_make(host->message.ptr, header_block_size(host->message));
+}
+
+/* --- may it be answered --- */
+
+/* Senders behind which nobody sits (RFC 5230 section 4.6, RFC 3834 section 2). */
+static bool
+is_machine(struct span mailbox)
+{
+	static const struct span names[] = {
+		SPAN("mailer-daemon"), SPAN("listserv"), SPAN("majordomo"), SPAN("mailman"), SPAN("noreply"), SPAN("no-reply"), SPAN("donotreply"),
+		SPAN("do-not-reply"), SPAN("bounce"), SPAN("bounces"), SPAN("root"), SPAN("daemon"),
+	};
+	ptrdiff_t at = span_rchr(mailbox, '@');
+	struct span local = at >= 0 ? span_make(mailbox.ptr, (size_t)at) : mailbox;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_ieq(local, names[i]))
+			return true;
+	return span_istarts(local, SPAN("owner-")) || span_iends(local, SPAN("-owner")) || span_iends(local, SPAN("-request")) ||
+	    span_iends(local, SPAN("-bounces")) || span_istarts(local, SPAN("bounce-")) || span_istarts(local, SPAN("bounces+")) ||
+	    span_istarts(local, SPAN("srs0=")) || span_istarts(local, SPAN("srs1="));
+}
+
+/* Fields that only lists and machines write. */
+static const char *
+forbidden_by_field(struct span block)
+{
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, block);
+	while (header_next(&iter, &field)) {
+		struct span value = field.value;
+
+		header_skip_cfws(&value);
+		if (span_istarts(field.name, SPAN("List-")))
+			return "it came through a mailing list";
+		if (span_ieq(field.name, SPAN("Auto-Submitted")) &&
+		    !(span_istarts(value, SPAN("no")) && (value.len == 2 || !ascii_is_alpha(value.ptr[2]))))
+			return "it was made by a machine";
+		if (span_ieq(field.name, SPAN("Precedence")) &&
+		    (span_istarts(value, SPAN("bulk")) || span_istarts(value, SPAN("list")) || span_istarts(value, SPAN("junk"))))
+			return "it is bulk mail";
+		if (span_ieq(field.name, SPAN("X-Auto-Response-Suppress")) &&
+		    (span_ifind(value, SPAN("OOF")) >= 0 || span_ifind(value, SPAN("All")) >= 0 || span_ifind(value, SPAN("AutoReply")) >= 0))
+			return "it asks for no automatic answer";
+	}
+	return NULL;
+}
+
+/* Addresses are compared in any case (RFC 5230 section 4.5 leaves it open; people write them so). */
+static bool
+is_own(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span address)
+{
+	if (span_ieq(address, owner) || span_ieq(address, host->recipient))
+		return true;
+	for (size_t i = 0; i < action->list_count; i++)
+		if (span_ieq(address, span_trim(action->list[i])))
+			return true;
+	return false;
+}
+
+static bool
+has_own(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span value)
+{
+	struct address_list list;
+	bool found = false;
+
+	address_list_parse(value, &list);
+	for (size_t i = 0; i < list.count && !found; i++) {
+		struct buf spec = BUF_INIT(2 * ADDRESS_MAX);
+
+		if (list.entries[i].kind == ADDRESS_KIND_MAILBOX &&
+		    address_spec_append(&spec, list.entries[i].local, list.entries[i].domain) == 0)
+			found = is_own(action, host, owner, buf_get(&spec));
+		buf_free(&spec);
+	}
+	address_list_free(&list);
+	return found;
+}
+
+/* RFC 5230 section 4.5. */
+static bool
+is_addressed(const struct sieve_action *action, const struct sieve_host *host, struct span owner)
+{
+	static const struct span names[] = { SPAN("To"), SPAN("Cc"), SPAN("Bcc"), SPAN("Resent-To"), SPAN("Resent-Cc"), SPAN("Resent-Bcc") };
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, header_of(host));
+	while (header_next(&iter, &field))
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+			if (span_ieq(field.name, names[i]) && has_own(action, host, owner, field.value))
+				return true;
+	return false;
+}
+
+const char *
+vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span owner)
+{
+	struct address address;
+	const char *reason;
+
+	if (host->sender.len == 0)
+		return "it has no sender";
+	if (address_parse_mailbox(host->sender, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+		return "its sender is no address";
+	if (is_machine(host->sender))
+		return "its sender is a machine";
+	if (is_own(action, host, owner, host->sender))
+		return "it is the user's own";
+	reason = forbidden_by_field(header_of(host));
+	if (reason != NULL)
+		return reason;
+	return is_addressed(action, host, owner) ? NULL : "it does not name the user as a recipient";
+}
+
+/* --- the answer --- */
+
+static void
+put_subject(struct buf *out, const struct sieve_action *action, struct span block)
+{
+	struct buf subject = BUF_INIT(SUBJECT_MAX);
+	struct header_field field;
+
+	/* RFC 5230 section 5.4, RFC 3834 section 3.1.5. */
+	if (action->subject.len != 0) {
+		(void)buf_put(&subject, action->subject.ptr, action->subject.len < SUBJECT_MAX ? action->subject.len : SUBJECT_MAX);
+	} else {
+		(void)buf_str(&subject, "Auto: ");
+		if (!header_find(block, SPAN("Subject"), &field) || encoded_word_decode(field.value, &subject) != 0)
+			subject.overflow = false;
+	}
+	(void)header_append_text(out, SPAN("Subject"), buf_get(&subject));
+	buf_free(&subject);
+}
+
+/* In-Reply-To and References (RFC 5230 section 5.8, RFC 5322 section 3.6.4). */
+static void
+put_thread(struct buf *out, struct span block)
+{
+	struct header_field field;
+	struct message_id_list ids, references = { .count = 0 };
+	size_t column;
+
+	if (!header_find(block, SPAN("Message-ID"), &field))
+		return;
+	message_id_list_parse(field.value, &ids);
+	if (header_find(block, SPAN("References"), &field))
+		message_id_list_parse(field.value, &references);
+	if (ids.count != 0) {
+		(void)buf_fmt(out, "In-Reply-To: <%.*s>\r\n", (int)ids.ids[0].len, ids.ids[0].ptr);
+		(void)compose_field_begin(out, SPAN("References"), &column);
+		for (size_t i = 0; i <= references.count; i++) {
+			struct span id = i < references.count ? references.ids[i] : ids.ids[0];
+			struct buf word = BUF_INIT(MESSAGE_ID_MAX + 2);
+
+			if (i != 0 && i + REFERENCES_MAX < references.count)
+				continue;
+			(void)buf_fmt(&word, "<%.*s>", (int)id.len, id.ptr);
+			(void)compose_field_word(out, buf_get(&word), &column);
+			buf_free(&word);
+		}
+		(void)compose_field_end(out);
+	}
+	message_id_list_free(&ids);
+	message_id_list_free(&references);
+}
+
+static int
+put_body(struct buf *out, const struct sieve_action *action)
+{
+	enum mime_encoding encoding;
+	size_t header;
+
+	(void)buf_str(out, "MIME-Version: 1.0\r\n");
+	if (!action->mime) {
+		encoding = compose_text_encoding(action->text, false);
+		(void)compose_content_type(out, SPAN("text/plain"), span_is_ascii(action->text) ? SPAN("us-ascii") : SPAN("utf-8"), SPAN_NULL,
+		    SPAN_NULL);
+		(void)buf_fmt(out, "Content-Transfer-Encoding: %s\r\n\r\n", compose_encoding_name(encoding));
+		return compose_body(out, action->text, encoding);
+	}
+	/* A MIME entity: of its header only what tells of its content comes through. */
+	header = header_block_size(action->text);
+	{
+		struct span block = span_make(action->text.ptr, header);
+		struct header_iter iter;
+		struct header_field field;
+
+		header_begin(&iter, block);
+		while (header_next(&iter, &field))
+			if (span_istarts(field.name, SPAN("Content-")) && header_append(out, field.name, field.value) != 0)
+				return -EINVAL;
+	}
+	(void)buf_str(out, "\r\n");
+	return compose_body(out, span_skip(action->text, header), MIME_8BIT);
+}
+
+int
+vacation_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+    const uint8_t random[static 16], struct buf *out)
+{
+	struct span block = header_of(host);
+	char date[DATE_SIZE];
+	size_t column;
+	int r;
+
+	(void)header_append(out, SPAN("From"), action->from.len != 0 ? action->from : owner);
+	(void)header_append(out, SPAN("To"), host->sender);
+	put_subject(out, action, block);
+	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = host->now, .zone = host->zone }, date));
+	(void)compose_field_begin(out, SPAN("Message-ID"), &column);
+	(void)buf_char(out, ' ');
+	(void)message_id_append(out, host->now, random, host_name);
+	(void)compose_field_end(out);
+	put_thread(out, block);
+	(void)buf_str(out, "Auto-Submitted: auto-replied (vacation)\r\nX-Auto-Response-Suppress: All\r\n");
+	r = put_body(out, action);
+	return out->overflow ? -EMSGSIZE : r;
+}

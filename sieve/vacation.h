@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Vacation responses (RFC 5230, RFC 3834): whether a message may be answered, and the answer. Pure. */
+#ifndef SIEVE_VACATION_H
+#define SIEVE_VACATION_H
+
+#include "common/buf.h"
+#include "sieve/sieve.h"
+
+/* NULL: the message may be answered as far as it tells; else the reason why not. owner: the account's address, which is the user's
+ * own beside the recipient's and those of the script. */
+const char *vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span owner);
+
+/* Appends the whole response, to the sender of the message. 0, -EINVAL (:mime without a header of its own), -EMSGSIZE. */
+int vacation_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+    const uint8_t random[static 16], struct buf *out);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What is too large, too deep, too long or broken, and the messages that vacation and notify make. */
+#include "sieve/notify.h"
+#include "sieve/sieve.h"
+#include "sieve/vacation.h"
+#include "tests/unit/common/syntax.h"
+
+static const uint8_t random_bytes[16] = { 1, 2, 3 };
+
+static struct sieve_program *
+compiled(struct span script)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct sieve_program *program = NULL;
+
+	ck_assert_msg(sieve_compile(script, 0, &program, &errors) == 0, "%s", buf_cstr(&errors));
+	buf_free(&errors);
+	return program;
+}
+
+START_TEST(large)
+{
+	struct buf script = BUF_INIT(16 << 20), errors = BUF_INIT(65536);
+	struct sieve_program *program;
+
+	while (script.len < 10 << 20)
+		(void)buf_str(&script, "if header :contains \"subject\" \"x\" { keep; }\n");
+	ck_assert_int_eq(sieve_compile(buf_get(&script), 0, &program, &errors), -EINVAL);
+	ck_buf(&errors, SPAN("1: the script is larger than 1024 KiB\n"), "10 MB");
+	buf_clear(&script);
+	while (script.len < SIEVE_SCRIPT_MAX - 100)
+		(void)buf_str(&script, "if header :contains \"subject\" \"x\" { keep; }\n");
+	(void)sieve_program_free(compiled(buf_get(&script)));
+	buf_free(&script);
+}
+END_TEST
+
+/* Patterns that take exponential time where each "*" is tried anew for each before it. */
+START_TEST(stars)
+{
+	struct buf message = BUF_INIT(1 << 20), script = BUF_INIT(65536);
+	struct sieve_host host = { .spam = -1 };
+	struct sieve_program *program;
+	struct sieve_result result;
+	int r;
+
+	(void)buf_str(&message, "Subject: ");
+	for (int i = 0; i < 200000; i++)
+		(void)buf_char(&message, 'a');
+	(void)buf_str(&message, "\r\n\r\n");
+	(void)buf_str(&script, "if header :matches \"subject\" \"");
+	for (int i = 0; i < 1000; i++)
+		(void)buf_str(&script, "*a");
+	(void)buf_str(&script, "b\" { discard; }");
+	program = compiled(buf_get(&script));
+	host.message = buf_get(&message);
+	sieve_result_init(&result);
+	r = sieve_run(program, &host, &result);
+	ck_assert(r == 0 || span_eq(span_of(result.error), SPAN("the script takes too long")));
+	sieve_result_finish(&result);
+	ck_assert_uint_eq(result.count, 1);
+	ck_assert_int_eq(result.actions[0].kind, SIEVE_KEEP);
+	sieve_result_free(&result);
+	/* And one that would take longer than a run may. */
+	host.steps_max = 10000;
+	sieve_result_init(&result);
+	ck_assert_int_eq(sieve_run(program, &host, &result), -EINVAL);
+	ck_assert_str_eq(result.error, "the script takes too long");
+	sieve_result_free(&result);
+	(void)sieve_program_free(program);
+	buf_free(&message);
+	buf_free(&script);
+}
+END_TEST
+
+/* A program with one byte changed is refused, or runs to its end. */
+START_TEST(damaged)
+{
+	struct sieve_program *program = compiled(SPAN("require [\"fileinto\", \"variables\"]; if anyof (header :matches \"subject\" \"*\", true) {"
+	    " fileinto \"${1}\"; } else { redirect \"a@example.com\"; }"));
+	struct span bytes = sieve_program_bytes(program);
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1 };
+	char copy[512];
+
+	ck_assert_uint_lt(bytes.len, sizeof(copy));
+	for (size_t i = 0; i < bytes.len; i++)
+		for (unsigned bit = 0; bit < 8; bit++) {
+			struct sieve_program *changed;
+			struct sieve_result result;
+
+			memcpy(copy, bytes.ptr, bytes.len);
+			copy[i] = (char)(copy[i] ^ 1 << bit);
+			if (sieve_program_load(span_make(copy, bytes.len), &changed) != 0)
+				continue;
+			sieve_result_init(&result);
+			(void)sieve_run(changed, &host, &result);
+			sieve_result_free(&result);
+			(void)sieve_program_free(changed);
+		}
+	for (size_t len = 0; len < bytes.len; len++)
+		ck_assert_int_eq(sieve_program_load(span_make(bytes.ptr, len), &program), -EBADMSG);
+	(void)sieve_program_free(program);
+}
+END_TEST
+
+START_TEST(names)
+{
+	ck_assert(sieve_name_is_valid(SPAN("vacation 2026")) && sieve_name_is_valid(SPAN("grün")));
+	ck_assert(!sieve_name_is_valid(SPAN("")) && !sieve_name_is_valid(SPAN("../x")) && !sieve_name_is_valid(SPAN(".x")) &&
+	    !sieve_name_is_valid(SPAN("a\nb")) && !sieve_name_is_valid(SPAN("a\xff")));
+}
+END_TEST
+
+/* RFC 5230 section 4.5 and 4.6, RFC 3834 section 2. */
+START_TEST(vacation_rules)
+{
+	static const struct {
+		const char *sender, *header, *reason;
+	} rows[] = {
+		{ "a@example.com", "To: me@example.org\r\n", NULL },
+		{ "a@example.com", "Cc: x@example.org, Me <ME@example.org>\r\n", NULL },
+		{ "a@example.com", "Resent-Bcc: other@example.org\r\n", NULL },
+		{ "a@example.com", "To: x@example.org\r\n", "it does not name the user as a recipient" },
+		{ "", "To: me@example.org\r\n", "it has no sender" },
+		{ "MAILER-DAEMON@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "owner-list@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "list-request@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "postmaster@example.com", "To: me@example.org\r\n", NULL },
+		{ "me@example.org", "To: me@example.org\r\n", "it is the user's own" },
+		{ "a@example.com", "To: me@example.org\r\nList-Id: <x>\r\n", "it came through a mailing list" },
+		{ "a@example.com", "To: me@example.org\r\nAuto-Submitted: auto-replied\r\n", "it was made by a machine" },
+		{ "a@example.com", "To: me@example.org\r\nAuto-Submitted: (x) no\r\n", NULL },
+		{ "a@example.com", "To: me@example.org\r\nPrecedence: bulk\r\n", "it is bulk mail" },
+	};
+	static const struct span addresses[] = { SPAN("other@example.org") };
+	struct sieve_action action = { .kind = SIEVE_VACATION, .list = addresses, .list_count = 1 };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sieve_host host = { .message = span_of(rows[i].header), .sender = span_of(rows[i].sender), .recipient = SPAN("me+x@example.org") };
+		const char *reason = vacation_forbidden(&action, &host, SPAN("me@example.org"));
+
+		ck_assert_msg(reason == rows[i].reason || (reason != NULL && rows[i].reason != NULL && strcmp(reason, rows[i].reason) == 0),
+		    "%zu: %s", i, reason);
+	}
+}
+END_TEST
+
+START_TEST(vacation_text)
+{
+	struct sieve_action action = { .kind = SIEVE_VACATION, .text = SPAN("Ich bin im Grünen.\n") };
+	struct sieve_host host = { .message = SPAN("Subject: Hi\r\nMessage-ID: <b@x>\r\nReferences: <a@x>\r\n\r\n"), .sender = SPAN("a@example.com"),
+		.recipient = SPAN("me@example.org"), .now = 1782907200 };
+	struct buf out = BUF_INIT(65536);
+
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "From: me@example.org\r\nTo: a@example.com\r\nSubject: Auto: Hi\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x> <b@x>\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-replied (vacation)\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Content-Type: text/plain; charset=utf-8\r\n"));
+	buf_free(&out);
+	action.mime = true;
+	action.text = SPAN("Content-Type: text/html\nBcc: x@example.com\n\n<p>away</p>\n");
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nContent-Type: text/html\r\n\r\n<p>away</p>\r\n"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
+	buf_free(&out);
+}
+END_TEST
+
+static void
+note(void *context, struct span address)
+{
+	(void)buf_fmt(context, "%.*s ", (int)address.len, address.ptr);
+}
+
+START_TEST(notify_text)
+{
+	struct sieve_action action = { .kind = SIEVE_NOTIFY, .importance = '1' };
+	struct sieve_host host = { .message = SPAN("Subject: Hi\r\n\r\n"), .now = 1782907200 };
+	struct buf out = BUF_INIT(65536);
+
+	ck_assert(notify_is_valid(SPAN("mailto:a@example.com")) && !notify_is_valid(SPAN("mailto:")) && !notify_is_valid(SPAN("mailto:x")) &&
+	    !notify_is_valid(SPAN("http://a@example.com")));
+	action.text = SPAN("mailto:a@example.com?to=c@example.com&subject=News&body=Hi%0D%0AYou&Bcc=d@example.com&X-Own=1%0d%0aX:2");
+	notify_recipients(action.text, note, &out);
+	ck_buf(&out, SPAN("a@example.com c@example.com "), "recipients");
+	ck_assert_int_eq(notify_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Subject: News\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Auto-Submitted: auto-notified; owner-email=\"me@example.org\"\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\n\r\nHi\r\nYou"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "\nX:"));
+	buf_free(&out);
+	ck_assert_ptr_null(notify_forbidden(&host));
+	host.message = SPAN("Auto-Submitted: auto-generated\r\n\r\n");
+	ck_assert_ptr_nonnull(notify_forbidden(&host));
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, notify_text };
+
+	return run_suite("sieve_limits", tests, COUNT(tests));
+}
