@@ -18,6 +18,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/proc_deliver.c \
 	smtpd/proc_queue.c \
 	smtpd/proc_smtp.c \
+	smtpd/proxy_parse.c \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
 	smtpd/queue_control.c \

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/network.h"
 #include "common/xalloc.h"
+#include "smtpd/proxy_parse.h"
 #include "smtpd/smtpd_conf.h"
 
 /* Replies that a client has not read: no more input is taken until they are gone. */
@@ -32,6 +33,7 @@ struct smtp_client {
 	uint32_t request; /* pending at auth */
 	struct handin *handin;
 	bool eof;         /* no more input will come */
+	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
 	unsigned messages;
 	struct event *watch;
@@ -272,6 +274,33 @@ act(struct smtp_client *client)
 	return true;
 }
 
+/* The header of the PROXY protocol. True when it has come; the client may be gone otherwise. */
+static bool
+take_proxy_header(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+	struct proxy_header header;
+	size_t len;
+	int r = proxy_parse(stream_input(client->stream), &header, &len);
+
+	if (r < 0 || client->eof) {
+		log_warning("no-proxy-header", log_str("client", smtp->client),
+		    log_str("listener", client->front->listener->name));
+		leave(client, "no PROXY header");
+		return false;
+	}
+	if (r == 1) {
+		stream_resume(client->stream);
+		return false;
+	}
+	client->awaits_proxy = false;
+	stream_consume(client->stream, len);
+	if (header.address[0] != '\0')
+		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", header.address);
+	smtp_greet(smtp);
+	return true;
+}
+
 /* Goes on as far as it can. The client may be gone afterwards. */
 static void
 pump(struct smtp_client *client)
@@ -280,6 +309,8 @@ pump(struct smtp_client *client)
 	size_t taken = 1;
 
 	smtp->now = (int64_t)time(NULL);
+	if (client->awaits_proxy && smtp->action == SMTP_NOTHING && !take_proxy_header(client))
+		return;
 	while (taken != 0) {
 		put_out(client);
 		if (smtp->action != SMTP_NOTHING) {
@@ -383,9 +414,8 @@ on_watch(evutil_socket_t fd, short what, void *context)
 /* --- the beginning --- */
 
 static bool
-is_proxy(const struct smtp_role *role, const char *address)
+is_listed(const struct conf_list *networks, const char *address)
 {
-	const struct conf_list *networks = &smtpd_conf(front_proc(role->front))->proxy_from;
 	struct network network;
 
 	for (size_t i = 0; i < networks->count; i++)
@@ -400,6 +430,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 {
 	struct smtp_client *client = xcalloc(1, sizeof(*client));
 	const struct timeval timeout = { role->timeout, 0 };
+	const struct smtpd_conf *conf = smtpd_conf(front_proc(role->front));
 
 	client->role = role;
 	client->front = front_client;
@@ -407,7 +438,10 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	front_client->context = client;
 	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
 	    front_client->address);
-	client->smtp.is_proxy = is_proxy(role, front_client->address);
+	client->smtp.is_proxy = is_listed(&conf->proxy_from, front_client->address);
+	/* Where TLS comes first, it has begun already. */
+	client->awaits_proxy = !front_client->listener->tls &&
+	    is_listed(&conf->proxy_header_from, front_client->address);
 	client->next = role->clients;
 	if (client->next != NULL)
 		client->next->at = &client->next;
@@ -418,7 +452,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 		abort();
 	(void)event_add(client->watch, &timeout);
 	stream_set_owner(client->stream, &stream_ops, client);
-	if (!front_client->listener->tls) {
+	if (!front_client->listener->tls && !client->awaits_proxy) {
 		smtp_greet(&client->smtp);
 		put_out(client);
 	}

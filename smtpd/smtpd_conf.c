@@ -90,6 +90,7 @@ smtpd_conf_check(const void *values, struct buf *errors)
 	check_postmaster(conf, errors);
 	check_resolvers(&conf->resolvers, errors);
 	check_networks("proxy_from", &conf->proxy_from, errors);
+	check_networks("proxy_header_from", &conf->proxy_header_from, errors);
 	if (conf->relay_host[0] != '\0' &&
 	    (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 ||
 		port == 0))
