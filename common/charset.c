@@ -130,9 +130,9 @@ copy_utf8(struct span text, struct buf *out, size_t *ret_left)
 	return r;
 }
 
-/* Converts at most CHUNK bytes; *ret_left as above. Every byte that means nothing is one U+FFFD. */
+/* Converts at most CHUNK bytes; *ret_left as above. What means nothing is one U+FFFD for every `size` bytes. */
 static int
-convert(iconv_t cd, struct span text, struct buf *out, size_t *ret_left)
+convert(iconv_t cd, struct span text, size_t size, struct buf *out, size_t *ret_left)
 {
 	char from[CHUNK], *at = from; /* a copy: iconv(3) wants it writable */
 	size_t left = text.len;
@@ -147,13 +147,14 @@ convert(iconv_t cd, struct span text, struct buf *out, size_t *ret_left)
 		r = charset_put(out, span_make(chunk, sizeof(chunk) - room));
 		if (r != 0 || error == 0)
 			continue;
-		if (error == EINVAL && left < HELD_MAX)
+		if (error == EINVAL && size == 1 && left < HELD_MAX)
 			break;
 		if (error == E2BIG && room < sizeof(chunk))
 			continue;
 		r = charset_put_bad(out);
-		at++;
-		left--;
+		size = size < left ? size : left;
+		at += size;
+		left -= size;
 	}
 	*ret_left = r == 0 ? left : 0;
 	return r;
@@ -196,7 +197,7 @@ put_rest(iconv_t cd, struct buf *out)
 }
 
 int
-charset_convert_run(enum charset charset, struct span bytes, struct buf *out)
+charset_convert_run(enum charset charset, struct span bytes, size_t size, struct buf *out)
 {
 	int index, r;
 	iconv_t cd = acquire(charset, &index);
@@ -204,9 +205,7 @@ charset_convert_run(enum charset charset, struct span bytes, struct buf *out)
 
 	if (cd == NO_ICONV)
 		return charset_put_bad(out);
-	r = convert(cd, bytes, out, &left);
-	if (r == 0 && left != 0)
-		r = charset_put_bad(out);
+	r = convert(cd, bytes, size, out, &left);
 	if (r == 0)
 		r = put_rest(cd, out);
 	release(cd, index);
@@ -257,7 +256,7 @@ decode(struct charset_decoder *decoder, struct span text, struct buf *out, size_
 {
 	if (decoder->iconv == NO_ICONV)
 		return copy_utf8(text, out, ret_left);
-	return convert(decoder->iconv, text, out, ret_left);
+	return convert(decoder->iconv, text, 1, out, ret_left);
 }
 
 int

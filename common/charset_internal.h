@@ -30,8 +30,9 @@ enum charset charset_of_label(struct span label);
 /* What iconv calls it. */
 const char *charset_name(enum charset charset);
 
-/* charset.c: bytes of one of iconv's charsets that belong to no text of their own, whole characters. 0, or -EMSGSIZE. */
-int charset_convert_run(enum charset charset, struct span bytes, struct buf *out);
+/* charset.c: characters of `size` bytes each of one of iconv's charsets, at most 4096 bytes;
+ * one that means nothing is one U+FFFD. 0, or -EMSGSIZE. */
+int charset_convert_run(enum charset charset, struct span bytes, size_t size, struct buf *out);
 /* Appends UTF-8, U+FFFD for NUL, up to the last whole character that fits. The same results. */
 int charset_put(struct buf *out, struct span text);
 int charset_put_bad(struct buf *out);

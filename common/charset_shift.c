@@ -52,6 +52,7 @@ struct run {
 	struct charset_shift *shift;
 	struct buf *out;
 	enum charset charset;
+	size_t size; /* of each character */
 	size_t len;
 	int r;
 	char bytes[RUN];
@@ -63,16 +64,17 @@ flush(struct run *run)
 	struct span bytes = span_make(run->bytes, run->len);
 
 	if (run->r == 0)
-		run->r = run->charset == US_ASCII ? charset_put(run->out, bytes) : charset_convert_run(run->charset, bytes, run->out);
+		run->r = run->charset == US_ASCII ? charset_put(run->out, bytes) : charset_convert_run(run->charset, bytes, run->size, run->out);
 	run->len = 0;
 }
 
 static void
 put(struct run *run, enum charset charset, const char *bytes, size_t len)
 {
-	if (run->charset != charset || run->len + len > sizeof(run->bytes))
+	if (run->charset != charset || run->size != len || run->len + len > sizeof(run->bytes))
 		flush(run);
 	run->charset = charset;
+	run->size = len;
 	memcpy(run->bytes + run->len, bytes, len);
 	run->len += len;
 }

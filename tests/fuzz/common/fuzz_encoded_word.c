@@ -37,7 +37,7 @@ check_words(struct span value)
 static void
 check_parameters(struct span value)
 {
-	struct parameter_list list, raw, again;
+	struct parameter_list list, raw, again, pieces;
 
 	parameter_list_parse(value, PARAMETER_RAW, &raw);
 	parameter_list_parse(value, PARAMETER_DECODED, &list);
@@ -51,10 +51,12 @@ check_parameters(struct span value)
 		check(parameter_append(&field, SPAN("name"), list.items[i].value, &column) == 0);
 		check(span_is_ascii(buf_get(&field)));
 		parameter_list_parse(buf_get(&field), PARAMETER_DECODED, &again);
-		/* What looks like an encoded word is read as one. */
-		if (span_find(list.items[i].value, SPAN("=?")) < 0 && field.len < PARAMETER_TEXT_MAX)
+		parameter_list_parse(buf_get(&field), PARAMETER_RAW, &pieces);
+		/* What looks like an encoded word is read as one, and not everything of a very long value. */
+		if (span_find(list.items[i].value, SPAN("=?")) < 0 && field.len < PARAMETER_TEXT_MAX && pieces.count < PARAMETER_COUNT_MAX)
 			check(again.count == 1 && span_eq(again.items[0].value, list.items[i].value));
 		parameter_list_free(&again);
+		parameter_list_free(&pieces);
 		buf_free(&field);
 	}
 	parameter_list_free(&list);
