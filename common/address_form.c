@@ -24,6 +24,7 @@ address_domain_canonical(struct span domain, struct buf *out)
 {
 	char name[ADDRESS_DOMAIN_MAX + 1];
 	uint8_t *ascii = NULL;
+	bool literal;
 	int r;
 
 	if (span_is_ascii(domain))
@@ -35,7 +36,11 @@ address_domain_canonical(struct span domain, struct buf *out)
 	r = idn2_lookup_u8((const uint8_t *)name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (r != IDN2_OK)
 		return -EINVAL;
-	r = append_lower(span_of((const char *)ascii), out);
+	/* Unicode has forms of "@", "/", brackets, spaces too, which become those here: no domain, whatever it looked like. */
+	if (address_parse_domain(span_of((const char *)ascii), 0, &literal) != ADDRESS_OK || literal)
+		r = -EINVAL;
+	else
+		r = append_lower(span_of((const char *)ascii), out);
 	idn2_free(ascii);
 	return r;
 }

@@ -142,6 +142,9 @@ START_TEST(canonical)
 		{ "\"a..b\"@x", "\"a..b\"@x" }, { "\"\"@x", "\"\"@x" }, { "\"a\\\"b\"@X", "\"a\\\"b\"@x" }, { "a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]" },
 		{ "a@B\xc3\x9c" "CHER.example", "a@xn--bcher-kva.example" }, { "a@b\xc3\xbc" "cher.example", "a@xn--bcher-kva.example" },
 		{ "\xc3\xa9@x", "\xc3\xa9@x" }, { "a@\xe2\x80\x8e.example", NULL },
+		/* what Unicode maps to a space, "a/c", "@" and brackets is no domain */
+		{ "a@e\xc2\xa0.example", NULL }, { "a@\xe2\x84\x80.example", NULL }, { "a@x\xef\xbc\xa0y.example", NULL },
+		{ "a@\xef\xbc\xbb" "192.0.2.1\xef\xbc\xbd", NULL },
 	};
 	struct span null_path = SPAN("<>");
 	struct address address;
