@@ -98,16 +98,15 @@ cut_leader(struct span *text, bool *reply)
 	return true;
 }
 
-/* Step 4: a blob, unless nothing would be left. */
+/* Step 4: blobs, unless nothing would be left. No leader is among them, or cut_leader had found it: all go at once. */
 static bool
-cut_lone_blob(struct span *text)
+cut_lone_blobs(struct span *text)
 {
-	struct span rest = *text;
+	struct span rest = *text, before = *text;
 
-	if (!cut_blob(&rest) || rest.len == 0)
-		return false;
-	*text = rest;
-	return true;
+	while (cut_blob(&rest) && rest.len != 0)
+		*text = rest;
+	return text->len != before.len;
 }
 
 int
@@ -125,7 +124,7 @@ subject_base(struct span value, struct buf *out, bool *ret_reply)
 			again = cut_trailer(&base, &reply);
 		while (again);
 		do
-			again = cut_leader(&base, &reply) || cut_lone_blob(&base);
+			again = cut_leader(&base, &reply) || cut_lone_blobs(&base);
 		while (again);
 		/* Step 6: subj-fwd-hdr and subj-fwd-trl. */
 		again = span_istarts(base, SPAN("[fwd:")) && span_ends(base, SPAN("]"));
