@@ -71,15 +71,16 @@ bool
 mime_filename(const struct mime_part *part, struct buf *out)
 {
 	struct buf name = BUF_INIT(4 * PARAMETER_TEXT_MAX);
+	ptrdiff_t slash, backslash;
 	struct span text;
-	ptrdiff_t folder;
 	bool there;
 
 	if (!mime_disposition_parameter(part, SPAN("filename"), &name))
 		(void)mime_type_parameter(part, SPAN("name"), &name);
 	text = span_trim(buf_get(&name));
-	while ((folder = span_chr(text, '/')) >= 0 || (folder = span_chr(text, '\\')) >= 0)
-		text = span_skip(text, (size_t)folder + 1);
+	slash = span_rchr(text, '/');
+	backslash = span_rchr(text, '\\');
+	text = span_skip(text, (size_t)((slash > backslash ? slash : backslash) + 1));
 	there = text.len != 0 && !span_eq(text, SPAN(".")) && !span_eq(text, SPAN(".."));
 	for (size_t i = 0; there && i < text.len; i++)
 		(void)buf_char(out, (unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 127 ? '_' : text.ptr[i]);

@@ -78,28 +78,20 @@ is_url_byte(char c)
 	return (unsigned char)c > 0x20 && c != 0x7f && strchr("<>\"`{}|\\^", c) == NULL;
 }
 
-static bool
-has_extra_closing(struct span url)
+/* Punctuation that ends a sentence rather than a URL: of ")" those that the URL itself did not open. */
+static size_t
+without_tail(struct span url)
 {
 	int depth = 0;
 
 	for (size_t i = 0; i < url.len; i++)
 		depth += (url.ptr[i] == '(') - (url.ptr[i] == ')');
-	return depth < 0;
-}
-
-/* Punctuation that ends a sentence rather than a URL. */
-static size_t
-without_tail(struct span url)
-{
-	while (url.len > 0) {
+	for (; url.len > 0; url.len--) {
 		char last = url.ptr[url.len - 1];
 
-		if (last == ')' && !has_extra_closing(url))
+		if ((last == ')' && depth >= 0) || strchr(".,;:!?)]'*_", last) == NULL)
 			break;
-		if (strchr(".,;:!?)]'*_", last) == NULL)
-			break;
-		url.len--;
+		depth += last == ')';
 	}
 	return url.len;
 }

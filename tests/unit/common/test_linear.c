@@ -113,6 +113,10 @@ read_message(struct span bytes)
 	(void)imap_envelope_append(&out, mime_header(message, &message->parts[0]), 0);
 	(void)imap_bodystructure_append(&out, message, true, 0);
 	(void)mime_preview(message, &preview);
+	for (uint32_t i = 0; i < message->count; i++) {
+		buf_clear(&out);
+		(void)mime_filename(&message->parts[i], &out);
+	}
 	message = mime_free(message);
 	buf_free(&out);
 	buf_free(&preview);
@@ -154,6 +158,7 @@ static const struct {
 	{ "quoted lines", read_lines, "", ">>>> \n", "", 200000 }, { "quote marks", read_lines, "", ">", "\n", 500000 },
 	{ "designations", read_japanese, "", "\x1b$BF|\x1b(B", "", 20000 }, { "escapes", read_japanese, "", "\x1b", "", 200000 },
 	{ "addresses of an envelope", read_message, "To: ", "a@b,\r\n ", "\r\n\r\n", 50000 },
+	{ "folders of a file name", read_message, "Content-Disposition: attachment; filename=", "\\", "x\n\n", 15000 },
 	{ "fields", read_message, "", "X: y\r\n", "\r\n", 200000 }, { "a long field", read_message, "X: ", "yyyyyyyyyyyyyyy\r\n ", "\r\n\r\n", 100000 },
 	{ "a header without an end", read_message, "", "no field\n", "", 200000 },
 	{ "parts", read_message, "Content-Type: multipart/mixed; boundary=b\n\n", "--b\nContent-Type: text/plain; name=x\n\nx\n", "--b--\n", 2400 },
