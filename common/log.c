@@ -109,6 +109,19 @@ is_plain(unsigned char c)
 	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
 
+/* In UTF-8: the C1 controls (U+0080 to U+009F), and what turns or breaks a line for who looks at it
+ * (U+2028 to U+202E, U+2066 to U+2069). */
+static bool
+is_disguise(struct span text)
+{
+	const unsigned char *c = (const unsigned char *)text.ptr;
+
+	if (text.len >= 2 && c[0] == 0xc2)
+		return c[1] < 0xa0;
+	return text.len >= 3 && c[0] == 0xe2 &&
+	    ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
 /* Plain words stand as they are; all else is quoted, control and 8-bit bytes as \xHH unless the whole is UTF-8: a peer can
  * neither end the line nor make a field of its own. */
 static void
@@ -124,9 +137,7 @@ add_value(struct line *line, struct span text)
 		add_char(line, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-
-		/* 0x80 to 0x9f after 0xc2 are the C1 controls of UTF-8. */
-		bool control = c < ' ' || c == 0x7f || (c >= 0x80 && !utf8) || (c == 0xc2 && i + 1 < len && (unsigned char)text.ptr[i + 1] < 0xa0);
+		bool control = c < ' ' || c == 0x7f || (c >= 0x80 && !utf8) || is_disguise(span_make(text.ptr + i, len - i));
 
 		if (control) {
 			add_text(line, "\\x");

@@ -7,15 +7,23 @@
 
 #include "common/envelope.h"
 
+/* A control character of ASCII but the tab, or one of U+0080 to U+009F in UTF-8. */
+static bool
+is_control(struct span text)
+{
+	unsigned char c = (unsigned char)text.ptr[0];
+
+	return (c < ' ' && c != '\t') || c == 0x7f ||
+	    (c == 0xc2 && text.len > 1 && (unsigned char)text.ptr[1] < 0xa0);
+}
+
 int
 smtp_parse_command(struct span line, struct smtp_command *ret_command)
 {
 	size_t verb = 0;
 
 	for (size_t i = 0; i < line.len; i++)
-		if ((unsigned char)line.ptr[i] < ' ' && line.ptr[i] != '\t')
-			return -EINVAL;
-		else if (line.ptr[i] == 0x7f)
+		if (is_control(span_skip(line, i)))
 			return -EINVAL;
 	while (line.len != 0 && (line.ptr[line.len - 1] == ' ' || line.ptr[line.len - 1] == '\t'))
 		line.len--;
@@ -56,7 +64,7 @@ smtp_is_http(struct span verb)
 bool
 smtp_is_helo(struct span name)
 {
-	if (name.len == 0 || name.len > ADDRESS_DOMAIN_MAX || !span_is_utf8(name))
+	if (name.len == 0 || name.len > ADDRESS_DOMAIN_MAX || !span_is_ascii(name))
 		return false;
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f ||

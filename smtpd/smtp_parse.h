@@ -22,7 +22,7 @@ int smtp_parse_command(struct span line, struct smtp_command *ret_command);
 bool smtp_is_http(struct span verb);
 
 /* The name after EHLO or HELO: a domain or an address literal, loosely (hosts send all sorts), but
- * nothing that would harm a trace field: visible ASCII without ( ) < > " \, or UTF-8. */
+ * nothing that would harm a trace field: visible ASCII (names of other scripts come as A-labels) without ( ) < > " \ , ; @. */
 bool smtp_is_helo(struct span name);
 
 /* Reads "FROM:<path>" or "TO:<path>" off the front of *args; keyword is "FROM" or "TO", flags are

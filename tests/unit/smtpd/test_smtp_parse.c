@@ -156,6 +156,7 @@ START_TEST(hellos)
 	ck_assert(smtp_is_helo(SPAN("mail.example.org")));
 	ck_assert(smtp_is_helo(SPAN("[192.0.2.1]")));
 	ck_assert(smtp_is_helo(SPAN("host_name")));
+	ck_assert(!smtp_is_helo(SPAN("b\xc3\xbc" "cher.example")));
 	ck_assert(!smtp_is_helo(SPAN("")));
 	ck_assert(!smtp_is_helo(SPAN("a b")));
 	ck_assert(!smtp_is_helo(SPAN("a(b")));
