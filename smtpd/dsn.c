@@ -393,6 +393,10 @@ put_status(struct buf *out, const struct dsn *dsn, bool utf8)
 	}
 	(void)buf_str(out, "Arrival-Date: ");
 	put_date(out, dsn->arrived);
+	if (dsn->deliver_by != 0) {
+		(void)buf_str(out, "\r\nDeliver-By-Date: ");
+		put_date(out, dsn->deliver_by);
+	}
 	(void)buf_str(out, "\r\nX-Fourpost-Queue-Id: ");
 	put_clean(out, dsn->queue_id, false);
 	(void)buf_str(out, "\r\n");

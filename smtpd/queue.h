@@ -119,6 +119,7 @@ struct outcome {
 	bool unreached;      /* its destination could not be reached: that is no word on the message */
 	bool untried;        /* nothing was tried: its destination is down */
 	bool dsn;            /* that host takes over delivery status notifications */
+	bool by;             /* and the time of delivery (RFC 2852) */
 	uint16_t code;
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX];

@@ -177,6 +177,14 @@ next_attempt(struct attempt *attempt, bool counted, bool ours)
 	return now + retry_delay(conf, attempt->file.envelope.progress.attempts);
 }
 
+/* What is late is told or returned when it is, not at the attempt after. */
+static int64_t
+not_past_deadline(const struct envelope *envelope, int64_t due)
+{
+	return envelope->by != ENVELOPE_BY_NONE && due > envelope->deliver_by &&
+		envelope->deliver_by > queue_now() ? envelope->deliver_by : due;
+}
+
 /* All that is to be told has been told: writes what became of each. */
 static void
 conclude(struct attempt *attempt, bool reported)
@@ -222,7 +230,8 @@ conclude(struct attempt *attempt, bool reported)
 	if (last != NULL)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
 	envelope->progress.tried = attempt->started;
-	envelope->progress.due = next_attempt(attempt, counted, ours || !reported);
+	envelope->progress.due =
+	    not_past_deadline(envelope, next_attempt(attempt, counted, ours || !reported));
 	r = queue_files_update(&attempt->file, envelope->count > 1);
 	if (r < 0)
 		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
@@ -258,6 +267,22 @@ report(struct attempt *attempt, size_t recipient, enum dsn_action action,
 	    (struct report){ recipient, (int)action, outcome };
 }
 
+/* The time that its sender set has come (RFC 2852). */
+static bool
+is_overdue(const struct envelope *envelope)
+{
+	return envelope->by != ENVELOPE_BY_NONE && queue_now() >= envelope->deliver_by;
+}
+
+/* RFC 2852 section 4.1.4: the sender asked to hear of relays, or the next host would not tell of a delay. */
+static bool
+is_relay_told(const struct envelope *envelope, const struct envelope_recipient *recipient,
+    const struct outcome *outcome)
+{
+	return outcome->remote && recipient->notify != ENVELOPE_NEVER &&
+	    (envelope->by_trace || (envelope->by == ENVELOPE_BY_NOTIFY && !outcome->by));
+}
+
 /* What to tell of one recipient. */
 static void
 judge(struct attempt *attempt, size_t i, bool expired, bool late)
@@ -267,7 +292,8 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	bool bounce = attempt->file.envelope.sender[0] == '\0';
 
 	if (outcome->verdict == VERDICT_OK) {
-		if (wants(recipient, ENVELOPE_SUCCESS) && !bounce && !outcome->dsn)
+		if (!bounce && ((wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) ||
+				   is_relay_told(&attempt->file.envelope, recipient, outcome)))
 			report(attempt, i, outcome->remote ? DSN_RELAYED : DSN_DELIVERED, outcome);
 		return;
 	}
@@ -289,8 +315,11 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		return;
 	}
 	if (late && recipient->status == ENVELOPE_PENDING && !bounce &&
-	    wants(recipient, ENVELOPE_DELAY))
+	    wants(recipient, ENVELOPE_DELAY)) {
+		if (is_overdue(&attempt->file.envelope))
+			(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 		report(attempt, i, DSN_DELAYED, outcome);
+	}
 }
 
 static void
@@ -325,7 +354,8 @@ finish(struct attempt *attempt)
 			continue;
 		log_outcome(attempt, &attempt->targets[i]);
 		judge(attempt, i, now >= since + conf->queue_lifetime,
-		    conf->delay_warning != 0 && now >= since + conf->delay_warning);
+		    (conf->delay_warning != 0 && now >= since + conf->delay_warning) ||
+			is_overdue(envelope));
 	}
 	if (attempt->report_count == 0) {
 		conclude(attempt, true);
@@ -456,13 +486,13 @@ try_postmaster(struct target *target)
 }
 
 static void
-looked_up(void *context, enum lookup_result result, struct span account)
+try_recipient(struct attempt *attempt, struct target *target, enum lookup_result result, struct span account)
 {
-	struct target *target = context;
-	struct attempt *attempt = target->attempt;
-
-	if (result == LOOKUP_UNKNOWN && try_postmaster(target))
+	if (attempt->file.envelope.by == ENVELOPE_BY_RETURN && is_overdue(&attempt->file.envelope)) {
+		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.4.7",
+		    "The time within which the message was to be delivered has passed", false);
 		return;
+	}
 	switch (result) {
 	case LOOKUP_LOCAL:
 		deliver_submit(attempt->queue, attempt, target->recipient, account);
@@ -479,6 +509,17 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		    "Accounts cannot be looked up now", true);
 		break;
 	}
+}
+
+static void
+looked_up(void *context, enum lookup_result result, struct span account)
+{
+	struct target *target = context;
+	struct attempt *attempt = target->attempt;
+
+	if (result == LOOKUP_UNKNOWN && try_postmaster(target))
+		return;
+	try_recipient(attempt, target, result, account);
 	if (--attempt->lookups == 0) {
 		relay_groups(attempt);
 		if (attempt->pending == 0)

@@ -292,7 +292,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	uint16_t place = msg_get_u16(&body);
 	uint8_t verdict = msg_get_u8(&body);
 	uint16_t code = msg_get_u16(&body);
-	uint8_t dsn = msg_get_u8(&body), unreached = msg_get_u8(&body);
+	uint8_t takes = msg_get_u8(&body), unreached = msg_get_u8(&body);
 	struct span status = msg_get_span(&body), text = msg_get_span(&body),
 		    host = msg_get_span(&body);
 	struct relay_job *job = pool->running;
@@ -309,7 +309,8 @@ relay_message(struct queue *queue, struct msg *msg)
 		return -EBADMSG;
 	outcome.remote = true;
 	outcome.code = code;
-	outcome.dsn = dsn != 0;
+	outcome.dsn = (takes & TAKES_DSN) != 0;
+	outcome.by = (takes & TAKES_BY) != 0;
 	outcome.unreached = unreached != 0 && verdict == VERDICT_TEMPFAIL;
 	job->recipients[place].answered = true;
 	if (--job->open == 0)

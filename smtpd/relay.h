@@ -37,6 +37,7 @@ struct relay_job {
 	char *queue_id;
 	char *destination;
 	struct relay_mail mail;
+	int64_t deliver_by;   /* of mail.by */
 	size_t settled;
 
 	/* The way to go. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -211,6 +212,7 @@ begin_message(struct relay_conn *conn)
 	conn->messages++;
 	conn->sent = 0;
 	conn->data = (struct relay_data){ 0 };
+	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
 	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
 	carry_out(conn, action, &out);
 	buf_free(&out);

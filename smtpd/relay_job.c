@@ -53,7 +53,7 @@ relay_job_settled(void *context, size_t recipient, const struct relay_result *re
 	msg_put_u16(&body, (uint16_t)recipient);
 	msg_put_u8(&body, (uint8_t)result->verdict);
 	msg_put_u16(&body, result->code);
-	msg_put_u8(&body, result->dsn);
+	msg_put_u8(&body, (uint8_t)((result->dsn ? TAKES_DSN : 0) | (result->by ? TAKES_BY : 0)));
 	msg_put_u8(&body, result->unreached);
 	msg_put_span(&body, span_of(result->status));
 	msg_put_span(&body, span_of(result->text));
@@ -376,6 +376,9 @@ read_job(struct relay_job *job)
 	mail->ret = asked.ret;
 	mail->priority = asked.priority;
 	mail->requiretls = asked.requiretls;
+	mail->by = asked.by;
+	mail->by_trace = asked.by_trace;
+	job->deliver_by = asked.deliver_by;
 	mail->recipients = xcalloc(mail->count, sizeof(*mail->recipients));
 	for (size_t i = 0; i < mail->count; i++) {
 		mail->recipients[i].notify = msg_get_u8(&body);

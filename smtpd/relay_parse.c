@@ -123,6 +123,7 @@ static const struct {
 	{ SPAN("MT-PRIORITY"), RELAY_EXT_MT_PRIORITY },
 	{ SPAN("LIMITS"), RELAY_EXT_LIMITS },
 	{ SPAN("REQUIRETLS"), RELAY_EXT_REQUIRETLS },
+	{ SPAN("DELIVERBY"), RELAY_EXT_DELIVERBY },
 };
 
 /* "MAILMAX=100 RCPTMAX=1000" (RFC 9422 section 4): what is malformed or not known is passed over. */
@@ -160,6 +161,8 @@ relay_parse_offer(struct span text)
 				offer.extensions |= keywords[i].extension;
 		if (span_ieq(keyword, SPAN("SIZE")) && span_to_u64(line, UINT64_MAX, &offer.size_max) < 0)
 			offer.size_max = 0;
+		if (span_ieq(keyword, SPAN("DELIVERBY")) && span_to_u64(line, 999999999, &offer.by_min) < 0)
+			offer.by_min = 0;
 		if (span_ieq(keyword, SPAN("LIMITS")))
 			parse_limits(line, &offer);
 	}

@@ -38,13 +38,14 @@ struct span relay_parse_status(struct span text, unsigned class);
 enum relay_extension {
 	RELAY_EXT_PIPELINING = 1, RELAY_EXT_SIZE = 2, RELAY_EXT_8BITMIME = 4, RELAY_EXT_DSN = 8, RELAY_EXT_SMTPUTF8 = 16, RELAY_EXT_STARTTLS = 32,
 	RELAY_EXT_STATUS_CODES = 64, RELAY_EXT_MT_PRIORITY = 128,
-	RELAY_EXT_LIMITS = 256, RELAY_EXT_REQUIRETLS = 512,
+	RELAY_EXT_LIMITS = 256, RELAY_EXT_REQUIRETLS = 512, RELAY_EXT_DELIVERBY = 1024,
 };
 struct relay_offer {
 	unsigned extensions; /* enum relay_extension bits */
 	uint64_t size_max;   /* RFC 1870: 0 is no limit that is known */
 	/* RFC 9422: transactions of one connection, recipients of one transaction; 0 likewise. */
 	uint64_t mail_max, rcpt_max;
+	uint64_t by_min; /* RFC 2852: the shortest time within which it delivers, in seconds */
 };
 /* The text of a reply to EHLO (RFC 5321 section 4.1.1.1); its first line is the greeting. */
 struct relay_offer relay_parse_offer(struct span text);

@@ -44,7 +44,8 @@ result_of(struct relay_result *result, const struct relay_state *state, const st
 	unsigned class = reply->code / 100;
 	struct span text = buf_get(&reply->text), status = relay_parse_status(text, class);
 
-	*result = (struct relay_result){ .code = reply->code, .dsn = class == 2 && (state->offer.extensions & RELAY_EXT_DSN) != 0 };
+	*result = (struct relay_result){ .code = reply->code, .dsn = class == 2 && (state->offer.extensions & RELAY_EXT_DSN) != 0,
+		.by = class == 2 && (state->offer.extensions & RELAY_EXT_DELIVERBY) != 0 };
 	result->verdict = class == 2 ? VERDICT_OK : class == 5 ? VERDICT_PERMFAIL : VERDICT_TEMPFAIL;
 	if (status.len != 0 && status.len < sizeof(result->status))
 		(void)snprintf(result->status, sizeof(result->status), "%.*s", (int)status.len, status.ptr);
@@ -173,11 +174,16 @@ put_rcpt(const struct relay_state *state, size_t i, struct buf *out)
 	const struct relay_recipient *recipient = &state->mail->recipients[i];
 
 	(void)buf_fmt(out, "RCPT TO:<%.*s>", (int)recipient->address.len, recipient->address.ptr);
+	uint8_t wanted = recipient->notify;
+
+	/* Where nobody else would tell of a delay, DSN does (RFC 2852 section 4.1.4.2). */
+	if (state->mail->by == ENVELOPE_BY_NOTIFY && (state->offer.extensions & RELAY_EXT_DELIVERBY) == 0 && wanted != ENVELOPE_NEVER)
+		wanted = (wanted == 0 ? ENVELOPE_FAILURE : wanted) | ENVELOPE_DELAY;
 	if ((state->offer.extensions & RELAY_EXT_DSN) != 0) {
 		const char *before = " NOTIFY=";
 
 		for (size_t n = 0; n < sizeof(notify) / sizeof(*notify); n++)
-			if ((recipient->notify & notify[n].bit) != 0) {
+			if ((wanted & notify[n].bit) != 0) {
 				(void)buf_fmt(out, "%s%s", before, notify[n].name);
 				before = ",";
 			}
@@ -208,6 +214,8 @@ put_mail(const struct relay_state *state, struct buf *out)
 	}
 	if ((offered & RELAY_EXT_REQUIRETLS) != 0 && mail->requiretls && state->secured)
 		(void)buf_str(out, " REQUIRETLS");
+	if ((offered & RELAY_EXT_DELIVERBY) != 0 && mail->by != ENVELOPE_BY_NONE)
+		(void)buf_fmt(out, " BY=%lld;%c%s", (long long)mail->by_left, mail->by == ENVELOPE_BY_RETURN ? 'R' : 'N', mail->by_trace ? "T" : "");
 	if ((offered & RELAY_EXT_MT_PRIORITY) != 0 && mail->priority != 0)
 		(void)buf_fmt(out, " MT-PRIORITY=%d", mail->priority);
 	(void)buf_str(out, "\r\n");
@@ -253,6 +261,11 @@ settle_unfit(struct relay_state *state)
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.9", "The header of the message is in UTF-8 and the host does not take that (no SMTPUTF8)");
 	else if ((state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && !span_is_ascii(mail->sender))
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.7", "The sender's address is in UTF-8 and the host does not take that (no SMTPUTF8)");
+	else if (mail->by == ENVELOPE_BY_RETURN && mail->by_left <= 0)
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.4.7", "The time within which the message was to be delivered has passed");
+	else if (mail->by == ENVELOPE_BY_RETURN &&
+	    ((state->offer.extensions & RELAY_EXT_DELIVERBY) == 0 || (uint64_t)mail->by_left < state->offer.by_min))
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.3.3", "The message is to be delivered in time or returned, and the host does not promise that (DELIVERBY)");
 	if (result.text[0] != '\0') {
 		relay_settle_all(mail, state->settled, state->context, &result);
 		return true;

@@ -14,6 +14,7 @@ struct relay_result {
 	enum verdict verdict;
 	uint16_t code; /* of the reply; 0: the text is our own */
 	bool dsn;      /* the next host takes over delivery status notifications */
+	bool by;       /* and the time of delivery (RFC 2852) */
 	bool unreached; /* no host was reached: it says nothing about the message */
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
@@ -38,6 +39,9 @@ struct relay_mail {
 	bool smtputf8;
 	int priority;        /* MT-PRIORITY (RFC 6710) */
 	bool requiretls;     /* RFC 8689 */
+	enum envelope_by by; /* RFC 2852 */
+	bool by_trace;
+	int64_t by_left;     /* seconds until then, as the message begins */
 	uint64_t size;
 	/* What it holds; looked at only where relay_state_wants_scan says so. */
 	bool eight_bit, utf8_header;

@@ -92,6 +92,7 @@ static const struct {
 	[SMTP_EXT_MT_PRIORITY] = { "MT-PRIORITY", ANYWHERE, NULL, NULL },
 	/* RFC 4865 section 4.2: on submission ports only. */
 	[SMTP_EXT_FUTURERELEASE] = { "FUTURERELEASE", SMTP_SUBMISSION, NULL, put_hold_max },
+	[SMTP_EXT_DELIVERBY] = { "DELIVERBY", ANYWHERE, NULL, NULL },
 	[SMTP_EXT_XCLIENT] = { "XCLIENT", ANYWHERE, is_proxy, put_attributes },
 	[SMTP_EXT_LIMITS] = { "LIMITS", ANYWHERE, NULL, put_limits },
 };

@@ -88,6 +88,18 @@ mail_hold_until(struct smtp *smtp, struct span value)
 }
 
 static bool
+mail_by(struct smtp *smtp, struct span value)
+{
+	struct envelope *envelope = &smtp->envelope;
+	int64_t seconds;
+
+	if (smtp_parse_by(value, &seconds, &envelope->by, &envelope->by_trace) < 0)
+		return false;
+	envelope->deliver_by = smtp->now + seconds > 0 ? smtp->now + seconds : 0;
+	return true;
+}
+
+static bool
 mail_auth(struct smtp *smtp, struct span value)
 {
 	/* RFC 4954 section 5: nobody is trusted to speak for others, so it is checked and
@@ -126,6 +138,7 @@ static const struct parameter mail_parameters[] = {
 	{ SPAN("AUTH"), SMTP_EXT_AUTH, mail_auth },
 	{ SPAN("REQUIRETLS"), SMTP_EXT_REQUIRETLS, mail_requiretls },
 	{ SPAN("MT-PRIORITY"), SMTP_EXT_MT_PRIORITY, mail_priority },
+	{ SPAN("BY"), SMTP_EXT_DELIVERBY, mail_by },
 	{ SPAN("HOLDFOR"), SMTP_EXT_FUTURERELEASE, mail_hold_for },
 	{ SPAN("HOLDUNTIL"), SMTP_EXT_FUTURERELEASE, mail_hold_until },
 };
@@ -202,7 +215,11 @@ smtp_cmd_mail(struct smtp *smtp, struct span args)
 		smtp_reset(smtp);
 		return;
 	}
-	if (smtp->size_told > smtp->settings->size_max) {
+	if (smtp->envelope.by != ENVELOPE_BY_NONE &&
+	    smtp->envelope.release > smtp->envelope.deliver_by) { /* RFC 4865 section 5.2.2 */
+		smtp_error(smtp, 501, "5.5.4", "It is to be delivered before it is to be sent");
+		smtp_reset(smtp);
+	} else if (smtp->size_told > smtp->settings->size_max) {
 		smtp_error(smtp, 552, "5.3.4", "The message is too big");
 		smtp_reset(smtp);
 	} else if (!span_is_ascii(address.mailbox) && !smtp->envelope.smtputf8) {

@@ -154,6 +154,30 @@ smtp_parse_priority(struct span value, int *ret_priority)
 	return 0;
 }
 
+int
+smtp_parse_by(struct span value, int64_t *ret_seconds, enum envelope_by *ret_by, bool *ret_trace)
+{
+	struct span digits, mode = value;
+	bool below;
+	uint64_t seconds;
+
+	if (!span_split(&mode, ';', &digits))
+		return -EINVAL;
+	below = span_starts(digits, SPAN("-"));
+	if (below || span_starts(digits, SPAN("+")))
+		digits = span_skip(digits, 1);
+	if (digits.len > 9 || span_to_u64(digits, 999999999, &seconds) < 0)
+		return -EINVAL;
+	*ret_seconds = below ? -(int64_t)seconds : (int64_t)seconds;
+	*ret_trace = mode.len == 2 && ascii_upper(mode.ptr[1]) == 'T';
+	if (mode.len != 1 && !*ret_trace)
+		return -EINVAL;
+	*ret_by = ascii_upper(mode.ptr[0]) == 'R' ? ENVELOPE_BY_RETURN : ENVELOPE_BY_NOTIFY;
+	if (*ret_by == ENVELOPE_BY_RETURN)
+		return *ret_seconds > 0 ? 0 : -EINVAL;
+	return ascii_upper(mode.ptr[0]) == 'N' ? 0 : -EINVAL;
+}
+
 bool
 smtp_is_xtext(struct span text, size_t max)
 {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/envelope.h"
 
 /* A command line without its CRLF: the verb (letters only) and what follows the first space, outer
  * blanks removed. */
@@ -41,6 +42,11 @@ int smtp_parse_bdat(struct span args, uint64_t *ret_len, bool *ret_last);
 
 /* A priority of RFC 6710 section 4: "-9" to "9". 0 or -EINVAL. */
 int smtp_parse_priority(struct span value, int *ret_priority);
+
+/* The value of BY (RFC 2852 section 4): "120;R", "-5;NT". What is returned when it is late must have time
+ * left. 0 or -EINVAL. */
+int smtp_parse_by(
+    struct span value, int64_t *ret_seconds, enum envelope_by *ret_by, bool *ret_trace);
 
 /* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */
 bool smtp_is_xtext(struct span text, size_t max);

@@ -33,6 +33,9 @@ enum verdict {
 	VERDICT_PERMFAIL, /* never try again */
 };
 
+/* What the next host takes over, in RELAYED. */
+enum takes { TAKES_DSN = 1, TAKES_BY = 2 };
+
 /* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no
  * memory. */
 #define VERDICT_STATUS_MAX 16

@@ -97,6 +97,18 @@ static const struct dialogue dialogues[] = {
 		"C: QUIT\n= FAILED PERM 5.7.30\n" },
 	{ "TLS is required for a notification, which goes all the same", { .requiretls = true }, { "x@y" },
 		HELLO "S: 250 X\nmail\nC: MAIL FROM:<>\n" },
+	{ "delivery in time", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_RETURN, .by_trace = true, .by_left = 60 }, { "x@y" },
+		HELLO "S: 250 DELIVERBY 60\nmail\nC: MAIL FROM:<a@b> BY=60;RT\n" },
+	{ "delivery in time, and the host does not promise it", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_RETURN, .by_left = 60 }, { "x@y" },
+		HELLO "S: 250 X\nmail\n! 0 PERM 5.3.3\n= READY\n" },
+	{ "delivery in time, and the host needs longer", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_RETURN, .by_left = 59 }, { "x@y" },
+		HELLO "S: 250 DELIVERBY 60\nmail\n! 0 PERM 5.3.3\n= READY\n" },
+	{ "delivery in time that has passed", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_RETURN }, { "x@y" },
+		HELLO "S: 250 DELIVERBY\nmail\n! 0 PERM 5.4.7\n= READY\n" },
+	{ "a delay is to be told: by the host", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_NOTIFY, .by_left = -5 }, { "x@y" },
+		HELLO "S: 250 DELIVERBY\nmail\nC: MAIL FROM:<a@b> BY=-5;N\n" },
+	{ "a delay is to be told: by DSN, where there is nothing else", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_NOTIFY, .by_left = 5 }, { "x@y" },
+		HELLO "S: 250 DSN\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y> NOTIFY=FAILURE,DELAY\n" },
 	{ "an unasked reply while idle", { .sender = SPAN("a@b") }, { "x@y" }, HELLO "S: 250 X\n= READY\nS: 421 4.4.2 idle\n= FAILED TEMP 4.4.2\n" },
 };
 
