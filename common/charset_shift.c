@@ -153,6 +153,8 @@ take_graphic(struct run *run, char c)
 			put_bad(run);
 	} else if (sets[set].width == 2 && shift->lead == 0) {
 		shift->lead = c;
+	} else if (set == SET_KANA && c > '_') {
+		put_bad(run); /* there are 63 of them */
 	} else {
 		put_character(run, set, shift->lead != 0 ? shift->lead : c, c);
 		shift->lead = 0;

@@ -78,6 +78,7 @@ static const struct {
 	{ "iso-2022-jp", { "\x1b$BF|\x0aK\x5c", 8 }, "\xe6\x97\xa5\x0aK\x5c", 0 }, /* a line begins in ASCII */
 	{ "iso-2022-jp", { "\x1b$BF\x1b(Bx", 8 }, BAD "x", 0 },
 	{ "iso-2022-jp", { "\x1b$B)_F|\x1b(Bx", 11 }, BAD "\xe6\x97\xa5x", 0 }, /* no such character: its halves are none either */
+	{ "iso-2022-jp", { "\x1b(I_`1\x1b(Bx", 10 }, "\xef\xbe\x9f" BAD "\xef\xbd\xb1x", 0 }, /* past the last kana */
 	{ "iso-2022-jp", { "\x1b$Zx\x1b%", 6 }, BAD "$Zx" BAD "%", 0 },
 	{ "iso-2022-jp", { "\x1b\x1b\xff\x1b(", 5 }, BAD BAD BAD BAD "(", 0 },
 	{ "iso-2022-jp-1", { "\x1b$(D0!\x1b(B", 9 }, "\xe4\xb8\x82", 0 },
