@@ -12,16 +12,18 @@
 #include "cli/queue_print.h"
 #include "cli/tool.h"
 #include "cli/tool_smtpd.h"
+#include "common/xalloc.h"
 
 static _Noreturn void
 usage(bool mailq)
 {
 	(void)fputs(mailq ?
 		"usage: mailq [-C file]\n" :
-		"usage: mailqueue [-C file] list\n"
+		"usage: mailqueue [-C file] [-d domain] [-f sender] [-t recipient] list|summary\n"
 		"       mailqueue [-C file] show id ...\n"
 		"       mailqueue [-C file] hold|release|remove id ...\n"
-		"       mailqueue [-C file] retry [id ... | all]\n",
+		"       mailqueue [-C file] retry [id ... | all]\n"
+		"       mailqueue [-C file] [-d domain] [-f sender] [-t recipient] hold|release|remove|retry\n",
 	    stderr);
 	exit(EX_USAGE);
 }
@@ -111,6 +113,47 @@ ask_all(const struct verb *verb, const char *spool_dir, char **ids)
 	return fflush(stdout) == 0 ? worst : EX_IOERR;
 }
 
+/* --- what is selected --- */
+
+struct selected {
+	const struct queue_selection *selection;
+	char **ids; /* and NULL */
+	size_t count;
+};
+
+static void
+select_queued(void *context, const struct queued *queued)
+{
+	struct selected *selected = context;
+
+	if (!queue_select_match(selected->selection, queued->envelope))
+		return;
+	/* Grows by doubling; there is always room for the NULL. */
+	if ((selected->count & (selected->count + 1)) == 0)
+		selected->ids = xreallocarray(selected->ids, 2 * selected->count + 2, sizeof(char *));
+	selected->ids[selected->count++] = xstrdup(queued->id);
+	selected->ids[selected->count] = NULL;
+}
+
+static int
+ask_selected(const struct verb *verb, const char *spool_dir, const struct queue_selection *selection)
+{
+	struct selected selected = { .selection = selection };
+	struct queue_summary summary;
+	int status = EX_OK, r = queue_read(spool_dir, select_queued, &selected, &summary);
+
+	if (r < 0)
+		status = queue_complain(r, spool_dir, NULL);
+	else if (selected.count == 0)
+		(void)printf("No message is like that\n");
+	else
+		status = ask_all(verb, spool_dir, selected.ids);
+	for (size_t i = 0; i < selected.count; i++)
+		free(selected.ids[i]);
+	free(selected.ids);
+	return status;
+}
+
 /* --- commands --- */
 
 static int
@@ -127,24 +170,25 @@ show(const char *spool_dir, char **ids)
 }
 
 static int
-run(const char *command, char **ids, const char *spool_dir)
+run(const char *command, char **ids, const char *spool_dir, const struct queue_selection *selection)
 {
 	char all[] = "all", *everything[] = { all, NULL };
+	bool selects = !queue_select_any(selection);
 
-	if (strcmp(command, "list") == 0) {
-		if (*ids != NULL)
-			usage(false);
-		return queue_print_list(spool_dir);
-	}
-	if (strcmp(command, "retry") == 0 && *ids == NULL)
+	if (*ids == NULL && strcmp(command, "list") == 0)
+		return queue_print_list(spool_dir, selection);
+	if (*ids == NULL && strcmp(command, "summary") == 0)
+		return queue_print_summary(spool_dir, selection);
+	if (strcmp(command, "retry") == 0 && *ids == NULL && !selects)
 		ids = everything;
-	if (*ids == NULL)
+	/* Messages are named, or selected. */
+	if (selects != (*ids == NULL))
 		usage(false);
-	if (strcmp(command, "show") == 0)
+	if (strcmp(command, "show") == 0 && !selects)
 		return show(spool_dir, ids);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(command, verbs[i].name) == 0)
-			return ask_all(&verbs[i], spool_dir, ids);
+			return selects ? ask_selected(&verbs[i], spool_dir, selection) : ask_all(&verbs[i], spool_dir, ids);
 	usage(false);
 }
 
@@ -153,14 +197,24 @@ main(int argc, char **argv)
 {
 	const char *conf_path = NULL, *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool mailq = argc > 0 && strcmp(slash != NULL ? slash + 1 : argv[0], "mailq") == 0;
+	struct queue_selection selection = { .from = NULL };
 	struct smtpd_conf conf;
 	int option;
 
 	tool_init(mailq ? "mailq" : "mailqueue");
-	while ((option = getopt(argc, argv, "+C:")) != -1)
+	while ((option = getopt(argc, argv, mailq ? "+C:" : "+C:d:f:t:")) != -1)
 		switch (option) {
 		case 'C':
 			conf_path = optarg;
+			break;
+		case 'd':
+			selection.domain = optarg;
+			break;
+		case 'f':
+			selection.from = optarg;
+			break;
+		case 't':
+			selection.to = optarg;
 			break;
 		default:
 			usage(mailq);
@@ -169,6 +223,6 @@ main(int argc, char **argv)
 		usage(mailq);
 	tool_load_smtpd(conf_path, &conf);
 	if (mailq)
-		return queue_print_list(conf.common.spool_dir);
-	return run(argv[optind], argv + optind + 1, conf.common.spool_dir);
+		return queue_print_list(conf.common.spool_dir, &selection);
+	return run(argv[optind], argv + optind + 1, conf.common.spool_dir, &selection);
 }

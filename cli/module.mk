@@ -6,7 +6,7 @@ cli_TOOLS += sievec
 sievec_EXTRA := cli/tool.c
 # Those that belong to smtpd, installed with it.
 cli_TOOLS += mailqueue
-queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c smtpd/smtpd_conf.c
+queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c cli/queue_select.c smtpd/smtpd_conf.c
 mailqueue_EXTRA := $(queue_tool_SRC)
 # sendmail -bs is smtpd's machine of the protocol, which is pure.
 cli_TOOLS += sendmail

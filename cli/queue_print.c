@@ -100,15 +100,24 @@ print_sender(const struct envelope *envelope)
 		print_clean(span_of(envelope->sender), "");
 }
 
+struct listing {
+	const struct queue_selection *selection;
+	size_t count;
+	int64_t now;
+	struct queue_counts counts;
+};
+
 static void
 print_queued(void *context, const struct queued *queued)
 {
 	const struct envelope *envelope = queued->envelope;
-	bool *any = context;
+	struct listing *listing = context;
 
-	if (!*any)
+	if (!queue_select_match(listing->selection, envelope))
+		return;
+	listing->count++;
+	if (listing->count == 1)
 		(void)printf("%-16s %10s  %-12s  %s\n", "Queue id", "Size", "Arrived", "From, when, to");
-	*any = true;
 	(void)printf("%s %10" PRIu64 "  ", queued->id, queued->length);
 	print_time(envelope->created, false);
 	(void)printf("  ");
@@ -166,15 +175,64 @@ queue_complain(int error, const char *spool_dir, const char *about)
 }
 
 int
-queue_print_list(const char *spool_dir)
+queue_print_list(const char *spool_dir, const struct queue_selection *selection)
 {
+	struct listing listing = { .selection = selection };
 	struct queue_summary summary;
-	bool any = false;
-	int r = queue_read(spool_dir, print_queued, &any, &summary);
+	int r = queue_read(spool_dir, print_queued, &listing, &summary);
 
 	if (r < 0)
 		return queue_complain(r, spool_dir, NULL);
+	if (!queue_select_any(selection))
+		(void)printf("%zu of ", listing.count);
 	print_summary(&summary);
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+/* --- by domain --- */
+
+static void
+count_queued(void *context, const struct queued *queued)
+{
+	struct listing *listing = context;
+
+	if (queue_select_match(listing->selection, queued->envelope))
+		queue_counts_add(&listing->counts, queued->envelope, listing->now);
+}
+
+static void
+print_counts(const struct queue_counts *counts)
+{
+	(void)printf("%10s", "Total");
+	for (size_t age = 0; age < QUEUE_AGES; age++)
+		(void)printf(" %8s", queue_age_names[age]);
+	(void)printf("  Domain\n");
+	for (size_t i = 0; i < counts->count; i++) {
+		(void)printf("%10zu", counts->items[i].total);
+		for (size_t age = 0; age < QUEUE_AGES; age++)
+			(void)printf(" %8zu", counts->items[i].by_age[age]);
+		(void)printf("  ");
+		print_clean(span_of(counts->items[i].domain), "");
+		(void)putchar('\n');
+	}
+}
+
+int
+queue_print_summary(const char *spool_dir, const struct queue_selection *selection)
+{
+	struct listing listing = { .selection = selection, .now = (int64_t)time(NULL) };
+	struct queue_summary summary;
+	int r = queue_read(spool_dir, count_queued, &listing, &summary);
+
+	if (r == 0) {
+		queue_counts_finish(&listing.counts);
+		if (listing.counts.count != 0)
+			print_counts(&listing.counts);
+		print_summary(&summary);
+	}
+	queue_counts_free(&listing.counts);
+	if (r < 0)
+		return queue_complain(r, spool_dir, NULL);
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 

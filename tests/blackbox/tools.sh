@@ -119,6 +119,11 @@ expect "a message and its size are listed" "^$id +[0-9]+ " queue list
 for way in "mailqueue -C $own/etc/smtpd.conf list" "mailq -C $own/etc/smtpd.conf" "sendmail -C $own/etc/smtpd.conf -bp"; do expect "by ${way%% *}" "^$id " "$TMP/bin/"$way; done
 expect "show has the envelope" '^To: +dave@far.example \(waits\)' queue show "$id"
 expect "and the message" '^the text' queue show "$id"
+expect "summary counts it by domain" '^ +[1-9][0-9]* .* far.example$' queue summary
+expect "it is selected by recipient" "^$id " queue -t DAVE@far.example list
+expect "and not by another's" '^0 of ' queue -t nobody@far.example list
+expect "held by its domain" "^$id is held" queue -d far.example -t dave@far.example hold
+check "a selection and an id: 64" status 64 queue -d far.example hold "$id"
 expect "hold" "^$id is held" queue hold "$id"
 expect "is listed" 'held until it is released' queue list
 check "the file says so" test -e "$spool/hold/$id"
