@@ -180,9 +180,10 @@ put_people(struct buf *out, const struct dsn *dsn)
 
 	(void)buf_str(&text, "This is the mail server ");
 	put_clean(&text, dsn->hostname, false);
-	(void)buf_str(&text, ". It reports on a message that it took from you on ");
+	(void)buf_str(&text, dsn->postmaster ? ". A notification could not be delivered, and there is no sender to tell: it came on " :
+	    ". It reports on a message that it took from you on ");
 	put_date(&text, dsn->arrived);
-	(void)buf_str(&text, ".");
+	(void)buf_str(&text, dsn->postmaster ? ". You are told as postmaster." : ".");
 	put_wrapped(out, "", buf_get(&text));
 	(void)buf_str(out, "\r\n");
 	for (size_t a = 0; a < sizeof(actions) / sizeof(*actions); a++) {

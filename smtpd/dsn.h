@@ -23,7 +23,8 @@ struct dsn_recipient {
 
 struct dsn {
 	struct span hostname;    /* Reporting-MTA, and the domain of MAILER-DAEMON in From */
-	struct span sender;      /* to whom it goes: the reverse-path of the message */
+	struct span sender;      /* to whom it goes: the reverse-path of the message, or postmaster */
+	bool postmaster;         /* the message was a notification itself, or another that nobody is to answer */
 	struct span envid;       /* xtext as it came, or empty */
 	struct span queue_id;    /* of the message it is about */
 	int64_t arrived, now;    /* seconds since 1970 */

@@ -163,7 +163,7 @@ struct report {
 	int action; /* enum dsn_action */
 	const struct outcome *outcome;
 };
-/* Writes a notification into the queue: done is called from the loop. 0, or -errno (done will not
+/* Writes a notification into the queue, for the sender or, when the message is one itself, for postmaster: done is called from the loop. 0, or -errno (done will not
  * be called). */
 int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,
     const struct report *reports, size_t count, intake_done done, void *context);

@@ -283,6 +283,14 @@ is_relay_told(const struct envelope *envelope, const struct envelope_recipient *
 	    (envelope->by_trace || (envelope->by == ENVELOPE_BY_NOTIFY && !outcome->by));
 }
 
+/* A notification that cannot be delivered is told to postmaster, never to a sender (RFC 5321 section 6.1); and when postmaster
+ * cannot have it, to nobody: so it ends there. */
+static bool
+is_postmaster(const struct attempt *attempt, const struct envelope_recipient *recipient)
+{
+	return span_ieq(span_of(recipient->address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
+}
+
 /* What to tell of one recipient. */
 static void
 judge(struct attempt *attempt, size_t i, bool expired, bool late)
@@ -303,15 +311,16 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
-		if (!bounce && wants(recipient, ENVELOPE_FAILURE)) {
+		bool tells = bounce ? !is_postmaster(attempt, recipient) : wants(recipient, ENVELOPE_FAILURE);
+
+		if (bounce || !tells)
+			log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
+			    log_str("id", attempt->entry->id), log_str("to", recipient->address),
+			    log_str("status", outcome->status), log_str("reason", outcome->text));
+		if (tells)
 			report(attempt, i, DSN_FAILED, outcome);
-			return;
-		}
-		/* A notification that cannot be delivered is told to nobody (RFC 5321 6.1). */
-		log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
-		    log_str("id", attempt->entry->id), log_str("to", recipient->address),
-		    log_str("status", outcome->status), log_str("reason", outcome->text));
-		recipient->status = ENVELOPE_FAILED;
+		else
+			recipient->status = ENVELOPE_FAILED;
 		return;
 	}
 	if (late && recipient->status == ENVELOPE_PENDING && !bounce &&

@@ -57,6 +57,14 @@ has_failure(const struct report *reports, size_t count)
 	return false;
 }
 
+static const char *
+addressee(const struct queue *queue, const struct spool_file *file)
+{
+	const char *sender = file->envelope.sender;
+
+	return sender[0] != '\0' ? sender : smtpd_postmaster(smtpd_conf(queue->proc));
+}
+
 static int
 build(struct queue *queue, const char *id, const struct spool_file *file,
     const struct report *reports, size_t count, struct buf *out)
@@ -93,7 +101,8 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	}
 	dsn = (struct dsn){
 		.hostname = span_of(conf->common.hostname),
-		.sender = span_of(envelope->sender),
+		.sender = span_of(addressee(queue, file)),
+		.postmaster = envelope->sender[0] == '\0',
 		.envid = span_of(envelope->envid),
 		.queue_id = span_of(id),
 		.arrived = envelope->created,
@@ -127,7 +136,7 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 	envelope.requiretls = file->envelope.requiretls; /* RFC 8689 section 5 */
 	envelope.priority = file->envelope.priority;     /* RFC 6710 section 4.6 */
 	envelope.body = ENVELOPE_8BITMIME;
-	r = envelope_add(&envelope, span_of(file->envelope.sender), SPAN_NULL, ENVELOPE_NEVER);
+	r = envelope_add(&envelope, span_of(addressee(queue, file)), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)
 		r = build(queue, about, file, reports, count, &text);
 	if (r == 0) {

@@ -148,7 +148,7 @@ check "failures that nobody wants to hear of are logged" eventually logged 'fail
 check "and those of the null reverse-path" eventually logged 'bounce-undeliverable.*nobody@far.example'
 check "nothing of them stays" eventually queue_empty
 check "NOTIFY=NEVER: no report" no_report refused-never
-check "null reverse-path: no report" no_report refused-null
+check "null reverse-path: postmaster is told, who is alice here" eventually report refused-null 'report["Return-Path"] == "<>" and recipients["nobody@far.example"]["Action"] == "failed" and "as postmaster" in parts[0].get_content()'
 stop_sink
 
 # --- what is put off ---
