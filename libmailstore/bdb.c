@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Berkeley DB, wholly inside this file. Who opens an environment tells whether to recover; whoever is inside then gets
- * DB_RUNRECOVERY and opens anew. */
+/* Berkeley DB, wholly inside this file. Nothing is shared with other processes but files: each has its own cache of pages, and whoever
+ * writes is alone with them (the account's lock) until all he changed is in the files. So nobody waits for what a dead one held. */
 #include "libmailstore/bdb.h"
 
 #include <db.h>
@@ -16,14 +16,17 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 
-#define LOG_BYTES (1024 * 1024)
-#define LOCKS_MAX 4000
+/* Who begins to write reads the last log to find its end, and recovery reads it all. */
+#define LOG_BYTES (256 * 1024)
+#define CHECKPOINT_KB (LOG_BYTES / 1024)
 #define BULK_BYTES (64 * 1024)
-#define CHECKPOINT_KB 2048
 #define FILES_MAX 1024
+/* The library wants no less. */
+#define CACHE_LEAST (128 * 1024)
 
 struct bdb {
 	DB_ENV *env;
+	bool writable;
 	unsigned sync_failures, bad_pages; /* when it was opened */
 	DB *tables[BDB_TABLES_MAX];
 	size_t table_count;
@@ -39,15 +42,35 @@ struct bdb_txn {
 
 /* Writes that could not be synced are lost, though the next sync may say otherwise. The library would try again and believe it. */
 static unsigned sync_failures;
+/* An environment is being closed that others have written behind: nothing that it still has may reach the files. */
+static bool leaving;
 
 static int
 sync_file(int fd)
 {
-	int r = fdatasync(fd);
+	int r = leaving ? 0 : fdatasync(fd);
 
 	if (r < 0)
 		sync_failures++;
 	return r;
+}
+
+static ssize_t
+write_file(int fd, const void *bytes, size_t len)
+{
+	return leaving ? (ssize_t)len : write(fd, bytes, len);
+}
+
+static ssize_t
+write_page(int fd, const void *bytes, size_t len, off_t at)
+{
+	return leaving ? (ssize_t)len : pwrite(fd, bytes, len, at);
+}
+
+static int
+remove_file(const char *path)
+{
+	return leaving ? 0 : unlink(path);
 }
 
 /* A file that is made, but not its name, would be gone when the power fails: then a log has an end before its end. */
@@ -70,15 +93,6 @@ name_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash != NULL ? slash + 1 : path;
-}
-
-/* "__db.001" and so on, and what older environments had beside them. */
-static bool
-is_region(const char *path)
-{
-	const char *name = name_of(path);
-
-	return strncmp(name, "__db.", 5) == 0 && (strlen(name) == 8 || strcmp(name + 5, "register") == 0);
 }
 
 /* --- pages --- */
@@ -135,7 +149,7 @@ open_noted(const char *path, int flags, int mode)
 	int fd = open(path, flags | O_CLOEXEC, mode);
 
 	if (fd >= 0 && fd < FILES_MAX)
-		has_pages[fd] = !is_region(path) && strncmp(name_of(path), "log.", 4) != 0;
+		has_pages[fd] = strncmp(name_of(path), "log.", 4) != 0;
 	return fd;
 }
 
@@ -148,13 +162,15 @@ open_file(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, int);
 	va_end(args);
+	if (leaving)
+		flags &= ~(O_CREAT | O_TRUNC);
 	if ((flags & O_EXCL) == 0) {
 		fd = open_noted(path, flags & ~O_CREAT, 0);
 		if (fd >= 0 || errno != ENOENT || (flags & O_CREAT) == 0)
 			return fd;
 	}
 	fd = open_noted(path, flags, mode);
-	if (fd >= 0 && !is_region(path) && sync_folder_of(path) < 0) {
+	if (fd >= 0 && sync_folder_of(path) < 0) {
 		int error = errno;
 
 		(void)close(fd);
@@ -167,7 +183,7 @@ open_file(const char *path, int flags, ...)
 static int
 rename_file(const char *from, const char *to)
 {
-	int r = rename(from, to);
+	int r = leaving ? 0 : rename(from, to);
 
 	return r == 0 ? sync_folder_of(to) : r;
 }
@@ -184,6 +200,9 @@ take_over_files(void)
 	(void)db_env_set_func_open(open_file);
 	(void)db_env_set_func_pread(read_page);
 	(void)db_env_set_func_rename(rename_file);
+	(void)db_env_set_func_write(write_file);
+	(void)db_env_set_func_pwrite(write_page);
+	(void)db_env_set_func_unlink(remove_file);
 }
 
 static int
@@ -193,8 +212,6 @@ outcome(int r)
 	case 0: return 0;
 	case DB_NOTFOUND:
 	case DB_KEYEMPTY: return BDB_NONE;
-	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED: return BDB_AGAIN;
 	case DB_RUNRECOVERY: return BDB_RECOVER;
 	case ENOSPC:
 	case EDQUOT:
@@ -204,7 +221,7 @@ outcome(int r)
 	case EACCES:
 	case EPERM:
 	case EROFS: return -r;
-	case ENOMEM: return -ENOMEM; /* lock tables are full: the caller's transaction is too large */
+	case ENOMEM: return -ENOMEM; /* the cache is full of what one transaction changed */
 	default: return BDB_BROKEN;
 	}
 }
@@ -216,8 +233,8 @@ say_nothing(const DB_ENV *env, const char *prefix, const char *message)
 	(void)env, (void)prefix, (void)message;
 }
 
-/* The library does not take back what belongs to an environment with its alarm set: it might wait for what one who died holds. It closes
- * the files; the memory stays, and is known here. That happens once for each death in an index, not for each message. */
+/* The library does not take back what belongs to an environment that it found broken. It closes the files; the memory stays, and is known
+ * here. That happens once for each damage in an index, not for each message. */
 static struct bdb *given_up;
 
 static int
@@ -234,8 +251,7 @@ close_environment(struct bdb *bdb)
 	return r;
 }
 
-#define ENVIRONMENT (DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL)
-
+/* flags 0: to read only. */
 static int
 open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **ret)
 {
@@ -246,13 +262,13 @@ open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **
 		return r;
 	env->set_errcall(env, say_nothing);
 	(void)env->set_cachesize(env, 0, (u_int32_t)cache_bytes, 1);
-	(void)env->set_lg_max(env, LOG_BYTES);
-	(void)env->set_lk_detect(env, DB_LOCK_DEFAULT);
-	(void)env->set_lk_max_locks(env, LOCKS_MAX);
-	(void)env->set_lk_max_objects(env, LOCKS_MAX);
-	(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
+	if (flags != 0) {
+		flags |= DB_INIT_TXN | DB_INIT_LOG;
+		(void)env->set_lg_max(env, LOG_BYTES);
+		(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
+	}
 	recovering = (flags & DB_RECOVER) != 0;
-	r = env->open(env, dir, flags | ENVIRONMENT, 0600);
+	r = env->open(env, dir, flags | DB_CREATE | DB_PRIVATE | DB_INIT_MPOOL, 0600);
 	recovering = false;
 	if (r != 0) {
 		(void)env->close(env, 0);
@@ -262,7 +278,7 @@ open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **
 	return 0;
 }
 
-/* Where the log ends on disk, or 0: closing tables writes some more that need not last. */
+/* Where the log ends on disk, or 0. */
 static uint64_t
 log_end(DB_ENV *env)
 {
@@ -294,30 +310,39 @@ has_pages_beyond(const char *dir, const char *file, uint64_t end)
 	return false;
 }
 
-static int
-open_as(const char *dir, enum bdb_join join, uint64_t mark, size_t cache_bytes, bool *ret_recovered, DB_ENV **ret)
+int
+bdb_log_end(const char *dir, uint64_t *ret)
 {
+	DB_ENV *env = NULL;
 	int r;
 
-	*ret_recovered = join == BDB_RECOVERY;
-	if (join == BDB_RECOVERY)
-		return open_environment(dir, DB_CREATE | DB_RECOVER, cache_bytes, ret);
-	if (join == BDB_JOIN)
-		return open_environment(dir, 0, cache_bytes, ret);
-	if (mark != 0) {
-		r = open_environment(dir, DB_CREATE, cache_bytes, ret);
-		if (r != 0 || log_end(*ret) == mark)
-			return r;
-		(void)(*ret)->close(*ret, 0);
-		*ret = NULL;
-	}
-	*ret_recovered = true;
-	return open_environment(dir, DB_CREATE | DB_RECOVER, cache_bytes, ret);
+	take_over_files();
+	r = open_environment(dir, DB_CREATE, CACHE_LEAST, &env);
+	*ret = 0;
+	if (r != 0)
+		return outcome(r);
+	*ret = log_end(env);
+	leaving = true;
+	(void)env->close(env, 0);
+	leaving = false;
+	return 0;
+}
+
+static int
+open_table(struct bdb *bdb, const char *file, const char *name)
+{
+	DB **table = &bdb->tables[bdb->table_count];
+	int r = db_create(table, bdb->env, 0);
+
+	if (r != 0)
+		return r;
+	bdb->table_count++;
+	(void)(*table)->set_flags(*table, DB_CHKSUM);
+	return (*table)->open(*table, NULL, file, name, DB_BTREE, bdb->writable ? DB_CREATE | DB_AUTO_COMMIT : DB_RDONLY, 0600);
 }
 
 int
-bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
-    size_t cache_bytes, bool *ret_recovered, struct bdb **ret)
+bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how, size_t cache_bytes, struct bdb **ret)
 {
 	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
 	int r;
@@ -325,97 +350,40 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	take_over_files();
 	bdb->sync_failures = sync_failures;
 	bdb->bad_pages = bad_pages;
-	r = open_as(dir, join, mark, cache_bytes, ret_recovered, &bdb->env);
-	if (r == 0 && *ret_recovered && has_pages_beyond(dir, file, log_end(bdb->env)))
+	bdb->writable = how != BDB_READING;
+	r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_WRITING ? DB_CREATE : DB_CREATE | DB_RECOVER, cache_bytes, &bdb->env);
+	if (r == 0 && how == BDB_RECOVERING && has_pages_beyond(dir, file, log_end(bdb->env)))
 		bad_pages++, r = EIO;
-	for (size_t i = 0; r == 0 && i < table_count; i++) {
-		r = db_create(&bdb->tables[i], bdb->env, 0);
-		if (r != 0)
-			break;
-		bdb->table_count = i + 1;
-		(void)bdb->tables[i]->set_flags(bdb->tables[i], DB_CHKSUM);
-		r = bdb->tables[i]->open(bdb->tables[i], NULL, file, tables[i], DB_BTREE, (join != BDB_JOIN ? DB_CREATE : 0) | DB_AUTO_COMMIT, 0600);
-	}
+	for (size_t i = 0; r == 0 && i < table_count; i++)
+		r = open_table(bdb, file, tables[i]);
 	if (r == 0 && bdb->sync_failures != sync_failures)
 		r = EIO;
 	if (r != 0) {
 		bool broken = bdb->bad_pages != bad_pages;
 
-		bdb_close(bdb, NULL);
+		bdb_close(bdb);
 		return broken ? BDB_BROKEN : outcome(r);
 	}
 	*ret = bdb;
 	return 0;
 }
 
-/* The environment's region begins with its magic number and the alarm; the library promises that these never move ("db.h": so that any
- * release can read them). Joining it in order to set the alarm would wait for a mutex that one who died may hold. */
-static void
-alarm_region(const char *dir)
+bool
+bdb_is_writable(const struct bdb *bdb)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/__db.001", dir);
-	_cleanup_(closep) int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	const u_int32_t set = 1;
-	u_int32_t magic;
-
-	if (fd >= 0 && pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == DB_REGION_MAGIC)
-		(void)!pwrite(fd, &set, sizeof(set), sizeof(magic)); /* there is no other way: who does not see it waits for its lock's time */
+	return bdb->writable;
 }
 
 void
-bdb_alarm(struct bdb *bdb, const char *dir)
+bdb_close(struct bdb *bdb)
 {
-	if (bdb != NULL)
-		(void)bdb->env->set_flags(bdb->env, DB_PANIC_ENVIRONMENT, 1);
-	else
-		alarm_region(dir);
-}
-
-int
-bdb_remove_regions(int dir_fd)
-{
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
-		return r;
-	}
-	do {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry != NULL && is_region(entry->d_name) && unlinkat(dir_fd, entry->d_name, 0) == 0)
-			errno = 0;
-		if (errno != 0 && errno != ENOENT)
-			r = -errno;
-	} while (entry != NULL);
-	(void)closedir(dir);
-	return r;
-}
-
-void
-bdb_close(struct bdb *bdb, uint64_t *ret_mark)
-{
-	bool good = ret_mark != NULL && bdb != NULL && bdb->table_count != 0 && bdb->sync_failures == sync_failures;
-	unsigned failures;
-
 	if (bdb == NULL)
 		return;
-	if (good)
-		good = bdb->env->txn_checkpoint(bdb->env, 0, 0, 0) == 0;
+	leaving = true;
 	for (size_t i = 0; i < bdb->table_count; i++)
-		if (bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC) != 0) /* the log has it */
-			good = false;
-	if (good)
-		*ret_mark = log_end(bdb->env);
-	failures = bdb->sync_failures;
-	if (close_environment(bdb) != 0)
-		good = false;
-	if (ret_mark != NULL && (!good || failures != sync_failures))
-		*ret_mark = 0;
+		(void)bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC);
+	(void)close_environment(bdb);
+	leaving = false;
 }
 
 /* What was lost in a sync, or on the disk, makes all of it suspect. */
@@ -426,10 +394,27 @@ judged(const struct bdb *bdb, int r)
 }
 
 int
+bdb_flush(struct bdb *bdb)
+{
+	int r = bdb->env->memp_trickle(bdb->env, 100, NULL);
+
+	return judged(bdb, r);
+}
+
+int
+bdb_checkpoint(struct bdb *bdb, uint64_t *ret_end)
+{
+	int r = judged(bdb, bdb->env->txn_checkpoint(bdb->env, 0, 0, DB_FORCE));
+
+	*ret_end = r == 0 ? log_end(bdb->env) : 0;
+	return r;
+}
+
+int
 bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 {
 	DB_TXN *txn = NULL;
-	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, DB_TXN_NOWAIT);
+	int r = bdb->env->txn_begin(bdb->env, NULL, &txn, 0);
 
 	if (r != 0)
 		return judged(bdb, r);
@@ -472,40 +457,20 @@ thing(const void *bytes, size_t len)
 	return dbt;
 }
 
-/* Reading too is a transaction, of its own when the caller has none: only a transaction can be told not to wait for locks. It gives
- * each back when it goes on. */
-static int
-begin_reading(struct bdb *bdb, struct bdb_txn *of_caller, DB_TXN **ret)
+static DB_TXN *
+of(const struct bdb_txn *txn)
 {
-	*ret = NULL;
-	if (of_caller == NULL)
-		return bdb->env->txn_begin(bdb->env, NULL, ret, DB_TXN_NOWAIT | DB_READ_COMMITTED);
-	*ret = of_caller->txn;
-	return 0;
-}
-
-static int
-end_reading(const struct bdb_txn *of_caller, DB_TXN *txn, int r)
-{
-	int ended = of_caller == NULL && txn != NULL ? txn->commit(txn, DB_TXN_NOSYNC) : 0;
-
-	return r == 0 ? ended : r;
+	return txn != NULL ? txn->txn : NULL;
 }
 
 int
-bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, bool for_update, void **ret, size_t *ret_len)
+bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, void **ret, size_t *ret_len)
 {
 	DBT k = thing(key, key_len), v = thing(NULL, 0);
-	DB_TXN *reading;
-	int r = begin_reading(bdb, txn, &reading);
+	int r;
 
 	v.flags = DB_DBT_MALLOC;
-	if (r == 0)
-		r = bdb->tables[table]->get(bdb->tables[table], reading, &k, &v, for_update && txn != NULL ? DB_RMW : 0);
-	if (end_reading(txn, reading, r) != 0 && r == 0) {
-		free(v.data);
-		r = DB_RUNRECOVERY;
-	}
+	r = bdb->tables[table]->get(bdb->tables[table], of(txn), &k, &v, 0);
 	if (r != 0)
 		return judged(bdb, r);
 	*ret = v.data;
@@ -594,14 +559,8 @@ scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len
 int
 bdb_scan(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
 {
-	DB_TXN *reading;
-	int r = begin_reading(bdb, txn, &reading);
+	int r = scan(bdb->tables[table], of(txn), first, first_len, prefix_len, each, context);
 
-	if (r != 0)
-		return judged(bdb, r);
-	r = scan(bdb->tables[table], reading, first, first_len, prefix_len, each, context);
-	if (end_reading(txn, reading, 0) != 0 && r == 0)
-		r = BDB_RECOVER;
 	return r == 0 ? judged(bdb, 0) : bdb->bad_pages != bad_pages ? BDB_BROKEN : r;
 }
 

@@ -10,8 +10,6 @@
 
 #define BDB_TABLES_MAX 12
 #define BDB_RECORD_MAX (1 << 20)
-/* Shared by those who have an environment open: there while anybody has, and another one after a recovery. */
-#define BDB_SHARED_FILE "__db.001"
 
 struct bdb;
 struct bdb_txn;
@@ -19,36 +17,36 @@ struct bdb_txn;
 /* Positive outcomes beside 0 and -errno. */
 enum bdb_result {
 	BDB_NONE = 1,   /* no such key */
-	BDB_AGAIN,      /* another has a lock: nothing waits for it here, for he may be dead. Abort, and do the whole transaction again */
-	BDB_RECOVER,    /* another process died in it: close, open again, repeat */
+	BDB_RECOVER,    /* the library has lost its way in it: close, open again, repeat */
 	BDB_BROKEN,     /* the environment or a page is damaged: throw it away and rebuild */
 };
 
-enum bdb_join {
-	BDB_JOIN,     /* others have it open: what is not there then was removed, and is not made */
-	BDB_ALONE,    /* nobody has: recovered when it was not left in order */
-	BDB_RECOVERY, /* somebody died in it; those who have it open get BDB_RECOVER from their next call */
+/* The processes that use an environment share its files alone. The caller's lock keeps them apart: one writes, or several read. All that
+ * this process has in its cache is worthless as soon as another has written. */
+enum bdb_how {
+	BDB_READING,    /* what is in the files; touches no log */
+	BDB_WRITING,    /* made when missing */
+	BDB_RECOVERING, /* for writing, after whoever wrote last did not come to bdb_flush, or the power failed */
 };
-/* Opens the environment in that folder (made when missing) with the named tables in one file. The caller knows who has it open,
- * and that nobody else begins meanwhile. *mark: of bdb_close when it was last left, 0 for none; in order means that it was left
- * exactly there. *ret_recovered: it was not. cache_bytes: the shared memory for pages, when this is who makes it. */
-int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_join join, uint64_t mark,
-    size_t cache_bytes, bool *ret_recovered, struct bdb **ret);
-/* ret_mark: NULL, or by the last to leave: the tables' file has everything then, and *ret_mark is where the log ends (0: unknown). */
-void bdb_close(struct bdb *bdb, uint64_t *ret_mark);
-/* Every process in the environment gets BDB_RECOVER from its next call, and from the one it waits in. bdb may be NULL: then dir is
- * where the environment is, or none. Never waits. */
-void bdb_alarm(struct bdb *bdb, const char *dir);
-/* Removes the shared memory from an environment that nobody has open. 0 or -errno. */
-int bdb_remove_regions(int dir_fd);
+/* Opens the environment in that folder with the named tables in one file. cache_bytes: at most so much memory for pages. */
+int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how, size_t cache_bytes, struct bdb **ret);
+bool bdb_is_writable(const struct bdb *bdb);
+/* Writes nothing: what was not flushed is left to recovery. NULL is allowed. */
+void bdb_close(struct bdb *bdb);
+/* Where the log ends: of an environment that nobody writes. */
+int bdb_log_end(const char *dir, uint64_t *ret);
+/* Puts all that was committed into the files, where others read it; not synced: the log has it. */
+int bdb_flush(struct bdb *bdb);
+/* The tables' file has all of it, synced, when the log ends there: then nothing needs recovery. */
+int bdb_checkpoint(struct bdb *bdb, uint64_t *ret_end);
 
 int bdb_begin(struct bdb *bdb, struct bdb_txn **ret);
 /* durable: synced to disk on return. */
 int bdb_commit(struct bdb_txn *txn, bool durable);
 void bdb_abort(struct bdb_txn *txn);
 
-/* txn may be NULL for reading. *ret is memory for free(3). for_update takes the write lock at once. */
-int bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, bool for_update, void **ret, size_t *ret_len);
+/* txn may be NULL for reading. *ret is memory for free(3). */
+int bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, void **ret, size_t *ret_len);
 int bdb_put(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, const void *value, size_t len);
 int bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len);
 /* Calls each record from first (inclusive) on while keys begin with the prefix, until each returns non-zero: that is the result

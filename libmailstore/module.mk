@@ -46,5 +46,5 @@ libmailstore_SRC := \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \
-	libmailstore/ms_users.c \
+	libmailstore/ms_state.c \
 	libmailstore/ms_view.c

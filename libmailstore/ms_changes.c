@@ -216,7 +216,7 @@ read_modseq(struct bdb *bdb, void *context)
 {
 	void *bytes;
 	size_t len;
-	int r = bdb_get(bdb, NULL, T_META, "modseq", 6, false, &bytes, &len);
+	int r = bdb_get(bdb, NULL, T_META, "modseq", 6, &bytes, &len);
 
 	*(uint64_t *)context = 0;
 	if (r == BDB_NONE)

@@ -88,7 +88,7 @@ read_cache(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct buf *out)
 
 	ms_key_u32(key, mailbox);
 	ms_key_u32(key + 4, uid);
-	r = bdb_get(txn->bdb, txn->txn, T_CACHE, key, 8, false, &bytes, &len);
+	r = bdb_get(txn->bdb, txn->txn, T_CACHE, key, 8, &bytes, &len);
 	if (r == BDB_NONE)
 		return 0; /* rendered again when it is asked for */
 	if (r != 0)

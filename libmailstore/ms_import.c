@@ -324,7 +324,7 @@ take_over(struct account *account)
 	if (r == 0)
 		r = take_subscriptions(account);
 	if (r == 0)
-		r = ms_index_discard(account->dir, account->dir_fd);
+		r = ms_index_discard(account->dir_fd);
 	return r == 0 ? ms_account_mark(account->dir_fd, false) : r;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What the files of libmailstore share. Writers hold the account's lock file (flock): so a kill -9 frees it, and transactions
- * may be cut into batches that fit Berkeley DB's lock tables. Readers hold nothing. */
+/* What the files of libmailstore share. Who writes holds the account's lock file alone (flock), who reads shares it: so a kill -9 frees
+ * it, and nobody sees half of what another does. */
 #ifndef LIBMAILSTORE_MS_INTERNAL_H
 #define LIBMAILSTORE_MS_INTERNAL_H
 
@@ -12,7 +12,7 @@
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_record.h"
-#include "libmailstore/ms_users.h"
+#include "libmailstore/ms_state.h"
 
 enum ms_table {
 	T_META,    /* "modseq", "uidvalidity": the last numbers given; "floor": what left up to there may be forgotten; "gone": how many of
@@ -47,15 +47,15 @@ enum ms_table {
 /* Beside the results of bdb.h: a record came whole from Berkeley DB, and its bytes are not what they should be. It is mended alone. */
 #define MS_DAMAGED 50
 
-/* Files of the index that are looked at before writing. */
-#define MS_INDEX_FILES 2
-
 struct ms_store {
 	char *dir;          /* absolute */
 	int dir_fd, maildir_fd, lock_fd;
 	struct bdb *bdb;
-	struct ms_users users; /* of the index that bdb is in */
-	ino_t index_inodes[MS_INDEX_FILES];
+	struct ms_state state; /* of the index that bdb is in */
+	uint64_t sequence;     /* of the state that bdb knows */
+	bool writing;          /* something has been written since the lock was taken */
+	bool changed;          /* and whoever waits is to be woken */
+	ino_t database_inode;
 	bool opening;       /* within reopening: nothing below opens it again */
 	bool mending;       /* within ms_mend: nothing below begins it again */
 	ms_fault_fn fault;  /* told what is found wrong; NULL: nobody */
@@ -70,7 +70,8 @@ struct ms_store {
 	uint64_t unique;    /* counts names made by this process */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
-	unsigned locked;    /* depth */
+	unsigned locked;    /* depth; alone */
+	unsigned reading;   /* depth; shared. Nothing is written, nor the index opened anew, within */
 };
 
 /* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; not 0: it is being
@@ -125,7 +126,7 @@ ms_bdb(int result)
 	return result > 0 ? MS_BDB(result) : result;
 }
 
-/* Opens the index again when it was removed or replaced. */
+/* Opens the index again when it was removed, replaced, or left by one who died: store->generation tells. */
 int ms_ensure(struct ms_store *store);
 /* Runs it under the account's lock (taken here when the caller has not), durable on return. */
 int ms_run(struct ms_store *store, ms_work work, void *context);
@@ -133,7 +134,7 @@ int ms_run(struct ms_store *store, ms_work work, void *context);
 int ms_run_unsynced(struct ms_store *store, ms_work work, void *context);
 /* The same, and whenever the work came to no commit, takes back what it did to files, before the index may be made anew from them. */
 int ms_run_undoing(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context);
-/* Reading, without a transaction: opens the index again when another process recovered it. */
+/* Reading, while nobody writes: so no work waits for anything but the disk. Within another it is part of that. */
 int ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context);
 int ms_lock(struct ms_store *store);
 void ms_unlock(struct ms_store *store);
@@ -205,7 +206,7 @@ int ms_read_file(int at, const char *name, struct buf *out);
 /* Puts the file in place, durable on return. */
 int ms_subscriptions_write(int maildir_fd, const struct buf *text);
 /* Throws the index in that account's folder away, under its lock; those who have it open follow by themselves. */
-int ms_index_discard(const char *account_dir, int account_dir_fd);
+int ms_index_discard(int account_dir_fd);
 
 /* Folders of the Maildir. *ret is a descriptor. MS_E_NOTFOUND, -errno. */
 int ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_fd);

@@ -49,7 +49,7 @@ ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *r
 	int r;
 
 	ms_key_u32(key, number);
-	r = bdb_get(txn->bdb, txn->txn, T_MAILBOX, key, 4, txn->txn != NULL, &bytes, &len);
+	r = bdb_get(txn->bdb, txn->txn, T_MAILBOX, key, 4, &bytes, &len);
 	if (r != 0)
 		return r == BDB_NONE ? MS_E_STALE : ms_bdb(r);
 	r = ms_mailbox_record_get(span_make(bytes, len), ret);

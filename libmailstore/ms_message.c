@@ -37,7 +37,7 @@ ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *re
 {
 	void *bytes;
 	size_t len;
-	int r = bdb_get(bdb, txn, T_META, name, strlen(name), true, &bytes, &len);
+	int r = bdb_get(bdb, txn, T_META, name, strlen(name), &bytes, &len);
 
 	if (r != 0)
 		return r;
@@ -98,7 +98,7 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 	struct key key = message_key(mailbox, uid);
 	void *bytes;
 	size_t len;
-	int r = bdb_get(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, false, &bytes, &len);
+	int r = bdb_get(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, &bytes, &len);
 
 	if (r != 0)
 		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
@@ -281,7 +281,7 @@ ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t em
 		size_t len;
 
 		ms_key_u64(key + 1, derived->ids[i]);
-		r = bdb_get(txn->bdb, txn->txn, T_THREAD, key, 9, false, &bytes, &len);
+		r = bdb_get(txn->bdb, txn->txn, T_THREAD, key, 9, &bytes, &len);
 		if (r == 0) {
 			thread = len == 8 ? ms_key_get_u64(bytes) : 0;
 			free(bytes);

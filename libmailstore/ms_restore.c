@@ -367,7 +367,7 @@ has_lists(struct restore *restore)
 }
 
 static int
-restore_locked(struct restore *restore, const char *account_dir, bool force)
+restore_locked(struct restore *restore, bool force)
 {
 	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, ".", 0, false, find_mail) : 0;
 	bool had_mail = r == MS_E_EXISTS;
@@ -383,7 +383,7 @@ restore_locked(struct restore *restore, const char *account_dir, bool force)
 	if (r == 0)
 		r = put_in_place(restore, had_mail);
 	if (r == 0)
-		r = ms_index_discard(account_dir, restore->dir_fd);
+		r = ms_index_discard(restore->dir_fd);
 	/* What came in with lists has not been taken over yet. */
 	return r == 0 && !restore->lists ? ms_account_mark(restore->dir_fd, false) : r;
 }
@@ -413,7 +413,7 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 		restore.as(context, false);
 	}
 	if (r == 0)
-		r = restore_locked(&restore, account_dir, force);
+		r = restore_locked(&restore, force);
 	for (size_t i = 0; i < 6; i++) {
 		int fd = (const int[]){ restore.new_fd, restore.backup_fd, restore.before_fd, restore.maildir_fd, restore.lock_fd, restore.dir_fd }[i];
 

@@ -18,15 +18,10 @@
 
 #define INDEX "index"
 #define NOTIFY_FILE "notify"
-#define MARK_FILE "clean"
 #define REOPENS_MAX 4
 #define MENDS_MAX 3
 /* Berkeley DB's own recovery may help, or may find again and again what it cannot mend: then all is made again from the Maildir. */
 #define RECOVERIES_MAX 3
-/* Nanoseconds between two attempts of what needs a lock inside the index, and how often: half a minute. */
-#define PAUSE_MIN 50000
-#define PAUSE_MAX 10000000
-#define PAUSES_MAX 3000
 #define DATABASE "mailstore.db"
 #define CACHE_MIN ((off_t)1 << 20)
 #define CACHE_MAX ((off_t)4 << 20)
@@ -62,57 +57,34 @@ ms_strerror(int result)
 static bool
 index_is_gone(const struct ms_store *store)
 {
-	return ms_users_gone(&store->users, store->dir_fd, INDEX "/" MS_USERS_FILE);
+	return ms_state_gone(&store->state, store->dir_fd, INDEX "/" MS_STATE_FILE);
 }
 
-/* The folder is not removed at once: what counts of it may be gone, and be made anew by others, when the rest still stands. */
-static const char *const index_files[MS_INDEX_FILES] = { INDEX "/" DATABASE, INDEX "/" BDB_SHARED_FILE };
-
-static void
-note_files(struct ms_store *store)
+static ino_t
+database_inode(const struct ms_store *store)
 {
 	struct stat st;
 
-	for (size_t i = 0; i < MS_INDEX_FILES; i++)
-		store->index_inodes[i] = fstatat(store->dir_fd, index_files[i], &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+	return fstatat(store->dir_fd, INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
 }
 
-/* To be asked under the lock, before anything is promised: nobody makes them anew then. */
-static bool
-files_are_others(const struct ms_store *store)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < MS_INDEX_FILES; i++)
-		if (fstatat(store->dir_fd, index_files[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != store->index_inodes[i])
-			return true;
-	return false;
-}
-
-/* died: what it held in the index's shared memory is not given back, so the next to open it recovers. */
 static void
-close_index(struct ms_store *store, bool died)
+close_index(struct ms_store *store)
 {
-	/* What one who died held is not waited for; and of an index that was removed nothing is written any more: it would go to the
-	 * files of the next, by their names. */
-	if (store->bdb != NULL)
-		bdb_alarm(store->bdb, NULL);
-	bdb_close(store->bdb, NULL);
+	bdb_close(store->bdb);
 	store->bdb = NULL;
-	ms_users_close(&store->users, died);
+	ms_state_close(&store->state);
+	store->writing = false; /* if we were, our state's file says so still: the next recovers */
 }
 
 /* Damaged beyond Berkeley DB's own recovery: all of it can be made again. */
 int
-ms_index_discard(const char *account_dir, int account_dir_fd)
+ms_index_discard(int account_dir_fd)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, account_dir);
 	char aside[64];
 	struct timespec now;
 
-	/* Others write no more: their files have the same names as those of the next. Moved away first, so that no half-removed
-	 * index is ever opened; then removed. */
-	bdb_alarm(NULL, path);
+	/* Moved away first, so that no half-removed index is ever opened; then removed. */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)snprintf(aside, sizeof(aside), MS_INDEX_ASIDE "%lld.%ld", (long long)now.tv_sec, (long)getpid());
 	if (renameat(account_dir_fd, INDEX, account_dir_fd, aside) < 0)
@@ -123,84 +95,126 @@ ms_index_discard(const char *account_dir, int account_dir_fd)
 	return ms_remove_tree(account_dir_fd, aside);
 }
 
-/* Where the log ended when the last to leave had put all in order. It stays when the index is opened again, and is wrong from the
- * first commit on: the log has grown then. */
-static uint64_t
-read_mark(int folder)
-{
-	_cleanup_(closep) int fd = openat(folder, MARK_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	char text[32];
-	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
-	uint64_t mark = 0;
-
-	return got > 0 && span_to_u64(span_make(text, (size_t)got), UINT64_MAX, &mark) == 0 ? mark : 0;
-}
-
-static void
-write_mark(int folder, uint64_t mark)
-{
-	_cleanup_(closep) int fd = openat(folder, MARK_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)mark);
-
-	if (fd >= 0)
-		(void)!write(fd, text, (size_t)len); /* without it, or with half of it, the next recovers */
-}
-
 /* A share of the tables, so that an account that is filled or much changed keeps its inner pages, and a small one costs little. An index
  * that is not there yet will be made of the Maildir: in no order of its keys, that wants room. */
 static size_t
-cache_size(int folder)
+cache_size(const struct ms_store *store)
 {
 	struct stat st;
 	off_t share;
 
-	if (fstatat(folder, DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(store->dir_fd, INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return CACHE_NEW;
 	share = st.st_size / 64;
 	return (size_t)(share < CACHE_MIN ? CACHE_MIN : share > CACHE_MAX ? CACHE_MAX : share);
 }
 
 static int
-open_index_once(struct ms_store *store, bool recover)
+open_tables(struct ms_store *store, enum bdb_how how)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
-	_cleanup_(closep) int folder = -1;
-	enum bdb_join join = recover ? BDB_RECOVERY : BDB_JOIN;
-	unsigned alive;
-	bool died;
+
+	bdb_close(store->bdb);
+	store->bdb = NULL;
+	return bdb_open(path, DATABASE, table_names, T_COUNT, how, cache_size(store), &store->bdb);
+}
+
+/* From here on whoever finds the state so knows that we did not come to the end. */
+static int
+begin_writing(struct ms_store *store)
+{
+	int r = ms_state_write(&store->state, &(struct ms_state_words){ .sequence = store->sequence, .writing = true });
+
+	store->writing = r == 0;
+	return r > 0 ? MS_E_CORRUPT : r;
+}
+
+/* Others may read again. When it cannot be written for them, it stands in the log, and the next recovers. */
+static void
+end_writing(struct ms_store *store)
+{
+	struct ms_state_words words = { .sequence = store->sequence + 1 };
+
+	if (store->bdb != NULL && bdb_flush(store->bdb) == 0 && ms_state_write(&store->state, &words) == 0)
+		store->sequence = words.sequence;
+	else
+		close_index(store);
+	store->writing = false;
+}
+
+/* Whether the tables have on disk all that the log has. While others have the index open that does not matter: they are still there, so
+ * the power has not failed, and what was written is in the files. */
+static int
+was_left_in_order(const struct ms_store *store, const struct ms_state_words *words, bool *ret)
+{
+	_cleanup_(freep) char *path = NULL;
+	uint64_t end;
 	int r;
 
-	if (mkdirat(store->dir_fd, INDEX, 0700) == 0 ? fsync(store->dir_fd) < 0 : errno != EEXIST)
+	*ret = !words->writing;
+	if (words->writing || !ms_state_alone(&store->state))
+		return 0;
+	*ret = false;
+	if (words->end == 0)
+		return 0;
+	path = xasprintf("%s/" INDEX, store->dir);
+	r = bdb_log_end(path, &end);
+	*ret = r == 0 && end == words->end;
+	return r < 0 ? r : 0;
+}
+
+static int
+make_index(struct ms_store *store)
+{
+	_cleanup_(closep) int folder = -1;
+	int r = ms_index_discard(store->dir_fd);
+
+	if (r != 0)
+		return r;
+	if (mkdirat(store->dir_fd, INDEX, 0700) < 0 || fsync(store->dir_fd) < 0)
 		return -errno;
 	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
-	r = ms_users_open(folder, &store->users);
+	r = ms_state_make(folder, &store->state);
+	store->sequence = 0;
 	if (r == 0)
-		r = ms_users_look(&store->users, &alive, &died);
+		r = begin_writing(store);
 	if (r == 0)
-		r = ms_users_enter(&store->users);
-	/* What the shared memory holds when nobody uses it may be from before the power failed. */
-	if (r == 0 && alive == 0)
-		r = bdb_remove_regions(folder);
-	if (r == 0) {
-		if (died)
-			join = BDB_RECOVERY;
-		else if (alive == 0 && !recover)
-			join = BDB_ALONE;
-		r = bdb_open(path, DATABASE, table_names, T_COUNT, join, read_mark(folder), cache_size(folder), &recover, &store->bdb);
-	}
-	if (r == 0 && recover)
-		store->doubt = true;
-	if (r == 0)
-		note_files(store);
-	else
-		close_index(store, true);
+		r = open_tables(store, BDB_WRITING);
 	return r;
 }
 
-/* One opener at a time: recovery must not run under another's feet. Under the account's lock. */
+static int
+open_index_once(struct ms_store *store, bool recover)
+{
+	_cleanup_(closep) int folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct ms_state_words words = { .writing = true };
+	bool in_order = false;
+	int r = folder >= 0 ? ms_state_open(folder, &store->state) : errno == ENOENT ? MS_E_NOTFOUND : -errno;
+
+	if (r == MS_E_NOTFOUND)
+		return make_index(store);
+	if (r == 0)
+		r = ms_state_read(&store->state, &words);
+	if (r == MS_E_CORRUPT)
+		r = 0; /* whatever it said: recovery helps, or finds that nothing does */
+	if (r == 0)
+		r = was_left_in_order(store, &words, &in_order);
+	if (r != 0)
+		return r;
+	store->sequence = words.sequence;
+	if (in_order && !recover)
+		return open_tables(store, BDB_READING);
+	r = begin_writing(store);
+	if (r == 0)
+		r = open_tables(store, BDB_RECOVERING);
+	if (r == 0)
+		store->doubt = true;
+	return r;
+}
+
+/* Under the account's lock. */
 static int
 open_index(struct ms_store *store)
 {
@@ -208,8 +222,12 @@ open_index(struct ms_store *store)
 
 	for (unsigned tries = 0; tries < 4 && r > 0; tries++) {
 		r = open_index_once(store, tries > 0);
+		if (r == 0)
+			store->database_inode = database_inode(store);
+		else
+			close_index(store);
 		if (r == BDB_BROKEN && tries > 0) {
-			int removed = ms_index_discard(store->dir, store->dir_fd);
+			int removed = ms_index_discard(store->dir_fd);
 
 			if (removed < 0)
 				return removed;
@@ -252,15 +270,15 @@ reopen_locked(struct ms_store *store, bool discard)
 	int r = follow_maildir(store);
 
 	if (r != 0) {
-		close_index(store, false);
+		close_index(store);
 		return r;
 	}
 	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
-		close_index(store, false);
+		close_index(store);
 		store->has_floor = false;
 		store->generation++;
 		if (discard || tries > 1)
-			r = ms_index_discard(store->dir, store->dir_fd);
+			r = ms_index_discard(store->dir_fd);
 		if (r == 0)
 			r = open_index(store);
 		if (r == 0)
@@ -280,24 +298,6 @@ reopen_locked(struct ms_store *store, bool discard)
 	return r;
 }
 
-/* A death may have left somebody waiting for ever inside the index, with the account's lock: he is woken. */
-static void
-wake_the_stuck(struct ms_store *store)
-{
-	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
-	_cleanup_(closep) int folder = -1;
-	struct ms_users users = MS_USERS_NONE;
-	unsigned alive;
-	bool died = false;
-
-	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder < 0 || ms_users_open(folder, &users) != 0)
-		return;
-	if (ms_users_look(&users, &alive, &died) == 0 && died)
-		bdb_alarm(NULL, path);
-	ms_users_close(&users, false);
-}
-
 static int
 reopen(struct ms_store *store, bool discard)
 {
@@ -312,7 +312,7 @@ reopen(struct ms_store *store, bool discard)
 	r = reopen_locked(store, discard);
 	store->opening = false;
 	if (r != 0)
-		close_index(store, true);
+		close_index(store);
 	ms_unlock(store);
 	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
@@ -326,17 +326,82 @@ recover(struct ms_store *store, int result, unsigned tries)
 	return r < MS_BDB(0) ? r : reopen(store, r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED) || tries >= RECOVERIES_MAX);
 }
 
-int
-ms_ensure(struct ms_store *store)
+/* Under the lock, shared suffices: bdb shows what is in the files. MS_BDB(BDB_RECOVER) when the index is to be opened anew, by somebody who
+ * holds the lock alone. */
+static int
+look(struct ms_store *store)
 {
-	unsigned alive;
-	bool died = false;
+	struct ms_state_words words;
 	int r;
 
 	if (store->bdb == NULL || index_is_gone(store))
-		return reopen(store, false);
-	r = ms_users_look(&store->users, &alive, &died);
-	return r == 0 && died ? reopen(store, false) : r;
+		return MS_BDB(BDB_RECOVER);
+	if (store->writing)
+		return 0;
+	r = ms_state_read(&store->state, &words);
+	if (r < 0)
+		return r;
+	if (r > 0 || words.writing)
+		return MS_BDB(BDB_RECOVER);
+	if (words.sequence == store->sequence)
+		return 0;
+	store->sequence = words.sequence;
+	return ms_bdb(open_tables(store, BDB_READING));
+}
+
+static int
+hold(const struct ms_store *store, int how)
+{
+	while (flock(store->lock_fd, how) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* Begins to read: under a lock that is shared, if the caller has none. 0: end_reading is to follow. */
+static int
+begin_reading(struct ms_store *store)
+{
+	int r = MS_BDB(BDB_RECOVER);
+
+	if (store->reading > 0) {
+		store->reading++;
+		return 0;
+	}
+	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
+		r = store->locked == 0 ? hold(store, LOCK_SH) : 0;
+		if (r == 0)
+			r = look(store);
+		if (r == 0) {
+			store->reading = 1;
+			return 0;
+		}
+		if (store->locked == 0)
+			(void)hold(store, LOCK_UN);
+		if (r < MS_BDB(0))
+			return r;
+		r = reopen(store, r == MS_BDB(BDB_BROKEN));
+		if (r != 0)
+			return r;
+	}
+	return MS_E_CORRUPT;
+}
+
+static void
+end_reading(struct ms_store *store)
+{
+	if (--store->reading == 0 && store->locked == 0)
+		(void)hold(store, LOCK_UN);
+}
+
+int
+ms_ensure(struct ms_store *store)
+{
+	int r = begin_reading(store);
+
+	if (r == 0)
+		end_reading(store);
+	return r;
 }
 
 /* --- lock and transactions --- */
@@ -344,24 +409,30 @@ ms_ensure(struct ms_store *store)
 int
 ms_lock(struct ms_store *store)
 {
-	if (store->locked++ > 0)
+	int r;
+
+	if (store->locked > 0) {
+		store->locked++;
 		return 0;
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	wake_the_stuck(store);
-	while (flock(store->lock_fd, LOCK_EX) < 0)
-		if (errno != EINTR) {
-			store->locked = 0;
-			return -errno;
-		}
-	return 0;
+	}
+	if (store->reading > 0)
+		return -EDEADLK; /* a work function of ms_read writes nothing */
+	r = hold(store, LOCK_EX);
+	store->locked = r == 0;
+	return r;
 }
 
 void
 ms_unlock(struct ms_store *store)
 {
-	if (--store->locked == 0)
-		(void)flock(store->lock_fd, LOCK_UN);
+	if (store->locked == 1 && store->writing)
+		end_writing(store);
+	if (--store->locked > 0)
+		return;
+	(void)hold(store, LOCK_UN);
+	if (store->changed)
+		ms_notify(store);
+	store->changed = false;
 }
 
 void
@@ -374,24 +445,27 @@ ms_notify(struct ms_store *store)
 	(void)close(fd); /* IN_CLOSE_WRITE is what they wait for */
 }
 
-/* Before what was refused for a lock is tried again, a little longer each time. MS_E_LOCKED when it has been long enough. */
+/* The tables for writing, and a state that says so. */
 static int
-pause_again(unsigned *pauses)
+prepare_to_write(struct ms_store *store)
 {
-	struct timespec pause = { 0, *pauses < 8 ? PAUSE_MIN << *pauses : PAUSE_MAX };
+	int r = 0;
 
-	if (++*pauses > PAUSES_MAX)
-		return MS_E_LOCKED;
-	(void)nanosleep(&pause, NULL);
-	return 0;
+	if (!bdb_is_writable(store->bdb))
+		r = ms_bdb(open_tables(store, BDB_WRITING));
+	return r == 0 && !store->writing ? begin_writing(store) : r;
 }
 
 static int
 run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bool durable, bool *ret_changed)
 {
-	struct ms_txn txn = { .store = store, .bdb = store->bdb, .again = tries > 0 };
-	int r = bdb_begin(store->bdb, &txn.txn);
+	struct ms_txn txn = { .store = store, .again = tries > 0 };
+	int r = prepare_to_write(store);
 
+	if (r != 0)
+		return r;
+	txn.bdb = store->bdb;
+	r = bdb_begin(store->bdb, &txn.txn);
 	if (r != 0)
 		return ms_bdb(r);
 	r = work(&txn, context);
@@ -409,15 +483,15 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 static int
 run(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context, bool durable)
 {
-	unsigned pauses = 0;
 	bool changed = false;
 	int r = ms_lock(store);
 
 	if (r < 0)
 		return r;
-	for (unsigned tries = 0; tries < RETRIES_MAX + pauses; tries++) {
+	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
 		r = ms_ensure(store);
-		if (r == 0 && files_are_others(store))
+		/* What is promised must stand in an index that others see. */
+		if (r == 0 && database_inode(store) != store->database_inode)
 			r = reopen(store, false);
 		if (r != 0)
 			break;
@@ -428,13 +502,13 @@ run(struct ms_store *store, ms_work work, void (*undo)(void *context), void *con
 			break;
 		if (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening))
 			break;
-		r = r == MS_BDB(BDB_AGAIN) ? pause_again(&pauses) : recover(store, r, tries - pauses);
+		r = recover(store, r, tries);
 		if (r != 0)
 			break;
 		r = MS_BDB(BDB_BROKEN); /* when that was the last attempt */
 	}
 	if (r == 0 && changed)
-		ms_notify(store);
+		store->changed = true;
 	ms_unlock(store);
 	return r >= MS_BDB(0) && !store->opening && !store->mending ? MS_E_CORRUPT : r;
 }
@@ -460,17 +534,18 @@ ms_run_unsynced(struct ms_store *store, ms_work work, void *context)
 int
 ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context)
 {
-	unsigned pauses = 0;
+	bool within = store->reading > 0;
 	int r = 0;
 
-	for (unsigned tries = 0; tries < RETRIES_MAX + pauses; tries++) {
-		r = ms_ensure(store);
+	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+		r = begin_reading(store);
 		if (r != 0)
 			return r;
 		r = work(store->bdb, context);
-		if (r < MS_BDB(0) || (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening)))
+		end_reading(store);
+		if (within || r < MS_BDB(0) || (r == MS_BDB(MS_DAMAGED) && (store->mending || store->opening)))
 			return r;
-		r = r == MS_BDB(BDB_AGAIN) ? pause_again(&pauses) : recover(store, r, tries - pauses);
+		r = recover(store, r, tries);
 		if (r != 0)
 			return r;
 	}
@@ -530,7 +605,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	store->fault = fault;
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
-	store->users = MS_USERS_NONE;
+	store->state = MS_STATE_NONE;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
 	store->watch_index = store->watch_new = store->watch_cur = -1;
 	r = open_folders(store);
@@ -552,39 +627,22 @@ ms_open(const char *account_dir, struct ms_store **ret)
 	return ms_open_telling(account_dir, NULL, NULL, ret);
 }
 
-/* The last to leave takes the shared memory along: an account that nobody reads is small, and the next finds it in order. When
- * somebody holds the lock, he stays. */
+/* Who wrote last puts all of it on disk, and says so: whoever opens the index next, perhaps after the power failed, finds it in order. */
 static void
 leave_index(struct ms_store *store)
 {
-	_cleanup_(closep) int folder = -1;
-	unsigned alive = 1;
-	bool died = true;
-	uint64_t mark = 0;
+	struct ms_state_words words;
+	uint64_t end;
 
-	if (store->bdb != NULL && (index_is_gone(store) || ms_users_look(&store->users, &alive, &died) != 0 || died)) {
-		close_index(store, false);
-		return;
+	if (store->bdb != NULL && bdb_is_writable(store->bdb) && ms_lock(store) == 0) {
+		if (!index_is_gone(store) && ms_state_read(&store->state, &words) == 0 && !words.writing && words.sequence == store->sequence &&
+		    words.end == 0 && bdb_checkpoint(store->bdb, &end) == 0) {
+			words.end = end;
+			(void)ms_state_write(&store->state, &words); /* else the next recovers what needs no recovery */
+		}
+		ms_unlock(store);
 	}
-	if (store->bdb == NULL || flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		bdb_close(store->bdb, NULL);
-		store->bdb = NULL;
-		ms_users_close(&store->users, false);
-		return;
-	}
-	/* Again, now that nobody comes or goes. */
-	if (ms_users_look(&store->users, &alive, &died) != 0 || died)
-		alive = 1;
-	bdb_close(store->bdb, alive == 0 ? &mark : NULL);
-	store->bdb = NULL;
-	if (alive == 0)
-		folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder >= 0) {
-		(void)bdb_remove_regions(folder);
-		write_mark(folder, mark);
-	}
-	ms_users_close(&store->users, false);
-	(void)flock(store->lock_fd, LOCK_UN);
+	close_index(store);
 }
 
 void

@@ -107,7 +107,7 @@ next_uidvalidity(struct ms_txn *txn, void *context)
 	void *bytes;
 	uint8_t value[8];
 	size_t len;
-	int r = bdb_get(txn->bdb, txn->txn, T_META, "uidvalidity", 11, true, &bytes, &len);
+	int r = bdb_get(txn->bdb, txn->txn, T_META, "uidvalidity", 11, &bytes, &len);
 
 	*uidvalidity = (uint32_t)time(NULL);
 	if (r == 0) {

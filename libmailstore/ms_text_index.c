@@ -140,7 +140,7 @@ take_document(struct ask *ask, uint32_t document)
 	int r;
 
 	ms_key_u32(key + 1, document);
-	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), false, &bytes, &len);
+	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
 	if (r != 0)
 		return r == BDB_NONE ? 0 : ms_bdb(r);
 	if (len == 8)
@@ -158,7 +158,7 @@ ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t 
 	int r;
 
 	ms_key_u64(key + 1, email);
-	r = bdb_get(bdb, txn, T_TEXT, key, sizeof(key), false, &bytes, &len);
+	r = bdb_get(bdb, txn, T_TEXT, key, sizeof(key), &bytes, &len);
 	if (r != 0)
 		return r;
 	*ret = len == 4 ? ms_key_get_u32(bytes) : UINT32_MAX;

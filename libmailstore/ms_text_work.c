@@ -319,7 +319,7 @@ write_posting(struct ms_txn *txn, struct ms_text_work *work, size_t *at)
 	int r;
 
 	ms_text_posting_key(key, gram, (uint32_t)(work->documents / MS_POSTINGS_EACH));
-	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), true, &before, &len);
+	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
 	if (r == 0) {
 		if (ms_postings_get(span_make(before, len), map) != 0)
 			memset(map, 0xff, sizeof(map)); /* any of them may */

@@ -31,7 +31,7 @@ load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, unsigned plane, uin
 	int r;
 
 	make_key(key, mailbox, plane, n);
-	r = bdb_get(bdb, txn, T_UIDS, key, sizeof(key), true, &found, &len);
+	r = bdb_get(bdb, txn, T_UIDS, key, sizeof(key), &found, &len);
 	if (r == BDB_NONE) {
 		memset(ret, 0, MS_UIDS_BYTES);
 		return 0;

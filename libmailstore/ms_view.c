@@ -107,116 +107,159 @@ ms_keyword(const struct ms_mailbox *mailbox, unsigned n)
 
 /* --- messages --- */
 
+/* Messages are read some at a time, and handed on when others may write again: whoever gets them may take as long as he likes, and come
+ * back to us. */
+#define WALK_MESSAGES 512
+#define WALK_BYTES (256 * 1024)
+
 struct walk {
 	struct ms_mailbox *mailbox;
-	uint32_t first, last;
-	ms_message_fn each;
-	void *context;
+	uint32_t first, last; /* still to be read */
+	size_t count;
+	union {
+		struct ms_message *messages; /* WALK_MESSAGES */
+		struct buf *cached;          /* UID, length, record, of each */
+	};
 };
 
-/* Of hand_on, beside the results of bdb.h. */
-#define WALK_END 100 /* past the last */
-#define WALK_STOPPED 101
+/* Of collect and collect_cached, beside the results of bdb.h. */
+#define WALK_END 100
 
 static int
-hand_on(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct walk *walk = context;
-	struct ms_message message;
 	uint32_t uid;
 
 	if (key_len != 8)
 		return 0;
 	uid = ms_key_get_u32(key + 4);
-	if (uid > walk->last)
+	if (uid > walk->last || walk->count == WALK_MESSAGES)
 		return WALK_END;
-	if (ms_message_record_get_message(span_make(value, len), uid, &message) != 0)
+	if (ms_message_record_get_message(span_make(value, len), uid, &walk->messages[walk->count]) != 0)
 		return MS_DAMAGED;
-	walk->first = uid + 1; /* a repeated read goes on here */
-	return walk->each(walk->context, &message) != 0 ? WALK_STOPPED : 0;
+	walk->count++;
+	return 0;
 }
 
 static int
-walk_read(struct bdb *bdb, void *context)
+read_some(struct bdb *bdb, struct walk *walk, enum ms_table table, bdb_fn each)
 {
-	struct walk *walk = context;
 	uint8_t key[8];
 	int r;
 
 	ms_key_u32(key, walk->mailbox->number);
 	ms_key_u32(key + 4, walk->first);
-	r = bdb_scan(bdb, NULL, T_MESSAGE, key, 8, 4, hand_on, walk);
-	return r == WALK_END || r == WALK_STOPPED ? 0 : ms_bdb(r);
+	walk->count = 0;
+	r = bdb_scan(bdb, NULL, table, key, 8, 4, each, walk);
+	return r == WALK_END ? 0 : ms_bdb(r);
+}
+
+static int
+read_messages(struct bdb *bdb, void *context)
+{
+	return read_some(bdb, context, T_MESSAGE, collect);
+}
+
+/* What the index says now, of the mailbox that is meant. */
+static int
+follow(struct ms_mailbox *mailbox)
+{
+	int r = ms_ensure(mailbox->store);
+
+	return r == 0 ? ms_mailbox_follow(mailbox) : r;
 }
 
 int
 ms_messages(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_message_fn each, void *context)
 {
-	struct walk walk = { .mailbox = mailbox, .first = first, .last = last, .each = each, .context = context };
-	int r = ms_ensure(mailbox->store);
+	struct walk walk = { .mailbox = mailbox, .first = first, .last = last };
+	int r = 0, stopped = 0;
 
-	if (r == 0)
-		r = ms_mailbox_follow(mailbox);
-	if (r == 0 && first <= last)
-		r = ms_read(mailbox->store, walk_read, &walk);
+	walk.messages = xreallocarray(NULL, WALK_MESSAGES, sizeof(*walk.messages));
+	do {
+		r = follow(mailbox);
+		if (r == 0)
+			r = ms_read(mailbox->store, read_messages, &walk);
+		if (r != 0 || walk.count == 0)
+			break;
+		walk.first = walk.messages[walk.count - 1].uid + 1;
+		for (size_t i = 0; stopped == 0 && i < walk.count; i++)
+			stopped = each(context, &walk.messages[i]);
+	} while (stopped == 0 && walk.first != 0 && walk.first <= last);
+	free(walk.messages);
 	return r;
 }
 
 /* --- what was rendered of them --- */
 
-struct cached_walk {
-	struct ms_mailbox *mailbox;
-	uint32_t first, last;
-	ms_cached_fn each;
-	void *context;
-};
-
 static int
-hand_on_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
-	struct cached_walk *walk = context;
-	struct ms_text texts[MS_CACHED_COUNT];
-	uint32_t uid;
+	struct walk *walk = context;
+	uint32_t head[2];
 
 	if (key_len != 8)
 		return 0;
-	uid = ms_key_get_u32(key + 4);
-	if (uid > walk->last)
+	head[0] = ms_key_get_u32(key + 4);
+	head[1] = (uint32_t)len;
+	if (head[0] > walk->last || (walk->count > 0 && walk->cached->len + len > WALK_BYTES))
 		return WALK_END;
-	walk->first = uid + 1;
+	(void)buf_put(walk->cached, head, sizeof(head));
+	(void)buf_put(walk->cached, value, len);
+	walk->count++;
+	return 0;
+}
+
+static int
+read_cached(struct bdb *bdb, void *context)
+{
+	struct walk *walk = context;
+
+	buf_clear(walk->cached);
+	return read_some(bdb, walk, T_CACHE, collect_cached);
+}
+
+static int
+hand_on_cached(struct span record, uint32_t uid, ms_cached_fn each, void *context)
+{
+	struct ms_text texts[MS_CACHED_COUNT];
+
 	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
 		struct span text = SPAN_NULL;
-		int r = ms_cache_get(span_make(value, len), (enum ms_cached)i, &text);
+		int r = ms_cache_get(record, (enum ms_cached)i, &text);
 
 		if (r != 0 && r != MS_E_NOTFOUND)
 			return 0; /* asked for alone, they are made again */
 		texts[i] = r == 0 ? (struct ms_text){ text.ptr, text.len } : (struct ms_text){ NULL, 0 };
 	}
-	return walk->each(walk->context, uid, texts) != 0 ? WALK_STOPPED : 0;
-}
-
-static int
-cached_walk_read(struct bdb *bdb, void *context)
-{
-	struct cached_walk *walk = context;
-	uint8_t key[8];
-	int r;
-
-	ms_key_u32(key, walk->mailbox->number);
-	ms_key_u32(key + 4, walk->first);
-	r = bdb_scan(bdb, NULL, T_CACHE, key, 8, 4, hand_on_cached, walk);
-	return r == WALK_END || r == WALK_STOPPED ? 0 : ms_bdb(r);
+	return each(context, uid, texts);
 }
 
 int
 ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_cached_fn each, void *context)
 {
-	struct cached_walk walk = { .mailbox = mailbox, .first = first, .last = last, .each = each, .context = context };
-	int r = ms_ensure(mailbox->store);
+	struct buf cached = BUF_INIT(WALK_BYTES + BDB_RECORD_MAX);
+	struct walk walk = { .mailbox = mailbox, .first = first, .last = last, .cached = &cached };
+	int r = 0, stopped = 0;
 
-	if (r == 0)
-		r = ms_mailbox_follow(mailbox);
-	return r == 0 && first <= last ? ms_read(mailbox->store, cached_walk_read, &walk) : r;
+	do {
+		r = follow(mailbox);
+		if (r == 0)
+			r = ms_read(mailbox->store, read_cached, &walk);
+		if (r != 0 || walk.count == 0)
+			break;
+		for (struct span rest = buf_get(&cached); stopped == 0 && rest.len > 0;) {
+			uint32_t head[2];
+
+			memcpy(head, rest.ptr, sizeof(head));
+			walk.first = head[0] + 1;
+			stopped = hand_on_cached(span_make(rest.ptr + sizeof(head), head[1]), head[0], each, context);
+			rest = span_skip(rest, sizeof(head) + head[1]);
+		}
+	} while (stopped == 0 && walk.first != 0 && walk.first <= last);
+	buf_free(&cached);
+	return r;
 }
 
 struct one {
@@ -240,7 +283,7 @@ read_one(struct bdb *bdb, void *context)
 		return ms_message_load(&txn, one->mailbox->number, one->uid, one->record);
 	ms_key_u32(key, one->mailbox->number);
 	ms_key_u32(key + 4, one->uid);
-	r = bdb_get(bdb, NULL, T_CACHE, key, 8, false, &bytes, &len);
+	r = bdb_get(bdb, NULL, T_CACHE, key, 8, &bytes, &len);
 	if (r != 0)
 		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
 	(void)buf_put(one->cache, bytes, len);
@@ -251,10 +294,8 @@ read_one(struct bdb *bdb, void *context)
 static int
 get_one(struct one *one)
 {
-	int r = ms_ensure(one->mailbox->store);
+	int r = follow(one->mailbox);
 
-	if (r == 0)
-		r = ms_mailbox_follow(one->mailbox);
 	return r == 0 ? ms_read(one->mailbox->store, read_one, one) : r;
 }
 
