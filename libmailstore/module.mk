@@ -25,6 +25,8 @@ libmailstore_SRC := \
 	libmailstore/ms_listing_read.c \
 	libmailstore/ms_mailbox.c \
 	libmailstore/ms_mailbox_edit.c \
+	libmailstore/ms_mailbox_rename.c \
+	libmailstore/ms_mark.c \
 	libmailstore/ms_mbox_transfer.c \
 	libmailstore/ms_mend.c \
 	libmailstore/ms_message.c \
@@ -46,5 +48,4 @@ libmailstore_SRC := \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \
-	libmailstore/ms_state.c \
 	libmailstore/ms_view.c

@@ -12,7 +12,7 @@
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_record.h"
-#include "libmailstore/ms_state.h"
+#include "libmailstore/ms_mark.h"
 
 enum ms_table {
 	T_META,    /* "modseq", "uidvalidity": the last numbers given; "floor": what left up to there may be forgotten; "gone": how many of
@@ -51,12 +51,14 @@ struct ms_store {
 	char *dir;          /* absolute */
 	int dir_fd, maildir_fd, lock_fd;
 	struct bdb *bdb;
-	struct ms_state state; /* of the index that bdb is in */
+	struct ms_mark mark; /* of the index that bdb is in */
 	uint64_t sequence;     /* of the state that bdb knows */
+	uint32_t numbers;      /* of it, too */
 	bool writing;          /* something has been written since the lock was taken */
 	bool changed;          /* and whoever waits is to be woken */
 	ino_t database_inode;
 	bool opening;       /* within reopening: nothing below opens it again */
+	bool renaming;      /* a tree: its file is ours */
 	bool mending;       /* within ms_mend: nothing below begins it again */
 	ms_fault_fn fault;  /* told what is found wrong; NULL: nobody */
 	void *fault_context;
@@ -230,8 +232,8 @@ int ms_sync_mend(struct ms_store *store, uint32_t number, struct ms_mailbox_reco
 struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now);
 /* Removes what processes that died have left: half-made and half-removed folders, and files in tmp/ after a day and a half. */
 int ms_clean(struct ms_store *store);
-/* Moves the rest of a tree whose renaming was cut short. */
-int ms_renaming_finish(struct ms_store *store);
+/* Gives the old names back to a tree whose renaming was cut short. Under the lock, before the index is read. */
+int ms_renaming_take_back(struct ms_store *store);
 /* Finds what mailboxes the Maildir holds, under the lock. */
 int ms_sync_mailboxes(struct ms_store *store);
 /* The times of new/ and cur/. */

@@ -57,7 +57,7 @@ ms_strerror(int result)
 static bool
 index_is_gone(const struct ms_store *store)
 {
-	return ms_state_gone(&store->state, store->dir_fd, INDEX "/" MS_STATE_FILE);
+	return ms_mark_gone(&store->mark, store->dir_fd, INDEX "/" MS_MARK_FILE);
 }
 
 static ino_t
@@ -73,7 +73,7 @@ close_index(struct ms_store *store)
 {
 	bdb_close(store->bdb);
 	store->bdb = NULL;
-	ms_state_close(&store->state);
+	ms_mark_close(&store->mark);
 	store->writing = false; /* if we were, our state's file says so still: the next recovers */
 }
 
@@ -116,14 +116,21 @@ open_tables(struct ms_store *store, enum bdb_how how)
 
 	bdb_close(store->bdb);
 	store->bdb = NULL;
-	return bdb_open(path, DATABASE, table_names, T_COUNT, how, cache_size(store), &store->bdb);
+	return bdb_open(path, DATABASE, table_names, T_COUNT, how, store->numbers, cache_size(store), &store->bdb);
+}
+
+static void
+follow_mark(struct ms_store *store, const struct ms_mark_words *words)
+{
+	store->sequence = words->sequence;
+	store->numbers = words->numbers;
 }
 
 /* From here on whoever finds the state so knows that we did not come to the end. */
 static int
 begin_writing(struct ms_store *store)
 {
-	int r = ms_state_write(&store->state, &(struct ms_state_words){ .sequence = store->sequence, .writing = true });
+	int r = ms_mark_write(&store->mark, &(struct ms_mark_words){ .sequence = store->sequence, .writing = true });
 
 	store->writing = r == 0;
 	return r > 0 ? MS_E_CORRUPT : r;
@@ -133,10 +140,10 @@ begin_writing(struct ms_store *store)
 static void
 end_writing(struct ms_store *store)
 {
-	struct ms_state_words words = { .sequence = store->sequence + 1 };
+	struct ms_mark_words words = { .sequence = store->sequence + 1, .numbers = store->bdb != NULL ? bdb_numbers(store->bdb) : 0 };
 
-	if (store->bdb != NULL && bdb_flush(store->bdb) == 0 && ms_state_write(&store->state, &words) == 0)
-		store->sequence = words.sequence;
+	if (store->bdb != NULL && bdb_flush(store->bdb) == 0 && ms_mark_write(&store->mark, &words) == 0)
+		follow_mark(store, &words);
 	else
 		close_index(store);
 	store->writing = false;
@@ -145,14 +152,14 @@ end_writing(struct ms_store *store)
 /* Whether the tables have on disk all that the log has. While others have the index open that does not matter: they are still there, so
  * the power has not failed, and what was written is in the files. */
 static int
-was_left_in_order(const struct ms_store *store, const struct ms_state_words *words, bool *ret)
+was_left_in_order(const struct ms_store *store, const struct ms_mark_words *words, bool *ret)
 {
 	_cleanup_(freep) char *path = NULL;
 	uint64_t end;
 	int r;
 
 	*ret = !words->writing;
-	if (words->writing || !ms_state_alone(&store->state))
+	if (words->writing || !ms_mark_alone(&store->mark))
 		return 0;
 	*ret = false;
 	if (words->end == 0)
@@ -176,8 +183,8 @@ make_index(struct ms_store *store)
 	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
-	r = ms_state_make(folder, &store->state);
-	store->sequence = 0;
+	r = ms_mark_make(folder, &store->mark);
+	follow_mark(store, &(struct ms_mark_words){ .sequence = 0 });
 	if (r == 0)
 		r = begin_writing(store);
 	if (r == 0)
@@ -189,21 +196,21 @@ static int
 open_index_once(struct ms_store *store, bool recover)
 {
 	_cleanup_(closep) int folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct ms_state_words words = { .writing = true };
+	struct ms_mark_words words = { .writing = true };
 	bool in_order = false;
-	int r = folder >= 0 ? ms_state_open(folder, &store->state) : errno == ENOENT ? MS_E_NOTFOUND : -errno;
+	int r = folder >= 0 ? ms_mark_open(folder, &store->mark) : errno == ENOENT ? MS_E_NOTFOUND : -errno;
 
 	if (r == MS_E_NOTFOUND)
 		return make_index(store);
 	if (r == 0)
-		r = ms_state_read(&store->state, &words);
+		r = ms_mark_read(&store->mark, &words);
 	if (r == MS_E_CORRUPT)
 		r = 0; /* whatever it said: recovery helps, or finds that nothing does */
 	if (r == 0)
 		r = was_left_in_order(store, &words, &in_order);
 	if (r != 0)
 		return r;
-	store->sequence = words.sequence;
+	follow_mark(store, &words);
 	if (in_order && !recover)
 		return open_tables(store, BDB_READING);
 	r = begin_writing(store);
@@ -269,6 +276,8 @@ reopen_locked(struct ms_store *store, bool discard)
 {
 	int r = follow_maildir(store);
 
+	if (r == 0)
+		r = ms_renaming_take_back(store);
 	if (r != 0) {
 		close_index(store);
 		return r;
@@ -331,21 +340,21 @@ recover(struct ms_store *store, int result, unsigned tries)
 static int
 look(struct ms_store *store)
 {
-	struct ms_state_words words;
+	struct ms_mark_words words;
 	int r;
 
 	if (store->bdb == NULL || index_is_gone(store))
 		return MS_BDB(BDB_RECOVER);
 	if (store->writing)
 		return 0;
-	r = ms_state_read(&store->state, &words);
+	r = ms_mark_read(&store->mark, &words);
 	if (r < 0)
 		return r;
 	if (r > 0 || words.writing)
 		return MS_BDB(BDB_RECOVER);
 	if (words.sequence == store->sequence)
 		return 0;
-	store->sequence = words.sequence;
+	follow_mark(store, &words);
 	return ms_bdb(open_tables(store, BDB_READING));
 }
 
@@ -605,14 +614,12 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	store->fault = fault;
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
-	store->state = MS_STATE_NONE;
+	store->mark = MS_MARK_NONE;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
 	store->watch_index = store->watch_new = store->watch_cur = -1;
 	r = open_folders(store);
 	if (r == 0)
 		r = reopen(store, false);
-	if (r == 0)
-		r = ms_renaming_finish(store);
 	if (r != 0) {
 		ms_close(store);
 		return r;
@@ -631,14 +638,14 @@ ms_open(const char *account_dir, struct ms_store **ret)
 static void
 leave_index(struct ms_store *store)
 {
-	struct ms_state_words words;
+	struct ms_mark_words words;
 	uint64_t end;
 
 	if (store->bdb != NULL && bdb_is_writable(store->bdb) && ms_lock(store) == 0) {
-		if (!index_is_gone(store) && ms_state_read(&store->state, &words) == 0 && !words.writing && words.sequence == store->sequence &&
+		if (!index_is_gone(store) && ms_mark_read(&store->mark, &words) == 0 && !words.writing && words.sequence == store->sequence &&
 		    words.end == 0 && bdb_checkpoint(store->bdb, &end) == 0) {
 			words.end = end;
-			(void)ms_state_write(&store->state, &words); /* else the next recovers what needs no recovery */
+			(void)ms_mark_write(&store->mark, &words); /* else the next recovers what needs no recovery */
 		}
 		ms_unlock(store);
 	}

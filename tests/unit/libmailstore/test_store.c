@@ -308,11 +308,13 @@ START_TEST(trees_are_renamed_whole)
 	ck_assert_int_eq(ms_mailbox_delete(store, "X/B/C"), 0);
 	ck_assert_int_eq(ms_mailbox_rename(store, "A", "X"), 0);
 	ck_assert(exists("X/B/C") && !exists("A") && !exists("A/B") && exists("AB"));
-	/* Cut short after the first: the next to open goes on. */
+	ck_assert_int_eq(ms_subscribe(store, "X/B", true), 0);
+	/* Cut short after the first: the next to open takes it back. */
 	ms_close(store);
-	shell("printf 'X\nY\n' >renaming && mv Maildir/.X Maildir/.Y");
+	shell("printf 'X\nY\nX/B\nY/B\nX/B/C\nY/B/C\n' >renaming && mv Maildir/.X Maildir/.Y && printf 'Y/B\n' >Maildir/subscriptions");
 	ck_assert_int_eq(ms_open(account, &store), 0);
-	ck_assert(exists("Y") && exists("Y/B") && exists("Y/B/C") && !exists("X") && !exists("X/B"));
+	ck_assert(exists("X") && exists("X/B") && exists("X/B/C") && !exists("Y") && !exists("Y/B"));
+	shell("test \"$(cat Maildir/subscriptions)\" = X/B");
 	shell("test ! -e renaming");
 	/* What makes no sense is forgotten. */
 	ms_close(store);
