@@ -69,8 +69,11 @@ check_listeners(const struct daemon *daemon, const void *conf, struct buf *error
 		const struct conf_list *addresses = (const struct conf_list *)(const void *)((const char *)conf + offset);
 
 		for (size_t k = 0; k < addresses->count; k++) {
-			struct addrinfo *found = parent_address(addresses->item[k]);
+			struct addrinfo *found = NULL;
 
+			if (daemon->listeners[i].path && parent_is_path(addresses->item[k]))
+				continue;
+			found = parent_address(addresses->item[k]);
 			if (found == NULL)
 				(void)buf_fmt(errors, "%s: %s is not address:port, as in 192.0.2.1:25, [2001:db8::1]:25 or *:25\n",
 				    option_at(daemon->conf_table, offset), addresses->item[k]);

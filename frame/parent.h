@@ -12,6 +12,9 @@ struct addrinfo;
  * NULL when it is none. */
 struct addrinfo *parent_address(const char *text);
 
+/* The option names a Unix socket by its path, which is short enough for one. */
+bool parent_is_path(const char *text);
+
 /* Binds every address of the daemon's listening options. Each fault is logged. Returns how many were bound, or -1. */
 int parent_listen(const struct daemon *daemon, const void *conf, struct proc_listener listeners[PROC_LISTENERS_MAX]);
 

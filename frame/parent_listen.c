@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -34,6 +36,48 @@ bind_one(const struct addrinfo *address)
 	return fd;
 }
 
+/* A socket that nobody listens on any more was left by a process that ended: it is replaced. Anything
+ * else there stays. */
+static void
+remove_stale(const struct sockaddr_un *address)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(address->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED)
+		(void)unlink(address->sun_path);
+	(void)close(fd);
+}
+
+/* Who may connect is said by the folders above it. */
+static int
+bind_path(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	remove_stale(&address);
+	r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 || listen(fd, BACKLOG) < 0 ?
+	    -errno : fd;
+	if (r < 0)
+		(void)close(fd);
+	return r;
+}
+
+bool
+parent_is_path(const char *text)
+{
+	return text[0] == '/' && strlen(text) < sizeof((struct sockaddr_un){ 0 }.sun_path);
+}
+
 struct addrinfo *
 parent_address(const char *text)
 {
@@ -55,9 +99,16 @@ parent_address(const char *text)
 static int
 listen_on(const char *text, const char *option)
 {
-	struct addrinfo *found = parent_address(text);
+	struct addrinfo *found;
 	int fd;
 
+	if (parent_is_path(text)) {
+		fd = bind_path(text);
+		if (fd < 0)
+			log_error("bind-failed", log_str("option", option), log_str("path", text), log_errno("error", fd));
+		return fd;
+	}
+	found = parent_address(text);
 	if (found == NULL)
 		return -EINVAL; /* the configuration's check has told */
 	fd = bind_one(found);

@@ -43,6 +43,7 @@ struct role_listener {
 	uint8_t kind;   /* the daemon's own number: smtp, submission, ... */
 	const char *name;
 	bool tls;       /* TLS from the first byte */
+	bool path;      /* "/path" names a Unix socket */
 };
 
 struct daemon {
@@ -74,7 +75,7 @@ struct proc_listener {
 	int fd;
 	uint8_t kind;
 	bool tls;
-	char name[64]; /* "submission 127.0.0.1:587" */
+	char name[124]; /* "submission 127.0.0.1:587" */
 };
 
 /* One handler of a role: messages of this type are given to it. */

@@ -17,8 +17,8 @@ static const struct role roles[] = {
 };
 
 static const struct role_listener listeners[] = {
-	{ offsetof(struct imapd_conf, listen_imap), LISTENER_IMAP, "imap", false },
-	{ offsetof(struct imapd_conf, listen_imaps), LISTENER_IMAPS, "imaps", true },
+	{ offsetof(struct imapd_conf, listen_imap), LISTENER_IMAP, "imap", false, false },
+	{ offsetof(struct imapd_conf, listen_imaps), LISTENER_IMAPS, "imaps", true, false },
 };
 
 static const struct msg_row messages[] = {

@@ -24,8 +24,8 @@ static const struct role roles[] = {
 };
 
 static const struct role_listener listeners[] = {
-	{ offsetof(struct pop3d_conf, listen_pop3), LISTENER_POP3, "pop3", false },
-	{ offsetof(struct pop3d_conf, listen_pop3s), LISTENER_POP3S, "pop3s", true },
+	{ offsetof(struct pop3d_conf, listen_pop3), LISTENER_POP3, "pop3", false, false },
+	{ offsetof(struct pop3d_conf, listen_pop3s), LISTENER_POP3S, "pop3s", true, false },
 };
 
 static const struct msg_row messages[] = {

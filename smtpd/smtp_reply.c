@@ -99,8 +99,10 @@ smtp_put_trace(struct smtp *smtp, const char *date)
 	struct buf *out = &smtp->message;
 	bool v6 = span_chr(span_of(smtp->client), ':') >= 0;
 
-	(void)buf_fmt(out, "Received: from %s ([%s%s])\r\n", smtp->helo, v6 ? "IPv6:" : "",
-	    smtp->client);
+	(void)buf_fmt(out, "Received: from %s", smtp->helo);
+	if (smtp->client[0] != '\0') /* a Unix socket has no address */
+		(void)buf_fmt(out, " ([%s%s])", v6 ? "IPv6:" : "", smtp->client);
+	(void)buf_str(out, "\r\n");
 	(void)buf_fmt(out, "\tby %s (Fourpost) with ", smtp->settings->hostname);
 	put_protocol(smtp, out);
 	(void)buf_fmt(out, " id %s", smtp->queue_id);

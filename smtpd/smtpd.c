@@ -34,10 +34,10 @@ static const struct role roles[] = {
 };
 
 static const struct role_listener listeners[] = {
-	{ offsetof(struct smtpd_conf, listen_smtp), SMTP_MX, "smtp", false },
-	{ offsetof(struct smtpd_conf, listen_submission), SMTP_SUBMISSION, "submission", false },
-	{ offsetof(struct smtpd_conf, listen_submissions), SMTP_SUBMISSION, "submissions", true },
-	{ offsetof(struct smtpd_conf, listen_lmtp), SMTP_LMTP, "lmtp", false },
+	{ offsetof(struct smtpd_conf, listen_smtp), SMTP_MX, "smtp", false, false },
+	{ offsetof(struct smtpd_conf, listen_submission), SMTP_SUBMISSION, "submission", false, false },
+	{ offsetof(struct smtpd_conf, listen_submissions), SMTP_SUBMISSION, "submissions", true, false },
+	{ offsetof(struct smtpd_conf, listen_lmtp), SMTP_LMTP, "lmtp", false, true },
 };
 
 const struct daemon smtpd = {

@@ -12,7 +12,7 @@ static const struct role roles[] = {
 };
 
 static const struct role_listener listeners[] = {
-	{ offsetof(struct webmaild_conf, listen_https), 1, "https", true },
+	{ offsetof(struct webmaild_conf, listen_https), 1, "https", true, false },
 };
 
 static const struct msg_row messages[] = {

@@ -254,8 +254,8 @@ static const struct role toy_roles[] = {
 	    .spawned_by = ROLE_BIT(ROLE_FRONT) },
 };
 static const struct role_listener toy_listeners[] = {
-	{ offsetof(struct toy_conf, listen_toy), 1, "toy", false },
-	{ offsetof(struct toy_conf, listen_toys), 2, "toys", true },
+	{ offsetof(struct toy_conf, listen_toy), 1, "toy", false, false },
+	{ offsetof(struct toy_conf, listen_toys), 2, "toys", true, false },
 };
 static const struct daemon toy = {
 	.name = "toylogind",

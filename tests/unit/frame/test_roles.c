@@ -130,7 +130,7 @@ static const struct role toy_roles[] = {
 	{ .id = ROLE_FRONT, .name = "front", .run = proc_front, .peers = ROLE_BIT(ROLE_ECHO) },
 	{ .id = ROLE_ECHO, .name = "echo", .run = proc_echo },
 };
-static const struct role_listener toy_listeners[] = { { offsetof(struct toy_conf, listen_toy), 1, "toy", false } };
+static const struct role_listener toy_listeners[] = { { offsetof(struct toy_conf, listen_toy), 1, "toy", false, false } };
 static const struct daemon toy = {
 	.name = "toyd", .number = 9, .roles = toy_roles, .role_count = 2, .listeners = toy_listeners, .listener_count = 1,
 	.messages = toy_messages, .message_count = 3, .conf_table = &toy_table, .conf_size = sizeof(struct toy_conf),
