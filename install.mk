@@ -56,6 +56,7 @@ install-sendmail: $(B)/bin/sendmail $(B)/bin/mailqueue $(B)/bin/sievec
 	ln -sf ../sbin/mailqueue $(DESTDIR)$(PREFIX)/bin/mailq
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib
 	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/lib/sendmail
+	$(INSTALL) -D -m 644 etc/sieve/after/50-junk.sieve $(DESTDIR)$(CONFDIR)/sieve/after/50-junk.sieve
 	$(INSTALL) -D -m 644 etc/tmpfiles.d/fourpost-smtpd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/fourpost-smtpd.conf
 	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 sievec.1 mailspool.5)
 

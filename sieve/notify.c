@@ -223,6 +223,8 @@ notify_compose(const struct sieve_action *action, const struct sieve_host *host,
 	(void)compose_content_type(out, SPAN("text/plain"), SPAN("utf-8"), SPAN_NULL, SPAN_NULL);
 	(void)buf_str(out, "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
 	(void)compose_body(out, buf_get(&body), MIME_QUOTED_PRINTABLE);
+	if (!span_ends(buf_get(out), SPAN("\r\n")))
+		(void)buf_str(out, "\r\n");
 	buf_free(&subject);
 	buf_free(&body);
 	buf_free(&to);

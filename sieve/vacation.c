@@ -239,5 +239,7 @@ vacation_compose(const struct sieve_action *action, const struct sieve_host *hos
 	put_thread(out, block);
 	(void)buf_str(out, "Auto-Submitted: auto-replied (vacation)\r\nX-Auto-Response-Suppress: All\r\n");
 	r = put_body(out, action);
+	if (!span_ends(buf_get(out), SPAN("\r\n")))
+		(void)buf_str(out, "\r\n");
 	return out->overflow ? -EMSGSIZE : r;
 }

@@ -13,6 +13,11 @@ smtp_machine_SRC := \
 	smtpd/smtp_text.c \
 	smtpd/xclient_parse.c
 smtpd_SRC := $(smtp_machine_SRC) \
+	smtpd/deliver_filter.c \
+	smtpd/deliver_memory.c \
+	smtpd/deliver_scripts.c \
+	smtpd/deliver_send.c \
+	smtpd/deliver_store.c \
 	smtpd/envelope_msg.c \
 	smtpd/heap.c \
 	smtpd/proc_deliver.c \
@@ -22,6 +27,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
 	smtpd/queue_control.c \
+	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_drop.c \
 	smtpd/queue_facts.c \
@@ -29,6 +35,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_folders.c \
 	smtpd/queue_intake.c \
 	smtpd/queue_relay.c \
+	smtpd/queue_submit.c \
 	smtpd/queue_schedule.c \
 	smtpd/queue_start.c \
 	smtpd/queue_table.c \

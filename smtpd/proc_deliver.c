@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The deliver role: one account, its uid, its folder. Takes messages from the queue as open files and stores them in the account's
- * INBOX, whole and synced, before it says so: all that came in one turn of the loop together. It ends when the queue closes the
- * channel. */
+ * INBOX, whole and synced, before it says so: all that came in one turn of the loop together; what a Sieve script wants otherwise is
+ * done one by one. It ends when the queue closes the channel. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/header.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "frame/role.h"
 #include "libmailstore/mailstore.h"
+#include "smtpd/deliver.h"
 #include "smtpd/smtpd.h"
+#include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 
 #define CHUNK 65536
@@ -21,24 +26,7 @@
 #define HEADER_MAX (256 * 1024)
 #define FIELDS_MAX 2048
 
-struct delivery {
-	uint64_t offset, length;
-	char *queue_id, *recipient, *sender;
-	int fd;
-	uint32_t id; /* of the message that asks for it */
-	int result;
-	uint32_t uid;
-};
-
-struct deliver {
-	struct proc *proc;
-	struct ms_store *store;
-	struct msg_channel *channel;
-	struct event *turn; /* all that came is stored at the end of the loop's turn */
-	struct delivery list[MS_APPENDS_MAX];
-	size_t count;
-	uint8_t chunk[CHUNK];
-};
+static uint8_t chunk[CHUNK];
 
 struct answer {
 	enum verdict verdict;
@@ -84,18 +72,18 @@ check_loop(const struct delivery *delivery)
 }
 
 static int
-copy_message(struct deliver *deliver, const struct delivery *delivery, struct ms_append *append)
+copy_message(const struct delivery *delivery, struct ms_append *append)
 {
 	uint64_t at = 0;
 	int r = 0;
 
 	while (r == 0 && at < delivery->length) {
 		size_t wanted = delivery->length - at < CHUNK ? (size_t)(delivery->length - at) : CHUNK;
-		ssize_t got = pread(delivery->fd, deliver->chunk, wanted, (off_t)(delivery->offset + at));
+		ssize_t got = pread(delivery->fd, chunk, wanted, (off_t)(delivery->offset + at));
 
 		if (got <= 0)
 			return got < 0 ? -errno : -EIO; /* the file is shorter than the queue said */
-		r = ms_append_write(append, deliver->chunk, (size_t)got);
+		r = ms_append_write(append, chunk, (size_t)got);
 		at += (uint64_t)got;
 	}
 	return r;
@@ -106,10 +94,8 @@ static int
 begin(struct deliver *deliver, const struct delivery *delivery, struct ms_append **ret)
 {
 	struct buf fields = BUF_INIT(FIELDS_MAX);
-	int r = check_loop(delivery);
+	int r = ms_append_begin(deliver->store, ret);
 
-	if (r == 0)
-		r = ms_append_begin(deliver->store, ret);
 	if (r != 0)
 		return r;
 	/* Final delivery adds the reverse-path (RFC 5321 section 4.4). */
@@ -117,7 +103,7 @@ begin(struct deliver *deliver, const struct delivery *delivery, struct ms_append
 	r = ms_append_write(*ret, buf_cstr(&fields), fields.len);
 	buf_free(&fields);
 	if (r == 0)
-		r = copy_message(deliver, delivery, *ret);
+		r = copy_message(delivery, *ret);
 	if (r != 0)
 		ms_append_abort(*ret);
 	return r;
@@ -134,6 +120,8 @@ store(struct deliver *deliver, struct delivery *list, size_t count)
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
+		if (list[i].handled)
+			continue;
 		list[i].result = begin(deliver, &list[i], &appends[ready]);
 		if (list[i].result == 0)
 			begun[ready++] = &list[i];
@@ -154,10 +142,13 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 	struct answer answer = answer_of(delivery->result);
 	struct msg_writer reply;
 
-	if (delivery->result == 0)
+	/* RFC 5429 section 2.2: the sender is told by the queue. */
+	if (delivery->result == 0 && delivery->refusal != NULL)
+		answer = (struct answer){ VERDICT_PERMFAIL, "5.7.1", delivery->refusal[0] != '\0' ? delivery->refusal : "The recipient refuses the message" };
+	if (delivery->result == 0 && !delivery->handled)
 		log_info("delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_u64("uid", delivery->uid),
 		    log_str("from", delivery->sender));
-	else
+	else if (delivery->result != 0)
 		log_warning("not-delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
 		    log_str("error", ms_strerror(delivery->result)), log_str("status", answer.status));
 	msg_writer_init(&reply);
@@ -170,6 +161,13 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 static void
 store_all(struct deliver *deliver)
 {
+	scripts_begin(deliver->scripts);
+	for (size_t i = 0; i < deliver->count; i++) {
+		struct delivery *delivery = &deliver->list[i];
+
+		delivery->result = check_loop(delivery);
+		delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
+	}
 	store(deliver, deliver->list, deliver->count);
 	for (size_t i = 0; i < deliver->count; i++) {
 		struct delivery *delivery = &deliver->list[i];
@@ -179,6 +177,7 @@ store_all(struct deliver *deliver)
 		free(delivery->queue_id);
 		free(delivery->recipient);
 		free(delivery->sender);
+		free(delivery->refusal);
 	}
 	deliver->count = 0;
 }
@@ -212,6 +211,8 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	delivery->fd = msg_take_fd(msg);
 	delivery->id = msg->id;
 	delivery->uid = 0;
+	delivery->handled = false;
+	delivery->refusal = NULL;
 	deliver->channel = channel;
 	if (++deliver->count == MS_APPENDS_MAX)
 		store_all(deliver);
@@ -226,9 +227,10 @@ proc_deliver(struct proc *proc)
 	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver } };
 	static struct deliver deliver;
 	struct jail jail = {
-		.paths = { { proc->account_dir, JAIL_PATH_WRITE } },
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES,
+		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { smtpd_conf(proc)->sieve_dir, JAIL_PATH_READ } },
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES | JAIL_MEMFD,
 	};
+	_cleanup_(freep) char *own = NULL;
 	int r;
 
 	proc->state = &deliver;
@@ -238,6 +240,9 @@ proc_deliver(struct proc *proc)
 		abort();
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	own = xasprintf("%s/sieve", proc->account_dir);
+	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own);
+	tzset(); /* scripts ask for local dates, and its file cannot be read later */
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	r = ms_open(proc->account_dir, &deliver.store);

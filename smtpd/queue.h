@@ -89,6 +89,11 @@ struct span facts_destination(const struct smtpd_conf *conf, struct span address
 /* When counting of its time began: the message was handed in, or due to be sent. */
 int64_t facts_since(const struct envelope *envelope);
 
+/* --- queue_copy.c --- */
+
+/* Appends those bytes of a file to another. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
+int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);
+
 /* --- queue_control.c: requests of owners and operators --- */
 
 /* Carries out a request of that uid about a message (by queue id or name in drop/), or about all

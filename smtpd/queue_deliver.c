@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
+#include "smtpd/queue_submit.h"
 
 /* Messages given to one process before it has answered for the first. */
 #define WINDOW 16
@@ -29,6 +30,9 @@ struct job {
 	size_t recipient;
 	uint32_t id;
 	unsigned tries;
+	unsigned submitted, submitting; /* messages that came of it; of those, not yet safe */
+	bool submit_failed;
+	struct outcome *held;           /* until they are */
 };
 
 struct account {
@@ -61,9 +65,35 @@ end_job(struct job *job, const struct outcome *outcome)
 {
 	struct attempt *attempt = job->attempt;
 	size_t recipient = job->recipient;
+	struct outcome failed;
 
+	if (job->submitting != 0) {
+		job->held = xmemdup(outcome, sizeof(*outcome));
+		return;
+	}
+	if (job->submit_failed && outcome->verdict == VERDICT_OK) {
+		outcome_set(&failed, VERDICT_TEMPFAIL, "4.3.0", SPAN("What the recipient's filter sends cannot be queued now"));
+		failed.ours = true;
+		outcome = &failed;
+	}
 	free(job);
 	attempt_outcome(attempt, recipient, outcome);
+}
+
+/* A message that came of the job is safe, or will not be. */
+static void
+submitted(void *context, const char *id, int result)
+{
+	struct job *job = context;
+	struct outcome *held = job->held;
+
+	(void)id;
+	job->submit_failed |= result != 0;
+	if (--job->submitting != 0 || held == NULL)
+		return;
+	job->held = NULL;
+	end_job(job, held);
+	free(held);
 }
 
 /* To be called when something of it has changed. */
@@ -169,6 +199,26 @@ on_timer(evutil_socket_t fd, short what, void *context)
 }
 
 static int
+on_submit(struct account *account, struct msg *msg)
+{
+	struct queue *queue = account->pool->queue;
+	struct job *job = account->given;
+	int r;
+
+	while (job != NULL && job->id != msg->id)
+		job = job->next;
+	if (job == NULL || ++job->submitted > SUBMISSIONS_MAX)
+		return -EBADMSG;
+	job->submitting++;
+	r = queue_submit(queue, attempt_file(job->attempt), span_of(account->address), msg, submitted, job);
+	if (r == 0)
+		return 0;
+	job->submitting--;
+	job->submit_failed |= r < 0;
+	return r == -EBADMSG ? r : 0;
+}
+
+static int
 on_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct account *account = context;
@@ -180,6 +230,8 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	struct outcome outcome;
 
 	(void)channel;
+	if (msg->type == MSG_SUBMIT)
+		return on_submit(account, msg);
 	while (*at != NULL && (*at)->id != msg->id)
 		at = &(*at)->next;
 	if (msg->type != MSG_DELIVERED || !msg_done(&body) || verdict > VERDICT_PERMFAIL ||
@@ -240,6 +292,8 @@ feed(struct account *account)
 			account->last = &account->first;
 		job->next = NULL;
 		job->tries++;
+		job->submitted = 0;
+		job->submit_failed = false;
 		*account->given_last = job;
 		account->given_last = &job->next;
 		account->given_count++;

@@ -22,7 +22,6 @@
 
 /* Files taken in one turn of the loop. */
 #define TURN_MAX 64
-#define CHUNK 65536
 /* A writer that has not finished by then has died. */
 #define TEMPORARY_SECONDS (36 * 3600)
 #define SWEEP_SECONDS 3600
@@ -76,49 +75,6 @@ set_aside(struct queue *queue, const char *name, int64_t uid, const char *why)
 }
 
 /* --- messages --- */
-
-/* Lines end with CRLF, and there is no NUL: what every reader of the queue's files relies on.
- * after_cr carries over chunks. */
-static bool
-is_clean(struct span bytes, bool *after_cr)
-{
-	for (size_t i = 0; i < bytes.len; i++) {
-		char c = bytes.ptr[i];
-
-		if (c == '\0' || *after_cr != (c == '\n'))
-			return false;
-		*after_cr = c == '\r';
-	}
-	return true;
-}
-
-/* 0, -EBADMSG, or -errno of writing. */
-static int
-copy_message(const struct spool_file *file, int to)
-{
-	char *chunk = xmalloc(CHUNK);
-	uint64_t at = 0;
-	bool after_cr = false, line_open = false;
-	int r = 0;
-
-	while (r == 0 && at < file->length) {
-		size_t want = file->length - at < CHUNK ? (size_t)(file->length - at) : CHUNK;
-		ssize_t got = pread(file->fd, chunk, want, (off_t)(file->offset + at)), put;
-
-		if (got <= 0) {
-			r = got < 0 ? -errno : -EBADMSG;
-		} else if (!is_clean(span_make(chunk, (size_t)got), &after_cr)) {
-			r = -EBADMSG;
-		} else {
-			put = write(to, chunk, (size_t)got);
-			r = put == got ? 0 : put < 0 ? -errno : -ENOSPC;
-			at += (uint64_t)got;
-			line_open = chunk[got - 1] != '\n';
-		}
-	}
-	free(chunk);
-	return r == 0 && line_open ? -EBADMSG : r;
-}
 
 static int
 write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
@@ -205,7 +161,7 @@ queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64
 		return fd;
 	r = write_trace(queue, fd, uid, id);
 	if (r == 0)
-		r = copy_message(file, fd);
+		r = queue_copy_message(file->fd, file->offset, file->length, fd);
 	if (r < 0) {
 		(void)close(fd);
 		queue_files_discard(queue->files, id);

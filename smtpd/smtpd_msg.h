@@ -35,6 +35,8 @@ enum verdict {
 
 /* What the next host takes over, in RELAYED. */
 enum takes { TAKES_DSN = 1, TAKES_BY = 2 };
+/* SUBMIT: the text is the whole message. */
+#define SUBMIT_NOTHING UINT64_MAX
 
 /* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no
  * memory. */

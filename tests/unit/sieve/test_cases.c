@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <stdio.h>
 
-#include "common/xalloc.h"
 #include "sieve/sieve.h"
 #include "tests/unit/common/syntax.h"
 
@@ -203,9 +202,14 @@ run_case(struct test_case *test)
 	struct buf errors = BUF_INIT(65536), message = BUF_INIT(1 << 20), have = BUF_INIT(1 << 20);
 	struct sieve_program *program = NULL;
 	struct sieve_result result;
+	struct buf name = BUF_INIT(1000);
+	const char *about;
 
+	(void)buf_fmt(&name, "%s: %.*s", test->file, (int)test->title.len, test->title.ptr);
+	about = buf_cstr(&name);
 	if (sieve_compile(test->script, test->host.options, &program, &errors) != 0) {
-		ck_buf_at(&errors, test->errors, xasprintf("%s: %.*s", test->file, (int)test->title.len, test->title.ptr), __LINE__);
+		ck_buf_at(&errors, test->errors, about, __LINE__);
+		buf_free(&name);
 		return;
 	}
 	ck_assert_msg(!test->has_errors, "%s: %.*s: no error", test->file, (int)test->title.len, test->title.ptr);
@@ -220,13 +224,14 @@ run_case(struct test_case *test)
 		(void)buf_fmt(&have, "error %u: %s\n", result.error_line, result.error);
 	sieve_result_finish(&result);
 	show(&result, &have);
-	ck_buf_at(&have, test->expected, xasprintf("%s: %.*s", test->file, (int)test->title.len, test->title.ptr), __LINE__);
+	ck_buf_at(&have, test->expected, about, __LINE__);
 	sieve_result_free(&result);
 	(void)sieve_program_free(program);
 	for (size_t i = 0; i < test->script_count; i++)
 		(void)sieve_program_free(test->scripts[i].program);
 	buf_free(&errors);
 	buf_free(&message);
+	buf_free(&name);
 }
 
 static unsigned

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the deliver role: what its parts share. */
+#ifndef SMTPD_DELIVER_H
+#define SMTPD_DELIVER_H
+
+#include "common/buf.h"
+#include "frame/role.h"
+#include "libmailstore/mailstore.h"
+#include "sieve/sieve.h"
+
+struct delivery {
+	uint64_t offset, length;
+	char *queue_id, *recipient, *sender;
+	int fd;
+	uint32_t id; /* of the message that asks for it */
+	int result;
+	uint32_t uid;
+	bool handled;      /* by a script: all that was to be done has been */
+	char *refusal;     /* the reason that a script gave, or NULL */
+};
+
+struct deliver {
+	struct proc *proc;
+	struct ms_store *store;
+	struct msg_channel *channel;
+	struct event *turn; /* all that came is stored at the end of the loop's turn */
+	struct delivery list[MS_APPENDS_MAX];
+	size_t count;
+	struct scripts *scripts;
+};
+
+/* --- deliver_scripts.c: Sieve scripts, compiled once while they stay as they are --- */
+
+struct script {
+	char *path;
+	int64_t mtime_ns, size;
+	uint64_t inode;
+	struct sieve_program *program; /* NULL: it has faults */
+	char *faults;
+	bool retired;                  /* another stands in its place */
+};
+
+/* site: the folder of the site's scripts; own: the account's. */
+struct scripts *scripts_new(const char *site, const char *own);
+/* Before each turn: forgets those that have been replaced. */
+void scripts_begin(struct scripts *scripts);
+enum script_place { SCRIPT_BEFORE, SCRIPT_ACTIVE, SCRIPT_AFTER };
+/* Script n of a place, in order of names; NULL: there are no more. Borrowed until scripts_begin. */
+const struct script *scripts_at(struct scripts *scripts, enum script_place place, size_t n);
+/* By its name: one of the account's, or of the site's folder "global". NULL: there is none. */
+const struct script *scripts_named(struct scripts *scripts, bool global, struct span name);
+
+/* --- deliver_memory.c: what was answered and seen, in the account's file sieve/remembered --- */
+
+/* The id is remembered until after now. */
+bool memory_has(const char *own, struct span id, int64_t now);
+/* Remembers it until then. 0 or -errno. */
+int memory_put(const char *own, struct span id, int64_t now, int64_t until);
+
+/* --- deliver_filter.c: running them --- */
+
+/* Runs the scripts on a message. 0: it is to be stored in INBOX as it is. 1: what they wanted has been done, result and refusal are
+ * set. */
+int deliver_filter(struct deliver *deliver, struct delivery *delivery);
+
+/* --- deliver_store.c: what they want stored --- */
+
+/* Does the actions keep and fileinto of a result. 0, MS_E_*, -errno: some may have been done. */
+int deliver_store(struct deliver *deliver, struct delivery *delivery, struct span message, const struct sieve_result *result);
+/* A mailbox with that use (or MS_USE_NONE: attribute unknown); its name for free(3), or NULL. */
+char *deliver_special_use(struct deliver *deliver, struct span attribute, struct span preferred);
+/* Puts a text of ours into INBOX. */
+int deliver_note(struct deliver *deliver, struct span text);
+
+/* --- deliver_send.c: what they want sent --- */
+
+/* Hands redirected messages, vacation responses and notifications to the queue. 0 or -errno. */
+int deliver_send(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A message and the scripts that it meets: the site's before, the account's active one, the site's after, each as long as the implicit
+ * keep stands. A script that fails changes nothing: the log tells, and for the account's own a note to its user. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "common/cleanup.h"
+#include "common/date.h"
+#include "common/header.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/deliver.h"
+#include "smtpd/smtpd_conf.h"
+
+#define DAY 86400
+#define REFUSAL_MAX 900
+
+/* --- what scripts ask --- */
+
+static bool
+mailbox_exists(void *context, struct span name)
+{
+	struct deliver *deliver = context;
+	_cleanup_(freep) char *text = span_dup(name);
+	struct ms_mailbox_info info;
+
+	if (strlen(text) != name.len || ms_mailbox_status(deliver->store, text, &info) != 0)
+		return false;
+	ms_mailbox_info_clear(&info);
+	return true;
+}
+
+static bool
+special_use(void *context, struct span mailbox, struct span attribute)
+{
+	_cleanup_(freep) char *name = deliver_special_use(context, attribute, mailbox);
+
+	return name != NULL && (mailbox.len == 0 || span_eq(span_of(name), mailbox));
+}
+
+static char *
+own_folder(const struct deliver *deliver)
+{
+	return xasprintf("%s/sieve", deliver->proc->account_dir);
+}
+
+static bool
+is_remembered(void *context, struct span id)
+{
+	_cleanup_(freep) char *own = own_folder(context);
+
+	return memory_has(own, id, time(NULL));
+}
+
+static const struct sieve_program *
+include(void *context, bool global, struct span name, const char **ret_error)
+{
+	struct deliver *deliver = context;
+	const struct script *script = scripts_named(deliver->scripts, global, name);
+
+	if (script != NULL && script->program == NULL)
+		*ret_error = "has a fault";
+	return script != NULL ? script->program : NULL;
+}
+
+/* What a filter before us said (rspamd, SpamAssassin): 100, 0, or -1 where none did. */
+static int
+spam_of(struct span message)
+{
+	struct span block = span_make(message.ptr, header_block_size(message));
+	static const struct span names[] = { SPAN("X-Spam-Flag"), SPAN("X-Spam-Status"), SPAN("X-Spam") };
+	struct header_field field;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (header_find(block, names[i], &field))
+			return span_istarts(span_trim(field.value), SPAN("yes")) ? 100 : 0;
+	return -1;
+}
+
+static struct span
+domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at != NULL ? span_of(at + 1) : SPAN_NULL;
+}
+
+static void
+set_host(struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_host *host)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+
+	*host = (struct sieve_host){
+		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
+		.spam = spam_of(message), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
+		.is_remembered = is_remembered, .include = include,
+		.environment = {
+			[SIEVE_ENV_DOMAIN] = domain_of(deliver->proc->account), [SIEVE_ENV_HOST] = span_of(deliver->proc->common->hostname),
+			[SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost"), [SIEVE_ENV_PHASE] = SPAN("during"),
+			[SIEVE_ENV_VERSION] = SPAN(VERSION),
+		},
+	};
+	host->zone = localtime_r(&now, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
+}
+
+/* --- faults --- */
+
+/* Tells the user, once a day for a fault. */
+static void
+note_fault(struct deliver *deliver, const char *path, struct span fault)
+{
+	_cleanup_(freep) char *own = own_folder(deliver);
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	struct buf id = BUF_INIT(32768), text = BUF_INIT(32768);
+	char date[DATE_SIZE];
+	int64_t now = time(NULL);
+
+	(void)buf_fmt(&id, "fault %s %.*s", path, (int)fault.len, fault.ptr);
+	if (!memory_has(own, buf_get(&id), now)) {
+		(void)buf_fmt(&text, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\nSubject: Your mail filter has a fault\r\nDate: %s\r\n"
+		    "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+		    "Your Sieve script %s could not be run, so that your mail is kept in the inbox.\r\n"
+		    "What is wrong, each with the number of its line:\r\n\r\n%.*s\r\n",
+		    deliver->proc->common->hostname, deliver->proc->account, date_format((struct date){ .utc = now }, date).ptr, name,
+		    (int)fault.len, fault.ptr);
+		if (deliver_note(deliver, buf_get(&text)) == 0)
+			(void)memory_put(own, buf_get(&id), now, now + DAY);
+	}
+	buf_free(&id);
+	buf_free(&text);
+}
+
+static void
+tell_fault(struct deliver *deliver, const struct delivery *delivery, const struct script *script, enum script_place place, struct span fault)
+{
+	log_warning("script-failed", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
+	    log_str("script", script->path), log_span("fault", fault));
+	if (place == SCRIPT_ACTIVE)
+		note_fault(deliver, script->path, fault);
+}
+
+/* --- running --- */
+
+/* True when a script was there. */
+static bool
+run_all(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, struct sieve_result *result)
+{
+	const struct script *script;
+	bool any = false;
+
+	for (unsigned place = SCRIPT_BEFORE; place <= SCRIPT_AFTER; place++)
+		for (size_t n = 0; result->implicit_keep && (script = scripts_at(deliver->scripts, place, n)) != NULL; n++) {
+			struct buf fault = BUF_INIT(1000);
+
+			any = true;
+			if (script->program == NULL) {
+				tell_fault(deliver, delivery, script, place, span_of(script->faults));
+			} else if (sieve_run(script->program, host, result) != 0) {
+				(void)buf_fmt(&fault, "%u: %s", result->error_line, result->error);
+				tell_fault(deliver, delivery, script, place, buf_get(&fault));
+			}
+			buf_free(&fault);
+		}
+	return any;
+}
+
+static bool
+is_plain_keep(const struct sieve_result *result)
+{
+	return result->count == 1 && result->actions[0].kind == SIEVE_KEEP && result->actions[0].list_count == 0 && result->actions[0].header == 0;
+}
+
+/* The reason of a reject as the text of a reply: one line. */
+static char *
+refusal(const struct sieve_result *result)
+{
+	struct span text = SPAN_NULL;
+	char *line = NULL;
+
+	for (size_t i = 0; i < result->count; i++)
+		if (result->actions[i].kind == SIEVE_REJECT) {
+			text = span_trim(result->actions[i].text);
+			line = span_dup(span_make(text.ptr, text.len < REFUSAL_MAX ? text.len : REFUSAL_MAX));
+		}
+	for (char *c = line; c != NULL && *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20)
+			*c = ' ';
+	return line;
+}
+
+/* Who redirects to himself keeps: the message would only come round and be sent back. */
+static void
+keep_own(const struct deliver *deliver, struct sieve_result *result)
+{
+	for (size_t i = 0; i < result->count; i++)
+		if (result->actions[i].kind == SIEVE_REDIRECT && span_ieq(result->actions[i].text, span_of(deliver->proc->account)))
+			result->actions[i] = (struct sieve_action){ .kind = SIEVE_KEEP, .line = result->actions[i].line, .header = result->actions[i].header };
+}
+
+static void
+remember(struct deliver *deliver, const struct sieve_result *result, int64_t now)
+{
+	_cleanup_(freep) char *own = own_folder(deliver);
+
+	for (size_t i = 0; i < result->count; i++)
+		if (result->actions[i].kind == SIEVE_REMEMBER &&
+		    memory_put(own, result->actions[i].text, now, now + (int64_t)result->actions[i].seconds) != 0)
+			log_warning("not-remembered", log_str("account", deliver->proc->account));
+}
+
+static void
+do_actions(struct deliver *deliver, struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result)
+{
+	delivery->refusal = refusal(result);
+	delivery->result = deliver_store(deliver, delivery, host->message, result);
+	/* Stored first, sent then: what goes wrong while it is stored is tried again, and then nothing is sent twice. */
+	if (delivery->result == 0)
+		delivery->result = deliver_send(deliver, delivery, host, result);
+	if (delivery->result == 0)
+		remember(deliver, result, host->now);
+	for (size_t i = 0; i < result->count; i++) {
+		struct buf text = BUF_INIT(4096);
+
+		sieve_action_show(&result->actions[i], &text);
+		log_info("filtered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("action", buf_cstr(&text)));
+		buf_free(&text);
+	}
+	if (result->count == 0)
+		log_info("filtered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("action", "discard"));
+}
+
+int
+deliver_filter(struct deliver *deliver, struct delivery *delivery)
+{
+	size_t size = (size_t)(delivery->offset + delivery->length);
+	struct sieve_result result;
+	struct sieve_host host;
+	char *map;
+	int done = 0;
+
+	if (delivery->length == 0 || (scripts_at(deliver->scripts, SCRIPT_BEFORE, 0) == NULL && scripts_at(deliver->scripts, SCRIPT_ACTIVE, 0) == NULL &&
+	    scripts_at(deliver->scripts, SCRIPT_AFTER, 0) == NULL))
+		return 0;
+	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, delivery->fd, 0);
+	if (map == MAP_FAILED) {
+		log_error("not-filtered", log_str("queue", delivery->queue_id), log_errno("error", errno));
+		return 0;
+	}
+	set_host(deliver, delivery, span_make(map + delivery->offset, (size_t)delivery->length), &host);
+	sieve_result_init(&result);
+	if (run_all(deliver, delivery, &host, &result)) {
+		sieve_result_finish(&result);
+		keep_own(deliver, &result);
+		if (!is_plain_keep(&result)) {
+			do_actions(deliver, delivery, &host, &result);
+			done = 1;
+		}
+	}
+	sieve_result_free(&result);
+	(void)munmap(map, size);
+	return done;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mail that comes of a delivery: redirected, or an answer to it. A deliver process is one account's and nobody else's, so that it may
+ * send in the name of nobody, of that account, and of whoever sent the message that it redirects. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/cleanup.h"
+#include "common/date.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "smtpd/queue.h"
+#include "smtpd/queue_submit.h"
+
+#define TEXT_MAX (2u << 20)
+
+static int
+write_message(struct queue *queue, const struct submission *submission, int fd, const char *id)
+{
+	struct buf trace = BUF_INIT(2048);
+	char date[DATE_SIZE];
+	int r;
+
+	(void)date_format((struct date){ .utc = queue_now() }, date);
+	(void)buf_fmt(&trace, "Received: by %s (Fourpost, from the filter of %.*s)\r\n\tid %s; %s\r\n", queue->proc->common->hostname,
+	    (int)submission->account.len, submission->account.ptr, id, date);
+	r = io_write_all(fd, buf_get(&trace));
+	buf_free(&trace);
+	if (r == 0)
+		r = queue_copy_message(submission->text, 0, submission->text_len, fd);
+	if (r == 0 && submission->from != SUBMIT_NOTHING)
+		r = queue_copy_message(submission->file->fd, submission->file->offset + submission->from, submission->file->length - submission->from, fd);
+	return r;
+}
+
+static int
+make_envelope(const struct submission *submission, struct envelope *ret)
+{
+	bool redirected = submission->from != SUBMIT_NOTHING;
+	int r;
+
+	envelope_init(ret, submission->sender, queue_now());
+	if (redirected) {
+		envelope_copy_options(ret, &submission->file->envelope);
+		ret->release = 0;
+	} else {
+		ret->body = ENVELOPE_8BITMIME;
+		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account);
+	}
+	r = envelope_set(&ret->account, submission->account);
+	if (r == 0)
+		r = envelope_add(ret, submission->recipient, SPAN_NULL, redirected ? 0 : ENVELOPE_NEVER);
+	return r;
+}
+
+/* Reads the message and checks what it may be. */
+static int
+read_submission(const struct spool_file *file, struct span account, struct msg *msg, struct submission *ret)
+{
+	struct msg_reader body = msg_read(msg);
+	struct address address;
+	struct stat st;
+
+	*ret = (struct submission){ .file = file, .account = account };
+	ret->from = msg_get_u64(&body);
+	ret->sender = msg_get_span(&body);
+	ret->recipient = msg_get_span(&body);
+	ret->text = msg_take_fd(msg);
+	if (!msg_done(&body) || fstat(ret->text, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > TEXT_MAX ||
+	    (ret->from != SUBMIT_NOTHING && ret->from > file->length) ||
+	    address_parse_mailbox(ret->recipient, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+		return -EBADMSG;
+	if (ret->sender.len != 0 && !span_ieq(ret->sender, account) && !span_eq(ret->sender, span_of(file->envelope.sender)))
+		return -EBADMSG;
+	ret->text_len = (uint64_t)st.st_size;
+	return 0;
+}
+
+int
+queue_submit(struct queue *queue, const struct spool_file *file, struct span account, struct msg *msg, intake_done done, void *context)
+{
+	struct submission submission;
+	struct envelope envelope;
+	char id[SPOOL_ID_LEN + 1];
+	int r = read_submission(file, account, msg, &submission), fd = -1;
+
+	if (r != 0) {
+		if (submission.text >= 0)
+			(void)close(submission.text);
+		return r;
+	}
+	r = make_envelope(&submission, &envelope);
+	if (r == 0) {
+		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
+		r = fd < 0 ? fd : write_message(queue, &submission, fd, id);
+	}
+	if (r == 0) {
+		log_info("submitted", log_str("id", id), log_span("account", account), log_span("from", submission.sender),
+		    log_span("to", submission.recipient));
+		intake_commit(queue, id, fd, &envelope, done, context);
+	} else if (fd >= 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+	}
+	if (r != 0)
+		log_error("not-submitted", log_span("account", account), log_span("to", submission.recipient), log_errno("error", r));
+	envelope_free(&envelope);
+	(void)close(submission.text);
+	/* An answer that cannot be sent is left out: tried again, it would only have the message stored once more. A message that was to
+	 * go elsewhere must not get lost. */
+	return r == -EBADMSG ? (submission.from == SUBMIT_NOTHING ? 1 : -EINVAL) : r;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mail that comes of a delivery. */
+#ifndef SMTPD_QUEUE_SUBMIT_H
+#define SMTPD_QUEUE_SUBMIT_H
+
+#include "smtpd/queue.h"
+
+/* Of one delivery. */
+#define SUBMISSIONS_MAX 64
+
+struct submission {
+	const struct spool_file *file; /* of the message that is delivered */
+	struct span account, sender, recipient;
+	int text;
+	uint64_t text_len, from;
+};
+
+/* MSG_SUBMIT from the process of that account, about the message in file: puts a new message into the queue. 0: done is called from
+ * the loop. Else it is not: 1: what was to be sent cannot be, and is left out; -EBADMSG: the message is none; other -errno: try again. */
+int queue_submit(struct queue *queue, const struct spool_file *file, struct span account, struct msg *msg, intake_done done, void *context);
+
+#endif

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""Sieve at delivery: mail comes in by LMTP, scripts stand in the account's folder and in the site's, and IMAP shows where it went.
+Needs BASE_PORT, STATE and BIN."""
+import email
+import imaplib
+import os
+import re
+import smtplib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from jmap_client import BASE_PORT, context, finish  # noqa: E402
+import jmap_client  # noqa: E402
+
+USER, SENDER, FRIEND = "filtered@example.test", "sender@example.test", "friend@example.test"
+STATE = os.environ["STATE"]
+OWN = f"{STATE}/mail/example.test/filtered/sieve"
+SITE = f"{STATE}/sieve"
+
+
+def check(name, fact, shown=None):
+    return jmap_client.check(f"sieve: {name}", fact, shown)
+
+
+def add_account(address):
+    subprocess.run([f"{os.environ['BIN']}/mailuser", "-C", f"{STATE}/etc/fourpost.conf", "add", "-p", address], input="demo\n", text=True,
+                   capture_output=True, check=False)
+
+
+def imap(user):
+    c = imaplib.IMAP4_SSL("127.0.0.1", BASE_PORT + 993, ssl_context=context())
+    c.login(user, "demo")
+    return c
+
+
+def put(path, text):
+    """As the owner of the account's folder would."""
+    folder = os.path.dirname(path)
+    owner = os.stat(f"{STATE}/mail/example.test/filtered") if path.startswith(OWN) else os.stat(SITE)
+    os.makedirs(folder, exist_ok=True)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    for name in (folder, path + ".new"):
+        os.chown(name, owner.st_uid, owner.st_gid)
+    os.replace(path + ".new", path)
+
+
+def use(script):
+    put(f"{OWN}/main.sieve", script)
+    put(f"{OWN}/active", "main\n")
+
+
+def send(subject, sender=SENDER, to=USER, header=""):
+    with smtplib.LMTP("127.0.0.1", BASE_PORT + 24) as client:
+        client.sendmail(sender, [to], f"From: {sender or 'nobody@example.test'}\r\nTo: {to}\r\nSubject: {subject}\r\n"
+                        f"Message-ID: <{subject.replace(' ', '.')}@test>\r\n{header}\r\nbody\r\n")
+
+
+def find(user, mailbox, subject, seconds=30):
+    """The flags and the message with that subject, once it is there."""
+    c = imap(user)
+    until = time.monotonic() + seconds
+    try:
+        while True:
+            if c.select(f'"{mailbox}"', readonly=True)[0] == "OK":
+                for number in c.search(None, "SUBJECT", f'"{subject}"')[1][0].split():
+                    data = c.fetch(number, "(FLAGS BODY.PEEK[])")[1]
+                    message = email.message_from_bytes(data[0][1])
+                    if message["Subject"] == subject:
+                        flags = re.search(rb"FLAGS \(([^)]*)\)", b" ".join(d if isinstance(d, bytes) else d[0] for d in data)).group(1)
+                        return flags.decode(), message
+            if time.monotonic() > until:
+                return None, None
+            time.sleep(0.1)
+    finally:
+        c.logout()
+
+
+def is_nowhere(user, mailbox, subject):
+    return find(user, mailbox, subject, 0)[1] is None
+
+
+def main():
+    for address in (USER, SENDER, FRIEND):
+        add_account(address)
+        imap(address).logout()
+
+    send("no script")
+    check("without a script mail is in INBOX", find(USER, "INBOX", "no script")[1] is not None)
+    send("spam", header="X-Spam-Flag: YES\r\n")
+    check("the site's script puts spam into Junk", find(USER, "Junk", "spam")[1] is not None)
+
+    use('require ["fileinto", "mailbox", "imap4flags", "copy"];\n'
+        'if header "subject" "filed" { fileinto :create :flags ["\\\\Flagged", "$Work"] "Lists/Work"; }\n'
+        'elsif header "subject" "nowhere" { fileinto "Not/There"; }\n'
+        'elsif header "subject" "both" { fileinto :create :copy "Copies"; }\n'
+        'elsif header "subject" "gone" { discard; }\n'
+        'elsif header "subject" "mine" { keep; }\n')
+    send("filed")
+    flags, message = find(USER, "Lists/Work", "filed")
+    check("fileinto makes the mailbox and sets flags", message is not None and "\\Flagged" in flags and "$Work" in flags, flags)
+    check("and INBOX has it not", is_nowhere(USER, "INBOX", "filed"))
+    check("Delivered-To is there", message is not None and message["Delivered-To"] == USER)
+    send("nowhere")
+    check("a mailbox that is not there is INBOX", find(USER, "INBOX", "nowhere")[1] is not None)
+    send("both")
+    check("fileinto :copy", find(USER, "Copies", "both")[1] is not None and find(USER, "INBOX", "both")[1] is not None)
+    send("mine", header="X-Spam-Flag: YES\r\n")
+    check("what the user keeps the site's script lets be", find(USER, "INBOX", "mine")[1] is not None)
+    send("gone")
+    send("after gone")
+    check("discard", find(USER, "INBOX", "after gone")[1] is not None and is_nowhere(USER, "INBOX", "gone"))
+
+    use(f'redirect "{FRIEND}";\n')
+    send("redirected")
+    _, message = find(FRIEND, "INBOX", "redirected")
+    check("redirect", message is not None)
+    check("with its sender, and who redirected it", message is not None and message["Return-Path"] == f"<{SENDER}>" and
+          USER in (message.get_all("Delivered-To") or []), message and message.items())
+    send("circle", header=f"Delivered-To: {USER}\r\n")
+    check("what was here before goes back", find(SENDER, "INBOX", "Mail could not be delivered")[1] is not None)
+
+    use(f'redirect "{USER}";\n')
+    send("to myself")
+    check("redirect to oneself keeps", find(USER, "INBOX", "to myself")[1] is not None)
+
+    use('require "vacation";\nvacation :days 1 "I am away.";\n')
+    send("are you there")
+    _, message = find(SENDER, "INBOX", "Auto: are you there")
+    check("vacation answers", message is not None and message["Return-Path"] == "<>" and message["Auto-Submitted"].startswith("auto-replied") and
+          message["In-Reply-To"] == "<are.you.there@test>" and "I am away." in message.get_payload(), message and message.as_string())
+    check("and keeps", find(USER, "INBOX", "are you there")[1] is not None)
+    send("are you still there")
+    send("from a list", sender=FRIEND, header="List-Id: <x.test>\r\n")
+    send("from nobody", sender="")
+    send("another asks", sender=FRIEND)
+    check("another is answered too", find(FRIEND, "INBOX", "Auto: another asks")[1] is not None)
+    check("the same one is not, once a day", find(USER, "INBOX", "are you still there")[1] is not None and
+          is_nowhere(SENDER, "INBOX", "Auto: are you still there"))
+    check("nor a list", is_nowhere(FRIEND, "INBOX", "Auto: from a list"))
+
+    use('require "reject";\nif header "subject" "unwanted" { reject "I do not want\nthis."; }\n')
+    before = len(imap_all(SENDER))
+    send("unwanted")
+    until = time.monotonic() + 30
+    while len(imap_all(SENDER)) == before and time.monotonic() < until:
+        time.sleep(0.1)
+    last = imap_all(SENDER)[-1]
+    check("reject tells the sender", b"I do not want this." in last and b"Status: 5.7.1" in last, last)
+    check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+
+    use('require "fileinto";\nfileinto "x;\n')
+    send("broken script")
+    check("a broken script keeps", find(USER, "INBOX", "broken script")[1] is not None)
+    _, note = find(USER, "INBOX", "Your mail filter has a fault")
+    check("and its user is told the line", note is not None and "2: the string has no end" in note.get_payload(), note and note.as_string())
+    send("broken again")
+    check("once", find(USER, "INBOX", "broken again")[1] is not None and
+          sum(b"Your mail filter has a fault" in text for text in imap_all(USER)) == 1)
+
+    use('require ["fileinto", "duplicate"];\nif duplicate { discard; }\n')
+    send("twice")
+    send("twice")
+    send("after twice")
+    check("duplicate", find(USER, "INBOX", "after twice")[1] is not None and sum(b"Subject: twice" in text for text in imap_all(USER)) == 1)
+
+    put(f"{OWN}/other.sieve", 'require ["fileinto", "mailbox"]; fileinto :create "Included";')
+    use('require "include"; include "other";\n')
+    send("included")
+    check("include", find(USER, "Included", "included")[1] is not None)
+    put(f"{SITE}/before/10-first.sieve", 'require ["fileinto", "mailbox"]; if header "subject" "first" { fileinto :create "First"; }')
+    try:
+        send("first")
+        check("the site's script before comes first", find(USER, "First", "first")[1] is not None and is_nowhere(USER, "Included", "first"))
+    finally:
+        os.unlink(f"{SITE}/before/10-first.sieve")
+    os.unlink(f"{OWN}/active")
+    send("end")
+    check("no script is active any more", find(USER, "INBOX", "end")[1] is not None)
+    finish()
+
+
+def imap_all(user):
+    c = imap(user)
+    c.select("INBOX", readonly=True)
+    data = c.fetch("1:*", "BODY.PEEK[]")[1]
+    c.logout()
+    return [part[1] for part in data if isinstance(part, tuple)]
+
+
+main()
