@@ -268,6 +268,22 @@ queued_files(void)
 	return count;
 }
 
+static bool
+logs(const char *text)
+{
+	char path[128], line[4096];
+	bool found = false;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/log", folder);
+	file = fopen(path, "r");
+	while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
+		found = strstr(line, text) != NULL;
+	if (file != NULL)
+		(void)fclose(file);
+	return found;
+}
+
 /* Waits up to 10 s. */
 #define WAIT_FOR(condition) \
 	do { \
@@ -539,13 +555,30 @@ START_TEST(notification_written_and_failure_not_noted)
 }
 END_TEST
 
-START_TEST(notification_that_fails_is_the_end)
+START_TEST(notification_that_fails_goes_to_postmaster)
 {
 	put(PATH,
 	    "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - nobody@local.test\nto P - - x@other.test\n\n" MESSAGE);
 	start();
-	WAIT_FOR(!there(PATH));
-	ck_assert_uint_eq(queued_files(), 0);
+	/* One report about both recipients. */
+	WAIT_FOR(files_in("mail/local.test/postmaster") == 1);
+	WAIT_FOR(!there(PATH) && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/postmaster"), 1);
+}
+END_TEST
+
+START_TEST(what_postmaster_cannot_have_is_the_end)
+{
+	FILE *file = fopen(conf_path, "a");
+
+	ck_assert_ptr_nonnull(file);
+	(void)fprintf(file, "postmaster = \"nobody@local.test\";\n");
+	ck_assert_int_eq(fclose(file), 0);
+	put(PATH, "fourpost 1\ncreated NOWNOWNOWN\nfrom \nto P N - x@other.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(logs("notification id=" ID));
+	WAIT_FOR(!there(PATH) && queued_files() == 0);
+	WAIT_FOR(logs("to=nobody@local.test status=5.1.1"));
 }
 END_TEST
 
@@ -600,7 +633,8 @@ main(int argc, char **argv)
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, notification_written_and_failure_not_noted);
-	tcase_add_test(tests, notification_that_fails_is_the_end);
+	tcase_add_test(tests, notification_that_fails_goes_to_postmaster);
+	tcase_add_test(tests, what_postmaster_cannot_have_is_the_end);
 	tcase_add_test(tests, held);
 	tcase_add_test(tests, unreadable);
 	suite_add_tcase(suite, tests);
