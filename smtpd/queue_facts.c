@@ -77,15 +77,18 @@ due_of(const struct envelope *envelope)
 	return envelope->release > envelope->progress.due ? envelope->release : envelope->progress.due;
 }
 
-/* The first time after the last attempt at which the sender is to hear of it: of the delay, or of the end. */
+/* The first time after the last attempt at which the sender is to hear of it: of the delay, of the time that he has set himself
+ * (RFC 2852), or of the end. */
 static int64_t
 tell_of(const struct smtpd_conf *conf, const struct envelope *envelope)
 {
-	int64_t since = facts_since(envelope);
+	int64_t since = facts_since(envelope), tried = envelope->progress.tried, tell = since + conf->queue_lifetime;
 
-	if (conf->delay_warning != 0 && since + conf->delay_warning > envelope->progress.tried)
-		return since + conf->delay_warning;
-	return since + conf->queue_lifetime;
+	if (conf->delay_warning != 0 && since + conf->delay_warning > tried)
+		tell = since + conf->delay_warning;
+	if (envelope->by != ENVELOPE_BY_NONE && envelope->deliver_by > tried && envelope->deliver_by < tell)
+		tell = envelope->deliver_by;
+	return tell;
 }
 
 /* Which senders share a turn is all that hangs on it. */

@@ -226,7 +226,8 @@ pause_of(const struct schedule_limits *limits, unsigned times, uint32_t random)
 	return pause + pause * ((int64_t)(random % 256) - 128) / 1280;
 }
 
-/* Those whose senders are to be told something by now are looked at although nothing can be sent. */
+/* Those whose senders are to be told something before it is looked at again are looked at by themselves then, although nothing can
+ * be sent. */
 static void
 take_those_to_be_told(struct schedule *schedule, struct destination *destination, int64_t now)
 {
@@ -234,8 +235,8 @@ take_those_to_be_told(struct schedule *schedule, struct destination *destination
 		struct queue_entry *entry = entry_of(destination->row.items[i]);
 
 		/* Another takes its place. Where that comes from before it, it may be missed until the next look. */
-		if (entry->tell <= now)
-			schedule_at(schedule, entry, now);
+		if (entry->tell < destination->until)
+			schedule_at(schedule, entry, entry->tell > now ? entry->tell : now);
 		else
 			i++;
 	}
@@ -348,11 +349,16 @@ take_due(struct schedule *schedule, int64_t now)
 	for (unsigned moved = 0; moved < MOVES_MAX && (first = heap_first(&schedule->waiting)) != NULL && first->key <= now; moved++) {
 		struct queue_entry *entry = entry_of(first);
 
-		if (entry->destination == NULL || (schedule_is_down(entry->destination, now) && entry->tell <= now)) {
+		bool down = entry->destination != NULL && schedule_is_down(entry->destination, now);
+
+		if (entry->destination == NULL || (down && entry->tell <= now)) {
 			schedule_take(schedule, entry, ENTRY_ACTIVE);
 			return entry;
 		}
-		line_up(schedule, entry);
+		if (down && entry->tell < entry->destination->until)
+			schedule_at(schedule, entry, entry->tell);
+		else
+			line_up(schedule, entry);
 	}
 	return NULL;
 }

@@ -184,12 +184,19 @@ START_TEST(down_for_those_to_be_told)
 		(void)schedule_failed(schedule, entry->destination, 10, RANDOM, SPAN("x"));
 	schedule_ended(schedule, entry);
 	schedule_at(schedule, entry, 10);
-	ck_assert_ptr_null(next(60));
-	/* The next failure finds that somebody is to be told: that message is looked at although it cannot be sent. */
+	/* When somebody is to be told, that message is looked at although it cannot be sent; then it waits like the others. */
+	ck_assert_ptr_null(next(49));
+	ck_assert_int_eq(schedule_when(schedule, true), 50);
+	ck_assert_ptr_eq(next(50), late);
+	late->tell = 1000000;
+	schedule_ended(schedule, late);
+	schedule_at(schedule, late, 50);
+	ck_assert_ptr_null(next(309));
 	ck_assert_ptr_nonnull(entry = next(310));
 	(void)unreached(entry, 310);
-	ck_assert_ptr_eq(next(310), entry == late ? NULL : late);
-	ck_assert_ptr_null(next(311));
+	ck_assert_ptr_null(next(399));
+	ck_assert_ptr_eq(next(400), later);
+	ck_assert_ptr_null(next(401));
 }
 END_TEST
 
@@ -316,6 +323,7 @@ START_TEST(five_days)
 			delivered++;
 			ck_assert_int_eq(now, 0);
 		} else if (schedule_is_down(entry->destination, now)) {
+			ck_assert_int_eq(now, entry->tell);
 			leave(entry); /* its sender is told */
 			told++;
 		} else if (entry->tell <= now) {
