@@ -63,3 +63,7 @@ smtpd_SRC += \
 	smtpd/resolve_msg.c \
 	smtpd/resolve_mx.c \
 	smtpd/resolve_question.c
+# Whether the client may send for the domain it names.
+smtpd_SRC += \
+	smtpd/spf_parse.c \
+	smtpd/spf_state.c
