@@ -65,5 +65,6 @@ smtpd_SRC += \
 	smtpd/resolve_question.c
 # Whether the client may send for the domain it names.
 smtpd_SRC += \
+	smtpd/spf_field.c \
 	smtpd/spf_parse.c \
 	smtpd/spf_state.c
