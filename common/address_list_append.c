@@ -93,7 +93,12 @@ append_name(struct buf *out, struct span name, bool keep_words, size_t *column)
 	size_t before;
 
 	if (!span_is_ascii(name) || (!keep_words && span_find(name, SPAN("=?")) >= 0) || name.len > LINE_MAX_LEN * 2) {
-		(void)encoded_word_encode(name, ENCODED_WORD_PHRASE, column, out);
+		struct buf shown = BUF_INIT(4 * name.len);
+
+		/* Encoded words that cannot stay are not encoded once more. */
+		(void)(keep_words ? encoded_word_decode(name, &shown) : buf_span(&shown, name));
+		(void)encoded_word_encode(buf_get(&shown), ENCODED_WORD_PHRASE, column, out);
+		buf_free(&shown);
 		return;
 	}
 	fold_for(out, name.len + 2, column);

@@ -331,7 +331,7 @@ encode(struct span text, enum encoded_word_place place, size_t *column, struct b
 {
 	bool first = true;
 
-	if (place == ENCODED_WORD_PHRASE && needs_encoding(text))
+	if (place == ENCODED_WORD_PHRASE)
 		return encode_run(text, column, out);
 	while (text.len != 0) {
 		struct span rest = text, blank = take_blank(&text), run, word;

@@ -14,7 +14,7 @@ int encoded_word_decode(struct span text, struct buf *out);
 
 enum encoded_word_place {
 	ENCODED_WORD_TEXT,   /* unstructured: Subject, Comments, X-... */
-	ENCODED_WORD_PHRASE, /* a display name: "Q" limited to RFC 2047 section 5 (3); the caller quotes what needs no encoding */
+	ENCODED_WORD_PHRASE, /* a display name: all of it is encoded, "Q" limited to RFC 2047 section 5 (3); the caller writes what needs no encoding */
 };
 
 /* Appends text (UTF-8; repaired if not; CR, LF and controls become spaces) as a header holds it:

@@ -24,8 +24,7 @@ same_name(struct span a, struct span b)
 
 	(void)encoded_word_decode(a, &first);
 	(void)encoded_word_decode(b, &second);
-	/* What is no encoded word, for its bytes, but shows as one is written as it stands. */
-	equal = (span_find(a, SPAN("=?")) >= 0 && !span_is_ascii(a)) || same(span_trim(buf_get(&first)), span_trim(buf_get(&second)));
+	equal = same(span_trim(buf_get(&first)), span_trim(buf_get(&second)));
 	buf_free(&first);
 	buf_free(&second);
 	return equal;

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Address lists: RFC 5322 appendix A, obsolete and broken ones, writing, limits. */
 #include "common/address_list.h"
+#include "common/encoded_word.h"
 #include "tests/unit/common/syntax.h"
 
 static void
@@ -171,15 +172,21 @@ START_TEST(append)
 }
 END_TEST
 
+#define LONG "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+
 START_TEST(append_list)
 {
 	static const char *const values[] = {
 		"John Doe <a@b>, \"Doe, J\" <c@d>, =?utf-8?Q?J=C3=B8?= <e@f>", "Friends: a@b, c@d;, e@f", "Nobody:;",
+		/* too long for one line: specials are still none of the list's, and encoded words none twice */
+		"\"" LONG ", x <y@z>, " LONG "\" <a@b>",
+		"=?utf-8?Q?" LONG "?= =?utf-8?Q?" LONG "?= =?utf-8?Q?_," LONG "?= <a@b>, c@d",
 		"Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <aaaaaaaaaaaaa@example.org>,\r\n bbbbbbbbbbbbbbbbbbbbbbbbbbbb@example.org",
 	};
 
 	for (size_t i = 0; i < COUNT(values); i++) {
 		struct buf out = BUF_INIT(TEXT_MAX), before = BUF_INIT(TEXT_MAX), after = BUF_INIT(TEXT_MAX);
+		struct buf before_shown = BUF_INIT(TEXT_MAX), after_shown = BUF_INIT(TEXT_MAX);
 		struct address_list list;
 		size_t column = 4;
 		bool bad;
@@ -190,8 +197,12 @@ START_TEST(append_list)
 		list_text(span_of(values[i]), &before, &bad);
 		list_text(buf_get(&out), &after, &bad);
 		ck_assert(!bad);
-		ck_buf(&after, buf_get(&before), values[i]);
+		ck_assert_int_eq(encoded_word_decode(buf_get(&before), &before_shown), 0);
+		ck_assert_int_eq(encoded_word_decode(buf_get(&after), &after_shown), 0);
+		ck_buf(&after_shown, buf_get(&before_shown), values[i]);
 		buf_free(&before);
+		buf_free(&after);
+		buf_free(&before_shown);
 		buf_free(&out);
 	}
 }
