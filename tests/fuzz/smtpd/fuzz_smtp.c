@@ -19,6 +19,7 @@ static const struct smtp_settings settings = {
 	.errors_max = 50,
 	.tls = true,
 	.plaintext_login = true,
+	.own_senders = true,
 };
 
 static void
@@ -73,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (how.len == 0)
 		return 0;
 	smtp_init(&smtp, &settings, kinds[how.ptr[0] & 3], "192.0.2.1");
+	smtp.is_proxy = true;
 	smtp_greet(&smtp);
 	while (input.len != 0) {
 		struct span piece = input;
