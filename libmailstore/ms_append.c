@@ -155,7 +155,7 @@ place(const struct commits *commits, struct commit *commit)
 {
 	struct ms_name name = {
 		.unique = span_of(commit->append->unique), .bytes = commit->append->bytes, .size = commit->derived.size,
-		.uid = commit->record.message.uid, .flags = commit->record.message.flags,
+		.uid = commit->record.message.uid, .folder = ms_name_folder(commits->number), .flags = commit->record.message.flags,
 	};
 	struct buf text = BUF_INIT(MS_NAME_MAX), digits = BUF_INIT(MS_NAME_MAX);
 	char *target;

@@ -32,7 +32,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 
 	if (key_len != 8)
 		return 0;
-	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0) {
+	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key), ms_key_get_u32(key + 4), &record) != 0) {
 		check->bad = xreallocarray(check->bad, check->bad_count + 1, sizeof(*check->bad));
 		check->bad[check->bad_count++] = ms_key_get_u32(key + 4);
 		return 0;

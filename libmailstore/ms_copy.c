@@ -149,7 +149,7 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 		r = ms_take_uid(copy->to_fd, target, &after.message.uid);
 	after.in_cur = after.message.flags != 0 || !ms_keywords_none(&after.message.keywords) || before.in_cur;
 	if (r == 0)
-		r = ms_rename_record(&before, &after);
+		r = ms_rename_record(copy->to, &before, &after);
 	if (r == 0)
 		r = place_file(copy, &before, &after);
 	if (r == MS_E_NOTFOUND)

@@ -100,7 +100,7 @@ combine(enum ms_store_op op, uint32_t before, uint32_t given)
 }
 
 int
-ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after)
+ms_rename_record(uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after)
 {
 	struct buf text = BUF_INIT(MS_NAME_MAX), digits = BUF_INIT(MS_NAME_MAX);
 	struct ms_name name;
@@ -111,6 +111,7 @@ ms_rename_record(const struct ms_message_record *before, struct ms_message_recor
 	name.flags = after->message.flags;
 	ms_keywords_to_name(&after->message.keywords, &name, &digits);
 	name.uid = after->message.uid;
+	name.folder = ms_name_folder(mailbox);
 	name.bytes = after->bytes;
 	name.size = after->message.size;
 	if (digits.overflow || ms_name_format(&name, after->in_cur, &text) != 0)
@@ -143,13 +144,13 @@ rename_moved(int folder_fd, const struct ms_message_record *before, const char *
 
 /* A message flagged or seen belongs into cur/. */
 int
-ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed)
+ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed)
 {
 	int r;
 
 	*ret_renamed = false;
 	after->in_cur = true;
-	r = ms_rename_record(before, after);
+	r = ms_rename_record(mailbox, before, after);
 	if (r == 0) {
 		_cleanup_(freep) char *from = xasprintf("%s/%s", before->in_cur ? "cur" : "new", before->name);
 		_cleanup_(freep) char *to = xasprintf("cur/%s", after->name);
@@ -207,7 +208,7 @@ change_some(struct ms_txn *txn, void *context)
 			r = ms_next_modseq(txn, &modseq);
 		after.message.modseq = modseq;
 		if (r == 0)
-			r = ms_rename_message(flags->folder_fd, &before, &after, &renamed);
+			r = ms_rename_message(flags->folder_fd, flags->mailbox->number, &before, &after, &renamed);
 		if (r == 0 && renamed)
 			touch.sides[0].ours += 2;
 		if (r == 0)

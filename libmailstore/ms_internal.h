@@ -194,9 +194,9 @@ int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
     const struct ms_message_record *after);
 int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
 /* Gives the record the name that says its flags, letters, UID and sizes; before's is where the unique part comes from. MS_E_CORRUPT, MS_E_LIMIT. */
-int ms_rename_record(const struct ms_message_record *before, struct ms_message_record *after);
+int ms_rename_record(uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after);
 /* The same, and renames the file into cur/. *ret_renamed: this did. */
-int ms_rename_message(int folder_fd, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
+int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
 /* Notes in the bitmaps that a message came (before NULL), left (after NULL) or has other flags. */
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
 /* Writes what was noted: the end of each transaction. */

@@ -23,6 +23,7 @@ struct ms_file {
 struct ms_listing {
 	struct ms_file *files; /* by unique, then UID */
 	size_t count, room;
+	uint16_t folder; /* UIDs in names count when they are of this one, or of none; 0: whosever they are */
 	bool sure; /* all that was there at one moment, and nothing else */
 };
 

@@ -47,6 +47,8 @@ add(struct ms_listing *listing, const char *name, bool in_cur, uint32_t order, b
 	}
 	file.name = xstrdup(name);
 	(void)ms_name_parse(span_of(file.name), &file.parsed); /* once more: the spans point into the copy */
+	if (listing->folder != 0 && file.parsed.folder != 0 && file.parsed.folder != listing->folder)
+		file.parsed.uid = 0; /* it came with its name from another folder */
 	listing->files[listing->count++] = file;
 	return 0;
 }

@@ -102,7 +102,7 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 
 	if (r != 0)
 		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
-	r = ms_message_record_get(span_make(bytes, len), uid, ret);
+	r = ms_message_record_get(span_make(bytes, len), mailbox, uid, ret);
 	free(bytes);
 	return r == MS_E_CORRUPT ? MS_BDB(MS_DAMAGED) : r; /* the Maildir has what it should say */
 }
@@ -114,7 +114,7 @@ put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record 
 	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
 	int r;
 
-	ms_message_record_put(record, &bytes);
+	ms_message_record_put(record, mailbox, &bytes);
 	r = bdb_put(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, bytes.data, bytes.len);
 	buf_free(&bytes);
 	return ms_bdb(r);

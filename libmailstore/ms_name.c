@@ -7,6 +7,8 @@
 
 #include "libmailstore/mailstore.h"
 
+#define HEX "0123456789abcdef"
+
 static const struct {
 	char letter;
 	uint32_t flag;
@@ -14,6 +16,26 @@ static const struct {
 	/* In the order that Maildir wants: of ASCII. */
 	{ 'D', MS_DRAFT }, { 'F', MS_FLAGGED }, { 'P', MS_FORWARDED }, { 'R', MS_ANSWERED }, { 'S', MS_SEEN }, { 'T', MS_DELETED },
 };
+
+/* Digits, then a dot and four hex digits, or not. */
+static void
+parse_uid(struct span text, struct ms_name *name)
+{
+	uint64_t uid;
+	uint16_t folder = 0;
+
+	if (span_take_u64(&text, UINT32_MAX, &uid) < 0 || (text.len != 0 && (text.len != 5 || text.ptr[0] != '.')))
+		return;
+	for (size_t i = 1; i < text.len; i++) {
+		ptrdiff_t digit = span_chr(SPAN(HEX), text.ptr[i]);
+
+		if (digit < 0)
+			return;
+		folder = (uint16_t)(folder << 4 | (unsigned)digit);
+	}
+	name->uid = (uint32_t)uid;
+	name->folder = folder;
+}
 
 static void
 parse_field(struct span field, struct ms_name *name)
@@ -26,14 +48,14 @@ parse_field(struct span field, struct ms_name *name)
 	key = field.ptr[0];
 	if (key == 'K')
 		name->beyond = span_skip(field, 2);
-	else if (span_to_u64(span_skip(field, 2), key == 'U' ? UINT32_MAX : UINT64_MAX / 2, &value) < 0)
+	else if (key == 'U')
+		parse_uid(span_skip(field, 2), name);
+	else if (span_to_u64(span_skip(field, 2), UINT64_MAX / 2, &value) < 0)
 		return;
 	else if (key == 'S')
 		name->bytes = value;
 	else if (key == 'W')
 		name->size = value;
-	else if (key == 'U')
-		name->uid = (uint32_t)value;
 }
 
 static void
@@ -82,6 +104,8 @@ ms_name_format(const struct ms_name *name, bool info, struct buf *out)
 	if (name->uid != 0) {
 		(void)buf_str(out, ",U=");
 		(void)buf_u64(out, name->uid);
+		if (name->folder != 0)
+			(void)buf_fmt(out, ".%04x", name->folder);
 	}
 	if (name->beyond.len != 0) {
 		(void)buf_str(out, ",K=");
@@ -97,6 +121,14 @@ ms_name_format(const struct ms_name *name, bool info, struct buf *out)
 				(void)buf_char(out, (char)('a' + i));
 	}
 	return out->overflow ? -EMSGSIZE : 0;
+}
+
+uint16_t
+ms_name_folder(uint32_t mailbox)
+{
+	uint16_t low = (uint16_t)mailbox;
+
+	return low != 0 ? low : 1;
 }
 
 uint64_t

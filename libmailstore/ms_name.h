@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Names of message files: unique,S=bytes,W=size,U=uid,K=keywords:2,flags. Pure. */
+/* Names of message files: unique,S=bytes,W=size,U=uid.folder,K=keywords:2,flags. Pure. */
 #ifndef LIBMAILSTORE_MS_NAME_H
 #define LIBMAILSTORE_MS_NAME_H
 
@@ -18,6 +18,7 @@ struct ms_name {
 	uint64_t bytes;      /* S=; 0 when absent */
 	uint64_t size;       /* W=: with CRLF line ends; 0 when absent */
 	uint32_t uid;        /* U=; 0 when absent */
+	uint16_t folder;     /* behind its dot, of whose folder it is the UID; 0 when absent */
 	uint32_t flags;      /* MS_SEEN ... */
 	uint32_t letters;    /* bit n: the letter 'a' + n */
 	struct span beyond;  /* K=: of keywords that have no letter; see ms_keywords.h */
@@ -28,6 +29,8 @@ struct ms_name {
 bool ms_name_parse(struct span name, struct ms_name *ret);
 /* Appends the name; `info` says whether ":2," and the flags stand behind it (files in new/ have none). 0, or -EMSGSIZE. */
 int ms_name_format(const struct ms_name *name, bool info, struct buf *out);
+/* What stands behind the dot for the mailbox with that number: never 0. A file that is moved with its name tells another folder's UID. */
+uint16_t ms_name_folder(uint32_t mailbox);
 /* A number that stands for a text: never 0. */
 uint64_t ms_name_hash(struct span text);
 /* A number that stands for the unique part, the same for copies of a message in other folders: never 0. It begins with the seconds that

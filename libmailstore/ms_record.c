@@ -323,11 +323,12 @@ get_keywords(struct reader *reader, bool more, struct ms_keywords *ret)
 
 /* The name that follows from the record and the unique part. */
 static int
-derive_name(const struct ms_message_record *record, struct span unique, struct buf *out)
+derive_name(const struct ms_message_record *record, uint32_t mailbox, struct span unique, struct buf *out)
 {
 	const struct ms_message *message = &record->message;
 	struct ms_name name = {
-		.unique = unique, .bytes = record->bytes, .size = message->size, .uid = message->uid, .flags = message->flags,
+		.unique = unique, .bytes = record->bytes, .size = message->size, .uid = message->uid, .folder = ms_name_folder(mailbox),
+		.flags = message->flags,
 	};
 	struct buf digits = BUF_INIT(MS_NAME_MAX);
 	int r;
@@ -339,7 +340,7 @@ derive_name(const struct ms_message_record *record, struct span unique, struct b
 }
 
 void
-ms_message_record_put(const struct ms_message_record *record, struct buf *out)
+ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, struct buf *out)
 {
 	const struct ms_message *message = &record->message;
 	unsigned bits = (message->has_attachment ? HAS_ATTACHMENT : 0) | (record->in_cur ? IN_CUR : 0) |
@@ -349,7 +350,7 @@ ms_message_record_put(const struct ms_message_record *record, struct buf *out)
 	size_t from = out->len;
 	struct ms_name parsed;
 
-	if (ms_name_parse(name, &parsed) && derive_name(record, parsed.unique, &derived) == 0 && span_eq(buf_get(&derived), name)) {
+	if (ms_name_parse(name, &parsed) && derive_name(record, mailbox, parsed.unique, &derived) == 0 && span_eq(buf_get(&derived), name)) {
 		bits |= UNIQUE_NAME;
 		name = parsed.unique;
 	}
@@ -406,7 +407,7 @@ ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message
 }
 
 int
-ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret)
+ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
 {
 	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	struct span name;
@@ -417,7 +418,7 @@ ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record 
 		return r;
 	ret->in_cur = (bits & IN_CUR) != 0;
 	if ((bits & UNIQUE_NAME) != 0) {
-		r = derive_name(ret, name, &derived) != 0 ? MS_E_CORRUPT : 0;
+		r = derive_name(ret, mailbox, name, &derived) != 0 ? MS_E_CORRUPT : 0;
 		name = buf_get(&derived);
 	}
 	if (r == 0 && (span_chr(name, '/') >= 0 || span_chr(name, '\0') >= 0))

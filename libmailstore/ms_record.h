@@ -38,10 +38,10 @@ struct ms_message_record {
 
 /* Appends the bytes. */
 void ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out);
-void ms_message_record_put(const struct ms_message_record *record, struct buf *out);
+void ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, struct buf *out);
 /* 0, or MS_E_CORRUPT. */
 int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
-int ms_message_record_get(struct span bytes, uint32_t uid, struct ms_message_record *ret);
+int ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
 /* The same without what the store alone needs. */
 int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret);
 

@@ -52,7 +52,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 
 	if (key_len != 8)
 		return MS_DAMAGED;
-	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key + 4), &record) != 0) {
+	if (ms_message_record_get(span_make(value, len), sync->number, ms_key_get_u32(key + 4), &record) != 0) {
 		if (sync->damaged_count == DAMAGED_MAX)
 			return BDB_BROKEN;
 		if (sync->damaged == NULL)
@@ -148,6 +148,7 @@ name_known(struct sync *sync, const struct ms_file *file, struct ms_message_reco
 	if (name.uid != 0)
 		ms_tell(sync->store, sync->record->name, after->message.uid, MS_FAULT_UID);
 	name.uid = after->message.uid;
+	name.folder = ms_name_folder(sync->number);
 	name.bytes = after->bytes;
 	name.size = after->message.size;
 	r = ms_file_name(sync->folder_fd, file, &name, after->name, sync->renamed);
@@ -322,6 +323,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
 	if (r == 0) {
 		name.uid = uid;
+		name.folder = ms_name_folder(sync->number);
 		name.bytes = (uint64_t)st.st_size;
 		name.size = insertion->derived.size;
 		r = ms_file_name(sync->folder_fd, file, &name, insertion->record.name, sync->renamed);
@@ -463,6 +465,7 @@ name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
 	int r;
 
 	file->parsed.uid = uid;
+	file->parsed.folder = ms_name_folder(sync->number);
 	r = ms_file_name(sync->folder_fd, file, &file->parsed, new, sync->renamed);
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
@@ -613,6 +616,7 @@ look_once(struct sync *sync)
 	struct timespec now;
 
 	ms_listing_clear(&sync->listing);
+	sync->listing.folder = ms_name_folder(sync->number);
 	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync->folder_fd, &before[0], &before[1]);

@@ -110,7 +110,7 @@ def told(what, work, pattern):
 
 def file_of(uid):
     found = [part + "/" + entry for part in ("new", "cur") for entry in os.listdir(here + "/" + part) if ",U=%d" % uid in re.split("[:]", entry)[0] + ","
-             and re.search(r",U=%d(,|$)" % uid, entry.split(":")[0])]
+             and re.search(r",U=%d[.,]" % uid, entry.split(":")[0])]
     return found[0]
 
 

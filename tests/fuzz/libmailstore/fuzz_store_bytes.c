@@ -76,7 +76,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mailbox_name(bytes);
 	if (ms_mailbox_record_get(bytes, &mailbox) == 0)
 		ms_mailbox_record_clear(&mailbox);
-	(void)ms_message_record_get(bytes, 1, &message);
+	(void)ms_message_record_get(bytes, 7, 1, &message);
 	for (int what = MS_ENVELOPE; what <= MS_PREVIEW; what++)
 		if (ms_cache_get(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
 			abort();

@@ -311,7 +311,7 @@ message_of(uint32_t uid)
 	struct ms_message_record ret;
 	struct record record = find_message(T_MESSAGE, uid);
 
-	ck_assert_int_eq(ms_message_record_get(span_make((const char *)record.value, record.len), uid, &ret), 0);
+	ck_assert_int_eq(ms_message_record_get(span_make((const char *)record.value, record.len), ms_key_get_u32(record.key), uid, &ret), 0);
 	return ret;
 }
 
@@ -321,7 +321,7 @@ put_message(struct ms_message_record message)
 	struct record record = find_message(T_MESSAGE, message.message.uid);
 	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
 
-	ms_message_record_put(&message, &bytes);
+	ms_message_record_put(&message, ms_key_get_u32(record.key), &bytes);
 	memcpy(record.value, bytes.data, bytes.len);
 	record.len = bytes.len;
 	buf_free(&bytes);
@@ -418,7 +418,7 @@ shell(const char *script)
 
 static void lose_folder_file(void) { shell("rm fourpost-folder"); }
 static void damage_folder_file(void) { shell("echo rubbish >fourpost-folder"); }
-static void rename_file(void) { shell("for f in cur/*U=4:*; do mv $f $(echo $f | sed s/U=4:/U=2:/); done"); }
+static void rename_file(void) { shell("for f in cur/*U=4.*; do mv $f $(echo $f | sed s/U=4[.]/U=2./); done"); }
 
 /* --- what is found --- */
 
@@ -559,7 +559,7 @@ START_TEST(a_file_that_was_cut)
 	struct ms_mailbox *mailbox;
 	struct ms_message message;
 
-	shell("truncate -s 20 cur/*U=1:*");
+	shell("truncate -s 20 cur/*U=1.*");
 	ck_assert_int_eq(ms_check(store, tell, &told), 0);
 	is_told(&told, "INBOX|1|the file has another size");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
@@ -583,14 +583,14 @@ START_TEST(a_uid_twice)
 	struct told told = { .text = BUF_INIT(65536) };
 	struct ms_mailbox *mailbox;
 
-	shell("for f in cur/*U=1:*; do cp $f $(echo $f | sed 's/cur\\/[0-9]*/&1/'); done");
+	shell("for f in cur/*U=1.*; do cp $f $(echo $f | sed 's/cur\\/[0-9]*/&1/'); done");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	is_told(&told, "INBOX|1|another file's name tells this UID too");
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 4);
 	ms_mailbox_close(mailbox);
-	shell("test $(ls cur | grep -c U=1:) = 1");
+	shell("test $(ls cur | grep -c U=1[.]) = 1");
 	buf_free(&told.text);
 }
 END_TEST
@@ -602,7 +602,7 @@ START_TEST(a_record_whose_file_is_gone)
 	struct ms_message message;
 
 	damage_message();
-	shell("rm cur/*U=1:*");
+	shell("rm cur/*U=1.*");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	is_told(&told, "INBOX|1|the record of the message is damaged");
 	no_fault();

@@ -240,7 +240,7 @@ START_TEST(flags_find_their_file)
 
 	/* The record as it was before another program flagged the message. */
 	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
-	(void)snprintf(record.name, sizeof(record.name), "1600000001.M1.host,S=14,W=17,U=1:2,");
+	(void)snprintf(record.name, sizeof(record.name), "1600000001.M1.host,S=14,W=17,U=1.%04x:2,", ms_name_folder(mailbox->number));
 	record.message.uid = 1;
 	record.bytes = 14;
 	record.message.size = 17;
@@ -248,7 +248,7 @@ START_TEST(flags_find_their_file)
 	ck_assert_int_eq(system(command), 0);
 	after = record;
 	after.message.flags = MS_DRAFT;
-	ck_assert_int_eq(ms_rename_message(fd, &record, &after, &renamed), 0);
+	ck_assert_int_eq(ms_rename_message(fd, mailbox->number, &record, &after, &renamed), 0);
 	ck_assert_int_eq(close(fd), 0);
 	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
 	ck_assert_int_eq(ms_messages(mailbox, uid, uid, is_draft, &drafts), 0);
