@@ -23,14 +23,10 @@
 #define FILES_MAX 1024
 /* The library wants no less. */
 #define CACHE_LEAST (128 * 1024)
-#define NUMBER_MASK 0x7fffffffu
-/* More numbers of transactions are not passed over: a checkpoint costs less. */
-#define NUMBERS_MAX 500
 
 struct bdb {
 	DB_ENV *env;
 	bool writable;
-	uint32_t numbers; /* of transactions, given since the environment's first */
 	unsigned sync_failures, bad_pages; /* when it was opened */
 	DB *tables[BDB_TABLES_MAX];
 	size_t table_count;
@@ -332,25 +328,6 @@ bdb_log_end(const char *dir, uint64_t *ret)
 	return 0;
 }
 
-/* The library counts transactions from the same number in each process, and recovery tells them apart by their numbers alone: one that was
- * committed would be taken back because a later one, of another process, was not. Recovery looks no further back than the last checkpoint. */
-static int
-pass_numbers(struct bdb *bdb, uint32_t used)
-{
-	DB_ENV *env = bdb->env;
-	DB_TXN *txn;
-	int r = 0;
-
-	if (used > NUMBERS_MAX)
-		return env->txn_checkpoint(env, 0, 0, DB_FORCE);
-	for (uint32_t i = 0; r == 0 && i < used; i++) {
-		r = env->txn_begin(env, NULL, &txn, 0);
-		if (r == 0)
-			r = txn->abort(txn); /* it did nothing, and leaves nothing in the log */
-	}
-	return r;
-}
-
 static int
 open_table(struct bdb *bdb, const char *file, const char *name)
 {
@@ -365,7 +342,7 @@ open_table(struct bdb *bdb, const char *file, const char *name)
 }
 
 int
-bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how, uint32_t numbers,
+bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how,
     size_t cache_bytes, struct bdb **ret)
 {
 	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
@@ -378,8 +355,10 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_WRITING ? DB_CREATE : DB_CREATE | DB_RECOVER, cache_bytes, &bdb->env);
 	if (r == 0 && how == BDB_RECOVERING && has_pages_beyond(dir, file, log_end(bdb->env)))
 		bad_pages++, r = EIO;
+	/* Each process numbers its transactions and its tables anew, and recovery would take those of one for another's. It looks no further back
+	 * than the last checkpoint: so it meets one process's alone. */
 	if (r == 0 && how == BDB_WRITING)
-		r = pass_numbers(bdb, numbers);
+		r = bdb->env->txn_checkpoint(bdb->env, 0, 0, DB_FORCE);
 	for (size_t i = 0; r == 0 && i < table_count; i++)
 		r = open_table(bdb, file, tables[i]);
 	if (r == 0 && bdb->sync_failures != sync_failures)
@@ -398,12 +377,6 @@ bool
 bdb_is_writable(const struct bdb *bdb)
 {
 	return bdb->writable;
-}
-
-uint32_t
-bdb_numbers(const struct bdb *bdb)
-{
-	return bdb->numbers;
 }
 
 void
@@ -450,7 +423,6 @@ bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 
 	if (r != 0)
 		return judged(bdb, r);
-	bdb->numbers = txn->id(txn) & NUMBER_MASK;
 	*ret = xcalloc(1, sizeof(**ret));
 	(*ret)->bdb = bdb;
 	(*ret)->txn = txn;

@@ -28,13 +28,10 @@ enum bdb_how {
 	BDB_WRITING,    /* made when missing */
 	BDB_RECOVERING, /* for writing, after whoever wrote last did not come to bdb_flush, or the power failed */
 };
-/* Opens the environment in that folder with the named tables in one file. numbers: of bdb_numbers, from who wrote last. cache_bytes: at
- * most so much memory for pages. */
-int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how, uint32_t numbers,
+/* Opens the environment in that folder with the named tables in one file. cache_bytes: at most so much memory for pages. */
+int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how,
     size_t cache_bytes, struct bdb **ret);
 bool bdb_is_writable(const struct bdb *bdb);
-/* How many transactions have been numbered: the next to write, in another process, goes on from there. */
-uint32_t bdb_numbers(const struct bdb *bdb);
 /* Writes nothing: what was not flushed is left to recovery. NULL is allowed. */
 void bdb_close(struct bdb *bdb);
 /* Where the log ends: of an environment that nobody writes. */

@@ -53,7 +53,6 @@ struct ms_store {
 	struct bdb *bdb;
 	struct ms_mark mark; /* of the index that bdb is in */
 	uint64_t sequence;     /* of the state that bdb knows */
-	uint32_t numbers;      /* of it, too */
 	bool writing;          /* something has been written since the lock was taken */
 	bool changed;          /* and whoever waits is to be woken */
 	ino_t database_inode;

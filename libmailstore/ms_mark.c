@@ -85,8 +85,7 @@ ms_mark_read(const struct ms_mark *mark, struct ms_mark_words *ret)
 		return MS_E_CORRUPT;
 	ret->sequence = ms_key_get_u64(bytes + 8);
 	ret->end = ms_key_get_u64(bytes + 16);
-	ret->numbers = ms_key_get_u32(bytes + 24);
-	ret->writing = ms_key_get_u32(bytes + 28) != 0;
+	ret->writing = ms_key_get_u64(bytes + 24) != 0;
 	return 0;
 }
 
@@ -98,8 +97,7 @@ ms_mark_write(const struct ms_mark *mark, const struct ms_mark_words *words)
 
 	ms_key_u64(bytes + 8, words->sequence);
 	ms_key_u64(bytes + 16, words->end);
-	ms_key_u32(bytes + 24, words->numbers);
-	ms_key_u32(bytes + 28, words->writing);
+	ms_key_u64(bytes + 24, words->writing);
 	do
 		put = pwrite(mark->fd, bytes, sizeof(bytes), 0);
 	while (put < 0 && errno == EINTR);

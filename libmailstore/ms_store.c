@@ -116,14 +116,7 @@ open_tables(struct ms_store *store, enum bdb_how how)
 
 	bdb_close(store->bdb);
 	store->bdb = NULL;
-	return bdb_open(path, DATABASE, table_names, T_COUNT, how, store->numbers, cache_size(store), &store->bdb);
-}
-
-static void
-follow_mark(struct ms_store *store, const struct ms_mark_words *words)
-{
-	store->sequence = words->sequence;
-	store->numbers = words->numbers;
+	return bdb_open(path, DATABASE, table_names, T_COUNT, how, cache_size(store), &store->bdb);
 }
 
 /* From here on whoever finds the state so knows that we did not come to the end. */
@@ -140,10 +133,10 @@ begin_writing(struct ms_store *store)
 static void
 end_writing(struct ms_store *store)
 {
-	struct ms_mark_words words = { .sequence = store->sequence + 1, .numbers = store->bdb != NULL ? bdb_numbers(store->bdb) : 0 };
+	struct ms_mark_words words = { .sequence = store->sequence + 1 };
 
 	if (store->bdb != NULL && bdb_flush(store->bdb) == 0 && ms_mark_write(&store->mark, &words) == 0)
-		follow_mark(store, &words);
+		store->sequence = words.sequence;
 	else
 		close_index(store);
 	store->writing = false;
@@ -184,7 +177,7 @@ make_index(struct ms_store *store)
 	if (folder < 0)
 		return -errno;
 	r = ms_mark_make(folder, &store->mark);
-	follow_mark(store, &(struct ms_mark_words){ .sequence = 0 });
+	store->sequence = 0;
 	if (r == 0)
 		r = begin_writing(store);
 	if (r == 0)
@@ -210,7 +203,7 @@ open_index_once(struct ms_store *store, bool recover)
 		r = was_left_in_order(store, &words, &in_order);
 	if (r != 0)
 		return r;
-	follow_mark(store, &words);
+	store->sequence = words.sequence;
 	if (in_order && !recover)
 		return open_tables(store, BDB_READING);
 	r = begin_writing(store);
@@ -354,7 +347,7 @@ look(struct ms_store *store)
 		return MS_BDB(BDB_RECOVER);
 	if (words.sequence == store->sequence)
 		return 0;
-	follow_mark(store, &words);
+	store->sequence = words.sequence;
 	return ms_bdb(open_tables(store, BDB_READING));
 }
 
