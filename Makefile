@@ -51,6 +51,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(LANE_LINK)
 common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2 -lunistring
 libmailstore_LIBS := -ldb-5.3
 smtpd_LIBS := -lunbound
+smtpd_TEST_LIBS := -lyaml
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz
 
 MODULES := common sieve libmailstore frame smtpd pop3d imapd webmaild cli
@@ -120,7 +121,7 @@ module_archives = $(filter-out $(BASE_ARCHIVES),$(call archive,$(1)))
 define unit_rule
 $(B)/$(basename $(1)): $(call objects,$(1)) $(call module_archives,$(call unit_module,$(1))) $(BASE_ARCHIVES)
 	$$(call say,LD,$$@)
-	$$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $(shell pkg-config --libs check 2>/dev/null) $($(call unit_module,$(1))_LIBS) $(BASE_LIBS)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $$@ $$^ $(shell pkg-config --libs check 2>/dev/null) $($(call unit_module,$(1))_TEST_LIBS) $($(call unit_module,$(1))_LIBS) $(BASE_LIBS)
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
 

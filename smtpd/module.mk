@@ -68,3 +68,14 @@ smtpd_SRC += \
 	smtpd/spf_field.c \
 	smtpd/spf_parse.c \
 	smtpd/spf_state.c
+# Authentication of mail: signatures, chains, policies.
+smtpd_SRC += \
+	smtpd/arc_chain.c \
+	smtpd/auth_results.c \
+	smtpd/dkim_canon.c \
+	smtpd/dkim_check.c \
+	smtpd/dkim_hash.c \
+	smtpd/dkim_key.c \
+	smtpd/dkim_parse.c \
+	smtpd/dkim_sign.c \
+	smtpd/dkim_verify.c

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Fields of Authentication-Results, as far as whose they are. */
+#include "smtpd/auth_results.h"
+
+#include <errno.h>
+
+/* authserv-id is a value of RFC 2045: a token or a quoted-string. */
+static bool
+take_value(struct span *text, struct span *ret_value)
+{
+	size_t len = 0;
+
+	if (span_starts(*text, SPAN("\""))) {
+		ptrdiff_t end = span_chr(span_skip(*text, 1), '"');
+
+		if (end < 0)
+			return false;
+		*ret_value = span_make(text->ptr + 1, (size_t)end);
+		*text = span_skip(*text, (size_t)end + 2);
+		return true;
+	}
+	while (len < text->len && span_chr(SPAN(" \t\r\n;("), text->ptr[len]) < 0)
+		len++;
+	*ret_value = span_take(text, len);
+	return len != 0;
+}
+
+bool
+auth_results_split(struct span value, struct span *ret_authserv, struct span *ret_rest)
+{
+	ptrdiff_t semicolon;
+
+	header_skip_cfws(&value);
+	if (!take_value(&value, ret_authserv))
+		return false;
+	semicolon = span_chr(value, ';');
+	*ret_rest = semicolon < 0 ? SPAN_NULL : span_trim(span_skip(value, (size_t)semicolon + 1));
+	return true;
+}
+
+bool
+auth_results_is_claimed(struct span value, struct span hostname)
+{
+	struct span authserv, rest;
+
+	return !auth_results_split(value, &authserv, &rest) || span_ieq(authserv, hostname);
+}
+
+int
+auth_results_combine(const struct dkim_fields *fields, struct span hostname, struct buf *out)
+{
+	struct span authserv, rest;
+	bool found = false;
+
+	(void)buf_span(out, hostname);
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct header_field *field = &fields->items[i];
+
+		if (!span_ieq(field->name, SPAN("Authentication-Results")) || !auth_results_split(field->value, &authserv, &rest) ||
+		    !span_ieq(authserv, hostname))
+			continue;
+		found = true;
+		(void)buf_str(out, ";\r\n\t");
+		(void)buf_span(out, rest);
+	}
+	return out->overflow ? -EMSGSIZE : found ? 0 : -ENOENT;
+}
