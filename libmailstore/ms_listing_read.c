@@ -248,7 +248,13 @@ ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 
 	if (fd < 0)
 		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == EACCES || errno == ENXIO ? MS_NO_MESSAGE : -errno;
-	if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode)) {
+	if (fstat(fd, ret_st) < 0) {
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	if (!S_ISREG(ret_st->st_mode)) {
 		(void)close(fd);
 		return MS_NO_MESSAGE;
 	}
