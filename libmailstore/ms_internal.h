@@ -137,6 +137,8 @@ int ms_run_unsynced(struct ms_store *store, ms_work work, void *context);
 int ms_run_undoing(struct ms_store *store, ms_work work, void (*undo)(void *context), void *context);
 /* Reading, while nobody writes: so no work waits for anything but the disk. Within another it is part of that. */
 int ms_read(struct ms_store *store, int (*work)(struct bdb *bdb, void *context), void *context);
+/* Under the lock, before a file gets a UID into its name that no transaction has noted yet: should we die, the next knows. 0 or -errno. */
+int ms_will_write(struct ms_store *store);
 int ms_lock(struct ms_store *store);
 void ms_unlock(struct ms_store *store);
 /* Whoever waits in ms_watch_fd wakes. */

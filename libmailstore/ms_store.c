@@ -406,6 +406,12 @@ ms_ensure(struct ms_store *store)
 	return r;
 }
 
+int
+ms_will_write(struct ms_store *store)
+{
+	return store->writing ? 0 : begin_writing(store);
+}
+
 /* --- lock and transactions --- */
 
 int

@@ -319,6 +319,8 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	*insertion = (struct insertion){ .date = 0 };
 	r = ms_derive(fd, (uint64_t)st.st_size, false, &insertion->derived);
 	(void)close(fd);
+	if (r == 0)
+		r = ms_will_write(sync->store);
 	if (r == 0 && uid == 0)
 		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
 	if (r == 0) {
