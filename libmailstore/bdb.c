@@ -329,7 +329,7 @@ bdb_log_end(const char *dir, uint64_t *ret)
 }
 
 static int
-open_table(struct bdb *bdb, const char *file, const char *name)
+open_table(struct bdb *bdb, const char *file, const char *name, u_int32_t flags)
 {
 	DB **table = &bdb->tables[bdb->table_count];
 	int r = db_create(table, bdb->env, 0);
@@ -338,7 +338,7 @@ open_table(struct bdb *bdb, const char *file, const char *name)
 		return r;
 	bdb->table_count++;
 	(void)(*table)->set_flags(*table, DB_CHKSUM);
-	return (*table)->open(*table, NULL, file, name, DB_BTREE, bdb->writable ? DB_CREATE | DB_AUTO_COMMIT : DB_RDONLY, 0600);
+	return (*table)->open(*table, NULL, file, name, DB_BTREE, flags, 0600);
 }
 
 int
@@ -352,7 +352,7 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	bdb->sync_failures = sync_failures;
 	bdb->bad_pages = bad_pages;
 	bdb->writable = how != BDB_READING;
-	r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_WRITING ? DB_CREATE : DB_CREATE | DB_RECOVER, cache_bytes, &bdb->env);
+	r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_RECOVERING ? DB_CREATE | DB_RECOVER : DB_CREATE, cache_bytes, &bdb->env);
 	if (r == 0 && how == BDB_RECOVERING && has_pages_beyond(dir, file, log_end(bdb->env)))
 		bad_pages++, r = EIO;
 	/* Each process numbers its transactions and its tables anew, and recovery would take those of one for another's. It looks no further back
@@ -360,7 +360,7 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	if (r == 0 && how == BDB_WRITING)
 		r = bdb->env->txn_checkpoint(bdb->env, 0, 0, DB_FORCE);
 	for (size_t i = 0; r == 0 && i < table_count; i++)
-		r = open_table(bdb, file, tables[i]);
+		r = open_table(bdb, file, tables[i], how == BDB_READING ? DB_RDONLY : how == BDB_MAKING ? DB_CREATE | DB_AUTO_COMMIT : DB_AUTO_COMMIT);
 	if (r == 0 && bdb->sync_failures != sync_failures)
 		r = EIO;
 	if (r != 0) {

@@ -25,7 +25,8 @@ enum bdb_result {
  * this process has in its cache is worthless as soon as another has written. */
 enum bdb_how {
 	BDB_READING,    /* what is in the files; touches no log */
-	BDB_WRITING,    /* made when missing */
+	BDB_MAKING,     /* for writing, what is not there yet; in no other way is anything made: an empty table would be believed */
+	BDB_WRITING,
 	BDB_RECOVERING, /* for writing, after whoever wrote last did not come to bdb_flush, or the power failed */
 };
 /* Opens the environment in that folder with the named tables in one file. cache_bytes: at most so much memory for pages. */

@@ -106,7 +106,7 @@ read_previous(const struct backup *backup, const char *path, struct ms_listing *
 	if (backup->previous_fd < 0)
 		return 0;
 	fd = openat(backup->previous_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 ? ms_listing_read(fd, ret) : errno == ENOENT ? 0 : -errno;
+	return fd >= 0 ? ms_listing_read(fd, 0, ret) : errno == ENOENT ? 0 : -errno;
 }
 
 static int
@@ -129,7 +129,7 @@ hold_folder(struct backup *backup, const char *mailbox)
 	if (r == 0)
 		r = read_previous(backup, folder->path, &previous);
 	if (r == 0)
-		r = ms_listing_read(fd, &listing);
+		r = ms_listing_read(fd, 0, &listing);
 	if (r == 0)
 		folder->messages = xcalloc(listing.count, sizeof(*folder->messages));
 	for (size_t i = 0; r == 0 && i < listing.count; i++) {

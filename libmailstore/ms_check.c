@@ -116,7 +116,7 @@ check_mailbox(struct check *check)
 	if (r == 0)
 		r = ms_read(check->store, read_records, check);
 	if (r == 0)
-		r = ms_listing_read(folder, &listing);
+		r = ms_listing_read(folder, 0, &listing);
 	if (r == 0) {
 		for (size_t i = 0; i < check->bad_count; i++)
 			check->fault(check->context, check->name, check->bad[i], MS_FAULT_RECORD);

@@ -97,7 +97,7 @@ look(struct takeover *takeover)
 	int r = read_uids(takeover);
 
 	if (r == 0)
-		r = ms_listing_read(takeover->import->folder_fd, &takeover->listing);
+		r = ms_listing_read(takeover->import->folder_fd, 0, &takeover->listing);
 	if (r != 0)
 		return r;
 	r = ms_folder_read(takeover->import->folder_fd, &takeover->folder);
@@ -415,7 +415,7 @@ strip_uids(struct takeover *takeover)
 	if (r == 0)
 		r = ms_folder_fsync(takeover->import->folder_fd, false);
 	ms_listing_clear(&takeover->listing);
-	return r == 0 ? ms_listing_read(takeover->import->folder_fd, &takeover->listing) : r;
+	return r == 0 ? ms_listing_read(takeover->import->folder_fd, 0, &takeover->listing) : r;
 }
 
 static enum ms_use

@@ -23,17 +23,18 @@ struct ms_file {
 struct ms_listing {
 	struct ms_file *files; /* by unique, then UID */
 	size_t count, room;
-	uint16_t folder; /* UIDs in names count when they are of this one, or of none; 0: whosever they are */
+	uint16_t folder; /* as it was read */
 	bool sure; /* all that was there at one moment, and nothing else */
 };
 
-/* 0 or -errno (-EOVERFLOW: more than MS_FILES_MAX); *ret is the caller's in any case. A file that is renamed meanwhile may be seen twice
+/* folder: of ms_name_folder, UIDs in names count when they are of this one, or of none; 0: whosever they are.
+ * 0 or -errno (-EOVERFLOW: more than MS_FILES_MAX); *ret is the caller's in any case. A file that is renamed meanwhile may be seen twice
  * or not at all, so it is never sure. */
-int ms_listing_read(int folder_fd, struct ms_listing *ret);
+int ms_listing_read(int folder_fd, uint16_t folder, struct ms_listing *ret);
 /* The same with the events of an inotify descriptor that watches new/ and cur/ (MS_TOUCH_EVENTS) since before the call: what they tell
  * of a name holds, not what the reading saw of it. Sure, unless events were lost, or a file was just on its way from one name to
  * another (or out of the folder: read again to know). Events of other watches are thrown away. */
-int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], struct ms_listing *ret);
+int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], uint16_t folder, struct ms_listing *ret);
 /* Gives a listed file its UID and sizes in its name, so that they outlive the index; ret is how it is called then. renamed[0]: set when that
  * was in new/, [1]: in cur/. MS_E_NOTFOUND when it is not there any more, -errno. */
 int ms_file_name(int folder_fd, const struct ms_file *file, const struct ms_name *name, char ret[MS_NAME_MAX + 1], bool renamed[2]);

@@ -198,20 +198,20 @@ read_listing(struct reading *reading, int folder_fd)
 }
 
 int
-ms_listing_read(int folder_fd, struct ms_listing *ret)
+ms_listing_read(int folder_fd, uint16_t folder, struct ms_listing *ret)
 {
 	struct reading reading = { .listing = ret, .inotify_fd = -1 };
 
-	*ret = (struct ms_listing){ .files = NULL };
+	*ret = (struct ms_listing){ .folder = folder };
 	return read_listing(&reading, folder_fd);
 }
 
 int
-ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], struct ms_listing *ret)
+ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], uint16_t folder, struct ms_listing *ret)
 {
 	struct reading reading = { .listing = ret, .inotify_fd = inotify_fd, .watch = watch };
 
-	*ret = (struct ms_listing){ .files = NULL };
+	*ret = (struct ms_listing){ .folder = folder };
 	return read_listing(&reading, folder_fd);
 }
 
@@ -226,7 +226,7 @@ ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NA
 		struct ms_listing listing;
 		struct ms_file *file;
 
-		r = ms_listing_read(folder_fd, &listing);
+		r = ms_listing_read(folder_fd, 0, &listing);
 		file = r == 0 ? ms_listing_find_exactly(&listing, name.unique, name.uid) : NULL;
 		if (file != NULL)
 			(void)snprintf(path, MS_NAME_MAX + 5, "%s/%s", file->in_cur ? "cur" : "new", file->name);

@@ -102,7 +102,7 @@ static int
 find_mail(void *context, int folder_fd, const char *path)
 {
 	struct ms_listing listing;
-	int r = ms_listing_read(folder_fd, &listing);
+	int r = ms_listing_read(folder_fd, 0, &listing);
 
 	(void)context, (void)path;
 	if (r == 0 && listing.count != 0)
@@ -283,7 +283,7 @@ copy_folder(void *context, int from_fd, const char *path)
 	if (r != 0)
 		return r;
 	restore->as(restore->context, true);
-	r = ms_listing_read(from_fd, &listing);
+	r = ms_listing_read(from_fd, 0, &listing);
 	restore->as(restore->context, false);
 	if (r == 0)
 		r = copy_part(restore, from_fd, to_fd, &listing);

@@ -181,7 +181,7 @@ make_index(struct ms_store *store)
 	if (r == 0)
 		r = begin_writing(store);
 	if (r == 0)
-		r = open_tables(store, BDB_WRITING);
+		r = open_tables(store, BDB_MAKING);
 	return r;
 }
 

@@ -618,14 +618,13 @@ look_once(struct sync *sync)
 	struct timespec now;
 
 	ms_listing_clear(&sync->listing);
-	sync->listing.folder = ms_name_folder(sync->number);
 	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync->folder_fd, &before[0], &before[1]);
 	if (watch[0] >= 0 && watch[1] >= 0) {
-		r = ms_listing_read_watched(sync->folder_fd, inotify_fd, watch, &sync->listing);
+		r = ms_listing_read_watched(sync->folder_fd, inotify_fd, watch, ms_name_folder(sync->number), &sync->listing);
 	} else {
-		r = ms_listing_read(sync->folder_fd, &sync->listing);
+		r = ms_listing_read(sync->folder_fd, ms_name_folder(sync->number), &sync->listing);
 		sync->listing.sure = r == 0 && is_still(sync, before, &now);
 	}
 	ms_folder_unwatch(inotify_fd, watch);

@@ -391,6 +391,32 @@ START_TEST(other_programs_touch_the_maildir)
 }
 END_TEST
 
+/* A file that mv(1) brings has the UID of the folder it was in; its time is older, so it comes first. */
+START_TEST(uids_in_names_are_of_their_folder)
+{
+	static const char *const keywords[] = { NULL };
+	struct ms_mailbox *mailbox;
+	struct ms_message message;
+	uint64_t email;
+	uint32_t uid[2];
+
+	ck_assert_int_eq(ms_mailbox_create(store, "A", MS_USE_NONE), 0);
+	uid[0] = add("A", "moved", 0, keywords);
+	uid[1] = add("INBOX", "here", 0, keywords);
+	ck_assert_uint_eq(uid[0], uid[1]);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, uid[1], &message), 0);
+	email = message.email_id;
+	shell("mv Maildir/.A/new/* Maildir/new/");
+	shell("rm -r index");
+	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 2);
+	ck_assert_int_eq(ms_message_get(mailbox, uid[1], &message), 0);
+	ck_assert_uint_eq(message.email_id, email);
+	ms_mailbox_close(mailbox);
+}
+END_TEST
+
 START_TEST(damage_is_mended)
 {
 	char *before, *after;
@@ -533,6 +559,7 @@ main(void)
 	tcase_add_test(tests, mailboxes_are_made_renamed_and_removed);
 	tcase_add_test(tests, the_index_may_vanish);
 	tcase_add_test(tests, other_programs_touch_the_maildir);
+	tcase_add_test(tests, uids_in_names_are_of_their_folder);
 	tcase_add_test(tests, damage_is_mended);
 	tcase_add_test(tests, trees_are_renamed_whole);
 	tcase_add_test(tests, two_processes_deliver);
