@@ -279,6 +279,8 @@ plan(struct renaming *renaming, const char *from, const char *to)
 	int r = ms_mailboxes(renaming->store, &list, &count);
 	bool found = false;
 
+	if (r != 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		_cleanup_(freep) char *new = NULL;
 
@@ -290,8 +292,7 @@ plan(struct renaming *renaming, const char *from, const char *to)
 		if (r == 0 && is_there(renaming->store->maildir_fd, renaming->pairs[renaming->count - 1].to_folder))
 			r = MS_E_EXISTS;
 	}
-	if (r == 0)
-		ms_mailboxes_free(list, count);
+	ms_mailboxes_free(list, count);
 	return r == 0 && !found ? MS_E_NOTFOUND : r;
 }
 

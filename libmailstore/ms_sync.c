@@ -20,7 +20,7 @@
 /* So often a folder that others change is read to find what seems gone. */
 #define LOOKS_MAX 10
 /* So often in vain where UIDs stand in the names alone. Better no answer than other UIDs. */
-#define LOOKS_IN_VAIN_MAX 20
+#define LOOKS_IN_VAIN_MAX 200
 
 struct sync {
 	struct ms_store *store;
