@@ -69,7 +69,8 @@ def find(user, mailbox, subject, seconds=30):
             if c.select(f'"{mailbox}"', readonly=True)[0] == "OK":
                 for number in c.search(None, "SUBJECT", f'"{subject}"')[1][0].split():
                     data = c.fetch(number, "(FLAGS BODY.PEEK[])")[1]
-                    message = email.message_from_bytes(data[0][1])
+                    # Beside the answer there may be news of flags.
+                    message = email.message_from_bytes(next(d[1] for d in data if isinstance(d, tuple)))
                     if message["Subject"] == subject:
                         flags = re.search(rb"FLAGS \(([^)]*)\)", b" ".join(d if isinstance(d, bytes) else d[0] for d in data)).group(1)
                         return flags.decode(), message
