@@ -12,6 +12,7 @@
 
 #include "cli/tool.h"
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/xalloc.h"
 #include "sieve/sieve.h"
 
@@ -41,21 +42,8 @@ static int
 read_all(const char *path, struct buf *out)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = 1;
 
-	if (fd < 0)
-		return -errno;
-	while (got > 0) {
-		char *room = buf_reserve(out, 65536);
-
-		if (room == NULL)
-			return -EFBIG;
-		got = read(fd, room, 65536);
-		if (got < 0)
-			return -errno;
-		buf_added(out, (size_t)got);
-	}
-	return 0;
+	return fd < 0 ? -errno : io_read_all(fd, out);
 }
 
 /* NULL after the faults have been told, each as FILE:LINE: text. */

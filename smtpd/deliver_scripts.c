@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io.h"
 #include "common/xalloc.h"
 #include "smtpd/deliver.h"
 
@@ -27,30 +28,12 @@ struct scripts {
 
 /* --- compiling --- */
 
-static int
-read_script(int fd, struct buf *out)
-{
-	ssize_t got = 1;
-
-	while (got > 0) {
-		char *room = buf_reserve(out, 65536);
-
-		if (room == NULL)
-			return -EFBIG;
-		got = read(fd, room, 65536);
-		if (got < 0)
-			return -errno;
-		buf_added(out, (size_t)got);
-	}
-	return 0;
-}
-
 static void
 compile(struct script *script, int fd)
 {
 	struct buf text = BUF_INIT(SIEVE_SCRIPT_MAX + 65536), faults = BUF_INIT(16384);
 
-	if (read_script(fd, &text) < 0)
+	if (io_read_all(fd, &text) < 0)
 		(void)buf_str(&faults, "1: the script cannot be read\n");
 	else
 		(void)sieve_compile(buf_get(&text), 0, &script->program, &faults);

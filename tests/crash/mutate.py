@@ -55,7 +55,7 @@ def change(path, rng):
 
 def mutate(account, rng):
     index = os.path.join(account, "index")
-    files = sorted(f for f in os.listdir(index) if not f.startswith("__db."))
+    files = sorted(os.listdir(index))
     done = []
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         name = rng.choice(files + [f for f in files if f.startswith(("log.", "mailstore"))] * 3)

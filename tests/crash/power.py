@@ -2,7 +2,7 @@
 
 A file's bytes and the entries of folders are apart. Bytes that were not synced may each be there or not, in pages. An entry's changes
 that were not synced are there up to any one of them, whatever became of other entries; a rename changes both its entries or none, as every
-file system that is in use has it. Berkeley DB's shared memory (__db.*) is never there. What a sync that failed should have written is lost."""
+file system that is in use has it. What a sync that failed should have written is lost."""
 import os
 import random
 
@@ -136,8 +136,6 @@ class Disk:
     def _write(self, folder, path, written):
         for name, file in folder.entries.items():
             inner = os.path.join(path, name)
-            if name.startswith("__db."):
-                continue
             if file in written:
                 os.link(written[file], inner)
                 continue
