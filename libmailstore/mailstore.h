@@ -96,6 +96,7 @@ struct ms_mailbox_info {
 	uint32_t uidvalidity, uidnext;
 	uint32_t messages, unseen, deleted;
 	uint64_t modseq; /* highest of any change in it */
+	uint64_t created, named; /* when it was made; when its name, use or subscription changed last */
 	uint64_t size;   /* sum of the messages' sizes */
 	uint64_t deleted_size; /* of those that are marked \Deleted */
 	enum ms_use use;
@@ -202,11 +203,19 @@ int ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each,
 /* The emails of a thread, oldest first. */
 typedef int (*ms_email_fn)(void *context, uint64_t email_id);
 int ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, void *context);
-/* What happened in the whole account after that modseq, in order (JMAP /changes): a message came into a mailbox, changed, or left
- * it. A message that moved left one and came into another. MS_E_FORGOTTEN as above. */
-enum ms_change_kind { MS_CHANGE_CAME, MS_CHANGE_FLAGS, MS_CHANGE_LEFT };
-typedef int (*ms_change_fn)(void *context, enum ms_change_kind kind, uint64_t email_id, const char *mailbox_id, uint32_t uid, uint64_t modseq);
-int ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context);
+/* What is known of the whole account's past (JMAP /changes), in no order: each message that stands in a mailbox, with when it came there
+ * and when it changed last; each that left one, and each mailbox that was removed, after *ret_floor. Nothing that left before is told. A
+ * message that moved left one mailbox and came into another with the same number. each returns 0 to go on. */
+enum ms_event_kind { MS_EVENT_STANDS, MS_EVENT_LEFT, MS_EVENT_MAILBOX_LEFT };
+struct ms_event {
+	enum ms_event_kind kind;
+	uint64_t email_id;   /* of a mailbox its id */
+	uint64_t thread_id;  /* of what left; 0: not known */
+	uint64_t came;       /* 0: not known, long ago */
+	uint64_t modseq;     /* when it left, or changed last */
+};
+typedef int (*ms_event_fn)(void *context, const struct ms_event *event);
+int ms_account_history(struct ms_store *store, ms_event_fn each, void *context, uint64_t *ret_floor);
 
 /* ---- search ---- */
 

@@ -9,37 +9,39 @@
 #include "libmailstore/ms_internal.h"
 
 struct change {
-	uint64_t modseq, email_id;
+	uint64_t modseq, id, came, thread_id;
 	uint32_t mailbox, uid;
-	enum ms_change_kind kind;
-	struct ms_message message; /* of ms_changes: its record as it is now, when it is there */
-	bool there;
+	bool left;
 };
 
 struct changes {
-	struct ms_store *store;
 	uint64_t since;
 	uint32_t mailbox; /* 0: all */
 	bool gone;        /* reading T_GONE */
 	struct change *list;
+	struct ms_message *messages; /* their records as they are now; UID 0: it is not there */
 	size_t count, room;
+	uint64_t floor;
 };
 
 static int
 collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct changes *changes = context;
-	struct change change = { .kind = MS_CHANGE_LEFT };
+	struct span id = span_make((const char *)key, key_len), what = span_make((const char *)value, len);
+	struct change change = { .left = changes->gone };
+	struct ms_gone gone;
 
-	if (key_len != 16 || (changes->gone ? len != 16 : len != 9 || value[0] >= MS_CHANGE_LEFT))
+	if (changes->gone && ms_gone_get(id, what, &gone))
+		change = (struct change){ gone.modseq, gone.id, gone.came, gone.thread_id, gone.mailbox, gone.uid, true };
+	else if (changes->gone || !ms_change_get(id, what, &change.id, &change.came))
 		return 0;
-	change.modseq = ms_key_get_u64(key);
-	change.mailbox = ms_key_get_u32(key + 8);
-	change.uid = ms_key_get_u32(key + 12);
-	if (!changes->gone)
-		change.kind = (enum ms_change_kind)*value++;
-	change.email_id = ms_key_get_u64(value);
-	if (changes->mailbox != 0 && change.mailbox != changes->mailbox)
+	if (!changes->gone) {
+		change.modseq = ms_key_get_u64(key);
+		change.mailbox = ms_key_get_u32(key + 8);
+		change.uid = ms_key_get_u32(key + 12);
+	}
+	if (changes->mailbox != 0 && (change.mailbox != changes->mailbox || change.uid == 0))
 		return 0;
 	if (changes->count == changes->room) {
 		changes->room = changes->room != 0 ? changes->room * 2 : 64;
@@ -66,30 +68,20 @@ static int
 read_changes(struct bdb *bdb, void *context)
 {
 	struct changes *changes = context;
-	uint64_t floor = 0;
 	uint8_t key[8];
-	size_t standing;
 	int r;
 
 	changes->count = 0;
 	changes->gone = false;
+	changes->floor = 0;
 	ms_key_u64(key, changes->since + 1);
 	r = bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes);
-	standing = changes->count;
 	changes->gone = true;
 	if (r == 0)
 		r = bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect, changes);
 	if (r == 0)
-		r = ms_meta_get(bdb, NULL, "floor", &floor);
-	if (r == BDB_NONE)
-		r = 0; /* nothing has ever been here */
-	if (r != 0)
-		return ms_bdb(r);
-	if (changes->since < floor)
-		return MS_E_FORGOTTEN;
-	if (standing != 0 && standing != changes->count)
-		qsort(changes->list, changes->count, sizeof(*changes->list), compare);
-	return 0;
+		r = ms_meta_get(bdb, NULL, "floor", &changes->floor);
+	return r == BDB_NONE ? 0 : ms_bdb(r); /* none: nothing has ever been here */
 }
 
 /* The records of those that have not left. */
@@ -101,19 +93,15 @@ read_records(struct bdb *bdb, void *context)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < changes->count; i++) {
-		struct change *change = &changes->list[i];
-		struct ms_message_record record;
+		const struct change *change = &changes->list[i];
+		struct ms_message_record record = { .message = { .uid = 0 } };
 
-		change->there = false;
-		if (change->kind == MS_CHANGE_LEFT)
-			continue;
-		r = ms_message_load(&txn, change->mailbox, change->uid, &record);
-		if (r == 0) {
-			change->message = record.message;
-			change->there = true;
-		} else if (r == MS_E_NOTFOUND) {
+		if (!change->left)
+			r = ms_message_load(&txn, change->mailbox, change->uid, &record);
+		if (r == MS_E_NOTFOUND)
 			r = 0; /* it has left since: that is a later change */
-		}
+		else if (r == 0)
+			changes->messages[i] = record.message;
 	}
 	return r;
 }
@@ -121,7 +109,7 @@ read_records(struct bdb *bdb, void *context)
 int
 ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context)
 {
-	struct changes changes = { .store = mailbox->store, .since = modseq };
+	struct changes changes = { .since = modseq };
 	int r = ms_ensure(mailbox->store), stopped = 0;
 
 	if (r == 0)
@@ -129,21 +117,51 @@ ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, m
 	changes.mailbox = mailbox->number;
 	if (r == 0)
 		r = ms_read(mailbox->store, read_changes, &changes);
-	if (r == 0 && changed != NULL)
-		r = ms_read(mailbox->store, read_records, &changes);
+	if (r == 0 && modseq < changes.floor)
+		r = MS_E_FORGOTTEN;
+	if (r == 0 && changes.count != 0) {
+		qsort(changes.list, changes.count, sizeof(*changes.list), compare);
+		changes.messages = xcalloc(changes.count, sizeof(*changes.messages));
+		if (changed != NULL)
+			r = ms_read(mailbox->store, read_records, &changes);
+	}
 	for (size_t i = 0; r == 0 && stopped == 0 && i < changes.count; i++) {
 		const struct change *change = &changes.list[i];
 
-		if (change->kind == MS_CHANGE_LEFT)
+		if (change->left)
 			stopped = expunged != NULL ? expunged(context, change->uid, change->modseq) : 0;
-		else if (changed != NULL && change->there)
-			stopped = changed(context, &change->message);
+		else if (changes.messages[i].uid != 0)
+			stopped = changed(context, &changes.messages[i]);
+	}
+	free(changes.list);
+	free(changes.messages);
+	return r;
+}
+
+/* --- the whole account --- */
+
+int
+ms_account_history(struct ms_store *store, ms_event_fn each, void *context, uint64_t *ret_floor)
+{
+	struct changes changes = { .since = 0 };
+	int r = ms_read(store, read_changes, &changes);
+
+	*ret_floor = changes.floor;
+	for (size_t i = 0; r == 0 && i < changes.count; i++) {
+		const struct change *change = &changes.list[i];
+		struct ms_event event = { .email_id = change->id, .thread_id = change->thread_id, .came = change->came, .modseq = change->modseq };
+
+		event.kind = !change->left ? MS_EVENT_STANDS : change->uid != 0 ? MS_EVENT_LEFT : MS_EVENT_MAILBOX_LEFT;
+		if (change->left && change->modseq <= changes.floor)
+			continue;
+		if (each(context, &event) != 0)
+			break;
 	}
 	free(changes.list);
 	return r;
 }
 
-/* --- the whole account --- */
+/* --- mailboxes by their numbers --- */
 
 struct id {
 	uint32_t number;
@@ -184,31 +202,6 @@ id_of(const struct ids *ids, uint32_t number)
 		if (ids->list[i].number == number)
 			return ids->list[i].id;
 	return "";
-}
-
-int
-ms_account_changes(struct ms_store *store, uint64_t modseq, ms_change_fn each, void *context)
-{
-	struct changes changes = { .store = store, .since = modseq };
-	struct ids ids = { .list = NULL };
-	uint64_t now;
-	int r = ms_modseq(store, &now);
-
-	if (r == 0 && modseq > now)
-		r = MS_E_FORGOTTEN; /* what the client knows is of another count */
-	if (r == 0)
-		r = ms_read(store, read_ids, &ids);
-	if (r == 0)
-		r = ms_read(store, read_changes, &changes);
-	for (size_t i = 0; r == 0 && i < changes.count; i++) {
-		const struct change *change = &changes.list[i];
-
-		if (each(context, change->kind, change->email_id, id_of(&ids, change->mailbox), change->uid, change->modseq) != 0)
-			break;
-	}
-	free(changes.list);
-	free(ids.list);
-	return r;
 }
 
 static int
@@ -295,7 +288,7 @@ collect_email(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 	if (key_len != 25)
 		return 0;
 	places->list = xreallocarray(places->list, places->count + 1, sizeof(*places->list));
-	places->list[places->count++] = (struct change){ .email_id = ms_key_get_u64(key + 17) };
+	places->list[places->count++] = (struct change){ .id = ms_key_get_u64(key + 17) };
 	return 0;
 }
 
@@ -330,11 +323,11 @@ ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, v
 		int found;
 
 		/* The thread's list is not shortened when a message goes: what stands nowhere is passed over. */
-		found = ms_email_places(store, emails.list[i].email_id, stands_somewhere, &here);
+		found = ms_email_places(store, emails.list[i].id, stands_somewhere, &here);
 		if (found != 0 && found != MS_E_NOTFOUND)
 			r = found;
 		any = any || here;
-		if (here && each(context, emails.list[i].email_id) != 0)
+		if (here && each(context, emails.list[i].id) != 0)
 			break;
 	}
 	free(emails.list);

@@ -19,12 +19,13 @@ enum ms_table {
 	            * T_GONE there are */
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
-	T_CHANGE,  /* modseq, mailbox, uid -> u8 kind, u64 email id: the latest of each message that is there */
+	T_CHANGE,  /* modseq, mailbox, uid -> u64 email id, u64 modseq when it came if that is another: the latest of each message that is there */
 	T_CACHE,   /* mailbox, uid -> ms_cache */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
 	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k */
-	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds: messages that left; the oldest are forgotten */
+	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds, u64 thread id, u64 modseq when it came: messages that left; with uid 0 and
+	            * its own id mailboxes; the oldest are forgotten */
 	T_TEXT,    /* the text index: 'p', u24 gram, u24 block -> postings; 'd', u32 document -> u64 email id; 'e', u64 email id -> u32 document */
 	T_COUNT,
 };
@@ -163,8 +164,19 @@ int ms_account_mark(int account_dir_fd, bool importing);
 /* A number of T_META. BDB_NONE when it is not there. */
 int ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret);
 int ms_meta_put(struct ms_txn *txn, const char *name, uint64_t value);
-/* Notes that a message left, and forgets some of those that did long ago. */
-int ms_gone_put(struct ms_txn *txn, uint64_t modseq, uint32_t mailbox, uint32_t uid, uint64_t email_id);
+/* What T_GONE says of a message, or with uid 0 of a mailbox. */
+struct ms_gone {
+	uint32_t mailbox, uid;
+	uint64_t id, thread_id, came, modseq;
+};
+/* Notes that a message left, or that a mailbox was removed, and forgets some of those that did long ago. */
+int ms_gone_put(struct ms_txn *txn, const struct ms_gone *gone);
+/* false: the record makes no sense. */
+bool ms_gone_get(struct span key, struct span value, struct ms_gone *ret);
+/* Nothing is known any more of what left before that. 0, or a bdb result. */
+int ms_raise_floor(struct ms_txn *txn, uint64_t modseq);
+/* What T_CHANGE says of a message; false: it makes no sense. */
+bool ms_change_get(struct span key, struct span value, uint64_t *ret_email_id, uint64_t *ret_came);
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
 /* 0, or MS_E_QUOTA when so much more would go beyond the account's quota; beyond the mailbox's. */

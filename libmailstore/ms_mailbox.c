@@ -107,14 +107,46 @@ ms_subscriptions_write(int maildir_fd, const struct buf *text)
 	return 0;
 }
 
+struct subscribing {
+	const char *name;
+	const struct buf *text;
+	uint32_t number; /* 0: it is no mailbox */
+};
+
+static int
+find_number(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct subscribing *subscribing = context;
+	struct ms_mailbox_record record;
+
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
+		return MS_DAMAGED;
+	if (strcmp(record.name, subscribing->name) == 0)
+		subscribing->number = ms_key_get_u32(key);
+	ms_mailbox_record_clear(&record);
+	return 0;
+}
+
 /* The sequence is taken first and holds others' reading of it until the commit: nobody sees the new file under an old sequence. */
 static int
 change_subscriptions(struct ms_txn *txn, void *context)
 {
+	struct subscribing *subscribing = context;
+	struct ms_mailbox_record record = { .name = NULL };
 	uint64_t modseq;
 	int r = ms_next_modseq(txn, &modseq);
 
-	return r == 0 ? ms_subscriptions_write(txn->store->maildir_fd, context) : r;
+	subscribing->number = 0;
+	if (r == 0)
+		r = ms_bdb(bdb_scan(txn->bdb, txn->txn, T_MAILBOX, "", 0, 0, find_number, subscribing));
+	if (r == 0 && subscribing->number != 0) {
+		r = ms_mailbox_load(txn, subscribing->number, &record);
+		record.modseq = record.named = modseq;
+		if (r == 0)
+			r = ms_mailbox_save(txn, subscribing->number, &record);
+		ms_mailbox_record_clear(&record);
+	}
+	return r == 0 ? ms_subscriptions_write(txn->store->maildir_fd, subscribing->text) : r;
 }
 
 int
@@ -141,7 +173,7 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 		if (after.overflow)
 			r = MS_E_LIMIT;
 		else if (store->bdb != NULL)
-			r = ms_run(store, change_subscriptions, &after);
+			r = ms_run(store, change_subscriptions, &(struct subscribing){ buf_cstr(&checked), &after, 0 });
 		else
 			r = ms_subscriptions_write(store->maildir_fd, &after);
 	}
@@ -188,7 +220,8 @@ set_info(const struct ms_mailbox_record *record, struct span subscriptions, stru
 {
 	*ret = (struct ms_mailbox_info){
 		.name = xstrdup(record->name), .uidvalidity = record->folder.uidvalidity, .uidnext = record->uidnext, .messages = record->messages,
-		.unseen = record->unseen, .deleted = record->deleted, .modseq = record->modseq, .size = record->size, .deleted_size = record->deleted_size,
+		.unseen = record->unseen, .deleted = record->deleted, .modseq = record->modseq, .created = record->created,
+		.named = record->named, .size = record->size, .deleted_size = record->deleted_size,
 		.use = record->folder.use, .quota = record->folder.quota, .subscribed = has_line(subscriptions, span_of(record->name)),
 	};
 	(void)snprintf(ret->id, sizeof(ret->id), "%016" PRIx64, record->folder.id);

@@ -162,6 +162,7 @@ put_name(struct ms_txn *txn, const struct pair *pair)
 		free(record.name);
 		record.name = xstrdup(pair->to);
 		r = ms_next_modseq(txn, &record.modseq);
+		record.named = record.modseq;
 	}
 	if (r == 0)
 		r = ms_mailbox_save(txn, number, &record);

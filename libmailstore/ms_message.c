@@ -120,25 +120,45 @@ put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record 
 	return ms_bdb(r);
 }
 
-/* The latest change of a message stands once: what was noted before is taken back. */
-static int
-put_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t before, uint64_t now, enum ms_change_kind kind, uint64_t email_id)
+bool
+ms_change_get(struct span key, struct span value, uint64_t *ret_email_id, uint64_t *ret_came)
 {
-	uint8_t value[9] = { (uint8_t)kind };
-	struct key key;
-	int r = 0;
+	if (key.len != 16 || (value.len != 8 && value.len != 16))
+		return false;
+	*ret_email_id = ms_key_get_u64((const uint8_t *)value.ptr);
+	*ret_came = value.len == 16 ? ms_key_get_u64((const uint8_t *)value.ptr + 8) : ms_key_get_u64((const uint8_t *)key.ptr);
+	return true;
+}
 
-	if (before != 0) {
-		key = long_key(before, mailbox, uid);
+static int
+put_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *message, uint64_t came)
+{
+	struct key key = long_key(message->modseq, mailbox, message->uid);
+	uint8_t value[16];
+
+	ms_key_u64(value, message->email_id);
+	ms_key_u64(value + 8, came);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, came == message->modseq ? 8 : 16));
+}
+
+/* The latest change of a message stands once: what was noted before is taken back. *ret_came: when the message came; 0: nobody knows. */
+static int
+take_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *message, uint64_t *ret_came)
+{
+	struct key key = long_key(message->modseq, mailbox, message->uid);
+	uint64_t email_id;
+	void *bytes;
+	size_t len;
+	int r = bdb_get(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, &bytes, &len);
+
+	*ret_came = 0;
+	if (r == 0) {
+		if (!ms_change_get(span_make((const char *)key.bytes, 16), span_make(bytes, len), &email_id, ret_came))
+			*ret_came = 0;
+		free(bytes);
 		r = bdb_del(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16);
 	}
-	if (r != 0 && r != BDB_NONE)
-		return ms_bdb(r);
-	if (kind == MS_CHANGE_LEFT)
-		return ms_gone_put(txn, now, mailbox, uid, email_id);
-	key = long_key(now, mailbox, uid);
-	ms_key_u64(value + 1, email_id);
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, sizeof(value)));
+	return r == BDB_NONE ? 0 : ms_bdb(r);
 }
 
 bool
@@ -175,7 +195,7 @@ ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, NULL, &message->message);
 	if (r == 0)
-		r = put_change(txn, mailbox, message->message.uid, 0, message->message.modseq, MS_CHANGE_CAME, message->message.email_id);
+		r = put_change(txn, mailbox, &message->message, message->message.modseq);
 	if (r == 0) {
 		ms_message_count(record, &message->message, 1);
 		record->modseq = message->message.modseq;
@@ -188,12 +208,15 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
     const struct ms_message_record *after)
 {
 	bool news = after->message.modseq != before->message.modseq;
+	uint64_t came;
 	int r = put_record(txn, mailbox, after);
 
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, &before->message, &after->message);
 	if (r == 0 && news)
-		r = put_change(txn, mailbox, after->message.uid, before->message.modseq, after->message.modseq, MS_CHANGE_FLAGS, after->message.email_id);
+		r = take_change(txn, mailbox, &before->message, &came);
+	if (r == 0 && news)
+		r = put_change(txn, mailbox, &after->message, came);
 	if (r == 0) {
 		ms_message_count(record, &before->message, -1);
 		ms_message_count(record, &after->message, 1);
@@ -207,6 +230,9 @@ int
 ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq)
 {
 	struct key key = message_key(mailbox, message->message.uid), place = long_key(message->message.email_id, mailbox, message->message.uid);
+	struct ms_gone gone = {
+		.mailbox = mailbox, .uid = message->message.uid, .id = message->message.email_id, .thread_id = message->message.thread_id, .modseq = modseq,
+	};
 	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
 
 	if (r == 0)
@@ -217,7 +243,9 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 		return ms_bdb(r);
 	r = ms_uids_note(txn, mailbox, &message->message, NULL);
 	if (r == 0)
-		r = put_change(txn, mailbox, message->message.uid, message->message.modseq, modseq, MS_CHANGE_LEFT, message->message.email_id);
+		r = take_change(txn, mailbox, &message->message, &gone.came);
+	if (r == 0)
+		r = ms_gone_put(txn, &gone);
 	if (r == 0) {
 		ms_message_count(record, &message->message, -1);
 		record->modseq = modseq;
@@ -231,7 +259,10 @@ ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint6
 	/* The text index may have passed where it was missing. */
 	int r = ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
 
-	return r == 0 ? put_change(txn, mailbox, uid, 0, modseq, MS_CHANGE_FLAGS, email_id) : r;
+	/* When it came is not known: whoever was away since before that looks at all. */
+	if (r == 0)
+		r = ms_bdb(ms_raise_floor(txn, modseq));
+	return r == 0 ? put_change(txn, mailbox, &(struct ms_message){ .uid = uid, .modseq = modseq, .email_id = email_id }, modseq) : r;
 }
 
 struct place {

@@ -10,7 +10,7 @@
 
 #include "common/xalloc.h"
 
-#define VERSION_BYTE 6
+#define VERSION_BYTE 7
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)
@@ -186,6 +186,8 @@ ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out)
 	put_u32(out, record->unseen);
 	put_u32(out, record->deleted);
 	put_u64(out, record->modseq);
+	put_u64(out, record->created);
+	put_u64(out, record->named);
 	put_u64(out, record->size);
 	put_u64(out, record->deleted_size);
 	put_u64(out, record->folder.quota.bytes);
@@ -217,6 +219,8 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 	ret->unseen = get_u32(&reader);
 	ret->deleted = get_u32(&reader);
 	ret->modseq = get_u64(&reader);
+	ret->created = get_u64(&reader);
+	ret->named = get_u64(&reader);
 	ret->size = get_u64(&reader);
 	ret->deleted_size = get_u64(&reader);
 	ret->folder.quota.bytes = get_u64(&reader);

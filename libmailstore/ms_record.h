@@ -25,6 +25,7 @@ struct ms_mailbox_record {
 	uint32_t uidnext;
 	uint32_t messages, unseen, deleted;
 	uint64_t modseq, size, deleted_size;
+	uint64_t created, named; /* modification sequences: as in struct ms_mailbox_info */
 	struct ms_time new_time, cur_time; /* of the folders when they were last read; 0: read them again */
 };
 void ms_mailbox_record_clear(struct ms_mailbox_record *record);

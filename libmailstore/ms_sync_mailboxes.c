@@ -149,6 +149,7 @@ add_record(struct ms_txn *txn, void *context)
 	if (r != MS_E_STALE)
 		return r;
 	r = ms_next_modseq(txn, &mailboxes->record->modseq);
+	mailboxes->record->created = mailboxes->record->named = mailboxes->record->modseq;
 	return r == 0 ? ms_mailbox_save(txn, mailboxes->number, mailboxes->record) : r;
 }
 
@@ -188,6 +189,7 @@ put_name(struct ms_txn *txn, void *context)
 	struct known *known = context;
 	int r = ms_next_modseq(txn, &known->record.modseq);
 
+	known->record.named = known->record.modseq;
 	return r == 0 ? save_record(txn, context) : r;
 }
 
@@ -365,7 +367,10 @@ forget_some(struct ms_txn *txn, void *context)
 		if (r == 0)
 			r = ms_message_remove(txn, mailboxes->number, &copy, &message, modseq);
 	}
-	if (r == 0 && mailboxes->uid_count < BATCH)
+	if (r != 0 || mailboxes->uid_count == BATCH)
+		return r;
+	r = ms_gone_put(txn, &(struct ms_gone){ .mailbox = mailboxes->number, .id = copy.folder.id, .came = copy.created, .modseq = modseq });
+	if (r == 0)
 		r = ms_bdb(bdb_del(txn->bdb, txn->txn, T_MAILBOX, key, 4));
 	return r;
 }

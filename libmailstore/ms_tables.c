@@ -258,8 +258,10 @@ look_at_change(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 {
 	struct tables *tables = context;
 	struct row *row = key_len == 16 ? find_row(tables, key + 8) : NULL;
+	uint64_t email, came;
 
-	if (len == 9 && value[0] < MS_CHANGE_LEFT && row != NULL && belongs(row, row->modseq == ms_key_get_u64(key), HAS_CHANGE))
+	if (row != NULL && ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came) &&
+	    came <= ms_key_get_u64(key) && belongs(row, row->modseq == ms_key_get_u64(key), HAS_CHANGE))
 		return 0;
 	ms_tell(tables->store, NULL, 0, "a change is noted of a message that is not there, or has changed since");
 	remove_key(tables, T_CHANGE, key, key_len);
@@ -270,9 +272,9 @@ static int
 look_at_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct tables *tables = context;
+	struct ms_gone gone;
 
-	(void)value;
-	if (key_len == 16 && len == 16)
+	if (ms_gone_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &gone))
 		return 0;
 	ms_tell(tables->store, NULL, 0, "the record of a message that left makes no sense");
 	remove_key(tables, T_GONE, key, key_len);

@@ -170,10 +170,10 @@ static int
 take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct ask *ask = context;
+	uint64_t email, came;
 
-	(void)key;
-	if (key_len == 16 && len == 9)
-		add_email(ask, ms_key_get_u64(value + 1));
+	if (ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came))
+		add_email(ask, email);
 	return 0;
 }
 

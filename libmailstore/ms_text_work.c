@@ -184,9 +184,10 @@ static int
 take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct ms_text_work *work = context;
+	uint64_t email, came;
 
-	if (key_len == 16 && len == 9)
-		work->changes[work->change_count++] = (struct change){ .modseq = ms_key_get_u64(key), .email = ms_key_get_u64(value + 1),
+	if (ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came))
+		work->changes[work->change_count++] = (struct change){ .modseq = ms_key_get_u64(key), .email = email,
 			.mailbox = ms_key_get_u32(key + 8), .uid = ms_key_get_u32(key + 12), .place = ms_key_get_u32(key + 12) };
 	return work->change_count == CHANGES;
 }

@@ -20,7 +20,7 @@ jmap_get_respond(struct jmap_call *call, uint64_t state, json_t *list, json_t *n
 /* --- /changes --- */
 
 bool
-jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state, uint64_t floor)
+jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state)
 {
 	struct span since;
 
@@ -38,7 +38,7 @@ jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uin
 		ret_changes->since = UINT64_MAX;
 		return true;
 	}
-	if (!jmap_state_parse(call->jmap, since, floor, &ret_changes->since)) {
+	if (!jmap_state_parse(call->jmap, since, &ret_changes->since)) {
 		jmap_error(call, "cannotCalculateChanges", NULL);
 		return false;
 	}

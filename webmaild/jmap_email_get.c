@@ -148,7 +148,7 @@ jmap_email_changes(struct jmap_call *call)
 	struct jmap_changes changes;
 	char id[JMAP_ID_LEN + 1];
 
-	if (!jmap_changes_begin(call, &changes, jmap->email_state, jmap->email_floor))
+	if (!jmap_changes_begin(call, &changes, jmap->email_state))
 		return;
 	for (size_t i = 0; i < jmap->email_count; i++) {
 		const struct jmap_email *email = jmap->emails[i];
@@ -280,7 +280,7 @@ add_thread_change(struct jmap *jmap, struct jmap_changes *changes, struct jmap_e
 	for (size_t i = 0; i < jmap->gone_count; i++) {
 		const struct jmap_gone *gone = &jmap->gone[i];
 
-		if (gone->kind != JMAP_GONE_EMAIL || gone->thread != thread)
+		if (gone->kind != JMAP_GONE_EMAIL || gone->thread != thread || gone->state <= changes->since)
 			continue;
 		if (gone->created < created)
 			created = gone->created;
@@ -308,7 +308,7 @@ jmap_thread_changes(struct jmap_call *call)
 	uint64_t *threads;
 	size_t count = 0;
 
-	if (!jmap_changes_begin(call, &changes, jmap->thread_state, jmap->email_floor))
+	if (!jmap_changes_begin(call, &changes, jmap->thread_state))
 		return;
 	/* Threads that an email came to or went from, each once. */
 	threads = xcalloc(jmap->email_count + jmap->gone_count + 1, sizeof(*threads));
@@ -316,7 +316,7 @@ jmap_thread_changes(struct jmap_call *call)
 		if (jmap->emails[i]->created > changes.since)
 			threads[count++] = jmap->emails[i]->thread;
 	for (size_t i = 0; i < jmap->gone_count; i++)
-		if (jmap->gone[i].kind == JMAP_GONE_EMAIL && jmap->gone[i].state > changes.since)
+		if (jmap->gone[i].kind == JMAP_GONE_EMAIL && jmap->gone[i].state > changes.since && jmap->gone[i].thread != 0)
 			threads[count++] = jmap->gone[i].thread;
 	qsort(threads, count, sizeof(*threads), compare_numbers);
 	sorted = sort_by_thread(jmap);

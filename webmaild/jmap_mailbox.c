@@ -136,7 +136,7 @@ jmap_mailbox_changes(struct jmap_call *call)
 	struct jmap_changes changes;
 	bool only_counts = true;
 
-	if (!jmap_changes_begin(call, &changes, jmap->mailbox_state, jmap->mailbox_floor))
+	if (!jmap_changes_begin(call, &changes, jmap->mailbox_state))
 		return;
 	for (size_t i = 0; i < jmap->mailbox_count; i++) {
 		const struct jmap_mailbox *mailbox = jmap->mailboxes[i];

@@ -43,8 +43,8 @@ struct jmap_changes {
 	size_t count, room;
 	uint64_t since, max;
 };
-/* Reads sinceState and maxChanges; state is the type's, floor the oldest one that changes are known since. Answers cannotCalculateChanges or invalidArguments itself. */
-bool jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state, uint64_t floor);
+/* Reads sinceState and maxChanges; state is the type's. Answers cannotCalculateChanges or invalidArguments itself. */
+bool jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state);
 void jmap_changes_add(struct jmap_changes *changes, const char *id, uint64_t created, uint64_t changed, bool destroyed);
 /* Answers and frees. `extra` (may be NULL) is merged into the answer and taken over. */
 void jmap_changes_respond(struct jmap_call *call, struct jmap_changes *changes, uint64_t state, json_t *extra);

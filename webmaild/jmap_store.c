@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The account in memory. Every change gets the store's modification sequence of the sync that found it: that is JMAP's state. A sync
  * takes in what happened up to one sequence and nothing after it: what came under a state that was told before would never be heard
- * of. What happened before this process began is not known, so older states can only be compared, not explained. */
+ * of. What happened before this process began is read from the store when somebody asks (jmap_history.c). */
 #include "webmaild/jmap_store.h"
 
 #include <errno.h>
@@ -14,14 +14,15 @@
 #include "common/xalloc.h"
 #include "webmaild/jmap.h"
 
-#define GONE_MAX 50000
+/* As many as the store remembers. */
+#define GONE_MAX 100000
 /* Attempts to list the mailboxes without anything happening meanwhile. */
 #define LISTINGS_MAX 100
 
 /* --- ids --- */
 
-static void
-hex_id(char kind, uint64_t id, char *ret_text)
+void
+jmap_hex_id(char kind, uint64_t id, char *ret_text)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -34,13 +35,13 @@ hex_id(char kind, uint64_t id, char *ret_text)
 void
 jmap_email_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1])
 {
-	hex_id('m', id, ret_text);
+	jmap_hex_id('m', id, ret_text);
 }
 
 void
 jmap_thread_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1])
 {
-	hex_id('t', id, ret_text);
+	jmap_hex_id('t', id, ret_text);
 }
 
 bool
@@ -69,10 +70,14 @@ jmap_state_text(uint64_t state)
 }
 
 bool
-jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t floor, uint64_t *ret_state)
+jmap_state_parse(struct jmap *jmap, struct span text, uint64_t *ret_state)
 {
-	return span_starts(text, SPAN("s")) && span_to_u64(span_skip(text, 1), UINT64_MAX / 2, ret_state) == 0 && *ret_state >= floor &&
-	    *ret_state <= jmap->state;
+	if (!span_starts(text, SPAN("s")) || span_to_u64(span_skip(text, 1), UINT64_MAX / 2, ret_state) != 0 || *ret_state > jmap->state)
+		return false;
+	/* What cannot be read is not known: the client looks at all. */
+	if (*ret_state < jmap->floor)
+		(void)jmap_read_history(jmap);
+	return *ret_state >= jmap->floor;
 }
 
 /* --- emails --- */
@@ -146,7 +151,7 @@ note_gone(struct jmap *jmap, const struct jmap_gone *gone)
 {
 	if (jmap->gone_count == GONE_MAX) {
 		/* The older half is forgotten: states before it are not explained any more. */
-		jmap->email_floor = jmap->mailbox_floor = jmap->gone[GONE_MAX / 2].state;
+		jmap->floor = jmap->gone[GONE_MAX / 2].state;
 		memmove(jmap->gone, jmap->gone + GONE_MAX / 2, (GONE_MAX - GONE_MAX / 2) * sizeof(*jmap->gone));
 		jmap->gone_count = GONE_MAX - GONE_MAX / 2;
 	}
@@ -155,6 +160,14 @@ note_gone(struct jmap *jmap, const struct jmap_gone *gone)
 		jmap->gone = xreallocarray(jmap->gone, jmap->gone_room, sizeof(*jmap->gone));
 	}
 	jmap->gone[jmap->gone_count++] = *gone;
+}
+
+void
+jmap_take_gone(struct jmap *jmap, const struct jmap_gone *gone, size_t count)
+{
+	jmap->gone_count = 0;
+	for (size_t i = 0; i < count; i++)
+		note_gone(jmap, &gone[i]);
 }
 
 static void
@@ -278,9 +291,18 @@ remove_places(struct jmap *jmap, struct jmap_mailbox *mailbox, const uint32_t *u
 		email->place_count = kept;
 		email->changed = mailbox->changed = jmap->state;
 		jmap->email_state = jmap->mailbox_state = jmap->state;
-		if (kept == 0)
-			email_drop(jmap, email);
+		jmap->orphans = jmap->orphans || kept == 0;
 	}
+}
+
+/* Once all mailboxes have been looked at: what moved stands in another by now. */
+static void
+drop_orphans(struct jmap *jmap)
+{
+	for (size_t i = jmap->email_count; jmap->orphans && i-- > 0;)
+		if (jmap->emails[i]->place_count == 0)
+			email_drop(jmap, jmap->emails[i]);
+	jmap->orphans = false;
 }
 
 static int
@@ -488,26 +510,25 @@ jmap_sync(struct jmap *jmap)
 		if (r != 0 && r != MS_E_STALE && r != MS_E_NOTFOUND && first == 0)
 			first = r;
 	}
+	if (first == 0)
+		drop_orphans(jmap);
 	return first;
 }
 
-/* What was there when this process began is neither new nor changed. The last change of an email is told by the mailboxes: a
- * client that saw it before has nothing to ask. */
+/* What was there when this process began is neither new nor changed, as long as nobody asks what was before. */
 static void
-forget_history(struct jmap *jmap)
+begin(struct jmap *jmap)
 {
-	jmap->email_state = 0;
 	for (size_t i = 0; i < jmap->mailbox_count; i++) {
 		struct jmap_mailbox *mailbox = jmap->mailboxes[i];
 
-		mailbox->created = mailbox->changed = mailbox->renamed = 0;
-		if (mailbox->modseq > jmap->email_state)
-			jmap->email_state = mailbox->modseq;
+		mailbox->created = mailbox->info.created;
+		mailbox->changed = mailbox->info.modseq < jmap->state ? mailbox->info.modseq : jmap->state;
+		mailbox->renamed = mailbox->info.named;
 	}
 	for (size_t i = 0; i < jmap->email_count; i++)
 		jmap->emails[i]->created = jmap->emails[i]->changed = 0;
-	jmap->thread_state = jmap->email_floor = jmap->email_state;
-	jmap->mailbox_state = jmap->mailbox_floor = jmap->state;
+	jmap->email_state = jmap->thread_state = jmap->mailbox_state = jmap->began = jmap->floor = jmap->state;
 }
 
 int
@@ -520,13 +541,13 @@ jmap_open(struct session *session, struct jmap **ret_jmap)
 	jmap->session = session;
 	for (const char *c = session->proc->account; *c != '\0'; c++)
 		hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-	hex_id('a', hash, jmap->account_id);
+	jmap_hex_id('a', hash, jmap->account_id);
 	r = ms_open(session->proc->account_dir, &jmap->store);
 	if (r == 0) {
 		ms_set_quota(jmap->store, &session->proc->quota);
 		r = jmap_sync(jmap);
 	}
-	forget_history(jmap);
+	begin(jmap);
 	*ret_jmap = jmap;
 	return r;
 }

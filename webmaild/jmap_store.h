@@ -40,7 +40,7 @@ struct jmap_email {
 	uint64_t size;
 	int64_t received;
 	bool has_attachment;
-	uint64_t created, changed; /* states */
+	uint64_t created, changed; /* states; 0: before this process began, see jmap_read_history */
 	size_t place_count;
 	struct jmap_place *places;
 };
@@ -67,17 +67,25 @@ struct jmap {
 	struct jmap_gone *gone;          /* oldest first */
 	size_t gone_count, gone_room;
 	uint64_t state;                  /* of the last sync */
-	uint64_t email_floor, mailbox_floor; /* changes since older states are not known */
+	uint64_t began;                  /* the state when this process had read all */
+	uint64_t floor;                  /* changes since older states are not known */
+	bool has_history;                /* what happened before has been read, or cannot be */
+	bool orphans;                    /* some emails may have no place left: within a sync */
 	uint64_t counted;                /* state + 1 of the mailboxes' counts; 0: never */
 	uint64_t email_state, mailbox_state, thread_state; /* the state of the last change of each type */
 };
 
 /* Opens the account's store and reads what is in it. 0, an enum ms_result, or -errno. */
 int jmap_open(struct session *session, struct jmap **ret_jmap);
+/* Learns what happened before this process began, and lowers jmap->floor to what is known. Done once; the results as above. */
+int jmap_read_history(struct jmap *jmap);
+/* Replaces what went, oldest first. */
+void jmap_take_gone(struct jmap *jmap, const struct jmap_gone *gone, size_t count);
 /* Takes in what changed in the store since. The results as above; what could be read is then in place. */
 int jmap_sync(struct jmap *jmap);
 
 /* Ids to and from text. false: it is no id of that kind. */
+void jmap_hex_id(char kind, uint64_t id, char *ret_text);
 void jmap_email_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1]);
 void jmap_thread_id(uint64_t id, char ret_text[JMAP_ID_LEN + 1]);
 bool jmap_parse_id(struct span text, char kind, uint64_t *ret_id);
@@ -112,8 +120,8 @@ struct jmap_state {
 	char text[24];
 };
 struct jmap_state jmap_state_text(uint64_t state);
-/* A past state: true when changes since then are known. */
-bool jmap_state_parse(const struct jmap *jmap, struct span text, uint64_t floor, uint64_t *ret_state);
+/* A past state: true when changes since then are known; for those from before this process began the store is read. */
+bool jmap_state_parse(struct jmap *jmap, struct span text, uint64_t *ret_state);
 
 /* The Session object (RFC 8620 section 2). */
 void jmap_session_object(struct jmap *jmap, struct buf *out);

@@ -26,6 +26,7 @@ webmaild_SRC := \
 	webmaild/jmap_email_set.c \
 	webmaild/jmap_file.c \
 	webmaild/jmap_header.c \
+	webmaild/jmap_history.c \
 	webmaild/jmap_identity.c \
 	webmaild/jmap_json.c \
 	webmaild/jmap_mailbox.c \
