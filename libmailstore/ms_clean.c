@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Removing what processes that died have left behind. Under the account's lock: whoever makes or removes a folder holds it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,25 +24,16 @@ struct left {
 static int
 find(int at, const char *folder, bool (*is_left)(int fd, const char *name), struct left *ret)
 {
-	int fd = openat(at, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
+	DIR *dir;
+	int r = ms_dir_open(at, folder, &dir);
 
 	*ret = (struct left){ .names = xcalloc(LEFT_MAX, sizeof(*ret->names)) };
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
+	if (r != 0)
 		return r;
-	}
-	do {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL)
-			r = -errno;
-		else if (is_left(dirfd(dir), entry->d_name))
+	while (ret->count < LEFT_MAX && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL)
+		if (is_left(dirfd(dir), entry->d_name))
 			ret->names[ret->count++] = xstrdup(entry->d_name);
-	} while (entry != NULL && ret->count < LEFT_MAX);
 	(void)closedir(dir);
 	return r;
 }

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Taking over an account's Maildir. While a file "importing" stands in the account's folder nobody opens the store: mail for it waits,
  * and what was cut short is gone on with. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,17 +16,14 @@
 #include "libmailstore/ms_internal.h"
 
 #define FOLDERS_MAX 10000
-#define BEYOND_MAX (256u * 1024 * 1024)
 
 struct folder {
 	char *path;  /* in the Maildir: "." for INBOX */
 	char *name;  /* of the mailbox */
 	bool lists;  /* of UIDs are there */
-	struct buf beyond;
 };
 
 struct account {
-	const char *dir;
 	int dir_fd, maildir_fd, lock_fd;
 	struct folder *folders;
 	size_t count;
@@ -40,7 +36,6 @@ clear(struct account *account)
 	for (size_t i = 0; i < account->count; i++) {
 		free(account->folders[i].path);
 		free(account->folders[i].name);
-		buf_free(&account->folders[i].beyond);
 	}
 	free(account->folders);
 	for (size_t i = 0; i < 3; i++) {
@@ -57,7 +52,7 @@ static void
 add_folder(struct account *account, const char *path, const char *name)
 {
 	account->folders = xreallocarray(account->folders, account->count + 1, sizeof(*account->folders));
-	account->folders[account->count++] = (struct folder){ .path = xstrdup(path), .name = xstrdup(name), .beyond = BUF_INIT(BEYOND_MAX) };
+	account->folders[account->count++] = (struct folder){ .path = xstrdup(path), .name = xstrdup(name) };
 }
 
 static bool
@@ -97,7 +92,7 @@ take_entry(struct account *account, const char *entry, bool rename)
 	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
 	int r = 0;
 
-	if (entry[0] == '.' && strcmp(entry, ".") != 0 && strcmp(entry, "..") != 0 && is_maildir(account->maildir_fd, entry)) {
+	if (entry[0] == '.' && is_maildir(account->maildir_fd, entry)) {
 		if (account->count == FOLDERS_MAX)
 			r = MS_E_LIMIT;
 		else if (ms_folder_to_name(span_of(entry), &name) == 0)
@@ -118,20 +113,16 @@ take_entry(struct account *account, const char *entry, bool rename)
 static int
 list_folders(struct account *account, bool rename)
 {
-	int fd = openat(account->maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	char **entries = NULL;
 	size_t count = 0;
 	const struct dirent *entry;
+	DIR *dir;
+	int r = ms_dir_open(account->maildir_fd, ".", &dir);
 
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
+	if (r != 0)
 		return r;
-	}
 	/* Names first: folders are renamed on the way. */
-	while ((entry = readdir(dir)) != NULL && count < 2 * FOLDERS_MAX) {
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL && count < 2 * FOLDERS_MAX) {
 		entries = xreallocarray(entries, count + 1, sizeof(*entries));
 		entries[count++] = xstrdup(entry->d_name);
 	}
@@ -162,9 +153,7 @@ each_folder(struct account *account, int (*work)(struct ms_import_folder *import
 			return -errno;
 		import.folder_fd = fd;
 		import.name = folder->name;
-		import.beyond = folder->beyond;
 		r = work(&import, folder);
-		folder->beyond = import.beyond;
 		if (r == MS_E_EXISTS)
 			import.note(import.context, folder->name, "its mail has UIDs of this store already");
 		else if (r == MS_E_CORRUPT)
@@ -220,47 +209,6 @@ take_subscriptions(struct account *account)
 		r = ours.overflow ? MS_E_LIMIT : ms_subscriptions_write(account->maildir_fd, &ours);
 	buf_free(&theirs);
 	buf_free(&ours);
-	return r;
-}
-
-/* --- keywords without a letter --- */
-
-static int
-put_beyond(struct ms_store *store, const struct folder *folder)
-{
-	struct span rest = buf_get(&folder->beyond), line, number;
-	struct ms_mailbox *mailbox = NULL;
-	int r = rest.len != 0 ? ms_mailbox_open(store, folder->name, &mailbox) : 0;
-
-	while (r == 0 && span_split(&rest, '\n', &line)) {
-		uint64_t uid = 0;
-		uint32_t which;
-		_cleanup_(freep) char *keyword = NULL;
-		const char *keywords[2] = { NULL, NULL };
-
-		(void)span_split(&line, ' ', &number);
-		(void)span_to_u64(number, UINT32_MAX, &uid);
-		which = (uint32_t)uid;
-		keywords[0] = keyword = span_dup(line);
-		if (which != 0)
-			r = ms_store_flags(mailbox, &which, 1, MS_FLAGS_ADD, 0, keywords, 0, NULL, NULL);
-	}
-	if (mailbox != NULL)
-		ms_mailbox_close(mailbox);
-	return r;
-}
-
-static int
-make_index(const struct account *account)
-{
-	struct ms_store *store;
-	int r = ms_open(account->dir, &store);
-
-	if (r != 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < account->count; i++)
-		r = put_beyond(store, &account->folders[i]);
-	ms_close(store);
 	return r;
 }
 
@@ -331,7 +279,8 @@ take_over(struct account *account)
 int
 ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret)
 {
-	struct account account = { .dir = account_dir, .dir_fd = -1, .maildir_fd = -1, .lock_fd = -1 };
+	struct account account = { .dir_fd = -1, .maildir_fd = -1, .lock_fd = -1 };
+	struct ms_store *store;
 	int r;
 
 	*ret = (struct ms_import_result){ .mailboxes = 0 };
@@ -341,10 +290,9 @@ ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, s
 		r = MS_E_NOTFOUND;
 	if (r == 0)
 		r = take_over(&account);
-	if (r == 0) {
-		(void)flock(account.lock_fd, LOCK_UN);
-		r = make_index(&account);
-	}
 	clear(&account);
+	/* Whoever opens it first need not wait for the index to be made. */
+	if (r == 0 && (r = ms_open(account_dir, &store)) == 0)
+		ms_close(store);
 	return r;
 }

@@ -4,7 +4,6 @@
  * messages. One whose name has a UID is done: so what was cut short is gone on with. */
 #include "libmailstore/ms_import_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_import.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_keywords.h"
 #include "libmailstore/ms_listing.h"
 
 #define LIST_MAX (1024u * 1024 * 1024)
@@ -37,7 +37,7 @@ struct takeover {
 	bool is_ours;             /* the folder has a file of ours */
 	bool was_ours;            /* taken over before, or at least begun */
 	struct ms_listing listing;
-	uint32_t letters[MS_IMPORT_LETTERS]; /* of theirs: the bits of ours */
+	struct ms_keywords letters[MS_IMPORT_LETTERS]; /* of theirs: what they are of ours */
 	uint32_t letter_flags[MS_IMPORT_LETTERS];
 	struct buf keyword_text;  /* what the spans below are borrowed from: never grows once it is filled */
 	struct assignment *assignments;
@@ -123,9 +123,9 @@ ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists)
 
 /* --- keywords --- */
 
-/* The bit of a keyword of ours, made when it is new; -1 when it cannot be kept. */
+/* The number of a keyword of ours, made when it is new; -1 when it cannot be kept. */
 static int
-keyword_bit(struct takeover *takeover, struct span keyword)
+keyword_number(struct takeover *takeover, struct span keyword)
 {
 	struct ms_folder *folder = &takeover->folder;
 
@@ -138,31 +138,31 @@ keyword_bit(struct takeover *takeover, struct span keyword)
 }
 
 static void
+take_keyword(struct takeover *takeover, struct span keyword, struct ms_keywords *set)
+{
+	int number = keyword_number(takeover, keyword);
+
+	if (number < 0 || ms_keywords_add(set, (unsigned)number) != 0)
+		note(takeover, "a keyword that no IMAP client can set, or one too many, is left out");
+}
+
+static int
 take_letters(struct takeover *takeover)
 {
 	struct buf text = BUF_INIT(KEYWORD_FILE_MAX);
 	struct span keywords[MS_IMPORT_LETTERS];
+	int r = ms_read_file(takeover->import->folder_fd, "dovecot-keywords", &text);
 
-	if (ms_read_file(takeover->import->folder_fd, "dovecot-keywords", &text) == 0)
+	if (r == 0 || r == MS_E_NOTFOUND)
 		takeover->import->result->skipped += ms_import_letters_parse(buf_get(&text), keywords);
-	else
-		(void)ms_import_letters_parse(SPAN_NULL, keywords);
-	for (unsigned i = 0; i < MS_IMPORT_LETTERS; i++) {
-		int bit;
-
-		if (span_ieq(keywords[i], SPAN("$Forwarded"))) {
+	for (unsigned i = 0; (r == 0 || r == MS_E_NOTFOUND) && i < MS_IMPORT_LETTERS; i++) {
+		if (span_ieq(keywords[i], SPAN("$Forwarded")))
 			takeover->letter_flags[i] = MS_FORWARDED; /* a flag of Maildir's own */
-			continue;
-		}
-		if (keywords[i].len == 0)
-			continue;
-		bit = keyword_bit(takeover, keywords[i]);
-		if (bit < 0 || bit >= MS_LETTERS)
-			note(takeover, "a keyword that no IMAP client can set is left out");
-		else
-			takeover->letters[i] = 1u << bit;
+		else if (keywords[i].len != 0)
+			take_keyword(takeover, keywords[i], &takeover->letters[i]);
 	}
 	buf_free(&text);
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
 static struct span
@@ -199,19 +199,14 @@ struct newer {
 
 /* Names and texts one after the other; spans are made when nothing moves any more. An empty file takes all keywords away. */
 static int
-read_newer(struct takeover *takeover, int folder, struct newer **ret, size_t *ret_count)
+read_newer(struct takeover *takeover, DIR *dir, struct newer **ret, size_t *ret_count)
 {
-	DIR *dir = fdopendir(folder);
 	const struct dirent *entry;
 	struct span file;
 	uint64_t order;
-	int r = 0;
+	int r;
 
-	if (dir == NULL) {
-		(void)close(folder);
-		return -errno;
-	}
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		struct buf text = BUF_INIT(KEYWORD_FILE_MAX);
 
 		if (!ms_import_keyword_file(span_of(entry->d_name), &file, &order))
@@ -225,8 +220,9 @@ read_newer(struct takeover *takeover, int folder, struct newer **ret, size_t *re
 			r = 0;
 		}
 		buf_free(&text);
+		if (r != 0)
+			break;
 	}
-	(void)closedir(dir);
 	return r;
 }
 
@@ -246,17 +242,17 @@ compare_assignments(const void *a, const void *b)
 static int
 read_assignments(struct takeover *takeover, struct newer **ret, size_t *ret_count)
 {
-	int folder = openat(takeover->import->folder_fd, KEYWORD_FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
 	size_t listed;
+	DIR *dir;
+	int r = ms_dir_open(takeover->import->folder_fd, KEYWORD_FILES, &dir);
 
-	if (folder < 0)
-		return errno == ENOENT ? 0 : -errno;
-	r = ms_read_file(folder, ":list", &takeover->keyword_text);
+	if (r != 0)
+		return r == -ENOENT ? 0 : r;
+	r = ms_read_file(dirfd(dir), ":list", &takeover->keyword_text);
 	listed = takeover->keyword_text.len;
 	if (r == 0 || r == MS_E_NOTFOUND)
-		r = read_newer(takeover, folder, ret, ret_count);
-	else
-		(void)close(folder);
+		r = read_newer(takeover, dir, ret, ret_count);
+	(void)closedir(dir);
 	if (r != 0)
 		return r;
 	takeover->import->result->skipped += ms_import_keyword_list_parse(span_make(takeover->keyword_text.data, listed), assign_listed, takeover);
@@ -276,9 +272,9 @@ read_assignments(struct takeover *takeover, struct newer **ret, size_t *ret_coun
 	return 0;
 }
 
-/* The keywords of the file: those of the newest that tells of it. Letters into the name, others into "beyond". */
+/* The keywords of the file: those of the newest that tells of it. */
 static void
-put_assigned(struct takeover *takeover, uint32_t uid, struct ms_name *name)
+add_assigned(struct takeover *takeover, struct ms_name *name, struct ms_keywords *set)
 {
 	const struct assignment wanted = { name->unique, SPAN_NULL, UINT64_MAX }, *list = takeover->assignments;
 	size_t low = 0, high = takeover->assignment_count;
@@ -292,21 +288,12 @@ put_assigned(struct takeover *takeover, uint32_t uid, struct ms_name *name)
 			high = middle;
 	}
 	for (size_t i = low; i < takeover->assignment_count && span_eq(list[i].file, name->unique) && list[i].order == list[low].order; i++) {
-		int bit;
-
 		if (list[i].keyword.len == 0)
 			continue;
-		if (span_ieq(list[i].keyword, SPAN("$Forwarded"))) {
+		if (span_ieq(list[i].keyword, SPAN("$Forwarded")))
 			name->flags |= MS_FORWARDED;
-			continue;
-		}
-		bit = keyword_bit(takeover, list[i].keyword);
-		if (bit >= 0 && bit < MS_LETTERS)
-			name->letters |= 1u << bit;
-		else if (bit >= 0)
-			(void)buf_fmt(&takeover->import->beyond, "%u %s\n", uid, takeover->folder.keywords[bit]);
 		else
-			note(takeover, "a keyword that no IMAP client can set, or one too many, is left out");
+			take_keyword(takeover, list[i].keyword, set);
 	}
 }
 
@@ -353,7 +340,7 @@ sizes_of(const struct takeover *takeover, const char *path, struct ms_name *name
 static int
 rename_file(struct takeover *takeover, const struct ms_file *file, const struct ms_name *name)
 {
-	bool in_cur = file->in_cur || name->flags != 0 || name->letters != 0;
+	bool in_cur = file->in_cur || name->flags != 0 || name->letters != 0 || name->beyond.len != 0;
 	_cleanup_(freep) char *from = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name), *to = NULL;
 	struct ms_name whole = *name;
 	struct buf text = BUF_INIT(MS_NAME_MAX);
@@ -361,7 +348,13 @@ rename_file(struct takeover *takeover, const struct ms_file *file, const struct 
 
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r; /* moved meanwhile: the next look of the store finds it */
-	if (ms_name_format(&whole, in_cur, &text) != 0) {
+	if (ms_name_format(&whole, in_cur, &text) != 0 && whole.beyond.len != 0) {
+		note(takeover, "a file's name is too long to take all its keywords: those beyond the first 26 of the folder are left out");
+		whole.beyond = SPAN_NULL;
+		buf_clear(&text);
+		(void)ms_name_format(&whole, in_cur, &text);
+	}
+	if (text.overflow) {
 		note(takeover, "a file's name is too long to take its UID: the message gets a new one");
 	} else {
 		to = xasprintf("%s/%s", in_cur ? "cur" : "new", buf_cstr(&text));
@@ -377,23 +370,28 @@ take_file(struct takeover *takeover, const struct ms_file *file)
 {
 	uint32_t uid = listed_uid(takeover, file);
 	struct ms_name name = file->parsed;
+	struct ms_keywords keywords = { .first = 0 };
+	struct buf digits = BUF_INIT(MS_NAME_MAX);
+	int r;
 
 	if (uid != 0)
 		takeover->import->result->messages++;
 	else if (name.uid == 0)
 		takeover->import->result->unknown++;
-	name.letters = 0;
-	for (unsigned i = 0; i < MS_IMPORT_LETTERS; i++)
-		if ((file->parsed.letters & 1u << i) != 0) {
-			name.letters |= takeover->letters[i];
-			name.flags |= takeover->letter_flags[i];
-		}
-	put_assigned(takeover, uid, &name);
 	/* Done already, or come in since. */
 	if (name.uid != 0)
 		return 0;
+	for (unsigned i = 0; i < MS_IMPORT_LETTERS; i++)
+		if ((file->parsed.letters & 1u << i) != 0) {
+			(void)ms_keywords_combine(MS_FLAGS_ADD, &keywords, &takeover->letters[i], &keywords);
+			name.flags |= takeover->letter_flags[i];
+		}
+	add_assigned(takeover, &name, &keywords);
+	ms_keywords_to_name(&keywords, &name, &digits);
 	name.uid = uid;
-	return rename_file(takeover, file, &name);
+	r = rename_file(takeover, file, &name);
+	buf_free(&digits);
+	return r;
 }
 
 /* By force: UIDs that we gave are forgotten, all of them before the folder's file says that names have those of the list. */
@@ -467,12 +465,12 @@ ms_import_folder_run(struct ms_import_folder *import)
 	if (r == 0)
 		r = begin_folder(&takeover);
 	if (r == 0 && takeover.dovecot)
-		take_letters(&takeover);
+		r = take_letters(&takeover);
 	if (r == 0 && !takeover.dovecot)
 		r = read_assignments(&takeover, &newer, &newer_count);
 	for (size_t i = 0; r == 0 && i < takeover.assignment_count; i++)
 		if (takeover.assignments[i].keyword.len != 0 && !span_ieq(takeover.assignments[i].keyword, SPAN("$Forwarded")))
-			(void)keyword_bit(&takeover, takeover.assignments[i].keyword);
+			(void)keyword_number(&takeover, takeover.assignments[i].keyword);
 	/* All keywords are in it before a letter stands for one. */
 	if (r == 0)
 		r = ms_folder_write(import->folder_fd, &takeover.folder);

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
 #include "libmailstore/mailstore.h"
 
 struct ms_import_folder {
@@ -18,7 +17,6 @@ struct ms_import_folder {
 	ms_note_fn note;
 	void *context;
 	struct ms_import_result *result;
-	struct buf beyond;   /* out: lines "uid keyword" of keywords that have no letter */
 };
 
 /* Whether the folder can be taken over, nothing being changed: 0, also when there is nothing to take over (*ret_lists false);

@@ -5,6 +5,7 @@
 #ifndef LIBMAILSTORE_MS_INTERNAL_H
 #define LIBMAILSTORE_MS_INTERNAL_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -147,6 +148,10 @@ void ms_notify(struct ms_store *store);
 
 /* inotify on that mailbox's folders beside the index. */
 int ms_watch_mailbox(struct ms_store *store, const char *name);
+/* Opens a folder, no link, to read its names. 0 or -errno. */
+int ms_dir_open(int at, const char *name, DIR **ret);
+/* The next entry but "." and "..", NULL at the end; borrowed until the next call. 0 or -errno. */
+int ms_dir_next(DIR *dir, const struct dirent **ret);
 /* Removes a folder and all in it, following no link. */
 int ms_remove_tree(int at, const char *name);
 /* The same for all in a folder, but not the folder. */

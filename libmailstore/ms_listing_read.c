@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The files of a Maildir folder: read, while others may rename them. readdir(3) promises what stays; of what is renamed meanwhile it may
  * give both names or neither. The events of inotify(7) tell the rest, and together they are the folder as it was at one moment. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,26 +106,14 @@ take_events(struct reading *reading)
 static int
 read_folder(struct reading *reading, int folder_fd, const char *part, bool in_cur)
 {
-	int fd = openat(folder_fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r = 0;
 	const struct dirent *entry;
 	unsigned count = 0;
 	DIR *dir;
+	int r = ms_dir_open(folder_fd, part, &dir);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		r = -errno;
-		(void)close(fd);
-		return r;
-	}
-	while (r == 0) {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL) {
-			r = -errno;
-			break;
-		}
+	if (r != 0)
+		return r == -ENOENT ? 0 : r;
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
 			r = add(reading->listing, entry->d_name, in_cur, 0, false);
 		if (r == 0 && ++count % FILES_BETWEEN == 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Mailbox names and the folders they stand for (Maildir++: ".Name.Sub" below the INBOX, in modified UTF-7). */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -134,34 +133,55 @@ ms_read_file(int at, const char *name, struct buf *out)
 	return 0;
 }
 
+/* --- folders --- */
+
+int
+ms_dir_open(int at, const char *name, DIR **ret)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+
+	*ret = fd >= 0 ? fdopendir(fd) : NULL;
+	if (*ret != NULL)
+		return 0;
+	r = -errno;
+	if (fd >= 0)
+		(void)close(fd);
+	return r;
+}
+
+int
+ms_dir_next(DIR *dir, const struct dirent **ret)
+{
+	do {
+		errno = 0;
+		*ret = readdir(dir);
+	} while (*ret != NULL && (strcmp((*ret)->d_name, ".") == 0 || strcmp((*ret)->d_name, "..") == 0));
+	return *ret == NULL ? -errno : 0;
+}
+
 /* --- removing --- */
 
 static int
-remove_entries(int fd, unsigned depth)
+remove_entries(int at, const char *name, unsigned depth)
 {
-	DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
-	int r = 0;
+	DIR *dir;
+	int r = ms_dir_open(at, name, &dir);
 
-	if (dir == NULL) {
-		(void)close(fd);
-		return -errno;
-	}
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
-		int inner;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
+	if (r != 0)
+		return r;
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT)
 			continue;
 		if ((errno != EISDIR && errno != EPERM) || depth == TREE_DEPTH_MAX) {
 			r = -errno;
 			break;
 		}
-		inner = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		r = inner < 0 ? -errno : remove_entries(inner, depth + 1);
+		r = remove_entries(dirfd(dir), entry->d_name, depth + 1);
 		if (r == 0 && unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) < 0)
 			r = -errno;
+		if (r != 0)
+			break;
 	}
 	(void)closedir(dir);
 	return r;
@@ -170,11 +190,10 @@ remove_entries(int fd, unsigned depth)
 int
 ms_remove_tree(int at, const char *name)
 {
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+	int r = remove_entries(at, name, 0);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	r = remove_entries(fd, 0);
+	if (r == -ENOENT)
+		return 0;
 	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)
 		r = -errno;
 	return r;
@@ -183,9 +202,7 @@ ms_remove_tree(int at, const char *name)
 int
 ms_remove_entries(int folder_fd)
 {
-	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : remove_entries(fd, 0);
+	return remove_entries(folder_fd, ".", 0);
 }
 
 /* --- times and names of files --- */

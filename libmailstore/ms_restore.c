@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Restoring a backup, and bringing in a Maildir from elsewhere: a new Maildir is made beside the account's, and takes its place. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,26 +52,21 @@ each_folder(struct restore *restore, int maildir_fd, const char *parent, unsigne
 	bool tree = backup && restore->lists;
 	const struct dirent *entry;
 	DIR *dir;
-	int fd, r = 0;
+	int r;
 
 	restore->as(restore->context, backup);
-	fd = openat(maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = ms_dir_open(maildir_fd, ".", &dir);
 	restore->as(restore->context, false);
-	dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
+	if (r != 0)
 		return r;
-	}
 	if (depth == 0)
 		r = work(restore, maildir_fd, ".");
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		_cleanup_(closep) int folder = -1;
 		struct buf path = BUF_INIT(MS_NAME_MAX);
 		bool deeper = tree && depth < DEPTH_MAX && entry->d_name[0] != '.' && put_path(parent, entry->d_name, &path);
 
-		if (!deeper && (depth != 0 || entry->d_name[0] != '.' || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
+		if (!deeper && (depth != 0 || entry->d_name[0] != '.')) {
 			buf_free(&path);
 			continue;
 		}
@@ -175,32 +169,27 @@ static int
 copy_keyword_files(struct restore *restore, int from_fd, int to_fd)
 {
 	_cleanup_(closep) int into = -1;
-	int fd = open_backup(restore, from_fd, KEYWORD_FILES), r = 0;
 	const struct dirent *entry;
 	DIR *dir;
+	int r;
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	dir = fdopendir(fd);
-	if (dir == NULL) {
-		r = -errno;
-		(void)close(fd);
-		return r == -ENOTDIR ? 0 : r;
-	}
+	restore->as(restore->context, true);
+	r = ms_dir_open(from_fd, KEYWORD_FILES, &dir);
+	restore->as(restore->context, false);
+	if (r != 0)
+		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 	if (mkdirat(to_fd, KEYWORD_FILES, 0700) < 0)
 		r = -errno;
 	else if ((into = openat(to_fd, KEYWORD_FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		r = -errno;
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		struct stat st;
 
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-			restore->as(restore->context, true);
-			r = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-			restore->as(restore->context, false);
-			if (r == 0 && S_ISREG(st.st_mode))
-				r = copy_list(restore, dirfd(dir), into, entry->d_name);
-		}
+		restore->as(restore->context, true);
+		r = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		restore->as(restore->context, false);
+		if (r == 0 && S_ISREG(st.st_mode))
+			r = copy_list(restore, dirfd(dir), into, entry->d_name);
 	}
 	(void)closedir(dir);
 	return r;

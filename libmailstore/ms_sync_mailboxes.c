@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Which mailboxes there are: the folders of the Maildir say, the index follows. Under the account's lock. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -394,26 +393,16 @@ ms_mailbox_forget(struct ms_store *store, uint32_t number, const struct ms_mailb
 static int
 visit_folders(struct ms_store *store, struct mailboxes *mailboxes)
 {
-	int fd = openat(store->maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	const struct dirent *entry;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
+	int r = ms_dir_open(store->maildir_fd, ".", &dir);
 
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			(void)close(fd);
+	if (r != 0)
 		return r;
-	}
 	r = visit(store, mailboxes, "INBOX", MS_USE_INBOX);
-	while (r == 0) {
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
 
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL) {
-			r = -errno;
-			break;
-		}
 		if (entry->d_name[0] == '.' && ms_folder_to_name(span_of(entry->d_name), &name) == 0)
 			r = visit(store, mailboxes, buf_cstr(&name), MS_USE_NONE);
 		buf_free(&name);
