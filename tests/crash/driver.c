@@ -4,6 +4,7 @@
  * outcome at once: "ok COMMAND: what was promised", or "error RESULT COMMAND: why". An operation is a row of the table below. A
  * message is made of its name alone, so that whoever reads it back knows every byte of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct driver {
 	struct ms_store *store;
 	const char *words[WORDS_MAX + 1]; /* of the command, NULL-ended */
 	struct buf said;                  /* what is promised, or told */
+	bool moved_in;                    /* the account's mail, from elsewhere */
 	bool failed;                      /* since the last mark: what comes is passed over up to the next */
 };
 
@@ -261,6 +263,83 @@ do_rebuild(struct driver *driver)
 	return ms_rebuild(driver->store);
 }
 
+/* --- moving in and out --- */
+
+static void
+no_note(void *context, const char *mailbox, const char *note)
+{
+	(void)context, (void)mailbox, (void)note;
+}
+
+/* Again, where it has not come to its end. */
+static int
+do_import(struct driver *driver)
+{
+	struct ms_import_result result;
+	int r = driver->moved_in ? 0 : ms_import(driver->dir, false, no_note, NULL, &result);
+
+	driver->moved_in = r == 0;
+	return r;
+}
+
+/* A file or folder of the account's. Returns a descriptor or -errno. */
+static int
+open_beside(const struct driver *driver, const char *name, int flags)
+{
+	char *path = xasprintf("%s/%s", driver->dir, name);
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	free(path);
+	return fd < 0 ? -errno : fd;
+}
+
+/* import-mbox FILE MAILBOX, export-mbox FILE MAILBOX */
+static int
+do_mbox(struct driver *driver)
+{
+	bool import = driver->words[0][0] == 'i';
+	int fd = open_beside(driver, driver->words[1], import ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC), r;
+	uint64_t count;
+
+	if (fd < 0)
+		return fd;
+	r = import ? ms_mbox_import(driver->store, fd, driver->words[2], &count) : ms_mbox_export(driver->store, driver->words[2], fd, &count);
+	(void)close(fd);
+	return r;
+}
+
+/* backup NAME [PREVIOUS]: in the account's folder. */
+static int
+do_backup(struct driver *driver)
+{
+	struct ms_backup_result result;
+	int fd = open_beside(driver, "backups", O_RDONLY | O_DIRECTORY), r;
+
+	if (fd < 0)
+		return fd;
+	r = ms_backup(driver->store, fd, driver->words[1], driver->words[2], &result);
+	(void)close(fd);
+	return r;
+}
+
+/* restore FOLDER; the same. */
+static int
+do_restore(struct driver *driver)
+{
+	struct ms_backup_result result;
+	int fd, r;
+
+	if (driver->moved_in)
+		return 0;
+	fd = open_beside(driver, driver->words[1], O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	r = ms_restore(driver->dir, fd, true, NULL, NULL, &result);
+	(void)close(fd);
+	driver->moved_in = r == 0;
+	return r;
+}
+
 /* --- telling what is there --- */
 
 struct telling {
@@ -370,6 +449,8 @@ static const struct {
 	{ "append", 4, false, do_append }, { "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
 	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild },
+	{ "import", 1, true, do_import }, { "import-mbox", 3, false, do_mbox }, { "export-mbox", 3, false, do_mbox },
+	{ "backup", 2, false, do_backup }, { "restore", 2, true, do_restore },
 	{ "tell", 1, false, do_tell }, { "check", 1, false, do_check },
 };
 

@@ -3,7 +3,8 @@ import os
 import shutil
 import threading
 
-from account import Fault, Session, after_all, answers, died, hold, reap
+from account import Session, after_all
+from promises import Fault, answers, died, hold, reap
 from power import random_of
 
 # How the account stands when it happens: left in order; by kill -9 in the middle, so that its log is needed; under a process that has it open.

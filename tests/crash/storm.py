@@ -6,12 +6,12 @@ import subprocess
 import threading
 import time
 
-from account import Fault, Session, after_all, answers, deliver, died, reap
+from account import Session, after_all
 from power import random_of
+from promises import Fault, answers, deliver, died, reap
 
 MAILBOXES = {"INBOX": "", "Archive": ".Archive", "Work": ".Work", "Old": ".Old"}
 FLAGS, KEYWORDS = ["", "S", "F", "FS", "RS", "DF"], ["", "$Work", "Home", "$Work Home"]
-DATE = 1700000000
 MESSAGES = 30  # of each client at a time
 LOAD_TIMEOUT = 30
 

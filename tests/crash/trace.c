@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,6 +62,7 @@ static const struct {
 } befalls[] = {
 	{ SYS_openat, NOSPC | IO | FILES | MEMORY }, { SYS_read, IO }, { SYS_pread64, IO }, { SYS_write, NOSPC | IO }, { SYS_pwrite64, NOSPC | IO },
 	{ SYS_fsync, NOSPC | IO | SYNC }, { SYS_fdatasync, NOSPC | IO | SYNC }, { SYS_ftruncate, NOSPC | IO }, { SYS_fallocate, NOSPC | IO },
+	{ SYS_copy_file_range, NOSPC | IO },
 	{ SYS_renameat, NOSPC | IO | MEMORY }, { SYS_linkat, NOSPC | IO | MEMORY }, { SYS_unlinkat, IO | MEMORY }, { SYS_mkdirat, NOSPC | IO | MEMORY },
 	{ SYS_utimensat, IO | MEMORY }, { SYS_newfstatat, IO | MEMORY }, { SYS_fstat, IO }, { SYS_getdents64, IO | MEMORY }, { SYS_mmap, MEMORY },
 	{ SYS_brk, MEMORY }, { SYS_fcntl, FILES | MEMORY }, { SYS_flock, MEMORY }, { SYS_inotify_init1, FILES | MEMORY },
@@ -76,6 +78,9 @@ can_befall(const struct trace *trace, uint64_t call)
 {
 	unsigned wanted = trace->syncs_only ? SYNC : 0;
 
+	/* Giving up a lock takes nothing. */
+	if (call == SYS_flock && trace->entry.entry.args[1] == LOCK_UN)
+		return false;
 	/* The outcome itself is told on standard output. */
 	if (call == SYS_write && trace->entry.entry.args[0] <= 2)
 		return false;
@@ -223,6 +228,15 @@ position(const struct trace *trace, long fd)
 /* --- the log --- */
 
 static void
+log_bytes(const struct trace *trace, const struct stat *st, const char *bytes, long len, long long offset)
+{
+	(void)fprintf(trace->log, "write\t%llu\t%lld\t%ld", (unsigned long long)st->st_ino, offset, len);
+	log_time(trace, st);
+	(void)fputc('\n', trace->log);
+	(void)fwrite(bytes, 1, (size_t)len, trace->data);
+}
+
+static void
 log_write(const struct trace *trace, long fd, uint64_t address, long len, long long offset)
 {
 	char *bytes = xmalloc(WRITE_MAX);
@@ -233,13 +247,28 @@ log_write(const struct trace *trace, long fd, uint64_t address, long len, long l
 	else if (fd == STDOUT_FILENO)
 		for (const char *line = bytes, *end; (end = memchr(line, '\n', (size_t)(bytes + len - line))) != NULL; line = end + 1)
 			(void)fprintf(trace->log, "said\t%.*s\n", (int)(end - line), line);
-	else if (stat_fd(trace, fd, &st)) {
-		(void)fprintf(trace->log, "write\t%llu\t%lld\t%ld", (unsigned long long)st.st_ino, offset, len);
-		log_time(trace, &st);
-		(void)fputc('\n', trace->log);
-		(void)fwrite(bytes, 1, (size_t)len, trace->data);
-	}
+	else if (stat_fd(trace, fd, &st))
+		log_bytes(trace, &st, bytes, len, offset);
 	free(bytes);
+}
+
+/* What the kernel copied stands in the file already. */
+static void
+log_copied(const struct trace *trace, long fd, long len)
+{
+	char *link = xasprintf("/proc/%ld/fd/%ld", (long)trace->pid, fd), *bytes = xmalloc(WRITE_MAX);
+	long long offset = position(trace, fd) - len;
+	int copy = open(link, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (copy < 0 || len > WRITE_MAX || pread(copy, bytes, (size_t)len, offset) != len)
+		(void)fprintf(trace->log, "unknown\tcopy\n");
+	else if (stat_fd(trace, fd, &st))
+		log_bytes(trace, &st, bytes, len, offset);
+	if (copy >= 0)
+		(void)close(copy);
+	free(bytes);
+	free(link);
 }
 
 static void
@@ -321,6 +350,10 @@ log_call(const struct trace *trace, long result)
 		break;
 	case SYS_write: log_write(trace, (long)args[0], args[1], result, position(trace, (long)args[0]) - result); break;
 	case SYS_pwrite64: log_write(trace, (long)args[0], args[1], result, (long long)args[3]); break;
+	case SYS_copy_file_range:
+		if (result != 0)
+			log_copied(trace, (long)args[2], result);
+		break;
 	case SYS_ftruncate: case SYS_fallocate: log_fd(trace, "truncate", (long)args[0]); break;
 	case SYS_fsync: case SYS_fdatasync: log_fd(trace, "sync", (long)args[0]); break;
 	case SYS_utimensat:
@@ -333,7 +366,7 @@ log_call(const struct trace *trace, long result)
 		}
 		break;
 	/* What would change files in a way that this log cannot tell; sync_file_range(2) promises nothing. */
-	case SYS_writev: case SYS_pwritev: case SYS_copy_file_range: case SYS_sendfile: case SYS_renameat2:
+	case SYS_writev: case SYS_pwritev: case SYS_sendfile: case SYS_renameat2:
 		(void)fprintf(trace->log, "unknown\t%llu\n", (unsigned long long)trace->entry.entry.nr);
 		break;
 	default: break;
