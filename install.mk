@@ -5,7 +5,7 @@ MANDIR := $(PREFIX)/share/man
 CONFDIR := $(SYSCONFDIR)/fourpost
 UNITDIR := $(PREFIX)/lib/systemd/system
 INSTALL := install
-INSTALL_TOOLS := mailuser mailstore
+INSTALL_TOOLS := mailuser mailalias mailstore
 
 install: install-library install-dev install-common install-tools $(DAEMONS:%=install-%)
 
@@ -28,9 +28,10 @@ install-dev:
 
 install-common:
 	$(INSTALL) -D -m 644 etc/fourpost.conf $(DESTDIR)$(CONFDIR)/fourpost.conf
+	$(INSTALL) -D -m 644 etc/aliases $(DESTDIR)$(CONFDIR)/aliases
 	$(INSTALL) -D -m 644 etc/sysusers.d/fourpost-common.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/fourpost-common.conf
 	$(INSTALL) -D -m 644 etc/tmpfiles.d/fourpost-common.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/fourpost-common.conf
-	$(call man_pages,fourpost.conf.5 fourpost.7 mailaccounts.5)
+	$(call man_pages,fourpost.conf.5 fourpost.7 mailaccounts.5 mailaliases.5)
 
 install-tools: $(INSTALL_TOOLS:%=$(B)/bin/%)
 	$(INSTALL) -d $(DESTDIR)$(SBIN)

@@ -5,6 +5,8 @@ mailstore_EXTRA := cli/tool.c cli/mailstore_care.c cli/mailstore_move.c cli/mail
 cli_TOOLS += sievec
 sievec_EXTRA := cli/tool.c
 # Those that belong to smtpd, installed with it.
+cli_TOOLS += mailalias
+mailalias_EXTRA := cli/tool.c
 cli_TOOLS += mailqueue
 queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c cli/queue_select.c smtpd/smtpd_conf.c
 mailqueue_EXTRA := $(queue_tool_SRC)

@@ -204,6 +204,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		(void)buf_fmt(out, "ret %s\n", ret_names[envelope->ret]);
 	if (envelope->requiretls)
 		(void)buf_str(out, "requiretls yes\n");
+	if (envelope->expanded)
+		(void)buf_str(out, "expanded yes\n");
 	if (envelope->priority != 0)
 		(void)buf_fmt(out, "priority %d\n", envelope->priority);
 	if (envelope->by != ENVELOPE_BY_NONE)
@@ -237,6 +239,7 @@ enum field {
 	FIELD_SMTPUTF8,
 	FIELD_RET,
 	FIELD_REQUIRETLS,
+	FIELD_EXPANDED,
 	FIELD_PRIORITY,
 	FIELD_BY,
 	FIELD_ENVID,
@@ -256,6 +259,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	"smtputf8",
 	"ret",
 	"requiretls",
+	"expanded",
 	"priority",
 	"by",
 	"envid",
@@ -358,7 +362,7 @@ take_recipient(struct span value, size_t at, struct envelope *envelope)
 	uint8_t notify;
 
 	if (!span_split(&value, ' ', &status) || status.len != 1 ||
-	    span_chr(SPAN("PWDRF"), status.ptr[0]) < 0 || !span_split(&value, ' ', &notify_word) ||
+	    span_chr(SPAN("PWDRFX"), status.ptr[0]) < 0 || !span_split(&value, ' ', &notify_word) ||
 	    !take_notify(notify_word, &notify) || !span_split(&value, ' ', &orcpt))
 		return false;
 	if (span_eq(orcpt, SPAN("-")))
@@ -423,6 +427,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 		return true;
 	case FIELD_SMTPUTF8: return take_yes(value, &envelope->smtputf8);
 	case FIELD_REQUIRETLS: return take_yes(value, &envelope->requiretls);
+	case FIELD_EXPANDED: return take_yes(value, &envelope->expanded);
 	case FIELD_PRIORITY: return take_priority(value, &envelope->priority);
 	case FIELD_BY: return take_by(value, envelope);
 	case FIELD_ENVID:

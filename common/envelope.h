@@ -37,6 +37,7 @@ enum envelope_status {
 	ENVELOPE_WARNED = 'W',    /* still pending; the sender knows of the delay */
 	ENVELOPE_DELIVERED = 'D', /* into an account here */
 	ENVELOPE_RELAYED = 'R',   /* to another host */
+	ENVELOPE_EXPANDED = 'X',  /* an alias: messages of their own go to those that it names */
 	ENVELOPE_FAILED = 'F',    /* for good, and the sender has been told if that was due */
 };
 
@@ -70,6 +71,7 @@ struct envelope {
 	enum envelope_ret ret;
 	char *envid;       /* xtext as it came, or NULL */
 	bool requiretls;   /* RFC 8689: to be relayed over verified TLS alone */
+	bool expanded;     /* the recipients came of aliases, which have no more say */
 	int priority;      /* MT-PRIORITY; 0 when none was given */
 	enum envelope_by by;
 	bool by_trace;     /* the sender wants to hear of each relay */

@@ -48,6 +48,7 @@ common_SRC := \
 	common/stream_splice.c \
 	common/subject.c \
 	common/text_fold.c \
+	common/text_set.c \
 	common/tls_client.c \
 	common/tls_key.c \
 	common/tls_server.c \

@@ -89,9 +89,9 @@ account_name_of_login(struct span user, const struct conf_list *domains, struct 
 }
 
 bool
-account_name_drop_detail(struct buf *name)
+account_name_drop_detail(struct buf *name, char delimiter)
 {
-	ptrdiff_t plus = span_chr(buf_get(name), '+'), at = span_rchr(buf_get(name), '@');
+	ptrdiff_t plus = delimiter != '\0' ? span_chr(buf_get(name), delimiter) : -1, at = span_rchr(buf_get(name), '@');
 	struct buf domain = BUF_INIT(ACCOUNT_NAME_MAX);
 
 	if (plus <= 0 || at < plus)

@@ -22,8 +22,8 @@ enum account_name account_name_of_address(struct span address, const struct conf
 /* Of a login name: an address, or a bare user when there is one domain only. */
 enum account_name account_name_of_login(struct span user, const struct conf_list *domains,
     struct buf *name);
-/* Sub-addressing (RFC 5233): turns "user+detail@domain" into "user@domain". False, and nothing
- * changed, when there is no detail or no user before it. */
-bool account_name_drop_detail(struct buf *name);
+/* Sub-addressing (RFC 5233): turns "user+detail@domain" into "user@domain" where '+' is the delimiter (NUL: nothing is). False, and
+ * nothing changed, when there is no detail or no user before it. */
+bool account_name_drop_detail(struct buf *name, char delimiter);
 
 #endif

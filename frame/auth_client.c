@@ -13,8 +13,10 @@
 #include "common/xalloc.h"
 
 #define BUCKETS 256
+/* Far more than the auth role sends. */
+#define MEMBERS_MAX (4u << 20)
 
-enum kind { VERIFY, LOOKUP, WORKER };
+enum kind { VERIFY, LOOKUP, EXPAND, WORKER };
 
 struct request {
 	struct request *next;
@@ -24,9 +26,11 @@ struct request {
 	union {
 		auth_done verify;
 		lookup_done lookup;
+		expand_done expand;
 		worker_done worker;
 	} done;
 	void *context;
+	struct buf members; /* EXPAND: those that have come */
 };
 
 struct auth_client {
@@ -38,6 +42,14 @@ struct auth_client {
 };
 
 static void
+free_request(struct request *request)
+{
+	if (request != NULL)
+		buf_free(&request->members);
+	free(request);
+}
+
+static void
 answer_failed(struct request *request)
 {
 	switch (request->kind) {
@@ -47,11 +59,14 @@ answer_failed(struct request *request)
 	case LOOKUP:
 		request->done.lookup(request->context, LOOKUP_TEMPFAIL, SPAN_NULL);
 		break;
+	case EXPAND:
+		request->done.expand(request->context, LOOKUP_TEMPFAIL, SPAN_NULL, SPAN_NULL, SPAN_NULL);
+		break;
 	case WORKER:
 		request->done.worker(request->context, NULL);
 		break;
 	}
-	free(request);
+	free_request(request);
 }
 
 static void
@@ -124,6 +139,7 @@ new_request(struct auth_client *client, enum kind kind, void *context)
 	request->kind = kind;
 	request->context = context;
 	request->failed_result = AUTH_TEMPFAIL;
+	buf_init(&request->members, MEMBERS_MAX);
 	return request;
 }
 
@@ -165,16 +181,34 @@ auth_verify(struct auth_client *client, struct span user, struct span password,
 	return id;
 }
 
-uint32_t
-auth_lookup(struct auth_client *client, struct span address, lookup_done done, void *context)
+static uint32_t
+send_lookup(struct auth_client *client, struct request *request, enum lookup_kind kind, struct span address, struct span asker)
 {
-	struct request *request = new_request(client, LOOKUP, context);
 	struct msg_writer body;
 
-	request->done.lookup = done;
 	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)kind);
 	msg_put_span(&body, address);
+	msg_put_span(&body, asker);
 	return send_request(client, request, MSG_LOOKUP, &body);
+}
+
+uint32_t
+auth_lookup(struct auth_client *client, struct span address, struct span asker, lookup_done done, void *context)
+{
+	struct request *request = new_request(client, LOOKUP, context);
+
+	request->done.lookup = done;
+	return send_lookup(client, request, LOOKUP_WHO, address, asker);
+}
+
+uint32_t
+auth_expand(struct auth_client *client, struct span address, bool expanded, expand_done done, void *context)
+{
+	struct request *request = new_request(client, EXPAND, context);
+
+	request->done.expand = done;
+	return send_lookup(client, request, expanded ? LOOKUP_ACCOUNT : LOOKUP_EXPAND, address, SPAN_NULL);
 }
 
 uint32_t
@@ -209,7 +243,7 @@ auth_cancel(struct auth_client *client, uint32_t id)
 
 	if (request == NULL)
 		request = take_from(&client->failed, id);
-	free(request);
+	free_request(request);
 }
 
 void
@@ -238,13 +272,31 @@ auth_result(struct auth_client *client, const struct msg *msg)
 		return -EBADMSG;
 	request = take(client, msg->id);
 	if (request == NULL || request->kind != VERIFY) {
-		free(request);
+		free_request(request);
 		auth_drop_grant(client, grant); /* cancelled meanwhile */
 		return 0;
 	}
 	request->done.verify(request->context, result, grant, account);
-	free(request);
+	free_request(request);
 	return 0;
+}
+
+static int
+lookup_members(struct auth_client *client, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct request *request = client->table[msg->id % BUCKETS];
+
+	while (request != NULL && request->id != msg->id)
+		request = request->next;
+	while (body.rest.len != 0 && !body.bad) {
+		struct span member = msg_get_span(&body);
+
+		if (request != NULL && request->kind == EXPAND &&
+		    (buf_span(&request->members, member) < 0 || buf_char(&request->members, '\n') < 0))
+			return -EBADMSG;
+	}
+	return msg_done(&body) ? 0 : -EBADMSG;
 }
 
 static int
@@ -252,7 +304,7 @@ lookup_result(struct auth_client *client, const struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
-	struct span account = msg_get_span(&body);
+	struct span account = msg_get_span(&body), owner = msg_get_span(&body);
 	struct request *request;
 
 	if (!msg_done(&body) || result > LOOKUP_TEMPFAIL)
@@ -260,7 +312,9 @@ lookup_result(struct auth_client *client, const struct msg *msg)
 	request = take(client, msg->id);
 	if (request != NULL && request->kind == LOOKUP)
 		request->done.lookup(request->context, result, account);
-	free(request);
+	else if (request != NULL && request->kind == EXPAND)
+		request->done.expand(request->context, result, account, owner, buf_get(&request->members));
+	free_request(request);
 	return 0;
 }
 
@@ -271,14 +325,14 @@ worker_result(struct auth_client *client, struct msg *msg)
 	struct msg_channel *worker = NULL;
 
 	if (request == NULL || request->kind != WORKER) {
-		free(request);
+		free_request(request);
 		return 0; /* cancelled: the descriptor is closed, and the worker ends with it */
 	}
 	if (msg->type == MSG_WORKER)
 		worker = msg_channel_new(msg_take_fd(msg), &client->proc->messages,
 		    client->proc->role->id, ROLE_WORKER);
 	request->done.worker(request->context, worker);
-	free(request);
+	free_request(request);
 	return 0;
 }
 
@@ -288,6 +342,8 @@ auth_client_message(struct auth_client *client, struct msg *msg)
 	switch (msg->type) {
 	case MSG_AUTH_RESULT:
 		return auth_result(client, msg);
+	case MSG_LOOKUP_MEMBERS:
+		return lookup_members(client, msg);
 	case MSG_LOOKUP_RESULT:
 		return lookup_result(client, msg);
 	case MSG_WORKER:

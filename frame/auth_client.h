@@ -15,6 +15,8 @@
 typedef void (*auth_done)(void *context, enum auth_result result, uint64_t grant,
     struct span account);
 typedef void (*lookup_done)(void *context, enum lookup_result result, struct span account);
+/* Of LOOKUP_ALIAS: who owns the list (empty: it is none), and the members, each ended by LF. */
+typedef void (*expand_done)(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
 /* The channel to the worker belongs to the callee (msg_channel_start it, msg_channel_free it); NULL
  * when there is none. */
 typedef void (*worker_done)(void *context, struct msg_channel *worker);
@@ -25,8 +27,12 @@ struct auth_client;
 struct auth_client *auth_client_new(struct proc *proc);
 uint32_t auth_verify(struct auth_client *client, struct span user, struct span password,
     struct span client_address, auth_done done, void *context);
-uint32_t auth_lookup(struct auth_client *client, struct span address, lookup_done done,
+/* Whose address it is. Aliases have no one account: asker (or nothing) is told when it is the account that asks and one that gets
+ * the alias's mail. */
+uint32_t auth_lookup(struct auth_client *client, struct span address, struct span asker, lookup_done done,
     void *context);
+/* All that get mail for the address; expanded: the address came of aliases itself, which have no more say. */
+uint32_t auth_expand(struct auth_client *client, struct span address, bool expanded, expand_done done, void *context);
 uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done,
     void *context);
 uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
@@ -35,7 +41,7 @@ void auth_cancel(struct auth_client *client, uint32_t id);
 /* The connection that logged in is over. */
 void auth_drop_grant(struct auth_client *client, uint64_t grant);
 
-/* The handlers of AUTH_RESULT, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED: call it from
+/* The handlers of AUTH_RESULT, LOOKUP_MEMBERS, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED: call it from
  * the role's handlers for these types (context: struct proc whose auth client is `client`). Returns
  * 0 or -EBADMSG. */
 int auth_client_message(struct auth_client *client, struct msg *msg);

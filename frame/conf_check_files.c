@@ -2,12 +2,15 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What the configuration names on the host: certificate and key, folders, users; looked at before anything depends on them. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/tls.h"
+#include "common/xalloc.h"
+#include "frame/aliases.h"
 #include "frame/conf_check.h"
 #include "frame/read_file.h"
 
@@ -92,6 +95,25 @@ check_tls(const struct fourpost_conf *conf, struct buf *errors)
 }
 
 static void
+check_aliases(const struct fourpost_conf *conf, struct buf *errors)
+{
+	struct buf text = BUF_INIT(ALIASES_FILE_MAX);
+	struct aliases *aliases;
+	char *prefix;
+	int r = read_file(conf->aliases, &text);
+
+	if (r < 0) {
+		(void)buf_fmt(errors, "aliases: %s: %s\n", conf->aliases, strerror(-r));
+	} else {
+		prefix = xasprintf("%s:", conf->aliases);
+		aliases = aliases_new(buf_get(&text), prefix, errors);
+		(void)aliases_free(aliases);
+		free(prefix);
+	}
+	buf_free(&text);
+}
+
+static void
 check_folder(const char *option, const char *path, struct buf *errors)
 {
 	struct stat st;
@@ -127,6 +149,8 @@ conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, 
 
 		if (role->id == ROLE_KEY && conf->tls_certificate[0] != '\0')
 			check_tls(conf, errors);
+		if (role->id == ROLE_AUTH && conf->aliases[0] != '\0')
+			check_aliases(conf, errors);
 		if (role->id == ROLE_WORKER)
 			check_folder("accounts_dir", conf->accounts_dir, errors);
 		if (as_root)

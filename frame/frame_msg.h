@@ -25,10 +25,18 @@ enum auth_result {
 	AUTH_CROWDED,
 };
 
+/* What is asked of an address. */
+enum lookup_kind {
+	LOOKUP_WHO,     /* whether it is anybody's; and if aliases have a say, whether the account of who asks is among them */
+	LOOKUP_EXPAND,  /* all that get its mail */
+	LOOKUP_ACCOUNT, /* whose account it is, aliases aside: of what came of aliases already */
+};
+
 enum lookup_result {
 	LOOKUP_LOCAL,    /* an account here; its canonical address comes along */
 	LOOKUP_UNKNOWN,  /* one of our domains, no such account */
 	LOOKUP_NOT_OURS, /* another host's domain */
+	LOOKUP_ALIAS,    /* not one account, but those that aliases name */
 	LOOKUP_TEMPFAIL,
 };
 

@@ -2,6 +2,8 @@
 frame_SRC := \
 	frame/account_name.c \
 	frame/address_table.c \
+	frame/alias_parse.c \
+	frame/aliases.c \
 	frame/auth_cache.c \
 	frame/auth_client.c \
 	frame/conf_check.c \
@@ -19,6 +21,7 @@ frame_SRC := \
 	frame/proc_parent.c \
 	frame/rate.c \
 	frame/read_file.c \
+	frame/recipient.c \
 	frame/role.c \
 	frame/sasl_parse.c \
 	frame/verifier.c

@@ -15,6 +15,8 @@
 #include "frame/account_name.h"
 #include "frame/frame_msg.h"
 #include "frame/grants.h"
+#include "frame/read_file.h"
+#include "frame/recipient.h"
 #include "frame/role.h"
 #include "frame/verifier.h"
 #include "libmailstore/mailstore.h"
@@ -25,6 +27,7 @@ struct auth {
 	struct verifier *verifier;
 	struct verifier_limits limits;
 	struct grants *grants;
+	struct aliases *aliases; /* NULL: there are none */
 };
 
 /* --- the accounts database --- */
@@ -145,44 +148,149 @@ on_grant_drop(struct msg_channel *channel, struct msg *msg, void *context)
 
 /* --- addresses --- */
 
-/* Whose mail it is: with a detail (RFC 5233) only when there is no account of that very name. */
-static enum lookup_result
-look_up(struct auth *auth, struct span address, struct buf *name)
+static int
+host_exists(void *context, struct span name)
 {
-	int r;
+	return exists(context, name);
+}
 
-	switch (account_name_of_address(address, &auth->proc->common->domains, name)) {
-	case ACCOUNT_NAME_NOT_OURS:
-		return LOOKUP_NOT_OURS;
-	case ACCOUNT_NAME_BAD:
-		return LOOKUP_UNKNOWN;
-	case ACCOUNT_NAME_OURS:
-		break;
+static struct recipient_host
+host_of(struct auth *auth)
+{
+	return (struct recipient_host){
+		.domains = &auth->proc->common->domains,
+		.aliases = auth->aliases,
+		.delimiter = auth->proc->common->recipient_delimiter[0],
+		.exists = host_exists,
+		.context = auth,
+	};
+}
+
+static void
+tell_fault(struct span address, const struct recipients *recipients)
+{
+	if (recipients->fault != NULL)
+		log_error("alias-unusable", log_span("address", address), log_str("reason", recipients->fault));
+}
+
+/* As many messages as it takes. */
+static void
+send_members(struct msg_channel *channel, uint32_t id, const struct recipients *recipients)
+{
+	struct span rest = buf_get(&recipients->members), member;
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	while (span_split(&rest, '\n', &member)) {
+		if (body.len + 2 + member.len > sizeof(body.bytes)) {
+			(void)msg_send(channel, MSG_LOOKUP_MEMBERS, id, &body, -1);
+			msg_writer_init(&body);
+		}
+		msg_put_span(&body, member);
 	}
-	r = exists(auth, buf_get(name));
-	if (r == 1 && account_name_drop_detail(name))
-		r = exists(auth, buf_get(name));
-	return r == 0 ? LOOKUP_LOCAL : r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN;
+	if (body.len != 0)
+		(void)msg_send(channel, MSG_LOOKUP_MEMBERS, id, &body, -1);
+}
+
+static void
+send_looked_up(struct msg_channel *channel, uint32_t id, enum lookup_result result, struct span account, struct span owner)
+{
+	struct msg_writer reply;
+
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, (uint8_t)result);
+	msg_put_span(&reply, account);
+	msg_put_span(&reply, owner);
+	(void)msg_send(channel, MSG_LOOKUP_RESULT, id, &reply, -1);
+}
+
+/* With aliases. Whoever asks, and gets mail for an alias, may send from it; not so from a list. */
+static void
+look_up(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span address, struct span asker, bool expand)
+{
+	struct recipient_host host = host_of(auth);
+	struct recipients recipients;
+	enum lookup_result result = recipient_expand(&host, address, expand || asker.len != 0, &recipients);
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+
+	tell_fault(address, &recipients);
+	if (expand && result == LOOKUP_ALIAS)
+		send_members(channel, id, &recipients);
+	if (result == LOOKUP_LOCAL)
+		(void)recipient_account(&host, address, &name);
+	if (result == LOOKUP_ALIAS && asker.len != 0 && recipients.owner.len == 0 && recipients_have(&host, &recipients, asker))
+		(void)buf_span(&name, asker);
+	send_looked_up(channel, id, result, buf_get(&name), buf_get(&recipients.owner));
+	recipients_free(&recipients);
+	buf_free(&name);
 }
 
 static int
 on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct proc *proc = context;
+	struct auth *auth = proc->state;
+	struct recipient_host host = host_of(auth);
 	struct msg_reader body = msg_read(msg);
-	struct span address = msg_get_span(&body);
+	uint8_t kind = msg_get_u8(&body);
+	struct span address = msg_get_span(&body), asker = msg_get_span(&body);
 	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
-	struct msg_writer reply;
 	enum lookup_result result;
 
-	if (!msg_done(&body))
+	if (!msg_done(&body) || kind > LOOKUP_ACCOUNT)
 		return -EBADMSG;
-	result = look_up(proc->state, address, &name);
-	msg_writer_init(&reply);
-	msg_put_u8(&reply, (uint8_t)result);
-	msg_put_span(&reply, result == LOOKUP_LOCAL ? buf_get(&name) : SPAN_NULL);
-	(void)msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
+	if (kind != LOOKUP_ACCOUNT && auth->aliases != NULL) {
+		look_up(auth, channel, msg->id, address, asker, kind == LOOKUP_EXPAND);
+		return 0;
+	}
+	result = recipient_account(&host, address, &name);
+	send_looked_up(channel, msg->id, result, result == LOOKUP_LOCAL ? buf_get(&name) : SPAN_NULL, SPAN_NULL);
 	buf_free(&name);
+	return 0;
+}
+
+/* --- aliases --- */
+
+/* Takes the aliases in this text, or what kept it from being read; the former stay then. */
+static void
+use_aliases(struct auth *auth, int r, const struct buf *text)
+{
+	const char *path = auth->proc->common->aliases;
+	struct buf errors = BUF_INIT(65536);
+	struct span rest, line;
+
+	if (r < 0) {
+		log_error("aliases-unreadable", log_str("file", path), log_errno("error", r));
+		return;
+	}
+	(void)aliases_free(auth->aliases);
+	auth->aliases = aliases_new(buf_get(text), "", &errors);
+	rest = buf_get(&errors);
+	while (span_split(&rest, '\n', &line))
+		log_error("alias-left-out", log_str("file", path), log_span("line", line));
+	log_info("aliases", log_str("file", path), log_u64("count", aliases_count(auth->aliases)));
+	buf_free(&errors);
+}
+
+static void
+load_aliases(struct auth *auth)
+{
+	struct buf text = BUF_INIT(ALIASES_FILE_MAX);
+
+	if (auth->proc->common->aliases[0] != '\0')
+		use_aliases(auth, read_file(auth->proc->common->aliases, &text), &text);
+	buf_free(&text);
+}
+
+static int
+on_aliases_file(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct buf text = BUF_INIT(ALIASES_FILE_MAX);
+
+	(void)channel;
+	use_aliases(proc->state, read_open_file(msg->fd, &text), &text);
+	buf_free(&text);
 	return 0;
 }
 
@@ -282,7 +390,11 @@ set_limits(struct auth *auth)
 static void
 reload(struct proc *proc)
 {
-	set_limits(proc->state);
+	struct auth *auth = proc->state;
+
+	set_limits(auth);
+	if (proc->common->aliases[0] == '\0')
+		auth->aliases = aliases_free(auth->aliases);
 }
 
 int
@@ -292,6 +404,7 @@ proc_auth(struct proc *proc)
 		{ MSG_AUTH, on_auth },
 		{ MSG_GRANT_DROP, on_grant_drop },
 		{ MSG_LOOKUP, on_lookup },
+		{ MSG_ALIASES_FILE, on_aliases_file },
 		{ MSG_WORKER_BY_GRANT, on_worker_by_grant },
 		{ MSG_WORKER_BY_ADDRESS, on_worker_by_address },
 	};
@@ -321,6 +434,7 @@ proc_auth(struct proc *proc)
 		    log_str("error", ms_strerror(r)));
 		return EX_NOINPUT;
 	}
+	load_aliases(auth);
 	/* The database is replaced as a whole (rename), so its folder stays readable, and nothing
 	 * else. */
 	folder = xstrdup(proc->common->accounts_db);

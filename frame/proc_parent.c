@@ -479,16 +479,16 @@ on_stop(evutil_socket_t signal_number, short what, void *context)
 	stop_all(parent, EX_OK);
 }
 
-/* Opens the file for a role whose jail keeps it away from it. The key is not read here. */
+/* Opens the file for a role whose jail keeps it away from it. It is not read here. */
 static void
-send_tls_file(const struct parent *parent, uint8_t role, const char *path)
+send_file(const struct parent *parent, uint8_t role, uint16_t type, const char *path)
 {
 	struct child *child = find_permanent(parent, role);
 	int fd = child != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
 	/* One that is ending reads the file when it is started again. */
 	if (fd >= 0)
-		(void)msg_send(child->channel, MSG_TLS_FILE, 0, NULL, fd);
+		(void)msg_send(child->channel, type, 0, NULL, fd);
 	else if (child != NULL)
 		log_error("not-renewed", log_str("file", path), log_errno("error", -errno));
 }
@@ -501,8 +501,8 @@ renew_tls(const struct parent *parent, bool had_tls)
 
 	if (has_tls == had_tls) {
 		if (has_tls) {
-			send_tls_file(parent, ROLE_KEY, parent->common->tls_key);
-			send_tls_file(parent, ROLE_FRONT, parent->common->tls_certificate);
+			send_file(parent, ROLE_KEY, MSG_TLS_FILE, parent->common->tls_key);
+			send_file(parent, ROLE_FRONT, MSG_TLS_FILE, parent->common->tls_certificate);
 		}
 		return;
 	}
@@ -554,6 +554,8 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 				(void)send_conf(parent, child); /* one that is ending needs none */
 		log_info("reloaded", log_str("file", parent->options->conf_path));
 		renew_tls(parent, had_tls);
+		if (parent->common->aliases[0] != '\0')
+			send_file(parent, ROLE_AUTH, MSG_ALIASES_FILE, parent->common->aliases);
 	}
 	daemon_tables(parent->daemon, tables);
 	conf_free(tables, DAEMON_TABLES, unused);

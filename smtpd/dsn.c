@@ -109,6 +109,7 @@ static const struct {
 	[DSN_DELAYED] = { "Mail is late, delivery goes on", "Your message has not reached these yet; delivery is still tried:" },
 	[DSN_DELIVERED] = { "Mail was delivered", "Your message was delivered to:" },
 	[DSN_RELAYED] = { "Mail was handed on", "Your message was handed to another host, which will not report on it, for:" },
+	[DSN_EXPANDED] = { "Mail was handed on", "Your message was handed on to the addresses that stand behind:" },
 };
 
 /* What the sender can do about an enhanced status code (RFC 3463): the longest prefix of it that is here. */
@@ -166,7 +167,7 @@ put_people_recipient(struct buf *out, const struct dsn_recipient *recipient)
 	(void)buf_str(out, "    <");
 	put_clean(out, recipient->address, true);
 	(void)buf_str(out, ">\r\n");
-	if (recipient->action != DSN_DELIVERED)
+	if (recipient->action != DSN_DELIVERED && recipient->action != DSN_EXPANDED)
 		put_reason(out, recipient);
 	if (recipient->action == DSN_FAILED)
 		put_advice(out, recipient->status);
@@ -324,6 +325,7 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 {
 	static const char *const names[] = {
 		[DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed", [DSN_DELIVERED] = "delivered", [DSN_RELAYED] = "relayed",
+		[DSN_EXPANDED] = "expanded",
 	};
 	struct span orcpt = recipient->orcpt, type, remote = recipient->remote;
 	ptrdiff_t bracket = span_chr(remote, '[');
@@ -420,7 +422,7 @@ put_header(struct buf *out, const struct dsn *dsn, bool ascii)
 {
 	enum dsn_action worst = DSN_FAILED;
 
-	while (worst < DSN_RELAYED && !any(dsn, worst))
+	while (worst < DSN_EXPANDED && !any(dsn, worst))
 		worst++;
 	(void)buf_str(out, "From: Mail Delivery System <MAILER-DAEMON@");
 	put_clean(out, dsn->hostname, false);

@@ -9,7 +9,7 @@
 #include "common/buf.h"
 #include "common/envelope.h"
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED };
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED };
 
 struct dsn_recipient {
 	enum dsn_action action;

@@ -18,6 +18,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/deliver_scripts.c \
 	smtpd/deliver_send.c \
 	smtpd/deliver_store.c \
+	smtpd/delivered_to.c \
 	smtpd/envelope_msg.c \
 	smtpd/heap.c \
 	smtpd/proc_deliver.c \
@@ -30,6 +31,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_drop.c \
+	smtpd/queue_expand.c \
 	smtpd/queue_facts.c \
 	smtpd/queue_files.c \
 	smtpd/queue_folders.c \

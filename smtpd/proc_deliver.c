@@ -11,19 +11,17 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/header.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "frame/role.h"
 #include "libmailstore/mailstore.h"
 #include "smtpd/deliver.h"
+#include "smtpd/delivered_to.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 
 #define CHUNK 65536
-/* The header block that is looked through for loops; a message with a larger one is refused where it comes in. */
-#define HEADER_MAX (256 * 1024)
 #define FIELDS_MAX 2048
 
 static uint8_t chunk[CHUNK];
@@ -46,29 +44,6 @@ answer_of(int r)
 	case -EPERM: return (struct answer){ VERDICT_TEMPFAIL, "4.3.5", "The mailbox cannot be opened" };
 	default: return (struct answer){ VERDICT_TEMPFAIL, "4.3.0", "The mailbox cannot be written now" };
 	}
-}
-
-/* A Delivered-To of this very account means that mail is sent round in a circle (RFC 9228 section 4). */
-static int
-check_loop(const struct delivery *delivery)
-{
-	struct buf block = BUF_INIT(HEADER_MAX);
-	size_t wanted = delivery->length < HEADER_MAX ? (size_t)delivery->length : HEADER_MAX;
-	char *room = buf_reserve(&block, wanted);
-	ssize_t got = pread(delivery->fd, room, wanted, (off_t)delivery->offset);
-	struct header_field field;
-	struct header_iter iter;
-	int r = got < 0 ? -errno : 0;
-
-	if (r == 0) {
-		buf_added(&block, (size_t)got);
-		header_begin(&iter, span_make(block.data, header_block_size(buf_get(&block))));
-		while (r == 0 && header_next(&iter, &field))
-			if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), span_of(delivery->recipient)))
-				r = -ELOOP;
-	}
-	buf_free(&block);
-	return r;
 }
 
 static int
@@ -165,7 +140,7 @@ store_all(struct deliver *deliver)
 	for (size_t i = 0; i < deliver->count; i++) {
 		struct delivery *delivery = &deliver->list[i];
 
-		delivery->result = check_loop(delivery);
+		delivery->result = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
 		delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
 	}
 	store(deliver, deliver->list, deliver->count);

@@ -272,7 +272,7 @@ start(struct queue *queue)
 	if (!reader_start(queue))
 		return false;
 	(void)auth_lookup(queue->auth, span_of(smtpd_postmaster(smtpd_conf(queue->proc))),
-	    postmaster_looked_up, queue);
+	    SPAN_NULL, postmaster_looked_up, queue);
 	return true;
 }
 
@@ -286,6 +286,7 @@ proc_queue(struct proc *proc)
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },
 		{ MSG_RELAYED, on_relayed },
+		{ MSG_LOOKUP_MEMBERS, on_auth_message },
 		{ MSG_LOOKUP_RESULT, on_auth_message },
 		{ MSG_WORKER, on_auth_message },
 		{ MSG_WORKER_FAILED, on_auth_message },

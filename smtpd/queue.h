@@ -13,6 +13,7 @@
 #include "smtpd/smtpd_msg.h"
 
 struct event;
+struct text_set;
 
 /* What of an envelope is kept in memory: queue_facts.c. */
 struct facts {
@@ -119,6 +120,7 @@ void attempt_start(struct queue *queue, struct queue_entry *entry);
 /* What became of one recipient. */
 struct outcome {
 	enum verdict verdict;
+	enum { NOT_EXPANDED, EXPANDED_ONE, EXPANDED_MANY, EXPANDED_LIST } expanded; /* an alias's mail is on its way to so many */
 	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
 	bool remote;         /* another host has it, or refused it */
 	bool unreached;      /* its destination could not be reached: that is no word on the message */
@@ -159,6 +161,19 @@ bool relay_is_crowded(struct queue *queue, const struct destination *destination
 const struct spool_file *attempt_file(const struct attempt *attempt);
 const char *attempt_id(const struct attempt *attempt);
 void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
+
+/* --- queue_expand.c: aliases --- */
+
+/* An alias among the recipients. */
+struct expand {
+	size_t recipient;
+	struct span owner;   /* of a list, or empty */
+	struct span members; /* each ended by LF */
+};
+/* Queues what goes to the members, but not to those in `seen`, to which they are added. True when attempt_outcome is called later, once
+ * that is on stable storage; false when *ret_outcome tells already. */
+bool expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen,
+    struct outcome *ret_outcome);
 
 /* --- queue_bounce.c: telling senders --- */
 

@@ -13,6 +13,7 @@
 #include "common/address.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/text_set.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
@@ -29,6 +30,7 @@ struct target {
 	size_t recipient;
 	bool as_postmaster;
 	char *destination; /* of a remote one, until the jobs are made */
+	char *members, *owner; /* of an alias, until its messages are made */
 	struct outcome *outcome; /* NULL: not tried, or not known yet */
 };
 
@@ -76,6 +78,8 @@ forget(struct attempt *attempt)
 {
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
 		free(attempt->targets[i].destination);
+		free(attempt->targets[i].members);
+		free(attempt->targets[i].owner);
 		free(attempt->targets[i].outcome);
 	}
 	free(attempt->targets);
@@ -200,8 +204,9 @@ conclude(struct attempt *attempt, bool reported)
 
 		if (envelope_is_open(recipient) && outcome != NULL) {
 			if (outcome->verdict == VERDICT_OK)
-				recipient->status =
-				    outcome->remote ? ENVELOPE_RELAYED : ENVELOPE_DELIVERED;
+				recipient->status = outcome->expanded != NOT_EXPANDED ? ENVELOPE_EXPANDED :
+				    outcome->remote                                   ? ENVELOPE_RELAYED :
+											ENVELOPE_DELIVERED;
 			else
 				last = outcome;
 			ours |= outcome->ours;
@@ -302,7 +307,11 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	if (outcome->verdict == VERDICT_OK) {
 		if (!bounce && ((wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) ||
 				   is_relay_told(&attempt->file.envelope, recipient, outcome)))
-			report(attempt, i, outcome->remote ? DSN_RELAYED : DSN_DELIVERED, outcome);
+			report(attempt, i,
+			    outcome->expanded == EXPANDED_MANY ? DSN_EXPANDED :
+				outcome->remote                ? DSN_RELAYED :
+								 DSN_DELIVERED,
+			    outcome);
 		return;
 	}
 	if (outcome->verdict == VERDICT_TEMPFAIL && expired && !outcome->ours) {
@@ -311,7 +320,8 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
-		bool tells = bounce ? !is_postmaster(attempt, recipient) : wants(recipient, ENVELOPE_FAILURE);
+		/* What came of an alias may have come of postmaster's. */
+		bool tells = bounce ? !is_postmaster(attempt, recipient) && !attempt->file.envelope.expanded : wants(recipient, ENVELOPE_FAILURE);
 
 		if (bounce || !tells)
 			log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
@@ -340,8 +350,9 @@ log_outcome(const struct attempt *attempt, const struct target *target)
 	const struct envelope *envelope = &attempt->file.envelope;
 	const struct outcome *outcome = target->outcome;
 
-	log_info(
-	    outcome->verdict == VERDICT_OK && outcome->remote ? "relayed" : names[outcome->verdict],
+	log_info(outcome->expanded != NOT_EXPANDED            ? "expanded" :
+		outcome->verdict == VERDICT_OK && outcome->remote ? "relayed" :
+								    names[outcome->verdict],
 	    log_str("id", attempt->entry->id), log_str("from", envelope->sender),
 	    log_str("to", envelope->recipients[target->recipient].address),
 	    log_str("host", outcome->host), log_i64("delay", queue_now() - envelope->created),
@@ -475,7 +486,53 @@ remote(struct attempt *attempt, struct target *target)
 		target->destination = span_dup(facts_destination(conf, mailbox));
 }
 
-static void looked_up(void *context, enum lookup_result result, struct span account);
+/* --- aliases --- */
+
+static void looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
+
+/* Those that are there without any alias get nothing by one. */
+static struct text_set *
+direct_recipients(const struct attempt *attempt)
+{
+	struct text_set *seen = text_set_new(queue_random());
+
+	for (size_t i = 0; i < attempt->file.envelope.count; i++)
+		if (attempt->targets[i].members == NULL)
+			(void)text_set_add(seen, span_of(attempt->file.envelope.recipients[i].address));
+	return seen;
+}
+
+static void
+expand_all(struct attempt *attempt)
+{
+	struct text_set *seen = NULL;
+
+	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
+		struct target *target = &attempt->targets[i];
+		const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
+		struct outcome outcome;
+
+		if (target->members == NULL)
+			continue;
+		if (seen == NULL)
+			seen = direct_recipients(attempt);
+		if (!expand_submit(attempt->queue, attempt, &expand, seen, &outcome))
+			outcome_now(attempt, i, &outcome);
+	}
+	(void)text_set_free(seen);
+}
+
+/* What goes to one account alone needs no message of its own. True when that account is looked up. */
+static bool
+try_member(struct target *target, struct span owner, struct span members)
+{
+	struct span member;
+
+	if (target->attempt->pending != 1 || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
+		return false;
+	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
+	return true;
+}
 
 /* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under
  * way. */
@@ -489,8 +546,8 @@ try_postmaster(struct target *target)
 		SPAN("postmaster@")))
 		return false;
 	target->as_postmaster = true;
-	(void)auth_lookup(attempt->queue->auth,
-	    span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))), looked_up, target);
+	(void)auth_expand(attempt->queue->auth, span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))),
+	    false, looked_up, target);
 	return true;
 }
 
@@ -509,6 +566,8 @@ try_recipient(struct attempt *attempt, struct target *target, enum lookup_result
 	case LOOKUP_NOT_OURS:
 		remote(attempt, target);
 		break;
+	case LOOKUP_ALIAS:
+		break; /* waits for the others */
 	case LOOKUP_UNKNOWN:
 		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
 		    "There is no such account here", false);
@@ -521,15 +580,25 @@ try_recipient(struct attempt *attempt, struct target *target, enum lookup_result
 }
 
 static void
-looked_up(void *context, enum lookup_result result, struct span account)
+looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members)
 {
 	struct target *target = context;
 	struct attempt *attempt = target->attempt;
 
-	if (result == LOOKUP_UNKNOWN && try_postmaster(target))
+	if (result == LOOKUP_UNKNOWN && target->members == NULL && try_postmaster(target))
 		return;
-	try_recipient(attempt, target, result, account);
+	if (result == LOOKUP_ALIAS) {
+		target->members = span_dup(members);
+		target->owner = span_dup(owner);
+		if (try_member(target, owner, members))
+			return;
+	} else if (target->members != NULL && (result == LOOKUP_LOCAL || result == LOOKUP_TEMPFAIL)) {
+		free(TAKE_PTR(target->members));
+	}
+	if (target->members == NULL)
+		try_recipient(attempt, target, result, account);
 	if (--attempt->lookups == 0) {
+		expand_all(attempt);
 		relay_groups(attempt);
 		if (attempt->pending == 0)
 			finish(attempt);
@@ -557,8 +626,8 @@ begin(struct attempt *attempt)
 	}
 	for (size_t i = 0; i < envelope->count; i++)
 		if (envelope_is_open(&envelope->recipients[i]))
-			(void)auth_lookup(attempt->queue->auth,
-			    span_of(envelope->recipients[i].address), looked_up,
+			(void)auth_expand(attempt->queue->auth,
+			    span_of(envelope->recipients[i].address), envelope->expanded, looked_up,
 			    &attempt->targets[i]);
 }
 

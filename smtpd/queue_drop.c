@@ -133,6 +133,7 @@ prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
 	envelope->created = now;
 	envelope->uid = uid;
 	envelope->has_progress = false;
+	envelope->expanded = false;
 	envelope->progress = (struct envelope_progress){ .due = 0 };
 	free(envelope->client);
 	free(envelope->account);

@@ -125,6 +125,7 @@ looked_up(void *context, enum lookup_result result, struct span account)
 {
 	static const enum smtp_looked_up results[] = {
 		[LOOKUP_LOCAL] = SMTP_IS_LOCAL,
+		[LOOKUP_ALIAS] = SMTP_IS_LOCAL,
 		[LOOKUP_UNKNOWN] = SMTP_IS_UNKNOWN,
 		[LOOKUP_NOT_OURS] = SMTP_IS_NOT_OURS,
 		[LOOKUP_TEMPFAIL] = SMTP_LOOKUP_FAILED,
@@ -247,7 +248,7 @@ act(struct smtp_client *client)
 	smtp_acted(smtp);
 	switch (action) {
 	case SMTP_LOOKUP:
-		client->request = auth_lookup(auth, smtp->asked, looked_up, client);
+		client->request = auth_lookup(auth, smtp->asked, smtp_asker(smtp), looked_up, client);
 		return true;
 	case SMTP_AUTHENTICATE:
 		client->request = auth_verify(auth, buf_get(&smtp->user), buf_get(&smtp->password),

@@ -265,6 +265,12 @@ sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span acco
 		    "That sender address does not belong to the account that has logged in");
 }
 
+struct span
+smtp_asker(const struct smtp *smtp)
+{
+	return smtp->author == NULL && smtp->rcpt.address != NULL ? SPAN_NULL : span_of(smtp->account);
+}
+
 void
 smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
 {

@@ -44,6 +44,7 @@ enum smtp_action {
 	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
 };
 
+/* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
 enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
 enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED };
@@ -121,6 +122,8 @@ void smtp_acted(struct smtp *smtp);
 /* True when smtp_input would take more. */
 bool smtp_is_ready(const struct smtp *smtp);
 
+/* SMTP_LOOKUP: the account that wants to send from the address, or nothing when mail is to go there. */
+struct span smtp_asker(const struct smtp *smtp);
 void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
 void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account);
 /* date as in RFC 5322. The trace field is put into `message`. */

@@ -23,6 +23,7 @@ static const char full_text[] =
     "smtputf8 yes\n"
     "ret HDRS\n"
     "requiretls yes\n"
+    "expanded yes\n"
     "priority -3\n"
     "by 1700000900 RT\n"
     "envid QQ+2B1\n"
@@ -52,6 +53,7 @@ START_TEST(text_and_back)
 	ck_assert_int_eq(envelope.body, ENVELOPE_8BITMIME);
 	ck_assert(envelope.smtputf8);
 	ck_assert_int_eq(envelope.ret, ENVELOPE_RET_HDRS);
+	ck_assert(envelope.expanded);
 	ck_assert(envelope.requiretls && envelope.by_trace);
 	ck_assert_int_eq(envelope.priority, -3);
 	ck_assert_int_eq(envelope.by, ENVELOPE_BY_RETURN);

@@ -96,7 +96,7 @@ START_TEST(details)
 		struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
 
 		(void)buf_str(&name, cases[i].name);
-		ck_assert_int_eq(account_name_drop_detail(&name), cases[i].without != NULL);
+		ck_assert_int_eq(account_name_drop_detail(&name, '+'), cases[i].without != NULL);
 		ck_assert_str_eq(buf_cstr(&name),
 		    cases[i].without != NULL ? cases[i].without : cases[i].name);
 		buf_free(&name);

@@ -115,7 +115,7 @@ ask(struct asker *asker)
 		    SPAN("192.0.2.1"), on_verified, asker);
 		break;
 	case LOOKUP:
-		(void)auth_lookup(asker->auth, span_of(question->text), on_looked_up, asker);
+		(void)auth_lookup(asker->auth, span_of(question->text), SPAN_NULL, on_looked_up, asker);
 		break;
 	case BY_GRANT:
 		(void)auth_worker_by_grant(asker->auth, asker->grant, on_worker, asker);

@@ -35,22 +35,30 @@ proc_front(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* x@local.test is the account x; whatever else is another host's. */
+/* x@local.test is the account x, both@local.test bob and carol; whatever else is another host's. */
 static int
 on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct msg_reader body = msg_read(msg);
+	bool expand = msg_get_u8(&body) == LOOKUP_EXPAND;
 	struct span address = msg_get_span(&body);
 	struct msg_writer reply;
 
 	(void)context;
 	msg_writer_init(&reply);
-	if (span_starts(address, SPAN("nobody@local.test")))
+	if (expand && span_eq(address, SPAN("both@local.test"))) {
+		msg_put_span(&reply, SPAN("bob@local.test"));
+		msg_put_span(&reply, SPAN("carol@local.test"));
+		(void)msg_send(channel, MSG_LOOKUP_MEMBERS, msg->id, &reply, -1);
+		msg_writer_init(&reply);
+		msg_put_u8(&reply, LOOKUP_ALIAS);
+	} else if (span_starts(address, SPAN("nobody@local.test")))
 		msg_put_u8(&reply, LOOKUP_UNKNOWN);
 	else
 		msg_put_u8(&reply,
 		    span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
 	msg_put_span(&reply, address);
+	msg_put_span(&reply, SPAN_NULL);
 	return msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
 }
 
@@ -475,6 +483,37 @@ START_TEST(queued_and_due)
 }
 END_TEST
 
+START_TEST(expanded)
+{
+	put(PATH, ENVELOPE("to P - - both@local.test\nto P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && files_in("mail/local.test/carol") == 1 && queued_files() == 0);
+	/* Who is there without the alias, too, gets it no second time. */
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 1);
+}
+END_TEST
+
+START_TEST(expanded_and_not_marked)
+{
+	put(PATH, ENVELOPE("to P - - both@local.test\n") MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1", ENVELOPE("expanded yes\nto P - - bob@local.test\nto P - - carol@local.test\n") MESSAGE);
+	start();
+	/* Twice rather than never. */
+	WAIT_FOR(files_in("mail/local.test/bob") == 2 && files_in("mail/local.test/carol") == 2 && queued_files() == 0);
+}
+END_TEST
+
+START_TEST(expanded_and_marked)
+{
+	put(PATH, ENVELOPE("to X - - both@local.test\n") MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1", ENVELOPE("expanded yes\nto P - - both@local.test\n") MESSAGE);
+	start();
+	/* What came of aliases is none: the account of that name has it. */
+	WAIT_FOR(files_in("mail/local.test/both") == 1 && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
 START_TEST(queued_and_not_due)
 {
 	put(PATH, ENVELOPE("release 99999999999\nto P - - bob@local.test\n") MESSAGE);
@@ -629,6 +668,9 @@ main(int argc, char **argv)
 	tcase_add_test(tests, drop_that_is_none);
 	tcase_add_test(tests, being_written);
 	tcase_add_test(tests, queued_and_due);
+	tcase_add_test(tests, expanded);
+	tcase_add_test(tests, expanded_and_not_marked);
+	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_test(tests, finished_and_not_removed);

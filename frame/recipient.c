@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* From an address to those who get its mail. An address comes first as it is, then without its detail, then by patterns, and its
+ * domain last. What has been gone through is not gone through again, so that circles end. */
+#include "frame/recipient.h"
+
+#include "common/text_set.h"
+#include "frame/account_name.h"
+
+#define MEMBERS_BYTES_MAX (RECIPIENT_MEMBERS_MAX * 128u)
+#define OWNER "owner-"
+
+/* --- accounts --- */
+
+static enum lookup_result
+account_result(int r)
+{
+	return r == 0 ? LOOKUP_LOCAL : r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN;
+}
+
+static enum lookup_result
+our_account(const struct recipient_host *host, struct buf *name)
+{
+	int r = host->exists(host->context, buf_get(name));
+
+	if (r == 1 && account_name_drop_detail(name, host->delimiter))
+		r = host->exists(host->context, buf_get(name));
+	return account_result(r);
+}
+
+enum lookup_result
+recipient_account(const struct recipient_host *host, struct span address, struct buf *ret_name)
+{
+	switch (account_name_of_address(address, host->domains, ret_name)) {
+	case ACCOUNT_NAME_NOT_OURS: return LOOKUP_NOT_OURS;
+	case ACCOUNT_NAME_BAD: return LOOKUP_UNKNOWN;
+	case ACCOUNT_NAME_OURS: break;
+	}
+	return our_account(host, ret_name);
+}
+
+/* --- one step --- */
+
+struct found {
+	enum lookup_result result;
+	const struct alias *alias; /* of LOOKUP_ALIAS */
+	struct span star;
+};
+
+static struct span
+local_of(struct span name)
+{
+	return span_make(name.ptr, (size_t)span_rchr(name, '@'));
+}
+
+/* "local@domain", or "local" for all domains. */
+static const struct alias *
+alias_named(const struct recipient_host *host, struct span name)
+{
+	const struct alias *alias = aliases_find(host->aliases, name);
+
+	return alias != NULL ? alias : aliases_find(host->aliases, local_of(name));
+}
+
+/* By that very name. */
+static bool
+find_name(const struct recipient_host *host, struct span name, struct found *found)
+{
+	if (host->aliases != NULL && (found->alias = alias_named(host, name)) != NULL)
+		found->result = LOOKUP_ALIAS;
+	else
+		found->result = account_result(host->exists(host->context, name));
+	return found->result != LOOKUP_UNKNOWN;
+}
+
+static void
+find(const struct recipient_host *host, const struct buf *name, struct found *found)
+{
+	struct span whole = buf_get(name);
+	struct buf base = BUF_INIT(ACCOUNT_NAME_MAX);
+	bool known;
+
+	*found = (struct found){ .alias = NULL };
+	(void)buf_span(&base, whole);
+	known = find_name(host, whole, found) ||
+	    (account_name_drop_detail(&base, host->delimiter) && find_name(host, buf_get(&base), found));
+	buf_free(&base);
+	if (known || host->aliases == NULL)
+		return;
+	found->alias = aliases_match(host->aliases, buf_cstr(name), &found->star);
+	if (found->alias == NULL)
+		found->alias = aliases_find(host->aliases, span_skip(whole, local_of(whole).len));
+	if (found->alias != NULL)
+		found->result = LOOKUP_ALIAS;
+}
+
+/* --- all steps --- */
+
+/* A name whose aliases are being gone through. */
+struct step {
+	const struct step *up;
+	struct span name;
+	unsigned depth;
+};
+
+struct expansion {
+	const struct recipient_host *host;
+	struct recipients *to;
+	struct text_set *seen, *members;
+	bool whole, listed; /* whether it is a list has been looked at */
+	bool failed;        /* accounts cannot be looked up */
+};
+
+static void add_address(struct expansion *expansion, const struct step *up, struct span address);
+
+static bool
+is_done(const struct expansion *expansion)
+{
+	return expansion->failed || expansion->to->fault != NULL || (!expansion->whole && expansion->to->deliverable);
+}
+
+static void
+add_member(struct expansion *expansion, struct span address, bool deliverable)
+{
+	struct recipients *to = expansion->to;
+
+	to->deliverable |= deliverable;
+	if (!text_set_add(expansion->members, address))
+		return;
+	if (to->count >= RECIPIENT_MEMBERS_MAX || buf_span(&to->members, address) < 0 || buf_char(&to->members, '\n') < 0)
+		to->fault = "too many addresses come of it";
+	else
+		to->count++;
+}
+
+/* An alias or account of the name behind "owner-" makes a list of it. */
+static void
+look_for_owner(struct expansion *expansion, struct span name)
+{
+	const struct recipient_host *host = expansion->host;
+	struct buf base = BUF_INIT(ACCOUNT_NAME_MAX), owner = BUF_INIT(ACCOUNT_NAME_MAX);
+	struct found found = { .alias = NULL };
+
+	expansion->listed = true;
+	(void)buf_span(&base, name);
+	(void)account_name_drop_detail(&base, host->delimiter);
+	(void)buf_str(&owner, OWNER);
+	if (!span_starts(buf_get(&base), SPAN(OWNER)) && buf_span(&owner, buf_get(&base)) == 0 &&
+	    find_name(host, buf_get(&owner), &found)) {
+		expansion->failed |= found.result == LOOKUP_TEMPFAIL;
+		(void)buf_span(&expansion->to->owner, buf_get(&owner));
+	}
+	buf_free(&base);
+	buf_free(&owner);
+}
+
+/* A target as an address: with what a "*" stands for, and without a domain at that of the name. */
+static void
+add_target(struct expansion *expansion, const struct step *step, const struct found *found, struct span target)
+{
+	struct buf address = BUF_INIT(2 * ACCOUNT_NAME_MAX);
+	struct span local = local_of(step->name);
+
+	if (span_ieq(target, ALIAS_DISCARD)) {
+		expansion->to->deliverable = true;
+		return;
+	}
+	if (target.ptr[0] == '@')
+		(void)buf_span(&address, local);
+	for (size_t i = 0; i < target.len; i++)
+		if (target.ptr[i] == '*' && found->alias->kind == ALIAS_WILDCARD)
+			(void)buf_span(&address, found->star);
+		else
+			(void)buf_char(&address, target.ptr[i]);
+	if (span_chr(target, '@') < 0)
+		(void)buf_span(&address, span_skip(step->name, local.len));
+	if (!address.overflow)
+		add_address(expansion, step, buf_get(&address));
+	buf_free(&address);
+}
+
+static void
+add_alias(struct expansion *expansion, const struct step *step, const struct found *found)
+{
+	struct span targets = found->alias->targets, target;
+
+	if (step->depth > RECIPIENT_DEPTH_MAX) {
+		expansion->to->fault = "one alias leads to another too often";
+		return;
+	}
+	if (found->alias->kind != ALIAS_DOMAIN && !expansion->listed)
+		look_for_owner(expansion, step->name);
+	while (!is_done(expansion) && alias_next_target(&targets, &target))
+		add_target(expansion, step, found, target);
+}
+
+/* An alias that comes back to itself means the account of its name: "alice: alice, bob". */
+static void
+add_own_account(struct expansion *expansion, struct span address)
+{
+	struct buf account = BUF_INIT(ACCOUNT_NAME_MAX);
+	enum lookup_result result = recipient_account(expansion->host, address, &account);
+
+	if (result == LOOKUP_LOCAL)
+		add_member(expansion, address, true);
+	expansion->failed |= result == LOOKUP_TEMPFAIL;
+	buf_free(&account);
+}
+
+static enum lookup_result
+add_name(struct expansion *expansion, const struct step *up, const struct buf *name)
+{
+	struct step step = { up, buf_get(name), up != NULL ? up->depth + 1 : 1 };
+	struct found found;
+
+	for (const struct step *at = up; at != NULL; at = at->up)
+		if (span_eq(at->name, step.name)) {
+			add_own_account(expansion, step.name);
+			return LOOKUP_ALIAS;
+		}
+	if (!text_set_add(expansion->seen, step.name))
+		return LOOKUP_ALIAS;
+	find(expansion->host, name, &found);
+	if (found.result == LOOKUP_TEMPFAIL)
+		expansion->failed = true;
+	else if (found.result == LOOKUP_ALIAS)
+		add_alias(expansion, &step, &found);
+	else
+		add_member(expansion, step.name, found.result == LOOKUP_LOCAL);
+	return found.result;
+}
+
+static enum lookup_result
+add_first(struct expansion *expansion, const struct step *up, struct span address)
+{
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+	enum lookup_result result = LOOKUP_UNKNOWN;
+
+	switch (account_name_of_address(address, expansion->host->domains, &name)) {
+	case ACCOUNT_NAME_OURS:
+		result = add_name(expansion, up, &name);
+		break;
+	case ACCOUNT_NAME_NOT_OURS:
+		add_member(expansion, address, true);
+		result = LOOKUP_NOT_OURS;
+		break;
+	case ACCOUNT_NAME_BAD:
+		break;
+	}
+	buf_free(&name);
+	return result;
+}
+
+static void
+add_address(struct expansion *expansion, const struct step *up, struct span address)
+{
+	(void)add_first(expansion, up, address);
+}
+
+enum lookup_result
+recipient_expand(const struct recipient_host *host, struct span address, bool whole, struct recipients *ret)
+{
+	struct expansion expansion = { .host = host, .to = ret, .whole = whole };
+	enum lookup_result result;
+
+	*ret = (struct recipients){ .members = BUF_INIT(MEMBERS_BYTES_MAX), .owner = BUF_INIT(ACCOUNT_NAME_MAX) };
+	expansion.seen = text_set_new(0);
+	expansion.members = text_set_new(0);
+	result = add_first(&expansion, NULL, address);
+	(void)text_set_free(expansion.seen);
+	(void)text_set_free(expansion.members);
+	if (expansion.failed || ret->fault != NULL)
+		return LOOKUP_TEMPFAIL;
+	return result == LOOKUP_ALIAS && !ret->deliverable ? LOOKUP_UNKNOWN : result;
+}
+
+void
+recipients_free(struct recipients *recipients)
+{
+	buf_free(&recipients->members);
+	buf_free(&recipients->owner);
+}
+
+bool
+recipients_have(const struct recipient_host *host, const struct recipients *recipients, struct span account)
+{
+	struct span rest = buf_get(&recipients->members), member;
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+	bool has = false;
+
+	while (!has && span_split(&rest, '\n', &member))
+		has = span_ieq(member, account) ||
+		    (recipient_account(host, member, &name) == LOOKUP_LOCAL && span_eq(buf_get(&name), account));
+	buf_free(&name);
+	return has;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Who gets mail for an address: an account here, those that aliases name, or another host. Pure. */
+#ifndef FRAME_RECIPIENT_H
+#define FRAME_RECIPIENT_H
+
+#include "common/buf.h"
+#include "common/conf.h"
+#include "frame/aliases.h"
+#include "frame/frame_msg.h"
+
+/* Aliases of aliases go so deep, and name so many addresses together. */
+#define RECIPIENT_DEPTH_MAX 16
+#define RECIPIENT_MEMBERS_MAX 10000
+
+struct recipient_host {
+	const struct conf_list *domains;
+	const struct aliases *aliases; /* or NULL */
+	char delimiter;                /* begins a detail (RFC 5233); NUL: nothing does */
+	/* Is there an account of that name? 0: yes; 1: no; -errno. */
+	int (*exists)(void *context, struct span name);
+	void *context;
+};
+
+/* Whose account it is, aliases aside: with a detail only when there is no account of that very name. LOOKUP_LOCAL with the name of
+ * the account, LOOKUP_UNKNOWN, LOOKUP_NOT_OURS or LOOKUP_TEMPFAIL. */
+enum lookup_result recipient_account(const struct recipient_host *host, struct span address, struct buf *ret_name);
+
+struct recipients {
+	struct buf members; /* each address once, ended by LF; an account here by its name, with the detail that came along */
+	size_t count;
+	struct buf owner;   /* the list's: notifications go there; empty: it is no list */
+	bool deliverable;   /* a member is an account here or another host's, or mail is to be discarded */
+	const char *fault;  /* of aliases that go too far, or NULL; then the members are not all */
+};
+
+/* All that get mail for the address, once. whole: false to know only whether anybody does. LOOKUP_ALIAS when aliases had a say;
+ * LOOKUP_LOCAL when it is an account's, which is the one member; LOOKUP_UNKNOWN when nobody would get it; LOOKUP_NOT_OURS;
+ * LOOKUP_TEMPFAIL. For recipients_free in any case. */
+enum lookup_result recipient_expand(const struct recipient_host *host, struct span address, bool whole, struct recipients *ret);
+void recipients_free(struct recipients *recipients);
+/* Is that account a member? */
+bool recipients_have(const struct recipient_host *host, const struct recipients *recipients, struct span account);
+
+#endif

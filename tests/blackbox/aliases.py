@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Aliases: who gets what, once; lists and their owners; notifications (RFC 3461 section 5.2.7); circles; a changed file."""
+import re
+import sys
+
+import own_site
+
+results = own_site.Results()
+check = results.check
+far = own_site.FarHost("far", own_site.outer + 702)
+site = own_site.Site(own_site.outer + 710, f'relay_host = "127.0.0.1:{own_site.outer + 702}"; retry_min = "1s";', aliases="""\
+info@example.test: alice, bob, x@far.example
+info2@example.test: info, bob+two
+one@example.test: alice
+out@example.test: y@far.example
+staff@example.test: alice, no-member@far.example
+owner-staff@example.test: bob
+drop@example.test: discard
+dead@example.test: nobody
+circle@example.test: far-circle@far.example
+sales-*@example.test: *
+/(help|support)[0-9]+@example\\.test/: u1
+alice@example.test: alice, u2
+""")
+
+
+def once(account, word, times=1):
+    return own_site.within(lambda: len(site.delivered(account, word)) >= times) and len(site.delivered(account, word)) == times
+
+
+try:
+    status, text = site.tool("mailalias")
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "12 aliases" in text, text)
+    status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
+    check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
+          "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
+          "notifications go to owner-staff@example.test" in text, text)
+
+    said, last = site.send("s@away.example", ["dead@example.test", "nowhere@example.test", "info@example.test", "bob@example.test", "info2@example.test"], "everybody")
+    check("aliases for nobody are refused in the session", [one[:3] for one in said] == ["550", "550", "250", "250", "250"], said)
+    check("the message is taken", last.startswith("250"), last)
+    site.queue_empties()
+    check("each gets it once", once("alice", "everybody") and once("u2", "everybody") and once("bob", "everybody", 2) and len(far.taken("everybody")) == 1,
+          (len(site.delivered("alice", "everybody")), len(site.delivered("u2", "everybody")), len(site.delivered("bob", "everybody")), len(far.taken("everybody"))))
+    check("what goes to an address with a detail is its own", sum("Delivered-To: bob+two@example.test" in one for one in site.delivered("bob", "everybody")) == 1,
+          site.delivered("bob", "everybody"))
+
+    site.send("s@away.example", ["one@example.test"], "single")
+    check("an alias that names itself is an account", once("alice", "single") and once("u2", "single"), site.log()[-3000:])
+    site.send("s@away.example", ["sales-bob@example.test", "help7@example.test", "drop@example.test"], "patterns")
+    check("patterns and expressions", once("bob", "patterns") and once("u1", "patterns"), site.log()[-3000:])
+    check("VRFY and EXPN tell nothing", all(not one.startswith("250") and "alice" not in one for one in site.talk(["VRFY staff@example.test", "EXPN staff@example.test"])))
+
+    # RFC 3461 sections 5.2.7.2 and 5.2.7.3
+    site.send("alice@example.test", ["out@example.test"], "onward", mail=" ENVID=one RET=HDRS", rcpt=" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first@away.example")
+    found = own_site.within(lambda: far.taken("onward"))
+    check("one address behind an alias has the sender's wishes", found and "ENVID=one" in found[0][0]["mail"] and "RET=HDRS" in found[0][0]["mail"] and
+          found[0][0]["rcpt"] == ["TO:<y@far.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first@away.example"], found)
+    site.send("bob@example.test", ["info@example.test"], "several", rcpt=" NOTIFY=SUCCESS")
+    found = own_site.within(lambda: far.taken("several"))
+    check("several have them without SUCCESS", found and found[0][0]["rcpt"] == ["TO:<x@far.example> NOTIFY=NEVER ORCPT=rfc822;info@example.test"], found)
+    check("the sender hears that the alias was expanded", own_site.within(lambda: [one for one in site.delivered("bob", "Action: expanded") if "info@example.test" in one]),
+          site.log()[-3000:])
+    check("expanded mail says by what", found and b"Delivered-To: info@example.test\r\n" in found[0][1], found)
+
+    # A list: 5.2.7.1
+    site.send("alice@example.test", ["staff@example.test"], "for the staff", mail=" ENVID=two", rcpt=" NOTIFY=SUCCESS,FAILURE")
+    check("the sender hears that the list has it",
+          own_site.within(lambda: [one for one in site.delivered("alice", "Action: delivered") if "Final-Recipient: rfc822; staff@example.test" in one]), site.log()[-3000:])
+    check("the owner hears what fails behind it", own_site.within(lambda: [one for one in site.delivered("bob", "Action: failed") if "no-member@far.example" in one]),
+          site.log()[-3000:])
+    check("the sender does not", not [one for one in site.delivered("alice", "Action: failed") if "no-member" in one])
+    check("members get it from the owner", own_site.within(lambda: [one for one in site.delivered("alice", "for the staff") if "Return-Path: <owner-staff@example.test>" in one]))
+
+    # A circle by way of another host.
+    site.send("alice@example.test", ["circle@example.test"], "round")
+    found = own_site.within(lambda: far.taken("round"))
+    before = len(site.log())
+    back = b"".join(line + b"\r\n" for line in found[0][1].split(b"\r\n")) if found else b""
+    said = site.talk(["MAIL FROM:<alice@example.test>", "RCPT TO:<circle@example.test>", "DATA", back.rstrip() + b"\r\n.\r\n"])
+    check("a circle is found", said[-1].startswith("250") and site.logged(r" failed .*to=circle@example\.test .*status=5\.4\.6", before), (said, site.log()[before:]))
+
+    # Senders
+    said = site.talk(["MAIL FROM:<info@example.test>", "RSET", "MAIL FROM:<staff@example.test>", "MAIL FROM:<sales-bob@example.test>"], login="alice")
+    check("members may send from the alias, and nobody else, nor from a list", [one[:3] for one in said] == ["250", "250", "553", "553"], said)
+
+    # A changed file.
+    site.put("aliases", "new@example.test: alice\nbroken\n")
+    check("a file with faults is refused", site.reload(r'aliases:2: there is no colon'), site.log()[-3000:])
+    check("the former aliases stay", site.talk(["MAIL FROM:<>", "RCPT TO:<one@example.test>"])[-1].startswith("250"))
+    site.put("aliases", "@example.test: bob\n")
+    before = len(site.log())
+    check("a changed file is taken", site.reload() and site.logged(r" aliases file=.* count=1", before), site.log()[-3000:])
+    site.send("s@away.example", ["anything@example.test", "alice@example.test"], "caught")
+    check("a catch-all takes nothing from accounts", once("bob", "caught") and once("alice", "caught"), site.log()[-3000:])
+    check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
+finally:
+    site.stop()
+    far.stop()
+sys.exit(results.failed)

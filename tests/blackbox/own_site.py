@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""A demo of a test's own with another host beside it (far_host.py), and what tests ask of both."""
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+lane, programs, work, outer = os.environ["LANE"], os.environ["BIN"], os.environ["TMP"], int(os.environ["BASE_PORT"])
+here = os.path.dirname(os.path.abspath(__file__))
+patience = 60
+
+
+class Results:
+    failed = False
+
+    def check(self, name, good, detail=""):
+        print(("ok" if good else "not ok"), f"- {lane}: {name}", flush=True)
+        if not good:
+            self.failed = True
+            print("   ", detail)
+
+
+def within(condition, seconds=patience):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    return None
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+class FarHost:
+    """far_host.py on some ports of 127.0.0.1; what it takes lies in `folder`."""
+
+    def __init__(self, name, *ports, options=()):
+        self.folder = f"{work}/{name}"
+        os.makedirs(self.folder, exist_ok=True)
+        arguments = [f"--smtp=127.0.0.1:{port}" for port in ports]
+        with open(f"{work}/{name}.log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([sys.executable, f"{here}/far_host.py", "--folder", self.folder, *arguments, *options], stdout=log, stderr=log)
+        assert within(lambda: os.path.exists(f"{self.folder}/ready")), read(f"{work}/{name}.log")
+        os.unlink(f"{self.folder}/ready")
+
+    def messages(self):
+        """Each as (what the envelope was, the message), in the order in which they came."""
+        found = []
+        for name in sorted(os.listdir(self.folder)):
+            if not name.endswith(".tmp"):
+                with open(f"{self.folder}/{name}", "rb") as file:
+                    found.append((json.loads(file.readline()), file.read()))
+        return found
+
+    def taken(self, word):
+        """Those with the word in them."""
+        return [one for one in self.messages() if word.encode() in one[1]]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Site:
+    def __init__(self, ports_from, options="", aliases=None, files=None):
+        self.base, self.state = ports_from, f"{work}/demo"
+        os.chmod(work, 0o711)
+        os.makedirs(f"{self.state}/etc", exist_ok=True)
+        if aliases is not None:
+            self.put("aliases", aliases)
+        for name, text in (files or {}).items():
+            self.put(name, text)
+        environment = dict(os.environ, FOURPOST_BIN=programs, FOURPOST_DEMO_SMTPD=options)
+        done = subprocess.run(["./demo", "--dir", self.state, "--base-port", str(self.base), "--accounts", "3", "--background"], env=environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout
+
+    def put(self, name, text, mode=0o644):
+        with open(f"{self.state}/etc/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(f"{self.state}/etc/{name}", mode)
+
+    def stop(self):
+        subprocess.run(["./demo", "--stop", self.state], env=dict(os.environ, FOURPOST_BIN=programs), stdin=subprocess.DEVNULL, check=False)
+
+    def log(self):
+        return read(f"{self.state}/log/smtpd.log")
+
+    def logged(self, pattern, before=0):
+        return within(lambda: re.search(pattern, self.log()[before:], re.M))
+
+    def reload(self, wanted=r" reloaded "):
+        before = len(self.log())
+        os.kill(int(read(f"{self.state}/run/smtpd.pid")), signal.SIGHUP)
+        return self.logged(wanted, before)
+
+    def tool(self, name, *arguments, given=None, conf="fourpost.conf"):
+        done = subprocess.run([f"{programs}/{name}", "-C", f"{self.state}/etc/{conf}", *arguments], input=given, stdin=None if given is not None else subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+
+    def talk(self, lines, login=None):
+        """Says the lines one by one (the text of a message as bytes), by SMTP or after a login by submission: the replies."""
+        if login is None:
+            peer = socket.create_connection(("127.0.0.1", self.base + 25), timeout=patience)
+        else:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            peer = context.wrap_socket(socket.create_connection(("127.0.0.1", self.base + 465), timeout=patience))
+            lines = ["AUTH PLAIN " + base64.b64encode(f"\0{login}@example.test\0demo".encode()).decode(), *lines]
+        with peer, peer.makefile("rb") as replies:
+            def reply():
+                text = []
+                while line := replies.readline().decode("utf-8", "replace"):
+                    text.append(line.rstrip("\r\n"))
+                    if line[3:4] != "-":
+                        break
+                return "\n".join(text)
+
+            said = [reply()]
+            for line in ["EHLO client.example", *lines, "QUIT"]:
+                peer.sendall(line if isinstance(line, bytes) else line.encode() + b"\r\n")
+                said.append(reply())
+        return said[2 + (login is not None):-1]
+
+    def send(self, sender, recipients, subject, login=None, mail="", rcpt="", body="x"):
+        """Sends a message; the replies to its recipients, and the last."""
+        text = f"From: {sender or 'nobody@far.example'}\r\nSubject: {subject}\r\n\r\n{body}\r\n.\r\n"
+        lines = [f"MAIL FROM:<{sender}>{mail}", *(f"RCPT TO:<{one}>{rcpt}" for one in recipients)]
+        said = self.talk([*lines, "DATA", text.encode()], login)
+        return said[1:-2], said[-1]
+
+    def delivered(self, account, word):
+        """The account's messages with that word in them."""
+        folder, found = f"{self.state}/mail/example.test/{account}/Maildir", []
+        for place in ("new", "cur"):
+            try:
+                names = os.listdir(f"{folder}/{place}")
+            except FileNotFoundError:
+                names = []
+            for name in names:
+                if word in (text := read(f"{folder}/{place}/{name}")):
+                    found.append(text)
+        return found
+
+    def queue_empties(self):
+        return within(lambda: "The queue is empty." in self.tool("mailqueue", "list", conf="smtpd.conf")[1])

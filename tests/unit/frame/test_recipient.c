@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The aliases file, and who gets mail for an address. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "frame/recipient.h"
+
+static char first[] = "example.test", second[] = "old.test", third[] = "all.test";
+static char *names[] = { first, second, third };
+static const struct conf_list domains = { names, 3 };
+
+/* "broken" cannot be looked up. */
+static int
+exists(void *context, struct span name)
+{
+	static const char *const accounts[] = { "alice@example.test", "bob@example.test", "carol@example.test", "dot.ted@example.test",
+		"box+1@example.test", "alice@all.test" };
+
+	(void)context;
+	if (span_starts(name, SPAN("broken@")))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(accounts) / sizeof(*accounts); i++)
+		if (span_eq(name, span_of(accounts[i])))
+			return 0;
+	return 1;
+}
+
+static struct aliases *
+read_aliases(const char *text)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct aliases *aliases = aliases_new(span_of(text), "", &errors);
+
+	ck_assert_str_eq(buf_cstr(&errors), "");
+	buf_free(&errors);
+	return aliases;
+}
+
+/* The members with a space behind each, and "[owner]" where there is one. */
+static void
+expect(const struct aliases *aliases, const char *address, enum lookup_result wanted, const char *members)
+{
+	struct recipient_host host = { .domains = &domains, .aliases = aliases, .delimiter = '+', .exists = exists };
+	struct buf text = BUF_INIT(65536);
+	struct recipients recipients;
+	enum lookup_result result = recipient_expand(&host, span_of(address), true, &recipients), brief;
+
+	ck_assert_msg(result == wanted, "%s: %d, not %d", address, result, wanted);
+	for (size_t i = 0; i < recipients.members.len; i++)
+		(void)buf_char(&text, recipients.members.data[i] == '\n' ? ' ' : recipients.members.data[i]);
+	if (recipients.owner.len != 0)
+		(void)buf_fmt(&text, "[%s]", buf_cstr(&recipients.owner));
+	if (members != NULL)
+		ck_assert_str_eq(buf_cstr(&text), members);
+	recipients_free(&recipients);
+	brief = recipient_expand(&host, span_of(address), false, &recipients);
+	if (recipients.fault == NULL && result != LOOKUP_TEMPFAIL)
+		ck_assert_msg(brief == result, "%s: %d in brief, not %d", address, brief, result);
+	recipients_free(&recipients);
+	buf_free(&text);
+}
+
+START_TEST(expansions)
+{
+	struct aliases *aliases = read_aliases(
+	    "# of everything\n"
+	    "postmaster: alice@example.test\n"
+	    "info@example.test: alice, bob@example.test\n"
+	    "\tx@far.example,\n"
+	    "   # said in between: nobody@example.test\n"
+	    "   ALICE@Example.TEST\n"
+	    "\n"
+	    "deep@example.test: info deep2\n"
+	    "deep2@example.test: info, carol\n"
+	    "alice@example.test: alice, y@far.example\r\n"
+	    "staff@example.test: bob, carol, discard\n"
+	    "owner-staff@example.test: alice\n"
+	    "ring1@example.test: ring2\nring2@example.test: ring1\n"
+	    "dead@example.test: nobody\nhalf@example.test: nobody, bob\n"
+	    "drop@example.test: Discard\n"
+	    "sick@example.test: broken\n"
+	    "sales-*@example.test: *+sales, bob\n"
+	    "any-*-*@*: carol@example.test\n"
+	    "/(help|desk)[0-9]*@example\\.test/: carol\n"
+	    "@old.test: @example.test\n"
+	    "@all.test: bob@example.test\n");
+
+	expect(aliases, "bob@example.test", LOOKUP_LOCAL, "bob@example.test ");
+	expect(aliases, "bob+list@example.test", LOOKUP_LOCAL, "bob+list@example.test ");
+	expect(aliases, "box+1@example.test", LOOKUP_LOCAL, "box+1@example.test ");
+	expect(aliases, "x@far.example", LOOKUP_NOT_OURS, "x@far.example ");
+	expect(aliases, "nobody@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "@example.test", LOOKUP_UNKNOWN, NULL);
+	/* An alias that names itself means its account. */
+	expect(aliases, "Alice@example.test", LOOKUP_ALIAS, "alice@example.test y@far.example ");
+	expect(aliases, "alice+x@example.test", LOOKUP_ALIAS, NULL);
+	expect(aliases, "info@example.test", LOOKUP_ALIAS, "alice@example.test y@far.example bob@example.test x@far.example ");
+	expect(aliases, "deep@example.test", LOOKUP_ALIAS,
+	    "alice@example.test y@far.example bob@example.test x@far.example carol@example.test ");
+	expect(aliases, "postmaster@old.test", LOOKUP_ALIAS, "alice@example.test y@far.example ");
+	expect(aliases, "staff@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
+	expect(aliases, "staff+x@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
+	expect(aliases, "staff@old.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
+	expect(aliases, "owner-staff@example.test", LOOKUP_ALIAS, "alice@example.test y@far.example ");
+	expect(aliases, "ring1@example.test", LOOKUP_UNKNOWN, "");
+	expect(aliases, "dead@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "half@example.test", LOOKUP_ALIAS, "nobody@example.test bob@example.test ");
+	expect(aliases, "drop@example.test", LOOKUP_ALIAS, "");
+	expect(aliases, "sick@example.test", LOOKUP_TEMPFAIL, NULL);
+	expect(aliases, "sales-carol@example.test", LOOKUP_ALIAS, "carol+sales@example.test bob@example.test ");
+	expect(aliases, "sales-@example.test", LOOKUP_ALIAS, NULL);
+	expect(aliases, "any-thing@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "any-thing-else@example.test", LOOKUP_ALIAS, "carol@example.test ");
+	expect(aliases, "help12@example.test", LOOKUP_ALIAS, "carol@example.test ");
+	expect(aliases, "help12@exampleXtest", LOOKUP_NOT_OURS, NULL);
+	expect(aliases, "xhelp12@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "carol+d@old.test", LOOKUP_ALIAS, "carol+d@example.test ");
+	expect(aliases, "nobody@old.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "alice@all.test", LOOKUP_LOCAL, "alice@all.test ");
+	expect(aliases, "anybody@all.test", LOOKUP_ALIAS, "bob@example.test ");
+	(void)aliases_free(aliases);
+}
+END_TEST
+
+START_TEST(bounds)
+{
+	struct buf text = BUF_INIT(8 << 20);
+	struct recipient_host host = { .domains = &domains, .delimiter = '+', .exists = exists };
+	struct recipients recipients;
+	struct aliases *aliases;
+
+	for (unsigned i = 0; i < 20; i++)
+		(void)buf_fmt(&text, "step%u@example.test: step%u\n", i, i + 1);
+	(void)buf_str(&text, "step20@example.test: bob\nmany@example.test:");
+	for (unsigned i = 0; i < RECIPIENT_MEMBERS_MAX + 1; i++)
+		(void)buf_fmt(&text, " u%u@far.example\n", i);
+	/* Each names both of the next: two to the fifteenth ways, each name gone through once. */
+	for (unsigned i = 0; i < 15; i++)
+		(void)buf_fmt(&text, "l%u@example.test: l%u, r%u\nr%u@example.test: l%u, r%u\n", i, i + 1, i + 1, i, i + 1, i + 1);
+	(void)buf_str(&text, "l15@example.test: bob\nr15@example.test: carol\n");
+	host.aliases = aliases = read_aliases(buf_cstr(&text));
+	ck_assert_int_eq(recipient_expand(&host, SPAN("step0@example.test"), true, &recipients), LOOKUP_TEMPFAIL);
+	ck_assert_ptr_nonnull(recipients.fault);
+	recipients_free(&recipients);
+	expect(aliases, "step6@example.test", LOOKUP_ALIAS, "bob@example.test ");
+	ck_assert_int_eq(recipient_expand(&host, SPAN("many@example.test"), true, &recipients), LOOKUP_TEMPFAIL);
+	ck_assert_uint_eq(recipients.count, RECIPIENT_MEMBERS_MAX);
+	recipients_free(&recipients);
+	expect(aliases, "l0@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test ");
+	(void)aliases_free(aliases);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(membership)
+{
+	struct aliases *aliases = read_aliases("info@example.test: bob+info, alice\n");
+	struct recipient_host host = { .domains = &domains, .aliases = aliases, .delimiter = '+', .exists = exists };
+	struct recipients recipients;
+
+	ck_assert_int_eq(recipient_expand(&host, SPAN("info@example.test"), true, &recipients), LOOKUP_ALIAS);
+	ck_assert(recipients_have(&host, &recipients, SPAN("bob@example.test")));
+	ck_assert(recipients_have(&host, &recipients, SPAN("alice@example.test")));
+	ck_assert(!recipients_have(&host, &recipients, SPAN("carol@example.test")));
+	recipients_free(&recipients);
+	(void)aliases_free(aliases);
+}
+END_TEST
+
+START_TEST(faults)
+{
+	static const struct {
+		const char *text;
+		unsigned line; /* 0: none */
+	} cases[] = {
+		{ "", 0 },
+		{ "# a\n\n", 0 },
+		{ "a@b.test: c@d.test", 0 },
+		{ "a@b.test c@d.test\n", 1 },
+		{ "\n  a@b.test: c@d.test\n", 2 },
+		{ "a@b.test:\n", 1 },
+		{ "a@b.test: ,\n # x\n", 1 },
+		{ ": c@d.test\n", 1 },
+		{ "a@b.test: c@d.test\nA@B.test: d@d.test\n", 2 },
+		{ "a b: c@d.test\n", 1 },
+		{ "\"a b\"@c.test: c@d.test\n", 1 },
+		{ "@: c@d.test\n", 1 },
+		{ "@b.test: @\n", 1 },
+		{ "a@b.test: @c.test\n", 1 },
+		{ "a@b.test: *@c.test\n", 1 },
+		{ "*-*@b.test: *@c.test\n", 1 },
+		{ "*@b.test: *+x@c.test\n", 0 },
+		{ "a@b.test: |/bin/sh\n", 0 }, /* nothing but a local part */
+		{ "a@b.test: :include:/etc/passwd\n", 1 },
+		{ "/a: b@c.test\n", 1 },
+		{ "//: b@c.test\n", 1 },
+		{ "/(a/: b@c.test\n", 1 },
+		{ "/(a)\\1/: b@c.test\n", 1 },
+		{ "/a{2,300}/: b@c.test\n", 1 },
+		{ "/a\\.b/: b@c.test\n", 0 },
+		{ "/a/: *@c.test\n", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf errors = BUF_INIT(65536);
+		struct aliases *aliases = aliases_new(span_of(cases[i].text), "", &errors);
+		struct span text = buf_get(&errors);
+		uint64_t line = 0;
+
+		(void)span_take_u64(&text, 100, &line);
+		ck_assert_msg(line == cases[i].line, "%s: \"%s\"", cases[i].text, buf_cstr(&errors));
+		(void)aliases_free(aliases);
+		buf_free(&errors);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *test = tcase_create("recipient");
+	Suite *suite = suite_create("recipient");
+	SRunner *runner = srunner_create(suite);
+	int failures;
+
+	tcase_add_test(test, expansions);
+	tcase_add_test(test, bounds);
+	tcase_add_test(test, membership);
+	tcase_add_test(test, faults);
+	suite_add_tcase(suite, test);
+	srunner_run_all(runner, CK_NORMAL);
+	failures = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
