@@ -20,6 +20,8 @@
 /* Who begins to write reads the last log to find its end, and recovery reads it all. */
 #define LOG_BYTES (256 * 1024)
 #define CHECKPOINT_KB (LOG_BYTES / 1024)
+/* What a scan fetches first: often that is all; and later. */
+#define BULK_FIRST (8 * 1024)
 #define BULK_BYTES (64 * 1024)
 #define FILES_MAX 1024
 /* The library wants no less. */
@@ -525,8 +527,8 @@ hand_on(DBT *bulk, const uint8_t *prefix, size_t prefix_len, bdb_fn each, void *
 static int
 scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
 {
-	uint8_t *prefix = xmemdup(first, first_len), *buffer = xmalloc(BULK_BYTES);
-	size_t room = BULK_BYTES;
+	uint8_t *prefix = xmemdup(first, first_len), *buffer = xmalloc(BULK_FIRST);
+	size_t room = BULK_FIRST;
 	DBC *cursor = NULL;
 	bool end = false;
 	int r, stopped = 0;
@@ -550,6 +552,10 @@ scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len
 			break;
 		stopped = hand_on(&v, prefix, prefix_len, each, context, &end);
 		move = DB_NEXT;
+		if (room < BULK_BYTES) {
+			room = BULK_BYTES;
+			buffer = xreallocarray(buffer, room, 1);
+		}
 	}
 	if (cursor != NULL)
 		(void)cursor->close(cursor);

@@ -34,19 +34,41 @@ take_character(struct span *text)
 	return c;
 }
 
+/* All but the ASCII that stands between words. */
+static bool
+is_word(uint32_t c)
+{
+	return c >= 0x80 || ascii_is_alnum((char)c);
+}
+
+#define WIDE 7
+/* Of the latest seven: the fourth is between words, and the fifth is not. */
+#define WIDE_MASK 0x0cu
+#define WIDE_BITS 0x04u
+
+static uint32_t
+wide_number(const struct ms_grams *grams)
+{
+	uint64_t all = 0;
+
+	for (size_t i = grams->count - WIDE; i != grams->count; i++)
+		all = (all ^ grams->last[i % 8]) * 0x9e3779b97f4a7c15u;
+	return MS_GRAMS_WIDE + (uint32_t)((all ^ all >> 29) * 0xbf58476d1ce4e5b9u >> 49);
+}
+
 void
 ms_grams_feed(struct ms_grams *grams, struct span folded, ms_gram_fn each, void *context)
 {
 	while (folded.len != 0) {
-		uint32_t c = take_character(&folded);
+		uint32_t c = take_character(&folded), before = grams->last[(grams->count + 7) % 8];
 
 		if (grams->count >= 2)
-			each(context, number(grams->before[0], grams->before[1], c));
-		if (grams->count >= 1 && is_dense(grams->before[1]) && is_dense(c))
-			each(context, number(0x1fffff, grams->before[1], c));
-		grams->before[0] = grams->before[1];
-		grams->before[1] = c;
-		if (grams->count < 2)
-			grams->count++;
+			each(context, number(grams->last[(grams->count + 6) % 8], before, c));
+		if (grams->count >= 1 && is_dense(before) && is_dense(c))
+			each(context, number(0x1fffff, before, c));
+		grams->last[grams->count++ % 8] = c;
+		grams->words = (uint8_t)(grams->words << 1 | is_word(c));
+		if (grams->count >= WIDE && (grams->words & WIDE_MASK) == WIDE_BITS)
+			each(context, wide_number(grams));
 	}
 }

@@ -27,7 +27,7 @@ enum ms_table {
 	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k */
 	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds, u64 thread id, u64 modseq when it came: messages that left; with uid 0 and
 	            * its own id mailboxes; the oldest are forgotten */
-	T_TEXT,    /* the text index: 'p', u24 gram, u24 block -> postings; 'd', u32 document -> u64 email id; 'e', u64 email id -> u32 document */
+	T_TEXT,    /* the text index: 'p', u24 block, u24 gram -> postings; 'd', u32 document -> u64 email id; 'e', u64 email id -> u32 document */
 	T_COUNT,
 };
 
@@ -78,12 +78,20 @@ struct ms_store {
 };
 
 /* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; not 0: it is being
- * emptied and says nothing. */
+ * emptied and says nothing; in what format it is. */
 #define MS_TEXT_DONE "text"
 #define MS_TEXT_DOCUMENTS "documents"
 #define MS_TEXT_CLEAR "emptying"
+#define MS_TEXT_FORMAT "text format"
+#define MS_TEXT_FORMAT_NOW 2u
 #define MS_TEXT_POSTING_KEY 7
-void ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t gram, uint32_t block);
+void ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t block, uint32_t gram);
+/* How far the index has come. *ret_usable: it is of our format, and not being emptied. 0, or MS_BDB(...). */
+struct ms_text_state {
+	uint64_t done, documents;
+	bool usable;
+};
+int ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret);
 /* The document of an email. 0, or a bdb result. */
 int ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t *ret);
 

@@ -3,6 +3,8 @@
 /* Documents as gaps or as a bitmap. */
 #include "libmailstore/ms_postings.h"
 
+#include <endian.h>
+
 #include "libmailstore/mailstore.h"
 
 enum { GAPS, BITMAP };
@@ -14,15 +16,18 @@ ms_postings_put(const uint8_t map[MS_POSTINGS_BYTES], struct buf *out)
 	size_t len = 0;
 	unsigned next = 0;
 
-	for (unsigned i = 0; i < MS_POSTINGS_EACH && len + 2 < sizeof(gaps); i++) {
-		unsigned gap = i - next + 1;
+	for (unsigned at = 0; at < MS_POSTINGS_EACH && len + 2 < sizeof(gaps); at += 64) {
+		uint64_t bits;
 
-		if ((map[i / 8] >> (i % 8) & 1) == 0)
-			continue;
-		if (gap >= 0x80)
-			gaps[len++] = (uint8_t)(0x80 | (gap & 0x7f));
-		gaps[len++] = (uint8_t)(gap >= 0x80 ? gap >> 7 : gap);
-		next = i + 1;
+		memcpy(&bits, map + at / 8, sizeof(bits));
+		for (bits = le64toh(bits); bits != 0 && len + 2 < sizeof(gaps); bits &= bits - 1) {
+			unsigned i = at + (unsigned)__builtin_ctzll(bits), gap = i - next + 1;
+
+			if (gap >= 0x80)
+				gaps[len++] = (uint8_t)(0x80 | (gap & 0x7f));
+			gaps[len++] = (uint8_t)(gap >= 0x80 ? gap >> 7 : gap);
+			next = i + 1;
+		}
 	}
 	if (len + 2 < sizeof(gaps)) {
 		(void)buf_char(out, GAPS);

@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Searching a mailbox: records first, in bulk; bytes of those messages about which records do not decide. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,8 +18,11 @@
 #define STEP_BYTES (1u << 20)
 /* Files up to this size are read, greater ones mapped. */
 #define READ_MAX (128u << 10)
-/* More candidates than these are met on a walk over all records sooner than by looking each up. */
-#define LOOK_UP_MAX 200
+/* More candidates than one in so many messages are met on a walk over all records sooner than by looking each up. */
+#define LOOK_UP_SHARE 32
+#define LOOK_UP_MIN 200
+/* Messages whose files' names are looked up at once. */
+#define NAMES 64
 
 struct ms_search {
 	struct ms_match *match;
@@ -26,13 +31,15 @@ struct ms_search {
 	bool all_seen;
 	struct ms_message *open; /* those that the records leave open */
 	size_t open_count, open_next;
+	struct ms_message_record names[NAMES]; /* of some of them, from open_next on */
+	size_t name_count, name_next;
 	char *bytes;
 	bool asked, all_may; /* the text index; it has nothing to say */
 	bool by_uid;         /* candidates are so few that each is looked up */
 	uint64_t *emails;    /* what it says: who may match, ascending */
 	size_t email_count;
 	uint32_t *uids;      /* of them, of this mailbox, ascending */
-	size_t uid_count, uid_next;
+	size_t uid_count, uid_next, uid_read;
 
 	/* of a step */
 	size_t looked_at;
@@ -131,7 +138,7 @@ ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox)
 	search->mailbox = mailbox;
 	search->next = 1;
 	search->all_seen = false;
-	search->open_count = search->open_next = 0;
+	search->open_count = search->open_next = search->name_count = search->name_next = 0;
 	search->uid_count = search->uid_next = 0;
 	ms_match_keywords(search->match, keyword_name, mailbox);
 	r = ms_ensure(mailbox->store);
@@ -139,7 +146,7 @@ ms_search_begin(struct ms_search *search, struct ms_mailbox *mailbox)
 		r = ms_mailbox_follow(mailbox);
 	if (r == 0)
 		r = ask_index(search, mailbox->store);
-	search->by_uid = !search->all_may && search->email_count <= LOOK_UP_MAX;
+	search->by_uid = !search->all_may && search->email_count <= LOOK_UP_MIN + mailbox->record.messages / LOOK_UP_SHARE;
 	if (r != 0 || !search->by_uid)
 		return r;
 	r = ms_read(mailbox->store, find_uids, search);
@@ -181,28 +188,50 @@ match_mapped(struct ms_search *search, const struct ms_message *message, int fd,
 	return 0;
 }
 
-/* *ret_size: what was read. MS_E_NOTFOUND. */
 static int
-match_file(struct ms_search *search, struct ms_mailbox *mailbox, const struct ms_message *message, uint64_t *ret_size, bool *ret)
+match_opened(struct ms_search *search, const struct ms_message *message, int fd, uint64_t size, bool *ret)
 {
-	_cleanup_(closep) int fd = -1;
 	size_t len = 0;
 	ssize_t got = 1;
-	int r = ms_message_open(mailbox, message->uid, &fd, ret_size);
 
-	*ret = false;
-	if (r != 0)
-		return r;
-	if (*ret_size > READ_MAX)
-		return match_mapped(search, message, fd, *ret_size, ret);
-	while (got > 0 && len < *ret_size) {
-		got = read(fd, search->bytes + len, (size_t)*ret_size - len);
+	if (size > READ_MAX)
+		return match_mapped(search, message, fd, size, ret);
+	while (got > 0 && len < size) {
+		got = read(fd, search->bytes + len, (size_t)size - len);
 		if (got < 0)
 			return -errno;
 		len += (size_t)got;
 	}
 	*ret = ms_match_bytes(search->match, message, span_make(search->bytes, len));
 	return 0;
+}
+
+/* *ret_size: what was read. MS_E_NOTFOUND. */
+static int
+match_file(struct ms_search *search, struct ms_mailbox *mailbox, const struct ms_message *message, uint64_t *ret_size, bool *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	int r = ms_message_open(mailbox, message->uid, &fd, ret_size);
+
+	*ret = false;
+	return r == 0 ? match_opened(search, message, fd, *ret_size, ret) : r;
+}
+
+/* The same by its name, in a folder that is open. One that is not there any more is looked for. */
+static int
+match_named(struct ms_search *search, int folder, const struct ms_message_record *record, uint64_t *ret_size, bool *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	char path[MS_NAME_MAX + 5];
+	struct stat st;
+
+	*ret = false;
+	(void)snprintf(path, sizeof(path), "%s/%s", record->in_cur ? "cur" : "new", record->name);
+	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return match_file(search, search->mailbox, &record->message, ret_size, ret);
+	*ret_size = (uint64_t)st.st_size;
+	return match_opened(search, &record->message, fd, *ret_size, ret);
 }
 
 int
@@ -255,29 +284,60 @@ look_at_record(void *context, const struct ms_message *message)
 }
 
 static int
-look_at_candidates(struct ms_search *search)
+read_candidates(struct bdb *bdb, void *context)
 {
-	struct ms_message message;
+	struct ms_search *search = context;
+	struct ms_txn txn = { .bdb = bdb };
 	int r = 0;
 
-	while (r == 0 && search->uid_next < search->uid_count && search->looked_at < RECORDS) {
-		r = ms_message_get(search->mailbox, search->uids[search->uid_next++], &message);
-		if (r == 0 && look_at_record(search, &message) != 0)
-			break;
-		if (r == MS_E_NOTFOUND)
+	search->open_count = 0;
+	for (search->uid_read = search->uid_next; r == 0 && search->uid_read < search->uid_count && search->open_count < RECORDS; search->uid_read++) {
+		struct ms_message_record record;
+
+		r = ms_message_load(&txn, search->mailbox->number, search->uids[search->uid_read], &record);
+		if (r == 0)
+			search->open[search->open_count++] = record.message;
+		else if (r == MS_E_NOTFOUND)
 			r = 0;
 	}
-	search->all_seen = search->uid_next == search->uid_count;
 	return r;
+}
+
+static int
+look_at_candidates(struct ms_search *search)
+{
+	size_t count, i = 0;
+	int r = ms_read(search->mailbox->store, read_candidates, search);
+
+	count = search->open_count;
+	search->open_count = 0;
+	if (r != 0)
+		return r;
+	for (bool more = true; more && i < count; i++) {
+		struct ms_message message = search->open[i];
+
+		while (search->uids[search->uid_next] < message.uid)
+			search->uid_next++;
+		search->uid_next++;
+		more = look_at_record(search, &message) == 0;
+	}
+	if (i == count)
+		search->uid_next = search->uid_read;
+	search->all_seen = search->uid_next == search->uid_count;
+	return 0;
 }
 
 static int
 look_at_records(struct ms_search *search)
 {
-	int r;
+	int r = ms_ensure(search->mailbox->store);
 
 	search->looked_at = 0;
-	search->open_count = search->open_next = 0;
+	search->open_count = search->open_next = search->name_count = search->name_next = 0;
+	if (r == 0)
+		r = ms_mailbox_follow(search->mailbox);
+	if (r != 0)
+		return r;
 	if (search->by_uid)
 		return look_at_candidates(search);
 	r = ms_messages(search->mailbox, search->next, UINT32_MAX, look_at_record, search);
@@ -286,24 +346,74 @@ look_at_records(struct ms_search *search)
 }
 
 static int
+read_names(struct bdb *bdb, void *context)
+{
+	struct ms_search *search = context;
+	struct ms_txn txn = { .bdb = bdb };
+	size_t next = search->open_next;
+	int r = 0;
+
+	for (search->name_count = 0; r == 0 && search->name_count < NAMES && next < search->open_count; next++) {
+		struct ms_message_record *record = &search->names[search->name_count++];
+
+		r = ms_message_load(&txn, search->mailbox->number, search->open[next].uid, record);
+		if (r != 0)
+			*record = (struct ms_message_record){ .name = "" };
+		record->message = search->open[next]; /* as it was when its record was looked at */
+		if (r == MS_E_NOTFOUND)
+			r = 0;
+	}
+	return r;
+}
+
+/* The next of those that are open, by name, as ms_message_load has it. */
+static int
+next_open(struct ms_search *search, const struct ms_message_record **ret)
+{
+	int r = 0;
+
+	if (search->name_next == search->name_count) {
+		search->name_next = search->name_count = 0;
+		r = ms_ensure(search->mailbox->store);
+		if (r == 0)
+			r = ms_mailbox_follow(search->mailbox);
+		if (r == 0)
+			r = ms_read(search->mailbox->store, read_names, search);
+	}
+	if (r != 0)
+		return r;
+	*ret = &search->names[search->name_next++];
+	search->open_next++;
+	return 0;
+}
+
+static int
 look_at_bytes(struct ms_search *search)
 {
+	_cleanup_(closep) int folder = -1;
 	uint64_t budget = STEP_BYTES, size = 0;
+	int r = ms_folder_open(search->mailbox->store, search->mailbox->record.name, &folder);
 
-	while (search->open_next < search->open_count) {
-		const struct ms_message *message = &search->open[search->open_next++];
-		bool matches;
-		int r = match_file(search, search->mailbox, message, &size, &matches);
+	if (r == MS_E_NOTFOUND)
+		r = 0; /* each message's own way finds out why */
+	while (r == 0 && search->open_next < search->open_count) {
+		const struct ms_message_record *record;
+		bool matches = false;
 
-		if (r == MS_E_NOTFOUND)
+		r = next_open(search, &record);
+		if (r == 0)
+			r = match_named(search, folder, record, &size, &matches);
+		if (r == MS_E_NOTFOUND) {
+			r = 0;
 			continue;
+		}
 		if (r == 0 && matches)
-			r = search->each(search->context, message);
+			r = search->each(search->context, &record->message);
 		if (r != 0 || size >= budget)
 			return r;
 		budget -= size;
 	}
-	return 0;
+	return r;
 }
 
 int

@@ -9,14 +9,15 @@
 #include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_postings.h"
 
-/* Of one text. */
+/* Of one text, of either kind. */
 #define GRAMS_MAX 16
+#define WIDE_MAX 8
 
 struct ask {
 	struct bdb *bdb;
 	struct ms_store *store;
 	const struct ms_match *match;
-	uint64_t done, documents, clear;
+	struct ms_text_state state;
 	size_t blocks;
 	int result; /* of the tables: 0 until something went wrong */
 	uint64_t *emails;
@@ -25,47 +26,100 @@ struct ask {
 
 /* --- sets of documents: bitmaps of ask->blocks blocks --- */
 
-struct grams {
-	uint32_t list[GRAMS_MAX];
-	size_t count, seen;
+struct gram {
+	uint32_t number;
+	unsigned documents; /* of the last block asked about that have it */
 };
 
-/* The first ones, and later ones in the place of some: a long text's middle tells as much as its beginning. */
+struct grams {
+	struct gram list[WIDE_MAX + GRAMS_MAX];
+	size_t count, wide, narrow, seen;
+};
+
+/* The first ones, and later ones in the place of some: a long text's middle tells as much as its beginning. Wide ones come first. */
 static void
 take_gram(void *context, uint32_t gram)
 {
 	struct grams *grams = context;
+	struct gram *narrow = grams->list + WIDE_MAX;
 
-	if (grams->count < GRAMS_MAX)
-		grams->list[grams->count++] = gram;
+	if (gram >= MS_GRAMS_WIDE && grams->wide < WIDE_MAX)
+		grams->list[grams->wide++].number = gram;
+	if (gram >= MS_GRAMS_WIDE)
+		return;
+	if (grams->narrow < GRAMS_MAX)
+		narrow[grams->narrow++].number = gram;
 	else if (grams->seen % 7 == 0)
-		grams->list[grams->seen / 7 % GRAMS_MAX] = gram;
+		narrow[grams->seen / 7 % GRAMS_MAX].number = gram;
 	grams->seen++;
 }
 
-struct posting {
-	struct ask *ask;
-	uint8_t *map;
-};
+/* The documents of a block that have the gram. 0, or MS_BDB(...). */
+static int
+get_posting(struct ask *ask, uint32_t block, uint32_t gram, uint8_t map[MS_POSTINGS_BYTES])
+{
+	uint8_t key[MS_TEXT_POSTING_KEY];
+	void *bytes;
+	size_t len;
+	int r;
+
+	memset(map, 0, MS_POSTINGS_BYTES);
+	ms_text_posting_key(key, block, gram);
+	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
+	if (r != 0)
+		return r == BDB_NONE ? 0 : ms_bdb(r);
+	if (ms_postings_get(span_make(bytes, len), map) != 0) {
+		memset(map, 0xff, MS_POSTINGS_BYTES); /* any of them may */
+		ask->store->text_damaged = true;
+	}
+	free(bytes);
+	return 0;
+}
+
+/* How many are in both; they are left in map. */
+static unsigned
+intersect(uint8_t map[MS_POSTINGS_BYTES], const uint8_t other[MS_POSTINGS_BYTES])
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < MS_POSTINGS_BYTES; i += 8) {
+		uint64_t a, b;
+
+		memcpy(&a, map + i, 8);
+		memcpy(&b, other + i, 8);
+		a &= b;
+		memcpy(map + i, &a, 8);
+		count += (unsigned)__builtin_popcountll(a);
+	}
+	return count;
+}
 
 static int
-take_posting(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+compare_grams(const void *a, const void *b)
 {
-	struct posting *posting = context;
-	uint32_t block;
-	uint8_t *map;
+	const struct gram *x = a, *y = b;
 
-	if (key_len != MS_TEXT_POSTING_KEY)
-		return 0;
-	block = (uint32_t)key[4] << 16 | (uint32_t)key[5] << 8 | key[6];
-	if (block >= posting->ask->blocks)
-		return 0;
-	map = posting->map + block * MS_POSTINGS_BYTES;
-	if (ms_postings_get(span_make(value, len), map) != 0) {
-		memset(map, 0xff, MS_POSTINGS_BYTES); /* any of them may */
-		posting->ask->store->text_damaged = true;
+	return (x->documents > y->documents) - (x->documents < y->documents);
+}
+
+/* What was rare in the block before is asked about first, so that soon nothing is left to ask. */
+static int
+ask_block(struct ask *ask, struct grams *grams, uint32_t block, uint8_t map[MS_POSTINGS_BYTES])
+{
+	static const uint8_t all[MS_POSTINGS_BYTES] = { [0 ... MS_POSTINGS_BYTES - 1] = 0xff };
+	unsigned left = MS_POSTINGS_EACH;
+	int r = 0;
+
+	memset(map, 0xff, MS_POSTINGS_BYTES);
+	for (size_t i = 0; i < grams->count && r == 0 && left > 0; i++) {
+		uint8_t one[MS_POSTINGS_BYTES];
+
+		r = get_posting(ask, block, grams->list[i].number, one);
+		left = intersect(map, one);
+		grams->list[i].documents = intersect(one, all);
 	}
-	return 0;
+	qsort(grams->list, grams->count, sizeof(grams->list[0]), compare_grams);
+	return r;
 }
 
 static void *
@@ -94,21 +148,20 @@ static void *
 set_of_text(void *context, struct span folded)
 {
 	struct ask *ask = context;
-	struct grams grams = { 0 };
-	struct ms_grams state = { 0 };
-	uint8_t *set = NULL;
+	struct grams grams = { .count = 0 };
+	struct ms_grams state = { .count = 0 };
+	uint8_t *set;
 
 	if (!span_is_utf8(folded))
 		return NULL;
 	ms_grams_feed(&state, folded, take_gram, &grams);
-	for (size_t i = 0; i < grams.count && ask->result == 0; i++) {
-		struct posting posting = { ask, xcalloc(ask->blocks, MS_POSTINGS_BYTES) };
-		uint8_t key[MS_TEXT_POSTING_KEY];
-
-		ms_text_posting_key(key, grams.list[i], 0);
-		ask->result = ms_bdb(bdb_scan(ask->bdb, NULL, T_TEXT, key, sizeof(key), 4, take_posting, &posting));
-		set = set != NULL ? set_both(ask, set, posting.map) : posting.map;
-	}
+	memmove(grams.list + grams.wide, grams.list + WIDE_MAX, grams.narrow * sizeof(grams.list[0]));
+	grams.count = grams.wide + grams.narrow;
+	if (grams.count == 0)
+		return NULL;
+	set = xcalloc(ask->blocks, MS_POSTINGS_BYTES);
+	for (size_t block = 0; block < ask->blocks && ask->result == 0; block++)
+		ask->result = ask_block(ask, &grams, (uint32_t)block, set + block * MS_POSTINGS_BYTES);
 	return set;
 }
 
@@ -186,14 +239,14 @@ take_unknown(struct ask *ask)
 	uint32_t document;
 	int r;
 
-	ms_key_u64(key, ask->done + 1);
+	ms_key_u64(key, ask->state.done + 1);
 	r = ms_bdb(bdb_scan(ask->bdb, NULL, T_CHANGE, key, sizeof(key), 0, take_change, ask));
 	for (size_t i = first; i < ask->count && r == 0; i++) {
 		int known = ms_text_document(ask->bdb, NULL, ask->emails[i], &document);
 
 		if (known != 0 && known != BDB_NONE)
 			r = ms_bdb(known);
-		else if (known == BDB_NONE || document >= ask->documents)
+		else if (known == BDB_NONE || document >= ask->state.documents)
 			ask->emails[kept++] = ask->emails[i];
 	}
 	ask->count = kept;
@@ -208,14 +261,31 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A number that is not there is 0. */
 static int
-number_of(struct bdb *bdb, const char *name, uint64_t *ret)
+number_of(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret)
 {
-	int r = ms_meta_get(bdb, NULL, name, ret);
+	int r = ms_meta_get(bdb, txn, name, ret);
 
 	if (r == BDB_NONE)
 		*ret = 0;
 	return r == BDB_NONE ? 0 : ms_bdb(r);
+}
+
+int
+ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret)
+{
+	uint64_t clear = 0, format = 0;
+	int r = number_of(bdb, txn, MS_TEXT_CLEAR, &clear);
+
+	if (r == 0)
+		r = number_of(bdb, txn, MS_TEXT_FORMAT, &format);
+	if (r == 0)
+		r = number_of(bdb, txn, MS_TEXT_DONE, &ret->done);
+	if (r == 0)
+		r = number_of(bdb, txn, MS_TEXT_DOCUMENTS, &ret->documents);
+	ret->usable = clear == 0 && format == MS_TEXT_FORMAT_NOW;
+	return r;
 }
 
 static int
@@ -231,21 +301,17 @@ ask_index(struct bdb *bdb, void *context)
 	ask->bdb = bdb;
 	ask->count = 0;
 	ask->result = 0;
-	r = number_of(bdb, MS_TEXT_CLEAR, &ask->clear);
-	if (r == 0)
-		r = number_of(bdb, MS_TEXT_DONE, &ask->done);
-	if (r == 0)
-		r = number_of(bdb, MS_TEXT_DOCUMENTS, &ask->documents);
+	r = ms_text_state(bdb, NULL, &ask->state);
 	if (r != 0)
 		return r;
-	if (ask->clear != 0 || ask->documents == 0 || ask->documents > UINT32_MAX / 2)
+	if (!ask->state.usable || ask->state.documents == 0 || ask->state.documents > UINT32_MAX / 2)
 		return MS_E_NOTFOUND;
-	ask->blocks = (size_t)(ask->documents / MS_POSTINGS_EACH + 1);
+	ask->blocks = (size_t)(ask->state.documents / MS_POSTINGS_EACH + 1);
 	set = ms_match_candidates(ask->match, &mine);
 	r = ask->result;
 	if (set == NULL)
 		return r != 0 ? r : MS_E_NOTFOUND;
-	for (uint64_t i = 0; i < ask->documents && r == 0; i++)
+	for (uint64_t i = 0; i < ask->state.documents && r == 0; i++)
 		if ((set[i / 8] >> (i % 8) & 1) != 0)
 			r = take_document(ask, (uint32_t)i);
 	free(set);

@@ -21,9 +21,9 @@
  * pages must fit the lock tables. */
 #define CHANGES 64
 #define BYTES_STEP (2u << 20)
-#define MESSAGES_MAX 1024
-#define ENTRIES_MAX (2u << 20)
-#define RECORDS_TXN 1000
+#define MESSAGES_MAX (MS_POSTINGS_EACH / 2)
+#define ENTRIES_MAX (5u << 20)
+#define RECORDS_TXN 500
 /* Fewer messages than that are not worth the writing: a search reads them. */
 #define BACKLOG_MIN 100
 /* Documents that may be of messages that are gone, beside as many as there are messages. */
@@ -43,7 +43,7 @@ struct ms_text_work {
 	uint8_t at[16];          /* of T_CHANGE: the first not followed */
 	uint64_t emails[MESSAGES_MAX];
 	size_t count;
-	uint32_t *entries;       /* gram << 12 | document's place in its block; ascending while they are written */
+	uint32_t *entries;       /* gram << 12 | document's place in its block; in the order of grams while they are written */
 	size_t entry_count, written;
 	uint8_t seen[MS_GRAMS / 8];
 	size_t first_entry;      /* of the message at hand */
@@ -54,12 +54,12 @@ struct ms_text_work {
 };
 
 void
-ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t gram, uint32_t block)
+ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t block, uint32_t gram)
 {
 	key[0] = 'p';
 	for (unsigned i = 0; i < 3; i++) {
-		key[1 + i] = (uint8_t)(gram >> (16 - 8 * i));
-		key[4 + i] = (uint8_t)(block >> (16 - 8 * i));
+		key[1 + i] = (uint8_t)(block >> (16 - 8 * i));
+		key[4 + i] = (uint8_t)(gram >> (16 - 8 * i));
 	}
 }
 
@@ -177,7 +177,7 @@ read_message(struct ms_store *store, struct ms_text_work *work, const struct cha
 
 struct reading {
 	struct ms_text_work *work;
-	uint64_t clear;
+	struct ms_text_state state;
 };
 
 static int
@@ -192,32 +192,19 @@ take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	return work->change_count == CHANGES;
 }
 
-static int
-number_of(struct bdb *bdb, const char *name, uint64_t *ret)
-{
-	int r = ms_meta_get(bdb, NULL, name, ret);
-
-	if (r == BDB_NONE)
-		*ret = 0;
-	return r == BDB_NONE ? 0 : ms_bdb(r);
-}
-
 /* The next changes; at the beginning also how far the index has come. */
 static int
 read_changes(struct bdb *bdb, void *context)
 {
 	struct reading *reading = context;
 	struct ms_text_work *work = reading->work;
-	int r = number_of(bdb, MS_TEXT_CLEAR, &reading->clear);
+	int r = ms_text_state(bdb, NULL, &reading->state);
 
-	if (r == 0 && !work->begun)
-		r = number_of(bdb, MS_TEXT_DONE, &work->from);
-	if (r == 0 && !work->begun)
-		r = number_of(bdb, MS_TEXT_DOCUMENTS, &work->documents);
 	if (r != 0)
 		return r;
 	if (!work->begun) {
-		work->upto = work->from;
+		work->from = work->upto = reading->state.done;
+		work->documents = reading->state.documents;
 		ms_key_u64(work->at, work->from + 1);
 	}
 	work->change_count = 0;
@@ -287,26 +274,54 @@ gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 
 /* --- writing --- */
 
-static int
-compare(const void *a, const void *b)
+/* Puts entries in the order of ten of their bits, in place: each goes to where the next with its bits belongs, and the one that was there
+ * goes on. ends: where those with each value end. */
+#define SORT_BITS 10
+static void
+sort_by(uint32_t *entries, size_t count, unsigned shift, size_t ends[1 << SORT_BITS])
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	size_t next[1 << SORT_BITS], sum = 0;
 
-	return (x > y) - (x < y);
+	memset(ends, 0, sizeof(next));
+	for (size_t i = 0; i < count; i++)
+		ends[entries[i] >> shift & ((1 << SORT_BITS) - 1)]++;
+	for (size_t value = 0; value < 1 << SORT_BITS; value++) {
+		next[value] = sum;
+		ends[value] = sum += ends[value];
+	}
+	for (size_t value = 0; value < 1 << SORT_BITS; value++) {
+		while (next[value] < ends[value]) {
+			uint32_t entry = entries[next[value]];
+			size_t *to = &next[entry >> shift & ((1 << SORT_BITS) - 1)];
+
+			entries[next[value]] = entries[*to];
+			entries[(*to)++] = entry;
+		}
+	}
+}
+
+static void
+sort_entries(struct ms_text_work *work)
+{
+	size_t ends[1 << SORT_BITS], inner[1 << SORT_BITS], from = 0;
+
+	_Static_assert(MS_GRAMS <= 1u << (2 * SORT_BITS), "all bits of a gram are sorted by");
+	sort_by(work->entries, work->entry_count, 12 + SORT_BITS, ends);
+	for (size_t value = 0; value < 1 << SORT_BITS; from = ends[value++])
+		if (ends[value] - from > 1)
+			sort_by(work->entries + from, ends[value] - from, 12, inner);
 }
 
 /* Somebody else has been here, or it is to be cleared: what was gathered is not needed. */
 static int
 still_ours(struct ms_txn *txn, const struct ms_text_work *work)
 {
-	uint64_t done = 0, clear = 0;
-	int r = ms_meta_get(txn->bdb, txn->txn, MS_TEXT_DONE, &done);
+	struct ms_text_state state;
+	int r = ms_text_state(txn->bdb, txn->txn, &state);
 
-	if (r == 0 || r == BDB_NONE)
-		r = ms_meta_get(txn->bdb, txn->txn, MS_TEXT_CLEAR, &clear);
-	if (r != 0 && r != BDB_NONE)
-		return ms_bdb(r);
-	return done == work->from && clear == 0 && txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
+	if (r != 0)
+		return r;
+	return state.usable && state.done == work->from && txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
 }
 
 static int
@@ -319,8 +334,9 @@ write_posting(struct ms_txn *txn, struct ms_text_work *work, size_t *at)
 	size_t len;
 	int r;
 
-	ms_text_posting_key(key, gram, (uint32_t)(work->documents / MS_POSTINGS_EACH));
-	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
+	ms_text_posting_key(key, (uint32_t)(work->documents / MS_POSTINGS_EACH), gram);
+	/* Nobody's, when the block begins with ours. */
+	r = work->documents % MS_POSTINGS_EACH != 0 ? bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len) : BDB_NONE;
 	if (r == 0) {
 		if (ms_postings_get(span_make(before, len), map) != 0)
 			memset(map, 0xff, sizeof(map)); /* any of them may */
@@ -433,6 +449,8 @@ clear_some(struct ms_txn *txn, void *context)
 	r = ms_meta_put(txn, MS_TEXT_DONE, 0);
 	if (r == 0)
 		r = ms_meta_put(txn, MS_TEXT_DOCUMENTS, 0);
+	if (r == 0)
+		r = ms_meta_put(txn, MS_TEXT_FORMAT, MS_TEXT_FORMAT_NOW);
 	return ms_bdb(r == 0 ? ms_meta_put(txn, MS_TEXT_CLEAR, 0) : r);
 }
 
@@ -476,7 +494,9 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	bool end = false;
 	int r = ms_read(store, read_changes, &reading);
 
-	if (r == 0 && reading.clear != 0) {
+	if (r == 0 && !reading.state.usable) {
+		work->begun = false; /* what was gathered is for numbers that are not given any more */
+		work->count = work->entry_count = 0;
 		*ret_more = true;
 		return clear_step(store);
 	}
@@ -493,7 +513,7 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	work->writing = is_full(work) || (end && (work->count >= BACKLOG_MIN || (work->count == 0 && work->upto != work->from)));
 	*ret_more = r == 0 && (work->writing || !end);
 	if (work->writing)
-		qsort(work->entries, work->entry_count, sizeof(work->entries[0]), compare);
+		sort_entries(work);
 	return r;
 }
 

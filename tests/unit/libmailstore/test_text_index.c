@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "common/base64.h"
+#include "common/text_fold.h"
+#include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_postings.h"
 #include "libmailstore/ms_text_index.h"
 
@@ -19,7 +21,7 @@ static char folder[] = "/tmp/test_text_index.XXXXXX";
 static const char *const words[] = {
 	"letter", "Invoice", "na\xc3\xafve", "\xc3\x84rger", ("stra\xc3\x9f" "e"), "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", "\xe4\xbd\xa0\xe5\xa5\xbd",
 	"\xe4\xb8\x96\xe7\x95\x8c", "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", "\xed\x95\x9c\xea\xb5\xad\xec\x96\xb4", "\xf0\x9f\x98\x80", "ab", "x",
-	"<b>bold</b>", "&amp;", "2026", "=3D", "\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", "fi\xef\xac\x81n",
+	"<b>bold</b>", "&amp;", "2026", "=3D", "to", "of the", "(see", "end.", "--", "\xff\xfe", "\xe2\x82", "x\xcc\x81y", "\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82", "fi\xef\xac\x81n",
 };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
@@ -29,10 +31,28 @@ put_text(struct buf *out, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		(void)buf_str(out, words[(size_t)rand() % WORDS]);
 		if (rand() % 3 != 0)
-			(void)buf_str(out, rand() % 5 == 0 ? "\n" : " ");
+			(void)buf_str(out, (const char *[]){ " ", " ", " ", "\n", "  ", " \n\t", ", ", "-", "\xe3\x80\x82", "\xc2\xa0" }[rand() % 10]);
 		if (rand() % 8 == 0)
 			(void)buf_fmt(out, "%d", rand() % 1000);
 	}
+}
+
+/* Of messages, to look for: what is there is what may be missed. */
+#define SAMPLES 64
+static struct sample {
+	char bytes[256];
+	size_t len;
+} samples[SAMPLES];
+static unsigned sample_count;
+
+static void
+note_sample(struct span text)
+{
+	struct sample *sample = &samples[sample_count++ % SAMPLES];
+	size_t from = text.len > sizeof(sample->bytes) ? (size_t)rand() % (text.len - sizeof(sample->bytes)) : 0;
+
+	sample->len = text.len - from < sizeof(sample->bytes) ? text.len - from : sizeof(sample->bytes);
+	memcpy(sample->bytes, text.ptr + from, sample->len);
 }
 
 static void
@@ -46,6 +66,8 @@ make_message(struct buf *out)
 		(void)buf_char(out, text.data[i] == '\n' ? ' ' : text.data[i]);
 	buf_clear(&text);
 	put_text(&text, (unsigned)rand() % 40);
+	if (text.len != 0)
+		note_sample(buf_get(&text));
 	(void)buf_fmt(out, "\nContent-Type: text/%s; charset=%s\n", rand() % 2 ? "plain" : "html", rand() % 4 ? "utf-8" : "iso-8859-1");
 	if (rand() % 3 == 0) {
 		(void)buf_str(out, "Content-Transfer-Encoding: base64\n\n");
@@ -165,9 +187,15 @@ compare_some(struct ms_mailbox *mailbox, unsigned count)
 			.field = "Subject", .field_len = 7 }, other = key, negative = { .kind = MS_SEARCH_NOT, .children = &other };
 		size_t from, to;
 
-		put_text(&text, 1 + (unsigned)rand() % 3);
+		if (rand() % 2 == 0) {
+			const struct sample *sample = &samples[(unsigned)rand() % SAMPLES];
+
+			(void)buf_put(&text, sample->bytes, sample->len);
+		} else {
+			put_text(&text, 1 + (unsigned)rand() % 4);
+		}
 		from = (size_t)rand() % text.len;
-		to = from + 1 + (size_t)rand() % (text.len - from);
+		to = from + 1 + (size_t)rand() % (text.len - from < 40 ? text.len - from : 40);
 		while (from > 0 && ((unsigned char)text.data[from] & 0xc0) == 0x80)
 			from--;
 		while (to < text.len && ((unsigned char)text.data[to] & 0xc0) == 0x80)
@@ -182,6 +210,13 @@ compare_some(struct ms_mailbox *mailbox, unsigned count)
 		compare(mailbox, &key);
 		buf_free(&text);
 	}
+}
+
+static int
+put_format(struct ms_txn *txn, void *context)
+{
+	(void)context;
+	return ms_bdb(ms_meta_put(txn, MS_TEXT_FORMAT, 1));
 }
 
 START_TEST(same_as_a_scan)
@@ -227,9 +262,83 @@ START_TEST(same_as_a_scan)
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	work_off(store);
 	compare_some(mailbox, NEEDLES / 6);
+	/* One of another format says nothing, and is made anew. */
+	ck_assert_int_eq(ms_run(store, put_format, NULL), 0);
+	ck_assert_int_eq(ms_text_candidates(store, match, &emails, &count), MS_E_NOTFOUND);
+	compare_some(mailbox, 10);
+	work_off(store);
+	ck_assert_int_eq(ms_text_candidates(store, match, &emails, &count), 0);
+	ck_assert_uint_lt(count, MESSAGES / 20);
+	free(emails);
+	compare_some(mailbox, NEEDLES / 6);
 	ms_mailbox_close(mailbox);
 	ms_match_free(match);
 	ms_close(store);
+}
+END_TEST
+
+struct gram_set {
+	uint8_t has[MS_GRAMS / 8];
+	unsigned wide;
+};
+
+static void
+note_gram(void *context, uint32_t gram)
+{
+	struct gram_set *set = context;
+
+	ck_assert_uint_lt(gram, MS_GRAMS);
+	set->has[gram / 8] |= (uint8_t)(1u << gram % 8);
+	set->wide += gram >= MS_GRAMS_WIDE;
+}
+
+/* Whole characters, or all. */
+static size_t
+cut_before(struct span text, size_t wanted)
+{
+	size_t at = 0;
+
+	while (at < text.len && at < wanted)
+		at += text_character(span_skip(text, at));
+	return at;
+}
+
+/* A text has all the grams of whatever is within it, in whatever pieces it comes. */
+START_TEST(grams_of_what_is_within)
+{
+	static struct gram_set all, part;
+	unsigned wide = 0, missing;
+
+	srand(7);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct buf raw = BUF_INIT(4096), text = BUF_INIT(4096 * TEXT_FOLD_GROWTH);
+		struct ms_grams state = { .count = 0 };
+		struct span rest;
+
+		put_text(&raw, 1 + (unsigned)rand() % 12);
+		text_fold(buf_get(&raw), &text);
+		memset(&all, 0, sizeof(all));
+		memset(&part, 0, sizeof(part));
+		for (rest = buf_get(&text); rest.len != 0;) {
+			size_t len = cut_before(rest, 1 + (size_t)rand() % 20);
+
+			ms_grams_feed(&state, span_make(rest.ptr, len), note_gram, &all);
+			rest = span_skip(rest, len);
+		}
+		rest = buf_get(&text);
+		rest = span_skip(rest, cut_before(rest, (size_t)rand() % rest.len));
+		rest.len = cut_before(rest, (size_t)rand() % (rest.len + 1));
+		state = (struct ms_grams){ .count = 0 };
+		ms_grams_feed(&state, rest, note_gram, &part);
+		missing = 0;
+		for (size_t byte = 0; byte < sizeof(part.has); byte++)
+			missing |= part.has[byte] & ~all.has[byte] & 0xffu;
+		ck_assert_uint_eq(missing, 0);
+		wide += part.wide;
+		buf_free(&raw);
+		buf_free(&text);
+	}
+	ck_assert_uint_gt(wide, 1000);
 }
 END_TEST
 
@@ -274,6 +383,7 @@ main(void)
 		return 1;
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, postings);
+	tcase_add_test(tests, grams_of_what_is_within);
 	tcase_add_loop_test(tests, same_as_a_scan, 0, 2);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
