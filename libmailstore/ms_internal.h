@@ -66,6 +66,7 @@ struct ms_store {
 	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
 	int touch_fd;       /* inotify for changes of our own */
 	int watch_fd, watch_index, watch_new, watch_cur;
+	char *watch_name; /* of the mailbox that is watched once somebody waits, or NULL */
 	struct ms_quota quota;
 	bool has_floor;     /* the index has its "floor" */
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
@@ -154,8 +155,9 @@ void ms_unlock(struct ms_store *store);
 /* Whoever waits in ms_watch_fd wakes. */
 void ms_notify(struct ms_store *store);
 
-/* inotify on that mailbox's folders beside the index. */
-int ms_watch_mailbox(struct ms_store *store, const char *name);
+/* inotify on that mailbox's folders beside the index, from when somebody waits: the kernel looks at every name of them that it remembers
+ * when a watch is set, which takes it milliseconds in a large folder, and most sessions never wait. */
+void ms_watch_mailbox(struct ms_store *store, const char *name);
 /* Opens a folder, no link, to read its names. 0 or -errno. */
 int ms_dir_open(int at, const char *name, DIR **ret);
 /* The next entry but "." and "..", NULL at the end; borrowed until the next call. 0 or -errno. */

@@ -664,6 +664,7 @@ ms_close(struct ms_store *store)
 		if (fd >= 0)
 			(void)close(fd);
 	}
+	free(store->watch_name);
 	free(store->dir);
 	free(store);
 }
@@ -684,6 +685,17 @@ watch_index(struct ms_store *store)
 		(void)inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH);
 }
 
+static void
+watch_folder(struct ms_store *store)
+{
+	int old[2] = { store->watch_new, store->watch_cur }, watch[2];
+
+	ms_folder_unwatch(store->watch_fd, old);
+	ms_folder_watch(store, store->watch_name, store->watch_fd, watch);
+	store->watch_new = watch[0];
+	store->watch_cur = watch[1];
+}
+
 int
 ms_watch_fd(struct ms_store *store)
 {
@@ -692,22 +704,19 @@ ms_watch_fd(struct ms_store *store)
 		if (store->watch_fd < 0)
 			return -errno;
 		watch_index(store);
+		if (store->watch_name != NULL)
+			watch_folder(store);
 	}
 	return store->watch_fd;
 }
 
-int
+void
 ms_watch_mailbox(struct ms_store *store, const char *name)
 {
-	int fd = ms_watch_fd(store), old[2] = { store->watch_new, store->watch_cur }, watch[2];
-
-	if (fd < 0)
-		return fd;
-	ms_folder_unwatch(fd, old);
-	ms_folder_watch(store, name, fd, watch);
-	store->watch_new = watch[0];
-	store->watch_cur = watch[1];
-	return 0;
+	free(store->watch_name);
+	store->watch_name = xstrdup(name);
+	if (store->watch_fd >= 0)
+		watch_folder(store);
 }
 
 void

@@ -73,12 +73,11 @@ ms_mailbox_open(struct ms_store *store, const char *name, struct ms_mailbox **re
 	mailbox->generation = store->generation;
 	if (r == 0)
 		r = ms_mailbox_sync(mailbox);
-	if (r == 0)
-		r = ms_watch_mailbox(store, mailbox->record.name);
 	if (r != 0) {
 		ms_mailbox_close(mailbox);
 		return r == MS_E_STALE ? MS_E_NOTFOUND : r;
 	}
+	ms_watch_mailbox(store, mailbox->record.name);
 	*ret = mailbox;
 	return 0;
 }
