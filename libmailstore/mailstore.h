@@ -72,7 +72,7 @@ struct ms_store;
  * struct ms_store for an account in a process. */
 int ms_open(const char *account_dir, struct ms_store **ret);
 void ms_close(struct ms_store *store);
-/* A descriptor that becomes readable when anything in the account changed, by this library or by other programs. */
+/* A descriptor that becomes readable when anything in the account changed, by this library or by other programs, after the first call. */
 int ms_watch_fd(struct ms_store *store);
 void ms_watch_drain(struct ms_store *store);
 /* From now on messages that would go beyond are not taken: MS_E_QUOTA. A store that was just opened has no limit. */

@@ -125,30 +125,38 @@ jmap_no_query_changes(struct jmap_call *call)
 
 /* --- filters --- */
 
-static bool
+static enum jmap_filter_verdict
 check_filter(const json_t *filter, jmap_condition_check check, unsigned depth)
 {
 	const json_t *conditions = json_object_get(filter, "conditions");
 	struct span operator= jmap_span(json_object_get(filter, "operator"));
+	enum jmap_filter_verdict verdict = JMAP_FILTER_GOOD;
 
-	if (!json_is_object(filter) || depth > FILTER_DEPTH_MAX)
-		return false;
+	if (!json_is_object(filter))
+		return JMAP_FILTER_INVALID;
+	if (depth > FILTER_DEPTH_MAX)
+		return JMAP_FILTER_UNSUPPORTED;
 	if (json_object_get(filter, "operator") == NULL)
 		return check(filter);
 	if (!span_eq(operator, SPAN("AND")) && !span_eq(operator, SPAN("OR")) && !span_eq(operator, SPAN("NOT")))
-		return false;
+		return JMAP_FILTER_INVALID;
 	if (!json_is_array(conditions))
-		return false;
-	for (size_t i = 0; i < json_array_size(conditions); i++)
-		if (!check_filter(json_array_get(conditions, i), check, depth + 1))
-			return false;
-	return true;
+		return JMAP_FILTER_INVALID;
+	for (size_t i = 0; i < json_array_size(conditions) && verdict == JMAP_FILTER_GOOD; i++)
+		verdict = check_filter(json_array_get(conditions, i), check, depth + 1);
+	return verdict;
 }
 
 bool
-jmap_filter_check(const json_t *filter, jmap_condition_check check)
+jmap_filter_check(struct jmap_call *call, const json_t *filter, jmap_condition_check check)
 {
-	return filter == NULL || json_is_null(filter) || check_filter(filter, check, 0);
+	enum jmap_filter_verdict verdict = filter == NULL || json_is_null(filter) ? JMAP_FILTER_GOOD : check_filter(filter, check, 0);
+
+	if (verdict == JMAP_FILTER_INVALID)
+		jmap_error(call, "invalidArguments", "The filter is not of the right form.");
+	else if (verdict == JMAP_FILTER_UNSUPPORTED)
+		jmap_error(call, "unsupportedFilter", NULL);
+	return verdict == JMAP_FILTER_GOOD;
 }
 
 bool

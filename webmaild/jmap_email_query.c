@@ -215,7 +215,7 @@ is_of_type(const json_t *value, enum condition_type type)
 	}
 }
 
-static bool
+static enum jmap_filter_verdict
 check_condition(const json_t *condition)
 {
 	const char *key;
@@ -226,10 +226,12 @@ check_condition(const json_t *condition)
 
 		while (i < CONDITIONS && strcmp(conditions[i].name, key) != 0)
 			i++;
-		if (i == CONDITIONS || !is_of_type(value, conditions[i].type))
-			return false;
+		if (i == CONDITIONS)
+			return JMAP_FILTER_UNSUPPORTED;
+		if (!is_of_type(value, conditions[i].type))
+			return JMAP_FILTER_INVALID;
 	}
-	return true;
+	return JMAP_FILTER_GOOD;
 }
 
 static bool
@@ -483,10 +485,8 @@ jmap_email_query(struct jmap_call *call)
 
 	if (!jmap_query_begin(call, &window) || !jmap_arg_bool(call, "collapseThreads", false, &collapse_threads))
 		return;
-	if (!jmap_filter_check(filter, check_condition)) {
-		jmap_error(call, "unsupportedFilter", NULL);
+	if (!jmap_filter_check(call, filter, check_condition))
 		return;
-	}
 	if (!read_sort(json_object_get(call->args, "sort"))) {
 		jmap_error(call, "unsupportedSort", NULL);
 		return;
@@ -581,10 +581,8 @@ jmap_snippet_get(struct jmap_call *call)
 		jmap_error(call, "requestTooLarge", NULL);
 		return;
 	}
-	if (!jmap_filter_check(filter, check_condition)) {
-		jmap_error(call, "unsupportedFilter", NULL);
+	if (!jmap_filter_check(call, filter, check_condition))
 		return;
-	}
 	list = json_array();
 	not_found = json_array();
 	for (size_t i = 0; i < json_array_size(ids); i++) {

@@ -153,27 +153,27 @@ jmap_mailbox_changes(struct jmap_call *call)
 
 /* --- Mailbox/query --- */
 
-static bool
+static enum jmap_filter_verdict
 check_condition(const json_t *condition)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)condition, key, value) {
-		if (strcmp(key, "parentId") == 0 || strcmp(key, "role") == 0) {
-			if (!json_is_string(value) && !json_is_null(value))
-				return false;
-		} else if (strcmp(key, "name") == 0) {
-			if (!json_is_string(value))
-				return false;
-		} else if (strcmp(key, "hasAnyRole") == 0 || strcmp(key, "isSubscribed") == 0) {
-			if (!json_is_boolean(value))
-				return false;
-		} else {
-			return false;
-		}
+		bool good;
+
+		if (strcmp(key, "parentId") == 0 || strcmp(key, "role") == 0)
+			good = json_is_string(value) || json_is_null(value);
+		else if (strcmp(key, "name") == 0)
+			good = json_is_string(value);
+		else if (strcmp(key, "hasAnyRole") == 0 || strcmp(key, "isSubscribed") == 0)
+			good = json_is_boolean(value);
+		else
+			return JMAP_FILTER_UNSUPPORTED;
+		if (!good)
+			return JMAP_FILTER_INVALID;
 	}
-	return true;
+	return JMAP_FILTER_GOOD;
 }
 
 /* null matches the absent. */
@@ -316,10 +316,8 @@ jmap_mailbox_query(struct jmap_call *call)
 	if (!jmap_query_begin(call, &window) || !jmap_arg_bool(call, "sortAsTree", false, &sort_as_tree) ||
 	    !jmap_arg_bool(call, "filterAsTree", false, &filter_as_tree))
 		return;
-	if (!jmap_filter_check(filter, check_condition)) {
-		jmap_error(call, "unsupportedFilter", NULL);
+	if (!jmap_filter_check(call, filter, check_condition))
 		return;
-	}
 	if (!check_sort(sort)) {
 		jmap_error(call, "unsupportedSort", NULL);
 		return;

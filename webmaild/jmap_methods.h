@@ -50,10 +50,15 @@ void jmap_changes_add(struct jmap_changes *changes, const char *id, uint64_t cre
 void jmap_changes_respond(struct jmap_call *call, struct jmap_changes *changes, uint64_t state, json_t *extra);
 
 /* Filters (RFC 8620 5.5): operators around conditions. */
-typedef bool (*jmap_condition_check)(const json_t *condition);
+enum jmap_filter_verdict {
+	JMAP_FILTER_GOOD,
+	JMAP_FILTER_INVALID,     /* something is of a wrong type */
+	JMAP_FILTER_UNSUPPORTED, /* a condition that we do not have */
+};
+typedef enum jmap_filter_verdict (*jmap_condition_check)(const json_t *condition);
 typedef bool (*jmap_condition_match)(void *context, const json_t *condition, const void *item);
-/* The shape: operators known, every condition accepted. null is fine. */
-bool jmap_filter_check(const json_t *filter, jmap_condition_check check);
+/* The shape: operators known, every condition accepted. null is fine. False: the call is answered. */
+bool jmap_filter_check(struct jmap_call *call, const json_t *filter, jmap_condition_check check);
 bool jmap_filter_match(const json_t *filter, jmap_condition_match match, void *context, const void *item);
 
 /* A SetError for what the store or spool answered. */

@@ -149,7 +149,7 @@ jmap_submission_changes(struct jmap_call *call)
 
 /* --- EmailSubmission/query --- */
 
-static bool
+static enum jmap_filter_verdict
 check_condition(const json_t *condition)
 {
 	const char *key;
@@ -160,11 +160,12 @@ check_condition(const json_t *condition)
 		bool ids = strcmp(key, "identityIds") == 0 || strcmp(key, "emailIds") == 0 || strcmp(key, "threadIds") == 0;
 		bool date = strcmp(key, "before") == 0 || strcmp(key, "after") == 0;
 
-		if (ids ? !jmap_is_string_list(value) : date ? !jmap_parse_date(jmap_span(value), &seconds)
-		        : strcmp(key, "undoStatus") != 0 || !json_is_string(value))
-			return false;
+		if (!ids && !date && strcmp(key, "undoStatus") != 0)
+			return JMAP_FILTER_UNSUPPORTED;
+		if (ids ? !jmap_is_string_list(value) : date ? !jmap_parse_date(jmap_span(value), &seconds) : !json_is_string(value))
+			return JMAP_FILTER_INVALID;
 	}
-	return true;
+	return JMAP_FILTER_GOOD;
 }
 
 static bool
@@ -269,8 +270,10 @@ jmap_submission_query(struct jmap_call *call)
 
 	if (!jmap_query_begin(call, &window))
 		return;
-	if (!jmap_filter_check(filter, check_condition) || !check_sort(sort)) {
-		jmap_error(call, check_sort(sort) ? "unsupportedFilter" : "unsupportedSort", NULL);
+	if (!jmap_filter_check(call, filter, check_condition))
+		return;
+	if (!check_sort(sort)) {
+		jmap_error(call, "unsupportedSort", NULL);
 		return;
 	}
 	file = jmap_submissions_load(call->jmap);

@@ -30,6 +30,12 @@ struct show {
 	bool has_html, has_text;
 	bool quote;             /* to be written on with: images of its own stay references */
 	char mark[MARK_LEN + 1];
+	struct named {
+		char *cid;
+		size_t len;
+		uint32_t index;
+	} *named;               /* the parts that have a cid, in order of it; made when first asked */
+	size_t named_count;
 };
 
 static void
@@ -39,6 +45,9 @@ show_free(struct show *show)
 	(void)mime_free(show->message);
 	buf_free(&show->bytes);
 	buf_free(&show->html);
+	for (size_t i = 0; i < show->named_count; i++)
+		free(show->named[i].cid);
+	free(show->named);
 	free(show);
 }
 
@@ -111,28 +120,66 @@ show_new(struct session_request *request)
 
 /* --- images by cid: --- */
 
-static uint32_t
-find_cid(const struct mime_message *message, struct span wanted)
+static int
+compare_cids(struct span a, struct span b)
 {
-	for (uint32_t i = 0; i < message->count; i++) {
-		struct buf cid = BUF_INIT(1024);
-		bool same = jmap_part_cid(&message->parts[i], &cid) && span_eq(buf_get(&cid), wanted);
+	int r = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
 
+	return r != 0 ? r : (a.len > b.len) - (a.len < b.len);
+}
+
+static int
+compare_named(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	int r = compare_cids(span_make(x->cid, x->len), span_make(y->cid, y->len));
+
+	return r != 0 ? r : (x->index > y->index) - (x->index < y->index);
+}
+
+static void
+name_parts(struct show *show)
+{
+	show->named = xcalloc((size_t)show->message->count + 1, sizeof(show->named[0]));
+	for (uint32_t i = 0; i < show->message->count; i++) {
+		struct buf cid = BUF_INIT(1024);
+
+		if (jmap_part_cid(&show->message->parts[i], &cid))
+			show->named[show->named_count++] = (struct named){ span_dup(buf_get(&cid)), cid.len, i };
 		buf_free(&cid);
-		if (same)
-			return i;
 	}
-	return MIME_NONE;
+	qsort(show->named, show->named_count, sizeof(show->named[0]), compare_named);
+}
+
+/* The first part of that name. */
+static uint32_t
+find_cid(struct show *show, struct span wanted)
+{
+	size_t low = 0, high;
+
+	if (show->named == NULL)
+		name_parts(show);
+	for (high = show->named_count; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_cids(span_make(show->named[middle].cid, show->named[middle].len), wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == show->named_count || !span_eq(span_make(show->named[low].cid, show->named[low].len), wanted))
+		return MIME_NONE;
+	return show->named[low].index;
 }
 
 /* The image as a data: URL; the placeholder when there is none, or it is no image a browser shows without running it. */
 static void
-put_image(const struct show *show, struct span cid, size_t *left, struct buf *out)
+put_image(struct show *show, struct span cid, size_t *left, struct buf *out)
 {
 	static const char *const types[] = { "png", "gif", "jpeg", "jpg", "webp", "bmp", "avif" };
-	uint32_t index = find_cid(show->message, cid);
+	uint32_t index = find_cid(show, cid);
 	struct buf bytes = BUF_INIT(*left / 4 * 3);
-	size_t before = out->len;
+	size_t before = out->len, cost;
 	const char *type = NULL;
 
 	for (size_t i = 0; index != MIME_NONE && i < sizeof(types) / sizeof(types[0]); i++)
@@ -144,7 +191,9 @@ put_image(const struct show *show, struct span cid, size_t *left, struct buf *ou
 	} else {
 		(void)buf_str(out, HTML_PLACEHOLDER);
 	}
-	*left -= out->len - before < *left ? out->len - before : *left;
+	/* What was decoded for nothing, because it did not fit, counts too: it may be asked for again and again. */
+	cost = out->len - before > bytes.len ? out->len - before : bytes.len;
+	*left -= cost < *left ? cost : *left;
 	buf_free(&bytes);
 }
 
@@ -163,7 +212,7 @@ decode_hex(struct span hex, struct buf *out)
 
 /* Replaces each <mark><hexadecimal>| of the document: by the image or, for a quote, by its cid: again. */
 static void
-put_images(const struct show *show, struct span document, struct buf *out)
+put_images(struct show *show, struct span document, struct buf *out)
 {
 	struct span mark = span_of(show->mark);
 	size_t left = IMAGES_MAX;

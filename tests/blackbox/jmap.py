@@ -107,6 +107,8 @@ def mailboxes(c):
     q = c.call("Mailbox/query", filter={"operator": "NOT", "conditions": [{"hasAnyRole": True}]}, sort=[{"property": "name"}], sortAsTree=True)
     check("Mailbox/query operators", a in q["ids"] and boxes["inbox"]["id"] not in q["ids"] and q["ids"].index(a) < q["ids"].index(b), q)
     check("Mailbox/query bad filter", c.call("Mailbox/query", filter={"color": 1})["type"] == "unsupportedFilter")
+    check("Mailbox/query filter of a wrong type", all(c.call("Mailbox/query", filter=f)["type"] == "invalidArguments"
+          for f in (1, [], {"name": 1}, {"hasAnyRole": "yes"}, {"operator": "XOR", "conditions": []}, {"operator": "AND", "conditions": {"name": "x"}})))
     check("Mailbox/queryChanges", c.call("Mailbox/queryChanges", sinceQueryState="x")["type"] == "cannotCalculateChanges")
     up = c.call("Mailbox/set", update={b: {"name": "Renamed", "isSubscribed": False}})
     got = c.call("Mailbox/get", ids=[b])["list"][0]
@@ -250,6 +252,10 @@ def query(c, one, two, box, other):
     check("Email/query anchor", q["ids"] == [two] and q["position"] == 0, q)
     check("Email/query anchor gone", c.call("Email/query", filter=scope, anchor="mnone")["type"] == "anchorNotFound")
     check("Email/query bad filter", c.call("Email/query", filter={"color": 1})["type"] == "unsupportedFilter")
+    check("Email/query filter of a wrong type", all(c.call("Email/query", filter=f)["type"] == "invalidArguments"
+          for f in ("x", {"minSize": "1"}, {"operator": "OR", "conditions": [{"text": 1}]}, {"operator": 1, "conditions": []})))
+    check("EmailSubmission/query bad filter", [c.call("EmailSubmission/query", filter=f)["type"] for f in ({"color": 1}, {"before": "now"})]
+          == ["unsupportedFilter", "invalidArguments"])
     check("Email/query bad sort", c.call("Email/query", sort=[{"property": "color"}])["type"] == "unsupportedSort")
     check("Email/queryChanges", c.call("Email/queryChanges", sinceQueryState="x")["type"] == "cannotCalculateChanges")
     r = c.api(("Email/query", {"filter": {"inMailbox": box}}),
