@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/mailuser_forward.h"
 #include "cli/tool.h"
 #include "common/address.h"
 #include "common/cleanup.h"
@@ -27,13 +28,15 @@
 
 struct options {
 	const char *conf_path, *name, *bytes, *messages;
-	bool from_input, remove_mail;
+	bool from_input, remove, keep;
 };
 
 static const char *const usage_text =
 	"usage: mailuser [-C file] add [-p] [-n name] [-q size] [-m messages] address\n"
 	"       mailuser [-C file] password [-p] address\n"
 	"       mailuser [-C file] quota [-q size] [-m messages] address\n"
+	"       mailuser [-C file] forward [-k] address [target ...]\n"
+	"       mailuser [-C file] forward -r address\n"
 	"       mailuser [-C file] remove [-r] address\n"
 	"       mailuser [-C file] list\n";
 
@@ -281,7 +284,7 @@ remove_account(const struct fourpost_conf *conf, const struct options *options, 
 	r = ms_accounts_remove(conf->accounts_db, account.address, auth_group(conf));
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
-	if (options->remove_mail) {
+	if (options->remove) {
 		r = tool_remove_tree(folder);
 		if (r < 0)
 			tool_fail(EX_IOERR, "%s is no account any more, but its mail could not be removed: %s: %s", account.address, folder, strerror(-r));
@@ -289,6 +292,20 @@ remove_account(const struct fourpost_conf *conf, const struct options *options, 
 	} else {
 		(void)printf("%s removed; its mail stays in %s\n", account.address, folder);
 	}
+	ms_account_clear(&account);
+}
+
+/* An address, and those that its mail is sent on to. */
+static void
+forward(const struct fourpost_conf *conf, const struct options *options, char **words, size_t count)
+{
+	const struct forward_command command = { options->keep, options->remove, words + 1, count - 1 };
+	struct ms_account account;
+
+	if (options->remove && (count != 1 || options->keep))
+		usage();
+	must_get(conf, words[0], &account);
+	mailuser_forward(conf, &account, &command);
 	ms_account_clear(&account);
 }
 
@@ -346,19 +363,22 @@ main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* glibc: begin again, with the options behind the command */
-	while ((option = getopt(argc, argv, "+m:n:pq:r")) != -1)
+	while ((option = getopt(argc, argv, "+km:n:pq:r")) != -1)
 		switch (option) {
+		case 'k': options.keep = true; break;
 		case 'm': options.messages = optarg; break;
 		case 'n': options.name = optarg; break;
 		case 'q': options.bytes = optarg; break;
 		case 'p': options.from_input = true; break;
-		case 'r': options.remove_mail = true; break;
+		case 'r': options.remove = true; break;
 		default: usage();
 		}
 	conf_load_for_tool(options.conf_path, &conf);
 	(void)umask(022);
 	if (strcmp(command, "list") == 0 && argc == optind)
 		list(&conf);
+	else if (strcmp(command, "forward") == 0 && argc > optind)
+		forward(&conf, &options, argv + optind, (size_t)(argc - optind));
 	else if (argc != optind + 1)
 		usage();
 	else if (strcmp(command, "add") == 0)

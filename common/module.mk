@@ -19,6 +19,7 @@ common_SRC := \
 	common/encoded_word.c \
 	common/envelope.c \
 	common/flowed.c \
+	common/forward.c \
 	common/header.c \
 	common/imap_bodystructure.c \
 	common/imap_envelope.c \

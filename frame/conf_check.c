@@ -16,7 +16,7 @@ check_paths(const struct fourpost_conf *conf, struct buf *errors)
 	const struct {
 		const char *name, *path;
 	} paths[] = {
-		{ "aliases", conf->aliases }, { "accounts_db", conf->accounts_db }, { "accounts_dir", conf->accounts_dir }, { "spool_dir", conf->spool_dir },
+		{ "aliases", conf->aliases }, { "srs_secret", conf->srs_secret }, { "accounts_db", conf->accounts_db }, { "accounts_dir", conf->accounts_dir }, { "spool_dir", conf->spool_dir },
 		{ "tls_certificate", conf->tls_certificate }, { "tls_key", conf->tls_key }, { "empty_dir", conf->empty_dir },
 		{ "pid_dir", conf->pid_dir },
 	};

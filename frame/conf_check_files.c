@@ -13,6 +13,7 @@
 #include "frame/aliases.h"
 #include "frame/conf_check.h"
 #include "frame/read_file.h"
+#include "frame/srs_file.h"
 
 #define EXPLANATION_MAX 4096
 
@@ -114,6 +115,19 @@ check_aliases(const struct fourpost_conf *conf, struct buf *errors)
 }
 
 static void
+check_secret(const struct fourpost_conf *conf, struct buf *errors)
+{
+	const char *fault;
+	struct srs *srs;
+	int r = srs_read(conf->srs_secret, &srs, &fault);
+
+	if (r < 0)
+		(void)buf_fmt(errors, "srs_secret: %s: %s\n", conf->srs_secret, fault != NULL ? fault : strerror(-r));
+	else
+		(void)srs_free(srs);
+}
+
+static void
 check_folder(const char *option, const char *path, struct buf *errors)
 {
 	struct stat st;
@@ -149,8 +163,10 @@ conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, 
 
 		if (role->id == ROLE_KEY && conf->tls_certificate[0] != '\0')
 			check_tls(conf, errors);
-		if (role->id == ROLE_AUTH && conf->aliases[0] != '\0')
+		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->aliases[0] != '\0')
 			check_aliases(conf, errors);
+		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->srs_secret[0] != '\0')
+			check_secret(conf, errors);
 		if (role->id == ROLE_WORKER)
 			check_folder("accounts_dir", conf->accounts_dir, errors);
 		if (as_root)

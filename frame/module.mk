@@ -24,4 +24,6 @@ frame_SRC := \
 	frame/recipient.c \
 	frame/role.c \
 	frame/sasl_parse.c \
+	frame/srs.c \
+	frame/srs_file.c \
 	frame/verifier.c

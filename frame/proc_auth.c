@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -17,6 +18,7 @@
 #include "frame/grants.h"
 #include "frame/read_file.h"
 #include "frame/recipient.h"
+#include "frame/srs_file.h"
 #include "frame/role.h"
 #include "frame/verifier.h"
 #include "libmailstore/mailstore.h"
@@ -28,6 +30,7 @@ struct auth {
 	struct verifier_limits limits;
 	struct grants *grants;
 	struct aliases *aliases; /* NULL: there are none */
+	struct srs *srs;         /* the same */
 };
 
 /* --- the accounts database --- */
@@ -161,6 +164,8 @@ host_of(struct auth *auth)
 		.domains = &auth->proc->common->domains,
 		.aliases = auth->aliases,
 		.delimiter = auth->proc->common->recipient_delimiter[0],
+		.srs = auth->srs,
+		.now = (int64_t)time(NULL),
 		.exists = host_exists,
 		.context = auth,
 	};
@@ -239,7 +244,7 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 
 	if (!msg_done(&body) || kind > LOOKUP_ACCOUNT)
 		return -EBADMSG;
-	if (kind != LOOKUP_ACCOUNT && auth->aliases != NULL) {
+	if (kind != LOOKUP_ACCOUNT && (auth->aliases != NULL || auth->srs != NULL)) {
 		look_up(auth, channel, msg->id, address, asker, kind == LOOKUP_EXPAND);
 		return 0;
 	}
@@ -277,7 +282,7 @@ load_aliases(struct auth *auth)
 {
 	struct buf text = BUF_INIT(ALIASES_FILE_MAX);
 
-	if (auth->proc->common->aliases[0] != '\0')
+	if (auth->proc->daemon->takes_mail && auth->proc->common->aliases[0] != '\0')
 		use_aliases(auth, read_file(auth->proc->common->aliases, &text), &text);
 	buf_free(&text);
 }
@@ -291,6 +296,17 @@ on_aliases_file(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)channel;
 	use_aliases(proc->state, read_open_file(msg->fd, &text), &text);
 	buf_free(&text);
+	return 0;
+}
+
+static int
+on_secret_file(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct auth *auth = proc->state;
+
+	(void)channel;
+	srs_renew(proc, msg->fd, &auth->srs);
 	return 0;
 }
 
@@ -395,6 +411,8 @@ reload(struct proc *proc)
 	set_limits(auth);
 	if (proc->common->aliases[0] == '\0')
 		auth->aliases = aliases_free(auth->aliases);
+	if (proc->common->srs_secret[0] == '\0')
+		auth->srs = srs_free(auth->srs);
 }
 
 int
@@ -405,6 +423,7 @@ proc_auth(struct proc *proc)
 		{ MSG_GRANT_DROP, on_grant_drop },
 		{ MSG_LOOKUP, on_lookup },
 		{ MSG_ALIASES_FILE, on_aliases_file },
+		{ MSG_SECRET_FILE, on_secret_file },
 		{ MSG_WORKER_BY_GRANT, on_worker_by_grant },
 		{ MSG_WORKER_BY_ADDRESS, on_worker_by_address },
 	};
@@ -435,6 +454,7 @@ proc_auth(struct proc *proc)
 		return EX_NOINPUT;
 	}
 	load_aliases(auth);
+	auth->srs = srs_load(proc);
 	/* The database is replaced as a whole (rename), so its folder stays readable, and nothing
 	 * else. */
 	folder = xstrdup(proc->common->accounts_db);

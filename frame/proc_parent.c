@@ -512,6 +512,21 @@ renew_tls(const struct parent *parent, bool had_tls)
 }
 
 static void
+renew_addresses(const struct parent *parent)
+{
+	const struct fourpost_conf *conf = parent->common;
+
+	if (!parent->daemon->takes_mail)
+		return;
+	if (conf->aliases[0] != '\0')
+		send_file(parent, ROLE_AUTH, MSG_ALIASES_FILE, conf->aliases);
+	if (conf->srs_secret[0] != '\0') {
+		send_file(parent, ROLE_AUTH, MSG_SECRET_FILE, conf->srs_secret);
+		send_file(parent, ROLE_OWN, MSG_SECRET_FILE, conf->srs_secret); /* smtpd's queue */
+	}
+}
+
+static void
 refuse_reload(const struct parent *parent, int r, const struct buf *errors)
 {
 	struct span rest = buf_get(errors), line;
@@ -554,8 +569,7 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 				(void)send_conf(parent, child); /* one that is ending needs none */
 		log_info("reloaded", log_str("file", parent->options->conf_path));
 		renew_tls(parent, had_tls);
-		if (parent->common->aliases[0] != '\0')
-			send_file(parent, ROLE_AUTH, MSG_ALIASES_FILE, parent->common->aliases);
+		renew_addresses(parent);
 	}
 	daemon_tables(parent->daemon, tables);
 	conf_free(tables, DAEMON_TABLES, unused);

@@ -230,6 +230,22 @@ add_name(struct expansion *expansion, const struct step *up, const struct buf *n
 	return found.result;
 }
 
+/* The way back to the sender of something that was sent on from here. False when it is none. */
+static bool
+add_sender(struct expansion *expansion, const struct step *up, struct span address)
+{
+	const struct recipient_host *host = expansion->host;
+	struct buf sender = BUF_INIT(ACCOUNT_NAME_MAX);
+	struct step step = { up, address, up != NULL ? up->depth + 1 : 1 };
+	/* As it came: names of accounts are in lower case. */
+	bool good = host->srs != NULL && step.depth <= RECIPIENT_DEPTH_MAX && srs_reverse(host->srs, local_of(address), host->now, &sender) == 0;
+
+	if (good)
+		add_address(expansion, &step, buf_get(&sender));
+	buf_free(&sender);
+	return good;
+}
+
 static enum lookup_result
 add_first(struct expansion *expansion, const struct step *up, struct span address)
 {
@@ -238,7 +254,10 @@ add_first(struct expansion *expansion, const struct step *up, struct span addres
 
 	switch (account_name_of_address(address, expansion->host->domains, &name)) {
 	case ACCOUNT_NAME_OURS:
-		result = add_name(expansion, up, &name);
+		if (srs_is(local_of(address)) && add_sender(expansion, up, address))
+			result = LOOKUP_ALIAS;
+		else
+			result = add_name(expansion, up, &name);
 		break;
 	case ACCOUNT_NAME_NOT_OURS:
 		add_member(expansion, address, true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Who gets mail for an address: an account here, those that aliases name, or another host. Pure. */
+/* Who gets mail for an address: an account here, those that aliases name, another host, or who sent what was sent on. Pure. */
 #ifndef FRAME_RECIPIENT_H
 #define FRAME_RECIPIENT_H
 
@@ -8,6 +8,7 @@
 #include "common/conf.h"
 #include "frame/aliases.h"
 #include "frame/frame_msg.h"
+#include "frame/srs.h"
 
 /* Aliases of aliases go so deep, and name so many addresses together. */
 #define RECIPIENT_DEPTH_MAX 16
@@ -16,6 +17,8 @@
 struct recipient_host {
 	const struct conf_list *domains;
 	const struct aliases *aliases; /* or NULL */
+	const struct srs *srs;         /* or NULL */
+	int64_t now;                   /* seconds since 1970, for srs */
 	char delimiter;                /* begins a detail (RFC 5233); NUL: nothing does */
 	/* Is there an account of that name? 0: yes; 1: no; -errno. */
 	int (*exists)(void *context, struct span name);

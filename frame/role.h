@@ -59,6 +59,7 @@ struct daemon {
 	size_t conf_size;                    /* of its structure, which begins with struct fourpost_conf */
 	/* Checks what tables cannot (one option against another); appends sentences to errors. May be NULL. */
 	void (*conf_check)(const void *conf, struct buf *errors);
+	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
 	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
 	int (*prepare)(const void *conf, const struct daemon *daemon);
 };

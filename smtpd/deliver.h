@@ -5,6 +5,7 @@
 #define SMTPD_DELIVER_H
 
 #include "common/buf.h"
+#include "common/forward.h"
 #include "frame/role.h"
 #include "libmailstore/mailstore.h"
 #include "sieve/sieve.h"
@@ -28,6 +29,8 @@ struct deliver {
 	struct delivery list[MS_APPENDS_MAX];
 	size_t count;
 	struct scripts *scripts;
+	struct forward forward;  /* of this turn; its text */
+	struct buf forward_text;
 };
 
 /* --- deliver_scripts.c: Sieve scripts, compiled once while they stay as they are --- */
@@ -75,7 +78,16 @@ int deliver_note(struct deliver *deliver, struct span text);
 
 /* --- deliver_send.c: what they want sent --- */
 
+/* Hands the message on to that address, as it is. 0 or -errno. */
+int deliver_redirect(struct deliver *deliver, const struct delivery *delivery, struct span recipient);
 /* Hands redirected messages, vacation responses and notifications to the queue. 0 or -errno. */
 int deliver_send(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result);
+
+/* --- deliver_forward.c: the account's file `forward` --- */
+
+/* Before each turn: sets deliver->forward; without such a file, or with one that cannot be used, mail is kept. */
+void forward_load(struct deliver *deliver);
+/* Hands the message on to all that stand there. 0; -ELOOP: it came back from there; or -errno. */
+int forward_send(struct deliver *deliver, const struct delivery *delivery);
 
 #endif

@@ -139,6 +139,16 @@ notify(struct sending *sending, const struct sieve_action *action, const struct 
 }
 
 int
+deliver_redirect(struct deliver *deliver, const struct delivery *delivery, struct span recipient)
+{
+	struct sending sending = { .deliver = deliver, .delivery = delivery };
+	const struct sieve_action action = { .kind = SIEVE_REDIRECT, .text = recipient };
+	const struct sieve_host host = { .sender = span_of(delivery->sender) };
+
+	return redirect(&sending, &action, &host, NULL);
+}
+
+int
 deliver_send(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result)
 {
 	struct sending sending = { .deliver = deliver, .delivery = delivery };

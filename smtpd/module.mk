@@ -14,6 +14,7 @@ smtp_machine_SRC := \
 	smtpd/xclient_parse.c
 smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/deliver_filter.c \
+	smtpd/deliver_forward.c \
 	smtpd/deliver_memory.c \
 	smtpd/deliver_scripts.c \
 	smtpd/deliver_send.c \

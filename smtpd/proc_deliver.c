@@ -137,13 +137,22 @@ static void
 store_all(struct deliver *deliver)
 {
 	scripts_begin(deliver->scripts);
+	forward_load(deliver);
 	for (size_t i = 0; i < deliver->count; i++) {
 		struct delivery *delivery = &deliver->list[i];
 
 		delivery->result = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
-		delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
+		/* What is not kept is not filtered. */
+		if (delivery->result == 0 && !deliver->forward.keep)
+			delivery->handled = true;
+		else
+			delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
 	}
 	store(deliver, deliver->list, deliver->count);
+	/* Stored first: what goes wrong there is tried again, and then nothing is sent twice. */
+	for (size_t i = 0; i < deliver->count; i++)
+		if (deliver->list[i].result == 0 && deliver->list[i].refusal == NULL)
+			deliver->list[i].result = forward_send(deliver, &deliver->list[i]);
 	for (size_t i = 0; i < deliver->count; i++) {
 		struct delivery *delivery = &deliver->list[i];
 
@@ -216,6 +225,7 @@ proc_deliver(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	own = xasprintf("%s/sieve", proc->account_dir);
+	buf_init(&deliver.forward_text, FORWARD_FILE_MAX + 65536);
 	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own);
 	tzset(); /* scripts ask for local dates, and its file cannot be read later */
 	/* --- jail --- */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "frame/srs_file.h"
 #include "smtpd/queue.h"
 #include "smtpd/smtpd.h"
 
@@ -166,6 +167,17 @@ on_auth_message(struct msg_channel *channel, struct msg *msg, void *context)
 	return auth_client_message(queue->auth, msg);
 }
 
+static int
+on_secret_file(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct queue *queue = proc->state;
+
+	(void)channel;
+	srs_renew(proc, msg->fd, &queue->srs);
+	return 0;
+}
+
 static void
 peer_gone(struct proc *proc, uint8_t peer)
 {
@@ -262,6 +274,8 @@ reloaded(struct proc *proc)
 	struct queue *queue = proc->state;
 
 	set_limits(queue);
+	if (proc->common->srs_secret[0] == '\0')
+		queue->srs = srs_free(queue->srs);
 	reader_again(queue);
 }
 
@@ -286,6 +300,7 @@ proc_queue(struct proc *proc)
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },
 		{ MSG_RELAYED, on_relayed },
+		{ MSG_SECRET_FILE, on_secret_file },
 		{ MSG_LOOKUP_MEMBERS, on_auth_message },
 		{ MSG_LOOKUP_RESULT, on_auth_message },
 		{ MSG_WORKER, on_auth_message },
@@ -315,6 +330,7 @@ proc_queue(struct proc *proc)
 	queue.due = event_new(proc->base, -1, 0, on_due, &queue);
 	if (queue.due == NULL || !open_spool(&queue))
 		return EX_OSERR;
+	queue.srs = srs_load(proc);
 	jail.descriptors_max = descriptors(&queue);
 	/* --- jail --- */
 	proc_jail(proc, &jail);

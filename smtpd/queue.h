@@ -6,6 +6,7 @@
 
 #include "common/drop_control.h"
 #include "frame/auth_client.h"
+#include "frame/srs.h"
 #include "smtpd/queue_files.h"
 #include "smtpd/queue_schedule.h"
 #include "smtpd/queue_table.h"
@@ -35,6 +36,7 @@ struct queue {
 	struct pickup *pickup;
 	struct deliver_pool *deliver;
 	struct relay_pool *relay;
+	struct srs *srs;         /* NULL: senders stay as they are */
 	struct event *due;       /* the next attempt */
 	size_t active, active_max;
 	bool stopping;
@@ -87,6 +89,11 @@ void facts_free(struct facts *facts);
 void facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts);
 /* Where mail for this address goes next, if not to an account here. */
 struct span facts_destination(const struct smtpd_conf *conf, struct span address);
+/* Is the address at one of our domains? */
+bool facts_is_ours(const struct smtpd_conf *conf, struct span address);
+/* The reverse-path for what comes from another host's sender to the address `from` here, and is sent on to another host: a way back
+ * (SRS) at that address's domain. False: the sender stays as it is. */
+bool facts_sends_on(const struct queue *queue, struct span sender, struct span from, struct buf *ret_sender);
 /* When counting of its time began: the message was handed in, or due to be sent. */
 int64_t facts_since(const struct envelope *envelope);
 

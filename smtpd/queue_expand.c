@@ -16,9 +16,14 @@
 #include "smtpd/queue.h"
 
 struct expansion {
+	struct queue *queue;
 	struct attempt *attempt;
+	const struct expand *expand; /* while messages are made */
 	size_t recipient;
-	struct outcome outcome; /* once it is safe */
+	int kind;
+	unsigned waiting;            /* messages that are not safe yet */
+	int result;
+	struct outcome outcome;      /* once all are */
 };
 
 /* --- the envelope --- */
@@ -68,13 +73,11 @@ copy_text(char **to, const char *from)
 
 /* Without recipients. */
 static int
-make_envelope(const struct envelope *from, const struct expand *expand, struct envelope *ret)
+make_envelope(const struct envelope *from, struct span sender, bool is_list, struct envelope *ret)
 {
-	bool is_list = expand->owner.len != 0;
 	int r = 0;
 
-	/* Where nobody is to be told, no owner is either. */
-	envelope_init(ret, is_list && from->sender[0] != '\0' ? expand->owner : span_of(from->sender), from->created);
+	envelope_init(ret, sender, from->created);
 	envelope_copy_options(ret, from);
 	ret->release = 0;
 	ret->expanded = true;
@@ -87,19 +90,21 @@ make_envelope(const struct envelope *from, const struct expand *expand, struct e
 	return r == 0 ? copy_text(&ret->account, from->account) : r;
 }
 
+/* Those that go here, or, when `away`, to other hosts; all when away is NULL. */
 static int
-add_members(const struct envelope_recipient *alias, const struct expand *expand, struct text_set *seen, int kind, struct envelope *to)
+add_members(const struct expansion *expansion, const struct envelope_recipient *alias, struct text_set *seen, const bool *away, struct envelope *to)
 {
-	struct span rest = expand->members, member;
+	const struct smtpd_conf *conf = smtpd_conf(expansion->queue->proc);
+	struct span rest = expansion->expand->members, member;
 	struct buf orcpt = BUF_INIT(ENVELOPE_XTEXT_MAX);
 	int r = 0;
 
-	if (kind != EXPANDED_LIST)
+	if (expansion->kind != EXPANDED_LIST)
 		put_orcpt(&orcpt, alias);
 	while (r == 0 && span_split(&rest, '\n', &member))
-		if (text_set_add(seen, member)) {
+		if ((away == NULL || *away != facts_is_ours(conf, member)) && text_set_add(seen, member)) {
 			to->smtputf8 |= !span_is_ascii(member);
-			r = envelope_add(to, member, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt), notify_of(alias, kind));
+			r = envelope_add(to, member, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt), notify_of(alias, expansion->kind));
 		}
 	buf_free(&orcpt);
 	return r;
@@ -135,98 +140,131 @@ write_message(const struct spool_file *file, const struct expand *expand, struct
 }
 
 static void
-committed(void *context, const char *id, int result)
-{
-	struct expansion *expansion = context;
-	struct outcome outcome = expansion->outcome;
-	struct attempt *attempt = expansion->attempt;
-	size_t recipient = expansion->recipient;
-
-	free(expansion);
-	if (result == 0) {
-		log_info("alias", log_str("id", attempt_id(attempt)), log_str("as", id),
-		    log_str("alias", attempt_file(attempt)->envelope.recipients[recipient].address));
-	} else {
-		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.3.0", SPAN("The message to those that the alias names cannot be queued now"));
-		outcome.ours = true;
-	}
-	attempt_outcome(attempt, recipient, &outcome);
-}
-
-static int
-submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct envelope *envelope, const struct outcome *outcome)
-{
-	const struct spool_file *file = attempt_file(attempt);
-	struct expansion *expansion;
-	char id[SPOOL_ID_LEN + 1];
-	int fd = queue_files_create(queue->files, envelope, queue_now_us(), id), r;
-
-	if (fd < 0)
-		return fd;
-	r = write_message(file, expand, span_of(file->envelope.recipients[expand->recipient].address), fd);
-	if (r < 0) {
-		(void)close(fd);
-		queue_files_discard(queue->files, id);
-		return r;
-	}
-	expansion = xcalloc(1, sizeof(*expansion));
-	expansion->attempt = attempt;
-	expansion->recipient = expand->recipient;
-	expansion->outcome = *outcome;
-	intake_commit(queue, id, fd, envelope, committed, expansion);
-	return 0;
-}
-
-/* --- the whole --- */
-
-static int
-count_lines(struct span text)
-{
-	struct span line;
-	int count = 0;
-
-	while (count < 2 && span_split(&text, '\n', &line))
-		count++;
-	return count;
-}
-
-static void
-failed(struct outcome *outcome, int r, const struct attempt *attempt)
+failed(struct outcome *outcome, int r)
 {
 	if (r == -ELOOP) {
 		outcome_set(outcome, VERDICT_PERMFAIL, "5.4.6", SPAN("The message has been here before: the alias goes round in a circle"));
 		return;
 	}
-	log_error("alias-not-expanded", log_str("id", attempt_id(attempt)), log_errno("error", r));
 	outcome_set(outcome, VERDICT_TEMPFAIL, "4.3.0", SPAN("The message to those that the alias names cannot be queued now"));
 	outcome->ours = true;
+}
+
+static void
+committed(void *context, const char *id, int result)
+{
+	struct expansion *expansion = context;
+	struct attempt *attempt = expansion->attempt;
+
+	if (result == 0)
+		log_info("alias", log_str("id", attempt_id(attempt)), log_str("as", id),
+		    log_str("alias", attempt_file(attempt)->envelope.recipients[expansion->recipient].address));
+	else
+		expansion->result = result;
+	if (--expansion->waiting != 0)
+		return;
+	if (expansion->result < 0)
+		failed(&expansion->outcome, expansion->result);
+	attempt_outcome(attempt, expansion->recipient, &expansion->outcome);
+	free(expansion);
+}
+
+static int
+write_and_commit(struct expansion *expansion, struct envelope *envelope)
+{
+	const struct spool_file *file = attempt_file(expansion->attempt);
+	struct queue *queue = expansion->queue;
+	char id[SPOOL_ID_LEN + 1];
+	int fd = queue_files_create(queue->files, envelope, queue_now_us(), id), r;
+
+	if (fd < 0)
+		return fd;
+	r = write_message(file, expansion->expand, span_of(file->envelope.recipients[expansion->recipient].address), fd);
+	if (r < 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+		return r;
+	}
+	expansion->waiting++;
+	intake_commit(queue, id, fd, envelope, committed, expansion);
+	return 0;
+}
+
+/* One message from that sender, to those that add_members takes. */
+static int
+submit(struct expansion *expansion, struct span sender, struct text_set *seen, const bool *away)
+{
+	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
+	struct envelope envelope;
+	int r = make_envelope(from, sender, expansion->kind == EXPANDED_LIST, &envelope);
+
+	if (r == 0)
+		r = add_members(expansion, &from->recipients[expansion->recipient], seen, away, &envelope);
+	if (r == 0 && envelope.count != 0)
+		r = write_and_commit(expansion, &envelope);
+	envelope_free(&envelope);
+	return r;
+}
+
+/* Where SPF would fail (RFC 7208 section 2.4), what goes to other hosts has a sender that leads back by way of this one. Where nobody is
+ * to be told, no owner of a list is either. */
+static int
+submit_all(struct expansion *expansion, struct text_set *seen)
+{
+	static const bool here = false, away = true;
+	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
+	struct span sender = span_of(from->sender);
+	struct buf rewritten = BUF_INIT(ENVELOPE_ADDRESS_MAX);
+	int r;
+
+	if (expansion->kind == EXPANDED_LIST && sender.len != 0)
+		sender = expansion->expand->owner;
+	if (facts_sends_on(expansion->queue, sender, span_of(from->recipients[expansion->recipient].address), &rewritten)) {
+		r = submit(expansion, sender, seen, &here);
+		if (r == 0)
+			r = submit(expansion, buf_get(&rewritten), seen, &away);
+	} else {
+		r = submit(expansion, sender, seen, NULL);
+	}
+	buf_free(&rewritten);
+	return r;
+}
+
+/* --- the whole --- */
+
+static int
+kind_of(const struct expand *expand)
+{
+	ptrdiff_t end = span_chr(expand->members, '\n');
+
+	return expand->owner.len != 0                                    ? EXPANDED_LIST :
+	    end >= 0 && (size_t)end + 1 < expand->members.len ? EXPANDED_MANY :
+								EXPANDED_ONE;
 }
 
 bool
 expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen, struct outcome *ret_outcome)
 {
 	const struct spool_file *file = attempt_file(attempt);
-	const struct envelope_recipient *alias = &file->envelope.recipients[expand->recipient];
-	int kind = expand->owner.len != 0 ? EXPANDED_LIST : count_lines(expand->members) > 1 ? EXPANDED_MANY : EXPANDED_ONE;
-	struct envelope envelope;
-	int r = delivered_to_check(file->fd, file->offset, file->length, span_of(alias->address));
+	struct expansion *expansion = xcalloc(1, sizeof(*expansion));
+	int r = delivered_to_check(file->fd, file->offset, file->length, span_of(file->envelope.recipients[expand->recipient].address));
 
-	outcome_set(ret_outcome, VERDICT_OK, "2.0.0", expand->members.len != 0 ? SPAN("Handed on to those that the alias names") :
-										SPAN("Discarded, as the alias says"));
-	ret_outcome->expanded = kind;
-	ret_outcome->dsn = kind == EXPANDED_ONE && expand->members.len != 0; /* its address tells the sender */
-	if (r < 0) {
-		failed(ret_outcome, r, attempt);
-		return false;
-	}
-	r = make_envelope(&file->envelope, expand, &envelope);
+	*expansion = (struct expansion){ .queue = queue, .attempt = attempt, .expand = expand, .recipient = expand->recipient, .kind = kind_of(expand) };
+	outcome_set(&expansion->outcome, VERDICT_OK, "2.0.0",
+	    expand->members.len != 0 ? SPAN("Handed on to those that the alias names") : SPAN("Discarded, as the alias says"));
+	expansion->outcome.expanded = expansion->kind;
+	expansion->outcome.dsn = expansion->kind == EXPANDED_ONE && expand->members.len != 0; /* its address tells the sender */
 	if (r == 0)
-		r = add_members(alias, expand, seen, kind, &envelope);
-	if (r == 0 && envelope.count != 0)
-		r = submit(queue, attempt, expand, &envelope, ret_outcome);
+		r = submit_all(expansion, seen);
+	expansion->expand = NULL;
+	expansion->result = r;
 	if (r < 0)
-		failed(ret_outcome, r, attempt);
-	r = r == 0 && envelope.count != 0;
-	envelope_free(&envelope);
-	return r;
+		log_error("alias-not-expanded", log_str("id", attempt_id(attempt)), log_errno("error", r));
+	if (expansion->waiting != 0)
+		return true;
+	if (r < 0)
+		failed(&expansion->outcome, r);
+	*ret_outcome = expansion->outcome;
+	free(expansion);
+	return false;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What of an envelope is kept in memory: when it is due, whom its file belongs to, and where it goes. */
+#include <errno.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 
@@ -23,6 +25,27 @@ domain_of(struct span address)
 	ptrdiff_t at = span_rchr(address, '@');
 
 	return at < 0 ? SPAN_NULL : span_skip(address, (size_t)at + 1);
+}
+
+bool
+facts_is_ours(const struct smtpd_conf *conf, struct span address)
+{
+	return is_ours(conf, domain_of(address));
+}
+
+bool
+facts_sends_on(const struct queue *queue, struct span sender, struct span from, struct buf *ret_sender)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	struct span domain = facts_is_ours(conf, from) ? domain_of(from) : span_of(conf->common.domains.item[0]);
+	int r;
+
+	if (queue->srs == NULL || sender.len == 0 || facts_is_ours(conf, sender))
+		return false;
+	r = srs_forward(queue->srs, sender, domain, queue_now(), ret_sender);
+	if (r < 0)
+		log_info("sender-kept", log_span("from", sender), log_str("reason", r == -EMSGSIZE ? "rewritten it would be too long" : "it is no plain address"));
+	return r == 0;
 }
 
 struct span

@@ -37,12 +37,18 @@ write_message(struct queue *queue, const struct submission *submission, int fd, 
 }
 
 static int
-make_envelope(const struct submission *submission, struct envelope *ret)
+make_envelope(const struct queue *queue, const struct submission *submission, struct envelope *ret)
 {
 	bool redirected = submission->from != SUBMIT_NOTHING;
+	struct buf sender = BUF_INIT(ENVELOPE_ADDRESS_MAX);
 	int r;
 
-	envelope_init(ret, submission->sender, queue_now());
+	if (redirected && !facts_is_ours(smtpd_conf(queue->proc), submission->recipient) &&
+	    facts_sends_on(queue, submission->sender, submission->account, &sender))
+		envelope_init(ret, buf_get(&sender), queue_now());
+	else
+		envelope_init(ret, submission->sender, queue_now());
+	buf_free(&sender);
 	if (redirected) {
 		envelope_copy_options(ret, &submission->file->envelope);
 		ret->release = 0;
@@ -92,7 +98,7 @@ queue_submit(struct queue *queue, const struct spool_file *file, struct span acc
 			(void)close(submission.text);
 		return r;
 	}
-	r = make_envelope(&submission, &envelope);
+	r = make_envelope(queue, &submission, &envelope);
 	if (r == 0) {
 		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
 		r = fd < 0 ? fd : write_message(queue, &submission, fd, id);

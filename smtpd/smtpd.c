@@ -47,4 +47,5 @@ const struct daemon smtpd = {
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
 	.conf_check = smtpd_conf_check, .prepare = queue_prepare_folders,
+	.takes_mail = true,
 };

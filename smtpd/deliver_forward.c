@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Mail that the account has sent on: the file `forward` in its folder. The queue takes care of the sender (SRS). */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/deliver.h"
+#include "smtpd/delivered_to.h"
+
+/* 0, -ENOENT, or -errno. */
+static int
+read_forward(const char *path, struct buf *text)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	int r = fd < 0 ? -errno : io_read_all(fd, text);
+
+	return r == 0 && text->len > FORWARD_FILE_MAX ? -EFBIG : r;
+}
+
+void
+forward_load(struct deliver *deliver)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/" FORWARD_NAME, deliver->proc->account_dir);
+	int r;
+
+	buf_clear(&deliver->forward_text);
+	r = read_forward(path, &deliver->forward_text);
+	if (r == 0)
+		r = forward_parse(buf_get(&deliver->forward_text), span_of(deliver->proc->account), &deliver->forward);
+	if (r == 0)
+		return;
+	/* The account gets its mail then. */
+	deliver->forward = (struct forward){ .keep = true };
+	if (r != -ENOENT)
+		log_warning("forward-unusable", log_str("account", deliver->proc->account), log_errno("error", r));
+}
+
+int
+forward_send(struct deliver *deliver, const struct delivery *delivery)
+{
+	/* The recipient may have a detail, or be an alias: that this account sent the message on tells its own address. */
+	int r = deliver->forward.count == 0 ? 0 : delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(deliver->proc->account));
+
+	for (size_t i = 0; i < deliver->forward.count && r == 0; i++) {
+		r = deliver_redirect(deliver, delivery, deliver->forward.targets[i]);
+		if (r == 0)
+			log_info("forwarded", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
+			    log_span("to", deliver->forward.targets[i]));
+	}
+	/* Who keeps it has it. */
+	return r == -ELOOP && deliver->forward.keep ? 0 : r;
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Mail that is sent on by accounts, aliases and scripts: senders that lead back (SRS), and circles."""
+import os
+import re
+import sys
+
+import own_site
+
+results = own_site.Results()
+check = results.check
+far = own_site.FarHost("far", own_site.outer + 732)
+os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
+site = own_site.Site(own_site.outer + 740, f'relay_host = "127.0.0.1:{own_site.outer + 732}"; retry_min = "1s"; srs_secret = "{own_site.work}/demo/etc/srs.secret";',
+                     aliases="out@example.test: x@far.example, bob\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+
+
+def taken(word):
+    return own_site.within(lambda: far.taken(word))
+
+
+def sender_of(found):
+    return re.search(r"<(.*?)>", found[0][0]["mail"]).group(1) if found else ""
+
+
+try:
+    status, text = site.tool("mailuser", "forward", "u1@example.test")
+    check("mail is not sent on at first", status == 69, text)
+    status, text = site.tool("mailuser", "forward", "u1@example.test", "not an address")
+    check("what is no address is refused", status == 65, text)
+    status, text = site.tool("mailuser", "forward", "u1@example.test", "friend@far.example")
+    check("mailuser forward", status == 0, text)
+    check("and what it says", site.tool("mailuser", "forward", "u1@example.test") == (0, "friend@far.example\n"))
+    site.send("S.Ender@away.example", ["u1@example.test"], "sent on")
+    found = taken("sent on")
+    back = sender_of(found)
+    check("a stranger's sender leads back", re.fullmatch(r"SRS0=[a-z2-7]{6}=[a-z2-7]{2}=away\.example=S\.Ender@example\.test", back), found)
+    check("it says by whom it was sent on", found and b"Delivered-To: u1@example.test\r\n" in found[0][1], found)
+    check("it is not kept", not site.delivered("u1", "sent on"))
+
+    # The way back, once, and no other.
+    said, last = site.send("", [back], "a notification")
+    check("a notification is taken", last.startswith("250"), (said, last))
+    found = taken("a notification")
+    check("it goes to who sent the message", found and found[0][0]["rcpt"][0].startswith("TO:<S.Ender@away.example>"), found)
+    forged = [back.replace("S.Ender", "victim"), back.replace("away.example", "other.example"), re.sub("=[a-z2-7]{2}=", "=aa=", back, count=1),
+              "SRS0=aaaaaa=aa=away.example=victim@example.test"]
+    said = site.talk(["MAIL FROM:<>", *(f"RCPT TO:<{one}>" for one in forged)])
+    check("what was not made here leads nowhere", [one[:3] for one in said[1:]] == ["550"] * len(forged), said)
+
+    site.send("bob@example.test", ["u1@example.test"], "from a neighbour", login="bob")
+    check("a sender of this host stays", sender_of(taken("from a neighbour")) == "bob@example.test", far.messages()[-1:])
+    site.send("s@away.example", ["out@example.test"], "by an alias")
+    check("what an alias sends on leads back too", sender_of(taken("by an alias")).startswith("SRS0="), far.messages()[-1:])
+    found = own_site.within(lambda: site.delivered("bob", "by an alias"))
+    check("and what it sends to an account has its sender", found and "Return-Path: <s@away.example>" in found[0], found)
+
+    status, text = site.tool("mailuser", "forward", "-k", "u2@example.test", "no-body@far.example")
+    check("mailuser forward -k", status == 0, text)
+    site.send("alice@example.test", ["u2@example.test"], "kept as well", login="alice")
+    check("it is kept", own_site.within(lambda: site.delivered("u2", "kept as well")))
+    check("its sender hears of what fails", own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "no-body@far.example" in one]), site.log()[-3000:])
+
+    # A circle: the other host sends it back.
+    before = len(site.log())
+    text = taken("sent on")[0][1].rstrip() + b"\r\n.\r\n"
+    said = site.talk(["MAIL FROM:<s@away.example>", "RCPT TO:<u1+again@example.test>", "DATA", text])
+    check("a circle is found", said[-1].startswith("250") and site.logged(r" failed .*to=u1\+again@example\.test .*status=5\.4\.6", before), site.log()[before:])
+
+    status, text = site.tool("mailuser", "forward", "-r", "u1@example.test")
+    site.send("s@away.example", ["u1@example.test"], "to stay")
+    check("no more", status == 0 and own_site.within(lambda: site.delivered("u1", "to stay")), text)
+
+    # Another secret: the old one still leads back while it stands there.
+    site.put("srs.secret", "another secret for tests\n0123456789abcdef of a test\n", 0o600)
+    before = len(site.log())
+    check("a changed secret is taken", site.reload() is not None)
+    check("the old one leads back", site.talk(["MAIL FROM:<>", f"RCPT TO:<{back}>"])[-1].startswith("250"))
+    site.put("srs.secret", "another secret for tests\n", 0o600)
+    site.reload()
+    check("and no longer when it is gone", own_site.within(lambda: site.talk(["MAIL FROM:<>", f"RCPT TO:<{back}>"])[-1].startswith("550")))
+    site.put("srs.secret", "short\n", 0o600)
+    check("a file that is none is refused", site.reload(r"srs_secret: .*shorter"), site.log()[-2000:])
+    check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
+finally:
+    site.stop()
+    far.stop()
+sys.exit(results.failed)
