@@ -31,7 +31,9 @@ struct bdb {
 	DB_ENV *env;
 	bool writable;
 	unsigned sync_failures, bad_pages; /* when it was opened */
-	DB *tables[BDB_TABLES_MAX];
+	const char *file;
+	const char *const *names;
+	DB *tables[BDB_TABLES_MAX]; /* NULL: not made yet */
 	size_t table_count;
 	struct bdb *next; /* of those given up */
 };
@@ -39,6 +41,7 @@ struct bdb {
 struct bdb_txn {
 	struct bdb *bdb;
 	DB_TXN *txn;
+	bool made[BDB_TABLES_MAX]; /* tables that are not there if it aborts */
 };
 
 /* --- what the library does with files --- */
@@ -329,39 +332,87 @@ bdb_log_end(const char *dir, uint64_t *ret)
 	return outcome(r);
 }
 
-static int
-open_table(struct bdb *bdb, const char *file, const char *name, u_int32_t flags)
+static void
+close_table(struct bdb *bdb, size_t table)
 {
-	DB **table = &bdb->tables[bdb->table_count];
-	int r = db_create(table, bdb->env, 0);
+	if (bdb->tables[table] != NULL)
+		(void)bdb->tables[table]->close(bdb->tables[table], DB_NOSYNC);
+	bdb->tables[table] = NULL;
+}
+
+static int
+open_table(struct bdb *bdb, size_t table, DB_TXN *txn, u_int32_t flags)
+{
+	DB *db = NULL;
+	int r = db_create(&db, bdb->env, 0);
 
 	if (r != 0)
 		return r;
-	bdb->table_count++;
-	(void)(*table)->set_flags(*table, DB_CHKSUM);
-	return (*table)->open(*table, NULL, file, name, DB_BTREE, flags, 0600);
+	bdb->tables[table] = db;
+	(void)db->set_flags(db, DB_CHKSUM);
+	return db->open(db, txn, bdb->file, bdb->names[table], DB_BTREE, flags, 0600);
+}
+
+/* Those that are never empty must be there. */
+static int
+open_tables(struct bdb *bdb, size_t least)
+{
+	for (size_t i = 0; i < bdb->table_count; i++) {
+		int r = open_table(bdb, i, NULL, bdb->writable ? DB_AUTO_COMMIT : DB_RDONLY);
+
+		if (r != 0)
+			close_table(bdb, i);
+		if (r != 0 && (r != ENOENT || i < least || bdb->bad_pages != bad_pages))
+			return r;
+	}
+	return 0;
+}
+
+/* The first tables, in a file that no log knows of: logged, each would be there twice. */
+static int
+make_file(const char *dir, const char *file, const char *const *tables, size_t count)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s", dir, file);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		DB *db = NULL;
+		int closed;
+
+		r = db_create(&db, NULL, 0);
+		if (r != 0)
+			return r;
+		db->set_errcall(db, say_nothing);
+		(void)db->set_flags(db, DB_CHKSUM);
+		r = db->open(db, NULL, path, tables[i], DB_BTREE, DB_CREATE, 0600);
+		closed = db->close(db, 0); /* synced */
+		r = r != 0 ? r : closed;
+	}
+	return r;
 }
 
 int
-bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how,
-    size_t cache_bytes, struct bdb **ret)
+bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, size_t least, enum bdb_how how, size_t cache_bytes,
+    struct bdb **ret)
 {
 	struct bdb *bdb = xcalloc(1, sizeof(*bdb));
-	int r;
+	int r = 0;
 
 	take_over_files();
-	bdb->sync_failures = sync_failures;
-	bdb->bad_pages = bad_pages;
-	bdb->writable = how != BDB_READING;
-	r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_RECOVERING ? DB_CREATE | DB_RECOVER : DB_CREATE, cache_bytes, &bdb->env);
+	*bdb = (struct bdb){ .sync_failures = sync_failures, .bad_pages = bad_pages, .writable = how != BDB_READING, .file = file, .names = tables,
+		.table_count = table_count };
+	if (how == BDB_MAKING)
+		r = make_file(dir, file, tables, least);
+	if (r == 0)
+		r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_RECOVERING ? DB_CREATE | DB_RECOVER : DB_CREATE, cache_bytes, &bdb->env);
 	if (r == 0 && how == BDB_RECOVERING && has_pages_beyond(dir, file, log_end(bdb->env)))
 		bad_pages++, r = EIO;
 	/* Each process numbers its transactions and its tables anew, and recovery would take those of one for another's. It looks no further back
 	 * than the last checkpoint: so it meets one process's alone. */
 	if (r == 0 && how == BDB_WRITING)
 		r = bdb->env->txn_checkpoint(bdb->env, 0, 0, DB_FORCE);
-	for (size_t i = 0; r == 0 && i < table_count; i++)
-		r = open_table(bdb, file, tables[i], how == BDB_READING ? DB_RDONLY : how == BDB_MAKING ? DB_CREATE | DB_AUTO_COMMIT : DB_AUTO_COMMIT);
+	if (r == 0)
+		r = open_tables(bdb, least);
 	if (r == 0 && bdb->sync_failures != sync_failures)
 		r = EIO;
 	if (r != 0) {
@@ -387,7 +438,7 @@ bdb_close(struct bdb *bdb)
 		return;
 	leaving = true;
 	for (size_t i = 0; i < bdb->table_count; i++)
-		(void)bdb->tables[i]->close(bdb->tables[i], DB_NOSYNC);
+		close_table(bdb, i);
 	close_environment(bdb);
 	leaving = false;
 }
@@ -449,6 +500,9 @@ bdb_abort(struct bdb_txn *txn)
 	if (txn == NULL)
 		return;
 	(void)txn->txn->abort(txn->txn);
+	for (size_t i = 0; i < txn->bdb->table_count; i++)
+		if (txn->made[i])
+			close_table(txn->bdb, i);
 	free(txn);
 }
 
@@ -475,6 +529,8 @@ bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 	DBT k = thing(key, key_len), v = thing(NULL, 0);
 	int r;
 
+	if (bdb->tables[table] == NULL)
+		return BDB_NONE;
 	v.flags = DB_DBT_MALLOC;
 	r = bdb->tables[table]->get(bdb->tables[table], of(txn), &k, &v, 0);
 	if (r != 0)
@@ -488,8 +544,13 @@ int
 bdb_put(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, const void *value, size_t len)
 {
 	DBT k = thing(key, key_len), v = thing(value, len);
+	int r = 0;
 
-	return judged(bdb, bdb->tables[table]->put(bdb->tables[table], txn->txn, &k, &v, 0));
+	if (bdb->tables[table] == NULL) {
+		txn->made[table] = true;
+		r = open_table(bdb, table, txn->txn, DB_CREATE);
+	}
+	return judged(bdb, r == 0 ? bdb->tables[table]->put(bdb->tables[table], txn->txn, &k, &v, 0) : r);
 }
 
 int
@@ -497,6 +558,8 @@ bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 {
 	DBT k = thing(key, key_len);
 
+	if (bdb->tables[table] == NULL)
+		return BDB_NONE;
 	return judged(bdb, bdb->tables[table]->del(bdb->tables[table], txn->txn, &k, 0));
 }
 
@@ -569,7 +632,7 @@ scan(DB *db, DB_TXN *txn, const void *first, size_t first_len, size_t prefix_len
 int
 bdb_scan(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *first, size_t first_len, size_t prefix_len, bdb_fn each, void *context)
 {
-	int r = scan(bdb->tables[table], of(txn), first, first_len, prefix_len, each, context);
+	int r = bdb->tables[table] != NULL ? scan(bdb->tables[table], of(txn), first, first_len, prefix_len, each, context) : 0;
 
 	return r == 0 ? judged(bdb, 0) : bdb->bad_pages != bad_pages ? BDB_BROKEN : r;
 }

@@ -25,13 +25,15 @@ enum bdb_result {
  * this process has in its cache is worthless as soon as another has written. */
 enum bdb_how {
 	BDB_READING,    /* what is in the files; touches no log */
-	BDB_MAKING,     /* for writing, what is not there yet; in no other way is anything made: an empty table would be believed */
+	BDB_MAKING,     /* for writing, what is not there yet */
 	BDB_WRITING,
 	BDB_RECOVERING, /* for writing, after whoever wrote last did not come to bdb_flush, or the power failed */
 };
-/* Opens the environment in that folder with the named tables in one file. cache_bytes: at most so much memory for pages. */
-int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, enum bdb_how how,
-    size_t cache_bytes, struct bdb **ret);
+/* Opens the environment in that folder with the named tables in one file; names and file are borrowed until bdb_close. The first `least` of
+ * them are there from the making on: without them the file is broken. Another is made when something is first put into it, and is empty until
+ * then. cache_bytes: at most so much memory for pages. */
+int bdb_open(const char *dir, const char *file, const char *const *tables, size_t table_count, size_t least, enum bdb_how how, size_t cache_bytes,
+    struct bdb **ret);
 bool bdb_is_writable(const struct bdb *bdb);
 /* Writes nothing: what was not flushed is left to recovery. NULL is allowed. */
 void bdb_close(struct bdb *bdb);

@@ -116,7 +116,7 @@ open_tables(struct ms_store *store, enum bdb_how how)
 
 	bdb_close(store->bdb);
 	store->bdb = NULL;
-	return bdb_open(path, DATABASE, table_names, T_COUNT, how, cache_size(store), &store->bdb);
+	return bdb_open(path, DATABASE, table_names, T_COUNT, T_MAILBOX + 1, how, cache_size(store), &store->bdb);
 }
 
 /* From here on whoever finds the state so knows that we did not come to the end. */

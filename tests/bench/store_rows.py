@@ -189,8 +189,7 @@ def disk(bench):
     with Imap(store.ours, "empty") as imap:
         imap("SELECT INBOX")
     time.sleep(0.5)
-    bench.row("index of an empty account that nobody has open", "KB", [used(f"{folder}/index") / 1024], target=("most", 64),
-              why="nine tables take two pages of 4 KB each, and as much again stands in the log")
+    bench.row("index of an empty account that nobody has open", "KB", [used(f"{folder}/index") / 1024], target=("most", 64))
 
 
 def growth(bench):
