@@ -41,8 +41,8 @@ expunge(struct session *session, const struct imap_set *set)
 	} else {
 		(void)imap_view_resolve(&selected->view, set, true, &list); /* UIDs are never out of range */
 		for (i = 0; rc == 0 && i < list.count; i++)
-			rc = ms_messages(selected->mailbox, selected->view.uids[list.span[i].first - 1],
-			    selected->view.uids[list.span[i].last - 1], collect, &deleted);
+			rc = ms_messages(selected->mailbox, imap_view_uid(&selected->view, list.span[i].first),
+			    imap_view_uid(&selected->view, list.span[i].last), collect, &deleted);
 		free(list.span);
 	}
 	if (rc == 0 && deleted.count > 0)

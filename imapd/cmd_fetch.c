@@ -112,7 +112,7 @@ forget_own_changes(struct session *session, const struct fetch *fetch)
 		return;
 	session_mailbox_refresh(session);
 	for (i = 0; i < fetch->told_count; i++)
-		if (ms_message_get(selected->mailbox, selected->view.uids[fetch->told[i].seq - 1], &message) == 0 &&
+		if (ms_message_get(selected->mailbox, imap_view_uid(&selected->view, fetch->told[i].seq), &message) == 0 &&
 		    message.modseq == fetch->told[i].modseq)
 			imap_view_clear(&selected->view, fetch->told[i].seq, IMAP_VIEW_CHANGED);
 }
@@ -138,7 +138,7 @@ read_record(struct session *session, struct fetch *fetch, uint32_t uid)
 	if (end - fetch->seq >= FETCH_BATCH)
 		end = fetch->seq + FETCH_BATCH - 1;
 	if (!fetch_batch_covers(&fetch->batch, uid))
-		rc = fetch_batch_read(&fetch->batch, session->selected->mailbox, uid, view->uids[end - 1]);
+		rc = fetch_batch_read(&fetch->batch, session->selected->mailbox, uid, imap_view_uid(view, end));
 	record = rc == 0 ? fetch_batch_record(&fetch->batch, uid) : NULL;
 	if (record != NULL)
 		fetch->record = *record;
@@ -150,7 +150,7 @@ static void
 open_message(struct session *session, struct fetch *fetch)
 {
 	const struct imap_command *command = &session->command;
-	uint32_t uid = session->selected->view.uids[fetch->seq - 1];
+	uint32_t uid = imap_view_uid(&session->selected->view, fetch->seq);
 	int rc = read_record(session, fetch, uid);
 
 	if (rc == 0 && command->changed_since_given && fetch->record.modseq <= command->changed_since)

@@ -121,7 +121,7 @@ finish(struct session *session, struct search *search)
 	if ((command->returns & IMAP_RETURN_SAVE) != 0)
 		save(session, search, command->returns);
 	for (i = 0; command->by_uid && i < search->found_count; i++)
-		search->found[i] = session->selected->view.uids[search->found[i] - 1];
+		search->found[i] = imap_view_uid(&session->selected->view, search->found[i]);
 	if (!command->returns_given)
 		put_plain(session, search);
 	else if (command->returns != IMAP_RETURN_SAVE)

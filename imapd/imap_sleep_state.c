@@ -9,17 +9,18 @@
 
 /* No tag begins with it. */
 #define MARK 0
-#define FORM 1
+#define FORM 2
 
 uint32_t
 imap_sleep_digest(const struct imap_view *view)
 {
-	uint32_t digest = 2166136261u; /* FNV-1a over the UIDs */
-	size_t i;
+	uint32_t digest = 2166136261u; /* FNV-1a over the runs of UIDs, and where the last ends */
 
-	for (i = 0; i < view->count; i++)
-		digest = (digest ^ view->uids[i]) * 16777619u;
-	return digest;
+	for (size_t i = 0; i < view->run_count; i++) {
+		digest = (digest ^ view->runs[i].first) * 16777619u;
+		digest = (digest ^ view->runs[i].before) * 16777619u;
+	}
+	return (digest ^ (uint32_t)view->count) * 16777619u;
 }
 
 int

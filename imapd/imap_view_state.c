@@ -11,22 +11,77 @@
 void
 imap_view_free(struct imap_view *view)
 {
-	free(view->uids);
+	free(view->runs);
 	free(view->bits);
 	*view = (struct imap_view){ 0 };
 }
 
+/* Where the run ends: the index of the message after it. */
+static size_t
+run_end(const struct imap_view *view, size_t run)
+{
+	return run + 1 < view->run_count ? view->runs[run + 1].before : view->count;
+}
+
 void
-imap_view_begin(struct imap_view *view, uint32_t *uids, size_t count)
+imap_view_begin(struct imap_view *view, struct ms_uid_run *runs, size_t run_count, size_t count)
 {
 	/* Zeroed pages that nobody touches cost nothing. */
-	*view = (struct imap_view){ .uids = uids, .bits = xcalloc(count, sizeof(view->bits[0])), .count = count, .room = count };
+	*view = (struct imap_view){ .runs = runs, .run_count = run_count, .run_room = run_count, .bits = xcalloc(count, sizeof(view->bits[0])), .count = count,
+		.room = count };
+	if (count > 0)
+		view->last = imap_view_uid(view, (uint32_t)count);
 }
 
 uint32_t
 imap_view_last(const struct imap_view *view)
 {
-	return view->count > 0 ? view->uids[view->count - 1] : 0;
+	return view->last;
+}
+
+uint32_t
+imap_view_uid(const struct imap_view *view, uint32_t seq)
+{
+	size_t low = 0, high = view->run_count - 1;
+
+	while (low < high) {
+		size_t middle = low + (high - low + 1) / 2;
+
+		if (view->runs[middle].before < seq)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return view->runs[low].first + (seq - 1 - view->runs[low].before);
+}
+
+uint32_t
+imap_view_next(struct imap_view_walk *walk)
+{
+	const struct imap_view *view = walk->view;
+	const struct ms_uid_run *run;
+
+	if (walk->at == view->count)
+		return 0;
+	if (walk->at == run_end(view, walk->run))
+		walk->run++;
+	run = &view->runs[walk->run];
+	return run->first + (uint32_t)(walk->at++ - run->before);
+}
+
+/* Counts a message whose UID is above all others. */
+static void
+add_uid(struct imap_view *view, uint32_t uid)
+{
+	if (view->count == 0 || uid != view->last + 1) {
+		if (view->run_count == view->run_room) {
+			view->run_room = view->run_room + view->run_room / 2 + 16;
+			view->runs = xreallocarray(view->runs, view->run_room, sizeof(view->runs[0]));
+		}
+		view->runs[view->run_count++] = (struct ms_uid_run){ uid, (uint32_t)view->count };
+	}
+	view->last = uid;
+	view->count++;
 }
 
 bool
@@ -36,12 +91,10 @@ imap_view_add(struct imap_view *view, uint32_t uid, uint8_t bits)
 		return false;
 	if (view->count == view->room) {
 		view->room = view->room < 64 ? 64 : view->room + view->room / 2;
-		view->uids = xreallocarray(view->uids, view->room, sizeof(view->uids[0]));
 		view->bits = xreallocarray(view->bits, view->room, sizeof(view->bits[0]));
 	}
-	view->uids[view->count] = uid;
 	view->bits[view->count] = 0;
-	view->count++;
+	add_uid(view, uid);
 	imap_view_set(view, (uint32_t)view->count, bits);
 	return true;
 }
@@ -50,16 +103,20 @@ imap_view_add(struct imap_view *view, uint32_t uid, uint8_t bits)
 static size_t
 lower_bound(const struct imap_view *view, uint32_t uid)
 {
-	size_t low = 0, high = view->count, middle;
+	size_t low = 0, high = view->run_count, at;
 
 	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (view->uids[middle] < uid)
+		size_t middle = low + (high - low) / 2;
+
+		if (view->runs[middle].first <= uid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low;
+	if (low == 0)
+		return 0;
+	at = (size_t)view->runs[low - 1].before + (uid - view->runs[low - 1].first);
+	return at < run_end(view, low - 1) ? at : run_end(view, low - 1);
 }
 
 uint32_t
@@ -67,7 +124,7 @@ imap_view_seq(const struct imap_view *view, uint32_t uid)
 {
 	size_t at = lower_bound(view, uid);
 
-	return at < view->count && view->uids[at] == uid ? (uint32_t)at + 1 : 0;
+	return at < view->count && imap_view_uid(view, (uint32_t)at + 1) == uid ? (uint32_t)at + 1 : 0;
 }
 
 static void
@@ -132,27 +189,34 @@ void
 imap_view_expunge(struct imap_view *view, bool vanished, struct buf *out)
 {
 	struct imap_set_text text = { .out = out };
-	size_t from, to = 0;
-	uint8_t bits;
+	struct imap_view_walk walk = { .view = view };
+	struct imap_view kept = { 0 };
 
 	if (view->gone == 0)
 		return;
 	if (vanished)
 		(void)buf_str(out, "* VANISHED ");
-	for (from = 0; from < view->count; from++) {
-		bits = view->bits[from];
+	for (size_t from = 0; from < view->count; from++) {
+		uint8_t bits = view->bits[from];
+		uint32_t uid = imap_view_next(&walk);
+
 		if ((bits & IMAP_VIEW_GONE) == 0) {
-			view->uids[to] = view->uids[from];
-			view->bits[to++] = bits;
+			view->bits[kept.count] = bits;
+			add_uid(&kept, uid);
 			continue;
 		}
 		count_bits(view, bits, 0);
 		if (vanished)
-			imap_set_add(&text, view->uids[from]);
+			imap_set_add(&text, uid);
 		else
-			(void)buf_fmt(out, "* %zu EXPUNGE\r\n", to + 1);
+			(void)buf_fmt(out, "* %zu EXPUNGE\r\n", kept.count + 1);
 	}
-	view->count = to;
+	free(view->runs);
+	view->runs = kept.runs;
+	view->run_count = kept.run_count;
+	view->run_room = kept.run_room;
+	view->last = kept.last;
+	view->count = kept.count;
 	if (vanished) {
 		imap_set_end(&text);
 		(void)buf_str(out, "\r\n");
@@ -170,20 +234,24 @@ compare_uids(const void *a, const void *b)
 void
 imap_view_rewind(struct imap_view *view, uint32_t last, uint32_t *expunged, size_t count)
 {
+	struct imap_view_walk walk = { .view = view };
 	struct imap_view then = { 0 };
-	size_t now = 0, gone = 0;
+	uint32_t now = imap_view_next(&walk);
+	size_t gone = 0;
 
 	if (count > 1)
 		qsort(expunged, count, sizeof(expunged[0]), compare_uids);
 	for (;;) {
-		bool more = now < view->count && view->uids[now] <= last, more_gone = gone < count && expunged[gone] <= last;
+		bool more = now != 0 && now <= last, more_gone = gone < count && expunged[gone] <= last;
 
 		if (!more && !more_gone)
 			break;
-		if (more && (!more_gone || view->uids[now] <= expunged[gone]))
-			(void)imap_view_add(&then, view->uids[now++], 0);
-		else
+		if (more && (!more_gone || now <= expunged[gone])) {
+			(void)imap_view_add(&then, now, 0);
+			now = imap_view_next(&walk);
+		} else {
 			(void)imap_view_add(&then, expunged[gone++], IMAP_VIEW_GONE);
+		}
 	}
 	imap_view_free(view);
 	*view = then;

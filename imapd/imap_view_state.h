@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "imapd/imap_command.h"
+#include "libmailstore/mailstore.h"
 
 enum imap_view_bit {
 	IMAP_VIEW_RECENT = 1 << 0,   /* \Recent in this session */
@@ -23,8 +24,10 @@ enum imap_view_bit {
 };
 
 struct imap_view {
-	uint32_t *uids; /* ascending */
-	uint8_t *bits;
+	struct ms_uid_run *runs; /* UIDs that follow each other: most do */
+	size_t run_count, run_room;
+	uint32_t last;           /* the highest UID, 0 when empty */
+	uint8_t *bits;           /* of each message */
 	size_t count, room;
 	size_t recent;  /* messages with that bit */
 	size_t gone;
@@ -35,8 +38,16 @@ struct imap_view {
 void imap_view_free(struct imap_view *view);
 /* Appends a message; its UID must be above all others, else it is passed over (false). */
 bool imap_view_add(struct imap_view *view, uint32_t uid, uint8_t bits);
-/* Begins an empty view with these messages, without bits; the ascending list is taken over, for free(3). */
-void imap_view_begin(struct imap_view *view, uint32_t *uids, size_t count);
+/* Begins an empty view with these messages, without bits; the runs (ms_mailbox_uid_runs) are taken over, for free(3). */
+void imap_view_begin(struct imap_view *view, struct ms_uid_run *runs, size_t run_count, size_t count);
+/* The UID of a message by its sequence number, which is in the view. */
+uint32_t imap_view_uid(const struct imap_view *view, uint32_t seq);
+/* All UIDs in order: begin with { .view = view }. 0 at the end. */
+struct imap_view_walk {
+	const struct imap_view *view;
+	size_t run, at; /* of the next */
+};
+uint32_t imap_view_next(struct imap_view_walk *walk);
 /* The sequence number of a UID, 0 when the view has none such. */
 uint32_t imap_view_seq(const struct imap_view *view, uint32_t uid);
 /* The highest UID, 0 when empty. */

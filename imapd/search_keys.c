@@ -33,7 +33,6 @@ take(struct maker *maker, size_t count, size_t size)
 static void
 set_uids(struct maker *maker, const struct imap_search *key, struct ms_search_key *made)
 {
-	const uint32_t *uids = maker->view->uids;
 	struct ms_search_range *ranges;
 	struct imap_span_list list;
 	int r = imap_view_resolve(maker->view, &key->set, key->kind == IMAP_SEARCH_UID, &list);
@@ -44,7 +43,7 @@ set_uids(struct maker *maker, const struct imap_search *key, struct ms_search_ke
 	}
 	ranges = take(maker, list.count + 1, sizeof(*ranges));
 	for (size_t i = 0; ranges != NULL && i < list.count; i++)
-		ranges[i] = (struct ms_search_range){ uids[list.span[i].first - 1], uids[list.span[i].last - 1] };
+		ranges[i] = (struct ms_search_range){ imap_view_uid(maker->view, list.span[i].first), imap_view_uid(maker->view, list.span[i].last) };
 	made->kind = MS_SEARCH_UIDS;
 	made->uids = ranges;
 	made->uid_count = list.count;
@@ -65,8 +64,8 @@ set_recent(struct maker *maker, struct ms_search_key *made)
 		if ((view->bits[i] & IMAP_VIEW_RECENT) == 0)
 			continue;
 		if (i == 0 || (view->bits[i - 1] & IMAP_VIEW_RECENT) == 0)
-			ranges[run++].first = view->uids[i];
-		ranges[run - 1].last = view->uids[i];
+			ranges[run++].first = imap_view_uid(view, (uint32_t)i + 1);
+		ranges[run - 1].last = imap_view_uid(view, (uint32_t)i + 1);
 	}
 	made->kind = MS_SEARCH_UIDS;
 	made->uids = ranges;

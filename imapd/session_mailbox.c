@@ -42,7 +42,7 @@ find_unseen(struct session_mailbox *selected)
 
 	if (look == 0 || ms_mailbox_info(selected->mailbox)->unseen == 0)
 		return 0;
-	return ms_messages_flags(selected->mailbox, view->uids[0], view->uids[look - 1], take_unseen, selected);
+	return ms_messages_flags(selected->mailbox, imap_view_uid(view, 1), imap_view_uid(view, (uint32_t)look), take_unseen, selected);
 }
 
 static void
@@ -58,16 +58,16 @@ session_mailbox_open(struct session *session, struct span name, bool read_only)
 {
 	struct session_mailbox *selected = xcalloc(1, sizeof(*selected));
 	char *copy = span_dup(name);
-	uint32_t *uids;
-	size_t count;
+	struct ms_uid_run *runs;
+	size_t run_count, count;
 	int rc = ms_mailbox_open(session->store, copy, &selected->mailbox);
 
 	free(copy);
 	if (rc == 0) {
 		selected->read_only = read_only;
 		selected->modseq = ms_mailbox_info(selected->mailbox)->modseq;
-		rc = ms_mailbox_uids(selected->mailbox, &uids, &count);
-		imap_view_begin(&selected->view, uids, count);
+		rc = ms_mailbox_uid_runs(selected->mailbox, &runs, &run_count, &count);
+		imap_view_begin(&selected->view, runs, run_count, count);
 	}
 	if (rc == 0)
 		rc = find_unseen(selected);

@@ -35,7 +35,7 @@ tell_changed(struct session *session)
 		if ((view->bits[seq - 1] & IMAP_VIEW_CHANGED) == 0)
 			continue;
 		imap_view_clear(view, seq, IMAP_VIEW_CHANGED);
-		if (ms_message_get(selected->mailbox, view->uids[seq - 1], &message) != 0)
+		if (ms_message_get(selected->mailbox, imap_view_uid(view, seq), &message) != 0)
 			continue; /* expunged meanwhile: told with the next refresh */
 		session_fmt(session, "* %u FETCH (", (unsigned)seq);
 		if ((session->enabled & SESSION_QRESYNC) != 0 || session->command.by_uid)

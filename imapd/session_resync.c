@@ -140,11 +140,12 @@ put_absent(struct session *session, const struct imap_set *set)
 	const struct imap_view *view = &session->selected->view;
 	uint32_t uidnext = ms_mailbox_info(session->selected->mailbox)->uidnext, uid = 1;
 	struct buf out = BUF_INIT(SET_MAX);
+	struct imap_view_walk walk = { .view = view };
 	size_t count, next = 0;
 	struct imap_range *ranges = ordered(set, imap_view_last(view), &count);
 
 	for (size_t i = 0; i <= view->count; i++) {
-		uint32_t present = i < view->count ? view->uids[i] : uidnext;
+		uint32_t present = i < view->count ? imap_view_next(&walk) : uidnext;
 
 		while (next < count && ranges[next].high < uid)
 			next++;

@@ -39,7 +39,7 @@ session_walk_uids(struct session *session, struct session_walk *walk, uint32_t *
 	uint32_t seq;
 
 	while (count < max && (seq = session_walk_next(walk)) != 0)
-		uids[count++] = session->selected->view.uids[seq - 1];
+		uids[count++] = imap_view_uid(&session->selected->view, seq);
 	return count;
 }
 

@@ -166,7 +166,13 @@ const struct ms_mailbox_info *ms_mailbox_info(const struct ms_mailbox *mailbox);
 /* Keyword n, or NULL beyond the last. Borrowed until the next call that may add one. */
 const char *ms_keyword(const struct ms_mailbox *mailbox, unsigned n);
 
-/* All UIDs in order, without reading of each message; for free(3), also when the result is not 0. */
+/* All UIDs in order, as runs of those that follow each other, without reading of each message; for free(3), also when the result is not 0.
+ * The memory is that of the gaps between UIDs, so that a large mailbox opens as fast as a small one. */
+struct ms_uid_run {
+	uint32_t first, before; /* the first UID, and how many messages come before it */
+};
+int ms_mailbox_uid_runs(struct ms_mailbox *mailbox, struct ms_uid_run **ret, size_t *ret_runs, size_t *ret_count);
+/* The same, each by itself. */
 int ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count);
 /* Calls each message with first <= uid <= last in order of UIDs; each returns 0 to go on. May be interrupted and resumed at any
  * UID. The callback must not call the store. */

@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Which UIDs a mailbox has, and which of them have a flag or keyword, as bitmaps: opening a mailbox of a million messages, and telling
  * all their flags, reads these and no record of any message. */
+#include <endian.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
@@ -161,33 +161,55 @@ ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *befo
 
 struct list {
 	uint32_t mailbox;
-	uint32_t *uids;
-	size_t count, room;
+	struct ms_uid_run *runs;
+	size_t run_count, room, count;
+	uint64_t next; /* UID after the last run */
 };
+
+static void
+add_run(struct list *list, uint64_t first, uint32_t len)
+{
+	if (list->run_count == 0 || first != list->next) {
+		if (list->run_count == list->room) {
+			list->room = list->room + list->room / 2 + 16;
+			list->runs = xreallocarray(list->runs, list->room, sizeof(*list->runs));
+		}
+		list->runs[list->run_count++] = (struct ms_uid_run){ (uint32_t)first, (uint32_t)list->count };
+	}
+	list->count += len;
+	list->next = first + len;
+}
+
+/* The runs of 64 UIDs. */
+static void
+add_bits(struct list *list, uint64_t uid, uint64_t bits)
+{
+	while (bits != 0) {
+		unsigned zeros = (unsigned)__builtin_ctzll(bits), ones;
+
+		bits >>= zeros;
+		ones = bits == UINT64_MAX ? 64 : (unsigned)__builtin_ctzll(~bits);
+		add_run(list, uid + zeros, ones);
+		uid += zeros + ones;
+		bits = ones == 64 ? 0 : bits >> ones;
+	}
+}
 
 static int
 collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct list *list = context;
 	uint8_t map[MS_UIDS_BYTES];
-	uint32_t uid;
+	uint64_t uid;
 
 	if (key_len != KEY_LEN || ms_key_get_u32(key + 5) > UINT32_MAX / MS_UIDS_EACH || ms_uids_record_get(span_make(value, len), map) != 0)
 		return MS_DAMAGED;
-	if (list->room - list->count < MS_UIDS_EACH) {
-		list->room = list->room + list->room / 2 + MS_UIDS_EACH;
-		list->uids = xreallocarray(list->uids, list->room, sizeof(*list->uids));
-	}
-	uid = ms_key_get_u32(key + 5) * MS_UIDS_EACH;
-	for (size_t i = 0; i < MS_UIDS_BYTES; i++, uid += 8) {
-		if (map[i] == 0xff) {
-			for (uint32_t k = 0; k < 8; k++)
-				list->uids[list->count + k] = uid + k;
-			list->count += 8;
-			continue;
-		}
-		for (uint32_t bits = map[i]; bits != 0; bits &= bits - 1)
-			list->uids[list->count++] = uid + (uint32_t)__builtin_ctz(bits);
+	uid = (uint64_t)ms_key_get_u32(key + 5) * MS_UIDS_EACH;
+	for (size_t i = 0; i < MS_UIDS_BYTES; i += 8, uid += 64) {
+		uint64_t bits;
+
+		memcpy(&bits, map + i, sizeof(bits));
+		add_bits(list, uid, le64toh(bits));
 	}
 	return 0;
 }
@@ -198,7 +220,7 @@ read_uids(struct bdb *bdb, void *context)
 	struct list *list = context;
 	uint8_t key[KEY_LEN];
 
-	list->count = 0;
+	list->count = list->run_count = 0;
 	make_key(key, list->mailbox, MS_UIDS_ALL, 0);
 	return ms_bdb(bdb_scan(bdb, NULL, T_UIDS, key, KEY_LEN, 5, collect, list));
 }
@@ -228,39 +250,37 @@ read_again(struct ms_mailbox *mailbox, struct list *list)
 	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
-/* A list of megabytes would cost a page fault for every thousand UIDs, which is more than reading them does. */
-static uint32_t *
-list_room(size_t count)
-{
-	size_t bytes = (count * sizeof(uint32_t) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-	uint32_t *list = bytes > HUGE_PAGE ? aligned_alloc(HUGE_PAGE, bytes) : NULL;
-
-	if (list == NULL)
-		return xcalloc(count, sizeof(*list));
-	(void)madvise(list, bytes, MADV_HUGEPAGE); /* where there are none, small ones do */
-	return list;
-}
-
 int
-ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
+ms_mailbox_uid_runs(struct ms_mailbox *mailbox, struct ms_uid_run **ret, size_t *ret_runs, size_t *ret_count)
 {
-	struct list list = { .uids = NULL };
+	struct list list = { .runs = NULL };
 	int r = ms_ensure(mailbox->store);
 
 	if (r == 0)
 		r = ms_mailbox_follow(mailbox);
 	list.mailbox = mailbox->number;
-	/* Room for all at once, when the count is right. */
-	list.room = (size_t)mailbox->record.messages + MS_UIDS_EACH;
-	list.uids = list_room(list.room);
 	if (r == 0)
 		r = ms_read(mailbox->store, read_uids, &list);
 	if (r == 0 && list.count != mailbox->record.messages)
 		r = read_again(mailbox, &list);
-	*ret = list.uids;
+	*ret = list.runs;
+	*ret_runs = r == 0 ? list.run_count : 0;
 	*ret_count = r == 0 ? list.count : 0;
+	return r;
+}
+
+int
+ms_mailbox_uids(struct ms_mailbox *mailbox, uint32_t **ret, size_t *ret_count)
+{
+	struct ms_uid_run *runs;
+	size_t count, at = 0;
+	int r = ms_mailbox_uid_runs(mailbox, &runs, &count, ret_count);
+
+	*ret = xcalloc(*ret_count + 1, sizeof(**ret));
+	for (size_t i = 0; i < count; i++)
+		for (size_t end = i + 1 < count ? runs[i + 1].before : *ret_count; at < end; at++)
+			(*ret)[at] = runs[i].first + (uint32_t)(at - runs[i].before);
+	free(runs);
 	return r;
 }
 

@@ -26,8 +26,8 @@ main(int argc, char **argv)
 	struct ms_mailbox *mailbox;
 	struct ms_store *store;
 	double begin, opened, selected;
-	uint32_t *uids;
-	size_t count;
+	struct ms_uid_run *runs;
+	size_t run_count, count;
 	uid_t uid;
 	int r;
 
@@ -44,12 +44,12 @@ main(int argc, char **argv)
 	r = ms_mailbox_open(store, "INBOX", &mailbox);
 	if (r != 0)
 		errx(1, "INBOX: %s", ms_strerror(r));
-	r = ms_mailbox_uids(mailbox, &uids, &count);
+	r = ms_mailbox_uid_runs(mailbox, &runs, &run_count, &count);
 	if (r != 0)
 		errx(1, "UIDs: %s", ms_strerror(r));
 	selected = now();
 	(void)printf("%.3f\t%.3f\t%zu\n", opened - begin, selected - opened, count);
-	free(uids);
+	free(runs);
 	ms_mailbox_close(mailbox);
 	ms_close(store);
 	return 0;

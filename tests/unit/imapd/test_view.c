@@ -121,17 +121,83 @@ END_TEST
 
 START_TEST(taken_over)
 {
-	uint32_t *uids = calloc(2, sizeof(*uids));
+	struct ms_uid_run *runs = calloc(2, sizeof(*runs));
 	struct imap_view large;
 
-	ck_assert_ptr_nonnull(uids);
-	uids[0] = 7;
-	uids[1] = 9;
-	imap_view_begin(&large, uids, 2);
-	ck_assert_uint_eq(imap_view_seq(&large, 9), 2);
-	ck_assert(imap_view_add(&large, 10, IMAP_VIEW_RECENT));
-	ck_assert_uint_eq(large.recent, 1);
+	ck_assert_ptr_nonnull(runs);
+	runs[0] = (struct ms_uid_run){ 7, 0 };
+	runs[1] = (struct ms_uid_run){ 20, 3 };
+	imap_view_begin(&large, runs, 2, 5);
+	ck_assert_uint_eq(imap_view_seq(&large, 9), 3);
+	ck_assert_uint_eq(imap_view_seq(&large, 10), 0);
+	ck_assert_uint_eq(imap_view_uid(&large, 4), 20);
+	ck_assert_uint_eq(imap_view_last(&large), 21);
+	ck_assert(imap_view_add(&large, 22, IMAP_VIEW_RECENT));
+	ck_assert(imap_view_add(&large, 30, IMAP_VIEW_RECENT));
+	ck_assert_uint_eq(large.run_count, 3);
+	ck_assert_uint_eq(imap_view_uid(&large, 6), 22);
+	ck_assert_uint_eq(imap_view_uid(&large, 7), 30);
+	ck_assert_uint_eq(large.recent, 2);
 	imap_view_free(&large);
+}
+END_TEST
+
+/* Against a plain list: messages come with and without gaps, and leave. */
+#define MODEL_MAX 4000
+static uint32_t model[MODEL_MAX];
+static size_t model_count;
+
+static void
+compare_model(const struct imap_view *some)
+{
+	struct imap_view_walk walk = { .view = some };
+
+	ck_assert_uint_eq(some->count, model_count);
+	ck_assert_uint_eq(imap_view_last(some), model_count > 0 ? model[model_count - 1] : 0);
+	for (size_t i = 0; i < model_count; i++) {
+		ck_assert_uint_eq(imap_view_next(&walk), model[i]);
+		ck_assert_uint_eq(imap_view_uid(some, (uint32_t)i + 1), model[i]);
+		ck_assert_uint_eq(imap_view_seq(some, model[i]), i + 1);
+		if (i + 1 < model_count && model[i + 1] > model[i] + 1)
+			ck_assert_uint_eq(imap_view_seq(some, model[i] + 1), 0);
+	}
+	ck_assert_uint_eq(imap_view_next(&walk), 0);
+}
+
+START_TEST(same_as_a_list)
+{
+	struct imap_view some = { 0 };
+	uint32_t uid = 0;
+
+	srand(3);
+	for (unsigned round = 0; round < 40; round++) {
+		struct buf out = BUF_INIT(1 << 20);
+		unsigned odds = round % 10 == 5 ? 1 : 2 + (unsigned)rand() % 6;
+		size_t kept = 0;
+
+		for (unsigned i = 0; i < 80; i++) {
+			uid += rand() % 4 == 0 ? 1 + (uint32_t)rand() % 5 : 1;
+			ck_assert(imap_view_add(&some, uid, 0));
+			model[model_count++] = uid;
+		}
+		for (size_t i = 0; i < model_count; i++) {
+			if ((unsigned)rand() % odds == 0)
+				imap_view_set(&some, (uint32_t)i + 1, IMAP_VIEW_GONE);
+			else
+				model[kept++] = model[i];
+		}
+		model_count = kept;
+		imap_view_expunge(&some, round % 2 == 0, &out);
+		buf_free(&out);
+		compare_model(&some);
+	}
+	ck_assert_uint_gt(model_count, 50);
+	uid = model[model_count / 2];
+	imap_view_rewind(&some, uid, NULL, 0);
+	while (model_count > 0 && model[model_count - 1] > uid)
+		model_count--;
+	compare_model(&some);
+	imap_view_free(&some);
 }
 END_TEST
 
@@ -223,6 +289,7 @@ main(void)
 	tcase_add_test(tests, nothing_there);
 	tcase_add_test(tests, ascending_only);
 	tcase_add_test(tests, taken_over);
+	tcase_add_test(tests, same_as_a_list);
 	tcase_add_test(tests, expunges);
 	tcase_add_test(tests, vanished);
 	tcase_add_test(tests, rewound);
