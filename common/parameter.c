@@ -18,8 +18,8 @@ struct raw {
 };
 
 struct raw_list {
-	struct raw items[PARAMETER_COUNT_MAX];
-	size_t count;
+	struct raw *items;
+	size_t count, room;
 	struct buf text;
 };
 
@@ -99,7 +99,7 @@ is_name_char(char c)
 static bool
 take_parameter(struct span *text, struct raw_list *list)
 {
-	struct raw *raw = &list->items[list->count];
+	struct raw *raw;
 	struct buf *out = &list->text;
 	struct span rest = *text, name;
 	size_t len = 0;
@@ -112,6 +112,11 @@ take_parameter(struct span *text, struct raw_list *list)
 		return false;
 	rest = span_skip(rest, 1);
 	header_skip_cfws(&rest);
+	if (list->count == list->room) {
+		list->room = list->room == 0 ? 8 : 2 * list->room;
+		list->items = xreallocarray(list->items, list->room, sizeof(list->items[0]));
+	}
+	raw = &list->items[list->count];
 	raw->name = out->len;
 	(void)buf_span(out, name);
 	raw->name_len = out->len - raw->name;
@@ -131,12 +136,11 @@ take_parameter(struct span *text, struct raw_list *list)
 static void
 parse_raw(struct span value, struct raw_list *list)
 {
-	list->count = 0;
-	list->text = BUF_INIT(PARAMETER_TEXT_MAX);
+	*list = (struct raw_list){ .text = BUF_INIT(PARAMETER_TEXT_MAX) };
 	if (value.len > PARAMETER_TEXT_MAX)
 		value.len = PARAMETER_TEXT_MAX;
 	skip_to_semicolon(&value);
-	while (value.len != 0 && list->count < PARAMETER_COUNT_MAX && !list->text.overflow) {
+	while (value.len != 0 && list->count < PARAMETER_PIECES_MAX && !list->text.overflow) {
 		if (value.ptr[0] == ';') {
 			value = span_skip(value, 1);
 			header_skip_cfws(&value);
@@ -156,10 +160,12 @@ struct segment {
 	struct span base, value;
 	uint32_t section; /* SECTION_NONE: not continued */
 	bool extended;
+	bool first;       /* of this name */
 };
 
 struct segments {
-	struct segment items[PARAMETER_COUNT_MAX];
+	struct segment *items;   /* as the field has them */
+	struct segment **sorted; /* by name, section, place in the field */
 	size_t count;
 };
 
@@ -182,7 +188,7 @@ segment_of(const struct raw_list *list, const struct raw *raw)
 		number.len -= number.len != 0;
 	}
 	if (number.len != 0) {
-		if (span_to_u64(number, PARAMETER_COUNT_MAX, &section) != 0 || (number.len > 1 && number.ptr[0] == '0')) {
+		if (span_to_u64(number, PARAMETER_PIECES_MAX, &section) != 0 || (number.len > 1 && number.ptr[0] == '0')) {
 			segment.extended = false;
 			return segment;
 		}
@@ -224,18 +230,66 @@ take_charset(struct span *value)
 	return charset;
 }
 
-/* The place of a segment of this parameter, or count. */
-static size_t
+static int
+compare_places(struct span base, uint32_t section, const struct segment *b)
+{
+	size_t len = base.len < b->base.len ? base.len : b->base.len;
+	int r = strncasecmp(base.ptr, b->base.ptr, len);
+
+	if (r == 0)
+		r = (base.len > b->base.len) - (base.len < b->base.len);
+	return r != 0 ? r : (section > b->section) - (section < b->section);
+}
+
+static int
+compare_segments(const void *a, const void *b)
+{
+	const struct segment *x = *(const struct segment *const *)a, *y = *(const struct segment *const *)b;
+	int r = compare_places(x->base, x->section, y);
+
+	return r != 0 ? r : (x > y) - (x < y);
+}
+
+static void
+sort_segments(struct segments *list)
+{
+	struct segment *first = NULL;
+
+	for (size_t i = 0; i < list->count; i++)
+		list->sorted[i] = &list->items[i];
+	if (list->count > 1)
+		qsort(list->sorted, list->count, sizeof(list->sorted[0]), compare_segments);
+	for (size_t i = 0; i < list->count; i++) {
+		if (i == 0 || !span_ieq(list->sorted[i]->base, list->sorted[i - 1]->base)) {
+			if (first != NULL)
+				first->first = true;
+			first = list->sorted[i];
+		} else if (list->sorted[i] < first) {
+			first = list->sorted[i];
+		}
+	}
+	if (first != NULL)
+		first->first = true;
+}
+
+/* The first segment of this parameter in the field, or NULL. extended < 0: either form. */
+static const struct segment *
 find_segment(const struct segments *list, struct span base, uint32_t section, int extended)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const struct segment *segment = &list->items[i];
+	size_t low = 0, high = list->count;
 
-		if (segment->section == section && (extended < 0 || segment->extended == (extended != 0)) &&
-		    span_ieq(segment->base, base))
-			return i;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_places(base, section, list->sorted[middle]) > 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return list->count;
+	for (; low < list->count && compare_places(base, section, list->sorted[low]) == 0; low++)
+		if (extended < 0 || list->sorted[low]->extended == (extended != 0))
+			return list->sorted[low];
+	return NULL;
 }
 
 static void
@@ -245,12 +299,12 @@ decode_continued(const struct segments *list, struct span base, struct buf *out)
 	struct span charset = SPAN_NULL;
 
 	for (uint32_t section = 0;; section++) {
-		size_t index = find_segment(list, base, section, -1);
+		const struct segment *found = find_segment(list, base, section, -1);
 		struct segment segment;
 
-		if (index == list->count)
+		if (found == NULL)
 			break;
-		segment = list->items[index];
+		segment = *found;
 		if (section == 0 && segment.extended)
 			charset = take_charset(&segment.value);
 		if (segment.extended)
@@ -277,15 +331,15 @@ decode_extended(struct span value, struct buf *out)
 static void
 decode_value(const struct segments *list, struct span base, struct buf *out)
 {
-	size_t extended = find_segment(list, base, SECTION_NONE, 1), plain;
+	const struct segment *extended = find_segment(list, base, SECTION_NONE, 1), *plain;
 	struct span value;
 
-	if (extended < list->count) {
-		decode_extended(list->items[extended].value, out);
-	} else if (find_segment(list, base, 0, -1) < list->count) {
+	if (extended != NULL) {
+		decode_extended(extended->value, out);
+	} else if (find_segment(list, base, 0, -1) != NULL) {
 		decode_continued(list, base, out);
-	} else if ((plain = find_segment(list, base, SECTION_NONE, 0)) < list->count) {
-		value = list->items[plain].value;
+	} else if ((plain = find_segment(list, base, SECTION_NONE, 0)) != NULL) {
+		value = plain->value;
 		if (span_find(value, SPAN("=?")) >= 0)
 			(void)encoded_word_decode(value, out);
 		else
@@ -293,31 +347,22 @@ decode_value(const struct segments *list, struct span base, struct buf *out)
 	}
 }
 
-static bool
-seen_before(const struct segments *list, size_t index, struct span base)
-{
-	for (size_t i = 0; i < index; i++)
-		if (span_ieq(list->items[i].base, base))
-			return true;
-	return false;
-}
-
 static void
 decode_list(const struct raw_list *raw, struct parameter_list *list)
 {
 	struct raw places[PARAMETER_COUNT_MAX];
-	struct segments segments;
+	struct segments segments = { xcalloc(raw->count + 1, sizeof(segments.items[0])), xcalloc(raw->count + 1, sizeof(segments.sorted[0])), raw->count };
 
-	segments.count = raw->count;
 	for (size_t i = 0; i < raw->count; i++)
 		segments.items[i] = segment_of(raw, &raw->items[i]);
+	sort_segments(&segments);
 	/* Repairing a byte makes it three. */
 	list->text = BUF_INIT(4 * PARAMETER_TEXT_MAX);
-	for (size_t i = 0; i < raw->count; i++) {
+	for (size_t i = 0; i < raw->count && list->count < PARAMETER_COUNT_MAX; i++) {
 		struct raw *place = &places[list->count];
 		struct span base = segments.items[i].base;
 
-		if (seen_before(&segments, i, base))
+		if (!segments.items[i].first)
 			continue;
 		place->name = list->text.len;
 		for (size_t k = 0; k < base.len; k++)
@@ -328,6 +373,8 @@ decode_list(const struct raw_list *raw, struct parameter_list *list)
 		place->value_len = list->text.len - place->value;
 		list->count += !list->text.overflow;
 	}
+	free(segments.items);
+	free(segments.sorted);
 	if (list->count != 0)
 		list->items = xcalloc(list->count, sizeof(*list->items));
 	for (size_t i = 0; i < list->count; i++) {
@@ -346,6 +393,7 @@ parameter_list_parse(struct span value, enum parameter_mode mode, struct paramet
 	if (mode == PARAMETER_DECODED) {
 		decode_list(&raw, ret_list);
 		buf_free(&raw.text);
+		free(raw.items);
 		return;
 	}
 	if (raw.count != 0)
@@ -356,6 +404,7 @@ parameter_list_parse(struct span value, enum parameter_mode mode, struct paramet
 	}
 	ret_list->count = raw.count;
 	ret_list->text = raw.text;
+	free(raw.items);
 }
 
 void

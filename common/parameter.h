@@ -7,7 +7,8 @@
 #include "common/buf.h"
 
 /* What stands beyond these is not looked at. */
-#define PARAMETER_COUNT_MAX 200
+#define PARAMETER_COUNT_MAX 200           /* decoded parameters */
+#define PARAMETER_PIECES_MAX 4096         /* raw ones: a long value comes in many (RFC 2231 section 3) */
 #define PARAMETER_TEXT_MAX (64u << 10) /* names and values of one field together */
 
 struct parameter {

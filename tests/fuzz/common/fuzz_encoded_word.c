@@ -41,7 +41,7 @@ check_parameters(struct span value)
 
 	parameter_list_parse(value, PARAMETER_RAW, &raw);
 	parameter_list_parse(value, PARAMETER_DECODED, &list);
-	check(list.count <= raw.count && raw.count <= PARAMETER_COUNT_MAX);
+	check(list.count <= raw.count && list.count <= PARAMETER_COUNT_MAX && raw.count <= PARAMETER_PIECES_MAX);
 	for (size_t i = 0; i < list.count && i < 5; i++) {
 		struct buf field = BUF_INIT(1 << 20);
 		size_t column = 10;
@@ -53,7 +53,7 @@ check_parameters(struct span value)
 		parameter_list_parse(buf_get(&field), PARAMETER_DECODED, &again);
 		parameter_list_parse(buf_get(&field), PARAMETER_RAW, &pieces);
 		/* What looks like an encoded word is read as one, and not everything of a very long value. */
-		if (span_find(list.items[i].value, SPAN("=?")) < 0 && field.len < PARAMETER_TEXT_MAX && pieces.count < PARAMETER_COUNT_MAX)
+		if (span_find(list.items[i].value, SPAN("=?")) < 0 && field.len < PARAMETER_TEXT_MAX && pieces.count < PARAMETER_PIECES_MAX)
 			check(again.count == 1 && span_eq(again.items[0].value, list.items[i].value));
 		parameter_list_free(&again);
 		parameter_list_free(&pieces);

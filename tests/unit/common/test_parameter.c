@@ -97,6 +97,30 @@ START_TEST(limits)
 }
 END_TEST
 
+/* RFC 2231 section 3: pieces are numbered from 0 without gaps, and come in any order. */
+START_TEST(many_pieces)
+{
+	for (size_t count = 199; count <= PARAMETER_PIECES_MAX; count += count < 210 ? 1 : 1943) {
+		struct buf value = BUF_INIT(TEXT_MAX);
+		struct parameter_list list;
+
+		(void)buf_str(&value, "x/y; name=other");
+		for (size_t i = 0; i + 2 < count; i++)
+			(void)buf_fmt(&value, "; N*%zu=%c", count - 3 - i, (int)('a' + (count - 3 - i) % 26));
+		(void)buf_str(&value, "; last=1");
+		parameter_list_parse(buf_get(&value), PARAMETER_DECODED, &list);
+		ck_assert_uint_eq(list.count, 3);
+		ck_assert(span_eq(list.items[1].name, SPAN("n")));
+		ck_assert_uint_eq(list.items[1].value.len, count - 2);
+		for (size_t i = 0; i + 2 < count; i++)
+			ck_assert_int_eq(list.items[1].value.ptr[i], (int)('a' + i % 26));
+		ck_assert(span_eq(parameter_get(&list, SPAN("last")), SPAN("1")));
+		parameter_list_free(&list);
+		buf_free(&value);
+	}
+}
+END_TEST
+
 START_TEST(append)
 {
 	static const struct {
@@ -153,7 +177,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { decoded, raw, limits, append, round_trip };
+	const TTest *const tests[] = { decoded, raw, limits, many_pieces, append, round_trip };
 
 	return run_suite("parameter", tests, COUNT(tests));
 }
