@@ -20,6 +20,16 @@
 #define TRIES 6
 #define SHORTEST 0.002 /* seconds: less than this is nothing to compare */
 
+#if UNDER_SANITIZER
+/* Its memmem would look at all the bytes that it is given, however soon it finds what it looks for. */
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return "intercept_memmem=0";
+}
+#endif
+
 /* --- what is done --- */
 
 static void
@@ -245,7 +255,6 @@ START_TEST(linear)
 	make((size_t)_i, rows[_i].count, &once);
 	make((size_t)_i, 4 * rows[_i].count, &four);
 	ratio = best_ratio((size_t)_i, buf_get(&once), buf_get(&four));
-	/* A sanitizer looks at all the bytes that a call is given, whatever the call looks at. */
 	ck_assert_msg(ratio <= RATIO_MAX, "%s: four times as much costs %.1f times as much", rows[_i].name, ratio);
 	buf_free(&once);
 	buf_free(&four);
