@@ -156,6 +156,8 @@ conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, 
 	/* Without root there are neither users nor an empty root. */
 	bool as_root = geteuid() == 0;
 
+	if (daemon->file_check != NULL)
+		daemon->file_check(conf, errors);
 	if (as_root)
 		check_folder("empty_dir", conf->empty_dir, errors);
 	for (size_t i = 0; i < daemon->role_count; i++) {

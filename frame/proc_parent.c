@@ -512,17 +512,14 @@ renew_tls(const struct parent *parent, bool had_tls)
 }
 
 static void
-renew_addresses(const struct parent *parent)
+renew_files(const struct parent *parent)
 {
-	const struct fourpost_conf *conf = parent->common;
+	for (size_t i = 0; i < parent->daemon->file_count; i++) {
+		const struct role_file *file = &parent->daemon->files[i];
+		const char *path = *(char *const *)(const void *)((const char *)parent->conf + file->offset);
 
-	if (!parent->daemon->takes_mail)
-		return;
-	if (conf->aliases[0] != '\0')
-		send_file(parent, ROLE_AUTH, MSG_ALIASES_FILE, conf->aliases);
-	if (conf->srs_secret[0] != '\0') {
-		send_file(parent, ROLE_AUTH, MSG_SECRET_FILE, conf->srs_secret);
-		send_file(parent, ROLE_OWN, MSG_SECRET_FILE, conf->srs_secret); /* smtpd's queue */
+		if (path[0] != '\0')
+			send_file(parent, file->role, file->type, path);
 	}
 }
 
@@ -569,7 +566,7 @@ on_reload(evutil_socket_t signal_number, short what, void *context)
 				(void)send_conf(parent, child); /* one that is ending needs none */
 		log_info("reloaded", log_str("file", parent->options->conf_path));
 		renew_tls(parent, had_tls);
-		renew_addresses(parent);
+		renew_files(parent);
 	}
 	daemon_tables(parent->daemon, tables);
 	conf_free(tables, DAEMON_TABLES, unused);

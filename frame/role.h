@@ -46,6 +46,13 @@ struct role_listener {
 	bool path;      /* "/path" names a Unix socket */
 };
 
+/* A file (an option with its path, empty for none) that a role reads before its jail, and is handed by the parent at a reload. */
+struct role_file {
+	size_t offset; /* of the path in the daemon's configuration */
+	uint8_t role;
+	uint16_t type; /* of the message with the open file */
+};
+
 struct daemon {
 	const char *name;
 	uint8_t number; /* its own among the suite's daemons, from 1: counts numeric uids apart */
@@ -59,7 +66,11 @@ struct daemon {
 	size_t conf_size;                    /* of its structure, which begins with struct fourpost_conf */
 	/* Checks what tables cannot (one option against another); appends sentences to errors. May be NULL. */
 	void (*conf_check)(const void *conf, struct buf *errors);
+	const struct role_file *files; /* beside certificate and key */
+	size_t file_count;
 	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
+	/* Looks at files that options name; appends sentences to errors. May be NULL. */
+	void (*file_check)(const void *conf, struct buf *errors);
 	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
 	int (*prepare)(const void *conf, const struct daemon *daemon);
 };

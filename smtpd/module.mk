@@ -42,6 +42,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_schedule.c \
 	smtpd/queue_start.c \
 	smtpd/queue_table.c \
+	smtpd/route_parse.c \
 	smtpd/smtp_client.c \
 	smtpd/smtp_handin.c \
 	smtpd/smtpd.c \
@@ -53,7 +54,9 @@ smtpd_SRC += \
 	smtpd/relay_conn.c \
 	smtpd/relay_data.c \
 	smtpd/relay_job.c \
+	smtpd/relay_auth.c \
 	smtpd/relay_parse.c \
+	smtpd/relay_secrets.c \
 	smtpd/relay_state.c
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \

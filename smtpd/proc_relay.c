@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The relay role: hands messages to other hosts by SMTP. It reads them from the descriptors that the queue passes, and sees no file,
- * no account and no key; what other hosts say is read here and nowhere else. */
+/* The relay role: hands messages to other hosts by SMTP. It reads them from the descriptors that the queue passes, and sees no file
+ * but the passwords for next hops, no account and no key; what other hosts say is read here and nowhere else. */
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <sysexits.h>
 
 #include "common/log.h"
 #include "common/tls.h"
+#include "frame/read_file.h"
 #include "smtpd/relay.h"
 #include "smtpd/smtpd.h"
 
@@ -29,6 +30,50 @@ on_resolved(struct msg_channel *channel, struct msg *msg, void *context)
 
 	(void)channel;
 	return relay_job_resolved(proc->state, msg);
+}
+
+/* The former stay when they cannot be read. */
+static void
+take_secrets(struct relay_role *role, int r, struct buf *text)
+{
+	if (r < 0) {
+		log_error("secrets-unreadable", log_str("file", smtpd_conf(role->proc)->relay_secrets), log_errno("error", r));
+		buf_wipe(text);
+		return;
+	}
+	buf_wipe(&role->secrets);
+	role->secrets = *text;
+}
+
+static int
+on_secrets(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct buf text = BUF_INIT(SECRETS_FILE_MAX);
+
+	(void)channel;
+	take_secrets(proc->state, read_open_file(msg->fd, &text), &text);
+	return 0;
+}
+
+static void
+load_secrets(struct relay_role *role)
+{
+	const char *path = smtpd_conf(role->proc)->relay_secrets;
+	struct buf text = BUF_INIT(SECRETS_FILE_MAX);
+
+	buf_init(&role->secrets, SECRETS_FILE_MAX);
+	if (path[0] != '\0')
+		take_secrets(role, read_file(path, &text), &text);
+}
+
+static void
+reload(struct proc *proc)
+{
+	struct relay_role *role = proc->state;
+
+	if (smtpd_conf(proc)->relay_secrets[0] == '\0')
+		buf_wipe(&role->secrets);
 }
 
 static void
@@ -67,7 +112,7 @@ tls_context(void)
 int
 proc_relay(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved } };
+	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
@@ -77,6 +122,8 @@ proc_relay(struct proc *proc)
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
 	proc->peer_here = peer_here;
+	proc->reload = reload;
+	load_secrets(&role);
 	role.tls = tls_context();
 	if (role.tls == NULL)
 		return EX_SOFTWARE;

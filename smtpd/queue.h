@@ -87,8 +87,8 @@ void facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, st
 void facts_free(struct facts *facts);
 /* Sets what may change in the life of an entry: where it goes, and when its sender is to be told. */
 void facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts);
-/* Where mail for this address goes next, if not to an account here. */
-struct span facts_destination(const struct smtpd_conf *conf, struct span address);
+/* Where that sender's mail for this address goes next, if not to an account here. */
+struct span facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address);
 /* Is the address at one of our domains? */
 bool facts_is_ours(const struct smtpd_conf *conf, struct span address);
 /* The reverse-path for what comes from another host's sender to the address `from` here, and is sent on to another host: a way back

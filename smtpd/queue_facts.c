@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
+#include "smtpd/route_parse.h"
 
 static bool
 is_ours(const struct smtpd_conf *conf, struct span domain)
@@ -49,9 +50,14 @@ facts_sends_on(const struct queue *queue, struct span sender, struct span from, 
 }
 
 struct span
-facts_destination(const struct smtpd_conf *conf, struct span address)
+facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address)
 {
-	return conf->relay_host[0] != '\0' ? span_of(conf->relay_host) : domain_of(address);
+	bool found;
+	struct span hop = route_find(&conf->routes, sender, address, &found);
+
+	if (!found)
+		hop = span_of(conf->relay_host);
+	return hop.len != 0 ? hop : domain_of(address);
 }
 
 /* The one destination of all open recipients; empty when there are several, or accounts here among them. */
@@ -67,7 +73,7 @@ only_destination(const struct smtpd_conf *conf, const struct envelope *envelope)
 			continue;
 		if (domain.len == 0 || is_ours(conf, domain))
 			return SPAN_NULL;
-		next = facts_destination(conf, span_of(envelope->recipients[i].address));
+		next = facts_destination(conf, span_of(envelope->sender), span_of(envelope->recipients[i].address));
 		if (only.len != 0 && !span_ieq(only, next))
 			return SPAN_NULL;
 		only = next;

@@ -8,7 +8,9 @@
 #include "frame/role.h"
 #include "smtpd/relay_data.h"
 #include "smtpd/relay_state.h"
+#include "smtpd/relay_secrets.h"
 #include "smtpd/resolve.h"
+#include "smtpd/route_parse.h"
 #include "smtpd/smtpd_conf.h"
 
 struct event;
@@ -22,6 +24,7 @@ struct relay_role {
 	struct relay_conn *idle; /* connections that wait for another job, the latest first */
 	size_t idle_count;
 	uint32_t last_question;
+	struct buf secrets; /* for relay_secrets_find */
 };
 
 /* --- relay_job.c --- */
@@ -43,6 +46,7 @@ struct relay_job {
 	/* The way to go. */
 	uint32_t question;    /* to resolve, under way; 0: none */
 	bool asks_again;      /* once resolve is back */
+	struct next_hop hop;  /* its spans point into destination */
 	uint16_t port;
 	struct resolve_answer hosts;
 	bool named; /* the host was named by the operator or the address, not by the DNS */

@@ -46,8 +46,10 @@ struct relay_conn {
 	struct relay_reply reply;
 	unsigned messages;           /* begun on this connection */
 	bool told;                   /* the log knows of it */
+	bool tls_first;              /* TLS comes before the greeting */
 	uint64_t sent;               /* of the message */
 	struct relay_data data;
+	char *user, *password;       /* for the next hop, or NULL */
 };
 
 static const struct stream_ops ops;
@@ -86,6 +88,10 @@ forget(struct relay_conn *conn)
 	(void)stream_free(conn->stream);
 	free(conn->destination);
 	free(conn->name);
+	free(conn->user);
+	if (conn->password != NULL)
+		explicit_bzero(conn->password, strlen(conn->password));
+	free(conn->password);
 	free(conn);
 }
 
@@ -403,7 +409,7 @@ take_reply(struct relay_conn *conn)
 	/* After these the connection may be gone; nothing more is expected to stand in the input anyway, but of pipelined replies. */
 	goes_on = action == RELAY_WAIT && !idle;
 	carry_out(conn, action, &out);
-	buf_free(&out);
+	buf_wipe(&out); /* there may be a password in it */
 	return goes_on;
 }
 
@@ -458,14 +464,14 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	}
 	switch (end) {
 	case STREAM_TLS_FAILED:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
+		if (conn->state.phase == RELAY_HANDSHAKE && !conn->state.must_tls) {
 			without_tls(conn);
 			return;
 		}
 		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s", relay_state_awaits(&conn->state));
 		break;
 	case STREAM_EOF:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
+		if (conn->state.phase == RELAY_HANDSHAKE && !conn->state.must_tls) {
 			without_tls(conn);
 			return;
 		}
@@ -495,7 +501,10 @@ connected(struct relay_conn *conn)
 	conn->fd = -1;
 	/* RFC 5321 4.5.3.2.5: three minutes for each block of data. Replies have the timer. */
 	stream_set_timeouts(conn->stream, 0, 180);
-	set_timer(conn, relay_state_timeout(&conn->state));
+	if (conn->tls_first)
+		start_tls(conn);
+	else
+		set_timer(conn, relay_state_timeout(&conn->state));
 }
 
 static void
@@ -550,6 +559,23 @@ on_refused(evutil_socket_t fd, short what, void *context)
 	fail_saying(conn, "4.4.1", text);
 }
 
+/* What the route says of TLS and credentials, which are there. */
+static void
+take_hop(struct relay_conn *conn, const struct next_hop *hop)
+{
+	struct credentials credentials;
+
+	conn->state.try_tls = hop->tls != HOP_TLS_NEVER && hop->tls != HOP_TLS_FIRST;
+	conn->state.must_tls = hop->tls == HOP_TLS_MUST || hop->tls == HOP_TLS_FIRST;
+	conn->tls_first = hop->tls == HOP_TLS_FIRST;
+	if (hop->label.len == 0 || !relay_secrets_find(buf_get(&conn->role->secrets), hop->label, &credentials))
+		return;
+	conn->user = span_dup(credentials.user);
+	conn->password = span_dup(credentials.password);
+	conn->state.user = span_of(conn->user);
+	conn->state.password = span_of(conn->password);
+}
+
 void
 relay_conn_open(struct relay_job *job, const char *name, bool trusted, const struct resolve_address *address, uint16_t port)
 {
@@ -570,6 +596,7 @@ relay_conn_open(struct relay_job *job, const char *name, bool trusted, const str
 	(void)snprintf(conn->host, sizeof(conn->host), "%s[%s]:%u", name, digits, port);
 	relay_reply_init(&conn->reply);
 	relay_state_init(&conn->state, job->role->proc->common->hostname, true);
+	take_hop(conn, &job->hop);
 	conn->timer = evtimer_new(base, on_timer, conn);
 	/* A connection that failed at once tells it from the loop: no caller is called back from within. */
 	conn->fd = fd >= 0 ? fd : -1;

@@ -186,34 +186,63 @@ ask(struct relay_job *job, enum resolve_what what, struct span name)
 	}
 }
 
-/* The destination is a domain, an address literal (RFC 5321 section 4.1.3), or "host:port" of relay_host. */
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). */
 static void
-set_out(struct relay_job *job)
+go_to_literal(struct relay_job *job, struct span host)
 {
-	struct span destination = span_of(job->destination), host = destination;
 	struct resolve_address address;
 
-	job->port = SMTP_PORT;
-	if (destination.len > 2 && destination.ptr[0] == '[' && span_ends(destination, SPAN("]"))) {
-		host = span_make(destination.ptr + 1, destination.len - 2);
-		job->named = true;
-		if (span_istarts(host, SPAN("IPv6:")))
-			host = span_skip(host, 5);
-		if (read_address(host, &address))
-			go_to_address(job, host, &address);
-		else
-			give_up_saying(job, VERDICT_PERMFAIL, "5.1.3", "The address literal is of no kind that is known here");
-		return;
-	}
-	if (span_chr(destination, ':') < 0 || conf_split_address(destination, &host, &job->port) < 0) {
-		ask(job, RESOLVE_MAIL, destination);
-		return;
-	}
 	job->named = true;
+	if (span_istarts(host, SPAN("IPv6:")))
+		host = span_skip(host, 5);
 	if (read_address(host, &address))
 		go_to_address(job, host, &address);
 	else
-		ask(job, RESOLVE_HOST, host);
+		give_up_saying(job, VERDICT_PERMFAIL, "5.1.3", "The address literal is of no kind that is known here");
+}
+
+/* The host that a route names, or the exchangers of the domain that it names. */
+static void
+go_to_hop(struct relay_job *job)
+{
+	const struct next_hop *hop = &job->hop;
+	struct credentials credentials;
+	struct resolve_address address;
+	const char *fault = NULL;
+
+	if (next_hop_parse(span_of(job->destination), &job->hop, &fault) == 0 && hop->label.len != 0 &&
+	    !relay_secrets_find(buf_get(&job->role->secrets), hop->label, &credentials))
+		fault = "The file of relay_secrets has no credentials for that next hop";
+	if (fault != NULL) { /* the operator's to mend: mail waits for him */
+		relay_result_set(&job->failure, VERDICT_TEMPFAIL, "4.3.5", fault);
+		job->failure.unreached = true;
+		give_up(job, &job->failure);
+		return;
+	}
+	job->port = hop->port;
+	job->named = !hop->exchangers;
+	if (hop->exchangers)
+		ask(job, RESOLVE_MAIL, hop->host);
+	else if (read_address(hop->host, &address))
+		go_to_address(job, hop->host, &address);
+	else
+		ask(job, RESOLVE_HOST, hop->host);
+}
+
+/* The destination is a domain, an address literal, or a next hop. */
+static void
+set_out(struct relay_job *job)
+{
+	struct span destination = span_of(job->destination);
+
+	job->port = SMTP_PORT;
+	job->hop = (struct next_hop){ .tls = HOP_TLS_MAY };
+	if (next_hop_is(destination))
+		go_to_hop(job);
+	else if (destination.len > 2 && destination.ptr[0] == '[' && span_ends(destination, SPAN("]")))
+		go_to_literal(job, span_make(destination.ptr + 1, destination.len - 2));
+	else
+		ask(job, RESOLVE_MAIL, destination);
 }
 
 void

@@ -144,6 +144,20 @@ parse_limits(struct span words, struct relay_offer *offer)
 	}
 }
 
+/* "AUTH PLAIN LOGIN"; "AUTH=PLAIN" is an old form. */
+static void
+parse_auth(struct span words, struct relay_offer *offer)
+{
+	struct span word;
+
+	while (span_split(&words, ' ', &word)) {
+		if (span_ieq(word, SPAN("PLAIN")))
+			offer->extensions |= RELAY_EXT_AUTH_PLAIN;
+		else if (span_ieq(word, SPAN("LOGIN")))
+			offer->extensions |= RELAY_EXT_AUTH_LOGIN;
+	}
+}
+
 struct relay_offer
 relay_parse_offer(struct span text)
 {
@@ -165,6 +179,8 @@ relay_parse_offer(struct span text)
 			offer.by_min = 0;
 		if (span_ieq(keyword, SPAN("LIMITS")))
 			parse_limits(line, &offer);
+		if (span_ieq(keyword, SPAN("AUTH")))
+			parse_auth(line, &offer);
 	}
 	return offer;
 }

@@ -38,7 +38,7 @@ struct span relay_parse_status(struct span text, unsigned class);
 enum relay_extension {
 	RELAY_EXT_PIPELINING = 1, RELAY_EXT_SIZE = 2, RELAY_EXT_8BITMIME = 4, RELAY_EXT_DSN = 8, RELAY_EXT_SMTPUTF8 = 16, RELAY_EXT_STARTTLS = 32,
 	RELAY_EXT_STATUS_CODES = 64, RELAY_EXT_MT_PRIORITY = 128,
-	RELAY_EXT_LIMITS = 256, RELAY_EXT_REQUIRETLS = 512, RELAY_EXT_DELIVERBY = 1024,
+	RELAY_EXT_LIMITS = 256, RELAY_EXT_REQUIRETLS = 512, RELAY_EXT_DELIVERBY = 1024, RELAY_EXT_AUTH_PLAIN = 2048, RELAY_EXT_AUTH_LOGIN = 4096,
 };
 struct relay_offer {
 	unsigned extensions; /* enum relay_extension bits */

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "smtpd/relay_auth.h"
+
 /* --- results --- */
 
 /* Text from outside for logs and notifications: one line of UTF-8 without control characters. */
@@ -115,6 +117,51 @@ say_hello(struct relay_state *state, enum relay_phase phase, const char *verb, s
 	return RELAY_WAIT;
 }
 
+/* The host will not do, whatever the message. */
+static enum relay_action
+refuse(struct relay_state *state, const char *status, const char *text, struct buf *out)
+{
+	relay_result_set(&state->host, VERDICT_TEMPFAIL, status, text);
+	(void)say(state, RELAY_ENDED, "QUIT", out);
+	return RELAY_HOST_FAILED;
+}
+
+static enum relay_action
+authenticate(struct relay_state *state, struct buf *out)
+{
+	if (!relay_auth_put(&state->offer, state->auth_step, state->user, state->password, out))
+		return refuse(state, "4.7.0", "The host does not let us log in by PLAIN or LOGIN", out);
+	state->auth_step++;
+	state->phase = RELAY_AUTH;
+	return RELAY_WAIT;
+}
+
+/* A mistake in credentials is the operator's to mend: mail waits for him. */
+static enum relay_action
+on_auth(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	if (reply->code / 100 == 2)
+		return idle(state);
+	if (reply->code / 100 == 3)
+		return authenticate(state, out);
+	result_of(&state->host, state, reply);
+	state->host.verdict = VERDICT_TEMPFAIL;
+	state->host.status[0] = '4';
+	(void)say(state, RELAY_ENDED, "QUIT", out);
+	return RELAY_HOST_FAILED;
+}
+
+/* It has said what it offers, and all that may come of that is there. */
+static enum relay_action
+introduced(struct relay_state *state, struct buf *out)
+{
+	if (state->must_tls && !state->secured)
+		return refuse(state, "4.7.5", "The route demands TLS, and the host does not offer it", out);
+	if (state->must_tls && !state->verified)
+		return refuse(state, "4.7.5", "The route demands TLS, and the host has no certificate of its name that can be trusted", out);
+	return state->user.len != 0 ? authenticate(state, out) : idle(state);
+}
+
 static enum relay_action
 on_greeting(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
@@ -131,23 +178,21 @@ on_ehlo(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	state->offer = relay_parse_offer(buf_get(&reply->text));
 	if (state->try_tls && !state->secured && (state->offer.extensions & RELAY_EXT_STARTTLS) != 0)
 		return say(state, RELAY_STARTTLS, "STARTTLS", out);
-	return idle(state);
+	return introduced(state, out);
 }
 
 static enum relay_action
 on_helo(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	(void)out;
-	return reply->code / 100 == 2 ? idle(state) : host_said(state, reply);
+	return reply->code / 100 == 2 ? introduced(state, out) : host_said(state, reply);
 }
 
 static enum relay_action
 on_starttls(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	(void)out;
 	/* Opportunistic: what does not want TLS gets the mail without (RFC 3207 section 4.1). */
 	if (reply->code / 100 != 2)
-		return idle(state);
+		return introduced(state, out);
 	state->phase = RELAY_HANDSHAKE;
 	return RELAY_START_TLS;
 }
@@ -159,6 +204,8 @@ relay_state_secured(struct relay_state *state, bool verified, struct buf *out)
 	state->offer = (struct relay_offer){ 0 };
 	state->secured = true;
 	state->verified = verified;
+	if (state->phase == RELAY_GREETING)
+		return RELAY_WAIT;
 	return say_hello(state, RELAY_EHLO, "EHLO", out);
 }
 
@@ -508,6 +555,7 @@ static const struct {
 	[RELAY_HELO] = { on_helo, 300, "the reply to HELO" },
 	[RELAY_STARTTLS] = { on_starttls, 120, "the reply to STARTTLS" },
 	[RELAY_HANDSHAKE] = { NULL, 120, "the TLS handshake" },
+	[RELAY_AUTH] = { on_auth, 120, "the reply to AUTH" },
 	[RELAY_IDLE] = { NULL, 0, "nothing" },
 	[RELAY_MAIL] = { on_mail, 300, "the reply to MAIL" },
 	[RELAY_RCPT] = { on_rcpt, 300, "the reply to RCPT" },

@@ -59,7 +59,7 @@ enum relay_action {
 };
 
 enum relay_phase {
-	RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE, RELAY_IDLE, RELAY_MAIL, RELAY_RCPT, RELAY_DATA, RELAY_MESSAGE,
+	RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE, RELAY_AUTH, RELAY_IDLE, RELAY_MAIL, RELAY_RCPT, RELAY_DATA, RELAY_MESSAGE,
 	RELAY_DOT, RELAY_RSET, RELAY_QUIT, RELAY_ENDED,
 };
 
@@ -69,6 +69,8 @@ struct relay_state {
 	/* Set by the owner. */
 	const char *hostname;  /* ours, for EHLO */
 	bool try_tls;          /* STARTTLS where it is offered */
+	bool must_tls;         /* nothing is said but over TLS with that very host */
+	struct span user, password; /* logs in with these; empty: not at all */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
 
@@ -79,6 +81,7 @@ struct relay_state {
 
 	/* Within. */
 	bool secured, verified;
+	unsigned auth_step;
 	struct relay_mail *mail;
 	size_t asked, answered, accepted; /* recipients */
 	size_t end; /* recipients from here on are for another transaction (RFC 9422) */
@@ -89,7 +92,7 @@ struct relay_state {
 void relay_state_init(struct relay_state *state, const char *hostname, bool try_tls);
 /* A whole reply has come. */
 enum relay_action relay_state_reply(struct relay_state *state, const struct relay_reply *reply, struct buf *out);
-/* TLS stands. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */
+/* TLS stands, after RELAY_START_TLS or from the first byte. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */
 enum relay_action relay_state_secured(struct relay_state *state, bool verified, struct buf *out);
 
 /* True when mail->eight_bit and utf8_header must be right before relay_state_mail. */

@@ -120,6 +120,19 @@ put_out(struct smtp_client *client)
 
 /* --- answers --- */
 
+/* Mail for that domain is taken for another host. */
+static bool
+is_relay_domain(const struct smtp_client *client)
+{
+	const struct conf_list *domains = &smtpd_conf(front_proc(client->role->front))->relay_domains;
+	ptrdiff_t at = span_rchr(client->smtp.asked, '@');
+
+	for (size_t i = 0; i < domains->count && at >= 0; i++)
+		if (span_ieq(span_skip(client->smtp.asked, (size_t)at + 1), span_of(domains->item[i])))
+			return true;
+	return false;
+}
+
 static void
 looked_up(void *context, enum lookup_result result, struct span account)
 {
@@ -133,7 +146,10 @@ looked_up(void *context, enum lookup_result result, struct span account)
 	struct smtp_client *client = context;
 
 	client->request = 0;
-	smtp_looked_up(&client->smtp, results[result], account);
+	if (result == LOOKUP_NOT_OURS && is_relay_domain(client))
+		smtp_looked_up(&client->smtp, SMTP_IS_RELAYED, account);
+	else
+		smtp_looked_up(&client->smtp, results[result], account);
 	pump(client);
 }
 

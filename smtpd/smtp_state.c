@@ -233,7 +233,7 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 		smtp->action = SMTP_LOOKUP;
 		return;
 	}
-	if (result == SMTP_IS_LOCAL ||
+	if (result == SMTP_IS_LOCAL || result == SMTP_IS_RELAYED ||
 	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION))
 		add_recipient(smtp, address);
 	else if (result == SMTP_IS_NOT_OURS)

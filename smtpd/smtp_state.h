@@ -45,7 +45,7 @@ enum smtp_action {
 };
 
 /* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
-enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED };
+enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED, SMTP_IS_RELAYED };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
 enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED };
 

@@ -3,7 +3,13 @@
 /* What smtpd is made of: its roles and who talks with whom, its listeners, its messages. */
 #include "smtpd/smtpd.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "frame/read_file.h"
 #include "smtpd/queue_folders.h"
+#include "smtpd/relay_secrets.h"
 #include "smtpd/smtp_state.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
@@ -40,6 +46,34 @@ static const struct role_listener listeners[] = {
 	{ offsetof(struct smtpd_conf, listen_lmtp), SMTP_LMTP, "lmtp", false, true },
 };
 
+static const struct role_file files[] = {
+	{ offsetof(struct smtpd_conf, common.aliases), ROLE_AUTH, MSG_ALIASES_FILE },
+	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_AUTH, MSG_SECRET_FILE },
+	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_QUEUE, MSG_SECRET_FILE },
+	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS },
+};
+
+static void
+check_files(const void *values, struct buf *errors)
+{
+	const struct smtpd_conf *conf = values;
+	struct buf text = BUF_INIT(SECRETS_FILE_MAX);
+	char *prefix;
+	int r;
+
+	if (conf->relay_secrets[0] == '\0')
+		return;
+	r = read_file(conf->relay_secrets, &text);
+	if (r < 0) {
+		(void)buf_fmt(errors, "relay_secrets: %s: %s\n", conf->relay_secrets, strerrordesc_np(-r));
+	} else {
+		prefix = xasprintf("%s:", conf->relay_secrets);
+		relay_secrets_check(buf_get(&text), prefix, errors);
+		free(prefix);
+	}
+	buf_wipe(&text);
+}
+
 const struct daemon smtpd = {
 	.name = "smtpd", .number = 1,
 	.roles = roles, .role_count = sizeof(roles) / sizeof(*roles),
@@ -47,5 +81,5 @@ const struct daemon smtpd = {
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
 	.conf_check = smtpd_conf_check, .prepare = queue_prepare_folders,
-	.takes_mail = true,
+	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
 };

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/address.h"
 #include "common/network.h"
 #include "common/xalloc.h"
+#include "smtpd/route_parse.h"
 
 static const struct conf_option rows[] = {
 #define OPT(...) CONF_ROW(struct smtpd_conf, __VA_ARGS__)
@@ -80,21 +82,36 @@ check_networks(const char *option, const struct conf_list *networks, struct buf 
 			    option, networks->item[i]);
 }
 
+static void
+check_routes(const struct smtpd_conf *conf, struct buf *errors)
+{
+	struct span whom, hop;
+	struct next_hop parsed;
+	const char *fault = NULL;
+	bool literal;
+
+	if (conf->relay_host[0] != '\0' && next_hop_parse(span_of(conf->relay_host), &parsed, &fault) < 0)
+		(void)buf_fmt(errors, "relay_host: %s: %s\n", conf->relay_host, fault);
+	for (size_t i = 0; i < conf->routes.count; i++)
+		if (route_parse(span_of(conf->routes.item[i]), &whom, &hop, &fault) < 0)
+			(void)buf_fmt(errors, "routes: \"%s\": %s\n", conf->routes.item[i], fault);
+	for (size_t i = 0; i < conf->relay_domains.count; i++)
+		if (address_parse_domain(span_of(conf->relay_domains.item[i]), ADDRESS_SMTPUTF8, &literal) != ADDRESS_OK || literal)
+			(void)buf_fmt(errors, "relay_domains: \"%s\" is not a mail domain\n", conf->relay_domains.item[i]);
+}
+
 void
 smtpd_conf_check(const void *values, struct buf *errors)
 {
 	const struct smtpd_conf *conf = values;
-	struct span host;
-	uint16_t port;
 
 	check_postmaster(conf, errors);
 	check_resolvers(&conf->resolvers, errors);
 	check_networks("proxy_from", &conf->proxy_from, errors);
 	check_networks("proxy_header_from", &conf->proxy_header_from, errors);
-	if (conf->relay_host[0] != '\0' &&
-	    (conf_split_address(span_of(conf->relay_host), &host, &port) < 0 || host.len == 0 ||
-		port == 0))
-		(void)buf_fmt(errors, "relay_host: %s is not host:port\n", conf->relay_host);
+	check_routes(conf, errors);
+	if (conf->relay_secrets[0] != '\0' && conf->relay_secrets[0] != '/')
+		(void)buf_fmt(errors, "relay_secrets: %s is not an absolute path\n", conf->relay_secrets);
 	if (conf->retry_min > conf->retry_max)
 		(void)buf_str(errors, "retry_min is longer than retry_max\n");
 	if (conf->delay_warning >= conf->queue_lifetime && conf->delay_warning != 0)

@@ -5,7 +5,7 @@
 Recipients: no-X is refused (550), later-X is put off the first time (450), gone-X finds the connection closed the first time, others are taken.
 Each message that is taken is a file in the folder: one line of JSON about the session and the envelope, then the message as it came.
 """
-import argparse, json, os, socket, socketserver, ssl, struct, threading
+import argparse, base64, json, os, socket, socketserver, ssl, struct, threading
 
 seen, lock, number = set(), threading.Lock(), [0]
 
@@ -31,6 +31,22 @@ class Session(socketserver.StreamRequestHandler):
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
         self.tls = self.connection.version()
 
+    def on_auth(self, argument):
+        """PLAIN with an initial response, or LOGIN."""
+        mechanism, _, response = argument.partition(" ")
+        if mechanism == "LOGIN":
+            words = []
+            for challenge in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"):
+                self.say("334 " + challenge)
+                words.append(base64.b64decode(self.rfile.readline()).decode())
+        else:
+            words = base64.b64decode(response).decode().split("\0")[1:]
+        if ":".join(words) == self.options.auth:
+            self.login = words[0]
+            self.say("235 2.7.0 Welcome")
+        else:
+            self.say("535 5.7.8 Wrong password")
+
     def take_text(self):
         lines = []
         while True:
@@ -44,7 +60,7 @@ class Session(socketserver.StreamRequestHandler):
         with lock:
             number[0] += 1
             name = f"{self.options.folder}/{number[0]:04d}"
-        about = {"tls": self.tls, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "address": self.server.server_address[0]}
+        about = {"tls": self.tls, "login": self.login, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "address": self.server.server_address[0]}
         with open(name + ".tmp", "wb") as file:
             file.write(json.dumps(about).encode() + b"\n" + text)
         os.rename(name + ".tmp", name)
@@ -64,7 +80,9 @@ class Session(socketserver.StreamRequestHandler):
         return True
 
     def handle(self):
-        self.tls, self.helo, self.mail, self.rcpt = None, None, None, []
+        self.tls, self.helo, self.mail, self.rcpt, self.login = None, None, None, [], None
+        if self.server.server_address[1] in self.options.smtps:
+            self.start_tls()
         self.say("220 far.example ESMTP")
         while True:
             line = self.rfile.readline().decode("utf-8", "replace").rstrip("\r\n")
@@ -76,6 +94,8 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("250-PIPELINING")
                 if self.options.certificate and not self.tls:
                     self.say("250-STARTTLS")
+                if self.options.auth and self.tls:
+                    self.say("250-AUTH " + self.options.mechanisms)
                 for word in self.options.offer.split():
                     self.say("250-" + word)
                 self.say("250 ENHANCEDSTATUSCODES")
@@ -85,6 +105,10 @@ class Session(socketserver.StreamRequestHandler):
                     self.connection.sendall(b"this is no TLS\r\n" * 20)
                     return
                 self.start_tls()
+            elif verb == "AUTH":
+                self.on_auth(argument)
+            elif verb == "MAIL" and self.options.auth and not self.login:
+                self.say("530 5.7.0 Authentication required")
             elif verb == "MAIL":
                 self.mail, self.rcpt = argument, []
                 self.say("250 2.1.0 Ok")
@@ -184,6 +208,9 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--certificate")
     parser.add_argument("--key")
+    parser.add_argument("--smtps", action="append", type=int, default=[], help="the port, among those of --smtp, has TLS from the first byte")
+    parser.add_argument("--auth", help="user:password, without which nothing is taken")
+    parser.add_argument("--mechanisms", default="PLAIN LOGIN")
     parser.add_argument("--broken-tls", action="store_true")
     parser.add_argument("--offer", default="8BITMIME DSN SMTPUTF8 SIZE")
     Session.options = parser.parse_args()

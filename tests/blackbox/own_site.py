@@ -75,7 +75,7 @@ class FarHost:
 
 
 class Site:
-    def __init__(self, ports_from, options="", aliases=None, files=None):
+    def __init__(self, ports_from, options="", aliases=None, files=None, environment=None):
         self.base, self.state = ports_from, f"{work}/demo"
         os.chmod(work, 0o711)
         os.makedirs(f"{self.state}/etc", exist_ok=True)
@@ -83,7 +83,7 @@ class Site:
             self.put("aliases", aliases)
         for name, text in (files or {}).items():
             self.put(name, text)
-        environment = dict(os.environ, FOURPOST_BIN=programs, FOURPOST_DEMO_SMTPD=options)
+        environment = dict(os.environ, FOURPOST_BIN=programs, FOURPOST_DEMO_SMTPD=options, **(environment or {}))
         done = subprocess.run(["./demo", "--dir", self.state, "--base-port", str(self.base), "--accounts", "3", "--background"], env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout

@@ -42,7 +42,7 @@ act(struct smtp *smtp)
 		switch (action) {
 		case SMTP_LOOKUP:
 			smtp_looked_up(
-			    smtp, (enum smtp_looked_up)(smtp->asked.len % 4), smtp->asked);
+			    smtp, (enum smtp_looked_up)(smtp->asked.len % 5), smtp->asked);
 			break;
 		case SMTP_AUTHENTICATE:
 			smtp_authenticated(smtp, (enum smtp_authenticated)(smtp->password.len % 4),
