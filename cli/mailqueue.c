@@ -21,9 +21,9 @@ usage(bool mailq)
 		"usage: mailq [-C file]\n" :
 		"usage: mailqueue [-C file] [-d domain] [-f sender] [-t recipient] list|summary\n"
 		"       mailqueue [-C file] show id ...\n"
-		"       mailqueue [-C file] hold|release|remove id ...\n"
+		"       mailqueue [-C file] hold|release|remove|requeue id ...\n"
 		"       mailqueue [-C file] retry [id ... | all]\n"
-		"       mailqueue [-C file] [-d domain] [-f sender] [-t recipient] hold|release|remove|retry\n",
+		"       mailqueue [-C file] [-d domain] [-f sender] [-t recipient] hold|release|remove|requeue|retry\n",
 	    stderr);
 	exit(EX_USAGE);
 }
@@ -38,6 +38,7 @@ static const struct verb {
 	{ "release", "is released", DROP_RELEASE },
 	{ "remove", "is removed", DROP_REMOVE },
 	{ "retry", "is tried now", DROP_RETRY },
+	{ "requeue", "is expanded, routed and tried anew", DROP_REQUEUE },
 };
 
 /* Says what the queue answered. */

@@ -29,6 +29,7 @@ static const char *const action_names[] = {
 	[DROP_REMOVE] = "remove",
 	[DROP_RETRY] = "retry",
 	[DROP_LIST] = "list",
+	[DROP_REQUEUE] = "requeue",
 };
 
 /* What may be asked about all. */

@@ -9,7 +9,7 @@
 #include "common/drop.h"
 
 /* Root may ask for any message, others for their own. */
-enum drop_action { DROP_HOLD, DROP_RELEASE, DROP_REMOVE, DROP_RETRY, DROP_LIST };
+enum drop_action { DROP_HOLD, DROP_RELEASE, DROP_REMOVE, DROP_RETRY, DROP_LIST, DROP_REQUEUE };
 
 /* A request about a message, by its queue id or, when it came through drop/, by its file's name
  * there (which stays known as long as the message is queued), or about all (SPAN_NULL; retry and

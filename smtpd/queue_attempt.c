@@ -43,6 +43,8 @@ struct attempt {
 	bool crowded;
 	bool unreached; /* what is left waits for destinations, not for its own time */
 	int64_t started;
+	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
+	bool anew;  /* and aliases have a say again */
 	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
 	struct report *reports;
 	size_t report_count;
@@ -125,10 +127,11 @@ settle(struct attempt *attempt, int64_t due)
 	facts_of(smtpd_conf(queue->proc), &attempt->file.envelope, &facts);
 	facts_apply(queue, entry, &facts);
 	facts_free(&facts);
-	queue_try_at(queue, entry, entry->retry_wanted ? queue_now() : due);
-	if (entry->retry_wanted)
+	queue_try_at(queue, entry, entry->retry_wanted || entry->requeue_wanted ? queue_now() : due);
+	if (entry->retry_wanted || entry->requeue_wanted)
 		schedule_hurry(queue->schedule, entry, queue_now());
-	entry->retry_wanted = false;
+	entry->requeued |= entry->requeue_wanted;
+	entry->retry_wanted = entry->requeue_wanted = false;
 	queue_control_late(queue, entry);
 	forget(attempt);
 }
@@ -230,7 +233,7 @@ conclude(struct attempt *attempt, bool reported)
 		done(attempt);
 		return;
 	}
-	if (counted)
+	if (counted && (!attempt->early || envelope->progress.attempts == 0))
 		envelope->progress.attempts++;
 	if (last != NULL)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
@@ -627,7 +630,7 @@ begin(struct attempt *attempt)
 	for (size_t i = 0; i < envelope->count; i++)
 		if (envelope_is_open(&envelope->recipients[i]))
 			(void)auth_expand(attempt->queue->auth,
-			    span_of(envelope->recipients[i].address), envelope->expanded, looked_up,
+			    span_of(envelope->recipients[i].address), envelope->expanded && !attempt->anew, looked_up,
 			    &attempt->targets[i]);
 }
 
@@ -642,6 +645,9 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 	attempt->started = queue_now();
 	queue->active++;
 	if (r == 0) {
+		attempt->early = attempt->file.envelope.progress.due > attempt->started;
+		attempt->anew = entry->requeued;
+		entry->requeued = false;
 		begin(attempt);
 		return;
 	}

@@ -70,6 +70,24 @@ retry(struct queue *queue, struct queue_entry *entry)
 	return 0;
 }
 
+/* As if it had just come: by the aliases and routes of now. */
+static int
+requeue(struct queue *queue, struct queue_entry *entry)
+{
+	if (entry->state == ENTRY_HELD)
+		return -EBUSY;
+	if (entry->state == ENTRY_ACTIVE) {
+		entry->requeue_wanted = true;
+		return -EINPROGRESS;
+	}
+	entry->requeued = true;
+	/* Alone, not in the row of where it was to go. */
+	schedule_bind(queue->schedule, entry, SPAN_NULL);
+	schedule_at(queue->schedule, entry, queue_now());
+	queue_wake(queue);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct queue *, struct queue_entry *);
@@ -78,6 +96,7 @@ static const struct {
 	[DROP_RELEASE] = { "release", release },
 	[DROP_REMOVE] = { "remove", remove_message },
 	[DROP_RETRY] = { "retry", retry },
+	[DROP_REQUEUE] = { "requeue", requeue },
 };
 
 /* The id is copied: the entry may be gone afterwards. */

@@ -418,9 +418,12 @@ schedule_when(const struct schedule *schedule, bool relays)
 	return pause != NULL && pause->key < when ? pause->key : when;
 }
 
+/* Before its time: should it still be down, the pause is not longer than it would have been. */
 static void
 look_again(struct schedule *schedule, struct destination *destination)
 {
+	if (destination->until != 0 && destination->times_down != 0)
+		destination->times_down--;
 	destination->until = 0;
 	put_in_place(schedule, destination);
 }

@@ -25,7 +25,8 @@ struct queue_entry {
 	uint8_t faults;     /* attempts in a row that failed for reasons of our own, as far as they are counted */
 	bool taken : 1;     /* it has one of its destination's places */
 	/* Requests that came during an attempt: carried out at its end. */
-	bool hold_wanted : 1, remove_wanted : 1, retry_wanted : 1;
+	bool hold_wanted : 1, remove_wanted : 1, retry_wanted : 1, requeue_wanted : 1;
+	bool requeued : 1; /* at the next attempt aliases have a say, whatever its envelope says */
 	uint16_t sender;    /* a hash of it */
 	int64_t tell;       /* seconds since 1970: its sender is to be told something by then */
 	int64_t uid;        /* who dropped it, or -1 */

@@ -274,6 +274,30 @@ START_TEST(operator_hurries)
 }
 END_TEST
 
+START_TEST(hurrying_lengthens_no_pause)
+{
+	struct queue_entry *entry = add("a.test", 0);
+	int64_t now = 0, pause;
+
+	ck_assert_ptr_nonnull(next(0));
+	for (unsigned i = 0; i < 20 && !schedule_is_down(entry->destination, now); i++)
+		(void)unreached(entry, now);
+	pause = entry->destination->until - now;
+	ck_assert_int_gt(pause, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		schedule_hurry(schedule, entry, ++now);
+		ck_assert_ptr_eq(next(now), entry);
+		(void)unreached(entry, now);
+		ck_assert_int_eq(entry->destination->until - now, pause);
+	}
+	/* By itself it grows. */
+	now = entry->destination->until;
+	ck_assert_ptr_eq(next(now), entry);
+	(void)unreached(entry, now);
+	ck_assert_int_gt(entry->destination->until - now, pause);
+}
+END_TEST
+
 START_TEST(rebound_and_taken_out)
 {
 	struct queue_entry *entry = add("a.test", 0);
@@ -394,6 +418,7 @@ main(void)
 	tcase_add_test(tests, senders_take_turns);
 	tcase_add_test(tests, priorities);
 	tcase_add_test(tests, operator_hurries);
+	tcase_add_test(tests, hurrying_lengthens_no_pause);
 	tcase_add_test(tests, rebound_and_taken_out);
 	tcase_add_test(tests, five_days);
 	tcase_add_test(tests, many_destinations_are_forgotten);

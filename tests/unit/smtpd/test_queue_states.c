@@ -514,6 +514,22 @@ START_TEST(expanded_and_marked)
 }
 END_TEST
 
+/* A request to try what is not due as if it had just come. */
+START_TEST(requeued)
+{
+	put(PATH,
+	    ENVELOPE("expanded yes\n"
+		     "progress 00000000099999999999 00000000000000000000 0000000000 "
+		     "                                                                                "
+		     "                                                                                \n"
+		     "to P - - both@local.test\n") MESSAGE);
+	put("drop/ctl.1.a", "requeue " ID "\n");
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && files_in("mail/local.test/carol") == 1 && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/both"), 0);
+}
+END_TEST
+
 START_TEST(queued_and_not_due)
 {
 	put(PATH, ENVELOPE("release 99999999999\nto P - - bob@local.test\n") MESSAGE);
@@ -671,6 +687,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, expanded);
 	tcase_add_test(tests, expanded_and_not_marked);
 	tcase_add_test(tests, expanded_and_marked);
+	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_test(tests, finished_and_not_removed);
