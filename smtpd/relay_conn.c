@@ -17,6 +17,7 @@
 #include "common/tls.h"
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
+#include "smtpd/smtp_binary.h"
 
 #define CONNECT_SECONDS 30
 /* How long a connection waits for another message to the same destination, and how many it carries. */
@@ -24,6 +25,8 @@
 #define MESSAGES_MAX 100
 #define IDLE_MAX 200
 #define CHUNK 65536
+/* Of a message that is converted. */
+#define CONVERTED_CHUNK 8192
 #define INPUT_MAX 65536
 /* Commands of one transaction, or some chunks of a message. */
 #define OUTPUT_MAX (RELAY_OUT_MAX + 2 * RELAY_DATA_ROOM(CHUNK))
@@ -49,6 +52,7 @@ struct relay_conn {
 	bool tls_first;              /* TLS comes before the greeting */
 	uint64_t sent;               /* of the message */
 	struct relay_data data;
+	struct smtp_binary *converter; /* makes seven bits of eight, or NULL */
 	char *user, *password;       /* for the next hop, or NULL */
 };
 
@@ -88,6 +92,7 @@ forget(struct relay_conn *conn)
 	(void)stream_free(conn->stream);
 	free(conn->destination);
 	free(conn->name);
+	(void)smtp_binary_free(conn->converter);
 	free(conn->user);
 	if (conn->password != NULL)
 		explicit_bzero(conn->password, strlen(conn->password));
@@ -183,23 +188,64 @@ on_timer(evutil_socket_t fd, short what, void *context)
 
 /* --- messages --- */
 
-/* One look through the whole message, where what the host offers makes it necessary. 0 or -errno. */
+/* Looks through the whole message, as it is or converted. 0 or -errno. */
 static int
-scan(struct relay_job *job)
+scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t *ret_size)
 {
-	struct relay_scan found = { 0 };
+	struct smtp_binary *converter = converted ? smtp_binary_new(true) : NULL;
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(CONVERTED_CHUNK));
 	uint8_t *chunk = xmalloc(CHUNK);
 	uint64_t at = 0;
 	ssize_t got;
+	int r = 0;
 
-	while ((got = relay_job_read(job, at, chunk, CHUNK)) > 0) {
-		relay_scan_put(&found, span_make(chunk, (size_t)got));
+	*ret = (struct relay_scan){ 0 };
+	*ret_size = 0;
+	while (r == 0 && (got = relay_job_read(job, at, chunk, converted ? CONVERTED_CHUNK : CHUNK)) >= 0) {
+		struct span piece = span_make(chunk, (size_t)got);
+
+		if (converter != NULL && got != 0)
+			r = smtp_binary_put(converter, piece, &lines);
+		else if (converter != NULL)
+			smtp_binary_end(converter, &lines);
+		if (converter != NULL)
+			piece = buf_get(&lines);
+		relay_scan_put(ret, piece);
+		*ret_size += piece.len;
+		buf_clear(&lines);
 		at += (uint64_t)got;
+		if (got == 0)
+			break;
 	}
 	free(chunk);
+	buf_free(&lines);
+	(void)smtp_binary_free(converter);
+	return got < 0 ? (int)got : r;
+}
+
+/* Where what the host offers makes it necessary. 0 or -errno. */
+static int
+scan(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+	struct relay_scan found;
+	uint64_t size;
+	int r;
+
+	job->mail.size = job->length;
+	job->mail.convertible = false;
+	if (!relay_state_wants_scan(&conn->state, &job->mail))
+		return 0;
+	r = scan_as(job, false, &found, &size);
 	job->mail.eight_bit = found.eight_bit;
 	job->mail.utf8_header = found.utf8_header;
-	return got < 0 ? (int)got : 0;
+	if (r < 0 || !found.eight_bit || !relay_state_is_seven_bit(&conn->state))
+		return r;
+	/* What has a header that is too long for it cannot be converted. */
+	job->mail.convertible = scan_as(job, true, &found, &size) == 0 && !found.eight_bit;
+	if (job->mail.convertible)
+		job->mail.size = size;
+	return 0;
 }
 
 static void
@@ -208,7 +254,7 @@ begin_message(struct relay_conn *conn)
 	struct buf out = BUF_INIT(RELAY_OUT_MAX);
 	struct relay_job *job = conn->job;
 	enum relay_action action;
-	int r = relay_state_wants_scan(&conn->state, &job->mail) ? scan(job) : 0;
+	int r = scan(conn);
 
 	if (r < 0) {
 		log_error("message-unreadable", log_str("queue", job->queue_id), log_errno("error", r));
@@ -218,24 +264,52 @@ begin_message(struct relay_conn *conn)
 	conn->messages++;
 	conn->sent = 0;
 	conn->data = (struct relay_data){ 0 };
+	conn->converter = smtp_binary_free(conn->converter);
+	if (job->mail.convertible) {
+		conn->converter = smtp_binary_new(true);
+		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("reason", "no 8BITMIME"));
+	}
 	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
 	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
 	carry_out(conn, action, &out);
 	buf_free(&out);
 }
 
-/* The next chunk, or the end. False when the message cannot be read. */
+/* The next chunk, or at the end what the converter still holds, as it goes out. The number of bytes read, or -errno. */
+static ssize_t
+next_piece(struct relay_conn *conn, struct buf *out)
+{
+	uint8_t *chunk = xmalloc(CHUNK);
+	ssize_t got = relay_job_read(conn->job, conn->sent, chunk, conn->converter != NULL ? CONVERTED_CHUNK : CHUNK);
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(CONVERTED_CHUNK));
+
+	if (got >= 0 && conn->converter == NULL) {
+		relay_data_put(&conn->data, span_make(chunk, (size_t)got), out);
+	} else if (got >= 0) {
+		if (got > 0)
+			(void)smtp_binary_put(conn->converter, span_make(chunk, (size_t)got), &lines); /* as in the scan */
+		else
+			smtp_binary_end(conn->converter, &lines);
+		relay_data_put(&conn->data, buf_get(&lines), out);
+	}
+	buf_free(&lines);
+	free(chunk);
+	return got;
+}
+
+/* False when the message cannot be read. */
 static bool
 send_piece(struct relay_conn *conn)
 {
-	struct buf out = BUF_INIT(RELAY_DATA_ROOM(CHUNK));
-	uint8_t *chunk = xmalloc(CHUNK);
-	ssize_t got = relay_job_read(conn->job, conn->sent, chunk, CHUNK);
+	struct buf out = BUF_INIT(OUTPUT_MAX);
+	ssize_t got;
 
-	if (got > 0) {
-		relay_data_put(&conn->data, span_make(chunk, (size_t)got), &out);
-		conn->sent += (uint64_t)got;
-	} else if (got == 0) {
+	/* While the converter holds a header there is nothing to drain. */
+	do {
+		got = next_piece(conn, &out);
+		conn->sent += got > 0 ? (uint64_t)got : 0;
+	} while (got > 0 && out.len == 0);
+	if (got == 0) {
 		relay_data_end(&conn->data, &out);
 		relay_state_message_sent(&conn->state);
 		set_timer(conn, relay_state_timeout(&conn->state));
@@ -243,7 +317,6 @@ send_piece(struct relay_conn *conn)
 	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
 	if (got >= 0)
 		(void)stream_write(conn->stream, buf_get(&out));
-	free(chunk);
 	buf_free(&out);
 	return got >= 0;
 }

@@ -286,6 +286,12 @@ ask_next(struct relay_state *state, struct buf *out)
 }
 
 bool
+relay_state_is_seven_bit(const struct relay_state *state)
+{
+	return (state->offer.extensions & RELAY_EXT_8BITMIME) == 0;
+}
+
+bool
 relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail)
 {
 	return (state->offer.extensions & RELAY_EXT_8BITMIME) == 0 || (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0);
@@ -301,8 +307,8 @@ settle_unfit(struct relay_state *state)
 	result.text[0] = '\0';
 	if (state->offer.size_max != 0 && mail->size > state->offer.size_max)
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.3.4", "The message is larger than the host takes");
-	else if (mail->eight_bit && (state->offer.extensions & RELAY_EXT_8BITMIME) == 0)
-		/* RFC 6152 section 3 leaves a choice; converting would break signatures, so the sender is told instead. */
+	else if (mail->eight_bit && relay_state_is_seven_bit(state) && !mail->convertible)
+		/* RFC 6152 section 3: it is converted, or the sender told. */
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.3", "The message holds 8-bit text and the host takes only 7-bit text (no 8BITMIME)");
 	else if (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && mail->utf8_header)
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.9", "The header of the message is in UTF-8 and the host does not take that (no SMTPUTF8)");

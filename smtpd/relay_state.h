@@ -45,6 +45,7 @@ struct relay_mail {
 	uint64_t size;
 	/* What it holds; looked at only where relay_state_wants_scan says so. */
 	bool eight_bit, utf8_header;
+	bool convertible; /* its eight bits can be made seven, and the owner does so where they must be */
 	struct relay_recipient *recipients;
 	size_t count;
 };
@@ -95,7 +96,9 @@ enum relay_action relay_state_reply(struct relay_state *state, const struct rela
 /* TLS stands, after RELAY_START_TLS or from the first byte. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */
 enum relay_action relay_state_secured(struct relay_state *state, bool verified, struct buf *out);
 
-/* True when mail->eight_bit and utf8_header must be right before relay_state_mail. */
+/* The host takes 7-bit text alone: a message that is convertible is to be converted. */
+bool relay_state_is_seven_bit(const struct relay_state *state);
+/* True when mail->eight_bit, utf8_header and convertible must be right before relay_state_mail. */
 bool relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail);
 /* False when the host does not keep what the message asks for (REQUIRETLS). */
 bool relay_state_suits(const struct relay_state *state, const struct relay_mail *mail);

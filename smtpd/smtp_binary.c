@@ -25,15 +25,17 @@ struct smtp_binary {
 	struct buf line;   /* may yet be a delimiter, or the end of a header */
 	struct buf group;  /* ENCODED: octets that do not fill a line yet */
 	struct span held;  /* ENCODED: a CR or CRLF before the line, literal */
+	bool seven_bit;    /* "8bit" is encoded too */
 	bool inside;       /* of a line that is no delimiter */
 	bool after_cr;
 };
 
 struct smtp_binary *
-smtp_binary_new(void)
+smtp_binary_new(bool seven_bit)
 {
 	struct smtp_binary *binary = xcalloc(1, sizeof(*binary));
 
+	binary->seven_bit = seven_bit;
 	buf_init(&binary->header, SMTP_HEADER_MAX);
 	buf_init(&binary->line, LINE_MAX_LEN);
 	buf_init(&binary->group, GROUP);
@@ -126,7 +128,7 @@ read_header(struct smtp_binary *binary, struct span block)
 
 	if (header_find(block, SPAN("Content-Transfer-Encoding"), &field)) {
 		header_skip_cfws(&field.value);
-		kind.binary = span_istarts(field.value, SPAN("binary"));
+		kind.binary = span_istarts(field.value, SPAN("binary")) || (binary->seven_bit && span_istarts(field.value, SPAN("8bit")));
 	}
 	if (!header_find(block, SPAN("Content-Type"), &field))
 		return kind;
@@ -134,6 +136,8 @@ read_header(struct smtp_binary *binary, struct span block)
 	kind.multipart = span_istarts(field.value, SPAN("multipart/"));
 	kind.message = span_istarts(field.value, SPAN("message/rfc822")) ||
 	    span_istarts(field.value, SPAN("message/global"));
+	if (binary->seven_bit && span_istarts(field.value, SPAN("multipart/signed")))
+		return (struct kind){ .binary = false }; /* copied, with all that is in it */
 	if (!kind.multipart)
 		return kind;
 	parameter_list_parse(field.value, PARAMETER_RAW, &parameters);
@@ -173,7 +177,7 @@ end_header(struct smtp_binary *binary, struct buf *out)
 	bool composite = kind.multipart || kind.message;
 
 	if (kind.binary)
-		put_header(block, composite ? "8bit" : "base64", out);
+		put_header(block, !composite ? "base64" : binary->seven_bit ? "7bit" : "8bit", out);
 	else
 		(void)buf_span(out, block);
 	buf_clear(&binary->header);

@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* A message of BODY=BINARYMIME (RFC 3030 section 3) becomes one of lines: each part whose encoding is
  * "binary" is encoded in base64, so that what is stored can go to any host and into any mailbox.
- * What is binary and does not say so passes through, to be refused by smtp_data. Pure. */
+ * What is binary and does not say so passes through, to be refused by smtp_data. For hosts that take 7-bit text alone (RFC 6152
+ * section 3), the same is done to "8bit". Pure. */
 #ifndef SMTPD_SMTP_BINARY_H
 #define SMTPD_SMTP_BINARY_H
 
@@ -18,7 +19,9 @@
 
 struct smtp_binary;
 
-struct smtp_binary *smtp_binary_new(void);
+/* seven_bit: parts whose encoding is "8bit" are encoded too, but for those of a multipart/signed, which nobody may change (RFC 1847
+ * section 2.1). */
+struct smtp_binary *smtp_binary_new(bool seven_bit);
 /* NULL is allowed. Returns NULL. */
 struct smtp_binary *smtp_binary_free(struct smtp_binary *binary);
 /* Appends what the piece becomes. 0, or -EMSGSIZE: the header of a part passes SMTP_HEADER_MAX. */

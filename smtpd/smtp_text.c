@@ -225,7 +225,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp_data_init(&smtp->data);
 	/* Base64 takes more octets than the client was told of. */
 	smtp->data.size_max = smtp->is_binary ? UINT64_MAX : smtp->settings->size_max;
-	smtp->binary = smtp->is_binary ? smtp_binary_new() : NULL;
+	smtp->binary = smtp->is_binary ? smtp_binary_new(false) : NULL;
 	smtp->data.hops_max = smtp->settings->hops_max;
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;

@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 #define INPUT_MAX 65536
 
 static void
-convert(struct span input, size_t step, struct buf *out)
+convert(struct span input, size_t step, bool seven_bit, struct buf *out)
 {
-	struct smtp_binary *binary = smtp_binary_new();
+	struct smtp_binary *binary = smtp_binary_new(seven_bit);
 
 	while (input.len != 0) {
 		size_t before = out->len;
@@ -41,8 +41,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	how = span_take(&input, 1);
 	if (how.len == 0)
 		return 0;
-	convert(input, INPUT_MAX, &whole);
-	convert(input, 1 + (unsigned char)how.ptr[0], &pieces);
+	convert(input, INPUT_MAX, how.ptr[0] % 2 != 0, &whole);
+	convert(input, 1 + (unsigned char)how.ptr[0], how.ptr[0] % 2 != 0, &pieces);
 	if (!span_eq(buf_get(&whole), buf_get(&pieces)))
 		abort();
 	buf_free(&whole);

@@ -40,7 +40,7 @@ static const struct {
 START_TEST(rows_become_lines)
 {
 	for (size_t step = 1; step <= rows[_i].binary.len + 1; step++) {
-		struct smtp_binary *binary = smtp_binary_new();
+		struct smtp_binary *binary = smtp_binary_new(false);
 		struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
 		struct span rest = rows[_i].binary;
 
@@ -55,9 +55,36 @@ START_TEST(rows_become_lines)
 }
 END_TEST
 
+START_TEST(eight_bits_become_seven)
+{
+	static const struct {
+		struct span eight, seven;
+	} cases[] = {
+		{ SPAN("A: b\r\n" CTE "8bit\r\n\r\ncaf\xc3\xa9\r\n"), SPAN("A: b\r\n" CTE "base64\r\n\r\nY2Fmw6kNCg==\r\n") },
+		{ SPAN("Content-Type: multipart/mixed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "7bit\r\n\r\nx\r\n--b\r\n" CTE "8BIT\r\n\r\n\xe9\r\n--b--\r\n"),
+		    SPAN("Content-Type: multipart/mixed; boundary=b\r\n" CTE "7bit\r\n\r\n--b\r\n" CTE "7bit\r\n\r\nx\r\n--b\r\n" CTE "base64\r\n\r\n6Q==\r\n--b--\r\n") },
+		/* What is signed stays, and what does not say that it has eight bits. */
+		{ SPAN("Content-Type: multipart/signed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "8bit\r\n\r\n\xe9\r\n--b--\r\n"),
+		    SPAN("Content-Type: multipart/signed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "8bit\r\n\r\n\xe9\r\n--b--\r\n") },
+		{ SPAN("A: b\r\n\r\n\xe9\r\n"), SPAN("A: b\r\n\r\n\xe9\r\n") },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smtp_binary *binary = smtp_binary_new(true);
+		struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
+
+		ck_assert_int_eq(smtp_binary_put(binary, cases[i].eight, &out), 0);
+		smtp_binary_end(binary, &out);
+		ck_assert_msg(span_eq(buf_get(&out), cases[i].seven), "%zu: %s", i, buf_cstr(&out));
+		buf_free(&out);
+		(void)smtp_binary_free(binary);
+	}
+}
+END_TEST
+
 START_TEST(a_header_has_its_bound)
 {
-	struct smtp_binary *binary = smtp_binary_new();
+	struct smtp_binary *binary = smtp_binary_new(false);
 	struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
 	char line[1000];
 	int r = 0;
@@ -81,6 +108,7 @@ main(void)
 
 	tcase_add_loop_test(tests, rows_become_lines, 0, (int)(sizeof(rows) / sizeof(*rows)));
 	tcase_add_test(tests, a_header_has_its_bound);
+	tcase_add_test(tests, eight_bits_become_seven);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
