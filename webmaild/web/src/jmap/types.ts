@@ -50,6 +50,8 @@ export interface BodyPart {
 	charset: string | null;
 	disposition: string | null;
 	cid: string | null;
+	/** Of texts that were fetched to be quoted. */
+	'header:Content-Type'?: string | null;
 }
 
 export interface EmailFull extends EmailSummary {

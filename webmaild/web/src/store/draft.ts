@@ -3,6 +3,7 @@
 // A message being written as the Email object that JMAP stores (RFC 8621 4.6), and back.
 import type { BodyPart, EmailFull, Identity } from '../jmap/types.ts';
 import type { Address } from '../lib/addresses.ts';
+import { flowedOf, unflow } from '../lib/flowed.ts';
 
 export interface DraftContent {
 	identity: Identity | undefined;
@@ -65,7 +66,11 @@ export function hasHtml(email: EmailFull): boolean {
 }
 
 export function textOf(email: EmailFull): string | null {
-	const values = email.textBody.filter((part) => part.type === 'text/plain' && part.partId !== null).map((part) => email.bodyValues?.[part.partId!]?.value ?? '');
+	const values = email.textBody.filter((part) => part.type === 'text/plain' && part.partId !== null).map((part) => {
+		const value = email.bodyValues?.[part.partId!]?.value ?? '';
+		const flowed = flowedOf(part['header:Content-Type']);
+		return flowed ? unflow(value, flowed) : value;
+	});
 	return values.length > 0 ? values.join('\n') : null;
 }
 

@@ -64,7 +64,7 @@ export async function fetchBodies(id: string): Promise<EmailFull | null> {
 	const response = await call<GetResponse<EmailFull>>('Email/get', {
 		ids: [id],
 		properties: [...fullProperties, 'bodyValues'],
-		bodyProperties,
+		bodyProperties: [...bodyProperties, 'header:Content-Type'],
 		fetchTextBodyValues: true,
 		maxBodyValueBytes: 1_000_000,
 	});
