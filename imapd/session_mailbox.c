@@ -9,7 +9,7 @@
 #include "common/xalloc.h"
 
 /* \Recent (RFC 3501 section 2.3.2) is what this session is told of first: what comes while the mailbox is selected. The store
- * keeps no count of what no session has seen; RFC 9051 has given the flag up. */
+ * keeps no count of what no session has seen, see imapd(8), CAVEATS; RFC 9051 has given the flag up. */
 static int
 add_message(void *context, const struct ms_message *message)
 {
