@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_record.h"
 
 static char folder[] = "/tmp/test_store.XXXXXX";
 static char account[64];
@@ -516,6 +517,27 @@ START_TEST(killed_writers_lose_nothing)
 }
 END_TEST
 
+START_TEST(bitmaps_of_uids)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		uint8_t map[MS_UIDS_BYTES], again[MS_UIDS_BYTES];
+		struct buf bytes = BUF_INIT(MS_RECORD_MAX);
+
+		memset(map, i % 2 == 0 ? 0xff : 0, sizeof(map));
+		for (unsigned k = 0; k < i / 2; k++)
+			map[(size_t)rand() % sizeof(map)] ^= (uint8_t)(1u << rand() % 8);
+		ms_uids_record_put(map, &bytes);
+		ck_assert_uint_lt(bytes.len, i == 0 ? 10 : MS_UIDS_BYTES + 10);
+		ck_assert_int_eq(ms_uids_record_get(buf_get(&bytes), again), 0);
+		ck_assert_mem_eq(map, again, sizeof(map));
+		ck_assert_int_eq(ms_uids_record_get(span_make(bytes.data, bytes.len - 1), again), MS_E_CORRUPT);
+		bytes.data[rand() % (int)bytes.len] ^= 1;
+		ck_assert_int_eq(ms_uids_record_get(buf_get(&bytes), again), MS_E_CORRUPT);
+		buf_free(&bytes);
+	}
+}
+END_TEST
+
 START_TEST(waiting_wakes)
 {
 	int fd = ms_watch_fd(store);
@@ -564,6 +586,7 @@ main(void)
 	tcase_add_test(tests, trees_are_renamed_whole);
 	tcase_add_test(tests, two_processes_deliver);
 	tcase_add_test(tests, killed_writers_lose_nothing);
+	tcase_add_test(tests, bitmaps_of_uids);
 	tcase_add_test(tests, waiting_wakes);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
