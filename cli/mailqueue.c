@@ -72,30 +72,69 @@ tell(const struct verb *verb, const char *id, struct span text)
 }
 
 static int
-ask_one(int folder, const struct verb *verb, const char *spool_dir, const char *id)
+fail(const char *spool_dir, const char *id, int r)
 {
-	bool all = verb->action == DROP_RETRY && strcmp(id, "all") == 0;
-	struct buf answer = BUF_INIT(4096);
-	int status, r;
-
-	/* What is no id cannot be a word of a request either. */
-	if (strcmp(id, "all") == 0 && !all)
-		r = -ENOENT;
-	else
-		r = drop_ask(folder, verb->action, all ? SPAN_NULL : span_of(id), QUEUE_ANSWER_MS, &answer);
-	if (r == 0 && all) {
-		(void)printf("Everything that waits is tried now\n");
-		status = EX_OK;
-	} else if (r == 0) {
-		status = tell(verb, id, buf_get(&answer));
-	} else if (r == -ETIMEDOUT) {
+	if (r == -ETIMEDOUT) {
 		tool_warn("%s: smtpd does not answer; it finds the request when it runs", id);
-		status = EX_TEMPFAIL;
-	} else {
-		status = queue_complain(r == -EINVAL ? -ENOENT : r, spool_dir, r == -EINVAL || r == -ENOENT ? id : NULL);
+		return EX_TEMPFAIL;
 	}
+	return queue_complain(r == -EINVAL ? -ENOENT : r, spool_dir, r == -EINVAL || r == -ENOENT ? id : NULL);
+}
+
+/* All in one request. Takes those off the front that fit. */
+static int
+ask_some(int folder, const struct verb *verb, const char *spool_dir, char ***ids)
+{
+	struct buf words = BUF_INIT(DROP_CONTROL_MAX - 32), answer = BUF_INIT(DROP_CONTROL_MAX);
+	char **first = *ids, **end = first;
+	struct span text;
+	int worst = EX_OK, status, r;
+
+	while (*end != NULL && words.len + strlen(*end) + 1 <= words.max) {
+		(void)buf_fmt(&words, "%s%s", end == first ? "" : " ", *end);
+		end++;
+	}
+	r = end == first ? -EINVAL : drop_ask(folder, verb->action, buf_get(&words), QUEUE_ANSWER_MS, &answer);
+	if (end == first)
+		end++;
+	text = buf_get(&answer);
+	for (char **id = first; id < end && r == 0; id++) {
+		struct span line = SPAN_NULL;
+
+		(void)span_split(&text, '\n', &line);
+		line.len += line.len != 0; /* with its LF */
+		status = tell(verb, *id, line);
+		worst = status != EX_OK ? status : worst;
+	}
+	if (r < 0)
+		worst = fail(spool_dir, *first, r);
+	buf_free(&words);
 	buf_free(&answer);
-	return status;
+	*ids = end;
+	return worst;
+}
+
+static int
+retry_everything(int folder, const char *spool_dir)
+{
+	struct buf answer = BUF_INIT(4096);
+	int r = drop_ask(folder, DROP_RETRY, SPAN_NULL, QUEUE_ANSWER_MS, &answer);
+
+	buf_free(&answer);
+	if (r < 0)
+		return fail(spool_dir, "all", r);
+	(void)printf("Everything that waits is tried now\n");
+	return EX_OK;
+}
+
+/* What is no id cannot be a word of a request. */
+static bool
+is_word(const char *id)
+{
+	for (const char *c = id; *c != '\0'; c++)
+		if (!ascii_is_alnum(*c) && *c != '.')
+			return false;
+	return id[0] != '\0' && strcmp(id, "all") != 0;
 }
 
 static int
@@ -105,10 +144,21 @@ ask_all(const struct verb *verb, const char *spool_dir, char **ids)
 
 	if (folder < 0)
 		return queue_complain(folder, spool_dir, NULL);
-	for (; *ids != NULL; ids++) {
-		status = ask_one(folder, verb, spool_dir, *ids);
-		if (status != EX_OK)
-			worst = status;
+	while (*ids != NULL) {
+		char **end = ids, *rest;
+
+		while (*end != NULL && is_word(*end))
+			end++;
+		rest = *end;
+		*end = NULL;
+		if (end != ids) {
+			status = ask_some(folder, verb, spool_dir, &ids);
+		} else {
+			ids++;
+			status = verb->action == DROP_RETRY && strcmp(rest, "all") == 0 ? retry_everything(folder, spool_dir) : fail(spool_dir, rest, -ENOENT);
+		}
+		*end = rest;
+		worst = status != EX_OK ? status : worst;
 	}
 	(void)close(folder);
 	return fflush(stdout) == 0 ? worst : EX_IOERR;

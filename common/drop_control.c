@@ -39,33 +39,51 @@ takes_all(enum drop_action action)
 	return action == DROP_RETRY || action == DROP_LIST;
 }
 
-int
-drop_control_encode(enum drop_action action, struct span id, struct buf *out)
+/* Names with a space between them. */
+static bool
+are_names(struct span names)
 {
-	if (!drop_is_name(id) || (id.len == 0 && !takes_all(action)))
-		return -EINVAL;
-	return buf_fmt(out, "%s %.*s\n", action_names[action], id.len != 0 ? (int)id.len : 3,
-	    id.len != 0 ? id.ptr : "all");
+	struct span name;
+
+	if (names.len == 0 || names.ptr[names.len - 1] == ' ')
+		return false;
+	while (span_split(&names, ' ', &name))
+		if (name.len == 0 || !drop_is_name(name))
+			return false;
+	return true;
 }
 
 int
-drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id)
+drop_control_encode(enum drop_action action, struct span ids, struct buf *out)
+{
+	int r;
+
+	if (ids.len == 0 ? !takes_all(action) : !are_names(ids))
+		return -EINVAL;
+	r = buf_fmt(out, "%s ", action_names[action]);
+	if (r == 0)
+		r = buf_span(out, ids.len != 0 ? ids : SPAN("all"));
+	return r == 0 ? buf_char(out, '\n') : r;
+}
+
+int
+drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_ids)
 {
 	struct span verb;
 
 	if (text.len == 0 || text.len > DROP_CONTROL_MAX || text.ptr[text.len - 1] != '\n')
 		return -EBADMSG;
 	text.len--;
-	if (!span_split(&text, ' ', &verb) || text.len == 0 || !drop_is_name(text))
+	if (!span_split(&text, ' ', &verb) || !are_names(text))
 		return -EBADMSG;
 	for (unsigned i = 0; i < sizeof(action_names) / sizeof(*action_names); i++)
 		if (span_eq(verb, span_of(action_names[i]))) {
 			bool all = span_eq(text, SPAN("all"));
 
-			if (all && !takes_all((enum drop_action)i))
+			if ((all && !takes_all((enum drop_action)i)) || (i == DROP_LIST && span_chr(text, ' ') >= 0))
 				return -EBADMSG;
 			*ret_action = (enum drop_action)i;
-			*ret_id = all ? SPAN_NULL : text;
+			*ret_ids = all ? SPAN_NULL : text;
 			return 0;
 		}
 	return -EBADMSG;

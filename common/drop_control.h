@@ -17,19 +17,19 @@ enum drop_action { DROP_HOLD, DROP_RELEASE, DROP_REMOVE, DROP_RETRY, DROP_LIST, 
  * 0 or -errno. */
 int drop_control(int folder, enum drop_action action, struct span id);
 
-/* The same, and waits for the answer, which is appended to ret_answer. 0; -ETIMEDOUT when the queue
+/* The same, of several messages too, with a space between their ids (but for list), and waits for the answer, which is appended to ret_answer. 0; -ETIMEDOUT when the queue
  * has not answered in time (then the request stays for it, but for list); -EMSGSIZE (the answer is
  * longer than ret_answer may be); -errno. */
-int drop_ask(int folder, enum drop_action action, struct span id, unsigned timeout_ms,
+int drop_ask(int folder, enum drop_action action, struct span ids, unsigned timeout_ms,
     struct buf *ret_answer);
 
-/* The text of a request: pure, for the queue and for tests. Decode: 0 and the action and id
+/* The text of a request: pure, for the queue and for tests. Decode: 0 and the action and the id, or several with a space between them
  * (borrowed, empty for all), -EBADMSG. */
-#define DROP_CONTROL_MAX 256
-int drop_control_encode(enum drop_action action, struct span id, struct buf *out);
-int drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_id);
+#define DROP_CONTROL_MAX 65536
+int drop_control_encode(enum drop_action action, struct span ids, struct buf *out);
+int drop_control_decode(struct span text, enum drop_action *ret_action, struct span *ret_ids);
 
-/* An answer: one word and LF, and for list, records behind it. */
+/* An answer: one word and LF for each message, and for list, records behind it. */
 enum drop_answer {
 	DROP_DONE,
 	DROP_LATER,   /* after the attempt that is under way */

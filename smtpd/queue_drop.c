@@ -210,14 +210,17 @@ static int
 obey(struct queue *queue, int fd, const struct stat *st)
 {
 	struct buf answer = BUF_INIT(DROP_ANSWER_MAX);
-	char text[DROP_CONTROL_MAX + 1];
+	static char text[DROP_CONTROL_MAX + 1];
 	ssize_t got = pread(fd, text, sizeof(text), 0);
 	enum drop_action action;
-	struct span id;
+	struct span ids, id = SPAN_NULL;
 
-	if (got < 0 || drop_control_decode(span_make(text, (size_t)got), &action, &id) < 0)
+	if (got < 0 || drop_control_decode(span_make(text, (size_t)got), &action, &ids) < 0)
 		return -EBADMSG;
-	queue_control(queue, action, id, st->st_uid, &answer);
+	do {
+		(void)span_split(&ids, ' ', &id);
+		queue_control(queue, action, id, st->st_uid, &answer);
+	} while (ids.len != 0);
 	put_answer(fd, st, (size_t)got, buf_get(&answer));
 	buf_free(&answer);
 	return 0;

@@ -250,6 +250,13 @@ START_TEST(controls)
 	ck_assert_int_eq(drop_control_decode(buf_get(&out), &action, &id), 0);
 	ck_assert_int_eq(action, DROP_REMOVE);
 	ck_assert(span_eq(id, SPAN("m.1.2")));
+	buf_clear(&out);
+	ck_assert_int_eq(drop_control_encode(DROP_HOLD, SPAN("m.1 m.2"), &out), 0);
+	ck_assert_int_eq(drop_control_decode(buf_get(&out), &action, &id), 0);
+	ck_assert(action == DROP_HOLD && span_eq(id, SPAN("m.1 m.2")));
+	ck_assert_int_eq(drop_control_encode(DROP_HOLD, SPAN("m.1  m.2"), &out), -EINVAL);
+	ck_assert_int_eq(drop_control_decode(SPAN("hold m.1 m/2\n"), &action, &id), -EBADMSG);
+	ck_assert_int_eq(drop_control_decode(SPAN("list m.1 m.2\n"), &action, &id), -EBADMSG);
 	ck_assert_int_eq(drop_control_encode(DROP_REMOVE, SPAN_NULL, &out), -EINVAL);
 	ck_assert_int_eq(drop_control_encode(DROP_HOLD, SPAN("../x"), &out), -EINVAL);
 	ck_assert_int_eq(drop_control_decode(SPAN("remove all\n"), &action, &id), -EBADMSG);
