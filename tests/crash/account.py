@@ -95,6 +95,8 @@ class Ground:
         for name, mailbox in ARRIVALS if scenario == "arrive" else []:
             for state in states[:steps.index("tell " + mailbox) + 1]:
                 state.unpromised(mailbox, [name])
+        for state in states if scenario == "import-dovecot" else []:
+            state.unpromised("INBOX", [moving.UNLISTED])
         if scenario == "rename-inbox":
             states[1].unpromised("Saved", states[1].places)
         return states, [text for _, _, text in found[2::2]]

@@ -8,6 +8,9 @@ from promises import DATE, Fault, answers, message, reap
 LOCKED = "in use by another"  # what ms_strerror says of MS_E_LOCKED begins so
 
 
+UNLISTED = "m4"  # no list of Dovecot's tells its UID
+
+
 def put(folder, name, file):
     """A message of that name in a file, as the driver makes it."""
     os.makedirs(os.path.dirname(os.path.join(folder, file)), exist_ok=True)
@@ -35,7 +38,7 @@ def make_dovecot(_, account):
     put(maildir, "m1", f"cur/1.a.host,S={len(message('m1'))}:2,FSac")
     put(maildir, "m2", "new/2.b.host")
     put(maildir, "m3", "cur/3.c.host:2,b")
-    put(maildir, "m4", "new/4.d.host")
+    put(maildir, UNLISTED, "new/4.d.host")
     put(maildir, "w1", ".Work.Sub/cur/5.e.host:2,R")
     put(maildir, "c1", ".Caf\u00e9/new/6.f.host")
     write(maildir, "dovecot-uidlist", "3 V1234567 N90 G0123\n7 W38 :1.a.host\n20 :2.b.host\n21 :9.gone.host\n80 :3.c.host\n")

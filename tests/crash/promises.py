@@ -75,9 +75,9 @@ class State:
             self.places[name] = {(key, 0 if self.mailboxes[key][0] == mailbox else uid): value for (key, uid), value in self.places[name].items()}
 
     def renumbered(self, uids):
-        """With other UIDs: (name of the mailbox, UID) -> UID."""
+        """With other UIDs: (identity of the mailbox, UID) -> UID."""
         other = copy.copy(self)
-        other.places = {name: {(key, uids.get((self.mailboxes[key][0], uid), uid)): value for (key, uid), value in places.items()} for name, places in self.places.items()}
+        other.places = {name: {(key, uids.get((key, uid), uid)): value for (key, uid), value in places.items()} for name, places in self.places.items()}
         return other
 
 
