@@ -275,24 +275,31 @@ set_quota(const struct fourpost_conf *conf, const struct options *options, const
 static void
 remove_account(const struct fourpost_conf *conf, const struct options *options, const char *text)
 {
-	struct ms_account account;
-	_cleanup_(freep) char *folder = NULL;
-	int r;
+	struct ms_account account = { .path = NULL };
+	_cleanup_(freep) char *path = NULL, *address = canonical(text, &path), *folder = NULL;
+	int r = get(conf, address, &account);
+	bool had_account = r == 0;
+	struct stat st;
 
-	must_get(conf, text, &account);
-	folder = xasprintf("%s/%s", conf->accounts_dir, account.path);
-	r = ms_accounts_remove(conf->accounts_db, account.address, auth_group(conf));
+	folder = xasprintf("%s/%s", conf->accounts_dir, had_account ? account.path : path);
+	ms_account_clear(&account);
+	if (had_account)
+		r = ms_accounts_remove(conf->accounts_db, address, auth_group(conf));
+	/* Its mail may have stayed when the account was removed, or a removal that was cut short have left some. */
+	else if (r == MS_E_NOTFOUND && options->remove_mail && lstat(folder, &st) == 0)
+		r = 0;
+	if (r == MS_E_NOTFOUND)
+		tool_fail(EX_NOUSER, "%s is no account", address);
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
 	if (options->remove) {
 		r = tool_remove_tree(folder);
 		if (r < 0)
-			tool_fail(EX_IOERR, "%s is no account any more, but its mail could not be removed: %s: %s", account.address, folder, strerror(-r));
-		(void)printf("%s removed, with its mail\n", account.address);
+			tool_fail(EX_IOERR, "%s is no account any more, but its mail could not be removed: %s: %s", address, folder, strerror(-r));
+		(void)printf(had_account ? "%s removed, with its mail\n" : "%s was no account any more; its mail is removed\n", address);
 	} else {
-		(void)printf("%s removed; its mail stays in %s\n", account.address, folder);
+		(void)printf("%s removed; its mail stays in %s: remove -r removes it\n", address, folder);
 	}
-	ms_account_clear(&account);
 }
 
 /* An address, and those that its mail is sent on to. */

@@ -132,5 +132,15 @@ check "no mbox: 65" status 65 store import -m /etc/passwd newcomer@example.test
 check "no such mailbox: 66" status 66 store export -b Nowhere -m "$TMP/none" newcomer@example.test
 check "no backup: 66" status 66 store restore -d "$TMP/backups" newcomer@example.test
 check "wrong usage: 64" status 64 store backup newcomer@example.test
-"$BIN/mailuser" -C "$conf" remove moved@example.test >/dev/null 2>&1 || :
+
+# Accounts that go.
+user() { "$BIN/mailuser" -C "$conf" "$@"; }
+expect "an account is removed" "its mail stays in $mail/moved" user remove moved@example.test
+check "and its mail stays" test -d "$mail/moved/Maildir"
+check "no account is removed twice: 67" status 67 user remove moved@example.test
+expect "but its mail, later" "its mail is removed" user remove -r moved@example.test
+check "is gone" test ! -e "$mail/moved"
+check "then there is nothing: 67" status 67 user remove -r moved@example.test
+expect "both at once" "removed, with its mail" user remove -r newcomer@example.test
+check "are gone" test ! -e "$mail/newcomer"
 finish
