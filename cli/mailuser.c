@@ -286,7 +286,7 @@ remove_account(const struct fourpost_conf *conf, const struct options *options, 
 	if (had_account)
 		r = ms_accounts_remove(conf->accounts_db, address, auth_group(conf));
 	/* Its mail may have stayed when the account was removed, or a removal that was cut short have left some. */
-	else if (r == MS_E_NOTFOUND && options->remove_mail && lstat(folder, &st) == 0)
+	else if (r == MS_E_NOTFOUND && options->remove && lstat(folder, &st) == 0)
 		r = 0;
 	if (r == MS_E_NOTFOUND)
 		tool_fail(EX_NOUSER, "%s is no account", address);

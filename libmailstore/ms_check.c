@@ -159,6 +159,7 @@ ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
 
 	store->fault = fault;
 	store->fault_context = context;
+	store->maildir_time = (struct ms_time){ .seconds = 0 }; /* also at which folders are left out */
 	r = ms_mailboxes(store, &list, &count); /* everything up to date: what is wrong then is a fault */
 	if (r != 0)
 		count = 0;

@@ -15,7 +15,6 @@
 #include "libmailstore/ms_import_folder.h"
 #include "libmailstore/ms_internal.h"
 
-#define FOLDERS_MAX 10000
 
 struct folder {
 	char *path;  /* in the Maildir: "." for INBOX */
@@ -93,11 +92,12 @@ take_entry(struct account *account, const char *entry, bool rename)
 	int r = 0;
 
 	if (entry[0] == '.' && is_maildir(account->maildir_fd, entry)) {
-		if (account->count == FOLDERS_MAX)
+		if (account->count == MS_MAILBOXES_MAX) {
+			account->import.note(account->import.context, entry, "there are more folders than an account may have mailboxes");
 			r = MS_E_LIMIT;
-		else if (ms_folder_to_name(span_of(entry), &name) == 0)
+		} else if (ms_folder_to_name(span_of(entry), &name) == 0) {
 			add_folder(account, entry, buf_cstr(&name));
-		else if (rename) {
+		} else if (rename) {
 			buf_clear(&name);
 			r = fit_name(account, entry, &name);
 			if (r > 0) {
@@ -122,7 +122,7 @@ list_folders(struct account *account, bool rename)
 	if (r != 0)
 		return r;
 	/* Names first: folders are renamed on the way. */
-	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL && count < 2 * FOLDERS_MAX) {
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL && count < 2 * MS_MAILBOXES_MAX) {
 		entries = xreallocarray(entries, count + 1, sizeof(*entries));
 		entries[count++] = xstrdup(entry->d_name);
 	}

@@ -68,6 +68,7 @@ struct ms_store {
 	int watch_fd, watch_index, watch_new, watch_cur;
 	char *watch_name; /* of the mailbox that is watched once somebody waits, or NULL */
 	struct ms_quota quota;
+	size_t mailboxes_max; /* MS_MAILBOXES_MAX, or less for a test */
 	bool has_floor;     /* the index has its "floor" */
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
@@ -77,6 +78,9 @@ struct ms_store {
 	unsigned locked;    /* depth; alone */
 	unsigned reading;   /* depth; shared. Nothing is written, nor the index opened anew, within */
 };
+
+/* So many mailboxes an account has: each opening looks at all of them. */
+#define MS_MAILBOXES_MAX 10000
 
 /* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; not 0: it is being
  * emptied and says nothing; in what format it is. */
@@ -210,6 +214,8 @@ int ms_mailbox_forget(struct ms_store *store, uint32_t number, const struct ms_m
 /* After the index was made anew: the mailbox's number of now. MS_E_STALE when it is not the same any more. */
 int ms_mailbox_follow(struct ms_mailbox *mailbox);
 int ms_message_get_record(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message_record *ret);
+/* 0, or MS_E_LIMIT when the account has no room for so many more mailboxes. Under the lock. */
+int ms_mailboxes_allow(struct ms_store *store, size_t more);
 /* Makes the folder and its file; the index is told by ms_sync_mailboxes. MS_E_EXISTS. */
 int ms_folder_make(struct ms_store *store, const char *name, enum ms_use use);
 /* A folder's file for a new mailbox. */
@@ -307,6 +313,7 @@ int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char
 #define MS_FAULT_FLAGS "the file's name tells other flags than the index"
 #define MS_FAULT_FOLDER_FILE "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost"
 #define MS_FAULT_NEXT_UID "the UID is not below the mailbox's next UID"
+#define MS_FAULT_MAILBOXES "the account has more mailboxes than it may: this folder, and maybe others, is left out until some are removed"
 #define MS_FAULT_COUNTS "the counts of messages and of their sizes do not add up"
 
 /* Tells store->fault. mailbox NULL: of the whole account. */

@@ -54,8 +54,58 @@ ms_folder_make(struct ms_store *store, const char *name, enum ms_use use)
 }
 
 static int
+count_mailbox(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	size_t *count = context;
+
+	(void)key, (void)key_len, (void)value, (void)len;
+	++*count;
+	return 0;
+}
+
+static int
+count_mailboxes(struct bdb *bdb, void *context)
+{
+	*(size_t *)context = 0;
+	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, count_mailbox, context));
+}
+
+int
+ms_mailboxes_allow(struct ms_store *store, size_t more)
+{
+	size_t count;
+	int r = ms_read(store, count_mailboxes, &count);
+
+	return r == 0 && count + more > store->mailboxes_max ? MS_E_LIMIT : r;
+}
+
+/* The mailbox and those of its parents that have no folder yet. */
+static size_t
+count_missing(const struct ms_store *store, struct span name)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i <= name.len; i++)
+		if (i == name.len || name.ptr[i] == '/') {
+			_cleanup_(freep) char *level = span_dup(span_make(name.ptr, i));
+			struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+			struct stat st;
+
+			missing += ms_mailbox_folder_name(level, &folder) == 0 && folder.len != 0 &&
+			    fstatat(store->maildir_fd, buf_cstr(&folder), &st, AT_SYMLINK_NOFOLLOW) < 0;
+			buf_free(&folder);
+		}
+	return missing;
+}
+
+static int
 create_locked(struct ms_store *store, struct span name, enum ms_use use)
 {
+	size_t missing = count_missing(store, name);
+	int limit = missing != 0 ? ms_mailboxes_allow(store, missing) : 0;
+
+	if (limit != 0)
+		return limit;
 	/* Parents too (RFC 3501 section 6.3.3). */
 	for (size_t i = 0; i < name.len; i++)
 		if (name.ptr[i] == '/') {

@@ -614,6 +614,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
 	store->mark = MS_MARK_NONE;
+	store->mailboxes_max = MS_MAILBOXES_MAX;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
 	store->watch_index = store->watch_new = store->watch_cur = -1;
 	r = open_folders(store);

@@ -12,7 +12,6 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
-#define MAILBOXES_MAX 10000
 /* With more than so many the index is made anew. */
 #define DAMAGED_MAX 64
 
@@ -24,7 +23,7 @@ struct known {
 
 struct mailboxes {
 	struct known *list;
-	size_t count;
+	size_t count, left_out;
 	struct ms_mailbox_record *record; /* of the one being written */
 	uint32_t number;
 	uint32_t *uids;
@@ -45,9 +44,9 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 		mailboxes->damaged[mailboxes->damaged_count++] = ms_key_get_u32(key);
 		return 0;
 	}
-	if (mailboxes->count == MAILBOXES_MAX) {
+	if (mailboxes->count == MS_MAILBOXES_MAX) {
 		ms_mailbox_record_clear(&known.record);
-		return -EOVERFLOW;
+		return BDB_BROKEN;
 	}
 	known.number = ms_key_get_u32(key);
 	mailboxes->list = xreallocarray(mailboxes->list, mailboxes->count + 1, sizeof(*mailboxes->list));
@@ -231,6 +230,13 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 		same->seen = true;
 		ms_mailbox_record_clear(&record);
 		return ms_run(store, put_name, same);
+	}
+	if (mailboxes->count >= store->mailboxes_max) {
+		/* Others made it: CREATE has refused. */
+		if (r >= 0 && mailboxes->left_out++ == 0)
+			ms_tell(store, name, 0, MS_FAULT_MAILBOXES);
+		ms_mailbox_record_clear(&record);
+		return r < 0 ? r : 0;
 	}
 	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT || (r == 0 && there)) {
 		/* Somebody else's folder, or a copy, or one whose file was lost: it begins anew, and says so by its UIDVALIDITY. */
@@ -442,6 +448,7 @@ ms_sync_mailboxes(struct ms_store *store)
 {
 	struct mailboxes mailboxes = { .list = NULL };
 	struct timespec now;
+	bool room = false;
 	struct stat st;
 	int r = ms_lock(store);
 
@@ -458,13 +465,18 @@ ms_sync_mailboxes(struct ms_store *store)
 	if (r == 0)
 		r = visit_folders(store, &mailboxes);
 	for (size_t i = 0; r == 0 && i < mailboxes.count; i++)
-		if (!mailboxes.list[i].seen)
+		if (!mailboxes.list[i].seen) {
 			r = ms_mailbox_forget(store, mailboxes.list[i].number, &mailboxes.list[i].record);
+			room = true;
+		}
 	if (r == 0 && store->doubt)
 		r = ms_clean(store);
 	if (r == 0)
 		store->maildir_time = ms_settled(&(struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec }, &now);
 	clear(&mailboxes);
+	/* Something may take the places of those that are gone. */
+	if (r == 0 && room && mailboxes.left_out != 0)
+		r = ms_sync_mailboxes(store);
 	ms_unlock(store);
 	return r;
 }

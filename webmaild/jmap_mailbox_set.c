@@ -123,6 +123,13 @@ find_name(struct jmap *jmap, const char *name)
 	return NULL;
 }
 
+/* MS_E_LIMIT: of mailboxes (RFC 8620 section 5.3). */
+static json_t *
+set_error(int result)
+{
+	return result == MS_E_LIMIT ? jmap_set_error("overQuota", "There are too many mailboxes.") : jmap_store_set_error(result);
+}
+
 static json_t *
 create(struct jmap_call *call, const char *creation, const json_t *object, json_t **ret_created)
 {
@@ -144,7 +151,7 @@ create(struct jmap_call *call, const char *creation, const json_t *object, json_
 			*ret_created = jmap_mailbox_object(call->jmap, mailbox);
 			jmap_note_created(call, creation, mailbox->id);
 		} else {
-			error = jmap_store_set_error(r);
+			error = set_error(r);
 		}
 	}
 	free(wish.name);
@@ -173,7 +180,7 @@ update(struct jmap_call *call, struct jmap_mailbox *mailbox, const json_t *patch
 	if (error == NULL && r == 0)
 		r = jmap_sync(call->jmap);
 	if (error == NULL && r != 0)
-		error = jmap_store_set_error(r);
+		error = set_error(r);
 	free(wish.name);
 	return error;
 }

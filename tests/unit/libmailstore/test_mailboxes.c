@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* As many mailboxes as an account may have, and more: refused where we are asked, left out and told where others made them. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libmailstore/ms_internal.h"
+
+static char folder[] = "/tmp/test_mailboxes.XXXXXX";
+static char account[64];
+static struct ms_store *store;
+static char told[256]; /* "mailbox: fault" */
+
+static void
+shell(const char *script)
+{
+	char *command = NULL;
+
+	ck_assert_int_gt(asprintf(&command, "cd %s/Maildir && %s", account, script), 0);
+	ck_assert_msg(system(command) == 0, "%s", command);
+	free(command);
+}
+
+static size_t
+count(void)
+{
+	struct ms_mailbox_info *list;
+	size_t n;
+
+	ck_assert_int_eq(ms_mailboxes(store, &list, &n), 0);
+	ms_mailboxes_free(list, n);
+	return n;
+}
+
+/* With room for two more. */
+static void
+setup(void)
+{
+	static unsigned n;
+
+	(void)snprintf(account, sizeof(account), "%s/%ld.%u", folder, (long)getpid(), n++);
+	ck_assert_int_eq(mkdir(account, 0700), 0);
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	store->mailboxes_max = count() + 2;
+	told[0] = '\0';
+}
+
+static void
+teardown(void)
+{
+	ms_close(store);
+	store = NULL;
+}
+
+static void
+tell(void *context, const char *mailbox, uint32_t uid, const char *fault)
+{
+	(void)context, (void)uid;
+	ck_assert_str_eq(fault, MS_FAULT_MAILBOXES);
+	(void)snprintf(told, sizeof(told), "%s: %s", mailbox, fault);
+}
+
+START_TEST(no_more_are_made)
+{
+	size_t before = count();
+
+	/* All that is missing of it, or nothing. */
+	ck_assert_int_eq(ms_mailbox_create(store, "A/B/C", MS_USE_NONE), MS_E_LIMIT);
+	ck_assert_uint_eq(count(), before);
+	ck_assert_int_eq(ms_mailbox_create(store, "A/B", MS_USE_NONE), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "C", MS_USE_NONE), MS_E_LIMIT);
+	ck_assert_int_eq(ms_mailbox_create(store, "A/B", MS_USE_NONE), MS_E_EXISTS);
+	ck_assert_int_eq(ms_mailbox_rename(store, "A/B", "New/B"), MS_E_LIMIT);
+	ck_assert_int_eq(ms_mailbox_rename(store, "INBOX", "Old"), MS_E_LIMIT);
+	ck_assert_int_eq(ms_mailbox_rename(store, "A/B", "A/C"), 0);
+	ck_assert_int_eq(ms_mailbox_delete(store, "A/C"), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "C", MS_USE_NONE), 0);
+}
+END_TEST
+
+START_TEST(others_made_more)
+{
+	size_t max = store->mailboxes_max;
+
+	shell("for name in A B C D; do mkdir -p .$name/cur .$name/new .$name/tmp; done");
+	ck_assert_uint_eq(count(), max);
+	ck_assert_int_eq(ms_check(store, tell, NULL), 0);
+	ck_assert_str_ne(told, "");
+	ck_assert_int_eq(ms_mailbox_create(store, "E", MS_USE_NONE), MS_E_LIMIT);
+	/* One that is renamed by others stays the same, and the next finds its place when one is gone. */
+	told[0] = '\0';
+	shell("mv .Archive .Attic && rm -r .Junk");
+	ck_assert_uint_eq(count(), max);
+	shell("rm -r .Trash .Attic");
+	ck_assert_uint_eq(count(), max - 1);
+	ck_assert_int_eq(ms_check(store, tell, NULL), 0);
+	ck_assert_str_eq(told, "");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("mailboxes");
+	TCase *tcase = tcase_create("mailboxes");
+	SRunner *runner;
+	char command[96];
+	int failed;
+
+	if (mkdtemp(folder) == NULL)
+		return 1;
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, no_more_are_made);
+	tcase_add_test(tcase, others_made_more);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command) == 0 && failed == 0 ? 0 : 1;
+}
