@@ -207,6 +207,8 @@ int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_recor
 int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_record *record);
 /* Its number and record. MS_E_NOTFOUND. */
 int ms_mailbox_find(struct ms_store *store, const char *name, uint32_t *ret_number, struct ms_mailbox_record *ret);
+/* The number of the mailbox whose record has that name, 0 when none has. */
+int ms_mailbox_number(struct ms_txn *txn, const char *name, uint32_t *ret);
 /* The record as it is now. MS_E_STALE when it is gone. */
 int ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* Removes the record with its messages' records. */

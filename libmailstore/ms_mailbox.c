@@ -71,6 +71,35 @@ ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_rec
 	return r;
 }
 
+struct wanted {
+	const char *name;
+	uint32_t number;
+};
+
+static int
+find_number(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct wanted *wanted = context;
+	struct ms_mailbox_record record;
+
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
+		return MS_DAMAGED;
+	if (strcmp(record.name, wanted->name) == 0)
+		wanted->number = ms_key_get_u32(key);
+	ms_mailbox_record_clear(&record);
+	return 0;
+}
+
+int
+ms_mailbox_number(struct ms_txn *txn, const char *name, uint32_t *ret)
+{
+	struct wanted wanted = { name, 0 };
+	int r = bdb_scan(txn->bdb, txn->txn, T_MAILBOX, "", 0, 0, find_number, &wanted);
+
+	*ret = wanted.number;
+	return ms_bdb(r);
+}
+
 /* --- subscriptions: a file of names, one a line, in the Maildir --- */
 
 static int
@@ -110,22 +139,7 @@ ms_subscriptions_write(int maildir_fd, const struct buf *text)
 struct subscribing {
 	const char *name;
 	const struct buf *text;
-	uint32_t number; /* 0: it is no mailbox */
 };
-
-static int
-find_number(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
-{
-	struct subscribing *subscribing = context;
-	struct ms_mailbox_record record;
-
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return MS_DAMAGED;
-	if (strcmp(record.name, subscribing->name) == 0)
-		subscribing->number = ms_key_get_u32(key);
-	ms_mailbox_record_clear(&record);
-	return 0;
-}
 
 /* The sequence is taken first and holds others' reading of it until the commit: nobody sees the new file under an old sequence. */
 static int
@@ -133,17 +147,17 @@ change_subscriptions(struct ms_txn *txn, void *context)
 {
 	struct subscribing *subscribing = context;
 	struct ms_mailbox_record record = { .name = NULL };
+	uint32_t number = 0;
 	uint64_t modseq;
 	int r = ms_next_modseq(txn, &modseq);
 
-	subscribing->number = 0;
 	if (r == 0)
-		r = ms_bdb(bdb_scan(txn->bdb, txn->txn, T_MAILBOX, "", 0, 0, find_number, subscribing));
-	if (r == 0 && subscribing->number != 0) {
-		r = ms_mailbox_load(txn, subscribing->number, &record);
+		r = ms_mailbox_number(txn, subscribing->name, &number);
+	if (r == 0 && number != 0) {
+		r = ms_mailbox_load(txn, number, &record);
 		record.modseq = record.named = modseq;
 		if (r == 0)
-			r = ms_mailbox_save(txn, subscribing->number, &record);
+			r = ms_mailbox_save(txn, number, &record);
 		ms_mailbox_record_clear(&record);
 	}
 	return r == 0 ? ms_subscriptions_write(txn->store->maildir_fd, subscribing->text) : r;
@@ -173,7 +187,7 @@ ms_subscribe(struct ms_store *store, const char *name, bool subscribed)
 		if (after.overflow)
 			r = MS_E_LIMIT;
 		else if (store->bdb != NULL)
-			r = ms_run(store, change_subscriptions, &(struct subscribing){ buf_cstr(&checked), &after, 0 });
+			r = ms_run(store, change_subscriptions, &(struct subscribing){ buf_cstr(&checked), &after });
 		else
 			r = ms_subscriptions_write(store->maildir_fd, &after);
 	}

@@ -156,8 +156,10 @@ put_name(struct ms_txn *txn, const struct pair *pair)
 {
 	struct ms_mailbox_record record = { .name = NULL };
 	uint32_t number;
-	int r = ms_mailbox_find(txn->store, pair->from, &number, &record);
+	int r = ms_mailbox_number(txn, pair->from, &number);
 
+	if (r == 0)
+		r = number != 0 ? ms_mailbox_load(txn, number, &record) : MS_E_NOTFOUND;
 	if (r == 0) {
 		free(record.name);
 		record.name = xstrdup(pair->to);

@@ -455,7 +455,10 @@ ms_sync_mailboxes(struct ms_store *store)
 	if (r != 0)
 		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	r = fstat(store->maildir_fd, &st) < 0 ? -errno : make_defaults(store);
+	/* One that went wrong, and could not be taken back at once. */
+	r = ms_renaming_take_back(store);
+	if (r == 0)
+		r = fstat(store->maildir_fd, &st) < 0 ? -errno : make_defaults(store);
 	if (r == 0)
 		r = ms_read(store, read_known, &mailboxes);
 	if (r == 0 && mailboxes.damaged_count != 0)

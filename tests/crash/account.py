@@ -97,6 +97,9 @@ class Ground:
                 state.unpromised(mailbox, [name])
         for state in states if scenario == "import-dovecot" else []:
             state.unpromised("INBOX", [moving.UNLISTED])
+        for step, mailbox in enumerate(["Old", "Fresh/Deep"] if scenario == "mbox" else [], 1):
+            for state in states[step:]:
+                state.unpromised(mailbox, moving.IN_MBOX)
         if scenario == "rename-inbox":
             states[1].unpromised("Saved", states[1].places)
         return states, [text for _, _, text in found[2::2]]

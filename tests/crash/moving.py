@@ -9,6 +9,7 @@ LOCKED = "in use by another"  # what ms_strerror says of MS_E_LOCKED begins so
 
 
 UNLISTED = "m4"  # no list of Dovecot's tells its UID
+IN_MBOX = {"b1": "", "b2": "Status: RO\nX-Keywords: $Work New1\n", "b3": "X-Status: F\n"}
 
 
 def put(folder, name, file):
@@ -75,7 +76,7 @@ def make_mbox(ground, account):
     subprocess.run(["cp", "-a", ground.template, account], check=True)
     os.mkdir(os.path.join(account, "backups"))
     with open(os.path.join(account, "mbox"), "wb") as out:
-        for name, status in (("b1", ""), ("b2", "Status: RO\nX-Keywords: $Work New1\n"), ("b3", "X-Status: F\n")):
+        for name, status in IN_MBOX.items():
             head, body = message(name).split(b"\n\n", 1)
             out.write(b"From crash@example.test Tue Nov 14 22:13:20 2023\n" + head + b"\n" + status.encode() + b"\n" + body + b"\n")
 
