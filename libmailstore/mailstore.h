@@ -187,7 +187,8 @@ int ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *
 typedef int (*ms_expunged_fn)(void *context, uint32_t uid, uint64_t modseq);
 int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context);
 
-/* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone. */
+/* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone; also when another program
+ * has written to it since it came: it has been taken in as another message then. */
 int ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes);
 /* Rendered once and kept: IMAP's ENVELOPE and BODYSTRUCTURE, and 256 characters of preview (of small messages that is made when it is
  * asked for). For free(3). */

@@ -12,6 +12,9 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
+/* Of a file that is renamed between two looks. */
+#define OPEN_TRIES 20
+
 static void
 set_info(struct ms_mailbox *mailbox)
 {
@@ -317,42 +320,87 @@ ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *ret)
 	return r;
 }
 
+/* search: by all names in the folder, again and again, where another program renames it all the time. */
 static int
-open_record(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes)
+open_file(int folder_fd, const struct ms_message_record *record, bool search)
+{
+	char path[MS_NAME_MAX + 5];
+	int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", record->in_cur ? "cur" : "new", record->name);
+	for (unsigned tries = 0; tries < OPEN_TRIES; tries++) {
+		int r = 0;
+
+		fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 || errno != ENOENT)
+			return fd >= 0 ? fd : -errno;
+		if (!search || (r = ms_locate(folder_fd, record, path)) != 0)
+			return r < 0 ? r : -ENOENT;
+	}
+	return -ENOENT;
+}
+
+/* *ret_changed: the file has another size than when it was taken in. */
+static int
+open_record(struct ms_mailbox *mailbox, uint32_t uid, bool search, int *ret_fd, uint64_t *ret_bytes, bool *ret_changed)
 {
 	_cleanup_(closep) int folder = -1;
 	struct ms_message_record record;
-	int r = ms_message_get_record(mailbox, uid, &record);
+	struct stat st;
+	int fd, r = ms_message_get_record(mailbox, uid, &record);
 
 	if (r == 0)
 		r = ms_folder_open(mailbox->store, mailbox->record.name, &folder);
-	if (r == 0) {
-		_cleanup_(freep) char *path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
-		struct stat st;
-		int fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (fd < 0)
-			return errno == ENOENT ? MS_E_NOTFOUND : -errno;
-		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-			(void)close(fd);
-			return MS_E_NOTFOUND;
-		}
-		*ret_fd = fd;
-		*ret_bytes = (uint64_t)st.st_size;
+	if (r != 0)
+		return r;
+	fd = open_file(folder, &record, search);
+	if (fd < 0)
+		return fd == -ENOENT ? MS_E_NOTFOUND : fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return MS_E_NOTFOUND;
 	}
+	*ret_fd = fd;
+	*ret_bytes = (uint64_t)st.st_size;
+	*ret_changed = *ret_bytes != record.bytes;
+	return 0;
+}
+
+/* A program that writes into new/ or cur/ is still at it, or cuts a file: what is known of it is of other bytes, and they may have been seen. So
+ * it leaves, and comes as another message. */
+static int
+take_anew(struct ms_mailbox *mailbox)
+{
+	int r = ms_lock(mailbox->store);
+
+	if (r != 0)
+		return r;
+	r = ms_mailbox_reload(mailbox->store, mailbox->number, &mailbox->record);
+	if (r == 0)
+		r = ms_sync_mend(mailbox->store, mailbox->number, &mailbox->record);
+	ms_unlock(mailbox->store);
 	return r;
 }
 
 int
 ms_message_open(struct ms_mailbox *mailbox, uint32_t uid, int *ret_fd, uint64_t *ret_bytes)
 {
-	int r = open_record(mailbox, uid, ret_fd, ret_bytes);
+	bool changed = false;
+	int r = open_record(mailbox, uid, false, ret_fd, ret_bytes, &changed);
 
-	if (r != MS_E_NOTFOUND)
-		return r;
 	/* Another program may have renamed it a moment ago. */
-	r = ms_mailbox_sync(mailbox);
-	return r == 0 ? open_record(mailbox, uid, ret_fd, ret_bytes) : r;
+	if (r == MS_E_NOTFOUND) {
+		r = ms_mailbox_sync(mailbox);
+		if (r == 0)
+			r = open_record(mailbox, uid, true, ret_fd, ret_bytes, &changed);
+	}
+	/* Within a reading nothing can be changed: then it is told as it is. */
+	if (r != 0 || !changed || mailbox->store->reading > 0)
+		return r;
+	(void)close(*ret_fd);
+	*ret_fd = -1;
+	r = take_anew(mailbox);
+	return r == 0 ? MS_E_NOTFOUND : r;
 }
 
 /* A text that is not kept, or whose record is missing or damaged, is made again from the bytes. */

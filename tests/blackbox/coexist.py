@@ -187,6 +187,39 @@ def synced():
 told("mbsync brings a message", synced, r"\* 3 EXISTS")
 check("mbsync: the others keep their UIDs", client.uids()[:2] == left, (left, client.uids()))
 
+# --- a file that is still being written ---
+def rendered(uid):
+    """Its size, subject and text, as a client gets them."""
+    lines = "\n".join(client.command("UID FETCH %d (RFC822.SIZE ENVELOPE BODY.PEEK[TEXT])" % uid))
+    size, subject = re.search(r"RFC822.SIZE (\d+)", lines), re.search(r'ENVELOPE \((?:"[^"]*"|NIL) (?:"([^"]*)"|NIL)', lines)
+    return int(size.group(1)) if size else None, subject.group(1) if subject else None, lines.count("line of the text")
+
+
+def slowly(part):
+    """Looked at when it has the first half of its header, when it has all of that, and in its text: what was seen then is not what stays."""
+    path, whole = "%s/%s/1600000020.%s.host%s" % (here, part, part, ":2," if part == "cur" else ""), "From: a@example.org\nSubject: all of %s\n\n" % part + "line of the text\n" * 3000
+    before = client.uids()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", buffering=1) as file:
+        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        for begin, end in ((0, 30), (30, 60), (60, 9000), (9000, len(whole))):
+            file.write(whole[begin:end])
+            file.flush()
+            for uid in set(client.uids()) - set(before):
+                rendered(uid)
+    for uid in set(client.uids()) - set(before):
+        rendered(uid)
+    new = sorted(set(client.uids()) - set(before))
+    right = (len(whole) + whole.count("\n"), "all of %s" % part, 3000)
+    found = [rendered(uid) for uid in new]
+    check("a file written slowly in %s/ is one message, with its size, envelope and text" % part, found == [right], (new, found))
+    client.command("UNSELECT")
+    client.command("SELECT " + name)
+    check("and stays it", sorted(set(client.uids()) - set(before)) == new and [rendered(uid) for uid in new] == [right], new)
+
+
+slowly("cur")
+slowly("new")
+
 # --- folders ---
 run("mkdir", "-p", here + ".made/cur", here + ".made/new", here + ".made/tmp")
 run("mkdir", "-p", maildir + "/.Caf\u00e9-%d/cur" % os.getpid())

@@ -13,6 +13,7 @@ BASE_PORT = int(os.environ.get("BASE_PORT", "10000"))
 LANE = os.environ.get("LANE", "release")
 HTTPS = BASE_PORT + 443
 USING = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail", "urn:ietf:params:jmap:submission"]
+AREA = "jmap"  # of the tests
 failures = 0
 
 
@@ -27,10 +28,10 @@ def check(name, fact, shown=None):
     """One test."""
     global failures
     if fact:
-        print(f"ok - {LANE}: jmap: {name}")
+        print(f"ok - {LANE}: {AREA}: {name}")
     else:
         failures += 1
-        print(f"not ok - {LANE}: jmap: {name}")
+        print(f"not ok - {LANE}: {AREA}: {name}")
         if shown is not None:
             print("    " + json.dumps(shown, ensure_ascii=False, default=repr)[:2000])
     return fact
