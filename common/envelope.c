@@ -173,6 +173,25 @@ put_progress(struct buf *out, struct envelope *envelope)
 	(void)buf_char(out, '\n');
 }
 
+void
+envelope_encode_room(uint16_t room, char ret_text[ENVELOPE_ROOM_LEN])
+{
+	for (size_t i = ENVELOPE_ROOM_LEN; i-- != 0; room /= 10)
+		ret_text[i] = (char)('0' + room % 10);
+}
+
+static void
+put_room(struct buf *out, struct envelope *envelope)
+{
+	char text[ENVELOPE_ROOM_LEN];
+
+	envelope_encode_room(envelope->room, text);
+	(void)buf_str(out, "room ");
+	envelope->room_at = out->len;
+	(void)buf_put(out, text, sizeof(text));
+	(void)buf_char(out, '\n');
+}
+
 static int
 put_recipient(struct buf *out, struct envelope_recipient *recipient)
 {
@@ -222,6 +241,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		r = put_optional(out, "drop", envelope->drop);
 	if (r == 0 && envelope->has_progress)
 		put_progress(out, envelope);
+	if (r == 0 && envelope->room != 0)
+		put_room(out, envelope);
 	for (size_t i = 0; r == 0 && i < envelope->count; i++)
 		r = put_recipient(out, &envelope->recipients[i]);
 	if (r == 0)
@@ -248,6 +269,7 @@ enum field {
 	FIELD_UID,
 	FIELD_DROP,
 	FIELD_PROGRESS,
+	FIELD_ROOM,
 	FIELD_TO,
 	FIELD_COUNT,
 };
@@ -268,6 +290,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	"uid",
 	"drop",
 	"progress",
+	"room",
 	"to",
 };
 
@@ -402,6 +425,18 @@ take_progress(struct span value, size_t at, struct envelope *envelope)
 }
 
 static bool
+take_room(struct span value, size_t at, struct envelope *envelope)
+{
+	uint64_t room;
+
+	if (value.len != ENVELOPE_ROOM_LEN || span_to_u64(value, ENVELOPE_ROOM_MAX, &room) < 0)
+		return false;
+	envelope->room = (uint16_t)room;
+	envelope->room_at = at;
+	return true;
+}
+
+static bool
 take_field(enum field field, struct span value, size_t at, struct envelope *envelope)
 {
 	unsigned index;
@@ -436,6 +471,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
 	case FIELD_PROGRESS: return take_progress(value, at, envelope);
+	case FIELD_ROOM: return take_room(value, at, envelope);
 	case FIELD_TO: return take_recipient(value, at, envelope);
 	case FIELD_COUNT: break;
 	}

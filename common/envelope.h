@@ -17,6 +17,7 @@
 #define ENVELOPE_RECIPIENTS_MAX 10000
 #define ENVELOPE_ADDRESS_MAX 512 /* bytes; RFC 5321 4.5.3.1 allows 254 */
 #define ENVELOPE_XTEXT_MAX 600   /* ORCPT and ENVID, encoded as they came (RFC 3461 4.2, 4.4) */
+#define ENVELOPE_ROOM_MAX 65535  /* bytes between envelope and message */
 
 enum envelope_body { ENVELOPE_7BIT, ENVELOPE_8BITMIME };
 enum envelope_ret { ENVELOPE_RET_NONE, ENVELOPE_RET_FULL, ENVELOPE_RET_HDRS };
@@ -85,6 +86,10 @@ struct envelope {
 	struct envelope_progress progress;
 	size_t progress_at; /* offset of the line's value from the start of the file; set by decode
 			       and encode */
+	/* Bytes between the envelope and the message that belong to neither: header fields that are known
+	 * only when the message is whole are put before it there, and `room` becomes less. */
+	uint16_t room;
+	size_t room_at; /* offset of that line's value; set by decode and encode; 0: there is no such line */
 	struct envelope_recipient *recipients;
 	size_t count;
 };
@@ -118,6 +123,9 @@ int envelope_decode(
 #define ENVELOPE_PROGRESS_LEN (20 + 1 + 20 + 1 + 10 + 1 + ENVELOPE_REASON_MAX)
 void envelope_encode_progress(
     const struct envelope_progress *progress, char ret_text[ENVELOPE_PROGRESS_LEN]);
+/* The same for room, always of this length. */
+#define ENVELOPE_ROOM_LEN 5
+void envelope_encode_room(uint16_t room, char ret_text[ENVELOPE_ROOM_LEN]);
 /* Sets progress->reason: control bytes become "?", what does not fit or is no UTF-8 is cut. */
 void envelope_set_reason(struct envelope_progress *progress, struct span text);
 

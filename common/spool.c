@@ -110,8 +110,9 @@ spool_read(int fd, struct spool_file *ret_file)
 	if (r < 0)
 		return r;
 	ret_file->fd = fd;
-	ret_file->offset = len;
-	ret_file->length = (uint64_t)st.st_size > len ? (uint64_t)st.st_size - len : 0;
+	ret_file->offset = len + ret_file->envelope.room;
+	ret_file->length =
+	    (uint64_t)st.st_size > ret_file->offset ? (uint64_t)st.st_size - ret_file->offset : 0;
 	return 0;
 }
 

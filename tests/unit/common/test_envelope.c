@@ -186,6 +186,36 @@ START_TEST(ids)
 }
 END_TEST
 
+START_TEST(room)
+{
+	static const char text[] = "fourpost 1\ncreated 5\nfrom a@b\nroom %s\nto P - - c@d\n\n";
+	struct envelope envelope, back;
+	struct buf out = BUF_INIT(ENVELOPE_MAX);
+	size_t len;
+
+	envelope_init(&envelope, SPAN("a@b"), 5);
+	ck_assert_int_eq(envelope_add(&envelope, SPAN("c@d"), SPAN_NULL, 0), 0);
+	envelope.room = ENVELOPE_ROOM_MAX;
+	ck_assert_int_eq(envelope_encode(&envelope, &out), 0);
+	/* Rewritten in place, down to nothing. */
+	for (unsigned value = 0; value <= 4096; value += 512) {
+		envelope_encode_room((uint16_t)value, out.data + envelope.room_at);
+		ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), 0);
+		ck_assert_uint_eq(len, out.len);
+		ck_assert_uint_eq(back.room, value);
+		ck_assert_uint_eq(back.room_at, envelope.room_at);
+		envelope_free(&back);
+	}
+	for (const char *const *wrong = (const char *const[]){ "65536", "1", "000001", "-0001", "", NULL }; *wrong != NULL; wrong++) {
+		buf_clear(&out);
+		(void)buf_fmt(&out, text, *wrong);
+		ck_assert_int_eq(envelope_decode(buf_get(&out), &back, &len, NULL), -EBADMSG);
+	}
+	buf_free(&out);
+	envelope_free(&envelope);
+}
+END_TEST
+
 START_TEST(progress)
 {
 	struct envelope envelope, back;
@@ -342,6 +372,7 @@ main(void)
 	tcase_add_loop_test(tests, what_is_no_envelope, 0, sizeof(bad) / sizeof(*bad));
 	tcase_add_test(tests, adding_is_bounded);
 	tcase_add_test(tests, ids);
+	tcase_add_test(tests, room);
 	tcase_add_test(tests, progress);
 	tcase_add_test(tests, controls);
 	tcase_add_test(tests, dropping);
