@@ -112,6 +112,7 @@ act(struct session *session)
 	case SMTP_ABORT:
 		abandon(session);
 		break;
+	case SMTP_CHECK: /* not asked for */
 	case SMTP_START_TLS: /* not offered */
 	case SMTP_CLOSE:
 		return false;

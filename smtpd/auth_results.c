@@ -47,6 +47,56 @@ auth_results_is_claimed(struct span value, struct span hostname)
 	return !auth_results_split(value, &authserv, &rest) || span_ieq(authserv, hostname);
 }
 
+/* What stands before the next ";" that is in no comment and no quoted-string. */
+static struct span
+take_result(struct span *text)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+	size_t i = 0;
+	struct span result;
+
+	for (; i < text->len && (quoted || depth != 0 || text->ptr[i] != ';'); i++) {
+		char c = text->ptr[i];
+
+		if (c == '\\')
+			i++;
+		else if (c == '"' && depth == 0)
+			quoted = !quoted;
+		else if (c == '(' && !quoted)
+			depth++;
+		else if (c == ')' && depth != 0)
+			depth--;
+	}
+	result = span_take(text, i);
+	*text = span_skip(*text, text->len != 0);
+	return result;
+}
+
+bool
+auth_results_has(struct span payload, struct span method, struct span result)
+{
+	struct span word;
+
+	(void)take_result(&payload); /* whose they are */
+	while (payload.len != 0) {
+		struct span text = take_result(&payload);
+
+		header_skip_cfws(&text);
+		if (!span_istarts(text, method))
+			continue;
+		text = span_skip(text, method.len);
+		header_skip_cfws(&text);
+		if (!span_starts(text, SPAN("=")))
+			continue;
+		text = span_skip(text, 1);
+		header_skip_cfws(&text);
+		if (take_value(&text, &word) && span_ieq(word, result))
+			return true;
+	}
+	return false;
+}
+
 int
 auth_results_combine(const struct dkim_fields *fields, struct span hostname, struct buf *out)
 {

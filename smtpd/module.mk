@@ -1,6 +1,7 @@
 # Sources of libsmtpd.a: the mail server's roles, its protocol and its queue.
 # The machine of the protocol, which is pure; cli/module.mk has it too.
 smtp_machine_SRC := \
+	smtpd/auth_results.c \
 	smtpd/smtp_author.c \
 	smtpd/smtp_binary.c \
 	smtpd/smtp_cmds.c \
@@ -77,11 +78,16 @@ smtpd_SRC += \
 # Authentication of mail: signatures, chains, policies.
 smtpd_SRC += \
 	smtpd/arc_chain.c \
-	smtpd/auth_results.c \
+	smtpd/auth_results_put.c \
 	smtpd/dkim_canon.c \
 	smtpd/dkim_check.c \
 	smtpd/dkim_hash.c \
 	smtpd/dkim_key.c \
 	smtpd/dkim_parse.c \
 	smtpd/dkim_sign.c \
-	smtpd/dkim_verify.c
+	smtpd/dkim_verify.c \
+	smtpd/dmarc_parse.c \
+	smtpd/dmarc_state.c \
+	smtpd/public_suffix.c \
+	smtpd/smtp_check.c \
+	smtpd/verify_state.c

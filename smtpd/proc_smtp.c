@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/public_suffix.h"
 #include "smtpd/smtp_client.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd.h"
@@ -44,6 +45,12 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 		.own_senders = conf->own_senders,
 		.plaintext_login = conf->common.plaintext_login,
 	};
+	role->verify = (struct verify_settings){
+		.hostname = conf->common.hostname,
+		.defer = conf->dmarc_defer,
+		.arc_trusted = &conf->arc_trusted,
+	};
+	(void)dmarc_policy_parse(span_of(conf->dmarc_policy), &role->verify.enforced);
 	role->timeout = (unsigned)conf->client_timeout;
 }
 
@@ -206,6 +213,7 @@ proc_smtp(struct proc *proc)
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);
 	set_settings(&role, proc);
+	public_suffix_load();
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	front_start(role.front);

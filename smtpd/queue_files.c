@@ -122,6 +122,18 @@ create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN +
 	return -EEXIST;
 }
 
+static int
+put_room(struct buf *text, size_t room)
+{
+	char *gap = buf_reserve(text, room);
+
+	if (gap == NULL)
+		return -EMSGSIZE;
+	memset(gap, ' ', room);
+	buf_added(text, room);
+	return 0;
+}
+
 int
 queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
     char ret_id[SPOOL_ID_LEN + 1])
@@ -131,6 +143,8 @@ queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t
 
 	envelope->has_progress = true;
 	r = envelope_encode(envelope, &text);
+	if (r == 0 && envelope->room != 0)
+		r = put_room(&text, envelope->room);
 	if (r == 0) {
 		fd = create_tmp(files, now_us, ret_id);
 		r = fd < 0 ? fd : io_write_all(fd, buf_get(&text));
@@ -141,6 +155,35 @@ queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t
 		queue_files_discard(files, ret_id);
 	}
 	return r < 0 ? r : fd;
+}
+
+int
+queue_files_put_fields(struct queue_files *files, const char *id, struct envelope *envelope, struct span fields)
+{
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	char path[SPOOL_PATH_MAX], room[ENVELOPE_ROOM_LEN];
+	_cleanup_(closep) int fd = -1;
+	size_t message;
+	int r;
+
+	if (fields.len > envelope->room)
+		return -EMSGSIZE;
+	r = envelope_encode(envelope, &text);
+	message = text.len + envelope->room;
+	buf_free(&text);
+	if (r < 0)
+		return r;
+	/* A descriptor of its own: that of smtp only appends. */
+	spool_path(SPOOL_QUEUE_TMP, id, path);
+	fd = openat(files->spool, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	envelope->room = (uint16_t)(envelope->room - fields.len);
+	envelope_encode_room(envelope->room, room);
+	if (pwrite(fd, fields.ptr, fields.len, (off_t)(message - fields.len)) != (ssize_t)fields.len ||
+	    pwrite(fd, room, sizeof(room), (off_t)envelope->room_at) != (ssize_t)sizeof(room))
+		return -errno;
+	return 0;
 }
 
 void

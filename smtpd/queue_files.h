@@ -18,10 +18,14 @@ int queue_files_folder(const struct queue_files *files);
 
 /* --- a new message: none -> queue/XX/tmp.ID -> queue/XX/ID --- */
 
-/* Makes queue/XX/tmp.ID with the envelope in it; its progress line is added. Returns a descriptor
- * that only appends, or -errno. */
+/* Makes queue/XX/tmp.ID with the envelope and its room in it; its progress line is added. Returns a
+ * descriptor that only appends, or -errno. */
 int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
     char ret_id[SPOOL_ID_LEN + 1]);
+/* Puts header fields before the message that stands in queue/XX/tmp.ID behind the envelope and its
+ * room; both become less. 0, -EMSGSIZE (there is not so much room), or -errno. */
+int
+queue_files_put_fields(struct queue_files *files, const char *id, struct envelope *envelope, struct span fields);
 /* Removes queue/XX/tmp.ID. */
 void queue_files_discard(struct queue_files *files, const char *id);
 

@@ -161,9 +161,11 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	struct envelope asked = { .uid = -1 };
 	struct span sender, envid, client, account;
 	struct transaction *transaction;
+	uint16_t room;
 	int r;
 
 	(void)msg_get_u64(&body);
+	room = msg_get_u16(&body);
 	if (!envelope_get_options(&body, &asked))
 		return -EBADMSG;
 	sender = msg_get_span(&body);
@@ -178,6 +180,7 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	transaction->fd = -1;
 	envelope_init(&transaction->envelope, sender, queue_now());
 	envelope_copy_options(&transaction->envelope, &asked);
+	transaction->envelope.room = room;
 	r = envelope_set(&transaction->envelope.envid, envid);
 	if (r == 0)
 		r = envelope_set(&transaction->envelope.client, client);
@@ -264,23 +267,29 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	struct transaction *transaction = *at;
 	struct msg_reader body = msg_read(msg);
 	uint64_t written = msg_get_u64(&body);
+	struct span fields = msg_get_span(&body);
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	struct commit_context *context;
 	struct stat st;
+	int r = 0;
 
 	if (!msg_done(&body) || transaction->fd < 0)
 		return -EBADMSG;
-	/* The file holds the envelope as we wrote it, and behind it as much as smtp says. */
+	/* The file holds the envelope as we wrote it, its room, and behind it as much as smtp says. */
 	(void)envelope_encode(&transaction->envelope, &text);
-	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != text.len + written) {
+	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != text.len + transaction->envelope.room + written) {
 		log_error("wrong-size", log_str("id", transaction->queue_id),
 		    log_u64("written", written), log_i64("size", st.st_size));
-		send_done(queue, transaction->id, -EIO, transaction->queue_id);
-		buf_free(&text);
+		r = -EIO;
+	} else if (fields.len != 0) {
+		r = queue_files_put_fields(queue->files, transaction->queue_id, &transaction->envelope, fields);
+	}
+	buf_free(&text);
+	if (r < 0) {
+		send_done(queue, transaction->id, r, transaction->queue_id);
 		forget(queue, at);
 		return 0;
 	}
-	buf_free(&text);
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;

@@ -32,6 +32,7 @@ struct smtp_client {
 	struct smtp smtp;
 	uint32_t request; /* pending at auth */
 	struct handin *handin;
+	struct smtp_check *check; /* of the message that is coming, or NULL */
 	bool eof;         /* no more input will come */
 	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
@@ -63,6 +64,7 @@ leave(struct smtp_client *client, const char *end)
 	log_client(client, end);
 	if (client->request != 0)
 		auth_cancel(front_auth(role->front), client->request);
+	client->check = smtp_check_free(client->check);
 	handin_abort(client->handin);
 	event_free(client->watch);
 	stream_finish(client->stream);
@@ -98,6 +100,9 @@ put_out(struct smtp_client *client)
 	int r;
 
 	if (smtp->message.len != 0) {
+		if (client->check != NULL)
+			smtp_check_feed(client->check, span_skip(buf_get(&smtp->message), smtp->trace_len));
+		smtp->trace_len = 0;
 		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) :
 					     -EPIPE;
 		if (r < 0) {
@@ -175,6 +180,27 @@ authenticated(void *context, enum auth_result result, uint64_t grant, struct spa
 }
 
 static void
+checked(void *context, enum smtp_fault fault)
+{
+	struct smtp_client *client = context;
+
+	smtp_checked(&client->smtp, fault);
+	pump(client);
+}
+
+static void
+begin_check(struct smtp_client *client)
+{
+	const struct smtp *smtp = &client->smtp;
+	const struct verify_envelope envelope = {
+		.client = smtp->client, .helo = smtp->helo, .sender = smtp->envelope.sender
+	};
+
+	client->check = smtp_check_new(front_proc(client->role->front), client->role->dns, &client->role->verify, &envelope,
+	    smtp->queue_id, checked, client);
+}
+
+static void
 opened(void *context, enum smtp_stored result, struct span queue_id)
 {
 	struct smtp_client *client = context;
@@ -185,6 +211,8 @@ opened(void *context, enum smtp_stored result, struct span queue_id)
 	if (result != SMTP_STORED)
 		client->handin = NULL;
 	smtp_opened(&client->smtp, result, queue_id, date);
+	if (client->smtp.checks && client->smtp.queue_id != NULL)
+		begin_check(client);
 	pump(client);
 }
 
@@ -229,13 +257,28 @@ const struct handin_ops smtp_client_handin_ops = { opened, committed, lost };
 
 /* --- carrying out --- */
 
+static bool
+is_listed(const struct conf_list *networks, const char *address)
+{
+	struct network network;
+
+	for (size_t i = 0; i < networks->count; i++)
+		if (network_parse(span_of(networks->item[i]), &network) == 0 &&
+		    network_holds(&network, span_of(address)))
+			return true;
+	return false;
+}
+
 static void
 open_message(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
+	const struct smtpd_conf *conf = smtpd_conf(front_proc(client->role->front));
 
+	/* Whom XCLIENT and PROXY speak for is known by now. */
+	smtp->checks = smtp->kind == SMTP_MX && !is_listed(&conf->verify_not_from, smtp->client);
 	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
-	    client->smtp.client, smtp->account, client);
+	    smtp->checks ? SMTP_CHECK_FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)
 		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");
 }
@@ -275,10 +318,15 @@ act(struct smtp_client *client)
 	case SMTP_OPEN:
 		open_message(client);
 		return true;
+	case SMTP_CHECK:
+		smtp_check_end(client->check);
+		return true;
 	case SMTP_COMMIT:
-		handin_commit(client->handin);
+		handin_commit(client->handin, client->check != NULL ? smtp_check_fields(client->check) : SPAN_NULL);
+		client->check = smtp_check_free(client->check);
 		return true;
 	case SMTP_ABORT:
+		client->check = smtp_check_free(client->check);
 		handin_abort(client->handin);
 		client->handin = NULL;
 		return true;
@@ -429,18 +477,6 @@ on_watch(evutil_socket_t fd, short what, void *context)
 }
 
 /* --- the beginning --- */
-
-static bool
-is_listed(const struct conf_list *networks, const char *address)
-{
-	struct network network;
-
-	for (size_t i = 0; i < networks->count; i++)
-		if (network_parse(span_of(networks->item[i]), &network) == 0 &&
-		    network_holds(&network, span_of(address)))
-			return true;
-	return false;
-}
 
 void
 smtp_client_new(struct smtp_role *role, struct front_client *front_client)

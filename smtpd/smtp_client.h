@@ -7,12 +7,14 @@
 #include "frame/front.h"
 #include "smtpd/dns_client.h"
 #include "smtpd/smtp_handin.h"
+#include "smtpd/smtp_check.h"
 #include "smtpd/smtp_state.h"
 
 /* What all clients share. */
 struct smtp_role {
 	struct front *front; /* first: FRONT_HANDLERS */
 	struct smtp_settings settings;
+	struct verify_settings verify;
 	struct handins *handins;
 	struct dns_client *dns;
 	struct smtp_client *clients;

@@ -3,13 +3,15 @@
 /* The text after DATA or in chunks, line by line. */
 #include "smtpd/smtp_data.h"
 
+#include "smtpd/auth_results.h"
+
 /* The longest line, its CRLF, and a byte that shows that it is too long. */
 #define HELD_MAX (SMTP_TEXT_LINE_MAX + 3)
 
 void
 smtp_data_init(struct smtp_data *data)
 {
-	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX), .authors = BUF_INIT(SMTP_HEADER_MAX) };
+	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX), .authors = BUF_INIT(SMTP_HEADER_MAX), .results = BUF_INIT(SMTP_HEADER_MAX) };
 }
 
 void
@@ -17,6 +19,7 @@ smtp_data_free(struct smtp_data *data)
 {
 	buf_free(&data->held);
 	buf_free(&data->authors);
+	buf_free(&data->results);
 }
 
 void
@@ -70,6 +73,7 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 	bool from = span_ieq(name, SPAN("From"));
 
 	data->in_field = true;
+	data->in_results_field = data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"));
 	data->skipping_field = data->mend && span_ieq(name, SPAN("Bcc"));
 	data->has_date |= span_ieq(name, SPAN("Date"));
 	data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
@@ -83,10 +87,28 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 		smtp_data_fail(data, SMTP_FAULT_HOPS);
 }
 
+/* The field that was held is whole. */
+static void
+put_results(struct smtp_data *data, struct buf *out)
+{
+	struct span field = buf_get(&data->results), name;
+
+	if (field.len == 0)
+		return;
+	(void)span_split(&field, ':', &name);
+	if (!auth_results_is_claimed(field, span_of(data->authserv)))
+		(void)buf_span(out, buf_get(&data->results));
+	buf_clear(&data->results);
+}
+
 static void
 header_line(struct smtp_data *data, struct span line, struct buf *out)
 {
+	bool goes_on = line.len != 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t') && data->in_field;
 	struct span name;
+
+	if (!goes_on)
+		put_results(data, out);
 
 	data->header_size += line.len + 2;
 	if (data->header_size > SMTP_HEADER_MAX)
@@ -94,7 +116,7 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 	if (line.len == 0) {
 		put_missing(data, out);
 		data->in_body = true;
-	} else if ((line.ptr[0] == ' ' || line.ptr[0] == '\t') && data->in_field) {
+	} else if (goes_on) {
 		if (data->in_author_field)
 			put_line(&data->authors, line);
 	} else if (is_field(line, &name)) {
@@ -105,7 +127,9 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 		put_line(out, SPAN_NULL);
 		data->in_body = true;
 	}
-	if (data->in_body || !data->skipping_field)
+	if (data->in_results_field && !data->in_body)
+		put_line(&data->results, line);
+	else if (data->in_body || !data->skipping_field)
 		put_line(out, line);
 	if (data->mend && !data->in_body && !data->smtputf8 && !span_is_ascii(line))
 		smtp_data_fail(data, SMTP_FAULT_8BIT_HEADER);
@@ -114,8 +138,10 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 static void
 end(struct smtp_data *data, struct buf *out)
 {
-	if (!data->in_body)
+	if (!data->in_body) {
+		put_results(data, out);
 		put_missing(data, out);
+	}
 	data->ended = true;
 }
 

@@ -34,6 +34,9 @@ enum smtp_fault {
 	SMTP_FAULT_AUTHOR,       /* set by the owner: an author who is not the account */
 	SMTP_FAULT_NO_LOOKUP,    /* set by the owner: whether he is cannot be found out now */
 	SMTP_FAULT_SIZE,
+	/* Set by the owner: what the verification says (of mail from other hosts). */
+	SMTP_FAULT_DMARC,  /* the author's domain wants it refused */
+	SMTP_FAULT_NO_DNS, /* it cannot be verified now */
 	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */
 	SMTP_FAULT_WRITE,
 };
@@ -46,6 +49,8 @@ struct smtp_data {
 		      8), and refuse what has no author or 8-bit text where none may be */
 	bool smtputf8; /* 8-bit text may stand in the header (RFC 6531) */
 	const char *date, *message_id; /* the values of these fields */
+	const char *authserv; /* fields of Authentication-Results that claim to be this host's are
+				 removed (RFC 8601 section 5); NULL: none are */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */
@@ -54,9 +59,10 @@ struct smtp_data {
 	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
+	struct buf results; /* a field of Authentication-Results, until it is whole */
 	struct buf held; /* of chunks: a line whose end has not come */
 	bool chunked;
-	bool in_body, in_field, in_author_field, skipping_field, in_long_line;
+	bool in_body, in_field, in_author_field, in_results_field, skipping_field, in_long_line;
 	bool has_date, has_message_id;
 	unsigned from_fields;
 	size_t header_size;

@@ -97,13 +97,14 @@ send_recipients(struct handins *handins, uint32_t id, const struct envelope *env
 
 static int
 send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t size_told,
-    const char *client, const char *account)
+    uint16_t room, const char *client, const char *account)
 {
 	struct msg_writer body;
 	int r;
 
 	msg_writer_init(&body);
 	msg_put_u64(&body, size_told);
+	msg_put_u16(&body, room);
 	envelope_put_options(&body, envelope);
 	msg_put_span(&body, span_of(envelope->sender));
 	msg_put_span(&body, span_of(envelope->envid));
@@ -117,7 +118,7 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
 
 struct handin *
 handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told,
-    const char *client, const char *account, void *context)
+    uint16_t room, const char *client, const char *account, void *context)
 {
 	struct handin *handin = xcalloc(1, sizeof(*handin));
 
@@ -127,7 +128,7 @@ handin_open(struct handins *handins, const struct envelope *envelope, uint64_t s
 	do
 		handin->id = ++handins->last_id;
 	while (*find(handins, handin->id) != NULL);
-	if (send_open(handins, handin->id, envelope, size_told, client, account) < 0) {
+	if (send_open(handins, handin->id, envelope, size_told, room, client, account) < 0) {
 		(void)proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
 		free(handin);
 		return NULL;
@@ -156,7 +157,7 @@ handin_write(struct handin *handin, struct span bytes)
 }
 
 void
-handin_commit(struct handin *handin)
+handin_commit(struct handin *handin, struct span fields)
 {
 	struct msg_writer body;
 
@@ -165,6 +166,7 @@ handin_commit(struct handin *handin)
 	handin->committed = true;
 	msg_writer_init(&body);
 	msg_put_u64(&body, handin->written);
+	msg_put_span(&body, fields);
 	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next
 	 * turns; a full channel is one that nobody reads, and ends likewise. */
 	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body,

@@ -22,14 +22,14 @@ struct handin_ops {
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
-/* Begins one; client is the peer's address, account who logged in or NULL. NULL when the queue is
- * not there. */
+/* Begins one; client is the peer's address, account who logged in or NULL; room: handin_commit may
+ * bring so many bytes of header. NULL when the queue is not there. */
 struct handin *handin_open(struct handins *handins, const struct envelope *envelope,
-    uint64_t size_told, const char *client, const char *account, void *context);
+    uint64_t size_told, uint16_t room, const char *client, const char *account, void *context);
 /* Writes bytes of the message. 0, or -errno: then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);
-/* All is written: `committed` tells. */
-void handin_commit(struct handin *handin);
+/* All is written; fields are to stand before it: `committed` tells. */
+void handin_commit(struct handin *handin, struct span fields);
 /* Frees it; unless it is committed, nothing of it stays. No callback runs. NULL is allowed. */
 void handin_abort(struct handin *handin);
 

@@ -68,6 +68,10 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 		[SMTP_FAULT_NO_LOOKUP] = { 451, "4.3.0",
 		    "Accounts cannot be looked up now: try again later" },
 		[SMTP_FAULT_SIZE] = { 552, "5.3.4", "The message is too big" },
+		[SMTP_FAULT_DMARC] = { 550, "5.7.1",
+		    "The domain in From wants mail refused that neither SPF nor DKIM shows to be its own (DMARC)" },
+		[SMTP_FAULT_NO_DNS] = { 451, "4.7.0",
+		    "The message cannot be verified now, for the DNS does not answer: try again later" },
 		[SMTP_FAULT_NO_SPACE] = { 452, "4.3.1",
 		    "No space left to store the message: try again later" },
 		[SMTP_FAULT_WRITE] = { 451, "4.3.0",
@@ -114,4 +118,5 @@ smtp_put_trace(struct smtp *smtp, const char *date)
 	if (smtp->envelope.priority != 0) /* RFC 6710 section 7 */
 		(void)buf_fmt(out, "\r\n\tPRIORITY %d", smtp->envelope.priority);
 	(void)buf_fmt(out, ";\r\n\t%s\r\n", date);
+	smtp->trace_len = out->len;
 }

@@ -50,6 +50,7 @@ smtp_reset(struct smtp *smtp)
 	smtp->binary = smtp_binary_free(smtp->binary);
 	smtp_data_free(&smtp->data);
 	buf_clear(&smtp->message);
+	smtp->trace_len = 0;
 }
 
 void

@@ -39,6 +39,7 @@ enum smtp_action {
 	SMTP_AUTHENTICATE, /* `user` and `password`; smtp_authenticated answers */
 	SMTP_START_TLS,    /* send `out`, then shake hands; smtp_secured answers */
 	SMTP_OPEN,         /* a message of `envelope` begins; smtp_opened answers */
+	SMTP_CHECK,        /* the text is whole, and to be verified; smtp_checked answers */
 	SMTP_COMMIT,       /* `message` has its last bytes; smtp_committed answers */
 	SMTP_ABORT,        /* the message that was opened is not wanted; no answer */
 	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
@@ -53,6 +54,7 @@ struct smtp {
 	const struct smtp_settings *settings;
 	enum smtp_kind kind;
 	char client[64];
+	bool checks;             /* set by the owner: there is an SMTP_CHECK before SMTP_COMMIT */
 	bool is_proxy;           /* set by the owner: the client may say whom it speaks for */
 	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
 
@@ -62,6 +64,8 @@ struct smtp {
 	/* For the owner. */
 	enum smtp_action action;
 	struct buf out, message;
+	size_t trace_len;        /* bytes at the front of `message` that are our trace field; the owner
+				    clears it with `message` */
 	struct span asked;       /* of SMTP_LOOKUP: borrowed from within */
 	struct buf user, password;
 	bool refused; /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the
@@ -129,6 +133,8 @@ void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struc
 /* date as in RFC 5322. The trace field is put into `message`. */
 void
 smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
+/* The text is taken (SMTP_FAULT_NONE), or refused for that reason. */
+void smtp_checked(struct smtp *smtp, enum smtp_fault fault);
 void smtp_committed(struct smtp *smtp, enum smtp_stored result);
 /* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the
  * end. */

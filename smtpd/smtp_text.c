@@ -35,7 +35,7 @@ smtp_end_text(struct smtp *smtp)
 	if (smtp_check_author(smtp))
 		return;
 	if (smtp->data.fault == SMTP_FAULT_NONE) {
-		smtp->action = SMTP_COMMIT;
+		smtp->action = smtp->checks ? SMTP_CHECK : SMTP_COMMIT;
 	} else {
 		answer_text(smtp, smtp->data.fault);
 		smtp_abandon(smtp);
@@ -228,6 +228,8 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->binary = smtp->is_binary ? smtp_binary_new(false) : NULL;
 	smtp->data.hops_max = smtp->settings->hops_max;
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
+	/* Programs that use LMTP are this site's, and may have put them there for us. */
+	smtp->data.authserv = smtp->kind != SMTP_LMTP ? smtp->settings->hostname : NULL;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;
 	smtp->data.date = smtp->date;
 	smtp->data.message_id = smtp->message_id;
@@ -238,6 +240,20 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 		smtp->phase = SMTP_TEXT;
 		smtp_reply(smtp, 354, NULL, "End the message with <CRLF>.<CRLF>");
 	}
+}
+
+void
+smtp_checked(struct smtp *smtp, enum smtp_fault fault)
+{
+	if (!smtp_answers(smtp, SMTP_CHECK))
+		return;
+	smtp_data_fail(&smtp->data, fault);
+	if (smtp->data.fault == SMTP_FAULT_NONE) {
+		smtp->action = SMTP_COMMIT;
+		return;
+	}
+	answer_text(smtp, smtp->data.fault);
+	smtp_abandon(smtp);
 }
 
 void
@@ -261,6 +277,6 @@ smtp_write_failed(struct smtp *smtp, bool no_space)
 	if (smtp->data.fault == SMTP_FAULT_NONE)
 		smtp->data.fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
 	/* The text may have ended with these bytes; otherwise the client is told at its end. */
-	if (smtp->action == SMTP_COMMIT || smtp->action == SMTP_LOOKUP)
+	if (smtp->action == SMTP_CHECK || smtp->action == SMTP_COMMIT || smtp->action == SMTP_LOOKUP)
 		smtp_end_text(smtp);
 }

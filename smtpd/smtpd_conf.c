@@ -100,6 +100,14 @@ check_routes(const struct smtpd_conf *conf, struct buf *errors)
 			(void)buf_fmt(errors, "relay_domains: \"%s\" is not a mail domain\n", conf->relay_domains.item[i]);
 }
 
+static void
+check_policy(const struct smtpd_conf *conf, struct buf *errors)
+{
+	if (strcmp(conf->dmarc_policy, "none") != 0 && strcmp(conf->dmarc_policy, "quarantine") != 0 &&
+	    strcmp(conf->dmarc_policy, "reject") != 0)
+		(void)buf_fmt(errors, "dmarc_policy: %s is not none, quarantine or reject\n", conf->dmarc_policy);
+}
+
 void
 smtpd_conf_check(const void *values, struct buf *errors)
 {
@@ -109,6 +117,8 @@ smtpd_conf_check(const void *values, struct buf *errors)
 	check_resolvers(&conf->resolvers, errors);
 	check_networks("proxy_from", &conf->proxy_from, errors);
 	check_networks("proxy_header_from", &conf->proxy_header_from, errors);
+	check_networks("verify_not_from", &conf->verify_not_from, errors);
+	check_policy(conf, errors);
 	check_routes(conf, errors);
 	if (conf->relay_secrets[0] != '\0' && conf->relay_secrets[0] != '/')
 		(void)buf_fmt(errors, "relay_secrets: %s is not an absolute path\n", conf->relay_secrets);

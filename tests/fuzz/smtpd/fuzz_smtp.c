@@ -54,6 +54,9 @@ act(struct smtp *smtp)
 		case SMTP_OPEN:
 			smtp_opened(smtp, SMTP_STORED, SPAN("0123456789ABCDEF"), "date");
 			break;
+		case SMTP_CHECK:
+			smtp_checked(smtp, smtp->envelope.sender[0] == 'b' ? SMTP_FAULT_DMARC : SMTP_FAULT_NONE);
+			break;
 		case SMTP_COMMIT:
 			smtp_committed(smtp, SMTP_STORED);
 			break;
@@ -74,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (how.len == 0)
 		return 0;
 	smtp_init(&smtp, &settings, kinds[how.ptr[0] & 3], "192.0.2.1");
-	smtp.is_proxy = true;
+	smtp.is_proxy = smtp.checks = true;
 	smtp_greet(&smtp);
 	while (input.len != 0) {
 		struct span piece = input;

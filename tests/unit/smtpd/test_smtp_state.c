@@ -26,6 +26,7 @@ struct owner {
 	struct buf message; /* the one being written */
 	struct buf pending; /* sent and not yet taken */
 	enum smtp_stored open_result, commit_result;
+	enum smtp_fault verdict;
 	bool write_fails, closed;
 	unsigned aborted, tls_asked;
 };
@@ -113,6 +114,9 @@ act(struct owner *owner)
 		case SMTP_OPEN:
 			smtp_opened(smtp, owner->open_result, SPAN("00000000000000A1"),
 			    "Thu, 1 Jan 1970 00:00:00 +0000");
+			break;
+		case SMTP_CHECK:
+			smtp_checked(smtp, owner->verdict);
 			break;
 		case SMTP_COMMIT:
 			if (owner->commit_result == SMTP_STORED)
@@ -472,6 +476,40 @@ put_text(struct owner *owner, char byte, size_t count)
 	free(text);
 }
 
+START_TEST(what_is_verified)
+{
+	static const struct {
+		enum smtp_fault verdict;
+		const char *reply;
+	} rows[] = {
+		{ SMTP_FAULT_NONE, "250 2.0.0 " }, { SMTP_FAULT_DMARC, "550 5.7.1 " }, { SMTP_FAULT_NO_DNS, "451 4.7.0 " }
+	};
+	struct owner owner;
+
+	init(&owner, SMTP_MX);
+	owner.smtp.checks = true;
+	owner.verdict = rows[_i].verdict;
+	feed(&owner,
+	    SPAN("EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
+		 "Authentication-Results: a.example; spf=pass\r\nAuthentication-Results:\r\n"
+		 " mail.example.test; spf=pass\r\n\tx.y=forged\r\nFrom: a@b.example\r\n\r\nx\r\n"),
+	    3);
+	buf_clear(&owner.out);
+	feed(&owner, SPAN(".\r\n"), 3);
+	ck_assert_msg(span_starts(buf_get(&owner.out), span_of(rows[_i].reply)), "%s", buf_cstr(&owner.out));
+	if (rows[_i].verdict == SMTP_FAULT_NONE) {
+		/* A field that claims to be ours is gone, that of another stays. */
+		ck_assert_int_ge(span_find(buf_get(&owner.stored),
+				     SPAN("Authentication-Results: a.example; spf=pass\r\nFrom: a@b.example\r\n\r\nx\r\n")), 0);
+		ck_assert_int_lt(span_find(buf_get(&owner.stored), SPAN("forged")), 0);
+	} else {
+		ck_assert_uint_eq(owner.stored.len, 0);
+		ck_assert_uint_eq(owner.aborted, 1);
+	}
+	finish(&owner);
+}
+END_TEST
+
 START_TEST(a_proxy_speaks_for_others)
 {
 	struct owner owner;
@@ -699,6 +737,7 @@ main(void)
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
 	tcase_add_test(tests, a_proxy_speaks_for_others);
+	tcase_add_loop_test(tests, what_is_verified, 0, 3);
 	tcase_add_test(tests, line_lengths);
 	tcase_add_test(tests, line_lengths_in_chunks);
 	tcase_add_test(tests, a_full_disk_between_chunks);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The record in which a domain says what is to become of mail that carries its name (RFC 7489 section 6.3). Pure. */
+#ifndef SMTPD_DMARC_PARSE_H
+#define SMTPD_DMARC_PARSE_H
+
+#include "common/span.h"
+
+enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJECT };
+
+struct dmarc_record {
+	enum dmarc_policy policy;            /* p= */
+	enum dmarc_policy subdomain_policy;  /* sp=, or p= */
+	bool strict_dkim, strict_spf;        /* adkim=s, aspf=s */
+	uint8_t percent;                     /* pct= */
+	struct span reports;                 /* rua=, borrowed; empty without */
+};
+
+/* True for a text that claims to be such a record, well-formed or not: others at the same name do not count (section 6.6.3). */
+bool dmarc_is_record(struct span text);
+/* Reads one. 0, or -EINVAL: it cannot be used. What else it has wrong counts as absent (section 6.3), and without a usable p= it asks
+ * for nothing but reports (section 6.6.3). */
+int dmarc_record_parse(struct span text, struct dmarc_record *ret_record);
+/* "none", "quarantine", "reject". */
+const char *dmarc_policy_name(enum dmarc_policy policy);
+bool dmarc_policy_parse(struct span name, enum dmarc_policy *ret_policy);
+
+#endif

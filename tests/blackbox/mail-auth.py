@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""SPF, DKIM and DMARC of mail from other hosts: a DNS server of our own tells what they are, XCLIENT who brings the message."""
+import glob
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+base, state, lane = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"]
+CONF = f"{state}/etc/smtpd.conf"
+failed = False
+
+
+def check(name, good, detail=""):
+    global failed
+    print(("ok" if good else "not ok"), f"- {lane}: {name}")
+    if not good:
+        failed = True
+        print("   ", detail)
+
+
+# --- the DNS ---
+
+# RFC 8463 appendix A.2 has the key of its message.
+ZONE = {
+    "brisbane._domainkey.football.example.com": "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    "football.example.com": "v=spf1 ip4:192.0.2.0/24 -all",
+    "_dmarc.example.com": "v=DMARC1; p=reject",
+    "_dmarc.mild.example": "v=DMARC1; p=quarantine",
+}
+asked, lock = [], threading.Lock()
+
+
+def wire(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
+
+
+def answer(packet):
+    at, labels = 12, []
+    while packet[at]:
+        labels.append(packet[at + 1 : at + 1 + packet[at]].decode())
+        at += 1 + packet[at]
+    name, kind = ".".join(labels).lower(), struct.unpack(">H", packet[at + 1 : at + 3])[0]
+    with lock:
+        asked.append((name, kind))
+    question = packet[12 : at + 5]
+    if name.endswith("broken.example"):
+        return packet[:2] + struct.pack(">HHHHH", 0x8182, 1, 0, 0, 0) + question
+    text = ZONE.get(name) if kind == 16 else None
+    known = any(other == name or other.endswith("." + name) for other in ZONE)
+    out = packet[:2] + struct.pack(">HHHHH", 0x8180 | (0 if known else 3), 1, text is not None, text is None, 0) + question
+    if text is not None:
+        data = b"".join(bytes([len(part)]) + part for part in (text[i : i + 200].encode() for i in range(0, len(text), 200)))
+        return out + b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, len(data)) + data
+    data = wire("ns.example") + wire("root.example") + struct.pack(">IIIII", 1, 60, 60, 60, 1)
+    return out + wire("example" if name.endswith("example") else "com") + struct.pack(">HHIH", 6, 1, 60, len(data)) + data
+
+
+def serve(sock):
+    while True:
+        packet, peer = sock.recvfrom(65535)
+        try:
+            sock.sendto(answer(packet), peer)
+        except (struct.error, IndexError, UnicodeDecodeError):
+            pass
+
+
+dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+dns.bind(("127.0.0.1", 0))
+threading.Thread(target=serve, args=(dns,), daemon=True).start()
+
+# --- SMTP ---
+
+SIGNED = (
+    b"DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n"
+    b" d=football.example.com; i=@football.example.com;\r\n"
+    b" q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n"
+    b" subject : date : message-id : from : subject : date;\r\n"
+    b" bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n"
+    b" b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\r\n"
+    b" Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\r\n"
+    b"From: Joe SixPack <joe@football.example.com>\r\n"
+    b"To: Suzie Q <suzie@shopping.example.net>\r\n"
+    b"Subject: Is dinner ready?\r\n"
+    b"Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"
+    b"Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n"
+    b"\r\n"
+    b"Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"
+)
+
+
+def log():
+    with open(f"{state}/log/smtpd.log", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def say(data):
+    with socket.create_connection(("127.0.0.1", base + 25), timeout=60) as peer:
+        peer.sendall(data)
+        text = b""
+        try:
+            while more := peer.recv(65536):
+                text += more
+        except ConnectionResetError:
+            pass
+    return text.decode("utf-8", "replace")
+
+
+def send(message, address="192.0.2.7", sender="joe@football.example.com"):
+    """Hands it in as that address; the last reply but that of QUIT, and the log since then."""
+    before = len(log())
+    text = say(f"EHLO p\r\nXCLIENT ADDR={address} HELO=mx.football.example.com\r\nEHLO p\r\nMAIL FROM:<{sender}>\r\n"
+               "RCPT TO:<alice@example.test>\r\nDATA\r\n".encode() + message + b".\r\nQUIT\r\n")
+    return text.splitlines()[-2], log()[before:]
+
+
+def wait(look):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    return None
+
+
+def stored(reply, folder=""):
+    """The message that the reply says was queued, as its account has it."""
+    number = reply.split()[-1]
+
+    def look():
+        for path in glob.glob(f"{glob.escape(state)}/**/alice/Maildir/{folder}/[nc][eu][wr]/*", recursive=True):
+            with open(path, "rb") as file:
+                text = file.read().decode("utf-8", "replace")
+            if f" id {number}" in text:
+                return text
+        return None
+
+    return wait(look) or ""
+
+
+def unfolded(text):
+    return re.sub(r"\r?\n[ \t]+", " ", text)
+
+
+def configure(text):
+    """Takes over the configuration; what the resolve role has was read by a new one."""
+    with open(CONF, "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(f"{state}/run/smtpd.pid", encoding="ascii") as file:
+        os.kill(int(file.read()), signal.SIGHUP)
+
+
+with open(f"{state}/log/smtpd.expected", "a", encoding="ascii") as file:
+    file.write("role-ended role=resolve\n")  # one that has other resolvers is a new process
+with open(CONF, encoding="utf-8") as file:
+    original = file.read()
+plain = re.sub(r"(?m)^(resolvers|dnssec_anchor|proxy_from|dmarc_policy|dmarc_defer).*\n", "", original)
+ours = plain + f'proxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "127.0.0.1@{dns.getsockname()[1]}" ];\ndnssec_anchor = "";\n'
+try:
+    configure(ours + 'dmarc_policy = "reject";\n')
+    wait(lambda: "XCLIENT" in say(b"EHLO x\r\nQUIT\r\n"))
+    # The new resolve role may come a moment later than the new settings.
+    wait(lambda: "spf=pass" in send(SIGNED)[1])
+
+    reply, seen = send(SIGNED)
+    text = unfolded(stored(reply))
+    check("signed mail from its own host is taken", reply.startswith("250 "), reply)
+    check("the log has one line of verdicts", len(re.findall(r" verified ", seen)) == 1 and "spf=pass" in seen and "dmarc=pass" in seen, seen)
+    field = re.search(r"(?m)^Authentication-Results: \S+; .*$", text)
+    check("Authentication-Results stands before the message", field is not None and text.index("Authentication-Results:") < text.index("\nReceived:"), text)
+    field = field.group() if field else ""
+    check("it tells SPF, DKIM and DMARC", all(part in field for part in (
+        "spf=pass smtp.mailfrom=joe@football.example.com", "dkim=pass header.d=football.example.com header.s=brisbane",
+        "dmarc=pass header.from=football.example.com policy.dmarc=reject")), field)
+    check("Received-SPF stands there, too", re.search(r'(?m)^Received-SPF: pass identity=mailfrom; client-ip="192\.0\.2\.7";', text) is not None, text)
+
+    reply, seen = send(SIGNED, "198.51.100.9")
+    check("a forwarded message passes by its signature", reply.startswith("250 ") and "spf=fail" in seen and "dmarc=pass" in seen, seen)
+    reply, seen = send(SIGNED.replace(b"lost", b"won "), "198.51.100.9")
+    check("a changed one is refused", reply.startswith("550 5.7.1 ") and "dmarc=fail" in seen, reply)
+    reply, seen = send(SIGNED.replace(b"lost", b"won "))
+    check("but not when SPF passes", reply.startswith("250 ") and "dkim=\"fail football.example.com\"" in seen, seen)
+    reply, seen = send(SIGNED[SIGNED.index(b"From:"):], "198.51.100.9", "spammer@other.example")
+    check("mail in another's name is refused", reply.startswith("550 5.7.1 "), reply)
+
+    reply, seen = send(b"From: a@mild.example\r\nSubject: x\r\n\r\nx\r\n", sender="a@mild.example")
+    text = stored(reply, ".Junk")
+    check("quarantine goes to Junk", "X-Spam-Flag: YES" in text, seen)
+
+    reply, seen = send(b"Authentication-Results: mail.example.test;\r\n\tdkim=pass header.d=bank.example\r\nAuthentication-Results:\r\n"
+                       b" other.example; spf=pass\r\nAuthentication-Results: \r\n mail.example.test; spf=pass x.y=z\r\n"
+                       b"From: a@unknown.example\r\n\r\nx\r\n", sender="a@unknown.example")
+    text = unfolded(stored(reply))
+    check("forged results are removed, others stay",
+          "bank.example" not in text and "x.y=z" not in text and "other.example; spf=pass" in text and "dmarc=none" in text, text)
+
+    reply, seen = send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")
+    check("without an answer of the DNS mail is taken", reply.startswith("250 ") and "dmarc=temperror" in seen, reply)
+
+    configure(ours + 'dmarc_policy = "none";\ndmarc_defer = true;\n')
+    check("or put off, as the site wants",
+          wait(lambda: send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")[0].startswith("451 4.7.0 ")))
+    reply, seen = send(SIGNED.replace(b"lost", b"won "), "198.51.100.9")
+    check("with dmarc_policy none all is taken", reply.startswith("250 ") and "dmarc=fail" in seen and "verdict=take" in seen, seen)
+
+    before = len(log())
+    text = say(b"EHLO p\r\nMAIL FROM:<joe@football.example.com>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n" + SIGNED + b".\r\nQUIT\r\n")
+    check("mail of this host's is not verified", " queued as " in text and " verified " not in log()[before:], text)
+finally:
+    configure(original)
+    wait(lambda: "XCLIENT" not in say(b"EHLO x\r\nQUIT\r\n"))
+sys.exit(failed)
