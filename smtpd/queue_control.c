@@ -153,12 +153,14 @@ put_record(struct listing *listing, const struct queue_entry *entry)
 	struct drop_record record = { .id = span_of(entry->id), .held = held };
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	int r = queue_files_load(listing->queue->files, entry->id, held, &file);
+	size_t len;
 	ssize_t got;
 
 	if (r < 0)
 		return r;
-	if (buf_reserve(&text, file.offset) != NULL) {
-		got = pread(file.fd, text.data, file.offset, 0);
+	len = file.offset - file.envelope.room;
+	if (buf_reserve(&text, len) != NULL) {
+		got = pread(file.fd, text.data, len, 0);
 		buf_added(&text, got > 0 ? (size_t)got : 0);
 	}
 	record.length = file.length;
