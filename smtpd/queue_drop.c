@@ -139,6 +139,7 @@ prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
 	free(envelope->account);
 	free(envelope->drop);
 	envelope->client = envelope->account = NULL;
+	envelope->room = 0;
 	envelope->drop = xstrdup(name);
 	for (size_t i = 0; i < envelope->count; i++)
 		envelope->recipients[i].status = ENVELOPE_PENDING;
