@@ -106,6 +106,9 @@ act(struct session *session)
 	case SMTP_OPEN:
 		open_message(session);
 		break;
+	case SMTP_FILTER: /* no milter is asked about what a user of this host drops */
+		smtp_filtered(smtp, SMTP_FILTER_PASS, SPAN_NULL);
+		break;
 	case SMTP_COMMIT:
 		commit(session);
 		break;

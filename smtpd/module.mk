@@ -6,6 +6,7 @@ smtp_machine_SRC := \
 	smtpd/smtp_binary.c \
 	smtpd/smtp_cmds.c \
 	smtpd/smtp_data.c \
+	smtpd/smtp_filter.c \
 	smtpd/smtp_hello.c \
 	smtpd/smtp_mail.c \
 	smtpd/smtp_parse.c \
@@ -75,6 +76,17 @@ smtpd_SRC += \
 	smtpd/spf_field.c \
 	smtpd/spf_parse.c \
 	smtpd/spf_state.c
+# What others say of a message while its client waits.
+smtpd_SRC += \
+	smtpd/filter_conn.c \
+	smtpd/filter_edit.c \
+	smtpd/filter_job.c \
+	smtpd/header_edit.c \
+	smtpd/milter_parse.c \
+	smtpd/milter_state.c \
+	smtpd/milter_write.c \
+	smtpd/proc_filter.c \
+	smtpd/smtp_filter_client.c
 # Authentication of mail: signatures, chains, policies.
 smtpd_SRC += \
 	smtpd/arc_chain.c \

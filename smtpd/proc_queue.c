@@ -298,6 +298,7 @@ proc_queue(struct proc *proc)
 		{ MSG_MESSAGE_RCPT, on_smtp_message },
 		{ MSG_MESSAGE_READY, on_smtp_message },
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
+		{ MSG_MESSAGE_REWRITE, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },
 		{ MSG_RELAYED, on_relayed },
 		{ MSG_SECRET_FILE, on_secret_file },

@@ -22,8 +22,10 @@
 #define OUTPUT_MAX (8 << 20)
 /* Replies that are still under way when the daemon stops. */
 #define STOP_SECONDS 2
-/* Each client may need one for its message beside its own; some are for listeners and channels. */
+/* Each client may need one for its message beside its own, and two more while a milter changes it; some are for listeners and
+ * channels. */
 #define DESCRIPTORS_OF_CLIENT 2
+#define DESCRIPTORS_OF_CHANGE 2
 #define DESCRIPTORS_BESIDE 128
 /* The parent gives a new channel when the role at its other end was started again. When none comes,
  * the channel broke for another reason, and only a new start of this role brings it back. */
@@ -42,6 +44,7 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 		.hops_max = (unsigned)conf->hops_max,
 		.errors_max = (unsigned)conf->client_errors_max,
 		.tls = front_has_tls(role->front),
+		.filters = conf->milters.count != 0,
 		.own_senders = conf->own_senders,
 		.plaintext_login = conf->common.plaintext_login,
 	};
@@ -88,6 +91,16 @@ on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
 	return dns_client_message(role->dns, msg);
 }
 
+static int
+on_filtered(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct smtp_role *role = proc->state;
+
+	(void)channel;
+	return filter_client_message(role->filters, msg);
+}
+
 static struct event *peer_missing;
 
 static void
@@ -112,6 +125,8 @@ peer_gone(struct proc *proc, uint8_t peer)
 		handins_queue_gone(role->handins);
 	if (peer == ROLE_RESOLVE)
 		dns_client_resolve_gone(role->dns);
+	if (peer == ROLE_FILTER)
+		filter_client_gone(role->filters);
 	if (peer == ROLE_QUEUE || peer == ROLE_AUTH)
 		(void)event_add(peer_missing, &patience);
 }
@@ -168,12 +183,13 @@ connections_max(const struct smtpd_conf *conf)
 {
 	struct rlimit limit = { 0, 0 };
 	rlim_t most = (rlim_t)conf->connections_max;
+	rlim_t each = DESCRIPTORS_OF_CLIENT + (conf->milters.count != 0 ? DESCRIPTORS_OF_CHANGE : 0);
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    most * DESCRIPTORS_OF_CLIENT + DESCRIPTORS_BESIDE > limit.rlim_cur) {
-		most = DESCRIPTORS_BESIDE / DESCRIPTORS_OF_CLIENT;
+	    most * each + DESCRIPTORS_BESIDE > limit.rlim_cur) {
+		most = DESCRIPTORS_BESIDE / each;
 		if (limit.rlim_cur > 2 * DESCRIPTORS_BESIDE)
-			most = (limit.rlim_cur - DESCRIPTORS_BESIDE) / DESCRIPTORS_OF_CLIENT;
+			most = (limit.rlim_cur - DESCRIPTORS_BESIDE) / each;
 		log_warning("connections-limited", log_i64("wanted", conf->connections_max),
 		    log_u64("possible", most), log_u64("descriptors", limit.rlim_cur));
 	}
@@ -185,7 +201,7 @@ proc_smtp(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
-		{ MSG_DNS_ANSWER, on_dns_answer } };
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
 		.connections_max = connections_max(conf),
@@ -212,6 +228,7 @@ proc_smtp(struct proc *proc)
 		return EX_OSERR;
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);
+	role.filters = filter_client_new(proc, smtp_client_filtered);
 	set_settings(&role, proc);
 	public_suffix_load();
 	/* --- jail --- */

@@ -91,6 +91,9 @@ sync_folder(struct queue_files *files, unsigned number)
 
 /* --- a new message --- */
 
+/* Those who hand in messages append to them, and read them again when they are to be changed. */
+#define CREATE_FLAGS (O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+
 static int
 create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
 {
@@ -111,7 +114,7 @@ create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN +
 			continue;
 		spool_path(SPOOL_QUEUE_TMP, ret_id, path);
 		fd = openat(files->spool, path,
-		    O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		    CREATE_FLAGS, 0600);
 		if (fd >= 0) {
 			files->last_us = (uint64_t)now_us;
 			return fd;
@@ -153,6 +156,31 @@ queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t
 	if (r < 0 && fd >= 0) {
 		(void)close(fd);
 		queue_files_discard(files, ret_id);
+	}
+	return r < 0 ? r : fd;
+}
+
+int
+queue_files_recreate(struct queue_files *files, struct envelope *envelope, const char *id)
+{
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	char path[SPOOL_PATH_MAX];
+	int fd = -1, r;
+
+	queue_files_discard(files, id);
+	spool_path(SPOOL_QUEUE_TMP, id, path);
+	envelope->has_progress = true;
+	r = envelope_encode(envelope, &text);
+	if (r == 0 && envelope->room != 0)
+		r = put_room(&text, envelope->room);
+	if (r == 0) {
+		fd = openat(files->spool, path, CREATE_FLAGS, 0600);
+		r = fd < 0 ? -errno : io_write_all(fd, buf_get(&text));
+	}
+	buf_free(&text);
+	if (r < 0 && fd >= 0) {
+		(void)close(fd);
+		queue_files_discard(files, id);
 	}
 	return r < 0 ? r : fd;
 }
@@ -202,7 +230,7 @@ sync_and_rename(struct queue_files *files, struct queue_commit *commit)
 	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
 
 	spool_path(SPOOL_QUEUE_TMP, commit->id, from);
-	spool_path(SPOOL_QUEUE, commit->id, to);
+	spool_path(commit->held ? SPOOL_HOLD : SPOOL_QUEUE, commit->id, to);
 	/* After a sync that failed the kernel may have dropped the bytes: never tried again and
 	 * believed. */
 	commit->result = fdatasync(commit->fd) == 0 ? 0 : -errno;
@@ -230,6 +258,12 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 
 		if (commits[i]->result < 0)
 			continue;
+		if (commits[i]->held) {
+			commits[i]->result = fsync(files->hold) == 0 ? 0 : -errno;
+			if (commits[i]->result < 0)
+				(void)queue_files_remove(files, commits[i]->id, true);
+			continue;
+		}
 		if (synced[folder] == 0) {
 			errors[folder] = sync_folder(files, folder);
 			synced[folder] = 1;

@@ -19,9 +19,11 @@ int queue_files_folder(const struct queue_files *files);
 /* --- a new message: none -> queue/XX/tmp.ID -> queue/XX/ID --- */
 
 /* Makes queue/XX/tmp.ID with the envelope and its room in it; its progress line is added. Returns a
- * descriptor that only appends, or -errno. */
+ * descriptor that only appends, and reads, or -errno. */
 int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
     char ret_id[SPOOL_ID_LEN + 1]);
+/* The same under an id that queue_files_create gave, whose file is replaced. */
+int queue_files_recreate(struct queue_files *files, struct envelope *envelope, const char *id);
 /* Puts header fields before the message that stands in queue/XX/tmp.ID behind the envelope and its
  * room; both become less. 0, -EMSGSIZE (there is not so much room), or -errno. */
 int
@@ -35,6 +37,7 @@ void queue_files_discard(struct queue_files *files, const char *id);
 struct queue_commit {
 	char id[SPOOL_ID_LEN + 1];
 	int fd;
+	bool held; /* its name is hold/ID instead */
 	int result;
 };
 void

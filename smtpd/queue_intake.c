@@ -26,6 +26,7 @@ struct transaction {
 	struct envelope envelope;
 	char queue_id[SPOOL_ID_LEN + 1];
 	int fd; /* -1 before MESSAGE_READY */
+	bool rewritten, held;
 };
 
 struct waiting {
@@ -52,13 +53,13 @@ finish(struct queue *queue, struct waiting *waiting)
 	struct queue_entry *entry = NULL;
 
 	if (commit->result == 0)
-		entry = queue_enter(queue, commit->id, &waiting->facts, false);
+		entry = queue_enter(queue, commit->id, &waiting->facts, commit->held);
 	else
 		log_error(
 		    "not-queued", log_str("id", commit->id), log_errno("error", commit->result));
 	if (waiting->done != NULL)
 		waiting->done(waiting->context, commit->id, commit->result);
-	if (entry != NULL)
+	if (entry != NULL && !commit->held)
 		queue_try_at(queue, entry, waiting->facts.due);
 	facts_free(&waiting->facts);
 	free(waiting);
@@ -89,8 +90,8 @@ on_batch(evutil_socket_t fd, short what, void *context)
 		finish(queue, batch[i]);
 }
 
-void
-intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
+static void
+commit_soon(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool held,
     intake_done done, void *context)
 {
 	struct intake *intake = queue->intake;
@@ -98,12 +99,20 @@ intake_commit(struct queue *queue, const char *id, int fd, const struct envelope
 
 	memcpy(waiting->commit.id, id, SPOOL_ID_LEN);
 	waiting->commit.fd = fd;
+	waiting->commit.held = held;
 	facts_of(smtpd_conf(queue->proc), envelope, &waiting->facts);
 	waiting->done = done;
 	waiting->context = context;
 	*intake->last = waiting;
 	intake->last = &waiting->next;
 	event_active(intake->batch, EV_TIMEOUT, 0);
+}
+
+void
+intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
+    intake_done done, void *context)
+{
+	commit_soon(queue, id, fd, envelope, false, done, context);
 }
 
 /* --- transactions --- */
@@ -222,8 +231,10 @@ make_file(struct queue *queue, struct transaction **at)
 
 	if (transaction->fd >= 0 || transaction->envelope.count == 0)
 		return -EBADMSG;
-	fd = queue_files_create(
-	    queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
+	fd = transaction->rewritten ?
+	    queue_files_recreate(queue->files, &transaction->envelope, transaction->queue_id) :
+	    queue_files_create(
+		queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
 	copy = fd >= 0 ? dup(fd) : -1;
 	if (fd >= 0 && copy < 0) {
 		int r = -errno;
@@ -245,6 +256,36 @@ make_file(struct queue *queue, struct transaction **at)
 	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, copy) < 0)
 		forget(queue, at); /* smtp is gone */
 	return 0;
+}
+
+/* A filter has changed the message: its file is made anew, with another envelope. */
+static int
+begin_again(struct queue *queue, struct transaction *transaction, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	bool held = msg_get_u8(&body) != 0;
+	struct envelope *old = &transaction->envelope, made;
+	struct span sender = msg_get_span(&body);
+	int r;
+
+	if (!msg_done(&body) || sender.len > ENVELOPE_ADDRESS_MAX || transaction->fd < 0 || transaction->rewritten)
+		return -EBADMSG;
+	(void)close(transaction->fd);
+	transaction->fd = -1;
+	queue_files_discard(queue->files, transaction->queue_id);
+	transaction->rewritten = true;
+	transaction->held = held;
+	envelope_init(&made, sender, old->created);
+	envelope_copy_options(&made, old);
+	made.room = old->room;
+	r = envelope_set(&made.envid, span_of(old->envid));
+	if (r == 0)
+		r = envelope_set(&made.client, span_of(old->client));
+	if (r == 0)
+		r = envelope_set(&made.account, span_of(old->account));
+	envelope_free(old);
+	*old = made;
+	return r == 0 ? 0 : -EBADMSG;
 }
 
 struct commit_context {
@@ -293,8 +334,8 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;
-	intake_commit(queue, transaction->queue_id, transaction->fd, &transaction->envelope,
-	    committed, context);
+	commit_soon(queue, transaction->queue_id, transaction->fd, &transaction->envelope,
+	    transaction->held, committed, context);
 	transaction->fd = -1;
 	forget(queue, at);
 	return 0;
@@ -316,6 +357,8 @@ intake_message(struct queue *queue, struct msg *msg)
 		return add_recipients(queue, *at, msg);
 	case MSG_MESSAGE_READY:
 		return make_file(queue, at);
+	case MSG_MESSAGE_REWRITE:
+		return begin_again(queue, *at, msg);
 	case MSG_MESSAGE_COMMIT:
 		return commit(queue, at, msg);
 	default:

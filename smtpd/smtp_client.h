@@ -6,6 +6,7 @@
 
 #include "frame/front.h"
 #include "smtpd/dns_client.h"
+#include "smtpd/smtp_filter_client.h"
 #include "smtpd/smtp_handin.h"
 #include "smtpd/smtp_check.h"
 #include "smtpd/smtp_state.h"
@@ -17,6 +18,7 @@ struct smtp_role {
 	struct verify_settings verify;
 	struct handins *handins;
 	struct dns_client *dns;
+	struct filter_client *filters;
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
 	bool stopping;
@@ -24,6 +26,9 @@ struct smtp_role {
 };
 
 extern const struct handin_ops smtp_client_handin_ops;
+
+/* For filter_client_new. */
+void smtp_client_filtered(void *context, struct filtered *filtered);
 
 /* Begins to serve: takes over the stream. */
 void smtp_client_new(struct smtp_role *role, struct front_client *front_client);

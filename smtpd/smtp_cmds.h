@@ -75,6 +75,20 @@ smtp_author_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span
 /* The address that was looked up belongs to who has logged in. */
 bool smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct span account);
 
+/* --- smtp_filter.c: filters are asked, where there are some; then the message goes on --- */
+
+void smtp_filter_sender(struct smtp *smtp);
+/* The one in `rcpt`. */
+void smtp_filter_recipient(struct smtp *smtp);
+void smtp_filter_text(struct smtp *smtp);
+/* The step is done, without a refusal. */
+void smtp_go_on(struct smtp *smtp, enum smtp_filter_step step);
+/* What that means: the reply to MAIL; the recipient is added; the text is committed. */
+void smtp_accept_sender(struct smtp *smtp);
+void smtp_accept_recipient(struct smtp *smtp);
+void smtp_accept_text(struct smtp *smtp);
+void smtp_forget_recipient(struct smtp *smtp);
+
 /* --- commands of smtp_hello.c, smtp_mail.c and smtp_text.c --- */
 
 void smtp_cmd_helo(struct smtp *smtp, struct span args);

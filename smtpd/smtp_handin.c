@@ -8,17 +8,21 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "smtpd/envelope_msg.h"
 #include "smtpd/smtpd_msg.h"
 
 #define BUCKETS 1024
+#define COPY_STEP 65536
 
 struct handin {
 	struct handin *next;
 	struct handins *handins;
 	uint32_t id;
 	int fd; /* -1: not yet, or no more */
+	int old; /* the message as it was, when it is rewritten; or -1 */
+	uint64_t old_at, old_len;
 	bool committed;
 	uint64_t written;
 	void *context;
@@ -62,6 +66,7 @@ forget(struct handin *handin)
 	*find(handin->handins, handin->id) = handin->next;
 	if (handin->fd >= 0)
 		(void)close(handin->fd);
+	closep(&handin->old);
 	free(handin);
 }
 
@@ -123,7 +128,7 @@ handin_open(struct handins *handins, const struct envelope *envelope, uint64_t s
 	struct handin *handin = xcalloc(1, sizeof(*handin));
 
 	handin->handins = handins;
-	handin->fd = -1;
+	handin->fd = handin->old = -1;
 	handin->context = context;
 	do
 		handin->id = ++handins->last_id;
@@ -154,6 +159,80 @@ handin_write(struct handin *handin, struct span bytes)
 		bytes = span_skip(bytes, (size_t)put);
 	}
 	return 0;
+}
+
+/* --- writing anew --- */
+
+int
+handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t *ret_len)
+{
+	off_t end;
+
+	if (handin->fd < 0)
+		return -EBADF;
+	/* The jail has no fstat; where the descriptor stands means nothing, for it appends. */
+	end = lseek(handin->fd, 0, SEEK_END);
+	if (end < 0)
+		return -errno;
+	if ((uint64_t)end < handin->written)
+		return -EIO;
+	*ret_fd = handin->fd;
+	*ret_at = (uint64_t)end - handin->written;
+	*ret_len = handin->written;
+	return 0;
+}
+
+int
+handin_rewrite(struct handin *handin, const struct envelope *envelope, bool held)
+{
+	struct msg_writer body;
+	int r = handin_file(handin, &handin->old, &handin->old_at, &handin->old_len);
+
+	if (r < 0)
+		return r;
+	handin->fd = -1;
+	handin->written = 0;
+	msg_writer_init(&body);
+	msg_put_u8(&body, held);
+	msg_put_span(&body, span_of(envelope->sender));
+	r = proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_REWRITE, handin->id, &body, -1);
+	if (r == 0)
+		r = send_recipients(handin->handins, handin->id, envelope);
+	return r == 0 ? proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, handin->id, NULL, -1) : r;
+}
+
+/* Appends bytes of a file from one place to another. */
+static int
+copy(struct handin *handin, int from, uint64_t at, uint64_t end)
+{
+	char bytes[COPY_STEP];
+	int r = 0;
+
+	while (r == 0 && at < end) {
+		size_t wanted = end - at < sizeof(bytes) ? (size_t)(end - at) : sizeof(bytes);
+		ssize_t got = pread(from, bytes, wanted, (off_t)at);
+
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		at += (uint64_t)got;
+		r = handin_write(handin, span_make(bytes, (size_t)got));
+	}
+	return r;
+}
+
+int
+handin_copy(struct handin *handin, uint64_t from)
+{
+	return from > handin->old_len ? -EINVAL :
+					copy(handin, handin->old, handin->old_at + from, handin->old_at + handin->old_len);
+}
+
+int
+handin_copy_file(struct handin *handin, int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	return end < 0 ? -errno : copy(handin, fd, 0, (uint64_t)end);
 }
 
 void
@@ -201,6 +280,10 @@ take_file(struct handins *handins, struct msg *msg)
 	/* When it is not known it has been aborted meanwhile, and the queue will read of it. */
 	if (handin != NULL && handin->fd < 0 && !handin->committed) {
 		handin->fd = msg_take_fd(msg);
+		if (handin->old >= 0) {
+			handins->ops->rewritten(handin->context, SMTP_STORED);
+			return 0;
+		}
 		handins->ops->opened(handin->context, SMTP_STORED, id);
 	}
 	return 0;
@@ -217,7 +300,7 @@ take_done(struct handins *handins, const struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
 	struct handin *handin = *find(handins, msg->id);
-	bool committed;
+	bool committed, rewriting;
 	void *context;
 
 	(void)msg_get_span(&body);
@@ -227,10 +310,13 @@ take_done(struct handins *handins, const struct msg *msg)
 	if (handin == NULL)
 		return 0;
 	committed = handin->committed;
+	rewriting = handin->old >= 0;
 	context = handin->context;
 	forget(handin);
 	if (committed)
 		handins->ops->committed(context, results[result]);
+	else if (rewriting)
+		handins->ops->rewritten(context, results[result]);
 	else
 		handins->ops->opened(context, results[result], SPAN_NULL);
 	return 0;
@@ -263,12 +349,15 @@ handins_queue_gone(struct handins *handins)
 		all = handin->next;
 		if (handin->committed)
 			handins->ops->committed(handin->context, SMTP_NOT_STORED);
+		else if (handin->fd < 0 && handin->old >= 0)
+			handins->ops->rewritten(handin->context, SMTP_NOT_STORED);
 		else if (handin->fd < 0)
 			handins->ops->opened(handin->context, SMTP_NOT_STORED, SPAN_NULL);
 		else
 			handins->ops->lost(handin->context);
 		if (handin->fd >= 0)
 			(void)close(handin->fd);
+		closep(&handin->old);
 		free(handin);
 	}
 }

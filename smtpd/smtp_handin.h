@@ -19,6 +19,8 @@ struct handin_ops {
 	void (*committed)(void *context, enum smtp_stored result);
 	/* The queue went away while the message was being written: the hand-in is freed. */
 	void (*lost)(void *context);
+	/* After handin_rewrite: with anything but SMTP_STORED it is freed. */
+	void (*rewritten)(void *context, enum smtp_stored result);
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
@@ -28,6 +30,14 @@ struct handin *handin_open(struct handins *handins, const struct envelope *envel
     uint64_t size_told, uint16_t room, const char *client, const char *account, void *context);
 /* Writes bytes of the message. 0, or -errno: then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);
+/* A descriptor of the message so far, borrowed, and where it stands in the file. 0 or -errno. */
+int handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t *ret_len);
+/* The message is to be another, once: `rewritten` tells when it can be written, with this envelope. It may be held. What is written
+ * from there on is the new one; the old one stays readable: handin_copy appends bytes of it. 0 or -errno. */
+int handin_rewrite(struct handin *handin, const struct envelope *envelope, bool held);
+int handin_copy(struct handin *handin, uint64_t from);
+/* The same of another file, to its end. */
+int handin_copy_file(struct handin *handin, int fd);
 /* All is written; fields are to stand before it: `committed` tells. */
 void handin_commit(struct handin *handin, struct span fields);
 /* Frees it; unless it is committed, nothing of it stays. No callback runs. NULL is allowed. */

@@ -229,7 +229,15 @@ smtp_cmd_mail(struct smtp *smtp, struct span args)
 	    smtp->settings->own_senders) {
 		smtp->asked = span_of(smtp->envelope.sender);
 		smtp->action = SMTP_LOOKUP;
-	} else if (smtp->envelope.priority > 0 && smtp->kind == SMTP_MX) {
+	} else {
+		smtp_filter_sender(smtp);
+	}
+}
+
+void
+smtp_accept_sender(struct smtp *smtp)
+{
+	if (smtp->envelope.priority > 0 && smtp->kind == SMTP_MX) {
 		/* RFC 6710 section 4.1: strangers do not come first. */
 		smtp->envelope.priority = 0;
 		smtp_reply(smtp, 250, "2.3.6", "0 is the new priority");
@@ -238,8 +246,8 @@ smtp_cmd_mail(struct smtp *smtp, struct span args)
 	}
 }
 
-static void
-forget_rcpt(struct smtp *smtp)
+void
+smtp_forget_recipient(struct smtp *smtp)
 {
 	free(smtp->rcpt.address);
 	free(smtp->rcpt.orcpt);
@@ -253,7 +261,7 @@ smtp_cmd_rcpt(struct smtp *smtp, struct span args)
 {
 	struct address address;
 
-	forget_rcpt(smtp);
+	smtp_forget_recipient(smtp);
 	if (!take_path(smtp, &args, false, &address))
 		return;
 	if (!span_is_ascii(address.mailbox) && !smtp->envelope.smtputf8) {
@@ -262,12 +270,12 @@ smtp_cmd_rcpt(struct smtp *smtp, struct span args)
 	}
 	if (!take_parameters(
 		smtp, args, rcpt_parameters, sizeof(rcpt_parameters) / sizeof(*rcpt_parameters))) {
-		forget_rcpt(smtp);
+		smtp_forget_recipient(smtp);
 		return;
 	}
 	if (smtp->envelope.count >= smtp->settings->recipients_max) {
 		smtp_reply(smtp, 452, "4.5.3", "Too many recipients");
-		forget_rcpt(smtp);
+		smtp_forget_recipient(smtp);
 		return;
 	}
 	smtp->rcpt.as_postmaster = address.domain.len == 0;

@@ -45,6 +45,7 @@ smtp_reset(struct smtp *smtp)
 	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
 	    NULL;
 	smtp->size_told = 0;
+	smtp->discarded = smtp->is_filtered = false;
 	smtp->chunked = smtp->is_binary = false;
 	smtp->chunks_len = 0;
 	smtp->binary = smtp_binary_free(smtp->binary);
@@ -219,6 +220,13 @@ add_recipient(struct smtp *smtp, struct span address)
 		smtp_reply(smtp, 250, "2.1.5", "Ok");
 }
 
+void
+smtp_accept_recipient(struct smtp *smtp)
+{
+	add_recipient(smtp, span_of(smtp->rcpt.address));
+	smtp_forget_recipient(smtp);
+}
+
 static void
 recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 {
@@ -235,9 +243,11 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 		return;
 	}
 	if (result == SMTP_IS_LOCAL || result == SMTP_IS_RELAYED ||
-	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION))
-		add_recipient(smtp, address);
-	else if (result == SMTP_IS_NOT_OURS)
+	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION)) {
+		smtp_filter_recipient(smtp);
+		return;
+	}
+	if (result == SMTP_IS_NOT_OURS)
 		smtp_error(
 		    smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
 	else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster)
@@ -246,16 +256,14 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 		smtp_error(smtp, 550, "5.1.1", "There is no such account here");
 	else
 		smtp_reply(smtp, 451, "4.3.0", "Accounts cannot be looked up now: try again later");
-	free(smtp->rcpt.address);
-	free(smtp->rcpt.orcpt);
-	smtp->rcpt.address = smtp->rcpt.orcpt = NULL;
+	smtp_forget_recipient(smtp);
 }
 
 static void
 sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account)
 {
 	if (smtp_is_own(smtp, result, account)) {
-		smtp_reply(smtp, 250, "2.1.0", "Ok");
+		smtp_filter_sender(smtp);
 		return;
 	}
 	smtp_reset(smtp);

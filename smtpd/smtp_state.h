@@ -30,6 +30,7 @@ struct smtp_settings {
 	unsigned hops_max, errors_max;
 	bool tls;               /* STARTTLS can be done */
 	bool plaintext_login;
+	bool filters;     /* there are milters; not asked about LMTP */
 	bool own_senders; /* submission: senders and authors must belong to the account */
 };
 
@@ -40,11 +41,14 @@ enum smtp_action {
 	SMTP_START_TLS,    /* send `out`, then shake hands; smtp_secured answers */
 	SMTP_OPEN,         /* a message of `envelope` begins; smtp_opened answers */
 	SMTP_CHECK,        /* the text is whole, and to be verified; smtp_checked answers */
+	SMTP_FILTER,       /* may it go on? `filter_step` says with what; smtp_filtered answers */
 	SMTP_COMMIT,       /* `message` has its last bytes; smtp_committed answers */
 	SMTP_ABORT,        /* the message that was opened is not wanted; no answer */
 	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
 };
 
+enum smtp_filter_step { SMTP_FILTER_MAIL, SMTP_FILTER_RCPT, SMTP_FILTER_TEXT };
+enum smtp_filter_word { SMTP_FILTER_PASS, SMTP_FILTER_REFUSE, SMTP_FILTER_DISCARD };
 /* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
 enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED, SMTP_IS_RELAYED };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
@@ -66,7 +70,8 @@ struct smtp {
 	struct buf out, message;
 	size_t trace_len;        /* bytes at the front of `message` that are our trace field; the owner
 				    clears it with `message` */
-	struct span asked;       /* of SMTP_LOOKUP: borrowed from within */
+	enum smtp_filter_step filter_step;
+	struct span asked;       /* of SMTP_LOOKUP, and a recipient of SMTP_FILTER: borrowed from within */
 	struct buf user, password;
 	bool refused; /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the
 			 end of `out` */
@@ -88,6 +93,8 @@ struct smtp {
 	bool in_mail;
 	struct envelope envelope;
 	uint64_t size_told;
+	bool is_filtered;         /* this message is: a reload changes nothing for it */
+	bool discarded;           /* a filter wants the message taken and dropped */
 	struct smtp_data data;
 	char *queue_id;           /* from SMTP_OPEN's answer to the end of the message */
 	/* BDAT (RFC 3030): this message comes so; what is left of the chunk, and whether it is the
@@ -135,6 +142,8 @@ void
 smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
 /* The text is taken (SMTP_FAULT_NONE), or refused for that reason. */
 void smtp_checked(struct smtp *smtp, enum smtp_fault fault);
+/* reply: of SMTP_FILTER_REFUSE, "550 5.7.1 ...", printable. */
+void smtp_filtered(struct smtp *smtp, enum smtp_filter_word word, struct span reply);
 void smtp_committed(struct smtp *smtp, enum smtp_stored result);
 /* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the
  * end. */

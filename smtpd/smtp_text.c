@@ -35,9 +35,25 @@ smtp_end_text(struct smtp *smtp)
 	if (smtp_check_author(smtp))
 		return;
 	if (smtp->data.fault == SMTP_FAULT_NONE) {
-		smtp->action = smtp->checks ? SMTP_CHECK : SMTP_COMMIT;
+		if (smtp->checks)
+			smtp->action = SMTP_CHECK;
+		else
+			smtp_filter_text(smtp);
 	} else {
 		answer_text(smtp, smtp->data.fault);
+		smtp_abandon(smtp);
+	}
+}
+
+void
+smtp_accept_text(struct smtp *smtp)
+{
+	enum smtp_fault fault = smtp->data.fault; /* it may have got lost meanwhile */
+
+	if (fault == SMTP_FAULT_NONE && !smtp->discarded) {
+		smtp->action = SMTP_COMMIT;
+	} else {
+		answer_text(smtp, fault);
 		smtp_abandon(smtp);
 	}
 }
@@ -249,7 +265,7 @@ smtp_checked(struct smtp *smtp, enum smtp_fault fault)
 		return;
 	smtp_data_fail(&smtp->data, fault);
 	if (smtp->data.fault == SMTP_FAULT_NONE) {
-		smtp->action = SMTP_COMMIT;
+		smtp_filter_text(smtp);
 		return;
 	}
 	answer_text(smtp, smtp->data.fault);
@@ -277,6 +293,6 @@ smtp_write_failed(struct smtp *smtp, bool no_space)
 	if (smtp->data.fault == SMTP_FAULT_NONE)
 		smtp->data.fault = no_space ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE;
 	/* The text may have ended with these bytes; otherwise the client is told at its end. */
-	if (smtp->action == SMTP_CHECK || smtp->action == SMTP_COMMIT || smtp->action == SMTP_LOOKUP)
+	if (smtp->action == SMTP_CHECK || smtp->action == SMTP_FILTER || smtp->action == SMTP_COMMIT || smtp->action == SMTP_LOOKUP)
 		smtp_end_text(smtp);
 }

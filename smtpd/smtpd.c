@@ -24,7 +24,8 @@ static const struct role roles[] = {
 	{ .id = ROLE_FRONT,
 	    .name = "smtp",
 	    .run = proc_smtp,
-	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) | ROLE_BIT(ROLE_RESOLVE) },
+	    .peers = ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_QUEUE) | ROLE_BIT(ROLE_RESOLVE) |
+		ROLE_BIT(ROLE_FILTER) },
 	{ .id = ROLE_KEY, .name = "key", .run = proc_key },
 	{ .id = ROLE_AUTH, .name = "auth", .run = proc_auth },
 	{ .id = ROLE_QUEUE,
@@ -33,6 +34,7 @@ static const struct role roles[] = {
 	    .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
 	{ .id = ROLE_RESOLVE, .name = "resolve", .run = proc_resolve },
 	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) },
+	{ .id = ROLE_FILTER, .name = "filter", .run = proc_filter },
 	{ .id = ROLE_WORKER,
 	    .name = "deliver",
 	    .run = proc_deliver,

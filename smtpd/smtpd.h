@@ -10,6 +10,7 @@ int proc_smtp(struct proc *proc);
 int proc_queue(struct proc *proc);
 int proc_deliver(struct proc *proc);
 int proc_resolve(struct proc *proc);
+int proc_filter(struct proc *proc);
 int proc_relay(struct proc *proc);
 
 extern const struct daemon smtpd;

@@ -108,6 +108,25 @@ check_policy(const struct smtpd_conf *conf, struct buf *errors)
 		(void)buf_fmt(errors, "dmarc_policy: %s is not none, quarantine or reject\n", conf->dmarc_policy);
 }
 
+static void
+check_milters(const struct smtpd_conf *conf, struct buf *errors)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	for (size_t i = 0; i < conf->milters.count; i++) {
+		char text[INET6_ADDRSTRLEN] = "";
+		struct span host;
+		uint16_t port = 0;
+
+		if (conf_split_address(span_of(conf->milters.item[i]), &host, &port) == 0 && host.len < sizeof(text) && host.len != 0)
+			memcpy(text, host.ptr, host.len);
+		if (port == 0 || (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1))
+			(void)buf_fmt(errors, "milters: %s is not address:port\n", conf->milters.item[i]);
+	}
+	if (strcmp(conf->milter_default, "tempfail") != 0 && strcmp(conf->milter_default, "accept") != 0)
+		(void)buf_fmt(errors, "milter_default: %s is neither tempfail nor accept\n", conf->milter_default);
+}
+
 void
 smtpd_conf_check(const void *values, struct buf *errors)
 {
@@ -115,6 +134,7 @@ smtpd_conf_check(const void *values, struct buf *errors)
 
 	check_postmaster(conf, errors);
 	check_resolvers(&conf->resolvers, errors);
+	check_milters(conf, errors);
 	check_networks("proxy_from", &conf->proxy_from, errors);
 	check_networks("proxy_header_from", &conf->proxy_header_from, errors);
 	check_networks("verify_not_from", &conf->verify_not_from, errors);

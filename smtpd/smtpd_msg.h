@@ -10,6 +10,7 @@ enum smtpd_role {
 	ROLE_QUEUE = ROLE_OWN,
 	ROLE_RESOLVE,
 	ROLE_RELAY,
+	ROLE_FILTER,
 };
 
 enum smtpd_msg {

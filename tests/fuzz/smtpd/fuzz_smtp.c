@@ -20,6 +20,7 @@ static const struct smtp_settings settings = {
 	.tls = true,
 	.plaintext_login = true,
 	.own_senders = true,
+	.filters = true,
 };
 
 static void
@@ -56,6 +57,9 @@ act(struct smtp *smtp)
 			break;
 		case SMTP_CHECK:
 			smtp_checked(smtp, smtp->envelope.sender[0] == 'b' ? SMTP_FAULT_DMARC : SMTP_FAULT_NONE);
+			break;
+		case SMTP_FILTER:
+			smtp_filtered(smtp, (enum smtp_filter_word)(smtp->asked.len % 3), SPAN("550 5.7.1 no"));
 			break;
 		case SMTP_COMMIT:
 			smtp_committed(smtp, SMTP_STORED);

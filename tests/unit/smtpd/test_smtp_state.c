@@ -29,6 +29,8 @@ struct owner {
 	enum smtp_fault verdict;
 	bool write_fails, closed;
 	unsigned aborted, tls_asked;
+	enum smtp_filter_step filter_step; /* where a filter says filter_word */
+	enum smtp_filter_word filter_word;
 };
 
 static void
@@ -117,6 +119,9 @@ act(struct owner *owner)
 			break;
 		case SMTP_CHECK:
 			smtp_checked(smtp, owner->verdict);
+			break;
+		case SMTP_FILTER:
+			smtp_filtered(smtp, smtp->filter_step == owner->filter_step ? owner->filter_word : SMTP_FILTER_PASS, SPAN("554 5.7.1 Spam"));
 			break;
 		case SMTP_COMMIT:
 			if (owner->commit_result == SMTP_STORED)
@@ -724,6 +729,45 @@ START_TEST(nothing_is_taken_while_an_answer_is_due)
 }
 END_TEST
 
+/* What a filter says at each step, and what is left of the message. */
+static const struct {
+	enum smtp_filter_step step;
+	enum smtp_filter_word word;
+	const char *wanted; /* the replies in their order */
+	bool stored;
+} filter_rows[] = {
+	{ SMTP_FILTER_TEXT, SMTP_FILTER_PASS, "250 2.1.0|250 2.1.5|354|250 2.0.0", true },
+	{ SMTP_FILTER_MAIL, SMTP_FILTER_REFUSE, "554 5.7.1 Spam|503 5.5.1|503 5.5.1", false },
+	{ SMTP_FILTER_RCPT, SMTP_FILTER_REFUSE, "250 2.1.0|554 5.7.1 Spam|554 5.5.1", false },
+	{ SMTP_FILTER_TEXT, SMTP_FILTER_REFUSE, "250 2.1.0|250 2.1.5|354|554 5.7.1 Spam", false },
+	{ SMTP_FILTER_MAIL, SMTP_FILTER_DISCARD, "250 2.1.0|250 2.1.5|354|250 2.0.0", false },
+	{ SMTP_FILTER_TEXT, SMTP_FILTER_DISCARD, "250 2.1.0|250 2.1.5|354|250 2.0.0", false },
+};
+
+START_TEST(filters_have_a_word)
+{
+	struct smtp_settings filtering = settings;
+	struct span wanted = span_of(filter_rows[_i].wanted), one, out;
+	struct owner owner;
+
+	filtering.filters = true;
+	init(&owner, SMTP_MX);
+	owner.smtp.settings = &filtering;
+	owner.filter_step = filter_rows[_i].step;
+	owner.filter_word = filter_rows[_i].word;
+	feed(&owner, SPAN("EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"), SIZE_MAX);
+	if (owner.smtp.phase == SMTP_TEXT)
+		feed(&owner, SPAN("Subject: x\r\n\r\n.\r\n"), SIZE_MAX);
+	out = buf_get(&owner.out);
+	while (span_split(&wanted, '|', &one)) {
+		ck_assert_msg(span_find(out, one) >= 0, "%.*s in %s", (int)one.len, one.ptr, buf_cstr(&owner.out));
+		out = span_skip(out, (size_t)span_find(out, one) + one.len);
+	}
+	ck_assert(filter_rows[_i].stored == (owner.stored.len != 0));
+	finish(&owner);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -736,6 +780,7 @@ main(void)
 	tcase_add_loop_test(
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
+	tcase_add_loop_test(tests, filters_have_a_word, 0, (int)(sizeof(filter_rows) / sizeof(*filter_rows)));
 	tcase_add_test(tests, a_proxy_speaks_for_others);
 	tcase_add_loop_test(tests, what_is_verified, 0, 3);
 	tcase_add_test(tests, line_lengths);

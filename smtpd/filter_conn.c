@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The socket and its time limit around the machine of milter_state.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/stream.h"
+#include "common/xalloc.h"
+#include "smtpd/filter.h"
+#include "smtpd/smtpd_conf.h"
+
+#define INPUT_MAX (2 * MILTER_PACKET_MAX)
+#define OUTPUT_MAX (4u << 20)
+
+struct filter_conn {
+	struct filter_job *job;
+	char *address;
+	struct milter milter;
+	struct stream *stream; /* NULL: not connected */
+	int fd;                /* while it connects */
+	struct event *connecting, *timer;
+	bool asked;            /* a request is under way */
+	bool wants_body;       /* the next piece is due once all before it is sent */
+	bool broken;           /* nothing can be asked any more */
+};
+
+static const struct smtpd_conf *
+conf_of(const struct filter_conn *conn)
+{
+	return smtpd_conf(filter_job_role(conn->job)->proc);
+}
+
+static void
+answer(struct filter_conn *conn, enum milter_verdict verdict, const char *reply)
+{
+	conn->asked = false;
+	(void)event_del(conn->timer);
+	/* The connection may be freed from within. */
+	filter_job_answered(conn->job, verdict, reply);
+}
+
+/* The milter is of no use for this message: the configuration says what that means. */
+static void
+fail(struct filter_conn *conn, const char *why)
+{
+	bool accept = strcmp(conf_of(conn)->milter_default, "accept") == 0;
+
+	if (!conn->broken)
+		log_error("milter-failed", log_str("milter", conn->address), log_str("error", why),
+		    log_str("message", accept ? "accepted without it" : "put off"));
+	conn->broken = true;
+	conn->stream = stream_free(conn->stream);
+	if (!conn->asked)
+		return;
+	if (accept)
+		answer(conn, MILTER_PASS, "");
+	else
+		answer(conn, MILTER_REFUSE, "451 4.7.1 The message cannot be checked now: try again later");
+}
+
+static void
+set_timer(struct filter_conn *conn)
+{
+	const struct timeval patience = { conf_of(conn)->milter_timeout, 0 };
+
+	(void)event_add(conn->timer, &patience);
+}
+
+/* --- going on --- */
+
+/* What is to be sent goes out. False when there was too much of it. */
+static bool
+flush(struct filter_conn *conn)
+{
+	struct buf *out = &conn->milter.out;
+	bool fits = !out->overflow && (out->len == 0 || stream_write(conn->stream, buf_get(out)) != -EMSGSIZE);
+
+	buf_clear(out);
+	return fits;
+}
+
+static enum milter_result
+next_piece(struct filter_conn *conn)
+{
+	struct span piece;
+
+	conn->wants_body = false;
+	return filter_job_piece(conn->job, &piece) < 0 ? MILTER_BROKEN : milter_body(&conn->milter, piece);
+}
+
+/* The next packet, if there is one. False when there is none yet. */
+static bool
+take_packet(struct filter_conn *conn, enum milter_result *ret_result)
+{
+	size_t taken;
+
+	*ret_result = milter_input(&conn->milter, stream_input(conn->stream), &taken);
+	if (*ret_result == MILTER_CHANGE && filter_job_change(conn->job, &conn->milter.packet) < 0)
+		*ret_result = MILTER_BROKEN;
+	stream_consume(conn->stream, taken);
+	if (taken != 0)
+		set_timer(conn);
+	return taken != 0 || *ret_result != MILTER_MORE;
+}
+
+/* Goes on as far as it can. The connection may be gone afterwards. */
+static void
+pump(struct filter_conn *conn, enum milter_result result)
+{
+	if (conn->stream == NULL)
+		return; /* what is to be said waits for the connection */
+	for (;;) {
+		if (!flush(conn))
+			result = MILTER_BROKEN;
+		switch (result) {
+		case MILTER_DONE:
+			answer(conn, conn->milter.verdict, conn->milter.reply);
+			return;
+		case MILTER_BROKEN:
+			fail(conn, "it says what makes no sense, or leaves");
+			return;
+		case MILTER_WANTS_BODY:
+			if (stream_pending(conn->stream) != 0) {
+				conn->wants_body = true;
+				return;
+			}
+			result = next_piece(conn);
+			break;
+		default:
+			if (!take_packet(conn, &result))
+				return;
+		}
+	}
+}
+
+static void
+on_readable(struct stream *stream, void *context)
+{
+	struct filter_conn *conn = context;
+
+	(void)stream;
+	if (conn->asked && !conn->wants_body)
+		pump(conn, MILTER_MORE);
+}
+
+static void
+on_drained(struct stream *stream, void *context)
+{
+	struct filter_conn *conn = context;
+
+	(void)stream;
+	if (!conn->wants_body)
+		return;
+	set_timer(conn);
+	pump(conn, next_piece(conn));
+}
+
+static void
+on_ended(struct stream *stream, void *context, enum stream_end end)
+{
+	struct filter_conn *conn = context;
+
+	(void)stream, (void)end;
+	/* One that wants to hear no more may leave. */
+	if (conn->milter.accepted)
+		conn->stream = stream_free(conn->stream);
+	else
+		fail(conn, "it closed the connection");
+}
+
+static const struct stream_ops ops = { .readable = on_readable, .drained = on_drained, .ended = on_ended };
+
+/* --- connecting --- */
+
+static void
+on_connect(evutil_socket_t fd, short what, void *context)
+{
+	struct filter_conn *conn = context;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	(void)what;
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = fd < 0 ? -conn->fd : errno;
+	if (error != 0) {
+		fail(conn, strerrordesc_np(error));
+		return;
+	}
+	event_free(conn->connecting);
+	conn->connecting = NULL;
+	conn->stream = stream_new(filter_job_role(conn->job)->proc->base, conn->fd, &ops, conn, INPUT_MAX, OUTPUT_MAX);
+	conn->fd = -1;
+	pump(conn, MILTER_MORE);
+}
+
+/* A socket that connects, or -errno. */
+static int
+connect_socket(const char *address)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	char digits[INET6_ADDRSTRLEN];
+	struct span host;
+	uint16_t port;
+	bool is_v6;
+	int fd, r;
+
+	if (conf_split_address(span_of(address), &host, &port) < 0 || host.len >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, host.ptr, host.len);
+	digits[host.len] = '\0';
+	is_v6 = inet_pton(AF_INET6, digits, &v6.sin6_addr) == 1;
+	if (!is_v6 && inet_pton(AF_INET, digits, &v4.sin_addr) != 1)
+		return -EINVAL;
+	v6.sin6_port = v4.sin_port = htons(port);
+	fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = connect(fd, is_v6 ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4, is_v6 ? sizeof(v6) : sizeof(v4)) < 0 &&
+		errno != EINPROGRESS ? -errno : 0;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return r;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	fail(context, "it does not answer");
+}
+
+struct filter_conn *
+filter_conn_new(struct filter_job *job, const char *address, const struct milter_client *client)
+{
+	struct event_base *base = filter_job_role(job)->proc->base;
+	struct filter_conn *conn = xcalloc(1, sizeof(*conn));
+
+	conn->job = job;
+	conn->address = xstrdup(address);
+	milter_init(&conn->milter, client);
+	conn->fd = connect_socket(address);
+	/* One that failed at once tells it from the loop. */
+	conn->connecting = event_new(base, conn->fd < 0 ? -1 : conn->fd, conn->fd < 0 ? 0 : EV_WRITE, on_connect, conn);
+	conn->timer = evtimer_new(base, on_timer, conn);
+	if (conn->connecting == NULL || conn->timer == NULL)
+		abort();
+	if (conn->fd < 0)
+		event_active(conn->connecting, EV_TIMEOUT, 0);
+	else
+		(void)event_add(conn->connecting, NULL);
+	return conn;
+}
+
+struct filter_conn *
+filter_conn_free(struct filter_conn *conn)
+{
+	if (conn == NULL)
+		return NULL;
+	if (conn->connecting != NULL)
+		event_free(conn->connecting);
+	if (conn->fd >= 0)
+		(void)close(conn->fd);
+	event_free(conn->timer);
+	if (conn->stream != NULL) {
+		buf_clear(&conn->milter.out);
+		milter_quit(&conn->milter);
+		(void)flush(conn);
+		stream_finish(conn->stream);
+	}
+	milter_free(&conn->milter);
+	free(conn->address);
+	free(conn);
+	return NULL;
+}
+
+/* --- requests --- */
+
+/* Begins one. False when it is answered already. */
+static bool
+begin(struct filter_conn *conn)
+{
+	conn->asked = true;
+	conn->wants_body = false;
+	set_timer(conn);
+	if (!conn->broken && !conn->milter.accepted)
+		return true;
+	if (conn->milter.accepted)
+		answer(conn, MILTER_PASS, "");
+	else
+		fail(conn, "");
+	return false;
+}
+
+void
+filter_conn_mail(struct filter_conn *conn)
+{
+	if (begin(conn))
+		pump(conn, milter_mail(&conn->milter));
+}
+
+void
+filter_conn_rcpt(struct filter_conn *conn, struct span rcpt)
+{
+	if (begin(conn))
+		pump(conn, milter_rcpt(&conn->milter, rcpt));
+}
+
+void
+filter_conn_text(struct filter_conn *conn, struct span queue_id, struct span header)
+{
+	if (begin(conn))
+		pump(conn, milter_text(&conn->milter, queue_id, header));
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What milters have made of a message. The file that the queue made is never written here: a new header and body stand in memory that
+ * is handed to the smtp role, which puts them into a new file. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/cleanup.h"
+#include "common/header.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "smtpd/filter.h"
+#include "smtpd/header_edit.h"
+#include "smtpd/smtp_data.h"
+#include "smtpd/smtpd_msg.h"
+
+/* As it came, and what milters may add. */
+#define HEADER_MAX (2 * SMTP_HEADER_MAX)
+#define COPY_STEP 65536
+
+void
+filter_edit_init(struct filter_edit *edit, uint64_t size_max)
+{
+	*edit = (struct filter_edit){ .fd = -1, .body = -1, .size_max = size_max };
+	buf_init(&edit->trace, HEADER_MAX);
+	buf_init(&edit->header, HEADER_MAX);
+}
+
+void
+filter_edit_free(struct filter_edit *edit)
+{
+	closep(&edit->fd);
+	closep(&edit->body);
+	buf_free(&edit->trace);
+	buf_free(&edit->header);
+	free(edit->reason);
+	free(edit->sender);
+	for (size_t i = 0; i < edit->added_count; i++)
+		free(edit->added[i]);
+	for (size_t i = 0; i < edit->removed_count; i++)
+		free(edit->removed[i]);
+}
+
+/* --- the message as it came --- */
+
+int
+filter_edit_load(struct filter_edit *edit, int fd, uint64_t at, uint64_t len)
+{
+	size_t wanted = len < HEADER_MAX ? (size_t)len : HEADER_MAX;
+	struct buf start = BUF_INIT(HEADER_MAX);
+	char *room = buf_reserve(&start, wanted);
+	struct header_field field;
+	struct header_iter iter;
+	struct span block;
+	ssize_t got;
+
+	edit->fd = fd;
+	edit->at = at;
+	edit->end = at + len;
+	got = pread(fd, room, wanted, (off_t)at);
+	if (got < 0) {
+		int r = -errno;
+
+		buf_free(&start);
+		return r;
+	}
+	buf_added(&start, (size_t)got);
+	block = span_make(start.data, header_block_size(buf_get(&start)));
+	header_begin(&iter, block);
+	if (header_next(&iter, &field))
+		(void)buf_span(&edit->trace, span_take(&block, field.whole.len));
+	(void)buf_span(&edit->header, block);
+	edit->body_at = at + edit->trace.len + edit->header.len;
+	edit->body_len = edit->end - edit->body_at;
+	buf_free(&start);
+	return 0;
+}
+
+ssize_t
+filter_edit_read(const struct filter_edit *edit, uint64_t from, char *bytes, size_t len)
+{
+	bool made = edit->body >= 0;
+	ssize_t got;
+
+	if (from >= edit->body_len)
+		return 0;
+	if (len > edit->body_len - from)
+		len = (size_t)(edit->body_len - from);
+	got = pread(made ? edit->body : edit->fd, bytes, len, (off_t)(made ? from : edit->body_at + from));
+	return got < 0 ? -errno : got == 0 ? -EIO : got;
+}
+
+/* --- changes --- */
+
+static int
+change_body(struct filter_edit *edit, struct span piece)
+{
+	if (edit->body < 0 || edit->settled) {
+		int fd = memfd_create("body", MFD_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		closep(&edit->body);
+		edit->body = fd;
+		edit->body_len = 0;
+		edit->settled = false;
+	}
+	edit->changed = true;
+	edit->body_len += piece.len;
+	return edit->body_len > edit->size_max ? -EFBIG : io_write_all(edit->body, piece);
+}
+
+void
+filter_edit_settle(struct filter_edit *edit)
+{
+	edit->settled = true;
+}
+
+/* "<a@b>" or "a@b", which the envelope may hold; for a sender also nothing. */
+static int
+read_address(struct span text, bool may_be_empty, char **ret)
+{
+	struct address address;
+
+	text = span_trim(text);
+	if (span_starts(text, SPAN("<")) && span_ends(text, SPAN(">")))
+		text = span_make(text.ptr + 1, text.len - 2);
+	if (!(may_be_empty && text.len == 0) && address_parse_mailbox(text, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+		return -EINVAL;
+	*ret = span_dup(text);
+	return 0;
+}
+
+static int
+add_to(char **list, size_t *count, struct span text)
+{
+	int r = *count < FILTER_RCPTS_MAX ? read_address(text, false, &list[*count]) : -E2BIG;
+
+	if (r == 0)
+		(*count)++;
+	return r;
+}
+
+static int
+change_sender(struct filter_edit *edit, struct span text)
+{
+	char *sender;
+	int r = read_address(text, true, &sender);
+
+	if (r == 0) {
+		free(edit->sender);
+		edit->sender = sender;
+	}
+	return r;
+}
+
+static int
+hold(struct filter_edit *edit, struct span reason)
+{
+	edit->held = true;
+	free(edit->reason);
+	edit->reason = span_dup(span_take(&reason, FILTER_REASON_MAX));
+	return 0;
+}
+
+static int
+change(struct filter_edit *edit, const struct milter_packet *packet)
+{
+	switch (packet->type) {
+	case MILTER_IS_ADD_HEADER:
+		return header_edit_add(&edit->header, packet->name, packet->text);
+	case MILTER_IS_INSERT_HEADER:
+		return header_edit_insert(&edit->header, packet->index, packet->name, packet->text);
+	case MILTER_IS_CHANGE_HEADER:
+		return header_edit_change(&edit->header, packet->index, packet->name, packet->text);
+	case MILTER_IS_BODY:
+		return change_body(edit, packet->text);
+	case MILTER_IS_ADD_RCPT:
+		return add_to(edit->added, &edit->added_count, packet->text);
+	case MILTER_IS_DELETE_RCPT:
+		return add_to(edit->removed, &edit->removed_count, packet->text);
+	case MILTER_IS_CHANGE_FROM:
+		return change_sender(edit, packet->text);
+	default:
+		return hold(edit, packet->text);
+	}
+}
+
+int
+filter_edit_change(struct filter_edit *edit, const struct milter_packet *packet)
+{
+	int r = change(edit, packet);
+
+	if (r == 0 && packet->type <= MILTER_IS_CHANGE_HEADER)
+		edit->changed = true;
+	if (r != -EINVAL)
+		return r;
+	log_warning("milter-change-ignored", log_span("field", packet->name), log_span("text", packet->text),
+	    log_str("hint", "no message may have that"));
+	return 0;
+}
+
+/* --- the result --- */
+
+static int
+copy_body(const struct filter_edit *edit, int to)
+{
+	char bytes[COPY_STEP];
+	uint64_t at = 0;
+	ssize_t got;
+	int r = 0;
+
+	while (r == 0 && (got = filter_edit_read(edit, at, bytes, sizeof(bytes))) != 0) {
+		r = got < 0 ? (int)got : io_write_all(to, span_make(bytes, (size_t)got));
+		at += got < 0 ? 0 : (uint64_t)got;
+	}
+	return r;
+}
+
+static int
+put_text(const struct filter_edit *edit, int *ret_fd)
+{
+	_cleanup_(closep) int fd = memfd_create("message", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : io_write_all(fd, buf_get(&edit->trace));
+
+	if (r == 0)
+		r = io_write_all(fd, buf_get(&edit->header));
+	if (r == 0 && edit->body >= 0)
+		r = copy_body(edit, fd);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
+
+static void
+put_list(struct msg_writer *body, char *const *list, size_t count)
+{
+	msg_put_u16(body, (uint16_t)count);
+	for (size_t i = 0; i < count; i++)
+		msg_put_span(body, span_of(list[i]));
+}
+
+int
+filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int *ret_fd)
+{
+	uint64_t rest = edit->body >= 0 ? edit->end : edit->body_at;
+	int r = 0;
+
+	*ret_fd = -1;
+	if (edit->changed)
+		r = put_text(edit, ret_fd);
+	msg_put_u64(body, rest - edit->at);
+	msg_put_u8(body, edit->held);
+	msg_put_span(body, span_of(edit->reason));
+	msg_put_u8(body, edit->sender != NULL);
+	msg_put_span(body, span_of(edit->sender));
+	put_list(body, edit->added, edit->added_count);
+	put_list(body, edit->removed, edit->removed_count);
+	if (r == 0 && body->overflow)
+		r = -E2BIG;
+	if (r < 0 && *ret_fd >= 0)
+		closep(ret_fd);
+	return r;
+}

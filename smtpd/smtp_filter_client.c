@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Messages that the filter role is asked about, by their number. */
+#include "smtpd/smtp_filter_client.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/xalloc.h"
+#include "smtpd/smtpd_msg.h"
+
+#define BUCKETS 256
+
+struct filter_question {
+	struct filter_question *next;
+	struct filter_client *client;
+	uint32_t id;
+	void *context;
+	bool awaits; /* an answer */
+	bool lost;   /* whom it was asked is gone, or was never there */
+};
+
+struct filter_client {
+	struct proc *proc;
+	filtered_done done;
+	uint32_t last_id;
+	struct filter_question *table[BUCKETS];
+	struct event *fail_soon;
+};
+
+static void
+answer_lost(struct filter_client *client, struct filter_question *question)
+{
+	struct filtered filtered = {
+		.verdict = MILTER_REFUSE, .fd = -1, .reply = SPAN("451 4.7.1 The message cannot be checked now: try again later"),
+	};
+
+	question->awaits = false;
+	client->done(question->context, &filtered);
+}
+
+/* Any question may end from within a callback: begins anew after each. */
+static void
+on_fail_soon(evutil_socket_t fd, short what, void *context)
+{
+	struct filter_client *client = context;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct filter_question *question = client->table[i], *next; question != NULL; question = next) {
+			next = question->next;
+			if (!question->lost || !question->awaits)
+				continue;
+			answer_lost(client, question);
+			next = client->table[i];
+		}
+}
+
+struct filter_client *
+filter_client_new(struct proc *proc, filtered_done done)
+{
+	struct filter_client *client = xcalloc(1, sizeof(*client));
+
+	client->proc = proc;
+	client->done = done;
+	/* The filter role may still know messages of a role that was started again. */
+	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
+	if (client->fail_soon == NULL)
+		abort();
+	return client;
+}
+
+static struct filter_question **
+find(struct filter_client *client, uint32_t id)
+{
+	struct filter_question **at = &client->table[id % BUCKETS];
+
+	while (*at != NULL && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+ask(struct filter_question *question, uint16_t type, const struct msg_writer *body, int fd)
+{
+	struct filter_client *client = question->client;
+
+	question->awaits = true;
+	if (question->lost) {
+		if (fd >= 0)
+			(void)close(fd);
+	} else if (proc_send(client->proc, ROLE_FILTER, type, question->id, body, fd) < 0) {
+		question->lost = true;
+	}
+	if (question->lost)
+		event_active(client->fail_soon, EV_TIMEOUT, 0);
+}
+
+struct filter_question *
+filter_mail(struct filter_client *client, const struct milter_client *facts, void *context)
+{
+	struct filter_question *question = xcalloc(1, sizeof(*question)), **bucket;
+	struct msg_writer body;
+
+	question->client = client;
+	question->context = context;
+	do
+		question->id = ++client->last_id;
+	while (*find(client, question->id) != NULL);
+	bucket = &client->table[question->id % BUCKETS];
+	question->next = *bucket;
+	*bucket = question;
+	msg_writer_init(&body);
+	msg_put_span(&body, facts->address);
+	msg_put_span(&body, facts->helo);
+	msg_put_span(&body, facts->tls);
+	msg_put_span(&body, facts->account);
+	msg_put_span(&body, facts->sender);
+	ask(question, MSG_FILTER_MAIL, &body, -1);
+	return question;
+}
+
+void
+filter_rcpt(struct filter_question *question, struct span rcpt)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_span(&body, rcpt);
+	ask(question, MSG_FILTER_RCPT, &body, -1);
+}
+
+void
+filter_text(struct filter_question *question, int fd, uint64_t at, uint64_t len, struct span queue_id)
+{
+	int copy = dup(fd);
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u64(&body, at);
+	msg_put_u64(&body, len);
+	msg_put_span(&body, queue_id);
+	question->lost |= copy < 0;
+	ask(question, MSG_FILTER_TEXT, &body, copy);
+}
+
+struct filter_question *
+filter_end(struct filter_question *question)
+{
+	if (question == NULL)
+		return NULL;
+	*find(question->client, question->id) = question->next;
+	(void)proc_send(question->client->proc, ROLE_FILTER, MSG_FILTER_END, question->id, NULL, -1);
+	free(question);
+	return NULL;
+}
+
+/* --- the answer --- */
+
+static void
+remove_recipient(struct envelope *envelope, struct span address)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct envelope_recipient *recipient = &envelope->recipients[i];
+
+		if (span_ieq(span_of(recipient->address), address)) {
+			free(recipient->address);
+			free(recipient->orcpt);
+		} else {
+			envelope->recipients[kept++] = *recipient;
+		}
+	}
+	envelope->count = kept;
+}
+
+int
+filtered_apply(const struct filtered *filtered, struct envelope *envelope)
+{
+	struct msg_reader body = filtered->rcpts;
+	uint16_t added, removed;
+	int r = 0;
+
+	if (filtered->has_sender) {
+		free(envelope->sender);
+		envelope->sender = span_dup(filtered->sender);
+	}
+	added = msg_get_u16(&body);
+	for (uint16_t i = 0; i < added && r == 0; i++)
+		r = envelope_add(envelope, msg_get_span(&body), SPAN_NULL, 0);
+	removed = msg_get_u16(&body);
+	for (uint16_t i = 0; i < removed; i++)
+		remove_recipient(envelope, msg_get_span(&body));
+	return r < 0 ? r : filtered->has_sender || added != 0 || removed != 0;
+}
+
+static bool
+lists_are_whole(struct msg_reader body)
+{
+	for (unsigned list = 0; list < 2; list++)
+		for (uint16_t left = msg_get_u16(&body); left != 0 && !body.bad; left--)
+			(void)msg_get_span(&body);
+	return msg_done(&body);
+}
+
+int
+filter_client_message(struct filter_client *client, struct msg *msg)
+{
+	struct filter_question *question = *find(client, msg->id);
+	struct msg_reader body = msg_read(msg);
+	struct filtered filtered = { .fd = -1 };
+	uint8_t verdict = msg_get_u8(&body);
+	_cleanup_(closep) int fd = msg->fd >= 0 ? msg_take_fd(msg) : -1;
+
+	filtered.verdict = (enum milter_verdict)verdict;
+	filtered.reply = msg_get_span(&body);
+	if (body.rest.len != 0) {
+		filtered.replaces = msg_get_u64(&body);
+		filtered.held = msg_get_u8(&body) != 0;
+		filtered.reason = msg_get_span(&body);
+		filtered.has_sender = msg_get_u8(&body) != 0;
+		filtered.sender = msg_get_span(&body);
+		filtered.rcpts = body;
+		body.bad |= !lists_are_whole(body);
+		body.rest = SPAN_NULL;
+	}
+	if (!msg_done(&body) || verdict > MILTER_DISCARD || (verdict == MILTER_REFUSE && filtered.reply.len < 3))
+		return -EBADMSG;
+	if (question == NULL || !question->awaits)
+		return 0;
+	question->awaits = false;
+	filtered.fd = TAKE_FD(fd);
+	client->done(question->context, &filtered);
+	if (filtered.fd >= 0)
+		(void)close(filtered.fd);
+	return 0;
+}
+
+void
+filter_client_gone(struct filter_client *client)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct filter_question *question = client->table[i]; question != NULL; question = question->next)
+			question->lost = true;
+	event_active(client->fail_soon, EV_TIMEOUT, 0);
+}

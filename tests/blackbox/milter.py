@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Milters: all steps and all changes, two in order, one that is not there; then rspamd on GTUBE and clamav-milter on EICAR."""
+import os
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from milter_server import Milter
+
+base, state, lane, tmp, binaries = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"], os.environ["TMP"], os.environ["BIN"]
+CONF, LOG = f"{state}/etc/smtpd.conf", f"{state}/log/smtpd.log"
+FIRST, SECOND, RSPAMD, CLAMAV = base + 71, base + 72, base + 73, base + 74
+failed = False
+
+
+def check(name, good, detail=""):
+    global failed
+    print(("ok" if good else "not ok"), f"- {lane}: {name}", flush=True)
+    if not good:
+        failed = True
+        print("   ", detail)
+
+
+def eventually(question, seconds=60):
+    until = time.monotonic() + seconds
+    while not (answer := question()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return answer
+
+
+def log():
+    with open(LOG, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def configure(text):
+    """Takes over the configuration: the role that listens then offers another size."""
+    configure.size += 1
+    with open(CONF, "w", encoding="utf-8") as file:
+        file.write(f"{original}message_size_max = {configure.size};\n{text}")
+    with open(f"{state}/run/smtpd.pid", encoding="ascii") as file:
+        os.kill(int(file.read()), signal.SIGHUP)
+
+    def taken():
+        with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as peer:
+            peer.ehlo()
+            return peer.esmtp_features.get("size") == str(configure.size)
+    check("the configuration is taken over", eventually(taken), text)
+
+
+configure.size = 20000000
+
+
+def send(subject, sender="s@example.org", rcpts=("u1@example.test",), body="Hello.\r\n", header=""):
+    """The last reply."""
+    text = f"From: s@example.org\r\nX-Twice: one\r\nX-Twice: two\r\nSubject: {subject}\r\n{header}\r\n{body}"
+    with smtplib.SMTP("127.0.0.1", base + 25, timeout=120) as peer:
+        peer.ehlo("client.example")
+        code, reply = peer.mail(sender)
+        for rcpt in rcpts:
+            if code == 250:
+                code, reply = peer.rcpt(rcpt)
+        if code == 250:
+            code, reply = peer.data(text.encode())
+    return code, reply.decode(errors="replace")
+
+
+def mails(user):
+    folder = f"{state}/mail/example.test/{user}/Maildir/new"
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    texts = []
+    for name in names:
+        with open(f"{folder}/{name}", "rb") as file:
+            texts.append(file.read())
+    return texts
+
+
+def arrived(user, pattern):
+    return eventually(lambda: next((text for text in mails(user) if re.search(pattern, text)), None))
+
+
+def ours():
+    first = Milter(FIRST)
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ];\n')
+    code, reply = send("plain-1")
+    check("a message that nobody minds is taken", code == 250, reply)
+    check("and arrives", arrived("u1", rb"plain-1"))
+    seen = first.seen[-1]
+    check("each step is told in its order", re.fullmatch("OCHMRTL+NB+E", seen["order"]), seen)
+    check("what is told: the client", seen["client"] == b"[127.0.0.1]\x004\0\x00127.0.0.1\0" and seen["helo"] == b"client.example", seen)
+    check("the envelope", seen["mail"] == b"<s@example.org>" and seen["rcpt"] == [b"<u1@example.test>"], seen)
+    check("the text", seen["headers"][0] == (b"From", b"s@example.org") and seen["body"] == b"Hello.\r\n", seen)
+    check("macros", seen["macros"].get(b"j") == b"mail.example.test" and re.fullmatch(rb"[0-9A-F]{16}", seen["macros"].get(b"i", b"")), seen)
+    for subject, wanted in (("reject", 550), ("tempfail", 451), ("reply", 554), ("nonsense", 451)):
+        code, reply = send(f"{subject}-2")
+        check(f"{subject}: {wanted}", code == wanted, (code, reply))
+    check("a milter's own text", "Not this one" in send("reply-2")[1])
+    check("a sender is refused", send("x", sender="refuse-mail@example.org")[0] == 550)
+    check("a recipient is refused, with the milter's reply", send("x", rcpts=("u3@example.test",)) == (550, "5.1.1 No mail for u3"))
+    check("a milter that hangs up puts the message off", send("x", sender="hang-up@example.org")[0] == 451)
+    code, reply = send("discard-3")
+    check("a discarded message is taken", code == 250, reply)
+    check("and so is one whose sender is discarded", send("discard-4", sender="discard@example.org")[0] == 250)
+    code, reply = send("change-5", body="x" * 70 + "\r\n" + "Line.\r\n" * 60000)
+    check("a message that is changed is taken", code == 250, reply)
+    text = arrived("u1", rb"Subject: made new\r?\n") or b""
+    header = text.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    check("fields are added, put in, changed, removed", b"X-Added: at the end\n\tfolded" in header and b"change-5" not in header and
+          b"X-Twice: one" in header and b"X-Twice: two" not in header and header.index(b"X-First: at the top") < header.index(b"From:"), header)
+    check("a field that cannot be is left out", b"is left out" not in header, header)
+    check("the body stays as it was", text.count(b"Line.") == 60000, len(text))
+    code, reply = send("body-6")
+    text = arrived("u1", rb"body-6") or b""
+    check("a body is replaced", code == 250 and b"Another body." in text and b"Hello." not in text, text)
+    code, reply = send("rcpt-7")
+    text = arrived("u2", rb"rcpt-7") or b""
+    check("recipients and the sender are changed", code == 250 and b"Return-Path: <other@example.org>" in text, (reply, text))
+    check("whom a milter removed gets nothing", not any(b"rcpt-7" in text for text in mails("u1")))
+    code, reply = send("quarantine-8")
+    check("a message is taken to be held", code == 250, reply)
+    held = os.listdir(f"{state}/spool/hold")
+    check("and held", len(held) == 1, held)
+    check("the log has why", re.search(r"held .*why=\"?looks odd", log()), "")
+    check("nothing that was discarded or held arrives", not any(re.search(rb"(discard|quarantine)-", text) for text in mails("u1")))
+    subprocess.run([f"{binaries}/mailqueue", "-C", CONF, "remove", *held], check=False, capture_output=True)
+
+    second = Milter(SECOND, options=0x1ff7ff & ~0x37f)  # no step is answered, none left out
+    configure(f'milters = [ "127.0.0.1:{FIRST}", "127.0.0.1:{SECOND}" ];\n')
+    code, reply = send("change-body-9")
+    seen = second.seen[-1] if second.seen else {}
+    check("the second milter sees what the first made", code == 250 and (b"X-First", b" at the top") in seen.get("headers", []) and
+          seen.get("body") == b"Another body.\r\n", (reply, seen))
+    second.shutdown()
+    second.server_close()
+    check("one that is not there puts messages off", send("gone-10")[0] == 451)
+    configure(f'milters = [ "127.0.0.1:{SECOND}" ];\nmilter_default = "accept";\n')
+    check("or not, as it is configured", send("gone-11")[0] == 250)
+    check("and that message arrives", arrived("u1", rb"gone-11"))
+    first.shutdown()
+    first.server_close()
+
+
+def answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=20):
+            return True
+    except OSError:
+        return False
+
+
+def start(name, command, port, seconds):
+    with open(f"{tmp}/{name}.log", "wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+    up = eventually(lambda: answers(port) or process.poll() is not None, seconds) and process.poll() is None
+    with open(f"{tmp}/{name}.log", encoding="utf-8", errors="replace") as file:
+        check(f"{name} starts", up, file.read()[-2000:])
+    return process
+
+
+def stop(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def skip(name, package):
+    print(f"ok - {lane}: {name} # SKIPPED: {package} IS NOT INSTALLED (packages/install test)", flush=True)
+
+
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def rspamd():
+    folder = f"{tmp}/rspamd"
+    os.makedirs(folder)
+    os.chmod(tmp, 0o755)
+    with open(f"{folder}/rspamd.conf", "w", encoding="ascii") as file:
+        file.write(f'''
+options {{ pidfile = "{folder}/pid"; filters = "chartable"; dns {{ nameserver = ["127.0.0.1:{base + 79}"]; }} control_socket = "{folder}/control mode=0600"; }}
+logging {{ type = "console"; level = "info"; }}
+actions {{ reject = 15; add_header = 6; }}
+worker "rspamd_proxy" {{ bind_socket = "127.0.0.1:{RSPAMD}"; milter = yes; count = 1; upstream "local" {{ self_scan = yes; default = yes; }} }}
+''')
+    shutil.chown(folder, "_rspamd")
+    process = start("rspamd", ["/usr/bin/rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-c", f"{folder}/rspamd.conf"], RSPAMD, 120)
+    try:
+        configure(f'milters = [ "127.0.0.1:{RSPAMD}" ];\n')
+        code, reply = send("rspamd-ham")
+        check("rspamd lets mail pass", code == 250 and arrived("u1", rb"rspamd-ham"), reply)
+        code, reply = send("rspamd-spam", body=GTUBE + "\r\n")
+        check("rspamd refuses GTUBE", code == 554, (code, reply))
+    finally:
+        stop(process)
+
+
+def clamav():
+    folder = f"{tmp}/clamav"
+    os.makedirs(f"{folder}/db")
+    os.chmod(tmp, 0o755)
+    with open(f"{folder}/db/test.ndb", "w", encoding="ascii") as file:
+        file.write(f"Eicar-Test-Signature:0:*:{EICAR.encode().hex()}\n")
+    with open(f"{folder}/clamd.conf", "w", encoding="ascii") as file:
+        file.write(f"DatabaseDirectory {folder}/db\nLocalSocket {folder}/clamd.sock\nForeground yes\nLogFile {folder}/clamd.log\n")
+    with open(f"{folder}/milter.conf", "w", encoding="ascii") as file:
+        file.write(f"MilterSocket inet:{CLAMAV}@127.0.0.1\nForeground yes\nClamdSocket unix:{folder}/clamd.sock\n"
+                   "OnInfected Reject\nRejectMsg A virus: %v\nAddHeader Replace\n")
+    with open(f"{folder}/clamd.out", "wb") as out:
+        clamd = subprocess.Popen(["/usr/sbin/clamd", "-c", f"{folder}/clamd.conf"], stdout=out, stderr=out, start_new_session=True)
+    try:
+        check("clamd starts", eventually(lambda: os.path.exists(f"{folder}/clamd.sock"), 120), open(f"{folder}/clamd.out").read())
+        process = start("clamav-milter", ["/usr/sbin/clamav-milter", "-c", f"{folder}/milter.conf"], CLAMAV, 120)
+        try:
+            configure(f'milters = [ "127.0.0.1:{CLAMAV}" ];\n')
+            code, reply = send("clamav-clean")
+            text = arrived("u1", rb"clamav-clean") or b""
+            check("clamav-milter lets mail pass, and says so in the header", code == 250 and b"X-Virus-Status: Clean" in text, (reply, text))
+            code, reply = send("clamav-virus", body=EICAR + "\r\n")
+            check("clamav-milter refuses EICAR", code == 550, (code, reply))
+        finally:
+            stop(process)
+    finally:
+        stop(clamd)
+
+
+with open(CONF, encoding="utf-8") as file:
+    original = file.read()
+try:
+    ours()
+    if os.geteuid() == 0 and os.path.exists("/usr/bin/rspamd"):
+        rspamd()
+    else:
+        skip("rspamd and GTUBE", "rspamd")
+    if os.path.exists("/usr/sbin/clamav-milter") and os.path.exists("/usr/sbin/clamd"):
+        clamav()
+    else:
+        skip("clamav-milter and EICAR", "clamav-milter")
+finally:
+    configure("")
+    with open(CONF, "w", encoding="utf-8") as file:
+        file.write(original)
+sys.exit(failed)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""A milter for tests: what it does stands in the message or its envelope, what it was told in `seen`.
+
+Senders refuse-mail@, discard@, hang-up@; recipients refuse-rcpt@; Subject words: reject, tempfail, reply, discard, quarantine, change, body, rcpt."""
+import socketserver
+import struct
+import threading
+
+ALL_ACTIONS = 0xff
+
+
+def packet(letter, data=b""):
+    return struct.pack(">I", len(data) + 1) + letter + data
+
+
+def field(name, value):
+    return name + b"\0" + value + b"\0"
+
+
+class Session(socketserver.BaseRequestHandler):
+    def read(self, length):
+        text = b""
+        while len(text) < length:
+            more = self.request.recv(length - len(text))
+            if not more:
+                raise EOFError
+            text += more
+        return text
+
+    def say(self, letter, data=b""):
+        self.request.sendall(packet(letter, data))
+
+    def handle(self):
+        self.message = {"macros": {}, "rcpt": [], "headers": [], "body": b"", "order": ""}
+        try:
+            while True:
+                length, = struct.unpack(">I", self.read(4))
+                data = self.read(length)
+                command, data = data[:1], data[1:]
+                if command == b"Q":
+                    return
+                self.take(command, data)
+        except (EOFError, ConnectionError):
+            pass
+
+    def take(self, command, data):
+        message = self.message
+        if command == b"D":
+            words = data[1:].split(b"\0")[:-1]
+            message["macros"].update(zip(words[::2], words[1::2]))
+            return
+        if command != b"A":
+            message["order"] += command.decode()
+        if command == b"O":
+            version, actions, options = struct.unpack(">III", data[:12])
+            message["offered"] = (version, actions, options)
+            self.say(b"O", struct.pack(">III", 6, actions & ALL_ACTIONS, self.server.options & options))
+        elif command == b"C":
+            message["client"] = data
+            self.say(b"c")
+        elif command == b"H":
+            message["helo"] = data[:-1]
+            self.say(b"c")
+        elif command == b"M":
+            message["mail"] = data.split(b"\0")[0]
+            if message["mail"].startswith(b"<hang-up@"):
+                raise EOFError
+            self.say(b"r" if message["mail"].startswith(b"<refuse-mail@") else b"d" if message["mail"].startswith(b"<discard@") else b"c")
+        elif command == b"R":
+            rcpt = data.split(b"\0")[0]
+            message["rcpt"].append(rcpt)
+            if rcpt.startswith(b"<u3@"):
+                self.say(b"y", b"550 5.1.1 No mail for u3\0")
+            else:
+                self.say(b"c")
+        elif command == b"L":
+            message["headers"].append(tuple(data.split(b"\0")[:2]))
+            self.say(b"c")
+        elif command == b"B":
+            message["body"] += data
+            self.say(b"c")
+        elif command == b"E":
+            self.server.seen.append(message)
+            self.say(b"p")
+            self.end()
+        elif command in (b"T", b"N", b"U"):
+            self.say(b"c")
+
+    def end(self):
+        subject = dict(self.message["headers"]).get(b"Subject", b"")
+        if b"change" in subject:
+            self.say(b"h", field(b"X-Added", b"at the end\n\tfolded"))
+            self.say(b"i", struct.pack(">I", 0) + field(b"X-First", b"at the top"))
+            self.say(b"m", struct.pack(">I", 1) + field(b"Subject", b"made new"))
+            self.say(b"m", struct.pack(">I", 2) + field(b"X-Twice", b""))
+            self.say(b"h", field(b"Bad Name", b"is left out"))
+        if b"body" in subject:
+            self.say(b"b", b"Another ")
+            self.say(b"b", b"body.\r\n")
+        if b"rcpt" in subject:
+            self.say(b"+", b"<u2@example.test>\0")
+            self.say(b"-", b"<u1@example.test>\0")
+            self.say(b"e", b"<other@example.org>\0")
+        if b"quarantine" in subject:
+            self.say(b"q", b"looks odd\0")
+        if b"reject" in subject:
+            self.say(b"r")
+        elif b"tempfail" in subject:
+            self.say(b"t")
+        elif b"reply" in subject:
+            self.say(b"y", b"554 5.7.1 Not this one\0")
+        elif b"discard" in subject:
+            self.say(b"d")
+        elif b"nonsense" in subject:
+            self.say(b"\xff", b"x")
+        else:
+            self.say(b"a")
+
+
+class Milter(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, port, options=0):
+        self.seen, self.options = [], options
+        super().__init__(("127.0.0.1", port), Session)
+        threading.Thread(target=self.serve_forever, daemon=True).start()

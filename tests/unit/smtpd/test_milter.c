@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The milter protocol: packets, the steps of a message with every option and answer, and changes of headers. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "smtpd/header_edit.h"
+#include "smtpd/milter_state.h"
+
+static const struct milter_client client = { .hostname = { "mail.example.test", 17 }, .address = { "192.0.2.1", 9 }, .helo = { "far", 3 },
+	.sender = { "s@example.org", 13 } };
+#define HEADER "From: a\r\nSubject: b\r\n\tc\r\n\r\n"
+
+/* --- packets --- */
+
+#define LEN(n) "\0\0\0" n
+static const struct {
+	struct span packet;
+	int result;
+	enum milter_type type;
+	uint32_t index;
+	const char *name, *text;
+} packets[] = {
+	{ SPAN(LEN("\1") "c"), 0, MILTER_IS_CONTINUE, 0, "", "" },
+	{ SPAN(LEN("\x0b") "y550 5.7.1\0"), 0, MILTER_IS_REPLY, 0, "", "550 5.7.1" },
+	{ SPAN(LEN("\5") "hA\0b\0"), 0, MILTER_IS_ADD_HEADER, 0, "A", "b" },
+	{ SPAN(LEN("\x08") "i\0\0\1\2A\0\0"), 0, MILTER_IS_INSERT_HEADER, 258, "A", "" },
+	{ SPAN(LEN("\4") "bx\0y"), 0, MILTER_IS_BODY, 0, "", "x" },
+	{ SPAN(LEN("\4") "+<>\0"), 0, MILTER_IS_ADD_RCPT, 0, "", "<>" },
+	{ SPAN(LEN("\0") ""), -EBADMSG, 0, 0, "", "" },
+	{ SPAN("\0\1\0\1"), -EBADMSG, 0, 0, "", "" },
+	{ SPAN(LEN("\1") "?"), -EBADMSG, 0, 0, "", "" },
+	{ SPAN(LEN("\2") "yx"), -EBADMSG, 0, 0, "", "" },
+	{ SPAN(LEN("\3") "hA\0"), -EBADMSG, 0, 0, "", "" },
+	{ SPAN(LEN("\3") "mxx"), -EBADMSG, 0, 0, "", "" },
+	{ SPAN(LEN("\5") "O\0\0\0\6"), -EBADMSG, 0, 0, "", "" },
+};
+
+START_TEST(packets_are_read)
+{
+	struct milter_packet packet;
+	size_t len = 0;
+
+	ck_assert_int_eq(milter_parse(packets[_i].packet, &packet, &len), packets[_i].result);
+	if (packets[_i].result != 0)
+		return;
+	ck_assert_uint_eq(len, packets[_i].packet.len);
+	ck_assert_int_eq(packet.type, packets[_i].type);
+	ck_assert_uint_eq(packet.index, packets[_i].index);
+	ck_assert(span_eq(packet.name, span_of(packets[_i].name)));
+	ck_assert(span_starts(packet.text, span_of(packets[_i].text)));
+	for (size_t part = 0; part < len; part++)
+		ck_assert_int_eq(milter_parse(span_make(packets[_i].packet.ptr, part), &packet, &len), 1);
+}
+END_TEST
+
+/* --- steps --- */
+
+/* The letters of what was written, without macros; forgets it. */
+static void
+take_letters(struct milter *milter, struct buf *letters)
+{
+	struct span out = buf_get(&milter->out);
+
+	while (out.len >= 5) {
+		size_t len = (uint8_t)out.ptr[1] << 16 | (uint8_t)out.ptr[2] << 8 | (uint8_t)out.ptr[3];
+
+		if (out.ptr[4] != 'D')
+			(void)buf_char(letters, out.ptr[4]);
+		ck_assert_uint_le(len + 4, out.len);
+		out = span_skip(out, len + 4);
+	}
+	ck_assert_uint_eq(out.len, 0);
+	buf_clear(&milter->out);
+}
+
+static enum milter_result
+hear(struct milter *milter, char letter, struct span data)
+{
+	struct buf packet = BUF_INIT(1000);
+	size_t at = milter_begin(&packet, letter), taken;
+	enum milter_result result;
+
+	(void)buf_span(&packet, data);
+	milter_end(&packet, at);
+	result = milter_input(milter, buf_get(&packet), &taken);
+	buf_free(&packet);
+	return result;
+}
+
+static enum milter_result
+negotiate(struct milter *milter, uint32_t options)
+{
+	struct buf data = BUF_INIT(12);
+	enum milter_result result;
+
+	milter_put_u32(&data, MILTER_VERSION);
+	milter_put_u32(&data, MILTER_ADD_HEADERS);
+	milter_put_u32(&data, options);
+	result = hear(milter, 'O', buf_get(&data));
+	buf_free(&data);
+	return result;
+}
+
+/* Goes on with these answers ('c' continues) until the request is done, and gives one piece of body. */
+static enum milter_result
+run(struct milter *milter, enum milter_result result, uint32_t options, struct buf *letters)
+{
+	bool given = false;
+
+	for (unsigned turn = 0; turn < 50; turn++) {
+		take_letters(milter, letters);
+		if (result == MILTER_WANTS_BODY) {
+			result = milter_body(milter, given ? SPAN_NULL : SPAN("text"));
+			given = true;
+		} else if (result == MILTER_MORE) {
+			result = milter->step == MILTER_NEGOTIATE ? negotiate(milter, options) : hear(milter, 'c', SPAN_NULL);
+		} else {
+			return result;
+		}
+	}
+	return MILTER_BROKEN;
+}
+
+static const struct {
+	uint32_t options;
+	const char *letters;
+} steps[] = {
+	{ 0, "OCHM" "R" "TLLNBE" },
+	{ MILTER_NO_CONNECT | MILTER_NO_HELO | MILTER_NO_MAIL | MILTER_NO_RCPT | MILTER_NO_BODY | MILTER_NO_HEADERS | MILTER_NO_EOH | MILTER_NO_DATA, "OE" },
+	{ MILTER_SILENT_CONNECT | MILTER_SILENT_HELO | MILTER_SILENT_MAIL | MILTER_SILENT_RCPT | MILTER_SILENT_DATA | MILTER_SILENT_HEADER |
+		MILTER_SILENT_EOH | MILTER_SILENT_BODY, "OCHM" "R" "TLLNBE" },
+	{ MILTER_NO_BODY | MILTER_SILENT_HEADER, "OCHM" "R" "TLLNE" },
+};
+
+START_TEST(steps_follow_the_options)
+{
+	struct buf letters = BUF_INIT(100);
+	struct milter milter;
+
+	milter_init(&milter, &client);
+	ck_assert_int_eq(run(&milter, milter_mail(&milter), steps[_i].options, &letters), MILTER_DONE);
+	ck_assert_int_eq(run(&milter, milter_rcpt(&milter, SPAN("a@b")), 0, &letters), MILTER_DONE);
+	ck_assert_int_eq(run(&milter, milter_text(&milter, SPAN("ID"), SPAN(HEADER)), 0, &letters), MILTER_DONE);
+	ck_assert_int_eq(milter.verdict, MILTER_PASS);
+	ck_assert_str_eq(buf_cstr(&letters), steps[_i].letters);
+	milter_free(&milter);
+	buf_free(&letters);
+}
+END_TEST
+
+static void
+begin(struct milter *milter)
+{
+	milter_init(milter, &client);
+	ck_assert_int_eq(milter_mail(milter), MILTER_MORE);
+	ck_assert_int_eq(negotiate(milter, MILTER_NO_HELO | MILTER_SKIP), MILTER_MORE); /* CONNECT */
+	ck_assert_int_eq(hear(milter, 'c', SPAN_NULL), MILTER_MORE);                    /* MAIL */
+}
+
+static const struct {
+	char letter;
+	struct span data;
+	enum milter_result result;
+	enum milter_verdict verdict;
+	const char *reply;
+} answers[] = {
+	{ 'a', SPAN(""), MILTER_DONE, MILTER_PASS, "" },
+	{ 'c', SPAN(""), MILTER_DONE, MILTER_PASS, "" },
+	{ 'd', SPAN(""), MILTER_DONE, MILTER_DISCARD, "" },
+	{ 'r', SPAN(""), MILTER_DONE, MILTER_REFUSE, "550 5.7.1 The message is refused by this site's rules" },
+	{ 'y', SPAN("554 5.7.1 a\r\nb\0"), MILTER_DONE, MILTER_REFUSE, "554 5.7.1 a??b" },
+	{ 'y', SPAN("250 fine\0"), MILTER_BROKEN, MILTER_PASS, "" },
+	{ 'y', SPAN("55\0"), MILTER_BROKEN, MILTER_PASS, "" },
+	{ 'p', SPAN(""), MILTER_ALIVE, MILTER_PASS, "" },
+	{ 's', SPAN(""), MILTER_BROKEN, MILTER_PASS, "" },
+	{ '4', SPAN(""), MILTER_BROKEN, MILTER_PASS, "" },
+	{ 'h', SPAN("A\0b\0"), MILTER_BROKEN, MILTER_PASS, "" }, /* not before the end */
+	{ 'O', SPAN("\0\0\0\6\0\0\0\0\0\0\0\0"), MILTER_BROKEN, MILTER_PASS, "" },
+};
+
+START_TEST(answers_mean_what_they_say)
+{
+	struct milter milter;
+
+	begin(&milter);
+	ck_assert_int_eq(hear(&milter, answers[_i].letter, answers[_i].data), answers[_i].result);
+	ck_assert_int_eq(milter.verdict, answers[_i].verdict);
+	ck_assert_str_eq(milter.reply, answers[_i].reply);
+	/* Whom it accepts, it wants to hear no more of. */
+	if (answers[_i].letter == 'a')
+		ck_assert_int_eq(milter_rcpt(&milter, SPAN("a@b")), MILTER_DONE);
+	milter_free(&milter);
+}
+END_TEST
+
+START_TEST(changes_need_a_permission)
+{
+	struct buf letters = BUF_INIT(100);
+	struct milter milter;
+
+	begin(&milter);
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_DONE);
+	ck_assert_int_eq(milter_text(&milter, SPAN("ID"), SPAN("\r\n")), MILTER_MORE); /* DATA */
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_MORE);                  /* EOH */
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_WANTS_BODY);
+	ck_assert_int_eq(milter_body(&milter, SPAN("x")), MILTER_MORE);
+	ck_assert_int_eq(hear(&milter, 's', SPAN_NULL), MILTER_MORE); /* EOM */
+	ck_assert_int_eq(hear(&milter, 'h', SPAN("A\0b\0")), MILTER_CHANGE);
+	ck_assert_int_eq(hear(&milter, 'q', SPAN("why\0")), MILTER_BROKEN);
+	milter_free(&milter);
+	buf_free(&letters);
+}
+END_TEST
+
+START_TEST(negotiations_that_cannot_be)
+{
+	struct milter milter;
+
+	milter_init(&milter, &client);
+	ck_assert_int_eq(milter_mail(&milter), MILTER_MORE);
+	ck_assert_int_eq(negotiate(&milter, 1u << 30), MILTER_BROKEN);
+	milter_free(&milter);
+	milter_init(&milter, &client);
+	ck_assert_int_eq(milter_mail(&milter), MILTER_MORE);
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_BROKEN);
+	milter_free(&milter);
+}
+END_TEST
+
+/* --- headers --- */
+
+static const struct {
+	char how;
+	size_t index;
+	const char *name, *value;
+	int result;
+	const char *made;
+} edits[] = {
+	{ '+', 0, "X", "y", 0, "A: 1\r\nB: 2\r\nA: 3\r\nX: y\r\n\r\n" },
+	{ 'i', 0, "X", "y\n\tz", 0, "X: y\r\n\tz\r\nA: 1\r\nB: 2\r\nA: 3\r\n\r\n" },
+	{ 'i', 2, "X", "y", 0, "A: 1\r\nB: 2\r\nX: y\r\nA: 3\r\n\r\n" },
+	{ 'i', 99, "X", "y", 0, "A: 1\r\nB: 2\r\nA: 3\r\nX: y\r\n\r\n" },
+	{ 'm', 1, "a", "y", 0, "a: y\r\nB: 2\r\nA: 3\r\n\r\n" },
+	{ 'm', 2, "A", "y", 0, "A: 1\r\nB: 2\r\nA: y\r\n\r\n" },
+	{ 'm', 2, "A", "", 0, "A: 1\r\nB: 2\r\n\r\n" },
+	{ 'm', 3, "A", "y", 0, "A: 1\r\nB: 2\r\nA: 3\r\nA: y\r\n\r\n" },
+	{ 'm', 1, "C", "", 0, "A: 1\r\nB: 2\r\nA: 3\r\n\r\n" },
+	{ '+', 0, "X y", "z", -EINVAL, "A: 1\r\nB: 2\r\nA: 3\r\n\r\n" },
+	{ '+', 0, "X", "y\r\nEvil: z", -EINVAL, "A: 1\r\nB: 2\r\nA: 3\r\n\r\n" },
+	{ 'i', 0, "X", "y\n\n", 0, "X: y\r\nA: 1\r\nB: 2\r\nA: 3\r\n\r\n" },
+};
+
+START_TEST(headers_are_changed)
+{
+	struct span name = span_of(edits[_i].name), value = span_of(edits[_i].value);
+	struct buf block = BUF_INIT(1000);
+	int r;
+
+	(void)buf_str(&block, "A: 1\r\nB: 2\r\nA: 3\r\n\r\n");
+	r = edits[_i].how == '+' ? header_edit_add(&block, name, value) :
+	    edits[_i].how == 'i' ? header_edit_insert(&block, edits[_i].index, name, value) :
+				   header_edit_change(&block, edits[_i].index, name, value);
+	ck_assert_int_eq(r, edits[_i].result);
+	ck_assert_str_eq(buf_cstr(&block), edits[_i].made);
+	buf_free(&block);
+}
+END_TEST
+
+#define COUNT(rows) ((int)(sizeof(rows) / sizeof(*(rows))))
+
+int
+main(void)
+{
+	Suite *suite = suite_create("milter");
+	TCase *tests = tcase_create("milter");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_loop_test(tests, packets_are_read, 0, COUNT(packets));
+	tcase_add_loop_test(tests, steps_follow_the_options, 0, COUNT(steps));
+	tcase_add_loop_test(tests, answers_mean_what_they_say, 0, COUNT(answers));
+	tcase_add_test(tests, changes_need_a_permission);
+	tcase_add_test(tests, negotiations_that_cannot_be);
+	tcase_add_loop_test(tests, headers_are_changed, 0, COUNT(edits));
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
