@@ -25,6 +25,7 @@ common_SRC := \
 	common/imap_envelope.c \
 	common/imap_string.c \
 	common/io.c \
+	common/io_sync.c \
 	common/jail.c \
 	common/jail_probe.c \
 	common/log.c \

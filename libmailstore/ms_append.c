@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io_sync.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
@@ -247,7 +248,7 @@ record_messages(struct ms_txn *txn, void *context)
 	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
 }
 
-/* The last bytes and the time, on their way to the disk. */
+/* The last bytes and the time. */
 static void
 finish_file(struct ms_append *append, int64_t internal_date)
 {
@@ -260,8 +261,22 @@ finish_file(struct ms_append *append, int64_t internal_date)
 	/* The time of the file is what INTERNALDATE is known by when the index is lost. */
 	if (append->error == 0 && futimens(append->fd, times) < 0)
 		append->error = -errno;
-	if (append->error == 0)
-		(void)sync_file_range(append->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+static void
+sync_files(struct commits *commits)
+{
+	struct io_sync syncs[MS_APPENDS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < commits->count; i++)
+		if (commits->list[i].append->error == 0)
+			syncs[count++].fd = commits->list[i].append->fd;
+	io_sync_all(syncs, count);
+	count = 0;
+	for (size_t i = 0; i < commits->count; i++)
+		if (commits->list[i].append->error == 0)
+			commits->list[i].append->error = syncs[count++].result;
 }
 
 static int
@@ -298,7 +313,7 @@ commit_locked(struct commits *commits, const char *mailbox)
 	return r;
 }
 
-/* The files are written and synced; all of them are on their way before the first is waited for. */
+/* The files are written and synced, all of them together. */
 static int
 finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 {
@@ -307,13 +322,12 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 
 	for (size_t i = 0; i < commits->count; i++)
 		finish_file(commits->list[i].append, internal_date != 0 ? internal_date : now);
+	sync_files(commits);
 	for (size_t i = 0; r == 0 && i < commits->count; i++) {
 		struct commit *commit = &commits->list[i];
 		struct ms_message *message = &commit->record.message;
 		struct ms_append *append = commit->append;
 
-		if (append->error == 0 && fsync(append->fd) < 0)
-			append->error = -errno;
 		r = append->error;
 		if (r == 0)
 			r = ms_derive(append->fd, append->bytes, false, &commit->derived);

@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/io_sync.h"
 #include "common/xalloc.h"
 
 struct queue_files {
@@ -224,16 +225,27 @@ queue_files_discard(struct queue_files *files, const char *id)
 	(void)unlinkat(files->spool, path, 0);
 }
 
+/* After a sync that failed the kernel may have dropped the bytes: never tried again and believed. */
 static void
-sync_and_rename(struct queue_files *files, struct queue_commit *commit)
+sync_files(struct queue_commit *const *commits, size_t count)
+{
+	struct io_sync *syncs = xcalloc(count, sizeof(*syncs));
+
+	for (size_t i = 0; i < count; i++)
+		syncs[i].fd = commits[i]->fd;
+	io_sync_all(syncs, count);
+	for (size_t i = 0; i < count; i++)
+		commits[i]->result = syncs[i].result;
+	free(syncs);
+}
+
+static void
+give_name(struct queue_files *files, struct queue_commit *commit)
 {
 	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
 
 	spool_path(SPOOL_QUEUE_TMP, commit->id, from);
 	spool_path(commit->held ? SPOOL_HOLD : SPOOL_QUEUE, commit->id, to);
-	/* After a sync that failed the kernel may have dropped the bytes: never tried again and
-	 * believed. */
-	commit->result = fdatasync(commit->fd) == 0 ? 0 : -errno;
 	if (commit->result == 0 && renameat(files->spool, from, files->spool, to) < 0)
 		commit->result = -errno;
 	if (commit->result < 0)
@@ -248,11 +260,9 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 	int8_t synced[SPOOL_FOLDERS] = { 0 };
 	int errors[SPOOL_FOLDERS];
 
-	/* Writing starts for all before the first is waited for. */
-	for (size_t i = 0; i < count && count > 1; i++)
-		(void)sync_file_range(commits[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	sync_files(commits, count);
 	for (size_t i = 0; i < count; i++)
-		sync_and_rename(files, commits[i]);
+		give_name(files, commits[i]);
 	for (size_t i = 0; i < count; i++) {
 		unsigned folder = folder_of(commits[i]->id);
 
