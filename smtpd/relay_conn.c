@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -608,10 +609,13 @@ connect_socket(const struct resolve_address *address, uint16_t port)
 	bool is_v6 = address->len == 16;
 	const struct sockaddr *to = is_v6 ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4;
 	int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int on = 1;
 	int r;
 
 	if (fd < 0)
 		return -errno;
+	/* What is written is whole: waiting for more would only add the other side's delayed acknowledgement, 40 ms for each message. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	memcpy(&v6.sin6_addr, address->bytes, is_v6 ? 16 : 0);
 	memcpy(&v4.sin_addr, address->bytes, is_v6 ? 0 : 4);
 	r = connect(fd, to, is_v6 ? sizeof(v6) : sizeof(v4)) < 0 && errno != EINPROGRESS ? -errno : 0;
