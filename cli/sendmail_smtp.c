@@ -85,7 +85,7 @@ commit(struct session *session)
 	int r = session->submitting ? submit_commit(&session->submit) : -EIO;
 
 	abandon(session);
-	smtp_committed(&session->smtp, stored(r));
+	smtp_committed(&session->smtp, stored(r), NULL, 0);
 }
 
 /* True to go on. */

@@ -33,12 +33,14 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_control.c \
 	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
+	smtpd/queue_direct.c \
 	smtpd/queue_drop.c \
 	smtpd/queue_expand.c \
 	smtpd/queue_facts.c \
 	smtpd/queue_files.c \
 	smtpd/queue_folders.c \
 	smtpd/queue_intake.c \
+	smtpd/queue_recipients.c \
 	smtpd/queue_relay.c \
 	smtpd/queue_submit.c \
 	smtpd/queue_schedule.c \
@@ -48,7 +50,8 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/smtp_client.c \
 	smtpd/smtp_handin.c \
 	smtpd/smtpd.c \
-	smtpd/smtpd_conf.c
+	smtpd/smtpd_conf.c \
+	smtpd/verdict.c
 # What goes out: other hosts, accounts here, notifications.
 smtpd_SRC += \
 	smtpd/dsn.c \

@@ -57,6 +57,8 @@ void intake_smtp_gone(struct queue *queue);
 typedef void (*intake_done)(void *context, const char *id, int result);
 void intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
     intake_done done, void *context);
+/* The same for one that has its entry, and is being tried: nothing is entered. */
+void intake_promise(struct queue *queue, const char *id, int fd, intake_done done, void *context);
 
 /* --- proc_queue.c --- */
 
@@ -123,6 +125,13 @@ void pickup_start(struct queue *queue);
 
 /* The entry is active until it ends. */
 void attempt_start(struct queue *queue, struct queue_entry *entry);
+/* The same before the message is promised, for queue_direct.c; from the next turn of the loop on. NULL: its file cannot be read. */
+struct direct;
+struct attempt *attempt_start_direct(struct queue *queue, struct queue_entry *entry, struct direct *direct);
+/* It has been promised: what waited for that goes on. */
+void attempt_go_on(struct attempt *attempt);
+/* It could not be promised, and nothing of it stays. */
+void attempt_give_up(struct attempt *attempt);
 
 /* What became of one recipient. */
 struct outcome {
@@ -167,6 +176,10 @@ bool relay_is_crowded(struct queue *queue, const struct destination *destination
 
 const struct spool_file *attempt_file(const struct attempt *attempt);
 const char *attempt_id(const struct attempt *attempt);
+/* Its file, read-only, for another role. Or -errno. */
+int attempt_reopen(const struct attempt *attempt);
+/* What became of a recipient so far; NULL: he was not tried, or that is not known yet. */
+const struct outcome *attempt_outcome_of(const struct attempt *attempt, size_t recipient);
 void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
 
 /* --- queue_expand.c: aliases --- */
@@ -181,6 +194,26 @@ struct expand {
  * that is on stable storage; false when *ret_outcome tells already. */
 bool expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen,
     struct outcome *ret_outcome);
+
+/* --- queue_direct.c: delivering before the client is answered --- */
+
+#define DIRECT_RECIPIENTS_MAX 100
+/* result: 0 or -errno. told: NULL, and the message is queued; or its attempt, whose outcomes are all that is left of it. */
+struct attempt;
+typedef void (*direct_done)(void *context, const char *id, int result, const struct attempt *told);
+/* Tries a complete file whose recipients have accounts here. False when it is to be queued at once: then nothing has happened. The
+ * descriptor is taken over; done is called from the loop. */
+bool direct_start(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool each, direct_done done, void *context);
+/* The message is to be queued, whatever comes of the attempt. */
+void direct_promise(struct direct *direct);
+bool direct_is_promised(const struct direct *direct);
+/* All outcomes are known. */
+enum direct_end {
+	DIRECT_QUEUED, /* it goes on like any other attempt; `direct` is freed */
+	DIRECT_WAITS,  /* for attempt_go_on or attempt_give_up */
+	DIRECT_TOLD,   /* nothing is left of it; `direct` is freed */
+};
+enum direct_end direct_end(struct direct *direct);
 
 /* --- queue_bounce.c: telling senders --- */
 

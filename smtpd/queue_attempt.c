@@ -10,13 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/address.h"
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "common/text_set.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
-#include "smtpd/queue.h"
+#include "smtpd/queue_attempt.h"
 
 /* After a fault of our own, such as a role that is gone for a moment: 1 s, 2 s, 4 s, ... up to this, or
  * retry_min where that is shorter. */
@@ -24,31 +22,6 @@
 #define FAULT_SECONDS_MAX 64
 /* Where a destination has as many jobs waiting as it can take, a message for several destinations comes back then. */
 #define CROWDED_SECONDS 20
-
-struct target {
-	struct attempt *attempt;
-	size_t recipient;
-	bool as_postmaster;
-	char *destination; /* of a remote one, until the jobs are made */
-	char *members, *owner; /* of an alias, until its messages are made */
-	struct outcome *outcome; /* NULL: not tried, or not known yet */
-};
-
-struct attempt {
-	struct queue *queue;
-	struct queue_entry *entry;
-	struct spool_file file;
-	struct target *targets; /* one for each recipient */
-	size_t lookups, pending;
-	bool crowded;
-	bool unreached; /* what is left waits for destinations, not for its own time */
-	int64_t started;
-	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
-	bool anew;  /* and aliases have a say again */
-	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
-	struct report *reports;
-	size_t report_count;
-};
 
 const struct spool_file *
 attempt_file(const struct attempt *attempt)
@@ -60,6 +33,24 @@ const char *
 attempt_id(const struct attempt *attempt)
 {
 	return attempt->entry->id;
+}
+
+int
+attempt_reopen(const struct attempt *attempt)
+{
+	struct queue_files *files = attempt->queue->files;
+	int fd = -ENOENT;
+
+	if (attempt->direct != NULL && !direct_is_promised(attempt->direct))
+		fd = queue_files_reopen(files, SPOOL_QUEUE_TMP, attempt->entry->id);
+	/* It gets its name a moment before we hear of it. */
+	return fd != -ENOENT ? fd : queue_files_reopen(files, SPOOL_QUEUE, attempt->entry->id);
+}
+
+const struct outcome *
+attempt_outcome_of(const struct attempt *attempt, size_t recipient)
+{
+	return attempt->targets[recipient].outcome;
 }
 
 void
@@ -136,20 +127,28 @@ settle(struct attempt *attempt, int64_t due)
 	forget(attempt);
 }
 
+/* Nothing is left of it on disk. */
+static void
+leave(struct attempt *attempt)
+{
+	struct queue *queue = attempt->queue;
+
+	queue_leave(queue, attempt->entry);
+	queue->active--;
+	forget(attempt);
+	queue_wake(queue);
+}
+
 static void
 done(struct attempt *attempt)
 {
-	struct queue *queue = attempt->queue;
-	int r = queue_files_remove(queue->files, attempt->entry->id, false);
+	int r = queue_files_remove(attempt->queue->files, attempt->entry->id, false);
 
 	if (r < 0 && r != -ENOENT)
 		log_error("not-removed", log_str("id", attempt->entry->id), log_errno("error", r));
 	log_info("done", log_str("id", attempt->entry->id),
 	    log_i64("age", queue_now() - attempt->file.envelope.created));
-	queue_leave(queue, attempt->entry);
-	queue->active--;
-	forget(attempt);
-	queue_wake(queue);
+	leave(attempt);
 }
 
 /* All that is left goes to one destination, and that is down. */
@@ -275,9 +274,8 @@ report(struct attempt *attempt, size_t recipient, enum dsn_action action,
 	    (struct report){ recipient, (int)action, outcome };
 }
 
-/* The time that its sender set has come (RFC 2852). */
-static bool
-is_overdue(const struct envelope *envelope)
+bool
+attempt_is_overdue(const struct envelope *envelope)
 {
 	return envelope->by != ENVELOPE_BY_NONE && queue_now() >= envelope->deliver_by;
 }
@@ -338,7 +336,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	}
 	if (late && recipient->status == ENVELOPE_PENDING && !bounce &&
 	    wants(recipient, ENVELOPE_DELAY)) {
-		if (is_overdue(&attempt->file.envelope))
+		if (attempt_is_overdue(&attempt->file.envelope))
 			(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 		report(attempt, i, DSN_DELAYED, outcome);
 	}
@@ -363,8 +361,9 @@ log_outcome(const struct attempt *attempt, const struct target *target)
 	    log_str("text", outcome->text));
 }
 
+/* All is known: what is to be told to the sender, and then what is written of it. */
 static void
-finish(struct attempt *attempt)
+report_all(struct attempt *attempt)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	const struct envelope *envelope = &attempt->file.envelope;
@@ -378,7 +377,7 @@ finish(struct attempt *attempt)
 		log_outcome(attempt, &attempt->targets[i]);
 		judge(attempt, i, now >= since + conf->queue_lifetime,
 		    (conf->delay_warning != 0 && now >= since + conf->delay_warning) ||
-			is_overdue(envelope));
+			attempt_is_overdue(envelope));
 	}
 	if (attempt->report_count == 0) {
 		conclude(attempt, true);
@@ -393,6 +392,57 @@ finish(struct attempt *attempt)
 	}
 }
 
+/* Those that have it are marked before the message is promised: should we die behind that, they do not get it twice. */
+static void
+mark_delivered(struct attempt *attempt)
+{
+	struct envelope *envelope = &attempt->file.envelope;
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct outcome *outcome = attempt->targets[i].outcome;
+
+		if (outcome == NULL || outcome->verdict != VERDICT_OK || (envelope->recipients[i].notify & ENVELOPE_SUCCESS) != 0)
+			continue;
+		envelope->recipients[i].status = ENVELOPE_DELIVERED;
+		any = true;
+	}
+	r = any ? queue_files_update(&attempt->file, false) : 0;
+	if (r < 0)
+		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
+}
+
+/* The end of an attempt before the promise. True when it is no more than any other. */
+static bool
+finish_direct(struct attempt *attempt)
+{
+	switch (direct_end(attempt->direct)) {
+	case DIRECT_WAITS:
+		mark_delivered(attempt);
+		return false;
+	case DIRECT_TOLD:
+		for (size_t i = 0; i < attempt->file.envelope.count; i++)
+			log_outcome(attempt, &attempt->targets[i]);
+		leave(attempt);
+		return false;
+	case DIRECT_QUEUED:
+		attempt->direct = NULL;
+	}
+	return true;
+}
+
+void
+attempt_finish(struct attempt *attempt)
+{
+	if (attempt->direct != NULL && !finish_direct(attempt))
+		return;
+	if (attempt->given_up)
+		leave(attempt);
+	else
+		report_all(attempt);
+}
+
 void
 attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
 {
@@ -401,211 +451,7 @@ attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome 
 	if (target->outcome == NULL)
 		target->outcome = xmemdup(outcome, sizeof(*outcome));
 	if (--attempt->pending == 0 && attempt->lookups == 0)
-		finish(attempt);
-}
-
-/* --- who is it for? --- */
-
-static void
-outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
-{
-	attempt->targets[recipient].outcome = xmemdup(outcome, sizeof(*outcome));
-	attempt->pending--;
-}
-
-/* The recipients of one destination make one job, unless it is known to be down. */
-static void
-relay_group(struct attempt *attempt, const char *name, const size_t *group, size_t members)
-{
-	struct queue *queue = attempt->queue;
-	struct destination *destination = schedule_destination(queue->schedule, span_of(name));
-	struct outcome outcome;
-
-	if (schedule_is_down(destination, queue_now())) {
-		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.1", span_of(destination->reason));
-		outcome.untried = true;
-		for (size_t i = 0; i < members; i++)
-			outcome_now(attempt, group[i], &outcome);
-		if (attempt->until == 0 || destination->until < attempt->until)
-			attempt->until = destination->until;
-	} else if (attempt->entry->destination == NULL && relay_is_crowded(queue, destination)) {
-		attempt->crowded = true;
-		attempt->pending -= members;
-	} else {
-		relay_submit(queue, attempt, destination, group, members);
-		return;
-	}
-	schedule_release(queue->schedule, destination);
-}
-
-static void
-relay_groups(struct attempt *attempt)
-{
-	size_t count = attempt->file.envelope.count, *group = xcalloc(count, sizeof(*group));
-
-	for (size_t i = 0; i < count; i++) {
-		char *name = TAKE_PTR(attempt->targets[i].destination);
-		size_t members = 0;
-
-		if (name == NULL)
-			continue;
-		group[members++] = i;
-		for (size_t j = i + 1; j < count; j++) {
-			struct target *target = &attempt->targets[j];
-
-			if (target->destination == NULL || !span_ieq(span_of(target->destination), span_of(name)))
-				continue;
-			free(TAKE_PTR(target->destination));
-			group[members++] = j;
-		}
-		relay_group(attempt, name, group, members);
-		free(name);
-	}
-	free(group);
-}
-
-static void
-settle_now(struct attempt *attempt, size_t recipient, enum verdict verdict, const char *status,
-    const char *text, bool ours)
-{
-	struct outcome outcome;
-
-	outcome_set(&outcome, verdict, status, span_of(text));
-	outcome.ours = ours;
-	outcome_now(attempt, recipient, &outcome);
-}
-
-static void
-remote(struct attempt *attempt, struct target *target)
-{
-	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
-	struct span mailbox = span_of(attempt->file.envelope.recipients[target->recipient].address);
-	struct address address;
-
-	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
-		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3",
-		    "That is no valid address", false);
-	else
-		target->destination = span_dup(facts_destination(conf, span_of(attempt->file.envelope.sender), mailbox));
-}
-
-/* --- aliases --- */
-
-static void looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
-
-/* Those that are there without any alias get nothing by one. */
-static struct text_set *
-direct_recipients(const struct attempt *attempt)
-{
-	struct text_set *seen = text_set_new(queue_random());
-
-	for (size_t i = 0; i < attempt->file.envelope.count; i++)
-		if (attempt->targets[i].members == NULL)
-			(void)text_set_add(seen, span_of(attempt->file.envelope.recipients[i].address));
-	return seen;
-}
-
-static void
-expand_all(struct attempt *attempt)
-{
-	struct text_set *seen = NULL;
-
-	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
-		struct target *target = &attempt->targets[i];
-		const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
-		struct outcome outcome;
-
-		if (target->members == NULL)
-			continue;
-		if (seen == NULL)
-			seen = direct_recipients(attempt);
-		if (!expand_submit(attempt->queue, attempt, &expand, seen, &outcome))
-			outcome_now(attempt, i, &outcome);
-	}
-	(void)text_set_free(seen);
-}
-
-/* What goes to one account alone needs no message of its own. True when that account is looked up. */
-static bool
-try_member(struct target *target, struct span owner, struct span members)
-{
-	struct span member;
-
-	if (target->attempt->pending != 1 || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
-		return false;
-	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
-	return true;
-}
-
-/* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under
- * way. */
-static bool
-try_postmaster(struct target *target)
-{
-	struct attempt *attempt = target->attempt;
-
-	if (target->as_postmaster ||
-	    !span_istarts(span_of(attempt->file.envelope.recipients[target->recipient].address),
-		SPAN("postmaster@")))
-		return false;
-	target->as_postmaster = true;
-	(void)auth_expand(attempt->queue->auth, span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))),
-	    false, looked_up, target);
-	return true;
-}
-
-static void
-try_recipient(struct attempt *attempt, struct target *target, enum lookup_result result, struct span account)
-{
-	if (attempt->file.envelope.by == ENVELOPE_BY_RETURN && is_overdue(&attempt->file.envelope)) {
-		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.4.7",
-		    "The time within which the message was to be delivered has passed", false);
-		return;
-	}
-	switch (result) {
-	case LOOKUP_LOCAL:
-		deliver_submit(attempt->queue, attempt, target->recipient, account);
-		break;
-	case LOOKUP_NOT_OURS:
-		remote(attempt, target);
-		break;
-	case LOOKUP_ALIAS:
-		break; /* waits for the others */
-	case LOOKUP_UNKNOWN:
-		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
-		    "There is no such account here", false);
-		break;
-	case LOOKUP_TEMPFAIL:
-		settle_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0",
-		    "Accounts cannot be looked up now", true);
-		break;
-	}
-}
-
-static void
-looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members)
-{
-	struct target *target = context;
-	struct attempt *attempt = target->attempt;
-
-	if (result == LOOKUP_UNKNOWN && target->members == NULL && try_postmaster(target))
-		return;
-	if (result == LOOKUP_ALIAS) {
-		target->members = span_dup(members);
-		target->owner = span_dup(owner);
-		if (try_member(target, owner, members))
-			return;
-	} else if (target->members != NULL && (result == LOOKUP_LOCAL || result == LOOKUP_TEMPFAIL)) {
-		free(TAKE_PTR(target->members));
-	}
-	if (target->members == NULL)
-		try_recipient(attempt, target, result, account);
-	if (--attempt->lookups == 0) {
-		expand_all(attempt);
-		relay_groups(attempt);
-		if (attempt->pending == 0)
-			finish(attempt);
-	}
+		attempt_finish(attempt);
 }
 
 /* --- the beginning --- */
@@ -627,23 +473,45 @@ begin(struct attempt *attempt)
 		done(attempt); /* a crash came between the last status and the removal */
 		return;
 	}
-	for (size_t i = 0; i < envelope->count; i++)
-		if (envelope_is_open(&envelope->recipients[i]))
-			(void)auth_expand(attempt->queue->auth,
-			    span_of(envelope->recipients[i].address), envelope->expanded && !attempt->anew, looked_up,
-			    &attempt->targets[i]);
+	attempt_look_up(attempt);
+}
+
+static int
+load(struct queue *queue, struct queue_entry *entry, enum spool_place place, struct attempt **ret)
+{
+	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
+	int r = queue_files_load(queue->files, place, entry->id, &attempt->file);
+
+	if (r != 0) {
+		free(attempt);
+		return r;
+	}
+	attempt->queue = queue;
+	attempt->entry = entry;
+	attempt->started = queue_now();
+	queue->active++;
+	*ret = attempt;
+	return 0;
+}
+
+struct attempt *
+attempt_start_direct(struct queue *queue, struct queue_entry *entry, struct direct *direct)
+{
+	struct attempt *attempt;
+
+	if (load(queue, entry, SPOOL_QUEUE_TMP, &attempt) != 0)
+		return NULL;
+	attempt->direct = direct;
+	begin(attempt);
+	return attempt;
 }
 
 void
 attempt_start(struct queue *queue, struct queue_entry *entry)
 {
-	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
-	int r = queue_files_load(queue->files, entry->id, false, &attempt->file);
+	struct attempt *attempt;
+	int r = load(queue, entry, SPOOL_QUEUE, &attempt);
 
-	attempt->queue = queue;
-	attempt->entry = entry;
-	attempt->started = queue_now();
-	queue->active++;
 	if (r == 0) {
 		attempt->early = attempt->file.envelope.progress.due > attempt->started;
 		attempt->anew = entry->requeued;
@@ -651,8 +519,6 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 		begin(attempt);
 		return;
 	}
-	free(attempt);
-	queue->active--;
 	log_error("unreadable", log_str("id", entry->id), log_errno("error", r));
 	if (r == -EBADMSG)
 		r = queue_files_set_aside(queue->files, entry->id, false);

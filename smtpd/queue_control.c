@@ -152,7 +152,7 @@ put_record(struct listing *listing, const struct queue_entry *entry)
 	struct spool_file file;
 	struct drop_record record = { .id = span_of(entry->id), .held = held };
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
-	int r = queue_files_load(listing->queue->files, entry->id, held, &file);
+	int r = queue_files_load(listing->queue->files, held ? SPOOL_HOLD : SPOOL_QUEUE, entry->id, &file);
 	size_t len;
 	ssize_t got;
 

@@ -268,6 +268,21 @@ on_closed(struct msg_channel *channel, int error, void *context)
 	start_waiting(pool);
 }
 
+/* The file of the first that waits is not there any more. */
+static void
+give_up(struct account *account)
+{
+	struct job *job = account->first;
+	struct outcome outcome;
+
+	account->first = job->next;
+	if (account->first == NULL)
+		account->last = &account->first;
+	outcome_set(&outcome, VERDICT_TEMPFAIL, "4.3.0", SPAN("The message is not in the queue any more"));
+	outcome.ours = true;
+	end_job(job, &outcome);
+}
+
 /* Gives jobs to the process while its window has room. */
 static void
 feed(struct account *account)
@@ -278,9 +293,13 @@ feed(struct account *account)
 	    account->channel != NULL) {
 		struct job *job = account->first;
 		const struct spool_file *file = attempt_file(job->attempt);
-		int fd = queue_files_reopen(pool->queue->files, attempt_id(job->attempt));
+		int fd = attempt_reopen(job->attempt);
 		struct msg_writer body;
 
+		if (fd == -ENOENT) {
+			give_up(account);
+			continue;
+		}
 		if (fd < 0) {
 			log_error("not-reopened", log_str("id", attempt_id(job->attempt)),
 			    log_errno("error", fd));

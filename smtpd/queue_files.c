@@ -293,21 +293,21 @@ path_of(const char *id, bool held, char path[SPOOL_PATH_MAX])
 }
 
 int
-queue_files_load(struct queue_files *files, const char *id, bool held, struct spool_file *ret_file)
+queue_files_load(struct queue_files *files, enum spool_place place, const char *id, struct spool_file *ret_file)
 {
 	char path[SPOOL_PATH_MAX];
 
-	path_of(id, held, path);
+	spool_path(place, id, path);
 	return spool_open(files->spool, path, O_RDWR, ret_file);
 }
 
 int
-queue_files_reopen(struct queue_files *files, const char *id)
+queue_files_reopen(struct queue_files *files, enum spool_place place, const char *id)
 {
 	char path[SPOOL_PATH_MAX];
 	int fd;
 
-	path_of(id, false, path);
+	spool_path(place, id, path);
 	fd = openat(files->spool, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -45,11 +45,10 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 
 /* --- a message that is there --- */
 
-/* Opens queue/XX/ID (or hold/ID) for reading and for rewriting its status bytes. As spool_open. */
-int
-queue_files_load(struct queue_files *files, const char *id, bool held, struct spool_file *ret_file);
+/* Opens the message's file for reading and for rewriting its status bytes. As spool_open. */
+int queue_files_load(struct queue_files *files, enum spool_place place, const char *id, struct spool_file *ret_file);
 /* A descriptor of its own for another role: read-only. Or -errno. */
-int queue_files_reopen(struct queue_files *files, const char *id);
+int queue_files_reopen(struct queue_files *files, enum spool_place place, const char *id);
 /* Writes the status bytes of all recipients and the progress line; synced when `sync`. 0 or -errno.
  */
 int queue_files_update(const struct spool_file *file, bool sync);

@@ -32,6 +32,7 @@ struct transaction {
 struct waiting {
 	struct waiting *next;
 	struct queue_commit commit;
+	bool entered;      /* already */
 	struct facts facts;
 	intake_done done;
 	void *context;
@@ -52,9 +53,9 @@ finish(struct queue *queue, struct waiting *waiting)
 	struct queue_commit *commit = &waiting->commit;
 	struct queue_entry *entry = NULL;
 
-	if (commit->result == 0)
+	if (commit->result == 0 && !waiting->entered)
 		entry = queue_enter(queue, commit->id, &waiting->facts, commit->held);
-	else
+	else if (commit->result != 0)
 		log_error(
 		    "not-queued", log_str("id", commit->id), log_errno("error", commit->result));
 	if (waiting->done != NULL)
@@ -90,22 +91,35 @@ on_batch(evutil_socket_t fd, short what, void *context)
 		finish(queue, batch[i]);
 }
 
-static void
-commit_soon(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool held,
-    intake_done done, void *context)
+static struct waiting *
+wait_for_batch(struct intake *intake, const char *id, int fd, intake_done done, void *context)
 {
-	struct intake *intake = queue->intake;
 	struct waiting *waiting = xcalloc(1, sizeof(*waiting));
 
 	memcpy(waiting->commit.id, id, SPOOL_ID_LEN);
 	waiting->commit.fd = fd;
-	waiting->commit.held = held;
-	facts_of(smtpd_conf(queue->proc), envelope, &waiting->facts);
 	waiting->done = done;
 	waiting->context = context;
 	*intake->last = waiting;
 	intake->last = &waiting->next;
 	event_active(intake->batch, EV_TIMEOUT, 0);
+	return waiting;
+}
+
+static void
+commit_soon(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool held,
+    intake_done done, void *context)
+{
+	struct waiting *waiting = wait_for_batch(queue->intake, id, fd, done, context);
+
+	waiting->commit.held = held;
+	facts_of(smtpd_conf(queue->proc), envelope, &waiting->facts);
+}
+
+void
+intake_promise(struct queue *queue, const char *id, int fd, intake_done done, void *context)
+{
+	wait_for_batch(queue->intake, id, fd, done, context)->entered = true;
 }
 
 void
@@ -151,13 +165,28 @@ result_of(int error)
 }
 
 static void
-send_done(struct queue *queue, uint32_t id, int result, const char *queue_id)
+put_verdicts(struct msg_writer *body, const struct attempt *told)
+{
+	for (size_t i = 0; i < attempt_file(told)->envelope.count; i++) {
+		const struct outcome *outcome = attempt_outcome_of(told, i);
+
+		msg_put_u8(body, (uint8_t)outcome->verdict);
+		msg_put_span(body, span_of(outcome->status));
+		msg_put_span(body, span_of(outcome->text));
+	}
+}
+
+/* told: NULL, or whose outcomes are to be told, for nothing of it is queued. */
+static void
+send_done(struct queue *queue, uint32_t id, int result, const char *queue_id, const struct attempt *told)
 {
 	struct msg_writer body;
 
 	msg_writer_init(&body);
-	msg_put_u8(&body, (uint8_t)result_of(result));
+	msg_put_u8(&body, (uint8_t)(told != NULL ? MESSAGE_ANSWERED : result_of(result)));
 	msg_put_span(&body, span_of(queue_id));
+	if (told != NULL)
+		put_verdicts(&body, told);
 	/* Should smtp be gone, the client has had no answer and comes again. */
 	(void)proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_DONE, id, &body, -1);
 }
@@ -246,7 +275,7 @@ make_file(struct queue *queue, struct transaction **at)
 	if (fd < 0) {
 		log_error("not-opened", log_str("client", transaction->envelope.client),
 		    log_str("from", transaction->envelope.sender), log_errno("error", fd));
-		send_done(queue, transaction->id, fd, "");
+		send_done(queue, transaction->id, fd, "", NULL);
 		forget(queue, at);
 		return 0;
 	}
@@ -294,12 +323,18 @@ struct commit_context {
 };
 
 static void
-committed(void *context, const char *id, int result)
+tried(void *context, const char *id, int result, const struct attempt *told)
 {
 	struct commit_context *commit = context;
 
-	send_done(commit->queue, commit->id, result, id);
+	send_done(commit->queue, commit->id, result, id, told);
 	free(commit);
+}
+
+static void
+committed(void *context, const char *id, int result)
+{
+	tried(context, id, result, NULL);
 }
 
 static int
@@ -309,12 +344,13 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	uint64_t written = msg_get_u64(&body);
 	struct span fields = msg_get_span(&body);
+	uint8_t first = msg_get_u8(&body);
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	struct commit_context *context;
 	struct stat st;
 	int r = 0;
 
-	if (!msg_done(&body) || transaction->fd < 0)
+	if (!msg_done(&body) || transaction->fd < 0 || first > FIRST_TRY_EACH)
 		return -EBADMSG;
 	/* The file holds the envelope as we wrote it, its room, and behind it as much as smtp says. */
 	(void)envelope_encode(&transaction->envelope, &text);
@@ -327,15 +363,16 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	}
 	buf_free(&text);
 	if (r < 0) {
-		send_done(queue, transaction->id, r, transaction->queue_id);
+		send_done(queue, transaction->id, r, transaction->queue_id, NULL);
 		forget(queue, at);
 		return 0;
 	}
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;
-	commit_soon(queue, transaction->queue_id, transaction->fd, &transaction->envelope,
-	    transaction->held, committed, context);
+	if (first == FIRST_QUEUE || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
+	    &transaction->envelope, first == FIRST_TRY_EACH, tried, context))
+		commit_soon(queue, transaction->queue_id, transaction->fd, &transaction->envelope, transaction->held, committed, context);
 	transaction->fd = -1;
 	forget(queue, at);
 	return 0;

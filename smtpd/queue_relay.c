@@ -93,7 +93,7 @@ send_job(struct relay_pool *pool, const struct relay_job *job)
 	const struct spool_file *file = attempt_file(job->attempt);
 	const struct envelope *envelope = &file->envelope;
 	struct msg_writer body;
-	int fd = queue_files_reopen(pool->queue->files, attempt_id(job->attempt));
+	int fd = attempt_reopen(job->attempt);
 
 	if (fd < 0)
 		return fd;

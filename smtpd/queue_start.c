@@ -88,7 +88,7 @@ read_one(struct queue *queue, const struct name *name)
 	int r;
 
 	memcpy(id, name->id, SPOOL_ID_LEN);
-	r = queue_files_load(queue->files, id, name->held, &file);
+	r = queue_files_load(queue->files, name->held ? SPOOL_HOLD : SPOOL_QUEUE, id, &file);
 	if (r == 0) {
 		enter(queue, id, name->held, &file.envelope);
 		spool_close(&file);

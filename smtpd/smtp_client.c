@@ -242,17 +242,17 @@ log_received(const struct smtp_client *client)
 }
 
 static void
-committed(void *context, enum smtp_stored result)
+committed(void *context, enum smtp_stored result, const struct smtp_verdict *verdicts, size_t count)
 {
 	struct smtp_client *client = context;
 
 	client->handin = NULL;
 	forget_question(client);
-	if (result == SMTP_STORED) {
+	if (result == SMTP_STORED || smtp_any_taken(verdicts, count)) {
 		client->messages++;
 		log_received(client);
 	}
-	smtp_committed(&client->smtp, result);
+	smtp_committed(&client->smtp, result, verdicts, count);
 	if (client->role->stopping && client->smtp.action == SMTP_NOTHING)
 		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
 	pump(client);
@@ -406,6 +406,15 @@ start_tls(struct smtp_client *client)
 	return false;
 }
 
+/* Mail for accounts here is in its mailboxes before the client is told so. */
+static enum message_first
+first_of(const struct smtp *smtp)
+{
+	if (smtp->has_remote)
+		return FIRST_QUEUE;
+	return smtp->kind == SMTP_LMTP ? FIRST_TRY_EACH : FIRST_TRY;
+}
+
 static bool
 act(struct smtp_client *client)
 {
@@ -434,7 +443,7 @@ act(struct smtp_client *client)
 		ask_filter(client);
 		return true;
 	case SMTP_COMMIT:
-		handin_commit(client->handin, client->check != NULL ? smtp_check_fields(client->check) : SPAN_NULL);
+		handin_commit(client->handin, client->check != NULL ? smtp_check_fields(client->check) : SPAN_NULL, first_of(smtp));
 		client->check = smtp_check_free(client->check);
 		return true;
 	case SMTP_ABORT:

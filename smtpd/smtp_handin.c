@@ -11,7 +11,6 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "smtpd/envelope_msg.h"
-#include "smtpd/smtpd_msg.h"
 
 #define BUCKETS 1024
 #define COPY_STEP 65536
@@ -236,7 +235,7 @@ handin_copy_file(struct handin *handin, int fd)
 }
 
 void
-handin_commit(struct handin *handin, struct span fields)
+handin_commit(struct handin *handin, struct span fields, enum message_first first)
 {
 	struct msg_writer body;
 
@@ -246,6 +245,7 @@ handin_commit(struct handin *handin, struct span fields)
 	msg_writer_init(&body);
 	msg_put_u64(&body, handin->written);
 	msg_put_span(&body, fields);
+	msg_put_u8(&body, (uint8_t)first);
 	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next
 	 * turns; a full channel is one that nobody reads, and ends likewise. */
 	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body,
@@ -289,6 +289,44 @@ take_file(struct handins *handins, struct msg *msg)
 	return 0;
 }
 
+/* RFC 5321 section 4.2.3: a code that goes with the status. */
+static unsigned
+code_of(enum verdict verdict, struct span status)
+{
+	bool room = span_eq(span_skip(status, 1), SPAN(".2.2")) || span_eq(span_skip(status, 1), SPAN(".3.1"));
+
+	switch (verdict) {
+	case VERDICT_OK:
+		return 250;
+	case VERDICT_TEMPFAIL:
+		return room ? 452 : 451;
+	default:
+		return room ? 552 : 550;
+	}
+}
+
+/* The verdicts that follow in the message, and how many. False when they are none. */
+static bool
+take_verdicts(struct msg_reader *body, struct smtp_verdict **ret, size_t *ret_count)
+{
+	size_t room = 0;
+
+	*ret_count = 0;
+	while (body->rest.len != 0 && !body->bad) {
+		uint8_t verdict = msg_get_u8(body);
+		struct span status = msg_get_span(body), text = msg_get_span(body);
+
+		if (body->bad || verdict > VERDICT_PERMFAIL || !verdict_fits_reply(status, text))
+			return false;
+		if (*ret_count == room) {
+			room = room == 0 ? 4 : 2 * room;
+			*ret = xreallocarray(*ret, room, sizeof(**ret));
+		}
+		(*ret)[(*ret_count)++] = (struct smtp_verdict){ code_of((enum verdict)verdict, status), status, text };
+	}
+	return msg_done(body);
+}
+
 static int
 take_done(struct handins *handins, const struct msg *msg)
 {
@@ -296,16 +334,22 @@ take_done(struct handins *handins, const struct msg *msg)
 		[MESSAGE_TAKEN] = SMTP_STORED,
 		[MESSAGE_NO_SPACE] = SMTP_NO_SPACE,
 		[MESSAGE_FAILED] = SMTP_NOT_STORED,
+		[MESSAGE_ANSWERED] = SMTP_ANSWERED,
 	};
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
 	struct handin *handin = *find(handins, msg->id);
-	bool committed, rewriting;
+	_cleanup_(freep) void *freed = NULL;
+	struct smtp_verdict *verdicts = NULL;
+	size_t count;
+	bool valid, committed, rewriting;
 	void *context;
 
 	(void)msg_get_span(&body);
-	if (!msg_done(&body) || result > MESSAGE_FAILED ||
-	    (handin != NULL && !handin->committed && result == MESSAGE_TAKEN))
+	valid = take_verdicts(&body, &verdicts, &count);
+	freed = verdicts;
+	if (!valid || result > MESSAGE_ANSWERED || (result == MESSAGE_ANSWERED) != (count != 0) ||
+	    (handin != NULL && !handin->committed && (result == MESSAGE_TAKEN || result == MESSAGE_ANSWERED)))
 		return -EBADMSG;
 	if (handin == NULL)
 		return 0;
@@ -314,7 +358,7 @@ take_done(struct handins *handins, const struct msg *msg)
 	context = handin->context;
 	forget(handin);
 	if (committed)
-		handins->ops->committed(context, results[result]);
+		handins->ops->committed(context, results[result], verdicts, count);
 	else if (rewriting)
 		handins->ops->rewritten(context, results[result]);
 	else
@@ -348,7 +392,7 @@ handins_queue_gone(struct handins *handins)
 
 		all = handin->next;
 		if (handin->committed)
-			handins->ops->committed(handin->context, SMTP_NOT_STORED);
+			handins->ops->committed(handin->context, SMTP_NOT_STORED, NULL, 0);
 		else if (handin->fd < 0 && handin->old >= 0)
 			handins->ops->rewritten(handin->context, SMTP_NOT_STORED);
 		else if (handin->fd < 0)

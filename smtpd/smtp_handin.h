@@ -8,6 +8,7 @@
 #include "common/envelope.h"
 #include "frame/role.h"
 #include "smtpd/smtp_state.h"
+#include "smtpd/smtpd_msg.h"
 
 struct handins;
 struct handin;
@@ -16,7 +17,8 @@ struct handin;
  * after `committed`, the hand-in is freed. */
 struct handin_ops {
 	void (*opened)(void *context, enum smtp_stored result, struct span queue_id);
-	void (*committed)(void *context, enum smtp_stored result);
+	/* verdicts: as for smtp_committed. */
+	void (*committed)(void *context, enum smtp_stored result, const struct smtp_verdict *verdicts, size_t count);
 	/* The queue went away while the message was being written: the hand-in is freed. */
 	void (*lost)(void *context);
 	/* After handin_rewrite: with anything but SMTP_STORED it is freed. */
@@ -38,8 +40,8 @@ int handin_rewrite(struct handin *handin, const struct envelope *envelope, bool 
 int handin_copy(struct handin *handin, uint64_t from);
 /* The same of another file, to its end. */
 int handin_copy_file(struct handin *handin, int fd);
-/* All is written; fields are to stand before it: `committed` tells. */
-void handin_commit(struct handin *handin, struct span fields);
+/* All is written; fields are to stand before it: `committed` tells. first: what is to be done before it does. */
+void handin_commit(struct handin *handin, struct span fields, enum message_first first);
 /* Frees it; unless it is committed, nothing of it stays. No callback runs. NULL is allowed. */
 void handin_abort(struct handin *handin);
 

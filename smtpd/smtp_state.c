@@ -33,7 +33,7 @@ smtp_reset(struct smtp *smtp)
 {
 	if (smtp->in_mail)
 		envelope_free(&smtp->envelope);
-	smtp->in_mail = false;
+	smtp->in_mail = smtp->has_remote = false;
 	free(smtp->rcpt.address);
 	free(smtp->rcpt.orcpt);
 	free(smtp->queue_id);
@@ -244,18 +244,20 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 	}
 	if (result == SMTP_IS_LOCAL || result == SMTP_IS_RELAYED ||
 	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION)) {
+		smtp->has_remote |= result != SMTP_IS_LOCAL;
 		smtp_filter_recipient(smtp);
 		return;
 	}
-	if (result == SMTP_IS_NOT_OURS)
+	if (result == SMTP_IS_NOT_OURS) {
 		smtp_error(
 		    smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
-	else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster)
+	} else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster) {
 		smtp_reply(smtp, 451, "4.3.5", "The postmaster has no account here yet");
-	else if (result == SMTP_IS_UNKNOWN)
+	} else if (result == SMTP_IS_UNKNOWN) {
 		smtp_error(smtp, 550, "5.1.1", "There is no such account here");
-	else
+	} else {
 		smtp_reply(smtp, 451, "4.3.0", "Accounts cannot be looked up now: try again later");
+	}
 	smtp_forget_recipient(smtp);
 }
 

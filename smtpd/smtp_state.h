@@ -52,7 +52,12 @@ enum smtp_filter_word { SMTP_FILTER_PASS, SMTP_FILTER_REFUSE, SMTP_FILTER_DISCAR
 /* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
 enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED, SMTP_IS_RELAYED };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
-enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED };
+enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED, SMTP_ANSWERED };
+/* What became of a recipient before the client was answered. */
+struct smtp_verdict {
+	unsigned code;           /* of the reply */
+	struct span status, text; /* printable ASCII, short enough for a reply's line */
+};
 
 struct smtp {
 	const struct smtp_settings *settings;
@@ -91,6 +96,7 @@ struct smtp {
 	char *account;            /* logged in, or NULL */
 	struct sasl sasl;
 	bool in_mail;
+	bool has_remote;          /* a recipient has no account here */
 	struct envelope envelope;
 	uint64_t size_told;
 	bool is_filtered;         /* this message is: a reload changes nothing for it */
@@ -144,7 +150,10 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 void smtp_checked(struct smtp *smtp, enum smtp_fault fault);
 /* reply: of SMTP_FILTER_REFUSE, "550 5.7.1 ...", printable. */
 void smtp_filtered(struct smtp *smtp, enum smtp_filter_word word, struct span reply);
-void smtp_committed(struct smtp *smtp, enum smtp_stored result);
+/* Whether somebody has the message. */
+bool smtp_any_taken(const struct smtp_verdict *verdicts, size_t count);
+/* verdicts: of SMTP_ANSWERED, one for each recipient in order; borrowed. SMTP, which has one reply for all, gets the first. */
+void smtp_committed(struct smtp *smtp, enum smtp_stored result, const struct smtp_verdict *verdicts, size_t count);
 /* Bytes of `message` could not be written: the rest is taken and dropped, the client told at the
  * end. */
 void smtp_write_failed(struct smtp *smtp, bool no_space);

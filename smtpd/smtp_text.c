@@ -10,6 +10,16 @@
 
 /* --- the reply for the message --- */
 
+/* What has become of it, and the name by which the log knows it. */
+static void
+answer_taken(struct smtp *smtp, const char *became, size_t recipient)
+{
+	if (smtp->kind == SMTP_LMTP)
+		smtp_reply(smtp, 250, "2.0.0", "<%s> %s as %s", smtp->envelope.recipients[recipient].address, became, smtp->queue_id);
+	else
+		smtp_reply(smtp, 250, "2.0.0", "Ok: %s as %s", became, smtp->queue_id);
+}
+
 static void
 answer_text(struct smtp *smtp, enum smtp_fault fault)
 {
@@ -21,11 +31,8 @@ answer_text(struct smtp *smtp, enum smtp_fault fault)
 	for (size_t i = 0; i < replies; i++)
 		if (fault != SMTP_FAULT_NONE)
 			smtp_reply_fault(smtp, fault);
-		else if (smtp->kind == SMTP_LMTP)
-			smtp_reply(smtp, 250, "2.0.0", "<%s> queued as %s",
-			    smtp->envelope.recipients[i].address, smtp->queue_id);
 		else
-			smtp_reply(smtp, 250, "2.0.0", "Ok: queued as %s", smtp->queue_id);
+			answer_taken(smtp, "queued", i);
 }
 
 void
@@ -258,6 +265,29 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	}
 }
 
+bool
+smtp_any_taken(const struct smtp_verdict *verdicts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (verdicts[i].code < 300)
+			return true;
+	return false;
+}
+
+/* What the deliveries themselves have said. */
+static void
+answer_each(struct smtp *smtp, const struct smtp_verdict *verdicts)
+{
+	size_t replies = smtp->kind == SMTP_LMTP ? smtp->envelope.count : 1;
+
+	for (size_t i = 0; i < replies; i++)
+		if (verdicts[i].code == 250)
+			answer_taken(smtp, "delivered", i);
+		else
+			smtp_reply(smtp, verdicts[i].code, NULL, "%.*s <%s> %.*s", (int)verdicts[i].status.len, verdicts[i].status.ptr,
+			    smtp->envelope.recipients[i].address, (int)verdicts[i].text.len, verdicts[i].text.ptr);
+}
+
 void
 smtp_checked(struct smtp *smtp, enum smtp_fault fault)
 {
@@ -273,14 +303,17 @@ smtp_checked(struct smtp *smtp, enum smtp_fault fault)
 }
 
 void
-smtp_committed(struct smtp *smtp, enum smtp_stored result)
+smtp_committed(struct smtp *smtp, enum smtp_stored result, const struct smtp_verdict *verdicts, size_t count)
 {
 	if (!smtp_answers(smtp, SMTP_COMMIT))
 		return;
-	answer_text(smtp,
-	    result == SMTP_STORED       ? SMTP_FAULT_NONE :
-		result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
-					  SMTP_FAULT_WRITE);
+	if (result == SMTP_ANSWERED && count == smtp->envelope.count)
+		answer_each(smtp, verdicts);
+	else
+		answer_text(smtp,
+		    result == SMTP_STORED       ? SMTP_FAULT_NONE :
+			result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
+						  SMTP_FAULT_WRITE);
 	smtp_reset(smtp);
 }
 

@@ -25,6 +25,14 @@ enum message_result {
 	MESSAGE_TAKEN,
 	MESSAGE_NO_SPACE, /* the disk is full: 452 */
 	MESSAGE_FAILED,   /* anything else: 451 */
+	MESSAGE_ANSWERED, /* nothing of it is in the queue: each recipient has had his delivery, or will have none of it */
+};
+
+/* What is done with a message before the client is answered. */
+enum message_first {
+	FIRST_QUEUE,   /* it is put on stable storage */
+	FIRST_TRY,     /* its recipients are accounts here: delivered, where that can be done at once */
+	FIRST_TRY_EACH, /* and LMTP answers for each of them */
 };
 
 /* What became of one recipient. */
@@ -44,5 +52,10 @@ enum takes { TAKES_DSN = 1, TAKES_BY = 2 };
 #define VERDICT_STATUS_MAX 16
 #define VERDICT_TEXT_MAX 1024
 #define VERDICT_HOST_MAX 512
+/* What of a text can stand in a reply's line beside a recipient (RFC 5321 section 4.5.3.1.5). */
+#define VERDICT_REPLY_MAX 200
+
+/* Whether a status and its text can be told in a reply as they are: printable ASCII, and not too long. */
+bool verdict_fits_reply(struct span status, struct span text);
 
 #endif

@@ -78,7 +78,7 @@ try:
     before = len(site.log())
     back = b"".join(line + b"\r\n" for line in found[0][1].split(b"\r\n")) if found else b""
     said = site.talk(["MAIL FROM:<alice@example.test>", "RCPT TO:<circle@example.test>", "DATA", back.rstrip() + b"\r\n.\r\n"])
-    check("a circle is found", said[-1].startswith("250") and site.logged(r" failed .*to=circle@example\.test .*status=5\.4\.6", before), (said, site.log()[before:]))
+    check("a circle is found", said[-1].startswith("550 5.4.6 ") and site.logged(r" failed .*to=circle@example\.test .*status=5\.4\.6", before), (said, site.log()[before:]))
 
     # Senders
     said = site.talk(["MAIL FROM:<info@example.test>", "RSET", "MAIL FROM:<staff@example.test>", "MAIL FROM:<sales-bob@example.test>"], login="alice")

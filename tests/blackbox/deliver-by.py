@@ -46,7 +46,7 @@ with context.wrap_socket(socket.create_connection(("127.0.0.1", base + 465), tim
     text = b""
     while more := peer.recv(65536):
         text += more
-found = re.search(rb"queued as ([0-9A-F]{16})", text)
+found = re.search(rb"ed as ([0-9A-F]{16})", text)
 check("a message with BY is taken", found is not None, text)
 identity = found.group(1).decode() if found else "-"
 check("it is tried", logged(before, rf"deferred id={identity} ") is not None, log()[before:])

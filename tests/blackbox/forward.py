@@ -64,7 +64,7 @@ try:
     before = len(site.log())
     text = taken("sent on")[0][1].rstrip() + b"\r\n.\r\n"
     said = site.talk(["MAIL FROM:<s@away.example>", "RCPT TO:<u1+again@example.test>", "DATA", text])
-    check("a circle is found", said[-1].startswith("250") and site.logged(r" failed .*to=u1\+again@example\.test .*status=5\.4\.6", before), site.log()[before:])
+    check("a circle is found", said[-1].startswith("550 5.4.6 ") and site.logged(r" failed .*to=u1\+again@example\.test .*status=5\.4\.6", before), site.log()[before:])
 
     status, text = site.tool("mailuser", "forward", "-r", "u1@example.test")
     site.send("s@away.example", ["u1@example.test"], "to stay")

@@ -74,8 +74,8 @@ try:
                      b"DATA\r\nSubject: by a socket\r\n\r\n.\r\nQUIT\r\n")
         while more := peer.recv(65536):
             text += more
-    found = re.search(rb"550 5\.1\.1[^\n]*\n250 2\.1\.5 Ok\r\n354 [^\n]*\n250 2\.0\.0 <alice@example\.test> queued as (\w+)\r\n"
-                      rb"250 2\.0\.0 <bob@example\.test> queued as \w+\r\n221 ", text)
+    found = re.search(rb"550 5\.1\.1[^\n]*\n250 2\.1\.5 Ok\r\n354 [^\n]*\n250 2\.0\.0 <alice@example\.test> delivered as (\w+)\r\n"
+                      rb"250 2\.0\.0 <bob@example\.test> delivered as \w+\r\n221 ", text)
     check("each recipient has its reply", found is not None, text)
     delivered = re.compile(rf"delivered id={found.group(1).decode() if found else '-'} ")
     check("both are delivered", within(30, lambda: len(delivered.findall(read(log))) == 2) is not None, read(log))

@@ -60,6 +60,15 @@ def send(subject, sender=SENDER, to=USER, header=""):
                         f"Message-ID: <{subject.replace(' ', '.')}@test>\r\n{header}\r\nbody\r\n")
 
 
+def refused(subject, **more):
+    """The code and status that the message was refused with."""
+    try:
+        send(subject, **more)
+    except smtplib.SMTPDataError as refusal:
+        return refusal.smtp_code, refusal.smtp_error.split()[0]
+    return None
+
+
 def find(user, mailbox, subject, seconds=30):
     """The flags and the message with that subject, once it is there."""
     c = imap(user)
@@ -122,8 +131,7 @@ def main():
     check("redirect", message is not None)
     check("with its sender, and who redirected it", message is not None and message["Return-Path"] == f"<{SENDER}>" and
           USER in (message.get_all("Delivered-To") or []), message and message.items())
-    send("circle", header=f"Delivered-To: {USER}\r\n")
-    check("what was here before goes back", find(SENDER, "INBOX", "Mail could not be delivered")[1] is not None)
+    check("what was here before is refused", refused("circle", header=f"Delivered-To: {USER}\r\n") == (550, b"5.4.6"))
 
     use(f'redirect "{USER}";\n')
     send("to myself")
@@ -144,14 +152,17 @@ def main():
           is_nowhere(SENDER, "INBOX", "Auto: are you still there"))
     check("nor a list", is_nowhere(FRIEND, "INBOX", "Auto: from a list"))
 
-    use('require "reject";\nif header "subject" "unwanted" { reject "I do not want\nthis."; }\n')
+    use('require "reject";\nif header "subject" "unwanted" { reject "I do not want this."; }\n')
+    check("reject refuses, to who brings it", refused("unwanted") == (550, b"5.7.1"))
+    check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+    use('require "reject";\nif header "subject" "unwanted" { reject "Déjà reçu, merci."; }\n')
     before = len(imap_all(SENDER))
     send("unwanted")
     until = time.monotonic() + 30
     while len(imap_all(SENDER)) == before and time.monotonic() < until:
         time.sleep(0.1)
     last = imap_all(SENDER)[-1]
-    check("reject tells the sender", b"I do not want this." in last and b"Status: 5.7.1" in last, last)
+    check("what no reply can hold is told the sender", b"merci." in last and b"Status: 5.7.1" in last, last)
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
 
     use('require "fileinto";\nfileinto "x;\n')

@@ -62,7 +62,7 @@ act(struct smtp *smtp)
 			smtp_filtered(smtp, (enum smtp_filter_word)(smtp->asked.len % 3), SPAN("550 5.7.1 no"));
 			break;
 		case SMTP_COMMIT:
-			smtp_committed(smtp, SMTP_STORED);
+			smtp_committed(smtp, SMTP_STORED, NULL, 0);
 			break;
 		case SMTP_ABORT: case SMTP_CLOSE: case SMTP_NOTHING:
 			break;

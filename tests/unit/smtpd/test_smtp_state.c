@@ -127,7 +127,7 @@ act(struct owner *owner)
 			if (owner->commit_result == SMTP_STORED)
 				(void)buf_span(&owner->stored, buf_get(&owner->message));
 			buf_clear(&owner->message);
-			smtp_committed(smtp, owner->commit_result);
+			smtp_committed(smtp, owner->commit_result, NULL, 0);
 			break;
 		case SMTP_ABORT:
 			owner->aborted++;
@@ -717,7 +717,7 @@ START_TEST(nothing_is_taken_while_an_answer_is_due)
 	smtp_acted(&smtp);
 	ck_assert_uint_eq(smtp_input(&smtp, SPAN("RSET\r\n")), 0);
 	/* An answer to what was not asked changes nothing. */
-	smtp_committed(&smtp, SMTP_STORED);
+	smtp_committed(&smtp, SMTP_STORED, NULL, 0);
 	smtp_opened(&smtp, SMTP_STORED, SPAN("x"), "x");
 	ck_assert_uint_eq(smtp_input(&smtp, SPAN("RSET\r\n")), 0);
 	smtp_looked_up(&smtp, SMTP_IS_LOCAL, SPAN("bob@example.test"));

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* An attempt from within: what queue_attempt.c and queue_recipients.c share. */
+#ifndef SMTPD_QUEUE_ATTEMPT_H
+#define SMTPD_QUEUE_ATTEMPT_H
+
+#include "smtpd/queue.h"
+
+struct target {
+	struct attempt *attempt;
+	size_t recipient;
+	bool as_postmaster;
+	char *destination; /* of a remote one, until the jobs are made */
+	char *members, *owner; /* of an alias, until its messages are made */
+	struct outcome *outcome; /* NULL: not tried, or not known yet */
+};
+
+struct attempt {
+	struct queue *queue;
+	struct queue_entry *entry;
+	struct direct *direct; /* or NULL */
+	struct spool_file file;
+	struct target *targets; /* one for each recipient */
+	size_t lookups, pending;
+	bool remote_waits; /* for the promise: then relay_groups */
+	bool given_up;     /* it ends with what is under way */
+	bool crowded;
+	bool unreached; /* what is left waits for destinations, not for its own time */
+	int64_t started;
+	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
+	bool anew;  /* and aliases have a say again */
+	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
+	struct report *reports;
+	size_t report_count;
+};
+
+/* --- queue_recipients.c --- */
+
+/* Finds out who each open recipient is, and submits the jobs: attempt_outcome is called for each, later. */
+void attempt_look_up(struct attempt *attempt);
+
+/* --- queue_attempt.c --- */
+
+/* The time that its sender set has come (RFC 2852). */
+bool attempt_is_overdue(const struct envelope *envelope);
+/* The last outcome is known. */
+void attempt_finish(struct attempt *attempt);
+
+#endif
