@@ -184,8 +184,11 @@ int ms_message_get(struct ms_mailbox *mailbox, uint32_t uid, struct ms_message *
 /* What changed after modseq: messages (their record as it is now) and UIDs expunged, in order of modseq. MS_E_FORGOTTEN when messages
  * were expunged since that are not known any more: those of 30 days and the last 100,000 of the account are, but none from before the
  * index was made. Nothing is called then. */
-typedef int (*ms_expunged_fn)(void *context, uint32_t uid, uint64_t modseq);
+typedef int (*ms_uid_fn)(void *context, uint32_t uid, uint64_t modseq);
+typedef ms_uid_fn ms_expunged_fn;
 int ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context);
+/* The same without reading the messages' records: of one that changed and then left both may be told. */
+int ms_changed_uids(struct ms_mailbox *mailbox, uint64_t modseq, ms_uid_fn changed, ms_expunged_fn expunged, void *context);
 
 /* The file of a message, open for reading. Line ends as they were stored (LF). MS_E_NOTFOUND when it is gone; also when another program
  * has written to it since it came: it has been taken in as another message then. */
@@ -275,6 +278,8 @@ int ms_search_message(struct ms_search *search, struct ms_mailbox *mailbox, uint
 /* Works on the text index, from which searches learn which messages they need not read: some milliseconds a call, for when there is nothing
  * else to do. *ret_more: call again; else there is nothing to do before something comes. */
 int ms_index_text(struct ms_store *store, bool *ret_more);
+/* The same for all that can wait: first the names of files whose messages got flags with many others, then the text index. */
+int ms_idle_work(struct ms_store *store, bool *ret_more);
 
 /* ---- writing ---- */
 

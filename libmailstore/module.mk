@@ -14,8 +14,11 @@ libmailstore_SRC := \
 	libmailstore/ms_clean.c \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
+	libmailstore/ms_file_rename.c \
+	libmailstore/ms_flag_many.c \
 	libmailstore/ms_flags.c \
 	libmailstore/ms_folder.c \
+	libmailstore/ms_follow.c \
 	libmailstore/ms_gone.c \
 	libmailstore/ms_grams.c \
 	libmailstore/ms_import.c \
@@ -32,6 +35,8 @@ libmailstore_SRC := \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
 	libmailstore/ms_path.c \
+	libmailstore/ms_pending.c \
+	libmailstore/ms_pending_parse.c \
 	libmailstore/ms_postings.c \
 	libmailstore/ms_quota.c \
 	libmailstore/ms_record.c \

@@ -149,7 +149,7 @@ hold_folder(struct backup *backup, const char *mailbox)
 	return r;
 }
 
-/* ms_mailboxes brings each folder up to date, so that every file has its UID in its name. */
+/* Every file has its UID and flags in its name then. */
 static int
 hold_account(struct backup *backup)
 {
@@ -161,6 +161,8 @@ hold_account(struct backup *backup)
 
 		forget_folders(backup);
 		r = ms_mailboxes(backup->store, &list, &count);
+		if (r == 0)
+			r = ms_follow_account(backup->store);
 		for (size_t i = 0; r == 0 && i < count; i++)
 			r = hold_folder(backup, list[i].name);
 		ms_mailboxes_free(list, count);

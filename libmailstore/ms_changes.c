@@ -18,11 +18,22 @@ struct changes {
 	uint64_t since;
 	uint32_t mailbox; /* 0: all */
 	bool gone;        /* reading T_GONE */
+	struct ms_waiting waiting;
 	struct change *list;
 	struct ms_message *messages; /* their records as they are now; UID 0: it is not there */
 	size_t count, room;
 	uint64_t floor;
 };
+
+static struct change *
+add(struct changes *changes)
+{
+	if (changes->count == changes->room) {
+		changes->room = changes->room != 0 ? changes->room * 2 : 64;
+		changes->list = xreallocarray(changes->list, changes->room, sizeof(*changes->list));
+	}
+	return &changes->list[changes->count++];
+}
 
 static int
 collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
@@ -43,11 +54,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	}
 	if (changes->mailbox != 0 && (change.mailbox != changes->mailbox || change.uid == 0))
 		return 0;
-	if (changes->count == changes->room) {
-		changes->room = changes->room != 0 ? changes->room * 2 : 64;
-		changes->list = xreallocarray(changes->list, changes->room, sizeof(*changes->list));
-	}
-	changes->list[changes->count++] = change;
+	*add(changes) = change;
 	return 0;
 }
 
@@ -63,6 +70,70 @@ compare(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct change *x = a, *y = b;
+
+	if (x->mailbox != y->mailbox)
+		return x->mailbox < y->mailbox ? -1 : 1;
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return (x->modseq > y->modseq) - (x->modseq < y->modseq);
+}
+
+/* Of each message the latest change, with what the first, which is of T_CHANGE if there is one, knows besides. */
+static void
+keep_latest(struct changes *changes)
+{
+	size_t kept = 0;
+
+	if (changes->count != 0)
+		qsort(changes->list, changes->count, sizeof(*changes->list), compare_places);
+	for (size_t i = 0; i < changes->count; i++) {
+		struct change *last = kept != 0 ? &changes->list[kept - 1] : NULL, *change = &changes->list[i];
+
+		if (last != NULL && last->mailbox == change->mailbox && last->uid == change->uid)
+			last->modseq = change->modseq;
+		else
+			changes->list[kept++] = *change;
+	}
+	changes->count = kept;
+}
+
+static void
+add_waiting(struct changes *changes, uint32_t mailbox, const struct ms_pending *pending)
+{
+	for (uint32_t bit = 0; bit < MS_UIDS_EACH; bit++)
+		if (ms_pending_has(pending->map, bit))
+			*add(changes) = (struct change){ .modseq = pending->modseq, .mailbox = mailbox, .uid = pending->n * MS_UIDS_EACH + bit };
+}
+
+/* Changes that names do not tell yet, and so no record does. */
+static int
+read_waiting(struct bdb *bdb, void *context)
+{
+	struct changes *changes = context;
+	struct ms_pending_list pending = { .list = NULL };
+	size_t before = changes->count;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < changes->waiting.count; i++) {
+		uint32_t mailbox = changes->waiting.mailboxes[i];
+
+		if (changes->mailbox != 0 && changes->mailbox != mailbox)
+			continue;
+		r = ms_pending_read(bdb, NULL, mailbox, 0, UINT32_MAX, &pending);
+		for (size_t k = 0; r == 0 && k < pending.count; k++)
+			if (pending.list[k].modseq > changes->since)
+				add_waiting(changes, mailbox, &pending.list[k]);
+	}
+	ms_pending_clear(&pending);
+	if (r == 0 && changes->count != before)
+		keep_latest(changes);
+	return r;
+}
+
 /* What left is read after what stands: a message that goes meanwhile is then told twice rather than not at all. */
 static int
 read_changes(struct bdb *bdb, void *context)
@@ -75,12 +146,17 @@ read_changes(struct bdb *bdb, void *context)
 	changes->gone = false;
 	changes->floor = 0;
 	ms_key_u64(key, changes->since + 1);
-	r = bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes);
+	r = ms_bdb(bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes));
+	if (r == 0)
+		r = ms_waiting_read(bdb, &changes->waiting);
+	if (r == 0)
+		r = read_waiting(bdb, changes);
 	changes->gone = true;
 	if (r == 0)
-		r = bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect, changes);
-	if (r == 0)
-		r = ms_meta_get(bdb, NULL, "floor", &changes->floor);
+		r = ms_bdb(bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect, changes));
+	if (r != 0)
+		return r;
+	r = ms_meta_get(bdb, NULL, "floor", &changes->floor);
 	return r == BDB_NONE ? 0 : ms_bdb(r); /* none: nothing has ever been here */
 }
 
@@ -90,37 +166,60 @@ read_records(struct bdb *bdb, void *context)
 {
 	struct changes *changes = context;
 	struct ms_txn txn = { .bdb = bdb };
+	struct ms_pending_list pending = { .list = NULL };
 	int r = 0;
 
+	if (changes->waiting.count != 0)
+		r = ms_pending_read(bdb, NULL, changes->mailbox, 0, UINT32_MAX, &pending);
 	for (size_t i = 0; r == 0 && i < changes->count; i++) {
 		const struct change *change = &changes->list[i];
 		struct ms_message_record record = { .message = { .uid = 0 } };
 
 		if (!change->left)
-			r = ms_message_load(&txn, change->mailbox, change->uid, &record);
+			r = ms_message_load_named(&txn, change->mailbox, change->uid, &record);
 		if (r == MS_E_NOTFOUND)
 			r = 0; /* it has left since: that is a later change */
-		else if (r == 0)
-			changes->messages[i] = record.message;
+		if (r == 0 && record.message.uid != 0)
+			(void)ms_pending_apply(&pending, &record.message);
+		changes->messages[i] = record.message;
 	}
+	ms_pending_clear(&pending);
 	return r;
+}
+
+/* In order of modseq. */
+static int
+read_sorted(struct ms_mailbox *mailbox, struct changes *changes)
+{
+	int r = ms_ensure(mailbox->store);
+
+	if (r == 0)
+		r = ms_mailbox_follow(mailbox);
+	changes->mailbox = mailbox->number;
+	if (r == 0)
+		r = ms_read(mailbox->store, read_changes, changes);
+	if (r == 0 && changes->since < changes->floor)
+		r = MS_E_FORGOTTEN;
+	if (r == 0 && changes->count != 0)
+		qsort(changes->list, changes->count, sizeof(*changes->list), compare);
+	return r;
+}
+
+static void
+clear(struct changes *changes)
+{
+	free(changes->waiting.mailboxes);
+	free(changes->list);
+	free(changes->messages);
 }
 
 int
 ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, ms_expunged_fn expunged, void *context)
 {
 	struct changes changes = { .since = modseq };
-	int r = ms_ensure(mailbox->store), stopped = 0;
+	int r = read_sorted(mailbox, &changes), stopped = 0;
 
-	if (r == 0)
-		r = ms_mailbox_follow(mailbox);
-	changes.mailbox = mailbox->number;
-	if (r == 0)
-		r = ms_read(mailbox->store, read_changes, &changes);
-	if (r == 0 && modseq < changes.floor)
-		r = MS_E_FORGOTTEN;
 	if (r == 0 && changes.count != 0) {
-		qsort(changes.list, changes.count, sizeof(*changes.list), compare);
 		changes.messages = xcalloc(changes.count, sizeof(*changes.messages));
 		if (changed != NULL)
 			r = ms_read(mailbox->store, read_records, &changes);
@@ -133,8 +232,22 @@ ms_changes(struct ms_mailbox *mailbox, uint64_t modseq, ms_message_fn changed, m
 		else if (changes.messages[i].uid != 0)
 			stopped = changed(context, &changes.messages[i]);
 	}
-	free(changes.list);
-	free(changes.messages);
+	clear(&changes);
+	return r;
+}
+
+int
+ms_changed_uids(struct ms_mailbox *mailbox, uint64_t modseq, ms_uid_fn changed, ms_expunged_fn expunged, void *context)
+{
+	struct changes changes = { .since = modseq };
+	int r = read_sorted(mailbox, &changes), stopped = 0;
+
+	for (size_t i = 0; r == 0 && stopped == 0 && i < changes.count; i++) {
+		const struct change *change = &changes.list[i];
+
+		stopped = (change->left ? expunged : changed)(context, change->uid, change->modseq);
+	}
+	clear(&changes);
 	return r;
 }
 
@@ -152,12 +265,12 @@ ms_account_history(struct ms_store *store, ms_event_fn each, void *context, uint
 		struct ms_event event = { .email_id = change->id, .thread_id = change->thread_id, .came = change->came, .modseq = change->modseq };
 
 		event.kind = !change->left ? MS_EVENT_STANDS : change->uid != 0 ? MS_EVENT_LEFT : MS_EVENT_MAILBOX_LEFT;
-		if (change->left && change->modseq <= changes.floor)
-			continue;
+		if ((change->left && change->modseq <= changes.floor) || (!change->left && change->id == 0))
+			continue; /* told no more; expunged while its name waited */
 		if (each(context, &event) != 0)
 			break;
 	}
-	free(changes.list);
+	clear(&changes);
 	return r;
 }
 

@@ -167,6 +167,8 @@ ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
 	if (r == 0)
 		r = ms_lock(store);
 	locked = r == 0;
+	if (r == 0)
+		r = ms_follow_account(store);
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		check.name = list[i].name;
 		r = check_mailbox(&check);

@@ -81,16 +81,8 @@ ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *co
 #define FLAGS_BATCH 500
 
 struct flags {
-	struct ms_mailbox *mailbox;
-	const uint32_t *uids;
-	size_t at, end;
-	enum ms_store_op op;
-	uint32_t flags;
-	const char *const *keywords;
-	uint64_t unchanged_since;
-	uint32_t *modified;
-	size_t modified_count, modified_before;
-	int folder_fd;
+	struct ms_flagging *flagging;
+	size_t at, end, modified_before;
 };
 
 static uint32_t
@@ -168,38 +160,39 @@ static int
 change_some(struct ms_txn *txn, void *context)
 {
 	struct flags *flags = context;
-	struct ms_mailbox *mailbox = flags->mailbox;
+	struct ms_flagging *flagging = flags->flagging;
+	uint32_t mailbox = flagging->mailbox->number;
 	struct ms_mailbox_record record;
 	struct ms_touch touch;
 	struct ms_keywords keywords;
 	uint64_t modseq = 0;
 	bool renamed;
-	int r = ms_mailbox_load(txn, mailbox->number, &record);
+	int r = ms_mailbox_load(txn, mailbox, &record);
 
 	if (r != 0)
 		return r;
-	flags->modified_count = flags->modified_before;
+	flagging->modified_count = flags->modified_before;
 	ms_touch_begin(&touch, txn->store);
-	ms_touch_add(&touch, flags->folder_fd, &record);
-	r = ms_keywords_take(flags->folder_fd, &record, flags->keywords, &keywords);
+	ms_touch_add(&touch, flagging->folder_fd, &record);
+	r = ms_keywords_take(flagging->folder_fd, &record, flagging->keywords, &keywords);
 	for (size_t i = flags->at; r == 0 && i < flags->end; i++) {
 		struct ms_message_record before, after;
 
-		r = ms_message_load(txn, mailbox->number, flags->uids[i], &before);
+		r = ms_message_load(txn, mailbox, flagging->uids[i], &before);
 		if (r == MS_E_NOTFOUND) {
 			r = 0; /* expunged meanwhile: nothing to flag */
 			continue;
 		}
 		if (r != 0)
 			break;
-		if (flags->unchanged_since != 0 && before.message.modseq > flags->unchanged_since) {
-			if (flags->modified != NULL)
-				flags->modified[flags->modified_count++] = flags->uids[i];
+		if (flagging->unchanged_since != 0 && before.message.modseq > flagging->unchanged_since) {
+			if (flagging->modified != NULL)
+				flagging->modified[flagging->modified_count++] = flagging->uids[i];
 			continue;
 		}
 		after = before;
-		after.message.flags = combine(flags->op, before.message.flags, flags->flags);
-		r = ms_keywords_combine(flags->op, &before.message.keywords, &keywords, &after.message.keywords);
+		after.message.flags = combine(flagging->op, before.message.flags, flagging->flags);
+		r = ms_keywords_combine(flagging->op, &before.message.keywords, &keywords, &after.message.keywords);
 		if (r != 0)
 			break;
 		if (after.message.flags == before.message.flags && ms_keywords_equal(&after.message.keywords, &before.message.keywords))
@@ -208,29 +201,60 @@ change_some(struct ms_txn *txn, void *context)
 			r = ms_next_modseq(txn, &modseq);
 		after.message.modseq = modseq;
 		if (r == 0)
-			r = ms_rename_message(flags->folder_fd, flags->mailbox->number, &before, &after, &renamed);
+			r = ms_rename_message(flagging->folder_fd, mailbox, &before, &after, &renamed);
 		if (r == 0 && renamed)
 			touch.sides[0].ours += 2;
 		if (r == 0)
-			r = ms_message_update(txn, mailbox->number, &record, &before, &after);
+			r = ms_message_update(txn, mailbox, &record, &before, &after);
 	}
 	ms_touch_end(&touch);
 	if (r == 0 && modseq != 0) {
 		ms_touch_note(&touch, 0, &record);
-		r = ms_folder_fsync(flags->folder_fd, true);
+		r = ms_folder_fsync(flagging->folder_fd, true);
 	}
 	if (r == 0)
-		r = ms_mailbox_save(txn, mailbox->number, &record);
+		r = ms_mailbox_save(txn, mailbox, &record);
 	ms_mailbox_record_clear(&record);
 	return r;
+}
+
+/* Each name says its flags before the promise. */
+static int
+change_names(struct ms_flagging *flagging)
+{
+	struct ms_store *store = flagging->mailbox->store;
+	struct flags flags = { .flagging = flagging };
+	int r = 0;
+
+	flagging->modified_count = 0;
+
+	for (; r == 0 && flags.at < flagging->count; flags.at = flags.end) {
+		flags.end = flags.at + FLAGS_BATCH < flagging->count ? flags.at + FLAGS_BATCH : flagging->count;
+		flags.modified_before = flagging->modified_count;
+		r = ms_run(store, change_some, &flags);
+	}
+	return r;
+}
+
+static int
+change(struct ms_flagging *flagging)
+{
+	int r = ms_flag_many(flagging);
+
+	if (r == MS_FOLLOW_FIRST) {
+		r = ms_follow_all(flagging->mailbox->store, flagging->mailbox->number);
+		if (r == 0)
+			r = ms_flag_many(flagging);
+	}
+	return r == MS_BY_NAMES || r == MS_FOLLOW_FIRST ? change_names(flagging) : r;
 }
 
 int
 ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flag_bits,
     const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified)
 {
-	struct flags flags = {
-		.mailbox = mailbox, .uids = uids, .op = op, .flags = flag_bits, .keywords = keywords, .unchanged_since = unchanged_since,
+	struct ms_flagging flagging = {
+		.mailbox = mailbox, .uids = uids, .count = count, .op = op, .flags = flag_bits, .keywords = keywords, .unchanged_since = unchanged_since,
 		.modified = modified, .folder_fd = -1,
 	};
 	int r = ms_lock(mailbox->store);
@@ -239,18 +263,15 @@ ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, e
 		return r;
 	r = ms_mailbox_sync(mailbox);
 	if (r == 0)
-		r = ms_folder_open(mailbox->store, mailbox->record.name, &flags.folder_fd);
-	for (flags.at = 0; r == 0 && flags.at < count; flags.at = flags.end) {
-		flags.end = flags.at + FLAGS_BATCH < count ? flags.at + FLAGS_BATCH : count;
-		flags.modified_before = flags.modified_count;
-		r = ms_run(mailbox->store, change_some, &flags);
-	}
+		r = ms_folder_open(mailbox->store, mailbox->record.name, &flagging.folder_fd);
+	if (r == 0)
+		r = change(&flagging);
 	if (r == 0)
 		r = ms_mailbox_sync(mailbox);
-	if (flags.folder_fd >= 0)
-		(void)close(flags.folder_fd);
+	if (flagging.folder_fd >= 0)
+		(void)close(flagging.folder_fd);
 	ms_unlock(mailbox->store);
 	if (ret_modified != NULL)
-		*ret_modified = flags.modified_count;
+		*ret_modified = flagging.modified_count;
 	return r;
 }

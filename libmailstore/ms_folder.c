@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_internal.h"
 
 static const char *const use_names[] = {
 	[MS_USE_NONE] = "none", [MS_USE_INBOX] = "inbox", [MS_USE_DRAFTS] = "drafts", [MS_USE_SENT] = "sent",
@@ -158,18 +159,11 @@ ms_folder_read(int dir_fd, struct ms_folder *ret)
 int
 ms_folder_write(int dir_fd, const struct ms_folder *folder)
 {
-	static const char temporary[] = MS_FOLDER_FILE ".new";
-	_cleanup_(closep) int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct buf text = BUF_INIT(MS_FOLDER_TEXT_MAX);
-	int r = 0;
+	int r;
 
-	if (fd < 0)
-		return -errno;
 	ms_folder_format(folder, &text);
-	errno = EIO; /* for a short write */
-	if (write(fd, text.data, text.len) != (ssize_t)text.len || fsync(fd) < 0 || renameat(dir_fd, temporary, dir_fd, MS_FOLDER_FILE) < 0 ||
-	    fsync(dir_fd) < 0)
-		r = -errno;
+	r = ms_replace_file(dir_fd, MS_FOLDER_FILE, &text);
 	buf_free(&text);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_pending.h"
 #include "libmailstore/ms_record.h"
 #include "libmailstore/ms_mark.h"
 
@@ -24,7 +25,8 @@ enum ms_table {
 	T_CACHE,   /* mailbox, uid -> ms_cache */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
-	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k */
+	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k.
+	            * mailbox, u8 128, n, u64 modseq -> ms_pending */
 	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds, u64 thread id, u64 modseq when it came: messages that left; with uid 0 and
 	            * its own id mailboxes; the oldest are forgotten */
 	T_TEXT,    /* the text index: 'p', u24 block, u24 gram -> postings; 'd', u32 document -> u64 email id; 'e', u64 email id -> u32 document */
@@ -41,6 +43,7 @@ enum ms_table {
 /* In the account's folder while mail is moved in: nobody opens the store until it is done. */
 #define MS_IMPORTING "importing"
 
+#define MS_MANY 64
 /* Messages in one transaction. */
 #define BATCH 100
 #define RETRIES_MAX 50
@@ -72,6 +75,8 @@ struct ms_store {
 	bool has_floor;     /* the index has its "floor" */
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
+	size_t many;        /* messages that are flagged at once: so many have their names changed before the promise, more later */
+	bool flagged;       /* flags were promised that names did not tell then */
 	uint64_t unique;    /* counts names made by this process */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
@@ -115,6 +120,7 @@ struct ms_mailbox {
 #define MS_UIDS_FLAGS 6
 #define MS_UIDS_MORE 63 /* those with keywords that have no bitmap */
 #define MS_UIDS_KEYWORD(n) (64 + (n))
+#define MS_UIDS_PENDING 128 /* no bitmap alone: a change that names do not tell yet */
 
 /* A transaction's work: returns 0 to commit, anything else to abort; bdb results make it run again, so it starts from what the
  * tables say, each time. */
@@ -237,10 +243,66 @@ int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_r
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
 /* Writes what was noted: the end of each transaction. */
 int ms_uids_flush(struct ms_txn *txn);
+/* The bitmap in the transaction's hands: many changes of one are one write. Good until the next is taken. */
+int ms_uids_take(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t n, struct ms_uids_page **ret);
+/* The message as it is, and as its file's name tells it: the same, but for flags that the name does not tell yet. */
 int ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
+int ms_message_load_named(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
+
+/* --- flags that names do not tell yet (ms_pending.h) --- */
+
+#define MS_PENDING_KEY 17
+/* So many changes of one block of UIDs, and the names follow before there is another. */
+#define MS_PENDING_MAX 16
+/* Those of the blocks first to last. 0, or MS_BDB(...). *ret keeps its memory. */
+int ms_pending_read(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t first, uint32_t last, struct ms_pending_list *ret);
+/* Puts one into the table; takes it out when it has no UID left. */
+int ms_pending_put(struct ms_txn *txn, uint32_t mailbox, const struct ms_pending *pending);
+/* Takes all of a mailbox out of the table. */
+int ms_pending_forget(struct ms_txn *txn, uint32_t mailbox);
+/* The folder's file: its size, 0 when it is not there; what it says, nothing when it is not there. */
+uint64_t ms_pending_file_size(int folder_fd);
+int ms_pending_file_read(int folder_fd, uint32_t uidvalidity, struct ms_pending_list *ret);
+/* Writes what the table has now, durable on return, and notes that in the record; removes it when there is nothing. MS_E_LIMIT. */
+int ms_pending_file_write(struct ms_txn *txn, uint32_t mailbox, int folder_fd, struct ms_mailbox_record *record);
+/* Where there is one by the index or by the folder. Durable on return. */
+int ms_pending_file_remove(int folder_fd);
+/* The names of some messages follow their flags; of all. *ret_more: there are others. */
+int ms_follow_some(struct ms_store *store, uint32_t mailbox, bool *ret_more);
+int ms_follow_all(struct ms_store *store, uint32_t mailbox);
+/* The same in the whole account. */
+int ms_follow_account(struct ms_store *store);
+/* The mailboxes that have something pending. 0, or MS_BDB(...); *ret keeps its memory, which is the caller's. */
+struct ms_waiting {
+	uint32_t *mailboxes;
+	size_t count;
+};
+int ms_waiting_read(struct bdb *bdb, struct ms_waiting *ret);
+/* The record after the name: counters and bitmaps knew before. */
+int ms_message_follow(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *before, const struct ms_message_record *after);
+/* What ms_store_flags works with. */
+struct ms_flagging {
+	struct ms_mailbox *mailbox;
+	const uint32_t *uids;
+	size_t count;
+	enum ms_store_op op;
+	uint32_t flags;
+	const char *const *keywords;
+	uint64_t unchanged_since;
+	uint32_t *modified;
+	size_t modified_count;
+	int folder_fd;
+};
+/* Changes flags without changing a name. MS_BY_NAMES: too few for that, or with keywords that have no letter; MS_FOLLOW_FIRST: too many
+ * changes wait for the names to follow. */
+#define MS_BY_NAMES 997
+#define MS_FOLLOW_FIRST 998
+int ms_flag_many(struct ms_flagging *flagging);
 
 /* Appends the file. 0, MS_E_NOTFOUND, MS_E_LIMIT (out's maximum), -errno. */
 int ms_read_file(int at, const char *name, struct buf *out);
+/* Writes a new file, syncs it, puts it in place, syncs the folder. 0, or -errno with the old file untouched. */
+int ms_replace_file(int folder_fd, const char *name, const struct buf *text);
 /* Puts the file in place, durable on return. */
 int ms_subscriptions_write(int maildir_fd, const struct buf *text);
 /* Throws the index in that account's folder away, under its lock; those who have it open follow by themselves. */

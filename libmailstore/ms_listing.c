@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "libmailstore/ms_internal.h"
+
 static int
 compare_spans(struct span a, struct span b)
 {
@@ -68,4 +70,46 @@ ms_listing_find(struct ms_listing *listing, struct span unique, uint32_t uid)
 		if (!listing->files[i].taken)
 			return &listing->files[i];
 	return NULL;
+}
+
+int
+ms_listing_by_arrival(const void *a, const void *b)
+{
+	const struct ms_file *x = *(struct ms_file *const *)a, *y = *(struct ms_file *const *)b;
+
+	if (x->parsed.uid != y->parsed.uid)
+		return x->parsed.uid == 0 ? 1 : y->parsed.uid == 0 ? -1 : x->parsed.uid < y->parsed.uid ? -1 : 1;
+	return strcmp(x->name, y->name); /* names begin with their time */
+}
+
+void
+ms_listing_leave_doubtful(struct ms_listing *listing)
+{
+	for (size_t i = 0; i + 1 < listing->count; i++)
+		if (span_eq(listing->files[i].parsed.unique, listing->files[i + 1].parsed.unique))
+			listing->files[i].taken = listing->files[i + 1].taken = true;
+}
+
+int
+ms_listing_adopt_keywords(const struct ms_listing *listing, int folder_fd, struct ms_folder *folder)
+{
+	struct ms_folder file;
+	bool exceeds = false;
+	int r;
+
+	for (size_t i = 0; i < listing->count && !exceeds; i++)
+		exceeds = ms_keywords_name_exceeds(&listing->files[i].parsed, folder->keyword_count);
+	if (!exceeds)
+		return 0;
+	r = ms_folder_read(folder_fd, &file);
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	if (file.keyword_count > folder->keyword_count) {
+		file.uid_limit = folder->uid_limit > file.uid_limit ? folder->uid_limit : file.uid_limit;
+		ms_folder_clear(folder);
+		*folder = file;
+	} else {
+		ms_folder_clear(&file);
+	}
+	return 0;
 }

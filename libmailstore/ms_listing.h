@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "libmailstore/ms_folder.h"
 #include "libmailstore/ms_name.h"
+#include "libmailstore/ms_pending.h"
 
 /* More files in one folder are not taken in. */
 #define MS_FILES_MAX 20000000
@@ -38,6 +40,22 @@ int ms_listing_read_watched(int folder_fd, int inotify_fd, const int watch[2], u
 /* Gives a listed file its UID and sizes in its name, so that they outlive the index; ret is how it is called then. renamed[0]: set when that
  * was in new/, [1]: in cur/. MS_E_NOTFOUND when it is not there any more, -errno. */
 int ms_file_name(int folder_fd, const struct ms_file *file, const struct ms_name *name, char ret[MS_NAME_MAX + 1], bool renamed[2]);
+/* The same, and the listing has it so: MS_E_NOTFOUND too, the file is as it was listed then. */
+int ms_file_rename(int folder_fd, struct ms_file *file, const struct ms_name *name, bool renamed[2]);
+/* Renames that are given up when something after them fails: a sync that failed may have lost them, and a name that looks right would not be
+ * given again. */
+struct ms_renames {
+	struct ms_rename {
+		char *from, *to;
+	} *list;
+	size_t count, room;
+};
+/* Takes both, for free(3). */
+void ms_renames_note(struct ms_renames *renames, char *from, char *to);
+void ms_renames_take_back(struct ms_renames *renames, int folder_fd);
+void ms_renames_clear(struct ms_renames *renames);
+/* Gives the message's file the flags that its name does not tell yet. Results as above. */
+int ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const struct ms_pending_list *pending, struct ms_renames *renames);
 void ms_listing_clear(struct ms_listing *listing);
 /* The order of a listing, for qsort(3). */
 int ms_file_compare(const void *a, const void *b);
@@ -46,6 +64,14 @@ int ms_file_compare(const void *a, const void *b);
 /* Opens it for reading, with what fstat(2) says of it: a descriptor, MS_NO_MESSAGE, MS_E_NOTFOUND (gone, or just made and not written
  * yet), -errno. */
 int ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st);
+
+/* For qsort(3) of pointers to files: those with UIDs first, in their order; the others as they came. */
+int ms_listing_by_arrival(const void *a, const void *b);
+/* Files that share a unique part may be one file, seen under two names: none of them is taken in before that is known. */
+void ms_listing_leave_doubtful(struct ms_listing *listing);
+/* A name with a keyword that the index does not have: whoever named the file had just put the keyword into the folder's file, and did not
+ * come to the index. folder gets what the file has. 0 or -errno. */
+int ms_listing_adopt_keywords(const struct ms_listing *listing, int folder_fd, struct ms_folder *folder);
 
 /* The file of that message not yet taken with its UID in the name. NULL when there is none. */
 struct ms_file *ms_listing_find_exactly(struct ms_listing *listing, struct span unique, uint32_t uid);

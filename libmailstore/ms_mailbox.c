@@ -124,16 +124,7 @@ has_line(struct span text, struct span wanted)
 int
 ms_subscriptions_write(int maildir_fd, const struct buf *text)
 {
-	static const char temporary[] = MS_SUBSCRIPTIONS ".new";
-	_cleanup_(closep) int fd = openat(maildir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -errno;
-	errno = EIO;
-	if (write(fd, buf_cstr(text), text->len) != (ssize_t)text->len || fsync(fd) < 0 ||
-	    renameat(maildir_fd, temporary, maildir_fd, MS_SUBSCRIPTIONS) < 0 || fsync(maildir_fd) < 0)
-		return -errno;
-	return 0;
+	return ms_replace_file(maildir_fd, MS_SUBSCRIPTIONS, text);
 }
 
 struct subscribing {

@@ -93,7 +93,7 @@ ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
 }
 
 int
-ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
+ms_message_load_named(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
 {
 	struct key key = message_key(mailbox, uid);
 	void *bytes;
@@ -105,6 +105,20 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 	r = ms_message_record_get(span_make(bytes, len), mailbox, uid, ret);
 	free(bytes);
 	return r == MS_E_CORRUPT ? MS_BDB(MS_DAMAGED) : r; /* the Maildir has what it should say */
+}
+
+int
+ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
+{
+	struct ms_pending_list pending = { .list = NULL };
+	int r = ms_message_load_named(txn, mailbox, uid, ret);
+
+	if (r == 0)
+		r = ms_pending_read(txn->bdb, txn->txn, mailbox, uid / MS_UIDS_EACH, uid / MS_UIDS_EACH, &pending);
+	if (r == 0)
+		(void)ms_pending_apply(&pending, &ret->message);
+	ms_pending_clear(&pending);
+	return r;
 }
 
 static int
@@ -143,9 +157,9 @@ put_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *messag
 
 /* The latest change of a message stands once: what was noted before is taken back. *ret_came: when the message came; 0: nobody knows. */
 static int
-take_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *message, uint64_t *ret_came)
+take_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record, uint64_t *ret_came)
 {
-	struct key key = long_key(message->modseq, mailbox, message->uid);
+	struct key key = long_key(record->noted, mailbox, record->message.uid);
 	uint64_t email_id;
 	void *bytes;
 	size_t len;
@@ -214,7 +228,7 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, &before->message, &after->message);
 	if (r == 0 && news)
-		r = take_change(txn, mailbox, &before->message, &came);
+		r = take_change(txn, mailbox, before, &came);
 	if (r == 0 && news)
 		r = put_change(txn, mailbox, &after->message, came);
 	if (r == 0) {
@@ -224,6 +238,17 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 			record->modseq = after->message.modseq;
 	}
 	return r;
+}
+
+int
+ms_message_follow(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *before, const struct ms_message_record *after)
+{
+	uint64_t came;
+	int r = put_record(txn, mailbox, after);
+
+	if (r == 0)
+		r = take_change(txn, mailbox, before, &came);
+	return r == 0 ? put_change(txn, mailbox, &after->message, came) : r;
 }
 
 int
@@ -243,7 +268,7 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 		return ms_bdb(r);
 	r = ms_uids_note(txn, mailbox, &message->message, NULL);
 	if (r == 0)
-		r = take_change(txn, mailbox, &message->message, &gone.came);
+		r = take_change(txn, mailbox, message, &gone.came);
 	if (r == 0)
 		r = ms_gone_put(txn, &gone);
 	if (r == 0) {

@@ -58,26 +58,25 @@ parse_field(struct span field, struct ms_name *name)
 		name->size = value;
 }
 
-static void
-parse_info(struct span info, struct ms_name *name)
+void
+ms_name_get_flags(struct span text, uint32_t *ret_flags, uint32_t *ret_letters)
 {
-	if (!span_starts(info, SPAN("2,")))
-		return;
-	for (size_t i = 2; i < info.len; i++) {
-		char c = info.ptr[i];
+	*ret_flags = *ret_letters = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
 
 		if (c >= 'a' && c < 'a' + MS_LETTERS)
-			name->letters |= 1u << (c - 'a');
+			*ret_letters |= 1u << (c - 'a');
 		for (size_t k = 0; k < sizeof(flag_letters) / sizeof(*flag_letters); k++)
 			if (flag_letters[k].letter == c)
-				name->flags |= flag_letters[k].flag;
+				*ret_flags |= flag_letters[k].flag;
 	}
 }
 
 bool
 ms_name_parse(struct span text, struct ms_name *ret)
 {
-	struct span base, rest, field;
+	struct span base, rest, field, info = SPAN_NULL;
 	ptrdiff_t colon = span_chr(text, ':');
 
 	*ret = (struct ms_name){ .bytes = 0 };
@@ -85,12 +84,25 @@ ms_name_parse(struct span text, struct ms_name *ret)
 		return false;
 	base = colon >= 0 ? span_make(text.ptr, (size_t)colon) : text;
 	if (colon >= 0)
-		parse_info(span_skip(text, (size_t)colon + 1), ret);
+		info = span_skip(text, (size_t)colon + 1);
+	if (span_starts(info, SPAN("2,")))
+		ms_name_get_flags(span_skip(info, 2), &ret->flags, &ret->letters);
 	rest = base;
 	(void)span_split(&rest, ',', &ret->unique);
 	while (span_split(&rest, ',', &field))
 		parse_field(field, ret);
 	return ret->unique.len != 0;
+}
+
+void
+ms_name_put_flags(uint32_t flags, uint32_t letters, struct buf *out)
+{
+	for (size_t k = 0; k < sizeof(flag_letters) / sizeof(*flag_letters); k++)
+		if ((flags & flag_letters[k].flag) != 0)
+			(void)buf_char(out, flag_letters[k].letter);
+	for (unsigned i = 0; i < MS_LETTERS; i++)
+		if ((letters & 1u << i) != 0)
+			(void)buf_char(out, (char)('a' + i));
 }
 
 int
@@ -113,12 +125,7 @@ ms_name_format(const struct ms_name *name, bool info, struct buf *out)
 	}
 	if (info) {
 		(void)buf_str(out, ":2,");
-		for (size_t k = 0; k < sizeof(flag_letters) / sizeof(*flag_letters); k++)
-			if ((name->flags & flag_letters[k].flag) != 0)
-				(void)buf_char(out, flag_letters[k].letter);
-		for (unsigned i = 0; i < MS_LETTERS; i++)
-			if ((name->letters & 1u << i) != 0)
-				(void)buf_char(out, (char)('a' + i));
+		ms_name_put_flags(name->flags, name->letters, out);
 	}
 	return out->overflow ? -EMSGSIZE : 0;
 }

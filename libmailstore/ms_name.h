@@ -29,6 +29,9 @@ struct ms_name {
 bool ms_name_parse(struct span name, struct ms_name *ret);
 /* Appends the name; `info` says whether ":2," and the flags stand behind it (files in new/ have none). 0, or -EMSGSIZE. */
 int ms_name_format(const struct ms_name *name, bool info, struct buf *out);
+/* Flags and letters as they stand in a name. Appends them; unknown ones are passed over. */
+void ms_name_put_flags(uint32_t flags, uint32_t letters, struct buf *out);
+void ms_name_get_flags(struct span text, uint32_t *ret_flags, uint32_t *ret_letters);
 /* What stands behind the dot for the mailbox with that number: never 0. A file that is moved with its name tells another folder's UID. */
 uint16_t ms_name_folder(uint32_t mailbox);
 /* A number that stands for a text: never 0. */

@@ -254,6 +254,21 @@ ms_file_name(int folder_fd, const struct ms_file *file, const struct ms_name *na
 }
 
 int
+ms_replace_file(int folder_fd, const char *name, const struct buf *text)
+{
+	_cleanup_(freep) char *temporary = xasprintf("%s.new", name);
+	_cleanup_(closep) int fd = openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO; /* for a short write */
+	if (write(fd, buf_cstr(text), text->len) != (ssize_t)text->len || fsync(fd) < 0 ||
+	    renameat(folder_fd, temporary, folder_fd, name) < 0 || fsync(folder_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+int
 ms_folder_fsync(int folder_fd, bool cur)
 {
 	int fd = openat(folder_fd, cur ? "cur" : "new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;

@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "common/xalloc.h"
+#include "libmailstore/ms_pending.h"
 
-#define VERSION_BYTE 7
+#define VERSION_BYTE 8
 
 void
 ms_key_u32(uint8_t at[4], uint32_t value)
@@ -190,6 +191,7 @@ ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out)
 	put_u64(out, record->named);
 	put_u64(out, record->size);
 	put_u64(out, record->deleted_size);
+	put_u64(out, record->pending);
 	put_u64(out, record->folder.quota.bytes);
 	put_u64(out, record->folder.quota.messages);
 	put_time(out, &record->new_time);
@@ -223,6 +225,7 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 	ret->named = get_u64(&reader);
 	ret->size = get_u64(&reader);
 	ret->deleted_size = get_u64(&reader);
+	ret->pending = get_u64(&reader);
 	ret->folder.quota.bytes = get_u64(&reader);
 	ret->folder.quota.messages = get_u64(&reader);
 	ret->new_time = get_time(&reader);
@@ -420,6 +423,7 @@ ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct 
 
 	if (r != 0)
 		return r;
+	ret->noted = ret->message.modseq;
 	ret->in_cur = (bits & IN_CUR) != 0;
 	if ((bits & UNIQUE_NAME) != 0) {
 		r = derive_name(ret, mailbox, name, &derived) != 0 ? MS_E_CORRUPT : 0;
@@ -459,5 +463,38 @@ ms_uids_record_get(struct span bytes, uint8_t ret[MS_UIDS_BYTES])
 	if (!unseal(bytes, &reader) || (reader.rest.len != MS_UIDS_BYTES && reader.rest.len != 0))
 		return MS_E_CORRUPT;
 	memcpy(ret, reader.rest.len != 0 ? (const uint8_t *)reader.rest.ptr : all_uids, MS_UIDS_BYTES);
+	return 0;
+}
+
+/* --- flags that names do not tell yet --- */
+
+void
+ms_pending_record_put(const struct ms_pending *pending, struct buf *out)
+{
+	size_t from = out->len;
+
+	(void)buf_char(out, VERSION_BYTE);
+	put_u32(out, pending->op);
+	put_u32(out, pending->flags);
+	put_u32(out, pending->letters);
+	(void)buf_put(out, pending->map, MS_UIDS_BYTES);
+	seal(out, from);
+}
+
+int
+ms_pending_record_get(struct span bytes, struct ms_pending *ret)
+{
+	struct reader reader;
+	uint32_t op;
+
+	if (!unseal(bytes, &reader) || reader.rest.len != 12 + MS_UIDS_BYTES)
+		return MS_E_CORRUPT;
+	op = get_u32(&reader);
+	ret->flags = get_u32(&reader);
+	ret->letters = get_u32(&reader);
+	memcpy(ret->map, reader.rest.ptr, MS_UIDS_BYTES);
+	if (op > MS_FLAGS_REMOVE)
+		return MS_E_CORRUPT;
+	ret->op = (enum ms_store_op)op;
 	return 0;
 }

@@ -26,12 +26,14 @@ struct ms_mailbox_record {
 	uint32_t messages, unseen, deleted;
 	uint64_t modseq, size, deleted_size;
 	uint64_t created, named; /* modification sequences: as in struct ms_mailbox_info */
+	uint64_t pending; /* the size of its file of flags that names do not tell yet; 0: names tell all */
 	struct ms_time new_time, cur_time; /* of the folders when they were last read; 0: read them again */
 };
 void ms_mailbox_record_clear(struct ms_mailbox_record *record);
 
 struct ms_message_record {
 	struct ms_message message;
+	uint64_t noted; /* its modification sequence as the record has it: T_CHANGE has it under that */
 	uint64_t bytes;
 	bool in_cur;
 	char name[MS_NAME_MAX + 1];

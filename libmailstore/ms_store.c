@@ -517,6 +517,8 @@ run(struct ms_store *store, ms_work work, void (*undo)(void *context), void *con
 	}
 	if (r == 0 && changed)
 		store->changed = true;
+	if (r < 0)
+		store->flagged = false; /* what fails is not worked on when it is closed */
 	ms_unlock(store);
 	return r >= MS_BDB(0) && !store->opening && !store->mending ? MS_E_CORRUPT : r;
 }
@@ -610,6 +612,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	struct ms_store *store = xcalloc(1, sizeof(*store));
 	int r;
 
+	store->many = MS_MANY;
 	store->fault = fault;
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
@@ -658,6 +661,9 @@ ms_close(struct ms_store *store)
 	if (store == NULL)
 		return;
 	ms_text_work_free(store->text_work);
+	/* Other programs see by then what this one was told. What fails stands in the index and in the folder's file. */
+	if (store->flagged && store->bdb != NULL)
+		(void)ms_follow_account(store);
 	leave_index(store);
 	for (size_t i = 0; i < 5; i++) {
 		int fd = (const int[]){ store->touch_fd, store->watch_fd, store->lock_fd, store->maildir_fd, store->dir_fd }[i];

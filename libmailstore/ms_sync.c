@@ -37,6 +37,9 @@ struct sync {
 	size_t known_count, known_room;
 	struct ms_listing listing;
 	struct ms_file **found; /* for each known one, its file or NULL */
+	struct ms_pending_list pending; /* what the folder's file says that names do not tell yet: now they do */
+	struct ms_pending_list noted;   /* the same by the index */
+	struct ms_renames followed;
 	bool missed;            /* a file whose name tells its UID was renamed before it could be taken in */
 	bool renamed[2];        /* files of new/, of cur/ */
 	size_t at, end;         /* the batch */
@@ -73,10 +76,12 @@ read_known(struct bdb *bdb, void *context)
 {
 	struct sync *sync = context;
 	uint8_t key[4];
+	int r;
 
 	sync->known_count = sync->damaged_count = 0;
 	ms_key_u32(key, sync->number);
-	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, sync));
+	r = ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, sync));
+	return r == 0 ? ms_pending_read(bdb, NULL, sync->number, 0, UINT32_MAX, &sync->noted) : r;
 }
 
 static struct span
@@ -155,6 +160,24 @@ name_known(struct sync *sync, const struct ms_file *file, struct ms_message_reco
 	return r == MS_E_NOTFOUND ? 0 : r; /* renamed by an attempt before this one, or by others again: the next look finds it */
 }
 
+/* Its last change is one that the record does not have: when nothing is pending any more it would be forgotten. */
+static bool
+has_news(const struct sync *sync, uint32_t uid)
+{
+	struct ms_message message = { .uid = uid };
+
+	return ms_pending_apply(&sync->pending, &message) || ms_pending_apply(&sync->noted, &message);
+}
+
+/* The bitmaps go back to what the record says, from where they follow the name as they do for any other. */
+static int
+take_back_bits(struct ms_txn *txn, const struct sync *sync, const struct ms_message *named)
+{
+	struct ms_message told = *named;
+
+	return ms_pending_apply(&sync->noted, &told) ? ms_uids_note(txn, sync->number, &told, named) : 0;
+}
+
 static int
 apply_known(struct ms_txn *txn, void *context)
 {
@@ -170,6 +193,9 @@ apply_known(struct ms_txn *txn, void *context)
 
 		if (file == NULL && !sync->listing.sure)
 			continue;
+		r = take_back_bits(txn, sync, &before->message);
+		if (r != 0)
+			break;
 		if (file != NULL) {
 			(void)snprintf(after.name, sizeof(after.name), "%s", file->name);
 			after.in_cur = file->in_cur;
@@ -177,7 +203,8 @@ apply_known(struct ms_txn *txn, void *context)
 				after.message.flags = file->parsed.flags;
 				take_keywords(&mailbox, &file->parsed, &after.message);
 			}
-			bool same = after.message.flags == before->message.flags && ms_keywords_equal(&after.message.keywords, &before->message.keywords);
+			bool same = after.message.flags == before->message.flags && ms_keywords_equal(&after.message.keywords, &before->message.keywords) &&
+			    !has_news(sync, before->message.uid);
 
 			if (file->parsed.uid != before->message.uid)
 				r = name_known(sync, file, &after);
@@ -352,16 +379,6 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
-static int
-compare_by_arrival(const void *a, const void *b)
-{
-	const struct ms_file *x = *(struct ms_file *const *)a, *y = *(struct ms_file *const *)b;
-
-	if (x->parsed.uid != y->parsed.uid)
-		return x->parsed.uid == 0 ? 1 : y->parsed.uid == 0 ? -1 : x->parsed.uid < y->parsed.uid ? -1 : 1;
-	return strcmp(x->name, y->name); /* names begin with their time */
-}
-
 /* The UID's record is being made again. */
 static void
 forget_damage(struct sync *sync, uint32_t uid)
@@ -385,7 +402,7 @@ take_new(struct sync *sync)
 		if (!sync->listing.files[i].taken)
 			new[count++] = &sync->listing.files[i];
 	if (count != 0)
-		qsort(new, count, sizeof(*new), compare_by_arrival);
+		qsort(new, count, sizeof(*new), ms_listing_by_arrival);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (name_counts(sync, new[i], before)) {
 			before = new[i]->parsed.uid;
@@ -449,7 +466,8 @@ recount(struct sync *sync)
 	record->size = record->deleted_size = 0;
 	for (size_t i = 0; i < sync->known_count; i++)
 		ms_message_count(record, &sync->known[i].message, 1);
-	if (sync->damaged_count == 0 && !sync->rebuild && !ms_counts_equal(record, &before))
+	/* Counters know what names do not tell yet: from here on both follow the names. */
+	if (sync->damaged_count == 0 && !sync->rebuild && record->pending == 0 && !ms_counts_equal(record, &before))
 		tell(sync, 0, MS_FAULT_COUNTS);
 	if (sync->known_count != 0 && record->uidnext <= sync->known[sync->known_count - 1].message.uid) {
 		if (!sync->rebuild)
@@ -462,19 +480,13 @@ recount(struct sync *sync)
 static int
 name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
 {
-	_cleanup_(freep) char *name = NULL;
-	char new[MS_NAME_MAX + 1];
+	struct ms_name name = file->parsed;
 	int r;
 
-	file->parsed.uid = uid;
-	file->parsed.folder = ms_name_folder(sync->number);
-	r = ms_file_name(sync->folder_fd, file, &file->parsed, new, sync->renamed);
-	if (r != 0)
-		return r == MS_E_NOTFOUND ? 0 : r;
-	name = file->name;
-	file->name = xstrdup(new);
-	(void)ms_name_parse(span_of(file->name), &file->parsed);
-	return 0;
+	name.uid = uid;
+	name.folder = ms_name_folder(sync->number);
+	r = ms_file_rename(sync->folder_fd, file, &name, sync->renamed);
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
 /* A file that is not what came is another message to clients: it is taken in as one. */
@@ -502,7 +514,7 @@ look_at_file(struct sync *sync, size_t i)
 		sync->found[i] = NULL;
 		return 0;
 	}
-	if (file->in_cur && file->parsed.flags != known->message.flags)
+	if (file->in_cur && sync->pending.count == 0 && file->parsed.flags != known->message.flags)
 		tell(sync, known->message.uid, MS_FAULT_FLAGS);
 	if (file->parsed.uid == known->message.uid)
 		return 0;
@@ -565,39 +577,33 @@ drop_damaged(struct ms_txn *txn, void *context)
 
 /* --- the whole --- */
 
-/* A name with a keyword that the index does not have: whoever named the file had just put the keyword into the folder's file, and did not
- * come to the index. */
-static int
-adopt_keywords(struct sync *sync)
-{
-	struct ms_folder file, *folder = &sync->record->folder;
-	bool exceeds = false;
-	int r;
+/* --- flags that names do not tell yet --- */
 
-	for (size_t i = 0; i < sync->listing.count && !exceeds; i++)
-		exceeds = ms_keywords_name_exceeds(&sync->listing.files[i].parsed, folder->keyword_count);
-	if (!exceeds)
-		return 0;
-	r = ms_folder_read(sync->folder_fd, &file);
-	if (r != 0)
-		return r > 0 ? 0 : r;
-	if (file.keyword_count > folder->keyword_count) {
-		file.uid_limit = folder->uid_limit > file.uid_limit ? folder->uid_limit : file.uid_limit;
-		ms_folder_clear(folder);
-		*folder = file;
-	} else {
-		ms_folder_clear(&file);
-	}
-	return 0;
+static int
+follow_file(struct sync *sync, struct ms_file *file, uint32_t uid)
+{
+	int r = ms_file_follow(sync->folder_fd, file, uid, &sync->pending, &sync->followed);
+
+	sync->missed |= r == MS_E_NOTFOUND;
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
-/* Files that share a unique part may be one file, seen under two names: none of them is taken in before that is known. */
-static void
-leave_doubtful(struct ms_listing *listing)
+/* Whenever the folder is looked at the names come to say all that was promised: others may have changed them, or the index knows nothing
+ * of it. Then nothing waits any more. */
+static int
+follow(struct sync *sync)
 {
-	for (size_t i = 0; i + 1 < listing->count; i++)
-		if (span_eq(listing->files[i].parsed.unique, listing->files[i + 1].parsed.unique))
-			listing->files[i].taken = listing->files[i + 1].taken = true;
+	int r = 0;
+
+	/* Also names that an attempt before this one changed are to be on the disk before what waits is forgotten. */
+	sync->renamed[0] = sync->renamed[1] = true;
+	for (size_t i = 0; r == 0 && i < sync->known_count; i++)
+		if (sync->found[i] != NULL)
+			r = follow_file(sync, sync->found[i], sync->known[i].message.uid);
+	for (size_t i = 0; r == 0 && i < sync->listing.count; i++)
+		if (!sync->listing.files[i].taken && sync->listing.files[i].parsed.uid != 0)
+			r = follow_file(sync, &sync->listing.files[i], sync->listing.files[i].parsed.uid);
+	return r;
 }
 
 /* Whether the folder is as it was when the reading began, for certain, where its events cannot be had. */
@@ -652,18 +658,19 @@ look(struct sync *sync)
 		if (r == 0)
 			missing = match(sync) + sync->damaged_count + sync->rebuild;
 	}
-	sync->missed |= (sync->rebuild || sync->damaged_count != 0) && !sync->listing.sure;
+	sync->missed |= (sync->rebuild || sync->damaged_count != 0 || (sync->pending.count != 0 && missing != 0)) && !sync->listing.sure;
 	if (!sync->listing.sure)
-		leave_doubtful(&sync->listing);
-	return r == 0 ? adopt_keywords(sync) : r;
+		ms_listing_leave_doubtful(&sync->listing);
+	return r;
 }
 
 static int
 save(struct ms_txn *txn, void *context)
 {
 	const struct sync *sync = context;
+	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_pending_forget(txn, sync->number);
 
-	return txn->store->generation != sync->generation ? MS_AGAIN : ms_mailbox_save(txn, sync->number, sync->record);
+	return r == 0 ? ms_mailbox_save(txn, sync->number, sync->record) : r;
 }
 
 static int
@@ -676,6 +683,10 @@ take_all(struct sync *sync)
 	do {
 		sync->missed = false;
 		r = look(sync);
+		if (r == 0 && (sync->pending.count != 0 || sync->noted.count != 0))
+			r = follow(sync);
+		if (r == 0)
+			r = ms_listing_adopt_keywords(&sync->listing, sync->folder_fd, &sync->record->folder);
 		if (r == 0)
 			r = mend(sync);
 		if (r == 0)
@@ -705,20 +716,29 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
-	if (why == SYNC_NEWS && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time)) {
+	if (why == SYNC_NEWS && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time) &&
+	    ms_pending_file_size(sync.folder_fd) == record->pending) {
 		(void)close(sync.folder_fd);
 		return 0;
 	}
 	if (sync.rebuild || why == SYNC_DOUBT)
 		record->uidnext = record->folder.uid_limit;
-	r = take_all(&sync);
+	r = ms_pending_file_read(sync.folder_fd, record->folder.uidvalidity, &sync.pending);
+	if (r == 0)
+		r = take_all(&sync);
 	if (r == 0 && sync.damaged_count != 0)
 		r = ms_run(store, drop_damaged, &sync);
 	/* Before the times are noted: a folder that fell back to its old names would have its old time too. */
 	for (unsigned i = 0; r == 0 && i < 2; i++)
 		if (sync.renamed[i])
 			r = ms_folder_fsync(sync.folder_fd, i == 1);
+	if (r != 0)
+		ms_renames_take_back(&sync.followed, sync.folder_fd);
+	ms_renames_clear(&sync.followed);
+	if (r == 0 && (record->pending != 0 || ms_pending_file_size(sync.folder_fd) != 0))
+		r = ms_pending_file_remove(sync.folder_fd);
 	if (r == 0) {
+		record->pending = 0;
 		record->new_time = sync.listing.sure ? ms_settled(&new_time, &now) : (struct ms_time){ 0, 0 };
 		record->cur_time = sync.listing.sure ? ms_settled(&cur_time, &now) : (struct ms_time){ 0, 0 };
 		r = ms_run(store, save, &sync);
@@ -728,6 +748,8 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	free(sync.found);
 	free(sync.known);
 	free(sync.damaged);
+	ms_pending_clear(&sync.pending);
+	ms_pending_clear(&sync.noted);
 	ms_listing_clear(&sync.listing);
 	(void)close(sync.folder_fd);
 	return r;

@@ -293,7 +293,8 @@ confirm(struct ms_store *store, int folder_fd, struct known *known, bool *ret_ot
 	if (r != 0)
 		return r;
 	*ret_other = file.id != known->record.folder.id || file.uidvalidity != known->record.folder.uidvalidity;
-	if (*ret_other || (same_folder(&file, &known->record.folder) && same_times(folder_fd, &known->record))) {
+	if (*ret_other || (same_folder(&file, &known->record.folder) && same_times(folder_fd, &known->record) && known->record.pending == 0 &&
+	    ms_pending_file_size(folder_fd) == 0)) {
 		ms_folder_clear(&file);
 		return 0;
 	}
@@ -374,7 +375,9 @@ forget_some(struct ms_txn *txn, void *context)
 	}
 	if (r != 0 || mailboxes->uid_count == BATCH)
 		return r;
-	r = ms_gone_put(txn, &(struct ms_gone){ .mailbox = mailboxes->number, .id = copy.folder.id, .came = copy.created, .modseq = modseq });
+	r = ms_pending_forget(txn, mailboxes->number);
+	if (r == 0)
+		r = ms_gone_put(txn, &(struct ms_gone){ .mailbox = mailboxes->number, .id = copy.folder.id, .came = copy.created, .modseq = modseq });
 	if (r == 0)
 		r = ms_bdb(bdb_del(txn->bdb, txn->txn, T_MAILBOX, key, 4));
 	return r;

@@ -41,6 +41,12 @@ struct member {
 	uint64_t thread_id, email_id;
 };
 
+/* What names and records of a mailbox do not tell yet, but the bitmaps do. */
+struct untold {
+	uint32_t mailbox;
+	struct ms_pending_list pending;
+};
+
 enum what { REMOVE, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ };
 struct fix {
 	enum what what;
@@ -54,13 +60,14 @@ struct tables {
 	struct ms_store *store;
 	struct box *boxes;
 	struct row *rows;       /* by mailbox and UID */
+	struct untold *untold;  /* by mailbox */
 	struct map *maps;       /* by mailbox, bitmap and number */
 	size_t maps_from;       /* while they are made: the first of those of the last message's numbers */
 	bool damaged;           /* some row is */
 	uint64_t modseq, highest; /* the last number given, by T_META; of any message */
 	struct member *members; /* by thread and email */
 	struct fix *fixes;
-	size_t box_count, row_count, row_room, map_count, member_count, member_room, fix_count, fix_room, next;
+	size_t box_count, row_count, row_room, untold_count, map_count, member_count, member_room, fix_count, fix_room, next;
 };
 
 static void
@@ -68,6 +75,9 @@ clear(struct tables *tables)
 {
 	for (size_t i = 0; i < tables->box_count; i++)
 		free(tables->boxes[i].name);
+	for (size_t i = 0; i < tables->untold_count; i++)
+		ms_pending_clear(&tables->untold[i].pending);
+	free(tables->untold);
 	free(tables->boxes);
 	free(tables->rows);
 	free(tables->maps);
@@ -191,6 +201,40 @@ take_meta(void *context, const uint8_t *key, size_t key_len, const uint8_t *valu
 	return 0;
 }
 
+/* A record that is damaged goes: the folder's file has what it said. */
+static int
+take_untold(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct tables *tables = context;
+	struct ms_pending pending = { .n = 0 };
+	struct untold *last = tables->untold_count != 0 ? &tables->untold[tables->untold_count - 1] : NULL;
+
+	if (key_len != MS_PENDING_KEY)
+		return 0;
+	if (box_of(tables, ms_key_get_u32(key)) == NULL || ms_pending_record_get(span_make(value, len), &pending) != 0) {
+		tell(tables, ms_key_get_u32(key), 0, "what is to be told by the names of files is damaged");
+		remove_key(tables, T_UIDS, key, key_len);
+		return 0;
+	}
+	if (last == NULL || last->mailbox != ms_key_get_u32(key)) {
+		tables->untold = xreallocarray(tables->untold, tables->untold_count + 1, sizeof(*tables->untold));
+		last = &tables->untold[tables->untold_count++];
+		*last = (struct untold){ .mailbox = ms_key_get_u32(key) };
+	}
+	pending.n = ms_key_get_u32(key + 5);
+	pending.modseq = ms_key_get_u64(key + 9);
+	*ms_pending_add(&last->pending) = pending;
+	return 0;
+}
+
+static void
+apply_untold(const struct tables *tables, uint32_t mailbox, struct ms_message *message)
+{
+	for (size_t i = 0; i < tables->untold_count; i++)
+		if (tables->untold[i].mailbox == mailbox)
+			(void)ms_pending_apply(&tables->untold[i].pending, message);
+}
+
 static int
 take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
@@ -212,8 +256,9 @@ take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 		row.modseq = message.modseq;
 		row.email_id = message.email_id;
 		row.thread_id = message.thread_id;
-		if (row.modseq > tables->highest)
-			tables->highest = row.modseq;
+		apply_untold(tables, row.mailbox, &message);
+		if (message.modseq > tables->highest)
+			tables->highest = message.modseq;
 	}
 	if (tables->row_count == tables->row_room) {
 		tables->row_room = tables->row_room != 0 ? tables->row_room * 2 : 256;
@@ -333,6 +378,8 @@ look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 
 	bool good = ms_uids_record_get(span_make(value, len), bits) == 0, doubtful = false;
 
+	if (key_len == MS_PENDING_KEY)
+		return 0; /* take_untold has seen it */
 	if (key_len == 9) {
 		wanted = (struct map){ .mailbox = ms_key_get_u32(key), .n = ms_key_get_u32(key + 5), .plane = key[4] };
 		if (tables->map_count != 0)
@@ -417,7 +464,7 @@ read_tables(struct bdb *bdb, void *context)
 		enum ms_table table;
 		bdb_fn each;
 	} scans[] = {
-		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_change },
+		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_change },
 		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_place }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_member },
 	};
 	struct tables *tables = context;

@@ -45,15 +45,6 @@ load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, unsigned plane, uin
 
 /* --- writing --- */
 
-static bool
-is_empty(const uint8_t map[MS_UIDS_BYTES])
-{
-	for (size_t i = 0; i < MS_UIDS_BYTES; i++)
-		if (map[i] != 0)
-			return false;
-	return true;
-}
-
 static int
 save(struct ms_txn *txn, struct ms_uids_page *page)
 {
@@ -64,7 +55,7 @@ save(struct ms_txn *txn, struct ms_uids_page *page)
 	if (!page->changed)
 		return 0;
 	make_key(key, page->mailbox, page->plane, page->n);
-	if (is_empty(page->map)) {
+	if (ms_pending_map_empty(page->map)) {
 		r = bdb_del(txn->bdb, txn->txn, T_UIDS, key, sizeof(key));
 		r = r == BDB_NONE ? 0 : r;
 	} else {
@@ -86,9 +77,8 @@ ms_uids_flush(struct ms_txn *txn)
 	return r;
 }
 
-/* The bitmap in the transaction's hands: many changes of one are one write. */
-static int
-take_page(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t n, struct ms_uids_page **ret)
+int
+ms_uids_take(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t n, struct ms_uids_page **ret)
 {
 	struct ms_uids_page *page;
 	int r = 0;
@@ -126,7 +116,7 @@ set(struct ms_txn *txn, uint32_t mailbox, unsigned plane, uint32_t uid, bool on)
 	uint32_t bit = uid % MS_UIDS_EACH;
 	struct ms_uids_page *page;
 	uint8_t *byte, before;
-	int r = take_page(txn, mailbox, plane, uid / MS_UIDS_EACH, &page);
+	int r = ms_uids_take(txn, mailbox, plane, uid / MS_UIDS_EACH, &page);
 
 	if (r != 0)
 		return r;

@@ -160,7 +160,17 @@ read_some(struct bdb *bdb, struct walk *walk, enum ms_table table, bdb_fn each)
 static int
 read_messages(struct bdb *bdb, void *context)
 {
-	return read_some(bdb, context, T_MESSAGE, collect);
+	struct walk *walk = context;
+	struct ms_pending_list pending = { .list = NULL };
+	int r = read_some(bdb, walk, T_MESSAGE, collect);
+
+	if (r == 0 && walk->count != 0)
+		r = ms_pending_read(bdb, NULL, walk->mailbox->number, walk->messages[0].uid / MS_UIDS_EACH,
+		    walk->messages[walk->count - 1].uid / MS_UIDS_EACH, &pending);
+	for (size_t i = 0; r == 0 && pending.count != 0 && i < walk->count; i++)
+		(void)ms_pending_apply(&pending, &walk->messages[i]);
+	ms_pending_clear(&pending);
+	return r;
 }
 
 /* What the index says now, of the mailbox that is meant. */

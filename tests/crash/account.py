@@ -20,6 +20,8 @@ SCENARIOS = {
     "copy": ["copy INBOX 1,2,3 Archive", "copy INBOX 4 INBOX", "copy INBOX 5,6 Work"],
     "move": ["move INBOX 1,2,5 Work", "move Archive 1 INBOX", "move INBOX 6 INBOX"],
     "flags": ["flags INBOX 1,2,3,4 add SF New1", "flags INBOX 2,3 set -", "flags INBOX 1 remove S $Work", "flags Work 1 set T Other"],
+    "follow": ["flags INBOX 1,2,3,4,5,6 add S", "idle", "flags INBOX 1,2,3 remove S Home", "append INBOX n1 F", "flags INBOX 2 add R", "move INBOX 1,2 Work", "idle",
+               "flags INBOX 3,4,5 set F New1", "flags Archive 1,2 add T", "expunge INBOX 4", "rename Archive Kept", "flags INBOX 3,5 remove F", "rebuild"],
     "expunge": ["expunge INBOX 2,4", "expunge Work 1", "append INBOX n1 -"],
     "create": ["create New", "create One/Two/Three", "append New n1 S"],
     "rename": ["rename Work Job", "rename Old Up/Down/Old"],

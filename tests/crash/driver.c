@@ -13,7 +13,7 @@
 
 #include "common/buf.h"
 #include "common/xalloc.h"
-#include "libmailstore/mailstore.h"
+#include "libmailstore/ms_internal.h"
 
 #define WORDS_MAX 16
 #define UIDS_MAX 1000
@@ -134,10 +134,27 @@ tell_uids(struct driver *driver, const uint32_t *uids, size_t count)
 
 /* --- operations --- */
 
+/* Two messages are many: what names tell later is met everywhere. */
 static int
 do_open(struct driver *driver)
 {
-	return driver->store == NULL ? ms_open(driver->dir, &driver->store) : 0;
+	int r = driver->store == NULL ? ms_open(driver->dir, &driver->store) : 0;
+
+	if (r == 0)
+		driver->store->many = 1;
+	return r;
+}
+
+/* As a session that has nothing else to do. */
+static int
+do_idle(struct driver *driver)
+{
+	bool more = true;
+	int r = 0;
+
+	while (r == 0 && more)
+		r = ms_idle_work(driver->store, &more);
+	return r;
 }
 
 static int
@@ -448,7 +465,7 @@ static const struct {
 	{ "open", 1, true, do_open }, { "close", 1, true, do_close }, { "mark", 1, true, do_mark },
 	{ "append", 4, false, do_append }, { "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
-	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild },
+	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild }, { "idle", 1, false, do_idle },
 	{ "import", 1, true, do_import }, { "import-mbox", 3, false, do_mbox }, { "export-mbox", 3, false, do_mbox },
 	{ "backup", 2, false, do_backup }, { "restore", 2, true, do_restore },
 	{ "tell", 1, false, do_tell }, { "check", 1, false, do_check },
