@@ -9,12 +9,15 @@
 #include "imapd/session_mailbox.h"
 #include "imapd/session_walk.h"
 
-/* Messages changed in one step. */
-#define BATCH 1000
+/* Messages changed in one step: what is promised at once costs one sync. */
+#define BATCH ((size_t)1 << 17)
+/* Whose flags are told in one step. */
+#define TELL 1000
 
 struct store {
 	struct session_walk walk;
-	uint32_t uids[BATCH], modified[BATCH];
+	uint32_t *uids, *modified;
+	size_t room, told, count; /* the first `told` of them are */
 	const char **keywords;
 	struct buf failed; /* the set of those that UNCHANGEDSINCE kept back */
 	struct imap_set_text failed_set;
@@ -29,13 +32,15 @@ store_free(void *state)
 	session_walk_free(&store->walk);
 	session_keywords_free(store->keywords);
 	buf_free(&store->failed);
+	free(store->uids);
+	free(store->modified);
 	free(store);
 }
 
 struct told {
 	struct session *session;
 	const struct store *store;
-	size_t at, count; /* of the store's UIDs */
+	size_t at, end; /* of the store's UIDs */
 };
 
 static int
@@ -47,9 +52,9 @@ tell_one(void *context, const struct ms_message *message)
 	const struct imap_view *view = &session->selected->view;
 	uint32_t seq;
 
-	while (told->at < told->count && told->store->uids[told->at] < message->uid)
+	while (told->at < told->end && told->store->uids[told->at] < message->uid)
 		told->at++;
-	if (told->at == told->count)
+	if (told->at == told->end)
 		return 1;
 	seq = told->store->uids[told->at] == message->uid ? imap_view_seq(view, message->uid) : 0;
 	if (seq == 0)
@@ -72,29 +77,42 @@ tell_one(void *context, const struct ms_message *message)
 	return 0;
 }
 
-/* Without .SILENT the new flags are told; with CONDSTORE the new mod-sequence in any case (RFC 7162 section 3.1.3). */
+/* What we did ourselves is no news. */
 static void
-tell(struct session *session, const struct store *store, size_t count)
+take_note(struct session *session, const struct store *store)
 {
-	struct told told = { .session = session, .store = store, .count = count };
 	struct session_mailbox *selected = session->selected;
-	bool condstore = (session->enabled & SESSION_CONDSTORE) != 0;
-	struct ms_message message;
 	uint32_t seq;
 
-	/* What we did ourselves is no news. */
 	session_mailbox_refresh(session);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < store->count; i++)
 		if ((seq = imap_view_seq(&selected->view, store->uids[i])) != 0)
 			imap_view_clear(&selected->view, seq, IMAP_VIEW_CHANGED);
-	if (count == 0 || (session->command.silent && !condstore))
+}
+
+/* Without .SILENT the new flags are told; with CONDSTORE the new mod-sequence in any case (RFC 7162 section 3.1.3). */
+static void
+tell_some(struct session *session, struct store *store)
+{
+	bool condstore = (session->enabled & SESSION_CONDSTORE) != 0;
+	size_t end = store->count - store->told < TELL ? store->count : store->told + TELL;
+	struct told told = { .session = session, .store = store, .at = store->told, .end = end };
+	struct session_mailbox *selected = session->selected;
+	const uint32_t *uids = &store->uids[store->told];
+	size_t count = end - store->told;
+	struct ms_message message;
+
+	if (session->command.silent && !condstore) {
+		store->told = store->count;
 		return;
+	}
+	store->told = end;
 	/* Side by side they are read in one go; a few far apart are asked for. */
-	if (store->uids[count - 1] - store->uids[0] < 8 * count)
-		(void)(condstore ? ms_messages : ms_messages_flags)(selected->mailbox, store->uids[0], store->uids[count - 1], tell_one, &told);
+	if (uids[count - 1] - uids[0] < 8 * count)
+		(void)(condstore ? ms_messages : ms_messages_flags)(selected->mailbox, uids[0], uids[count - 1], tell_one, &told);
 	else
 		for (size_t i = 0; i < count; i++)
-			if (ms_message_get(selected->mailbox, store->uids[i], &message) == 0)
+			if (ms_message_get(selected->mailbox, uids[i], &message) == 0)
 				(void)tell_one(&told, &message);
 }
 
@@ -140,7 +158,11 @@ store_step(struct session *session, void *state)
 	size_t count, modified = 0;
 	int rc;
 
-	count = session_walk_uids(session, &store->walk, store->uids, BATCH);
+	if (store->told < store->count) {
+		tell_some(session, store);
+		return JOB_MORE;
+	}
+	count = session_walk_uids(session, &store->walk, store->uids, store->room);
 	if (count == 0) {
 		finish(session, store);
 		return JOB_DONE;
@@ -160,7 +182,9 @@ store_step(struct session *session, void *state)
 		session_store_failed(session, "STORE", rc);
 		return JOB_DONE;
 	}
-	tell(session, store, keep_back(session, store, count, modified));
+	store->told = 0;
+	store->count = keep_back(session, store, count, modified);
+	take_note(session, store);
 	return JOB_MORE;
 }
 
@@ -180,6 +204,9 @@ cmd_store(struct session *session, struct imap_command *command)
 	}
 	store = xcalloc(1, sizeof(*store));
 	store->walk = walk;
+	store->room = session->selected->view.count < BATCH ? session->selected->view.count : BATCH;
+	store->uids = xcalloc(store->room, sizeof(*store->uids));
+	store->modified = xcalloc(store->room, sizeof(*store->modified));
 	store->keywords = session_keywords(&command->flags);
 	buf_init(&store->failed, 1 << 20);
 	store->failed_set.out = &store->failed;

@@ -94,11 +94,12 @@ session_mailbox_read_only(const struct session *session)
 }
 
 static int
-take_change(void *context, const struct ms_message *message)
+take_change(void *context, uint32_t uid, uint64_t modseq)
 {
 	struct session_mailbox *selected = context;
-	uint32_t seq = imap_view_seq(&selected->view, message->uid);
+	uint32_t seq = imap_view_seq(&selected->view, uid);
 
+	(void)modseq;
 	if (seq != 0)
 		imap_view_set(&selected->view, seq, IMAP_VIEW_CHANGED);
 	else
@@ -163,7 +164,7 @@ session_mailbox_refresh(struct session *session)
 		return;
 	selected->has_new = false;
 	rc = now < selected->modseq ? MS_E_FORGOTTEN :
-	    ms_changes(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
+	    ms_changed_uids(selected->mailbox, selected->modseq, take_change, take_expunge, selected);
 	if (rc == MS_E_FORGOTTEN)
 		rc = compare_all(selected);
 	/* Changes come in order of modseq; the view wants UIDs in order. */

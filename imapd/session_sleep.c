@@ -113,7 +113,7 @@ on_rest(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-/* While nothing is asked the text index is worked on. */
+/* While nothing is asked what can wait is done: names follow flags, the text index follows the mail. */
 static void
 on_quiet(evutil_socket_t fd, short what, void *context)
 {
@@ -126,9 +126,9 @@ on_quiet(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (session->ending || session->job != NULL || session->append != NULL || session->store == NULL)
 		return;
-	rc = ms_index_text(session->store, &more);
+	rc = ms_idle_work(session->store, &more);
 	if (rc != 0)
-		log_debug("text-index-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(rc)));
+		log_debug("idle-work-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(rc)));
 	else if (more)
 		(void)event_add(session->quiet, &soon);
 }

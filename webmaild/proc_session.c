@@ -53,9 +53,9 @@ on_quiet(evutil_socket_t fd, short what, void *context)
 	for (const struct session_request *request = session->requests; request != NULL; request = request->next)
 		if (request->watcher == NULL)
 			return; /* its end begins the wait anew */
-	r = ms_index_text(session->jmap->store, &more);
+	r = ms_idle_work(session->jmap->store, &more);
 	if (r != 0)
-		log_debug("text-index-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(r)));
+		log_debug("idle-work-failed", log_str("account", session->proc->account), log_str("error", ms_strerror(r)));
 	else if (more)
 		(void)event_add(session->quiet, &soon);
 }
