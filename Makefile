@@ -49,7 +49,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(LANE_LINK)
 
 # What each archive needs from outside.
 common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2 -lunistring
-libmailstore_LIBS := -ldb-5.3
+libmailstore_LIBS := -ldb-5.3 -lz
 smtpd_LIBS := -lunbound -lpsl
 smtpd_TEST_LIBS := -lyaml
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz

@@ -9,6 +9,7 @@ libmailstore_SRC := \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_append.c \
 	libmailstore/ms_backup.c \
+	libmailstore/ms_cache.c \
 	libmailstore/ms_changes.c \
 	libmailstore/ms_check.c \
 	libmailstore/ms_clean.c \

@@ -11,14 +11,11 @@
 #include "common/mime_text.h"
 #include "common/subject.h"
 #include "common/text_fold.h"
+#include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_internal.h"
 
-/* What is rendered beyond this is cut to nothing: IMAP then gets NIL. */
-#define RENDERED_MAX (256 * 1024)
 /* The preview of a smaller message is not kept: it would be as large as all else that is, and is soon made again. */
 #define PREVIEW_FROM (16 * 1024)
-/* Stands for the length of what is not kept. */
-#define NOT_KEPT UINT32_MAX
 
 static void
 add_ids(struct ms_derived *derived, struct span block, struct span field)
@@ -52,43 +49,12 @@ bind_subject(struct ms_derived *derived, struct span block)
 }
 
 static void
-put_string(struct buf *cache, struct buf *text)
+add_text(struct ms_derived *derived, struct buf *text)
 {
-	uint8_t len[4];
-
 	if (text->overflow)
 		buf_clear(text);
-	ms_key_u32(len, (uint32_t)text->len);
-	(void)buf_put(cache, len, sizeof(len));
-	(void)buf_span(cache, buf_get(text));
+	ms_cache_add(&derived->texts, text);
 	buf_clear(text);
-}
-
-int
-ms_cache_get(struct span record, enum ms_cached what, struct span *ret)
-{
-	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
-		uint32_t len;
-
-		if (record.len < 4)
-			return MS_E_CORRUPT;
-		len = ms_key_get_u32((const uint8_t *)record.ptr);
-		record = span_skip(record, 4);
-		if (len == NOT_KEPT) {
-			*ret = span_make(record.ptr, 0);
-			if (i == (unsigned)what)
-				return MS_E_NOTFOUND;
-			continue;
-		}
-		if (record.len < len)
-			return MS_E_CORRUPT;
-		if (i == (unsigned)what) {
-			*ret = span_make(record.ptr, len);
-			return 0;
-		}
-		record = span_skip(record, len);
-	}
-	return MS_E_CORRUPT;
 }
 
 /* An attachment is a part that says so, or a leaf that is neither text nor part of multipart/related. */
@@ -110,32 +76,23 @@ has_attachment(const struct mime_message *message)
 }
 
 static void
-put_nothing(struct buf *cache)
-{
-	uint8_t len[4];
-
-	ms_key_u32(len, NOT_KEPT);
-	(void)buf_put(cache, len, sizeof(len));
-}
-
-static void
 derive(struct span bytes, bool all, struct ms_derived *derived)
 {
 	struct mime_message *message = mime_parse(bytes);
 	struct span block = mime_header(message, &message->parts[0]);
-	struct buf text = BUF_INIT(RENDERED_MAX);
+	struct buf text = BUF_INIT(MS_CACHED_MAX);
 	struct header_field date;
 	struct date when;
 
 	(void)imap_envelope_append(&text, block, 0);
-	put_string(&derived->cache, &text);
+	add_text(derived, &text);
 	(void)imap_bodystructure_append(&text, message, true, 0);
-	put_string(&derived->cache, &text);
+	add_text(derived, &text);
 	if (all || bytes.len >= PREVIEW_FROM) {
 		(void)mime_preview(message, &text);
-		put_string(&derived->cache, &text);
+		add_text(derived, &text);
 	} else {
-		put_nothing(&derived->cache);
+		ms_cache_add(&derived->texts, NULL);
 	}
 	buf_free(&text);
 	derived->size = bytes.len + message->parts[0].header_bare + message->parts[0].body_bare;
@@ -147,6 +104,8 @@ derive(struct span bytes, bool all, struct ms_derived *derived)
 	if (header_find(block, SPAN("Date"), &date) && date_parse(date.value, &when))
 		derived->date = when.utc;
 	(void)mime_free(message);
+	if (!all)
+		ms_cache_pack(buf_get(&derived->texts), &derived->cache);
 }
 
 int
@@ -154,7 +113,7 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 {
 	void *map;
 
-	*ret = (struct ms_derived){ .cache = BUF_INIT(MS_CACHED_COUNT * (RENDERED_MAX + 4)) };
+	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX), .cache = BUF_INIT(MS_CACHE_RECORD_MAX) };
 	if (bytes == 0) {
 		derive(SPAN_NULL, all, ret);
 		return 0;
@@ -170,5 +129,6 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 void
 ms_derived_clear(struct ms_derived *derived)
 {
+	buf_free(&derived->texts);
 	buf_free(&derived->cache);
 }

@@ -398,7 +398,8 @@ int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, u
 
 /* What is computed from a message's bytes when it comes in. */
 struct ms_derived {
-	struct buf cache;      /* of T_CACHE */
+	struct buf texts;      /* as in ms_cache.h */
+	struct buf cache;      /* the record of T_CACHE; empty when all were asked for */
 	uint64_t size;         /* with CRLF */
 	int64_t date;          /* of the Date field, or 0 */
 	bool has_attachment;
@@ -408,9 +409,6 @@ struct ms_derived {
 /* all: also texts that are not kept. */
 int ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret);
 void ms_derived_clear(struct ms_derived *derived);
-/* One of the strings in a T_CACHE record. 0, MS_E_NOTFOUND (not kept; empty, where it
- * would stand) or MS_E_CORRUPT. Borrowed. */
-int ms_cache_get(struct span record, enum ms_cached what, struct span *ret);
 int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread);
 /* A file name nobody else makes. */
 void ms_unique(struct ms_store *store, struct buf *out);

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_internal.h"
 
 /* A thread's key: 't', thread id, date, email id. */
@@ -345,15 +346,19 @@ look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 {
 	struct tables *tables = context;
 	struct row *row = key_len == 8 ? find_row(tables, key) : NULL;
+	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
 	struct span last;
-	int r = ms_cache_get(span_make(value, len), MS_CACHED_COUNT - 1, &last);
+	int r = ms_cache_unpack(span_make(value, len), &texts);
 
+	if (r == 0)
+		r = ms_cache_text(buf_get(&texts), MS_CACHED_COUNT - 1, &last);
 	if (row == NULL) {
 		ms_tell(tables->store, NULL, 0, "an envelope is kept of a message that is not there");
 		remove_key(tables, T_CACHE, key, key_len);
-	} else if ((r == 0 || r == MS_E_NOTFOUND) && last.ptr + last.len == (const char *)value + len) {
+	} else if ((r == 0 || r == MS_E_NOTFOUND) && last.ptr + last.len == texts.data + texts.len) {
 		row->has |= HAS_CACHE;
 	}
+	buf_free(&texts);
 	return 0;
 }
 

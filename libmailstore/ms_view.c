@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_internal.h"
 
 /* Of a file that is renamed between two looks. */
@@ -233,16 +234,19 @@ read_cached(struct bdb *bdb, void *context)
 }
 
 static int
-hand_on_cached(struct span record, uint32_t uid, ms_cached_fn each, void *context)
+hand_on_cached(struct span record, uint32_t uid, struct buf *unpacked, ms_cached_fn each, void *context)
 {
 	struct ms_text texts[MS_CACHED_COUNT];
 
+	buf_clear(unpacked);
+	if (ms_cache_unpack(record, unpacked) != 0)
+		return 0; /* asked for alone, they are made again */
 	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
 		struct span text = SPAN_NULL;
-		int r = ms_cache_get(record, (enum ms_cached)i, &text);
+		int r = ms_cache_text(buf_get(unpacked), (enum ms_cached)i, &text);
 
 		if (r != 0 && r != MS_E_NOTFOUND)
-			return 0; /* asked for alone, they are made again */
+			return 0;
 		texts[i] = r == 0 ? (struct ms_text){ text.ptr, text.len } : (struct ms_text){ NULL, 0 };
 	}
 	return each(context, uid, texts);
@@ -251,7 +255,7 @@ hand_on_cached(struct span record, uint32_t uid, ms_cached_fn each, void *contex
 int
 ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_cached_fn each, void *context)
 {
-	struct buf cached = BUF_INIT(WALK_BYTES + BDB_RECORD_MAX);
+	struct buf cached = BUF_INIT(WALK_BYTES + BDB_RECORD_MAX), unpacked = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
 	struct walk walk = { .mailbox = mailbox, .first = first, .last = last, .cached = &cached };
 	int r = 0, stopped = 0;
 
@@ -266,11 +270,12 @@ ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms
 
 			memcpy(head, rest.ptr, sizeof(head));
 			walk.first = head[0] + 1;
-			stopped = hand_on_cached(span_make(rest.ptr + sizeof(head), head[1]), head[0], each, context);
+			stopped = hand_on_cached(span_make(rest.ptr + sizeof(head), head[1]), head[0], &unpacked, each, context);
 			rest = span_skip(rest, sizeof(head) + head[1]);
 		}
 	} while (stopped == 0 && walk.first != 0 && walk.first <= last);
 	buf_free(&cached);
+	buf_free(&unpacked);
 	return r;
 }
 
@@ -427,7 +432,7 @@ render_again(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char
 	r = ms_derive(fd, bytes, true, &derived);
 	(void)close(fd);
 	if (r == 0)
-		r = ms_cache_get(buf_get(&derived.cache), what, &text);
+		r = ms_cache_text(buf_get(&derived.texts), what, &text);
 	if (r == 0) {
 		*ret = span_dup(text);
 		*ret_len = text.len;
@@ -439,17 +444,20 @@ render_again(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char
 int
 ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len)
 {
-	struct buf cache = BUF_INIT(BDB_RECORD_MAX);
+	struct buf cache = BUF_INIT(BDB_RECORD_MAX), texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
 	struct one one = { .mailbox = mailbox, .uid = uid, .cache = &cache };
 	struct span text;
 	int r = get_one(&one);
 
 	if (r == 0)
-		r = ms_cache_get(buf_get(&cache), what, &text);
+		r = ms_cache_unpack(buf_get(&cache), &texts);
+	if (r == 0)
+		r = ms_cache_text(buf_get(&texts), what, &text);
 	if (r == 0) {
 		*ret = span_dup(text);
 		*ret_len = text.len;
 	}
 	buf_free(&cache);
+	buf_free(&texts);
 	return r == MS_E_CORRUPT || r == MS_E_NOTFOUND ? render_again(mailbox, uid, what, ret, ret_len) : r;
 }

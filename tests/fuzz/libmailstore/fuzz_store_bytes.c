@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "libmailstore/ms_folder.h"
+#include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_record.h"
 
@@ -62,6 +63,22 @@ mailbox_name(struct span bytes)
 	buf_free(&back);
 }
 
+/* Unpacked or not, and back. */
+static void
+cache(struct span bytes)
+{
+	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1), record = BUF_INIT(MS_CACHE_RECORD_MAX), again = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
+
+	if (ms_cache_unpack(bytes, &texts) != 0)
+		(void)buf_span(&texts, bytes);
+	ms_cache_pack(buf_get(&texts), &record);
+	if (ms_cache_unpack(buf_get(&record), &again) != 0 || !span_eq(buf_get(&again), buf_get(&texts)))
+		abort();
+	buf_free(&texts);
+	buf_free(&record);
+	buf_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,7 +95,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ms_mailbox_record_clear(&mailbox);
 	(void)ms_message_record_get(bytes, 7, 1, &message);
 	for (int what = MS_ENVELOPE; what <= MS_PREVIEW; what++)
-		if (ms_cache_get(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
+		if (ms_cache_text(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
 			abort();
+	cache(bytes);
 	return 0;
 }

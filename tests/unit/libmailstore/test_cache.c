@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The texts that are kept of a message, packed and unpacked. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "libmailstore/ms_cache.h"
+
+static const char envelope[] = "(\"1 Mar 2026 10:13:00 +0000\" \"lunch\" ((\"Ann Lee\" NIL \"ann\" \"a.example\")) ((\"Ann Lee\" NIL \"ann\" \"a.example\")) "
+    "((\"Ann Lee\" NIL \"ann\" \"a.example\")) ((NIL NIL \"bob\" \"b.example\")) NIL NIL NIL \"<13.d885@a.example>\")";
+static const char structure[] = "(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" 1451 21 NIL NIL NIL NIL)";
+
+static struct buf
+texts_of(const char *const list[MS_CACHED_COUNT])
+{
+	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1), text = BUF_INIT(MS_CACHED_MAX);
+
+	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
+		buf_clear(&text);
+		if (list[i] != NULL)
+			(void)buf_str(&text, list[i]);
+		ms_cache_add(&texts, list[i] != NULL ? &text : NULL);
+	}
+	buf_free(&text);
+	return texts;
+}
+
+static struct buf
+packed(const struct buf *texts)
+{
+	struct buf record = BUF_INIT(MS_CACHE_RECORD_MAX);
+
+	ms_cache_pack(buf_get(texts), &record);
+	return record;
+}
+
+static int
+unpacked(struct span record, const struct buf *wanted)
+{
+	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
+	int r = ms_cache_unpack(record, &texts);
+
+	ck_assert(r == MS_E_CORRUPT ? texts.len == 0 : r == 0 && span_eq(buf_get(&texts), buf_get(wanted)));
+	buf_free(&texts);
+	return r;
+}
+
+START_TEST(each_text)
+{
+	struct buf texts = texts_of((const char *const[]){ envelope, structure, NULL }), record = packed(&texts);
+	struct span text;
+
+	ck_assert_int_eq(unpacked(buf_get(&record), &texts), 0);
+	/* Worth it. */
+	ck_assert_uint_lt(record.len, texts.len / 2);
+	ck_assert_int_eq(ms_cache_text(buf_get(&texts), MS_ENVELOPE, &text), 0);
+	ck_assert(span_eq(text, span_of(envelope)));
+	ck_assert_int_eq(ms_cache_text(buf_get(&texts), MS_BODYSTRUCTURE, &text), 0);
+	ck_assert(span_eq(text, span_of(structure)));
+	ck_assert_int_eq(ms_cache_text(buf_get(&texts), MS_PREVIEW, &text), MS_E_NOTFOUND);
+	ck_assert_int_eq(ms_cache_text(span_make(texts.data, texts.len - 4), MS_PREVIEW, &text), MS_E_CORRUPT);
+	ck_assert_int_eq(ms_cache_text(span_make(texts.data, 3), MS_ENVELOPE, &text), MS_E_CORRUPT);
+	buf_free(&texts);
+	buf_free(&record);
+}
+END_TEST
+
+/* As large as they may be, of what cannot be made smaller, and nothing at all. */
+START_TEST(the_largest_and_the_smallest)
+{
+	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1), record;
+	uint64_t noise = 1;
+
+	record = packed(&texts);
+	ck_assert_int_eq(unpacked(buf_get(&record), &texts), 0);
+	buf_free(&record);
+	while (texts.len < MS_CACHE_TEXTS_MAX) {
+		noise = noise * 6364136223846793005u + 1442695040888963407u;
+		(void)buf_char(&texts, (char)(noise >> 33));
+	}
+	record = packed(&texts);
+	ck_assert_int_eq(unpacked(buf_get(&record), &texts), 0);
+	buf_free(&texts);
+	buf_free(&record);
+}
+END_TEST
+
+START_TEST(what_is_damaged)
+{
+	struct buf texts = texts_of((const char *const[]){ envelope, structure, "a preview" }), record = packed(&texts);
+
+	for (size_t len = 0; len < record.len; len++)
+		ck_assert_int_eq(unpacked(span_make(record.data, len), &texts), MS_E_CORRUPT);
+	/* A length that is not so, another version, something behind it. */
+	for (unsigned i = 0; i < 4; i++) {
+		record.data[i] ^= 1;
+		ck_assert_int_eq(unpacked(buf_get(&record), &texts), MS_E_CORRUPT);
+		record.data[i] ^= 1;
+	}
+	(void)buf_char(&record, 'x');
+	ck_assert_int_eq(unpacked(buf_get(&record), &texts), MS_E_CORRUPT);
+	buf_free(&texts);
+	buf_free(&record);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("cache");
+	TCase *tcase = tcase_create("cache");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, each_text);
+	tcase_add_test(tcase, the_largest_and_the_smallest);
+	tcase_add_test(tcase, what_is_damaged);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
