@@ -18,21 +18,23 @@ static const struct smtp_settings settings = {
 	.own_senders = true,
 };
 
+#define FULL { 552, { "5.2.2", 5 }, { "Full", 4 } }
+#define HAS_IT { 250, { "2.0.0", 5 }, { "Delivered", 9 } }
+
 /* What the mailboxes have said: LMTP tells each, SMTP the first. */
 START_TEST(verdicts_of_mailboxes)
 {
-	static const struct smtp_verdict full = { 552, { "5.2.2", 5 }, { "Full", 4 } }, has_it = { 250, { "2.0.0", 5 }, { "Delivered", 9 } };
 	static const struct {
 		enum smtp_kind kind;
 		struct smtp_verdict verdicts[2];
 		size_t count;
 		const char *replies;
 	} cases[] = {
-		{ SMTP_MX, { has_it, has_it }, 2, "250 2.0.0 Ok: delivered as 1\r\n" },
-		{ SMTP_MX, { full, full }, 2, "552 5.2.2 <bob@example.test> Full\r\n" },
-		{ SMTP_LMTP, { full, has_it }, 2, "552 5.2.2 <bob@example.test> Full\r\n250 2.0.0 <amy@example.test> delivered as 1\r\n" },
+		{ SMTP_MX, { HAS_IT, HAS_IT }, 2, "250 2.0.0 Ok: delivered as 1\r\n" },
+		{ SMTP_MX, { FULL, FULL }, 2, "552 5.2.2 <bob@example.test> Full\r\n" },
+		{ SMTP_LMTP, { FULL, HAS_IT }, 2, "552 5.2.2 <bob@example.test> Full\r\n250 2.0.0 <amy@example.test> delivered as 1\r\n" },
 		/* Not as many as were asked for: none is believed. */
-		{ SMTP_MX, { has_it, has_it }, 1, "451 4.3.0 The message could not be stored: try again later\r\n" },
+		{ SMTP_MX, { HAS_IT, HAS_IT }, 1, "451 4.3.0 The message could not be stored: try again later\r\n" },
 	};
 	struct span text = SPAN("RCPT TO:<bob@example.test>\r\nRCPT TO:<amy@example.test>\r\nDATA\r\n");
 	struct smtp smtp;
