@@ -212,7 +212,7 @@ try:
 
     before = len(log())
     text = say(b"EHLO p\r\nMAIL FROM:<joe@football.example.com>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n" + SIGNED + b".\r\nQUIT\r\n")
-    check("mail of this host's is not verified", " queued as " in text and " verified " not in log()[before:], text)
+    check("mail of this host's is not verified", " delivered as " in text and " verified " not in log()[before:], text)
 finally:
     configure(original)
     wait(lambda: "XCLIENT" not in say(b"EHLO x\r\nQUIT\r\n"))
