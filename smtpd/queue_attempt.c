@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* One try at delivering a message: who each open recipient is, the jobs for accounts here and other
- * hosts, and when the last has ended, what that makes of the message.
+/* One try at delivering a message: its beginning, and when the last recipient's outcome is known, what that
+ * makes of the message. Who the recipients are, and the jobs for them, is queue_recipients.c's.
  *
  * Order at the end: the notification to the sender is on stable storage before a recipient is
  * marked as failed, and the file is removed last. A crash in between repeats a delivery or a

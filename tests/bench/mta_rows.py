@@ -166,18 +166,27 @@ def connections(bench):
     bench.row("the same with TLS", "KB", [each(all_.ours, all_.ours.smtp_port, 2000, context)], target=("most", 40))
 
 
+def is_traced(pid):
+    """Or has ended meanwhile, as those that deliver do when they have nothing to do."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+            return "TracerPid:\t0\n" not in f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def syncs(bench):
     """syncs: calls that wait for the disk, counted by strace."""
     all_, count = Inbound.of(bench), 500
 
-    def counted(server, senders, accounts, only=None):
+    def counted(server, senders, accounts):
         """Calls for each message, of those that return when the disk has it."""
         log = f"{bench.dir}/strace"
-        pids = [p for p in core.tree(server.pid) if only is None or open(f"/proc/{p}/cmdline", "rb").read().startswith(only)]
+        pids = core.tree(server.pid)
         strace = subprocess.Popen(["strace", "-f", "-v", "-o", log, "-e", "trace=fsync,fdatasync,sync,syncfs,msync,io_submit", *(f"-p{p}" for p in pids)],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            core.wait_for("strace", lambda: all("TracerPid:\t0\n" not in open(f"/proc/{p}/status").read() for p in pids))
+            core.wait_for("strace", lambda: all(is_traced(p) for p in pids))
             all_.hand_in(server, server.smtp_port, count, accounts, True, connections=senders)
         finally:
             strace.send_signal(signal.SIGINT)
@@ -185,9 +194,10 @@ def syncs(bench):
         with open(log) as f:
             # Those that one io_submit(2) has under way together count each.
             return len(re.findall(r"\b(?:fsync|fdatasync|sync|syncfs|msync)\(|=IOCB_CMD_FD?SYNC\b", f.read())) / count
+    # A message is accepted when it is in its mailbox: so those of all processes count.
     for senders, most in ((1, 2), (10, 2), (50, 1)):
-        bench.row(f"sync calls to accept a message, {senders} sender{'s' * (senders > 1)}", "calls", [counted(all_.ours, senders, 1, b"smtpd: queue")], target=("most", most),
-                  why="each message is a file with a sync of its own; those of a group are under way together, and take one wait")
+        bench.row(f"sync calls to accept a message, {senders} sender{'s' * (senders > 1)}", "calls", [counted(all_.ours, senders, 1)], target=("most", most),
+                  why="each message is a file with a sync of its own; those of a group are under way together, and share the syncs of folder and log")
     for accounts in (1, ACCOUNTS):
         bench.row(f"sync calls to accept and deliver, 10 senders, {accounts} account{'s' * (accounts > 1)}", "calls", [counted(all_.ours, 10, accounts)],
                   [counted(all_.virtual, 10, accounts)], "Postfix virtual(8)")
