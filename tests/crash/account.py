@@ -17,6 +17,7 @@ SETUP = [
 # What is done to it, step by step: another operation is another line. UIDs are those of SETUP: others may come out otherwise.
 SCENARIOS = {
     "append": ["append INBOX n1 -", "append INBOX n2 SF $Important New1", "append Work n3 D"],
+    "append-all": ["append-all INBOX n1,n2,n3", "append-all Work n4,n5"],
     "copy": ["copy INBOX 1,2,3 Archive", "copy INBOX 4 INBOX", "copy INBOX 5,6 Work"],
     "move": ["move INBOX 1,2,5 Work", "move Archive 1 INBOX", "move INBOX 6 INBOX"],
     "flags": ["flags INBOX 1,2,3,4 add SF New1", "flags INBOX 2,3 set -", "flags INBOX 1 remove S $Work", "flags Work 1 set T Other"],
@@ -115,7 +116,7 @@ def renumbering(step, clean, given):
     if "uids=" not in clean:
         return {}
     words = step.split()
-    to = words[1] if words[0] == "append" else words[3]
+    to = words[1] if words[0].startswith("append") else words[3]
     return {(to, int(a)): int(b) for a, b in zip(clean[5:].split(","), given[5:].split(","))}
 
 

@@ -173,28 +173,64 @@ do_mark(struct driver *driver)
 	return getsid(0) < 0;
 }
 
+/* A message written, not stored. It comes in pieces, as from the network. */
+static int
+write_message(struct driver *driver, const char *name, struct ms_append **ret)
+{
+	struct buf message = BUF_INIT(TEXT_MAX);
+	int r = ms_append_begin(driver->store, ret);
+
+	if (r != 0)
+		return r;
+	make_message(name, &message);
+	for (size_t at = 0; r == 0 && at < message.len; at += 1000)
+		r = ms_append_write(*ret, message.data + at, message.len - at < 1000 ? message.len - at : 1000);
+	buf_free(&message);
+	if (r != 0)
+		ms_append_abort(*ret);
+	return r;
+}
+
 /* append MAILBOX NAME FLAGS [KEYWORD...] */
 static int
 do_append(struct driver *driver)
 {
-	struct buf message = BUF_INIT(TEXT_MAX);
 	struct ms_append *append;
 	uint32_t uid, uidvalidity;
-	int r = ms_append_begin(driver->store, &append);
+	int r = write_message(driver, driver->words[2], &append);
 
-	if (r != 0)
-		return r;
-	make_message(driver->words[2], &message);
-	for (size_t at = 0; r == 0 && at < message.len; at += 1000)
-		r = ms_append_write(append, message.data + at, message.len - at < 1000 ? message.len - at : 1000);
-	buf_free(&message);
-	if (r != 0) {
-		ms_append_abort(append);
-		return r;
-	}
-	r = ms_append_commit(append, driver->words[1], flags_of(driver->words[3]), driver->words + 4, 1700000000, &uid, &uidvalidity, NULL);
+	if (r == 0)
+		r = ms_append_commit(append, driver->words[1], flags_of(driver->words[3]), driver->words + 4, 1700000000, &uid, &uidvalidity, NULL);
 	if (r == 0)
 		tell_uids(driver, &uid, 1);
+	return r;
+}
+
+/* append-all MAILBOX NAME,NAME...: together, as what waits for one account is delivered. */
+static int
+do_append_all(struct driver *driver)
+{
+	struct ms_append *appends[MS_APPENDS_MAX];
+	uint32_t uids[MS_APPENDS_MAX];
+	struct span names = span_of(driver->words[2]), name;
+	size_t count = 0;
+	int r = 0;
+
+	while (r == 0 && count < MS_APPENDS_MAX && span_split(&names, ',', &name)) {
+		char *text = span_dup(name);
+
+		r = write_message(driver, text, &appends[count]);
+		count += r == 0;
+		free(text);
+	}
+	if (r != 0) {
+		while (count > 0)
+			ms_append_abort(appends[--count]);
+		return r;
+	}
+	r = ms_append_commit_all(appends, count, driver->words[1], uids);
+	if (r == 0)
+		tell_uids(driver, uids, count);
 	return r;
 }
 
@@ -463,7 +499,8 @@ static const struct {
 	int (*run)(struct driver *driver);
 } operations[] = {
 	{ "open", 1, true, do_open }, { "close", 1, true, do_close }, { "mark", 1, true, do_mark },
-	{ "append", 4, false, do_append }, { "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
+	{ "append", 4, false, do_append }, { "append-all", 3, false, do_append_all },
+	{ "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
 	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild }, { "idle", 1, false, do_idle },
 	{ "import", 1, true, do_import }, { "import-mbox", 3, false, do_mbox }, { "export-mbox", 3, false, do_mbox },

@@ -3,6 +3,7 @@ import copy
 import os
 import signal
 import subprocess
+import time
 
 TIMEOUT = 20  # seconds: whatever takes longer hangs
 DATE = 1700000000  # of the driver's messages
@@ -54,7 +55,8 @@ class State:
                     raise Fault(f"message {name} (UID {uid} of {mailbox}) is not whole")
                 if alone and int(uid) >= self.mailboxes[keys[mailbox]][2]:
                     raise Fault(f"UID {uid} of {mailbox} is not below the next UID")
-                self.places.setdefault(name, {})[keys[mailbox], int(uid)] = ("".join(sorted(flags)), " ".join(sorted(keywords.split())), int(date))
+                when = "today" if abs(time.time() - int(date)) < 86400 else int(date)  # mail that was delivered has the time of its coming
+                self.places.setdefault(name, {})[keys[mailbox], int(uid)] = ("".join(sorted(flags)), " ".join(sorted(keywords.split())), when)
                 counts[mailbox][0] -= 1
                 counts[mailbox][1] -= "S" not in flags
         for name, (messages, unseen) in counts.items():

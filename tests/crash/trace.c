@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/aio_abi.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,14 @@
 #include "common/xalloc.h"
 
 #define WRITE_MAX (1 << 20)
+#define ORDERS_MAX 64
+
+/* A sync that io_submit(2) took and io_getevents(2) has not told of: the caller's name for it, and the file. */
+struct order {
+	uint64_t iocb;
+	struct stat st;
+	bool inside; /* the folder that is looked at */
+};
 
 struct trace {
 	pid_t pid;
@@ -44,6 +53,8 @@ struct trace {
 	bool absent;       /* nothing stood under path then */
 	struct stat before; /* of path, when something did */
 	long end_of_data;   /* what the last brk(2) said: it says so again when it fails, and no error */
+	struct order orders[ORDERS_MAX];
+	size_t order_count;
 };
 
 /* --- which error can befall which call --- */
@@ -66,7 +77,7 @@ static const struct {
 	{ SYS_renameat, NOSPC | IO | MEMORY }, { SYS_linkat, NOSPC | IO | MEMORY }, { SYS_unlinkat, IO | MEMORY }, { SYS_mkdirat, NOSPC | IO | MEMORY },
 	{ SYS_utimensat, IO | MEMORY }, { SYS_newfstatat, IO | MEMORY }, { SYS_fstat, IO }, { SYS_getdents64, IO | MEMORY }, { SYS_mmap, MEMORY },
 	{ SYS_brk, MEMORY }, { SYS_fcntl, FILES | MEMORY }, { SYS_flock, MEMORY }, { SYS_inotify_init1, FILES | MEMORY },
-	{ SYS_inotify_add_watch, NOSPC | MEMORY },
+	{ SYS_inotify_add_watch, NOSPC | MEMORY }, { SYS_io_setup, MEMORY }, { SYS_io_submit, MEMORY }, { SYS_io_getevents, NOSPC | IO | SYNC },
 #ifdef SYS_rename
 	{ SYS_open, NOSPC | IO | FILES | MEMORY }, { SYS_rename, NOSPC | IO | MEMORY }, { SYS_unlink, IO | MEMORY }, { SYS_mkdir, NOSPC | IO | MEMORY },
 	{ SYS_stat, IO | MEMORY },
@@ -272,15 +283,73 @@ log_copied(const struct trace *trace, long fd, long len)
 }
 
 static void
+log_stat(const struct trace *trace, const char *what, const struct stat *st)
+{
+	(void)fprintf(trace->log, "%s\t%llu\t%lld", what, (unsigned long long)st->st_ino, (long long)st->st_size);
+	log_time(trace, st);
+	(void)fputc('\n', trace->log);
+}
+
+static void
 log_fd(const struct trace *trace, const char *what, long fd)
 {
 	struct stat st;
 
-	if (!stat_fd(trace, fd, &st))
+	if (stat_fd(trace, fd, &st))
+		log_stat(trace, what, &st);
+}
+
+/* --- syncs that are under way together --- */
+
+/* So many of those that the call named were taken. */
+static void
+note_orders(struct trace *trace, long taken)
+{
+	for (long i = 0; i < taken; i++) {
+		struct order *order = &trace->orders[trace->order_count];
+		struct iocb iocb;
+
+		if (trace->order_count == ORDERS_MAX ||
+		    pread(trace->memory, &order->iocb, 8, (off_t)(trace->entry.entry.args[2] + 8 * (uint64_t)i)) != 8 ||
+		    pread(trace->memory, &iocb, sizeof(iocb), (off_t)order->iocb) != sizeof(iocb) ||
+		    (iocb.aio_lio_opcode != IOCB_CMD_FSYNC && iocb.aio_lio_opcode != IOCB_CMD_FDSYNC)) {
+			(void)fprintf(trace->log, "unknown\tio_submit\n");
+			return;
+		}
+		order->inside = stat_fd(trace, (long)iocb.aio_fildes, &order->st);
+		trace->order_count++;
+	}
+}
+
+static void
+log_order(struct trace *trace, const struct io_event *event)
+{
+	for (size_t i = 0; i < trace->order_count; i++) {
+		if (trace->orders[i].iocb != event->obj)
+			continue;
+		if (trace->orders[i].inside)
+			log_stat(trace, event->res == 0 ? "sync" : "lose", &trace->orders[i].st);
+		trace->orders[i] = trace->orders[--trace->order_count];
 		return;
-	(void)fprintf(trace->log, "%s\t%llu\t%lld", what, (unsigned long long)st.st_ino, (long long)st.st_size);
-	log_time(trace, &st);
-	(void)fputc('\n', trace->log);
+	}
+}
+
+/* So many are told of, and have failed where they are to. */
+static void
+reap_orders(struct trace *trace, long count)
+{
+	for (long i = 0; i < count; i++) {
+		off_t at = (off_t)(trace->entry.entry.args[3] + (uint64_t)i * sizeof(struct io_event));
+		struct io_event event;
+
+		if (pread(trace->memory, &event, sizeof(event), at) != sizeof(event))
+			continue;
+		if (trace->failing)
+			event.res = -trace->error;
+		(void)!pwrite(trace->memory, &event, sizeof(event), at);
+		if (trace->log != NULL)
+			log_order(trace, &event);
+	}
 }
 
 static void
@@ -324,7 +393,7 @@ log_open(const struct trace *trace, uint64_t flags)
 
 /* After a call that went well. */
 static void
-log_call(const struct trace *trace, long result)
+log_call(struct trace *trace, long result)
 {
 	const uint64_t *args = (const uint64_t *)trace->entry.entry.args;
 	struct stat st;
@@ -356,6 +425,7 @@ log_call(const struct trace *trace, long result)
 		break;
 	case SYS_ftruncate: case SYS_fallocate: log_fd(trace, "truncate", (long)args[0]); break;
 	case SYS_fsync: case SYS_fdatasync: log_fd(trace, "sync", (long)args[0]); break;
+	case SYS_io_submit: note_orders(trace, result); break;
 	case SYS_utimensat:
 		if (args[1] == 0) {
 			log_fd(trace, "times", (long)args[0]);
@@ -393,7 +463,8 @@ at_entry(struct trace *trace)
 	if (trace->kill_at != 0 && trace->count == trace->kill_at)
 		return false;
 	trace->failing = counts && trace->fail_at != 0 && (trace->count == trace->fail_at || (trace->sticky && trace->count > trace->fail_at));
-	if (trace->failing)
+	/* What io_getevents tells of is made to fail, not the telling. */
+	if (trace->failing && call != SYS_io_getevents)
 		set_registers(trace, true, -1);
 	return true;
 }
@@ -403,7 +474,9 @@ at_exit(struct trace *trace, const struct __ptrace_syscall_info *info)
 {
 	if (trace->entry.entry.nr == SYS_brk && !trace->failing)
 		trace->end_of_data = (long)info->exit.rval;
-	if (trace->failing) {
+	if (trace->entry.entry.nr == SYS_io_getevents) {
+		reap_orders(trace, info->exit.is_error ? 0 : (long)info->exit.rval);
+	} else if (trace->failing) {
 		set_registers(trace, false, trace->entry.entry.nr == SYS_brk ? trace->end_of_data : -trace->error);
 		/* What a failed sync did not write is lost, whatever the next one says. */
 		if (trace->log != NULL && (trace->entry.entry.nr == SYS_fsync || trace->entry.entry.nr == SYS_fdatasync))
@@ -497,7 +570,7 @@ main(int argc, char **argv)
 		return 127;
 	(void)ptrace(PTRACE_SETOPTIONS, trace.pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	path = xasprintf("/proc/%ld/mem", (long)trace.pid);
-	trace.memory = open(path, O_RDONLY | O_CLOEXEC);
+	trace.memory = open(path, O_RDWR | O_CLOEXEC);
 	free(path);
 	status = run(&trace);
 	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)trace.entry.entry.nr);
