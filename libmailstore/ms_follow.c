@@ -11,9 +11,6 @@
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
 
-/* Renames in one transaction: of messages that stand side by side, on few pages. inotify keeps some 16,000 events, two of each. */
-#define FOLLOW_BATCH 500
-
 struct follow {
 	struct ms_store *store;
 	uint32_t mailbox;
@@ -49,16 +46,16 @@ follow_one(struct ms_txn *txn, struct follow *follow, const struct ms_pending_li
 	return r == 0 ? ms_message_follow(txn, follow->mailbox, &before, &after) : r;
 }
 
-/* The lowest of those that wait, at most FOLLOW_BATCH of one block; `done` has them. */
+/* The lowest of those that wait, at most follow_max of one block; `done` has them. */
 static int
 follow_block(struct ms_txn *txn, struct follow *follow, const struct ms_pending_list *pending, struct ms_touch *touch,
     struct ms_renames *renames, uint8_t done[MS_UIDS_BYTES])
 {
 	uint32_t base = pending->list[0].n * MS_UIDS_EACH;
-	unsigned count = 0;
+	size_t count = 0;
 	int r = 0;
 
-	for (uint32_t bit = 0; r == 0 && bit < MS_UIDS_EACH && count < FOLLOW_BATCH; bit++) {
+	for (uint32_t bit = 0; r == 0 && bit < MS_UIDS_EACH && count < follow->store->follow_max; bit++) {
 		bool waits = false;
 
 		for (size_t i = 0; i < pending->count && pending->list[i].n == pending->list[0].n; i++)

@@ -44,6 +44,8 @@ enum ms_table {
 #define MS_IMPORTING "importing"
 
 #define MS_MANY 64
+/* Renames in one transaction: of messages that stand side by side, on few pages. inotify keeps some 16,000 events, two of each. */
+#define MS_FOLLOW_MAX 500
 /* Messages in one transaction. */
 #define BATCH 100
 #define RETRIES_MAX 50
@@ -76,6 +78,7 @@ struct ms_store {
 	unsigned generation; /* grows when the index is opened anew: numbers of mailboxes may be others then */
 	struct ms_time maildir_time; /* of the Maildir when its folders were last listed */
 	size_t many;        /* messages that are flagged at once: so many have their names changed before the promise, more later */
+	size_t follow_max;  /* MS_FOLLOW_MAX, or less for a test: names that follow in one transaction */
 	bool flagged;       /* flags were promised that names did not tell then */
 	uint64_t unique;    /* counts names made by this process */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */

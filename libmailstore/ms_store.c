@@ -613,6 +613,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	int r;
 
 	store->many = MS_MANY;
+	store->follow_max = MS_FOLLOW_MAX;
 	store->fault = fault;
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);

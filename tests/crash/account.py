@@ -23,6 +23,9 @@ SCENARIOS = {
     "flags": ["flags INBOX 1,2,3,4 add SF New1", "flags INBOX 2,3 set -", "flags INBOX 1 remove S $Work", "flags Work 1 set T Other"],
     "follow": ["flags INBOX 1,2,3,4,5,6 add S", "idle", "flags INBOX 1,2,3 remove S Home", "append INBOX n1 F", "flags INBOX 2 add R", "move INBOX 1,2 Work", "idle",
                "flags INBOX 3,4,5 set F New1", "flags Archive 1,2 add T", "expunge INBOX 4", "rename Archive Kept", "flags INBOX 3,5 remove F", "rebuild"],
+    # More than whose names tell at once, in two blocks of UIDs (moving.py).
+    "flag-many": ["as-usual", f"flags INBOX {moving.uids(0, 70)} add S", f"flags INBOX {moving.uids(20, 70)} set F", f"flags INBOX {moving.uids(0, 3)} remove S",
+                  f"move INBOX {moving.uids(33, 36)} Work", "idle", f"flags INBOX {moving.uids(0, 67)} add R"],
     "expunge": ["expunge INBOX 2,4", "expunge Work 1", "append INBOX n1 -"],
     "create": ["create New", "create One/Two/Three", "append New n1 S"],
     "rename": ["rename Work Job", "rename Old Up/Down/Old"],

@@ -134,15 +134,26 @@ tell_uids(struct driver *driver, const uint32_t *uids, size_t count)
 
 /* --- operations --- */
 
-/* Two messages are many: what names tell later is met everywhere. */
+/* Two messages are many, and three names too many at once: what names tell later, and some later still, is met everywhere. */
 static int
 do_open(struct driver *driver)
 {
 	int r = driver->store == NULL ? ms_open(driver->dir, &driver->store) : 0;
 
-	if (r == 0)
+	if (r == 0) {
 		driver->store->many = 1;
+		driver->store->follow_max = 2;
+	}
 	return r;
+}
+
+/* as-usual: as every daemon has the store. */
+static int
+do_as_usual(struct driver *driver)
+{
+	driver->store->many = MS_MANY;
+	driver->store->follow_max = MS_FOLLOW_MAX;
+	return 0;
 }
 
 /* As a session that has nothing else to do. */
@@ -499,7 +510,7 @@ static const struct {
 	int (*run)(struct driver *driver);
 } operations[] = {
 	{ "open", 1, true, do_open }, { "close", 1, true, do_close }, { "mark", 1, true, do_mark },
-	{ "append", 4, false, do_append }, { "append-all", 3, false, do_append_all },
+	{ "as-usual", 1, false, do_as_usual }, { "append", 4, false, do_append }, { "append-all", 3, false, do_append_all },
 	{ "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
 	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild }, { "idle", 1, false, do_idle },

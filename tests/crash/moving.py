@@ -81,6 +81,22 @@ def make_mbox(ground, account):
             out.write(b"From crash@example.test Tue Nov 14 22:13:20 2023\n" + head + b"\n" + status.encode() + b"\n" + body + b"\n")
 
 
+def uids(begin, end):
+    """Of so many of make_many's messages, as the driver wants them."""
+    return ",".join(str(n + 1 if n < 35 else n + 2030) for n in range(begin, end))
+
+
+def make_many(ground, account):
+    """A mailbox with more messages than get their flags by name at once, their UIDs in two blocks of the index."""
+    maildir = make_maildir(account, ".Work")
+    listed = ["3 V1234567 N3000 G0123"]
+    for n, uid in enumerate(uids(0, 70).split(",")):
+        put(maildir, f"q{n}", f"cur/{n}.q.host:2,")
+        listed.append(f"{uid} :{n}.q.host")
+    write(maildir, "dovecot-uidlist", "\n".join(listed) + "\n")
+    ground.run_well(account, ["import", "open", "tell", "close"])
+
+
 # Of each scenario that does not begin with the account of SETUP: how its account is made, and what brings its mail in.
 MADE = {
     "import-dovecot": (make_dovecot, ["import"]),
@@ -88,6 +104,7 @@ MADE = {
     "restore": (make_backup, ["restore backups/one"]),
     "mbox": (make_mbox, []),
     "backup": (make_mbox, []),
+    "flag-many": (make_many, []),
 }
 
 

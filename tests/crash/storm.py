@@ -115,22 +115,22 @@ class Client(Actor):
         super().__init__(sky, name)
         self.mine = {}
 
-    def promise(self, command, name, after):
-        """Does it, and knows then how the message stands. after: by the UID that was given."""
-        before = self.mine.get(name, [{}])[0]
+    def promise(self, command, after):
+        """Does it, and knows then how messages stand. after: of each name, by the UID that was given."""
+        before = {name: self.mine.get(name, [{}])[0] for name in after}
         answer = self.ask(command)
         if answer is None:
-            self.mine[name] = [before, after(None)]
-            self.settle(name)
+            self.mine.update({name: [before[name], after[name](None)] for name in after})
+            self.settle(after)
         elif answer[0] != 0:
             raise Fault(f"{answer[1]} (error {answer[0]})")
         else:
             uid = int(answer[1][5:]) if "uids=" in answer[1] else None
             if uid == 0:
                 raise Fault(f"{command}: the message was not there, but it is promised: {before}")
-            self.mine[name] = [after(uid)]
+            self.mine.update({name: [after[name](uid)] for name in after})
 
-    def settle(self, name):
+    def settle(self, names):
         """What is in doubt is looked up, once in all mailboxes together."""
         answer = None
         while answer is None:
@@ -138,7 +138,7 @@ class Client(Actor):
         if answer[0] != 0:
             raise Fault(answer[1])
         self.check(answer[1], None)
-        self.mine[name] = [self.seen(answer[1], name)]
+        self.mine.update({name: [self.seen(answer[1], name)] for name in names})
 
     @staticmethod
     def seen(state, name):
@@ -166,7 +166,7 @@ class Client(Actor):
         names = [n for n, p in self.mine.items() if p[0]]
         for gone in [n for n, p in self.mine.items() if not p[0]]:
             del self.mine[gone]
-        what = rng.choice(["append"] * 3 + ["flags"] * 4 + ["move"] * 2 + ["copy", "expunge", "expunge", "tell"])
+        what = rng.choice(["append"] * 3 + ["flags"] * 4 + ["many"] * 2 + ["move"] * 2 + ["copy", "expunge", "expunge", "tell", "idle"])
         if what == "tell":
             mailbox = rng.choice(list(MAILBOXES))
             answer = self.ask(f"tell {mailbox}")
@@ -175,9 +175,14 @@ class Client(Actor):
             if answer is not None:
                 self.check(answer[1], mailbox)
             return
+        if what == "idle":
+            answer = self.ask("idle")
+            if answer is not None and answer[0] != 0:
+                raise Fault(answer[1])
+            return
         if what == "append" and len(names) < MESSAGES or not names:
             name, mailbox, flags, keywords = self.new_name(), rng.choice(list(MAILBOXES)), rng.choice(FLAGS), rng.choice(KEYWORDS)
-            self.promise(f"append {mailbox} {name} {flags or '-'} {keywords}".strip(), name, lambda uid: {mailbox: (uid, flags, keywords)})
+            self.promise(f"append {mailbox} {name} {flags or '-'} {keywords}".strip(), {name: lambda uid: {mailbox: (uid, flags, keywords)}})
             return
         name = rng.choice(names)
         places = self.mine[name][0]
@@ -187,12 +192,30 @@ class Client(Actor):
         free = [m for m in MAILBOXES if m not in places]
         if what == "flags":
             flags, keywords = rng.choice(FLAGS), rng.choice(KEYWORDS)
-            self.promise(f"flags {mailbox} {uid} set {flags or '-'} {keywords}".strip(), name, lambda _: {**others, mailbox: (uid, flags, keywords)})
+            self.promise(f"flags {mailbox} {uid} set {flags or '-'} {keywords}".strip(), {name: lambda _: {**others, mailbox: (uid, flags, keywords)}})
+        elif what == "many":
+            self.flag_many(mailbox, [n for n in names if mailbox in self.mine[n][0]])
         elif what in ("expunge", "append") or not free:
-            self.promise(f"expunge {mailbox} {uid}", name, lambda _: others)
+            self.promise(f"expunge {mailbox} {uid}", {name: lambda _: others})
         else:
             to = rng.choice(free)
-            self.promise(f"{what} {mailbox} {uid} {to}", name, lambda new: {**(places if what == "copy" else others), to: (new, flags, keywords)})
+            self.promise(f"{what} {mailbox} {uid} {to}", {name: lambda new: {**(places if what == "copy" else others), to: (new, flags, keywords)}})
+
+    def flag_many(self, mailbox, names):
+        """All at once: their files' names tell it later."""
+        how, flags, keywords = self.rng.choice(["set", "add", "remove"]), self.rng.choice(FLAGS), self.rng.choice(KEYWORDS)
+
+        def changed(before, given):
+            return {"set": set(given), "add": set(before) | set(given), "remove": set(before) - set(given)}[how]
+
+        def after(places):
+            uid, old_flags, old_keywords = places[mailbox]
+            place = uid, "".join(sorted(changed(old_flags, flags))), " ".join(sorted(changed(old_keywords.split(), keywords.split())))
+            return lambda _: {**places, mailbox: place}
+
+        places = {name: self.mine[name][0] for name in names}
+        uids = ",".join(str(uid) for uid in sorted(p[mailbox][0] for p in places.values()))
+        self.promise(f"flags {mailbox} {uids} {how} {flags or '-'} {keywords}".strip(), {name: after(p) for name, p in places.items()})
 
     def finish(self):
         super().finish()
@@ -204,12 +227,12 @@ class Deliverer(Client):
 
     def act(self):
         name = self.new_name()
-        self.promise(f"append INBOX {name} -", name, lambda uid: {"INBOX": (uid, "", "")})
+        self.promise(f"append INBOX {name} -", {name: lambda uid: {"INBOX": (uid, "", "")}})
         Actor.finish(self)
         if len(self.mine) > MESSAGES:
             name, possible = next(iter(self.mine.items()))
             if possible[0]:
-                self.promise(f"expunge INBOX {possible[0]['INBOX'][0]}", name, lambda _: {})
+                self.promise(f"expunge INBOX {possible[0]['INBOX'][0]}", {name: lambda _: {}})
             if not self.mine[name][0]:
                 del self.mine[name]
 
