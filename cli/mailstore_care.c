@@ -11,31 +11,39 @@
 /* More than sysexits has: faults were found. */
 #define EXIT_FAULTS 1
 
+#define NOT_MENDED NULL
+
 struct faults {
 	const char *address;
-	const char *state; /* of those that are told now */
+	const char *when; /* what is told now is mended, or NOT_MENDED */
 	unsigned count;
 };
 
+/* ADDRESS: MAILBOX: message UID: FILE: what is wrong (repair: what is done about it) */
 static void
-print_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
+print_fault(void *context, const struct ms_fault *fault)
 {
 	struct faults *faults = context;
 
 	faults->count++;
 	(void)printf("%s: ", faults->address);
-	if (mailbox != NULL)
-		(void)printf("%s: ", mailbox);
-	if (uid != 0)
-		(void)printf("message %u: ", uid);
-	(void)printf("%s%s\n", fault, faults->state);
+	if (fault->mailbox != NULL)
+		(void)printf("%s: ", fault->mailbox);
+	if (fault->uid != 0)
+		(void)printf("message %u: ", fault->uid);
+	if (fault->file != NULL)
+		(void)printf("%s: ", fault->file);
+	if (faults->when == NOT_MENDED)
+		(void)printf("%s (not mended)\n", fault->what);
+	else
+		(void)printf("%s (%s: %s)\n", fault->what, faults->when, fault->mending);
 }
 
 /* Opening mends what stands in its way. */
 static struct ms_store *
 open_telling(const struct mailstore_job *job, struct faults *faults)
 {
-	*faults = (struct faults){ job->address, " (mended)", 0 };
+	*faults = (struct faults){ job->address, "mended", 0 };
 	return mailstore_open_telling(job, print_fault, faults);
 }
 
@@ -46,7 +54,7 @@ mailstore_check(const struct mailstore_job *job)
 	struct ms_store *store = open_telling(job, &faults);
 	int r;
 
-	faults.state = "";
+	faults.when = "repair";
 	r = ms_check(store, print_fault, &faults);
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", job->address, ms_strerror(r));
@@ -67,7 +75,7 @@ mailstore_repair(const struct mailstore_job *job)
 	int r = ms_repair(store, print_fault, &faults);
 
 	mended = faults.count;
-	faults.state = " (not mended)";
+	faults.when = NOT_MENDED;
 	faults.count = 0;
 	if (r == 0)
 		r = ms_check(store, print_fault, &faults);

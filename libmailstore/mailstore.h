@@ -64,8 +64,15 @@ int ms_accounts_remove(const char *path, const char *address, gid_t group);
 
 /* ---- a store ---- */
 
-/* A fault in words that a postmaster understands. mailbox NULL: of the whole account; uid 0: of the mailbox itself. */
-typedef void (*ms_fault_fn)(void *context, const char *mailbox, uint32_t uid, const char *fault);
+/* A fault in words that a postmaster understands. */
+struct ms_fault {
+	const char *mailbox; /* NULL: of the whole account */
+	uint32_t uid;        /* 0: of no single message, or of one that has none yet */
+	const char *file;    /* as seen from the mailbox's folder; NULL: of no single file */
+	const char *what;    /* is wrong */
+	const char *mending; /* what ms_repair does about it */
+};
+typedef void (*ms_fault_fn)(void *context, const struct ms_fault *fault);
 
 struct ms_store;
 /* Opens the store in that folder, making it with its default mailboxes when it is new. Needs nothing outside the folder. One

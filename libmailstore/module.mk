@@ -15,6 +15,7 @@ libmailstore_SRC := \
 	libmailstore/ms_clean.c \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
+	libmailstore/ms_fault.c \
 	libmailstore/ms_file_rename.c \
 	libmailstore/ms_flag_many.c \
 	libmailstore/ms_flags.c \

@@ -14,8 +14,6 @@
 
 struct check {
 	struct ms_store *store;
-	ms_fault_fn fault;
-	void *context;
 	const char *name; /* of the mailbox under check */
 	uint32_t number;
 	uint32_t *bad;    /* UIDs whose records are not believed */
@@ -66,6 +64,12 @@ is_bad(const struct check *check, uint32_t uid)
 }
 
 static void
+tell(const struct check *check, enum ms_fault_kind kind, uint32_t uid, const char *file)
+{
+	ms_tell(check->store, kind, check->name, uid, file);
+}
+
+static void
 check_file(struct check *check, int folder, const struct ms_message_record *record)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s", record->in_cur ? "cur" : "new", record->name);
@@ -74,17 +78,17 @@ check_file(struct check *check, int folder, const struct ms_message_record *reco
 	struct stat st;
 
 	if (fstatat(folder, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		check->fault(check->context, check->name, uid, MS_FAULT_NO_FILE);
+		tell(check, MS_FAULT_NO_FILE, uid, path);
 		return;
 	}
 	if (!S_ISREG(st.st_mode))
-		check->fault(check->context, check->name, uid, "what stands under the message's name is not a file");
+		tell(check, MS_FAULT_NOT_A_FILE, uid, path);
 	else if ((uint64_t)st.st_size != record->bytes)
-		check->fault(check->context, check->name, uid, MS_FAULT_SIZE);
+		tell(check, MS_FAULT_SIZE, uid, path);
 	if (!ms_name_parse(span_of(record->name), &name) || (name.uid != 0 && name.uid != uid))
-		check->fault(check->context, check->name, uid, MS_FAULT_UID);
+		tell(check, MS_FAULT_UID, uid, path);
 	else if (record->in_cur && name.flags != record->message.flags)
-		check->fault(check->context, check->name, uid, MS_FAULT_FLAGS);
+		tell(check, MS_FAULT_FLAGS, uid, path);
 }
 
 static void
@@ -95,10 +99,10 @@ check_counters(struct check *check, const struct ms_mailbox_record *record)
 	for (size_t i = 0; i < check->count; i++) {
 		ms_message_count(&counted, &check->records[i].message, 1);
 		if (check->records[i].message.uid >= record->uidnext)
-			check->fault(check->context, check->name, check->records[i].message.uid, MS_FAULT_NEXT_UID);
+			tell(check, MS_FAULT_NEXT_UID, check->records[i].message.uid, NULL);
 	}
 	if (check->bad_count == 0 && !ms_counts_equal(record, &counted))
-		check->fault(check->context, check->name, 0, MS_FAULT_COUNTS);
+		tell(check, MS_FAULT_COUNTS, 0, NULL);
 }
 
 static int
@@ -119,7 +123,7 @@ check_mailbox(struct check *check)
 		r = ms_listing_read(folder, 0, &listing);
 	if (r == 0) {
 		for (size_t i = 0; i < check->bad_count; i++)
-			check->fault(check->context, check->name, check->bad[i], MS_FAULT_RECORD);
+			tell(check, MS_FAULT_RECORD, check->bad[i], NULL);
 		for (size_t i = 0; i < check->count; i++) {
 			struct ms_name name;
 			struct ms_file *found = ms_name_parse(span_of(check->records[i].name), &name) ?
@@ -129,15 +133,18 @@ check_mailbox(struct check *check)
 				found->taken = true;
 			check_file(check, folder, &check->records[i]);
 		}
-		for (size_t i = 0; i < listing.count; i++)
-			if (!listing.files[i].taken && !is_bad(check, listing.files[i].parsed.uid))
-				check->fault(check->context, check->name, listing.files[i].parsed.uid, MS_FAULT_NOT_INDEXED);
+		for (size_t i = 0; i < listing.count; i++) {
+			const struct ms_file *left = &listing.files[i];
+
+			if (!left->taken && !is_bad(check, left->parsed.uid))
+				ms_tell_file(check->store, MS_FAULT_NOT_INDEXED, check->name, left->parsed.uid, left->in_cur, left->name);
+		}
 		check_counters(check, &record);
 		if (ms_folder_read(folder, &file) != 0)
-			check->fault(check->context, check->name, 0, MS_FAULT_FOLDER_FILE);
+			tell(check, MS_FAULT_FOLDER_FILE, 0, NULL);
 		else {
 			if (file.uidvalidity != record.folder.uidvalidity || file.id != record.folder.id)
-				check->fault(check->context, check->name, 0, "the folder's file and the index tell different UIDVALIDITYs");
+				tell(check, MS_FAULT_VALIDITY, 0, NULL);
 			ms_folder_clear(&file);
 		}
 	}
@@ -149,7 +156,7 @@ check_mailbox(struct check *check)
 int
 ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
 {
-	struct check check = { .store = store, .fault = fault, .context = context };
+	struct check check = { .store = store };
 	ms_fault_fn before = store->fault;
 	void *before_context = store->fault_context;
 	struct ms_mailbox_info *list;

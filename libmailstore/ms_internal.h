@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_fault.h"
 #include "libmailstore/ms_pending.h"
 #include "libmailstore/ms_record.h"
 #include "libmailstore/ms_mark.h"
@@ -370,21 +371,8 @@ int ms_locate(int folder_fd, const struct ms_message_record *record, char path[M
  * MS_E_LIMIT, MS_E_BADNAME. */
 int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret);
 
-/* --- what is wrong: ms_check tells it, ms_mend mends it --- */
+/* --- what is wrong (ms_fault.h) is mended --- */
 
-#define MS_FAULT_RECORD "the record of the message is damaged"
-#define MS_FAULT_NO_FILE "the index has a message whose file is not there"
-#define MS_FAULT_NOT_INDEXED "a message file is not in the index"
-#define MS_FAULT_SIZE "the file has another size than when it came: it was cut or changed"
-#define MS_FAULT_UID "the file's name tells another UID than the index"
-#define MS_FAULT_FLAGS "the file's name tells other flags than the index"
-#define MS_FAULT_FOLDER_FILE "the folder's file " MS_FOLDER_FILE " is missing or damaged: without the index its UIDVALIDITY would be lost"
-#define MS_FAULT_NEXT_UID "the UID is not below the mailbox's next UID"
-#define MS_FAULT_MAILBOXES "the account has more mailboxes than it may: this folder, and maybe others, is left out until some are removed"
-#define MS_FAULT_COUNTS "the counts of messages and of their sizes do not add up"
-
-/* Tells store->fault. mailbox NULL: of the whole account. */
-void ms_tell(const struct ms_store *store, const char *mailbox, uint32_t uid, const char *fault);
 /* Mends each record of the index that is damaged, missing, or tells of nothing, from the Maildir and the other records; all others stay.
  * What daemons do when they meet MS_DAMAGED, and what ms_repair does. MS_BDB(...) when that is not enough: the index is to be made anew. */
 int ms_mend(struct ms_store *store);

@@ -7,13 +7,6 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 
-void
-ms_tell(const struct ms_store *store, const char *mailbox, uint32_t uid, const char *fault)
-{
-	if (store->fault != NULL)
-		store->fault(store->fault_context, mailbox, uid, fault);
-}
-
 struct numbers {
 	uint32_t *list;
 	size_t count;

@@ -151,7 +151,7 @@ name_known(struct sync *sync, const struct ms_file *file, struct ms_message_reco
 	int r;
 
 	if (name.uid != 0)
-		ms_tell(sync->store, sync->record->name, after->message.uid, MS_FAULT_UID);
+		ms_tell_file(sync->store, MS_FAULT_UID, sync->record->name, after->message.uid, file->in_cur, file->name);
 	name.uid = after->message.uid;
 	name.folder = ms_name_folder(sync->number);
 	name.bytes = after->bytes;
@@ -417,7 +417,7 @@ take_new(struct sync *sync)
 		if (new[i]->taken)
 			continue;
 		if (has_uid(sync, new[i]->parsed.uid))
-			ms_tell(sync->store, sync->record->name, new[i]->parsed.uid, "another file's name tells this UID too: it gets one of its own");
+			ms_tell_file(sync->store, MS_FAULT_UID_TWICE, sync->record->name, new[i]->parsed.uid, new[i]->in_cur, new[i]->name);
 		r = take_file(insertions, new[i], 0);
 	}
 	if (r == 0)
@@ -451,9 +451,15 @@ apply_all_known(struct sync *sync)
 /* --- mending --- */
 
 static void
-tell(const struct sync *sync, uint32_t uid, const char *fault)
+tell(const struct sync *sync, enum ms_fault_kind kind, uint32_t uid)
 {
-	ms_tell(sync->store, sync->record->name, uid, fault);
+	ms_tell(sync->store, kind, sync->record->name, uid, NULL);
+}
+
+static void
+tell_file(const struct sync *sync, enum ms_fault_kind kind, uint32_t uid, const struct ms_file *file)
+{
+	ms_tell_file(sync->store, kind, sync->record->name, uid, file->in_cur, file->name);
 }
 
 /* The records are the sum of which the counters are: all of them have just been read. */
@@ -468,10 +474,10 @@ recount(struct sync *sync)
 		ms_message_count(record, &sync->known[i].message, 1);
 	/* Counters know what names do not tell yet: from here on both follow the names. */
 	if (sync->damaged_count == 0 && !sync->rebuild && record->pending == 0 && !ms_counts_equal(record, &before))
-		tell(sync, 0, MS_FAULT_COUNTS);
+		tell(sync, MS_FAULT_COUNTS, 0);
 	if (sync->known_count != 0 && record->uidnext <= sync->known[sync->known_count - 1].message.uid) {
 		if (!sync->rebuild)
-			tell(sync, sync->known[sync->known_count - 1].message.uid, MS_FAULT_NEXT_UID);
+			tell(sync, MS_FAULT_NEXT_UID, sync->known[sync->known_count - 1].message.uid);
 		record->uidnext = sync->known[sync->known_count - 1].message.uid + 1;
 	}
 }
@@ -499,7 +505,7 @@ look_at_file(struct sync *sync, size_t i)
 	int fd;
 
 	if (file == NULL) {
-		tell(sync, known->message.uid, MS_FAULT_NO_FILE);
+		ms_tell_file(sync->store, MS_FAULT_NO_FILE, sync->record->name, known->message.uid, known->in_cur, known->name);
 		return 0;
 	}
 	fd = ms_file_open(sync->folder_fd, file, &st);
@@ -509,16 +515,16 @@ look_at_file(struct sync *sync, size_t i)
 		return 0;
 	(void)close(fd);
 	if ((uint64_t)st.st_size != known->bytes) {
-		tell(sync, known->message.uid, MS_FAULT_SIZE "; it gets a new UID, so that clients read what is there");
+		tell_file(sync, MS_FAULT_SIZE, known->message.uid, file);
 		file->taken = false;
 		sync->found[i] = NULL;
 		return 0;
 	}
 	if (file->in_cur && sync->pending.count == 0 && file->parsed.flags != known->message.flags)
-		tell(sync, known->message.uid, MS_FAULT_FLAGS);
+		tell_file(sync, MS_FAULT_FLAGS, known->message.uid, file);
 	if (file->parsed.uid == known->message.uid)
 		return 0;
-	tell(sync, known->message.uid, MS_FAULT_UID);
+	tell_file(sync, MS_FAULT_UID, known->message.uid, file);
 	return name_as_known(sync, file, known->message.uid);
 }
 
@@ -533,7 +539,7 @@ mend_folder_file(struct sync *sync)
 		ms_folder_clear(&file);
 	if (r <= 0)
 		return r;
-	tell(sync, 0, MS_FAULT_FOLDER_FILE);
+	tell(sync, MS_FAULT_FOLDER_FILE, 0);
 	return ms_folder_write(sync->folder_fd, &sync->record->folder);
 }
 
@@ -544,12 +550,12 @@ mend(struct sync *sync)
 
 	recount(sync);
 	for (size_t i = 0; i < sync->damaged_count; i++)
-		tell(sync, sync->damaged[i], MS_FAULT_RECORD);
+		tell(sync, MS_FAULT_RECORD, sync->damaged[i]);
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->listing.count; i++) {
 		const struct ms_file *file = &sync->listing.files[i];
 
 		if (!file->taken && !is_damaged(sync, file->parsed.uid))
-			tell(sync, file->parsed.uid, MS_FAULT_NOT_INDEXED);
+			tell_file(sync, MS_FAULT_NOT_INDEXED, file->parsed.uid, file);
 	}
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->known_count; i++)
 		r = look_at_file(sync, i);

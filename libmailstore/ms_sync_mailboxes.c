@@ -234,7 +234,7 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 	if (mailboxes->count >= store->mailboxes_max) {
 		/* Others made it: CREATE has refused. */
 		if (r >= 0 && mailboxes->left_out++ == 0)
-			ms_tell(store, name, 0, MS_FAULT_MAILBOXES);
+			ms_tell(store, MS_FAULT_MAILBOXES, name, 0, NULL);
 		ms_mailbox_record_clear(&record);
 		return r < 0 ? r : 0;
 	}
@@ -287,7 +287,7 @@ confirm(struct ms_store *store, int folder_fd, struct known *known, bool *ret_ot
 	int r = ms_folder_read(folder_fd, &file);
 
 	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT) {
-		ms_tell(store, known->record.name, 0, MS_FAULT_FOLDER_FILE);
+		ms_tell(store, MS_FAULT_FOLDER_FILE, known->record.name, 0, NULL);
 		return ms_folder_write(folder_fd, &known->record.folder);
 	}
 	if (r != 0)
@@ -467,7 +467,7 @@ ms_sync_mailboxes(struct ms_store *store)
 	if (r == 0 && mailboxes.damaged_count != 0)
 		r = ms_run(store, remove_damaged, &mailboxes);
 	for (size_t i = 0; i < mailboxes.damaged_count; i++)
-		ms_tell(store, NULL, 0, "the record of a mailbox is damaged: it is made again from the mailbox's folder");
+		ms_tell(store, MS_FAULT_MAILBOX_RECORD, NULL, 0, NULL);
 	if (r == 0)
 		r = visit_folders(store, &mailboxes);
 	for (size_t i = 0; r == 0 && i < mailboxes.count; i++)

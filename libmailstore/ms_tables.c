@@ -107,17 +107,26 @@ add_fix(struct tables *tables, enum what what, size_t at)
 }
 
 static void
-tell(const struct tables *tables, uint32_t mailbox, uint32_t uid, const char *fault)
+tell(const struct tables *tables, enum ms_fault_kind kind, uint32_t mailbox, uint32_t uid)
 {
 	const struct box *box = box_of(tables, mailbox);
 
-	ms_tell(tables->store, box != NULL ? box->name : NULL, uid, fault);
+	ms_tell(tables->store, kind, box != NULL ? box->name : NULL, uid, NULL);
+}
+
+/* Of a key that ends in mailbox and UID. */
+static void
+tell_place(const struct tables *tables, enum ms_fault_kind kind, const uint8_t *key, size_t key_len)
+{
+	bool whole = key_len == 16;
+
+	tell(tables, kind, whole ? ms_key_get_u32(key + 8) : 0, whole ? ms_key_get_u32(key + 12) : 0);
 }
 
 static void
-lacks(struct tables *tables, size_t row, enum what what, const char *fault)
+lacks(struct tables *tables, size_t row, enum what what, enum ms_fault_kind kind)
 {
-	tell(tables, tables->rows[row].mailbox, tables->rows[row].uid, fault);
+	tell(tables, kind, tables->rows[row].mailbox, tables->rows[row].uid);
 	(void)add_fix(tables, what, row);
 }
 
@@ -194,7 +203,7 @@ take_meta(void *context, const uint8_t *key, size_t key_len, const uint8_t *valu
 	struct tables *tables = context;
 
 	if (len != 8) {
-		ms_tell(tables->store, NULL, 0, "a number that is kept for the whole account is damaged");
+		tell(tables, MS_FAULT_NUMBER, 0, 0);
 		remove_key(tables, T_META, key, key_len);
 	} else if (span_eq(span_make((const char *)key, key_len), SPAN("modseq"))) {
 		tables->modseq = ms_key_get_u64(value);
@@ -213,7 +222,7 @@ take_untold(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	if (key_len != MS_PENDING_KEY)
 		return 0;
 	if (box_of(tables, ms_key_get_u32(key)) == NULL || ms_pending_record_get(span_make(value, len), &pending) != 0) {
-		tell(tables, ms_key_get_u32(key), 0, "what is to be told by the names of files is damaged");
+		tell(tables, MS_FAULT_PENDING, ms_key_get_u32(key), 0);
 		remove_key(tables, T_UIDS, key, key_len);
 		return 0;
 	}
@@ -244,7 +253,7 @@ take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 	struct row row;
 
 	if (key_len != 8 || box_of(tables, ms_key_get_u32(key)) == NULL) {
-		ms_tell(tables->store, NULL, 0, "the index has a message of a mailbox that is not there");
+		tell(tables, MS_FAULT_NO_MAILBOX, 0, key_len == 8 ? ms_key_get_u32(key + 4) : 0);
 		remove_key(tables, T_MESSAGE, key, key_len);
 		return 0;
 	}
@@ -309,7 +318,7 @@ look_at_change(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 	if (row != NULL && ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came) &&
 	    came <= ms_key_get_u64(key) && belongs(row, row->modseq == ms_key_get_u64(key), HAS_CHANGE))
 		return 0;
-	ms_tell(tables->store, NULL, 0, "a change is noted of a message that is not there, or has changed since");
+	tell_place(tables, MS_FAULT_CHANGE_STRAY, key, key_len);
 	remove_key(tables, T_CHANGE, key, key_len);
 	return 0;
 }
@@ -322,7 +331,7 @@ look_at_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *v
 
 	if (ms_gone_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &gone))
 		return 0;
-	ms_tell(tables->store, NULL, 0, "the record of a message that left makes no sense");
+	tell(tables, MS_FAULT_GONE, 0, 0);
 	remove_key(tables, T_GONE, key, key_len);
 	return 0;
 }
@@ -336,7 +345,7 @@ look_at_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 	(void)value, (void)len;
 	if (row != NULL && belongs(row, row->email_id == ms_key_get_u64(key), HAS_PLACE))
 		return 0;
-	ms_tell(tables->store, NULL, 0, "an email id leads to a message that is not there");
+	tell_place(tables, MS_FAULT_EMAIL_STRAY, key, key_len);
 	remove_key(tables, T_EMAIL, key, key_len);
 	return 0;
 }
@@ -353,7 +362,7 @@ look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 	if (r == 0)
 		r = ms_cache_text(buf_get(&texts), MS_CACHED_COUNT - 1, &last);
 	if (row == NULL) {
-		ms_tell(tables->store, NULL, 0, "an envelope is kept of a message that is not there");
+		tell(tables, MS_FAULT_CACHE_STRAY, key_len == 8 ? ms_key_get_u32(key) : 0, key_len == 8 ? ms_key_get_u32(key + 4) : 0);
 		remove_key(tables, T_CACHE, key, key_len);
 	} else if ((r == 0 || r == MS_E_NOTFOUND) && last.ptr + last.len == texts.data + texts.len) {
 		row->has |= HAS_CACHE;
@@ -395,7 +404,7 @@ look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	if (map != NULL) {
 		map->right = good && (doubtful || memcmp(bits, map->bits, sizeof(bits)) == 0);
 	} else if (!doubtful) {
-		tell(tables, wanted.mailbox, 0, "a list of UIDs or flags has some that no message has");
+		tell(tables, MS_FAULT_UIDS_STRAY, wanted.mailbox, 0);
 		remove_key(tables, T_UIDS, key, key_len);
 	}
 	return 0;
@@ -414,7 +423,7 @@ take_member(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 		}
 		tables->members[tables->member_count++] = (struct member){ ms_key_get_u64(key + 1), ms_key_get_u64(key + 17) };
 	} else if (key_len != 9 || key[0] != 'm' || len != 8) {
-		ms_tell(tables->store, NULL, 0, "a record of a thread makes no sense");
+		tell(tables, MS_FAULT_THREAD_STRAY, 0, 0);
 		remove_key(tables, T_THREAD, key, key_len);
 	}
 	return 0;
@@ -442,22 +451,21 @@ look_at_rows(struct tables *tables)
 		if (row->damaged)
 			continue;
 		if ((row->has & HAS_CHANGE) == 0)
-			lacks(tables, i, PUT_CHANGE, "its last change is not noted: clients that were away would not hear of it");
+			lacks(tables, i, PUT_CHANGE, MS_FAULT_CHANGE);
 		if ((row->has & HAS_PLACE) == 0)
-			lacks(tables, i, PUT_PLACE, "its email id does not lead to it");
+			lacks(tables, i, PUT_PLACE, MS_FAULT_EMAIL);
 		if ((row->has & HAS_CACHE) == 0)
-			lacks(tables, i, PUT_CACHE, "its envelope is missing or damaged");
+			lacks(tables, i, PUT_CACHE, MS_FAULT_CACHE);
 		if (tables->member_count == 0 || bsearch(&member, tables->members, tables->member_count, sizeof(member), compare_members) == NULL)
-			lacks(tables, i, PUT_THREAD, "its thread does not have it");
+			lacks(tables, i, PUT_THREAD, MS_FAULT_THREAD);
 	}
 	for (size_t i = 0; i < tables->map_count; i++)
 		if (!tables->maps[i].right) {
-			tell(tables, tables->maps[i].mailbox, 0,
-			    tables->maps[i].plane == MS_UIDS_ALL ? "the list of UIDs is damaged or wrong" : "the list of flags is damaged or wrong");
+			tell(tables, tables->maps[i].plane == MS_UIDS_ALL ? MS_FAULT_UIDS : MS_FAULT_FLAGGED, tables->maps[i].mailbox, 0);
 			(void)add_fix(tables, PUT_MAP, i);
 		}
 	if (tables->modseq < tables->highest) {
-		ms_tell(tables->store, NULL, 0, "the number of the last change is below that of a message");
+		tell(tables, MS_FAULT_MODSEQ, 0, 0);
 		(void)add_fix(tables, PUT_MODSEQ, 0);
 	}
 }

@@ -490,11 +490,11 @@ do_tell(struct driver *driver)
 }
 
 static void
-tell_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
+tell_fault(void *context, const struct ms_fault *fault)
 {
 	struct driver *driver = context;
 
-	(void)buf_fmt(&driver->said, "\nfault\t%s\t%" PRIu32 "\t%s", mailbox, uid, fault);
+	(void)buf_fmt(&driver->said, "\nfault\t%s\t%" PRIu32 "\t%s", fault->mailbox, fault->uid, fault->what);
 }
 
 static int

@@ -429,44 +429,45 @@ struct told {
 };
 
 static void
-tell(void *context, const char *mailbox, uint32_t uid, const char *fault)
+tell(void *context, const struct ms_fault *fault)
 {
 	struct told *told = context;
 
 	told->count++;
-	(void)buf_fmt(&told->text, "%s|%u|%s\n", mailbox != NULL ? mailbox : "", uid, fault);
+	ck_assert_str_ne(fault->mending, "");
+	(void)buf_fmt(&told->text, "%s|%u|%.3s|%s\n", fault->mailbox != NULL ? fault->mailbox : "", fault->uid, fault->file != NULL ? fault->file : "", fault->what);
 }
 
 static const struct {
 	void (*damage)(void);
 	const char *fault;
 } damages[] = {
-	{ damage_message, "INBOX|1|the record of the message is damaged" },
-	{ damage_last_message, "INBOX|4|the record of the message is damaged" },
-	{ damage_mailbox, "|0|the record of a mailbox is damaged" },
-	{ damage_uids, "INBOX|0|the list of UIDs is damaged or wrong" },
-	{ lose_uids, "INBOX|0|the list of UIDs is damaged or wrong" },
-	{ damage_flags, "INBOX|0|the list of flags is damaged or wrong" },
-	{ lose_flags, "INBOX|0|the list of flags is damaged or wrong" },
-	{ dangling_flags, "INBOX|0|a list of UIDs or flags has some that no message has" },
-	{ damage_modseq, "|0|a number that is kept for the whole account is damaged" },
-	{ lower_modseq, "|0|the number of the last change is below that of a message" },
-	{ damage_gone, "|0|the record of a message that left makes no sense" },
-	{ damage_cache, "INBOX|2|its envelope is missing or damaged" },
-	{ lose_cache, "INBOX|2|its envelope is missing or damaged" },
-	{ dangling_cache, "|0|an envelope is kept of a message that is not there" },
-	{ change_counters, "INBOX|0|the counts of messages and of their sizes do not add up" },
-	{ change_flags, "INBOX|4|the file's name tells other flags than the index" },
-	{ lose_change, "INBOX|2|its last change is not noted" },
-	{ dangling_change, "|0|a change is noted of a message that is not there" },
-	{ lose_place, "INBOX|2|its email id does not lead to it" },
-	{ dangling_place, "|0|an email id leads to a message that is not there" },
-	{ lose_thread, "INBOX|2|its thread does not have it" },
-	{ damage_thread, "|0|a record of a thread makes no sense" },
-	{ message_of_no_mailbox, "|0|the index has a message of a mailbox that is not there" },
-	{ lose_folder_file, "INBOX|0|the folder's file fourpost-folder is missing or damaged" },
-	{ damage_folder_file, "INBOX|0|the folder's file fourpost-folder is missing or damaged" },
-	{ rename_file, "INBOX|4|the file's name tells another UID than the index" },
+	{ damage_message, "INBOX|1||its record is damaged" },
+	{ damage_last_message, "INBOX|4||its record is damaged" },
+	{ damage_mailbox, "|0||the index's record of a mailbox is damaged" },
+	{ damage_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
+	{ lose_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
+	{ damage_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong" },
+	{ lose_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong" },
+	{ dangling_flags, "INBOX|0||a list of UIDs or flags has some that no message has" },
+	{ damage_modseq, "|0||a number that the index keeps for the whole account is damaged" },
+	{ lower_modseq, "|0||the number of the last change is below that of a message" },
+	{ damage_gone, "|0||the note of a message that was expunged makes no sense" },
+	{ damage_cache, "INBOX|2||its envelope and structure" },
+	{ lose_cache, "INBOX|2||its envelope and structure" },
+	{ dangling_cache, "INBOX|99||an envelope is kept of it, but it is not there" },
+	{ change_counters, "INBOX|0||the counts of its messages and of their sizes do not add up" },
+	{ change_flags, "INBOX|4|cur|its file's name tells other flags than the index" },
+	{ lose_change, "INBOX|2||its last change is not noted" },
+	{ dangling_change, "INBOX|77||a change is noted of it, but it is not there" },
+	{ lose_place, "INBOX|2||its email id does not lead to it" },
+	{ dangling_place, "INBOX|2||an email id leads to it, but it is not there" },
+	{ lose_thread, "INBOX|2||its thread does not have it" },
+	{ damage_thread, "|0||an entry of a thread makes no sense" },
+	{ message_of_no_mailbox, "|2||its mailbox is not in the index" },
+	{ lose_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged" },
+	{ damage_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged" },
+	{ rename_file, "INBOX|4|cur|its file's name tells another UID than the index" },
 };
 
 static void
@@ -562,7 +563,7 @@ START_TEST(a_file_that_was_cut)
 
 	shell("truncate -s 20 cur/*U=1.*");
 	ck_assert_int_eq(ms_check(store, tell, &told), 0);
-	is_told(&told, "INBOX|1|the file has another size");
+	is_told(&told, "INBOX|1|cur|its file has another size");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
@@ -586,7 +587,7 @@ START_TEST(a_uid_twice)
 
 	shell("for f in cur/*U=1.*; do cp $f $(echo $f | sed 's/cur\\/[0-9]*/&1/'); done");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
-	is_told(&told, "INBOX|1|another file's name tells this UID too");
+	is_told(&told, "INBOX|1|cur|another file's name tells this UID too");
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 4);
@@ -605,7 +606,7 @@ START_TEST(a_record_whose_file_is_gone)
 	damage_message();
 	shell("rm cur/*U=1.*");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
-	is_told(&told, "INBOX|1|the record of the message is damaged");
+	is_told(&told, "INBOX|1||its record is damaged");
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_int_eq(ms_message_get(mailbox, 1, &message), MS_E_NOTFOUND);

@@ -517,10 +517,10 @@ START_TEST(test_names_follow)
 END_TEST
 
 static void
-no_fault(void *context, const char *mailbox, uint32_t uid, const char *fault)
+no_fault(void *context, const struct ms_fault *fault)
 {
 	(void)context;
-	ck_abort_msg("%s UID %u: %s", mailbox, uid, fault);
+	ck_abort_msg("%s UID %u: %s", fault->mailbox, fault->uid, fault->what);
 }
 
 START_TEST(test_moved_and_checked)
