@@ -241,7 +241,7 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		r = put_optional(out, "drop", envelope->drop);
 	if (r == 0 && envelope->has_progress)
 		put_progress(out, envelope);
-	if (r == 0 && envelope->room != 0)
+	if (r == 0 && (envelope->room != 0 || envelope->room_at != 0))
 		put_room(out, envelope);
 	for (size_t i = 0; r == 0 && i < envelope->count; i++)
 		r = put_recipient(out, &envelope->recipients[i]);

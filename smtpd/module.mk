@@ -38,6 +38,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_expand.c \
 	smtpd/queue_facts.c \
 	smtpd/queue_files.c \
+	smtpd/queue_memory.c \
 	smtpd/queue_folders.c \
 	smtpd/queue_intake.c \
 	smtpd/queue_recipients.c \

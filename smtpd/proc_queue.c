@@ -297,6 +297,7 @@ proc_queue(struct proc *proc)
 		{ MSG_MESSAGE_OPEN, on_smtp_message },
 		{ MSG_MESSAGE_RCPT, on_smtp_message },
 		{ MSG_MESSAGE_READY, on_smtp_message },
+		{ MSG_MESSAGE_GROW, on_smtp_message },
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
 		{ MSG_MESSAGE_REWRITE, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },
@@ -311,7 +312,7 @@ proc_queue(struct proc *proc)
 	static struct queue queue;
 	struct jail jail = {
 		.paths = { { proc->common->spool_dir, JAIL_PATH_WRITE } },
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_MEMFD,
 	};
 	uint64_t seed;
 

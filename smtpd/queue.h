@@ -45,14 +45,14 @@ struct queue {
 /* --- queue_intake.c: new messages, from smtp and from inside --- */
 
 struct intake *intake_new(struct queue *queue);
-/* MESSAGE_OPEN, _RCPT, _READY, _COMMIT, _ABORT. 0 or -EBADMSG. */
+/* MESSAGE_OPEN, _RCPT, _READY, _GROW, _REWRITE, _COMMIT, _ABORT. 0 or -EBADMSG. */
 int intake_message(struct queue *queue, struct msg *msg);
 /* The smtp role is gone: what it was writing goes. */
 void intake_smtp_gone(struct queue *queue);
 
 /* Makes a complete file (of queue_files_create, with the message behind the envelope) a queued
  * message: with others in one go, done is called from the loop with 0 or -errno, before the first
- * attempt. The descriptor is taken over; uid, drop and release are taken from the envelope. done
+ * attempt. The descriptor is taken over (or it is -errno, the result); uid, drop and release are taken from the envelope. done
  * may be NULL. */
 typedef void (*intake_done)(void *context, const char *id, int result);
 void intake_commit(struct queue *queue, const char *id, int fd, const struct envelope *envelope,
@@ -125,9 +125,10 @@ void pickup_start(struct queue *queue);
 
 /* The entry is active until it ends. */
 void attempt_start(struct queue *queue, struct queue_entry *entry);
-/* The same before the message is promised, for queue_direct.c; from the next turn of the loop on. NULL: its file cannot be read. */
+/* The same before the message is promised, for queue_direct.c; from the next turn of the loop on. memory: its file, where that is in memory, borrowed; or -1.
+ * NULL: its file cannot be read. */
 struct direct;
-struct attempt *attempt_start_direct(struct queue *queue, struct queue_entry *entry, struct direct *direct);
+struct attempt *attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, struct direct *direct);
 /* It has been promised: what waited for that goes on. */
 void attempt_go_on(struct attempt *attempt);
 /* It could not be promised, and nothing of it stays. */
@@ -176,8 +177,10 @@ bool relay_is_crowded(struct queue *queue, const struct destination *destination
 
 const struct spool_file *attempt_file(const struct attempt *attempt);
 const char *attempt_id(const struct attempt *attempt);
-/* Its file, read-only, for another role. Or -errno. */
+/* Its file, which nobody can write by it, for another role. Or -errno. */
 int attempt_reopen(const struct attempt *attempt);
+/* Its file, which is in memory and is to be promised, goes to queue/XX/tmp.ID. A descriptor that appends to that, or -errno. */
+int attempt_store(struct attempt *attempt);
 /* What became of a recipient so far; NULL: he was not tried, or that is not known yet. */
 const struct outcome *attempt_outcome_of(const struct attempt *attempt, size_t recipient);
 void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
@@ -203,7 +206,8 @@ struct attempt;
 typedef void (*direct_done)(void *context, const char *id, int result, const struct attempt *told);
 /* Tries a complete file whose recipients have accounts here. False when it is to be queued at once: then nothing has happened. The
  * descriptor is taken over; done is called from the loop. */
-bool direct_start(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool each, direct_done done, void *context);
+bool direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each, direct_done done,
+    void *context);
 /* The message is to be queued, whatever comes of the attempt. */
 void direct_promise(struct direct *direct);
 bool direct_is_promised(const struct direct *direct);

@@ -7,14 +7,17 @@
  * marked as failed, and the file is removed last. A crash in between repeats a delivery or a
  * notification; it never loses one. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue_attempt.h"
+#include "smtpd/queue_memory.h"
 
 /* After a fault of our own, such as a role that is gone for a moment: 1 s, 2 s, 4 s, ... up to this, or
  * retry_min where that is shorter. */
@@ -41,10 +44,36 @@ attempt_reopen(const struct attempt *attempt)
 	struct queue_files *files = attempt->queue->files;
 	int fd = -ENOENT;
 
+	if (attempt->in_memory) {
+		fd = fcntl(attempt->file.fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
 	if (attempt->direct != NULL && !direct_is_promised(attempt->direct))
 		fd = queue_files_reopen(files, SPOOL_QUEUE_TMP, attempt->entry->id);
 	/* It gets its name a moment before we hear of it. */
 	return fd != -ENOENT ? fd : queue_files_reopen(files, SPOOL_QUEUE, attempt->entry->id);
+}
+
+int
+attempt_store(struct attempt *attempt)
+{
+	struct queue_files *files = attempt->queue->files;
+	struct spool_file *file = &attempt->file;
+	const char *id = attempt->entry->id;
+	_cleanup_(closep) int fd = queue_memory_store(files, file->fd, &file->envelope, file->length, id);
+	int marks;
+
+	if (fd < 0)
+		return fd;
+	marks = queue_files_edit(files, id);
+	if (marks < 0) {
+		queue_files_discard(files, id);
+		return marks;
+	}
+	(void)close(file->fd);
+	file->fd = marks;
+	attempt->in_memory = false;
+	return TAKE_FD(fd);
 }
 
 const struct outcome *
@@ -477,15 +506,28 @@ begin(struct attempt *attempt)
 }
 
 static int
-load(struct queue *queue, struct queue_entry *entry, enum spool_place place, struct attempt **ret)
+read_memory(int memory, struct spool_file *ret_file)
+{
+	_cleanup_(closep) int fd = fcntl(memory, F_DUPFD_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : spool_read(fd, ret_file);
+
+	if (r == 0)
+		(void)TAKE_FD(fd);
+	return r;
+}
+
+/* memory: its file, or -1. */
+static int
+load(struct queue *queue, struct queue_entry *entry, enum spool_place place, int memory, struct attempt **ret)
 {
 	struct attempt *attempt = xcalloc(1, sizeof(*attempt));
-	int r = queue_files_load(queue->files, place, entry->id, &attempt->file);
+	int r = memory >= 0 ? read_memory(memory, &attempt->file) : queue_files_load(queue->files, place, entry->id, &attempt->file);
 
 	if (r != 0) {
 		free(attempt);
 		return r;
 	}
+	attempt->in_memory = memory >= 0;
 	attempt->queue = queue;
 	attempt->entry = entry;
 	attempt->started = queue_now();
@@ -495,11 +537,11 @@ load(struct queue *queue, struct queue_entry *entry, enum spool_place place, str
 }
 
 struct attempt *
-attempt_start_direct(struct queue *queue, struct queue_entry *entry, struct direct *direct)
+attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, struct direct *direct)
 {
 	struct attempt *attempt;
 
-	if (load(queue, entry, SPOOL_QUEUE_TMP, &attempt) != 0)
+	if (load(queue, entry, SPOOL_QUEUE_TMP, memory, &attempt) != 0)
 		return NULL;
 	attempt->direct = direct;
 	begin(attempt);
@@ -510,7 +552,7 @@ void
 attempt_start(struct queue *queue, struct queue_entry *entry)
 {
 	struct attempt *attempt;
-	int r = load(queue, entry, SPOOL_QUEUE, &attempt);
+	int r = load(queue, entry, SPOOL_QUEUE, -1, &attempt);
 
 	if (r == 0) {
 		attempt->early = attempt->file.envelope.progress.due > attempt->started;

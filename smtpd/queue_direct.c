@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Mail for accounts here is delivered before its client is answered: what is in the mailboxes need not be on stable storage in the
  * queue too, and what a mailbox refuses is refused to the client, so that nobody writes to a sender who may be forged. Its file is still
- * queue/XX/tmp.ID: whoever ends in the middle has promised nothing, and the client comes again.
+ * in memory, or queue/XX/tmp.ID: whoever ends in the middle has promised nothing, and the client comes again.
  *
  * Where that cannot be, the message is queued as any other (it is promised), and the attempt goes on: when it takes long, when a
  * recipient is to be tried again later, and before anything goes to another host. */
@@ -22,7 +22,8 @@ struct direct {
 	struct queue *queue;
 	struct queue_entry *entry;
 	struct attempt *attempt;
-	int fd;                      /* appends to the file; -1 once it is promised, or is to be */
+	int fd;                      /* the file; -1 once it is promised, or is to be */
+	bool in_memory;              /* where that has been up to now */
 	bool each;                   /* the client has an answer for each recipient */
 	enum { UNPROMISED, PROMISING, PROMISED } state;
 	direct_done done;
@@ -62,6 +63,10 @@ direct_promise(struct direct *direct)
 		return;
 	direct->state = PROMISING;
 	(void)event_del(direct->deadline);
+	if (direct->in_memory) {
+		(void)close(direct->fd);
+		direct->fd = attempt_store(direct->attempt);
+	}
 	intake_promise(direct->queue, direct->entry->id, direct->fd, promised, direct);
 	direct->fd = -1;
 }
@@ -118,7 +123,8 @@ direct_end(struct direct *direct)
 		return DIRECT_WAITS;
 	}
 	direct->done(direct->context, direct->entry->id, 0, direct->attempt);
-	queue_files_discard(direct->queue->files, direct->entry->id);
+	if (!direct->in_memory)
+		queue_files_discard(direct->queue->files, direct->entry->id);
 	direct_free(direct);
 	return DIRECT_TOLD;
 }
@@ -126,7 +132,7 @@ direct_end(struct direct *direct)
 /* --- the beginning --- */
 
 bool
-direct_start(struct queue *queue, const char *id, int fd, const struct envelope *envelope, bool each, direct_done done, void *context)
+direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each, direct_done done, void *context)
 {
 	const struct timeval wait = { WAIT_SECONDS, 0 };
 	struct direct *direct;
@@ -136,7 +142,7 @@ direct_start(struct queue *queue, const char *id, int fd, const struct envelope 
 	if (queue->stopping || queue->active >= queue->active_max / 2 || envelope->count > DIRECT_RECIPIENTS_MAX || envelope->release != 0)
 		return false;
 	direct = xcalloc(1, sizeof(*direct));
-	*direct = (struct direct){ .queue = queue, .fd = fd, .each = each, .done = done, .context = context };
+	*direct = (struct direct){ .queue = queue, .fd = fd, .in_memory = in_memory, .each = each, .done = done, .context = context };
 	direct->deadline = event_new(queue->proc->base, -1, 0, on_deadline, direct);
 	if (direct->deadline == NULL)
 		abort();
@@ -145,7 +151,7 @@ direct_start(struct queue *queue, const char *id, int fd, const struct envelope 
 	direct->entry = queue_enter(queue, id, &facts, false);
 	facts_free(&facts);
 	schedule_take(queue->schedule, direct->entry, ENTRY_ACTIVE);
-	direct->attempt = attempt_start_direct(queue, direct->entry, direct);
+	direct->attempt = attempt_start_direct(queue, direct->entry, in_memory ? fd : -1, direct);
 	if (direct->attempt != NULL)
 		return true;
 	direct->fd = -1; /* stays the caller's */

@@ -95,33 +95,28 @@ sync_folder(struct queue_files *files, unsigned number)
 /* Those who hand in messages append to them, and read them again when they are to be changed. */
 #define CREATE_FLAGS (O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
 
-static int
-create_tmp(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+int
+queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
 {
+	static const enum spool_place places[] = { SPOOL_QUEUE, SPOOL_HOLD, SPOOL_QUEUE_TMP };
 	char path[SPOOL_PATH_MAX];
-	int fd;
 
 	/* A clock that stands still or goes back repeats no id of this run; one of an earlier run
 	 * is met as an existing file. */
 	if ((uint64_t)now_us <= files->last_us)
 		now_us = (int64_t)files->last_us + 1;
 	for (unsigned number = 0; number < 256; number++) {
+		bool taken = false;
+
 		spool_id_make((uint64_t)now_us, (uint8_t)number, ret_id);
-		spool_path(SPOOL_QUEUE, ret_id, path);
-		if (faccessat(files->spool, path, F_OK, 0) == 0)
-			continue;
-		spool_path(SPOOL_HOLD, ret_id, path);
-		if (faccessat(files->spool, path, F_OK, 0) == 0)
-			continue;
-		spool_path(SPOOL_QUEUE_TMP, ret_id, path);
-		fd = openat(files->spool, path,
-		    CREATE_FLAGS, 0600);
-		if (fd >= 0) {
-			files->last_us = (uint64_t)now_us;
-			return fd;
+		for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !taken; i++) {
+			spool_path(places[i], ret_id, path);
+			taken = faccessat(files->spool, path, F_OK, 0) == 0;
 		}
-		if (errno != EEXIST)
-			return -errno;
+		if (!taken) {
+			files->last_us = (uint64_t)now_us;
+			return 0;
+		}
 	}
 	return -EEXIST;
 }
@@ -139,26 +134,13 @@ put_room(struct buf *text, size_t room)
 }
 
 int
-queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
-    char ret_id[SPOOL_ID_LEN + 1])
+queue_files_head(struct envelope *envelope, struct buf *ret_text)
 {
-	struct buf text = BUF_INIT(ENVELOPE_MAX);
-	int r, fd = -1;
+	int r;
 
 	envelope->has_progress = true;
-	r = envelope_encode(envelope, &text);
-	if (r == 0 && envelope->room != 0)
-		r = put_room(&text, envelope->room);
-	if (r == 0) {
-		fd = create_tmp(files, now_us, ret_id);
-		r = fd < 0 ? fd : io_write_all(fd, buf_get(&text));
-	}
-	buf_free(&text);
-	if (r < 0 && fd >= 0) {
-		(void)close(fd);
-		queue_files_discard(files, ret_id);
-	}
-	return r < 0 ? r : fd;
+	r = envelope_encode(envelope, ret_text);
+	return r == 0 && envelope->room != 0 ? put_room(ret_text, envelope->room) : r;
 }
 
 int
@@ -166,14 +148,10 @@ queue_files_recreate(struct queue_files *files, struct envelope *envelope, const
 {
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	char path[SPOOL_PATH_MAX];
-	int fd = -1, r;
+	int r = queue_files_head(envelope, &text), fd = -1;
 
-	queue_files_discard(files, id);
 	spool_path(SPOOL_QUEUE_TMP, id, path);
-	envelope->has_progress = true;
-	r = envelope_encode(envelope, &text);
-	if (r == 0 && envelope->room != 0)
-		r = put_room(&text, envelope->room);
+	(void)unlinkat(files->spool, path, 0);
 	if (r == 0) {
 		fd = openat(files->spool, path, CREATE_FLAGS, 0600);
 		r = fd < 0 ? -errno : io_write_all(fd, buf_get(&text));
@@ -187,11 +165,18 @@ queue_files_recreate(struct queue_files *files, struct envelope *envelope, const
 }
 
 int
-queue_files_put_fields(struct queue_files *files, const char *id, struct envelope *envelope, struct span fields)
+queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+{
+	int r = queue_files_name(files, now_us, ret_id);
+
+	return r == 0 ? queue_files_recreate(files, envelope, ret_id) : r;
+}
+
+int
+queue_files_put_fields(int fd, struct envelope *envelope, struct span fields)
 {
 	struct buf text = BUF_INIT(ENVELOPE_MAX);
-	char path[SPOOL_PATH_MAX], room[ENVELOPE_ROOM_LEN];
-	_cleanup_(closep) int fd = -1;
+	char room[ENVELOPE_ROOM_LEN];
 	size_t message;
 	int r;
 
@@ -202,17 +187,23 @@ queue_files_put_fields(struct queue_files *files, const char *id, struct envelop
 	buf_free(&text);
 	if (r < 0)
 		return r;
-	/* A descriptor of its own: that of smtp only appends. */
-	spool_path(SPOOL_QUEUE_TMP, id, path);
-	fd = openat(files->spool, path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
 	envelope->room = (uint16_t)(envelope->room - fields.len);
 	envelope_encode_room(envelope->room, room);
 	if (pwrite(fd, fields.ptr, fields.len, (off_t)(message - fields.len)) != (ssize_t)fields.len ||
 	    pwrite(fd, room, sizeof(room), (off_t)envelope->room_at) != (ssize_t)sizeof(room))
 		return -errno;
 	return 0;
+}
+
+int
+queue_files_edit(struct queue_files *files, const char *id)
+{
+	char path[SPOOL_PATH_MAX];
+	int fd;
+
+	spool_path(SPOOL_QUEUE_TMP, id, path);
+	fd = openat(files->spool, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 void
@@ -231,11 +222,15 @@ sync_files(struct queue_commit *const *commits, size_t count)
 {
 	struct io_sync *syncs = xcalloc(count, sizeof(*syncs));
 
+	size_t files = 0;
+
 	for (size_t i = 0; i < count; i++)
-		syncs[i].fd = commits[i]->fd;
-	io_sync_all(syncs, count);
+		if (commits[i]->fd >= 0)
+			syncs[files++].fd = commits[i]->fd;
+	io_sync_all(syncs, files);
+	files = 0;
 	for (size_t i = 0; i < count; i++)
-		commits[i]->result = syncs[i].result;
+		commits[i]->result = commits[i]->fd >= 0 ? syncs[files++].result : commits[i]->fd;
 	free(syncs);
 }
 
@@ -250,7 +245,7 @@ give_name(struct queue_files *files, struct queue_commit *commit)
 		commit->result = -errno;
 	if (commit->result < 0)
 		queue_files_discard(files, commit->id);
-	(void)close(commit->fd);
+	closep(&commit->fd);
 	commit->fd = -1;
 }
 

@@ -18,16 +18,19 @@ int queue_files_folder(const struct queue_files *files);
 
 /* --- a new message: none -> queue/XX/tmp.ID -> queue/XX/ID --- */
 
-/* Makes queue/XX/tmp.ID with the envelope and its room in it; its progress line is added. Returns a
- * descriptor that only appends, and reads, or -errno. */
-int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us,
-    char ret_id[SPOOL_ID_LEN + 1]);
-/* The same under an id that queue_files_create gave, whose file is replaced. */
+/* An id that no file has, and that was not given before. 0 or -errno. */
+int queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1]);
+/* What stands before the message: the envelope, to which its progress line is added, and its room. 0 or -EMSGSIZE. */
+int queue_files_head(struct envelope *envelope, struct buf *ret_text);
+/* Makes queue/XX/tmp.ID with the head in it. Returns a descriptor that only appends, and reads, or -errno. */
+int queue_files_create(struct queue_files *files, struct envelope *envelope, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1]);
+/* The same under an id that was given; a file that is there is replaced. */
 int queue_files_recreate(struct queue_files *files, struct envelope *envelope, const char *id);
-/* Puts header fields before the message that stands in queue/XX/tmp.ID behind the envelope and its
- * room; both become less. 0, -EMSGSIZE (there is not so much room), or -errno. */
-int
-queue_files_put_fields(struct queue_files *files, const char *id, struct envelope *envelope, struct span fields);
+/* A descriptor of queue/XX/tmp.ID that writes anywhere, or -errno. */
+int queue_files_edit(struct queue_files *files, const char *id);
+/* Puts header fields before the message that stands in the file behind the envelope and its room; both become less.
+ * 0, -EMSGSIZE (there is not so much room), or -errno. */
+int queue_files_put_fields(int fd, struct envelope *envelope, struct span fields);
 /* Removes queue/XX/tmp.ID. */
 void queue_files_discard(struct queue_files *files, const char *id);
 
@@ -36,7 +39,7 @@ void queue_files_discard(struct queue_files *files, const char *id);
  * name; or -errno, and nothing of it stays. */
 struct queue_commit {
 	char id[SPOOL_ID_LEN + 1];
-	int fd;
+	int fd; /* or -errno: why there is none, and the result */
 	bool held; /* its name is hold/ID instead */
 	int result;
 };

@@ -8,16 +8,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/envelope_msg.h"
 #include "smtpd/queue.h"
+#include "smtpd/queue_memory.h"
 
 #define BUCKETS 1024
 /* Far above what the limits on clients allow: a bound on what an smtp role that is owned can make
  * us hold. */
 #define TRANSACTIONS_MAX 120000
 #define BATCH_MAX 256
+/* With what each may have that is 64 MiB. */
+#define IN_MEMORY_MAX 1024
 
 /* A message that smtp is handing in. */
 struct transaction {
@@ -26,7 +30,7 @@ struct transaction {
 	struct envelope envelope;
 	char queue_id[SPOOL_ID_LEN + 1];
 	int fd; /* -1 before MESSAGE_READY */
-	bool rewritten, held;
+	bool in_memory, rewritten, held;
 };
 
 struct waiting {
@@ -40,7 +44,7 @@ struct waiting {
 
 struct intake {
 	struct transaction *table[BUCKETS];
-	size_t transactions;
+	size_t transactions, in_memory;
 	struct waiting *first, **last;
 	struct event *batch;
 };
@@ -141,6 +145,26 @@ find(struct intake *intake, uint32_t id)
 	return at;
 }
 
+/* The file is another's now, or none. */
+static void
+let_go(struct queue *queue, struct transaction *transaction)
+{
+	queue->intake->in_memory -= transaction->in_memory;
+	transaction->in_memory = false;
+	transaction->fd = -1;
+}
+
+static void
+drop_file(struct queue *queue, struct transaction *transaction)
+{
+	if (transaction->fd < 0)
+		return;
+	(void)close(transaction->fd);
+	if (!transaction->in_memory)
+		queue_files_discard(queue->files, transaction->queue_id);
+	let_go(queue, transaction);
+}
+
 static void
 forget(struct queue *queue, struct transaction **at)
 {
@@ -148,10 +172,7 @@ forget(struct queue *queue, struct transaction **at)
 
 	*at = transaction->next;
 	queue->intake->transactions--;
-	if (transaction->fd >= 0) {
-		(void)close(transaction->fd);
-		queue_files_discard(queue->files, transaction->queue_id);
-	}
+	drop_file(queue, transaction);
 	envelope_free(&transaction->envelope);
 	free(transaction);
 }
@@ -250,40 +271,92 @@ add_recipients(struct queue *queue, const struct transaction *given, const struc
 	return msg_done(&body) ? 0 : -EBADMSG;
 }
 
+/* In memory, where that has room for it. */
+static int
+create(struct queue *queue, struct transaction *transaction)
+{
+	struct envelope *envelope = &transaction->envelope;
+	int r, fd;
+
+	if (transaction->rewritten)
+		return queue_files_recreate(queue->files, envelope, transaction->queue_id);
+	r = queue_files_name(queue->files, queue_now_us(), transaction->queue_id);
+	if (r < 0)
+		return r;
+	fd = queue->intake->in_memory < IN_MEMORY_MAX ? queue_memory_create(envelope) : -ENOMEM;
+	if (fd < 0)
+		return queue_files_recreate(queue->files, envelope, transaction->queue_id);
+	transaction->in_memory = true;
+	queue->intake->in_memory++;
+	return fd;
+}
+
+/* Hands the file to smtp. */
+static int
+give_file(struct queue *queue, struct transaction **at)
+{
+	struct transaction *transaction = *at;
+	struct msg_writer body;
+	int copy = dup(transaction->fd);
+
+	if (copy < 0)
+		return -errno;
+	msg_writer_init(&body);
+	msg_put_span(&body, span_of(transaction->queue_id));
+	msg_put_u8(&body, transaction->in_memory);
+	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, copy) < 0)
+		forget(queue, at); /* smtp is gone */
+	return 0;
+}
+
+static void
+not_opened(struct queue *queue, struct transaction **at, int error)
+{
+	struct transaction *transaction = *at;
+
+	log_error("not-opened", log_str("client", transaction->envelope.client), log_str("from", transaction->envelope.sender),
+	    log_errno("error", error));
+	send_done(queue, transaction->id, error, "", NULL);
+	forget(queue, at);
+}
+
 /* All recipients are told: makes the file. */
 static int
 make_file(struct queue *queue, struct transaction **at)
 {
 	struct transaction *transaction = *at;
-	struct msg_writer body;
-	int fd, copy;
+	int r;
 
 	if (transaction->fd >= 0 || transaction->envelope.count == 0)
 		return -EBADMSG;
-	fd = transaction->rewritten ?
-	    queue_files_recreate(queue->files, &transaction->envelope, transaction->queue_id) :
-	    queue_files_create(
-		queue->files, &transaction->envelope, queue_now_us(), transaction->queue_id);
-	copy = fd >= 0 ? dup(fd) : -1;
-	if (fd >= 0 && copy < 0) {
-		int r = -errno;
+	r = transaction->fd = create(queue, transaction);
+	if (r >= 0)
+		r = give_file(queue, at);
+	if (r < 0)
+		not_opened(queue, at, r);
+	return 0;
+}
 
-		(void)close(fd);
-		queue_files_discard(queue->files, transaction->queue_id);
-		fd = r;
+/* It has become too large for memory. */
+static int
+grow(struct queue *queue, struct transaction **at, const struct msg *msg)
+{
+	struct transaction *transaction = *at;
+	struct msg_reader body = msg_read(msg);
+	uint64_t written = msg_get_u64(&body);
+	int r;
+
+	if (!msg_done(&body) || !transaction->in_memory || written > MESSAGE_MEMORY_MAX)
+		return -EBADMSG;
+	r = queue_memory_store(queue->files, transaction->fd, &transaction->envelope, written, transaction->queue_id);
+	if (r >= 0) {
+		(void)close(transaction->fd);
+		let_go(queue, transaction);
+		transaction->fd = r;
+		r = give_file(queue, at);
 	}
-	if (fd < 0) {
-		log_error("not-opened", log_str("client", transaction->envelope.client),
-		    log_str("from", transaction->envelope.sender), log_errno("error", fd));
-		send_done(queue, transaction->id, fd, "", NULL);
-		forget(queue, at);
-		return 0;
-	}
-	transaction->fd = fd;
-	msg_writer_init(&body);
-	msg_put_span(&body, span_of(transaction->queue_id));
-	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, copy) < 0)
-		forget(queue, at); /* smtp is gone */
+	if (r < 0)
+		not_opened(queue, at, r);
 	return 0;
 }
 
@@ -299,9 +372,7 @@ begin_again(struct queue *queue, struct transaction *transaction, const struct m
 
 	if (!msg_done(&body) || sender.len > ENVELOPE_ADDRESS_MAX || transaction->fd < 0 || transaction->rewritten)
 		return -EBADMSG;
-	(void)close(transaction->fd);
-	transaction->fd = -1;
-	queue_files_discard(queue->files, transaction->queue_id);
+	drop_file(queue, transaction);
 	transaction->rewritten = true;
 	transaction->held = held;
 	envelope_init(&made, sender, old->created);
@@ -315,6 +386,19 @@ begin_again(struct queue *queue, struct transaction *transaction, const struct m
 	envelope_free(old);
 	*old = made;
 	return r == 0 ? 0 : -EBADMSG;
+}
+
+/* Its file for the queue; or -errno, which its commit tells. */
+static int
+on_disk(struct queue *queue, struct transaction *transaction, uint64_t length)
+{
+	int fd = transaction->fd;
+
+	if (!transaction->in_memory)
+		return fd;
+	fd = queue_memory_store(queue->files, transaction->fd, &transaction->envelope, length, transaction->queue_id);
+	(void)close(transaction->fd);
+	return fd;
 }
 
 struct commit_context {
@@ -337,6 +421,31 @@ committed(void *context, const char *id, int result)
 	tried(context, id, result, NULL);
 }
 
+/* The file holds the envelope as we wrote it, its room, and behind it as much as smtp says. The header fields go before that. */
+static int
+finish_file(struct queue *queue, struct transaction *transaction, uint64_t written, struct span fields)
+{
+	struct buf text = BUF_INIT(ENVELOPE_MAX);
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+	size_t head;
+
+	if (transaction->in_memory)
+		return queue_memory_finish(transaction->fd, &transaction->envelope, written, fields);
+	(void)envelope_encode(&transaction->envelope, &text);
+	head = text.len + transaction->envelope.room;
+	buf_free(&text);
+	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != head + written) {
+		log_error("wrong-size", log_str("id", transaction->queue_id), log_u64("written", written), log_i64("size", st.st_size));
+		return -EIO;
+	}
+	if (fields.len == 0)
+		return 0;
+	/* A descriptor of its own: that of smtp only appends. */
+	fd = queue_files_edit(queue->files, transaction->queue_id);
+	return fd < 0 ? fd : queue_files_put_fields(fd, &transaction->envelope, fields);
+}
+
 static int
 commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 {
@@ -345,23 +454,12 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	uint64_t written = msg_get_u64(&body);
 	struct span fields = msg_get_span(&body);
 	uint8_t first = msg_get_u8(&body);
-	struct buf text = BUF_INIT(ENVELOPE_MAX);
 	struct commit_context *context;
-	struct stat st;
-	int r = 0;
+	int r;
 
 	if (!msg_done(&body) || transaction->fd < 0 || first > FIRST_TRY_EACH)
 		return -EBADMSG;
-	/* The file holds the envelope as we wrote it, its room, and behind it as much as smtp says. */
-	(void)envelope_encode(&transaction->envelope, &text);
-	if (fstat(transaction->fd, &st) < 0 || (uint64_t)st.st_size != text.len + transaction->envelope.room + written) {
-		log_error("wrong-size", log_str("id", transaction->queue_id),
-		    log_u64("written", written), log_i64("size", st.st_size));
-		r = -EIO;
-	} else if (fields.len != 0) {
-		r = queue_files_put_fields(queue->files, transaction->queue_id, &transaction->envelope, fields);
-	}
-	buf_free(&text);
+	r = finish_file(queue, transaction, written, fields);
 	if (r < 0) {
 		send_done(queue, transaction->id, r, transaction->queue_id, NULL);
 		forget(queue, at);
@@ -371,9 +469,10 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context->queue = queue;
 	context->id = transaction->id;
 	if (first == FIRST_QUEUE || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
-	    &transaction->envelope, first == FIRST_TRY_EACH, tried, context))
-		commit_soon(queue, transaction->queue_id, transaction->fd, &transaction->envelope, transaction->held, committed, context);
-	transaction->fd = -1;
+	    transaction->in_memory, &transaction->envelope, first == FIRST_TRY_EACH, tried, context))
+		commit_soon(queue, transaction->queue_id, on_disk(queue, transaction, written + fields.len), &transaction->envelope,
+		    transaction->held, committed, context);
+	let_go(queue, transaction);
 	forget(queue, at);
 	return 0;
 }
@@ -394,6 +493,8 @@ intake_message(struct queue *queue, struct msg *msg)
 		return add_recipients(queue, *at, msg);
 	case MSG_MESSAGE_READY:
 		return make_file(queue, at);
+	case MSG_MESSAGE_GROW:
+		return grow(queue, at, msg);
 	case MSG_MESSAGE_REWRITE:
 		return begin_again(queue, *at, msg);
 	case MSG_MESSAGE_COMMIT:

@@ -37,6 +37,7 @@ struct smtp_client {
 	struct filter_question *question; /* of this message, at the filter role */
 	struct filtered filtered;         /* while the message is rewritten */
 	bool eof;         /* no more input will come */
+	bool growing; /* the message's file does not take more at the moment */
 	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
 	unsigned messages;
@@ -107,24 +108,31 @@ log_refusal(const struct smtp_client *client)
 }
 
 static void
+put_message(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+	int r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) : -EPIPE;
+
+	client->growing = r > 0;
+	if (client->growing)
+		return; /* `grown` writes it */
+	if (client->check != NULL)
+		smtp_check_feed(client->check, span_skip(buf_get(&smtp->message), smtp->trace_len));
+	smtp->trace_len = 0;
+	if (r < 0) {
+		log_error("not-written", log_str("client", smtp->client), log_str("id", smtp->queue_id), log_errno("error", r));
+		smtp_write_failed(smtp, r == -ENOSPC || r == -EDQUOT);
+	}
+	buf_clear(&smtp->message);
+}
+
+static void
 put_out(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
-	int r;
 
-	if (smtp->message.len != 0) {
-		if (client->check != NULL)
-			smtp_check_feed(client->check, span_skip(buf_get(&smtp->message), smtp->trace_len));
-		smtp->trace_len = 0;
-		r = client->handin != NULL ? handin_write(client->handin, buf_get(&smtp->message)) :
-					     -EPIPE;
-		if (r < 0) {
-			log_error("not-written", log_str("client", client->smtp.client),
-			    log_str("id", smtp->queue_id), log_errno("error", r));
-			smtp_write_failed(smtp, r == -ENOSPC || r == -EDQUOT);
-		}
-		buf_clear(&smtp->message);
-	}
+	if (smtp->message.len != 0 && !client->growing)
+		put_message(client);
 	if (smtp->out.len == 0)
 		return;
 	if (smtp->refused)
@@ -362,7 +370,21 @@ rewritten(void *context, enum smtp_stored result)
 	pump(client);
 }
 
-const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, rewritten };
+/* Its file has room for what waits. */
+static void
+grown(void *context, enum smtp_stored result)
+{
+	struct smtp_client *client = context;
+
+	client->growing = false;
+	if (result != SMTP_STORED) {
+		client->handin = NULL;
+		smtp_write_failed(&client->smtp, result == SMTP_NO_SPACE);
+	}
+	pump(client);
+}
+
+const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, rewritten, grown };
 
 /* --- carrying out --- */
 
@@ -499,6 +521,10 @@ pump(struct smtp_client *client)
 		return;
 	while (taken != 0) {
 		put_out(client);
+		if (client->growing) {
+			stream_pause(client->stream);
+			return;
+		}
 		if (smtp->action != SMTP_NOTHING) {
 			if (!act(client))
 				return;

@@ -22,7 +22,7 @@ struct handin {
 	int fd; /* -1: not yet, or no more */
 	int old; /* the message as it was, when it is rewritten; or -1 */
 	uint64_t old_at, old_len;
-	bool committed;
+	bool in_memory, growing, committed;
 	uint64_t written;
 	void *context;
 };
@@ -142,11 +142,27 @@ handin_open(struct handins *handins, const struct envelope *envelope, uint64_t s
 	return handin;
 }
 
+/* More than the file may have in memory. */
+static int
+grow(struct handin *handin)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u64(&body, handin->written);
+	handin->growing = true;
+	(void)close(handin->fd);
+	handin->fd = -1;
+	return proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_GROW, handin->id, &body, -1) == 0 ? 1 : -EPIPE;
+}
+
 int
 handin_write(struct handin *handin, struct span bytes)
 {
 	if (handin->fd < 0)
 		return -EBADF;
+	if (handin->in_memory && handin->written + bytes.len > MESSAGE_MEMORY_MAX)
+		return grow(handin);
 	while (bytes.len != 0) {
 		ssize_t put = write(handin->fd, bytes.ptr, bytes.len);
 
@@ -169,8 +185,7 @@ handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t
 
 	if (handin->fd < 0)
 		return -EBADF;
-	/* The jail has no fstat; where the descriptor stands means nothing, for it appends. */
-	end = lseek(handin->fd, 0, SEEK_END);
+	end = lseek(handin->fd, 0, SEEK_CUR); /* in memory there is room behind that */
 	if (end < 0)
 		return -errno;
 	if ((uint64_t)end < handin->written)
@@ -273,13 +288,20 @@ take_file(struct handins *handins, struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
 	struct span id = msg_get_span(&body);
+	uint8_t in_memory = msg_get_u8(&body);
 	struct handin *handin = *find(handins, msg->id);
 
-	if (!msg_done(&body))
+	if (!msg_done(&body) || in_memory > 1)
 		return -EBADMSG;
 	/* When it is not known it has been aborted meanwhile, and the queue will read of it. */
 	if (handin != NULL && handin->fd < 0 && !handin->committed) {
 		handin->fd = msg_take_fd(msg);
+		handin->in_memory = in_memory;
+		if (handin->growing) {
+			handin->growing = false;
+			handins->ops->grown(handin->context, SMTP_STORED);
+			return 0;
+		}
 		if (handin->old >= 0) {
 			handins->ops->rewritten(handin->context, SMTP_STORED);
 			return 0;
@@ -342,7 +364,7 @@ take_done(struct handins *handins, const struct msg *msg)
 	_cleanup_(freep) void *freed = NULL;
 	struct smtp_verdict *verdicts = NULL;
 	size_t count;
-	bool valid, committed, rewriting;
+	bool valid, committed, rewriting, growing;
 	void *context;
 
 	(void)msg_get_span(&body);
@@ -355,10 +377,13 @@ take_done(struct handins *handins, const struct msg *msg)
 		return 0;
 	committed = handin->committed;
 	rewriting = handin->old >= 0;
+	growing = handin->growing;
 	context = handin->context;
 	forget(handin);
 	if (committed)
 		handins->ops->committed(context, results[result], verdicts, count);
+	else if (growing)
+		handins->ops->grown(context, results[result]);
 	else if (rewriting)
 		handins->ops->rewritten(context, results[result]);
 	else
@@ -393,6 +418,8 @@ handins_queue_gone(struct handins *handins)
 		all = handin->next;
 		if (handin->committed)
 			handins->ops->committed(handin->context, SMTP_NOT_STORED, NULL, 0);
+		else if (handin->growing)
+			handins->ops->grown(handin->context, SMTP_NOT_STORED);
 		else if (handin->fd < 0 && handin->old >= 0)
 			handins->ops->rewritten(handin->context, SMTP_NOT_STORED);
 		else if (handin->fd < 0)

@@ -23,6 +23,8 @@ struct handin_ops {
 	void (*lost)(void *context);
 	/* After handin_rewrite: with anything but SMTP_STORED it is freed. */
 	void (*rewritten)(void *context, enum smtp_stored result);
+	/* After handin_write has returned 1: the same. */
+	void (*grown)(void *context, enum smtp_stored result);
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
@@ -30,7 +32,8 @@ struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
  * bring so many bytes of header. NULL when the queue is not there. */
 struct handin *handin_open(struct handins *handins, const struct envelope *envelope,
     uint64_t size_told, uint16_t room, const char *client, const char *account, void *context);
-/* Writes bytes of the message. 0, or -errno: then only handin_abort makes sense. */
+/* Writes bytes of the message. 0; 1: nothing was written, for that is more than fits into memory: `grown` tells when it can be; or -errno:
+ * then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);
 /* A descriptor of the message so far, borrowed, and where it stands in the file. 0 or -errno. */
 int handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t *ret_len);

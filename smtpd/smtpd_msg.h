@@ -28,6 +28,9 @@ enum message_result {
 	MESSAGE_ANSWERED, /* nothing of it is in the queue: each recipient has had his delivery, or will have none of it */
 };
 
+/* A message begins in memory, and goes to the disk before it has more bytes than this. Nine of ten are smaller. */
+#define MESSAGE_MEMORY_MAX 65536
+
 /* What is done with a message before the client is answered. */
 enum message_first {
 	FIRST_QUEUE,   /* it is put on stable storage */
