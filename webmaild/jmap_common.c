@@ -9,6 +9,7 @@
 
 #define FILTER_DEPTH_MAX 16
 #define CHANGES_MAX 10000
+#define STATE_MAX 64
 
 void
 jmap_get_respond(struct jmap_call *call, uint64_t state, json_t *list, json_t *not_found)
@@ -18,6 +19,19 @@ jmap_get_respond(struct jmap_call *call, uint64_t state, json_t *list, json_t *n
 }
 
 /* --- /changes --- */
+
+static bool
+parse_since(struct jmap *jmap, struct span text, struct jmap_changes *changes)
+{
+	struct span state;
+
+	(void)span_split(&text, '.', &state);
+	if (text.len != 0 && text.len != JMAP_ID_LEN)
+		return false;
+	if (text.len != 0)
+		memcpy(changes->told, text.ptr, text.len);
+	return jmap_state_parse(jmap, state, &changes->since);
+}
 
 bool
 jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state)
@@ -38,7 +52,7 @@ jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uin
 		ret_changes->since = UINT64_MAX;
 		return true;
 	}
-	if (!jmap_state_parse(call->jmap, since, &ret_changes->since)) {
+	if (!parse_since(call->jmap, since, ret_changes)) {
 		jmap_error(call, "cannotCalculateChanges", NULL);
 		return false;
 	}
@@ -48,11 +62,12 @@ jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uin
 void
 jmap_changes_add(struct jmap_changes *changes, const char *id, uint64_t created, uint64_t changed, bool destroyed)
 {
+	bool told = strcmp(id, changes->told) <= 0, is_new = created > changes->since && !(told && created == changes->since + 1);
 	struct jmap_change *change;
 
-	if (changed <= changes->since)
+	if (changed <= changes->since || (!is_new && told && changed == changes->since + 1))
 		return;
-	if (destroyed && created > changes->since)
+	if (destroyed && is_new)
 		return; /* came and went: nobody needs to know (RFC 8620 5.2) */
 	if (changes->count == changes->room) {
 		changes->room = changes->room != 0 ? changes->room * 2 : 64;
@@ -60,8 +75,9 @@ jmap_changes_add(struct jmap_changes *changes, const char *id, uint64_t created,
 	}
 	change = &changes->list[changes->count++];
 	memcpy(change->id, id, sizeof(change->id));
-	change->state = changed;
-	change->kind = destroyed ? JMAP_DESTROYED : created > changes->since ? JMAP_CREATED : JMAP_UPDATED;
+	/* Before anybody hears of a later state he has heard of what is new in this one. */
+	change->state = is_new ? created : changed;
+	change->kind = destroyed ? JMAP_DESTROYED : is_new ? JMAP_CREATED : JMAP_UPDATED;
 }
 
 static int
@@ -69,50 +85,54 @@ compare_changes(const void *a, const void *b)
 {
 	const struct jmap_change *x = a, *y = b;
 
-	return x->state < y->state ? -1 : x->state > y->state;
+	if (x->state != y->state)
+		return x->state < y->state ? -1 : 1;
+	return strcmp(x->id, y->id);
 }
 
-/* How many of the changes, oldest first, fit: whole states only, so that the answer's newState is one that explains them. */
+/* How many of the changes, oldest first, fit, and the state after them: whole states where that is possible. */
 static size_t
-cut_changes(const struct jmap_changes *changes)
+cut_changes(const struct jmap_changes *changes, uint64_t state, struct buf *out)
 {
 	size_t count = (size_t)changes->max;
+	const struct jmap_change *last;
 
-	if (changes->count <= changes->max)
+	if (changes->count <= changes->max) {
+		(void)buf_fmt(out, "%s", jmap_state_text(state).text);
 		return changes->count;
+	}
 	while (count > 0 && changes->list[count - 1].state == changes->list[count].state)
 		count--;
-	return count;
+	if (count != 0) {
+		(void)buf_fmt(out, "%s", jmap_state_text(changes->list[count - 1].state).text);
+		return count;
+	}
+	last = &changes->list[changes->max - 1];
+	(void)buf_fmt(out, "%s.%s", jmap_state_text(last->state - 1).text, last->id);
+	return (size_t)changes->max;
 }
 
 void
 jmap_changes_respond(struct jmap_call *call, struct jmap_changes *changes, uint64_t state, json_t *extra)
 {
 	json_t *lists[3] = { json_array(), json_array(), json_array() };
+	struct buf after = BUF_INIT(STATE_MAX);
 	json_t *answer;
 	size_t count;
 
 	if (changes->count > 0)
 		qsort(changes->list, changes->count, sizeof(*changes->list), compare_changes);
-	count = cut_changes(changes);
-	if (count == 0 && changes->count > 0) {
-		/* One step alone is more than was asked for. */
-		for (size_t i = 0; i < 3; i++)
-			json_decref(lists[i]);
-		json_decref(extra);
-		free(changes->list);
-		jmap_error(call, "cannotCalculateChanges", NULL);
-		return;
-	}
+	count = cut_changes(changes, state, &after);
 	for (size_t i = 0; i < count; i++)
 		(void)json_array_append_new(lists[changes->list[i].kind], json_string(changes->list[i].id));
 	answer = json_pack("{s:O, s:O, s:s, s:b, s:o, s:o, s:o}", "accountId", json_object_get(call->args, "accountId"), "oldState",
-	    json_object_get(call->args, "sinceState"), "newState",
-	    jmap_state_text(count < changes->count ? changes->list[count - 1].state : state).text, "hasMoreChanges", count < changes->count,
+	    json_object_get(call->args, "sinceState"), "newState", buf_cstr(&after),
+	    "hasMoreChanges", count < changes->count,
 	    "created", lists[JMAP_CREATED], "updated", lists[JMAP_UPDATED], "destroyed", lists[JMAP_DESTROYED]);
 	if (extra != NULL)
 		(void)json_object_update(answer, extra);
 	json_decref(extra);
+	buf_free(&after);
 	free(changes->list);
 	jmap_respond(call, answer);
 }

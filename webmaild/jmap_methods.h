@@ -33,7 +33,8 @@ void jmap_no_query_changes(struct jmap_call *call);
 /* The answer of a /get: the list and what was not found; takes both over. */
 void jmap_get_respond(struct jmap_call *call, uint64_t state, json_t *list, json_t *not_found);
 
-/* A /changes gathered id by id, then cut to maxChanges. */
+/* A /changes gathered id by id, then cut to maxChanges. Many changes may have one state: within it they are told by id, and the state
+ * that a client has in between is "sSTATE.ID": all up to STATE, and of the next one those up to ID. */
 struct jmap_changes {
 	struct jmap_change {
 		char id[JMAP_ID_LEN + 1];
@@ -42,6 +43,7 @@ struct jmap_changes {
 	} *list;
 	size_t count, room;
 	uint64_t since, max;
+	char told[JMAP_ID_LEN + 1]; /* of state since + 1: up to this id; "": nothing */
 };
 /* Reads sinceState and maxChanges; state is the type's. Answers cannotCalculateChanges or invalidArguments itself. */
 bool jmap_changes_begin(struct jmap_call *call, struct jmap_changes *ret_changes, uint64_t state);
