@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import socket
-import struct
 import sys
-import threading
 import time
+
+from dns_server import DnsServer
 
 base, state, lane = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"]
 CONF = f"{state}/etc/smtpd.conf"
@@ -28,52 +28,12 @@ def check(name, good, detail=""):
 # --- the DNS ---
 
 # RFC 8463 appendix A.2 has the key of its message.
-ZONE = {
-    "brisbane._domainkey.football.example.com": "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
-    "football.example.com": "v=spf1 ip4:192.0.2.0/24 -all",
-    "_dmarc.example.com": "v=DMARC1; p=reject",
-    "_dmarc.mild.example": "v=DMARC1; p=quarantine",
-}
-asked, lock = [], threading.Lock()
-
-
-def wire(name):
-    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
-
-
-def answer(packet):
-    at, labels = 12, []
-    while packet[at]:
-        labels.append(packet[at + 1 : at + 1 + packet[at]].decode())
-        at += 1 + packet[at]
-    name, kind = ".".join(labels).lower(), struct.unpack(">H", packet[at + 1 : at + 3])[0]
-    with lock:
-        asked.append((name, kind))
-    question = packet[12 : at + 5]
-    if name.endswith("broken.example"):
-        return packet[:2] + struct.pack(">HHHHH", 0x8182, 1, 0, 0, 0) + question
-    text = ZONE.get(name) if kind == 16 else None
-    known = any(other == name or other.endswith("." + name) for other in ZONE)
-    out = packet[:2] + struct.pack(">HHHHH", 0x8180 | (0 if known else 3), 1, text is not None, text is None, 0) + question
-    if text is not None:
-        data = b"".join(bytes([len(part)]) + part for part in (text[i : i + 200].encode() for i in range(0, len(text), 200)))
-        return out + b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, len(data)) + data
-    data = wire("ns.example") + wire("root.example") + struct.pack(">IIIII", 1, 60, 60, 60, 1)
-    return out + wire("example" if name.endswith("example") else "com") + struct.pack(">HHIH", 6, 1, 60, len(data)) + data
-
-
-def serve(sock):
-    while True:
-        packet, peer = sock.recvfrom(65535)
-        try:
-            sock.sendto(answer(packet), peer)
-        except (struct.error, IndexError, UnicodeDecodeError):
-            pass
-
-
-dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-dns.bind(("127.0.0.1", 0))
-threading.Thread(target=serve, args=(dns,), daemon=True).start()
+dns = DnsServer({
+    ("brisbane._domainkey.football.example.com", "TXT"): "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    ("football.example.com", "TXT"): "v=spf1 ip4:192.0.2.0/24 -all",
+    ("_dmarc.example.com", "TXT"): "v=DMARC1; p=reject",
+    ("_dmarc.mild.example", "TXT"): "v=DMARC1; p=quarantine",
+}, broken=["broken.example"])
 
 # --- SMTP ---
 
@@ -162,7 +122,7 @@ with open(f"{state}/log/smtpd.expected", "a", encoding="ascii") as file:
 with open(CONF, encoding="utf-8") as file:
     original = file.read()
 plain = re.sub(r"(?m)^(resolvers|dnssec_anchor|proxy_from|dmarc_policy|dmarc_defer).*\n", "", original)
-ours = plain + f'proxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "127.0.0.1@{dns.getsockname()[1]}" ];\ndnssec_anchor = "";\n'
+ours = plain + f'tarpit = 0;\nproxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\n'
 try:
     configure(ours + 'dmarc_policy = "reject";\n')
     wait(lambda: "XCLIENT" in say(b"EHLO x\r\nQUIT\r\n"))
