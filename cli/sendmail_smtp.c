@@ -116,6 +116,7 @@ act(struct session *session)
 		abandon(session);
 		break;
 	case SMTP_CHECK: /* not asked for */
+	case SMTP_JUDGE:
 	case SMTP_START_TLS: /* not offered */
 	case SMTP_CLOSE:
 		return false;

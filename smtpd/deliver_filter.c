@@ -13,6 +13,7 @@
 #include "common/header.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/defence_score.h"
 #include "smtpd/deliver.h"
 #include "smtpd/smtpd_conf.h"
 
@@ -67,11 +68,10 @@ include(void *context, bool global, struct span name, const char **ret_error)
 	return script != NULL ? script->program : NULL;
 }
 
-/* What a filter before us said (rspamd, SpamAssassin): 100, 0, or -1 where none did. */
+/* What a filter said (rspamd, SpamAssassin): 100, 0, or -1 where none did. */
 static int
-spam_of(struct span message)
+filter_spam_of(struct span block)
 {
-	struct span block = span_make(message.ptr, header_block_size(message));
 	static const struct span names[] = { SPAN("X-Spam-Flag"), SPAN("X-Spam-Status"), SPAN("X-Spam") };
 	struct header_field field;
 
@@ -79,6 +79,43 @@ spam_of(struct span message)
 		if (header_find(block, names[i], &field))
 			return span_istarts(span_trim(field.value), SPAN("yes")) ? 100 : 0;
 	return -1;
+}
+
+/* The same of the score that the smtp role gave it. */
+static int
+score_of(struct span block)
+{
+	struct header_field field;
+	struct score score;
+	int junk, percent;
+
+	if (!header_find(block, SPAN(SCORE_FIELD), &field) || score_parse(field.value, &score, &junk) < 0)
+		return -1;
+	percent = score_percent(score.total, junk);
+	score_free(&score);
+	return percent;
+}
+
+/* The worse of both: a sender may have written the filter's word himself. */
+static int
+spam_of(struct span message)
+{
+	struct span block = span_make(message.ptr, header_block_size(message));
+	int filter = filter_spam_of(block), score = score_of(block);
+
+	return filter > score ? filter : score;
+}
+
+/* RFC 5235 section 3.3: 1 is clean, 5 infected, 0 not tested. Of clamav-milter. */
+static int
+virus_of(struct span message)
+{
+	struct span block = span_make(message.ptr, header_block_size(message));
+	struct header_field field;
+
+	if (!header_find(block, SPAN("X-Virus-Status"), &field))
+		return 0;
+	return span_istarts(span_trim(field.value), SPAN("infected")) ? 5 : span_istarts(span_trim(field.value), SPAN("clean")) ? 1 : 0;
 }
 
 static struct span
@@ -97,7 +134,7 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 
 	*host = (struct sieve_host){
 		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
-		.spam = spam_of(message), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
+		.spam = spam_of(message), .virus = virus_of(message), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
 		.is_remembered = is_remembered, .include = include,
 		.environment = {
 			[SIEVE_ENV_DOMAIN] = domain_of(deliver->proc->account), [SIEVE_ENV_HOST] = span_of(deliver->proc->common->hostname),

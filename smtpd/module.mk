@@ -8,6 +8,7 @@ smtp_machine_SRC := \
 	smtpd/smtp_data.c \
 	smtpd/smtp_filter.c \
 	smtpd/smtp_hello.c \
+	smtpd/smtp_judge.c \
 	smtpd/smtp_mail.c \
 	smtpd/smtp_parse.c \
 	smtpd/smtp_reply.c \
@@ -67,6 +68,7 @@ smtpd_SRC += \
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \
 	smtpd/dns.c \
+	smtpd/dns_asking.c \
 	smtpd/dns_client.c \
 	smtpd/dns_parse.c \
 	smtpd/proc_resolve.c \
@@ -91,6 +93,15 @@ smtpd_SRC += \
 	smtpd/milter_write.c \
 	smtpd/proc_filter.c \
 	smtpd/smtp_filter_client.c
+# Who brings mail, and what speaks against it.
+smtpd_SRC += \
+	smtpd/defence_parse.c \
+	smtpd/defence_score.c \
+	smtpd/defence_settings.c \
+	smtpd/defence_state.c \
+	smtpd/ledger.c \
+	smtpd/smtp_guard.c \
+	smtpd/smtp_score.c
 # Authentication of mail: signatures, chains, policies.
 smtpd_SRC += \
 	smtpd/arc_chain.c \

@@ -142,7 +142,10 @@ peer_here(struct proc *proc, uint8_t peer)
 static void
 reload(struct proc *proc)
 {
-	set_settings(proc->state, proc);
+	struct smtp_role *role = proc->state;
+
+	set_settings(role, proc);
+	guards_reload(role->guards);
 }
 
 static void
@@ -228,6 +231,7 @@ proc_smtp(struct proc *proc)
 		return EX_OSERR;
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);
+	role.guards = guards_new(proc, role.dns);
 	role.filters = filter_client_new(proc, smtp_client_filtered);
 	set_settings(&role, proc);
 	public_suffix_load();

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/dns_asking.h"
 
 /* RFC 7208 section 4.6.4 has 20 seconds at least for SPF alone; a client waits ten minutes for the answer to its text (RFC 5321
  * section 4.5.3.2.6). */
@@ -18,22 +19,14 @@
 #define QUESTIONS_MAX 80
 #define LOG_MAX 512
 
-struct question {
-	struct smtp_check *check;
-	size_t number;
-	uint32_t id; /* 0: free */
-};
-
 struct smtp_check {
-	struct dns_client *dns;
 	struct verification *verification;
+	struct dns_asking *asking;
 	struct event *timer;
 	const char *queue_id, *client;
 	smtp_check_done done;
 	void *context;
-	bool ended, late, told;
-	struct question *questions;
-	size_t question_count;
+	bool ended, told;
 	struct buf fields;
 };
 
@@ -83,73 +76,28 @@ tell(struct smtp_check *check)
 
 /* --- questions --- */
 
-static void answered(void *context, const struct dns_answer *answer);
-
-static struct question *
-free_question(struct smtp_check *check)
+static bool
+question(void *machine, struct span *ret_name, enum dns_type *ret_type, size_t *ret_number)
 {
-	for (size_t i = 0; i < check->question_count; i++)
-		if (check->questions[i].id == 0)
-			return &check->questions[i];
-	return check->question_count < QUESTIONS_MAX ? &check->questions[check->question_count++] : NULL;
+	return verify_question(machine, ret_name, ret_type, ret_number);
 }
 
 static void
-answer_failed(struct smtp_check *check, size_t number, struct span reason)
+answer(void *machine, size_t number, const struct dns_answer *answer)
 {
-	struct dns_answer *answer = xcalloc(1, sizeof(*answer));
-
-	answer->status = DNS_FAILED;
-	answer->reason = reason;
-	verify_answer(check->verification, number, answer);
-	free(answer);
+	verify_answer(machine, number, answer);
 }
 
+static const struct dns_machine verification_ops = { question, answer };
+
+/* When nothing is asked any more it tells: once, from the loop. */
 static void
-ask(struct smtp_check *check)
+go_on(void *context)
 {
-	enum dns_type type;
-	struct span name;
-	size_t number;
+	struct smtp_check *check = context;
 
-	while (verify_question(check->verification, &name, &type, &number)) {
-		struct question *question = check->late ? NULL : free_question(check);
-
-		if (question == NULL) {
-			answer_failed(check, number, SPAN("The time for verification is over"));
-			continue;
-		}
-		question->check = check;
-		question->number = number;
-		question->id = dns_ask(check->dns, name, type, answered, question);
-	}
-}
-
-/* Asks what is to be asked; when nothing is any more, tells: once, from the loop. */
-static void
-go_on(struct smtp_check *check)
-{
-	ask(check);
 	if (check->ended && !check->told && verify_is_done(check->verification))
 		event_active(check->timer, EV_WRITE, 0);
-}
-
-static void
-answered(void *context, const struct dns_answer *answer)
-{
-	struct question *question = context;
-
-	question->id = 0;
-	verify_answer(question->check->verification, question->number, answer);
-	go_on(question->check);
-}
-
-static void
-forget_questions(struct smtp_check *check)
-{
-	for (size_t i = 0; i < check->question_count; i++)
-		if (check->questions[i].id != 0)
-			dns_cancel(check->dns, check->questions[i].id);
 }
 
 static void
@@ -158,16 +106,8 @@ on_event(evutil_socket_t fd, short what, void *context)
 	struct smtp_check *check = context;
 
 	(void)fd;
-	if ((what & EV_TIMEOUT) != 0 && !verify_is_done(check->verification)) {
-		check->late = true;
-		forget_questions(check);
-		for (size_t i = 0; i < check->question_count; i++)
-			if (check->questions[i].id != 0) {
-				check->questions[i].id = 0;
-				answer_failed(check, check->questions[i].number, SPAN("The DNS did not answer in time"));
-			}
-		ask(check);
-	}
+	if ((what & EV_TIMEOUT) != 0 && !verify_is_done(check->verification))
+		dns_asking_give_up(check->asking);
 	if (check->ended && !check->told && verify_is_done(check->verification))
 		tell(check); /* it may be freed in there */
 }
@@ -183,18 +123,17 @@ smtp_check_new(struct proc *proc, struct dns_client *dns, const struct verify_se
 
 	/* Without random bytes every policy counts for all. */
 	(void)!getrandom(&sample, sizeof(sample), 0);
-	check->dns = dns;
 	check->queue_id = queue_id;
 	check->client = envelope->client;
 	check->done = done;
 	check->context = context;
 	check->fields = BUF_INIT(SMTP_CHECK_FIELDS_MAX);
-	check->questions = xcalloc(QUESTIONS_MAX, sizeof(*check->questions));
 	check->verification = verify_new(settings, envelope, (int64_t)time(NULL), sample % 100);
+	check->asking = dns_asking_new(dns, &verification_ops, check->verification, QUESTIONS_MAX, go_on, check);
 	check->timer = event_new(proc->base, -1, 0, on_event, check);
 	if (check->timer == NULL)
 		abort();
-	go_on(check);
+	dns_asking_go(check->asking);
 	return check;
 }
 
@@ -203,11 +142,10 @@ smtp_check_free(struct smtp_check *check)
 {
 	if (check == NULL)
 		return NULL;
-	forget_questions(check);
+	check->asking = dns_asking_free(check->asking);
 	event_free(check->timer);
 	verify_free(check->verification);
 	buf_free(&check->fields);
-	free(check->questions);
 	free(check);
 	return NULL;
 }
@@ -216,7 +154,7 @@ void
 smtp_check_feed(struct smtp_check *check, struct span bytes)
 {
 	verify_feed(check->verification, bytes);
-	ask(check);
+	dns_asking_go(check->asking);
 }
 
 void
@@ -227,7 +165,14 @@ smtp_check_end(struct smtp_check *check)
 	check->ended = true;
 	verify_end(check->verification);
 	(void)event_add(check->timer, &patience);
+	dns_asking_go(check->asking);
 	go_on(check);
+}
+
+const struct verification *
+smtp_check_verification(const struct smtp_check *check)
+{
+	return check->verification;
 }
 
 struct span

@@ -25,6 +25,8 @@ struct smtp_check *smtp_check_free(struct smtp_check *check);
 void smtp_check_feed(struct smtp_check *check, struct span bytes);
 /* The message is whole. */
 void smtp_check_end(struct smtp_check *check);
+/* Borrowed. */
+const struct verification *smtp_check_verification(const struct smtp_check *check);
 /* After done: the fields that are to stand before the message; borrowed. */
 struct span smtp_check_fields(const struct smtp_check *check);
 

@@ -14,7 +14,6 @@
 
 #include "common/date.h"
 #include "common/log.h"
-#include "common/network.h"
 #include "common/xalloc.h"
 #include "smtpd/proxy_parse.h"
 #include "smtpd/smtpd_conf.h"
@@ -24,6 +23,8 @@
 /* What must come within the timeout for a client to count as alive: a command, or this much of a
  * message. */
 #define PROGRESS_BYTES 1024
+/* Of header that is put before a message. */
+#define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + 64)
 
 struct smtp_client {
 	struct smtp_client *next, **at;
@@ -33,7 +34,12 @@ struct smtp_client {
 	struct smtp smtp;
 	uint32_t request; /* pending at auth */
 	struct handin *handin;
+	struct guard *guard;      /* NULL: the client is not tested */
+	char guarded[64];         /* the address that this was found out for */
+	struct event *greeter;    /* while the client is not greeted yet */
 	struct smtp_check *check; /* of the message that is coming, or NULL */
+	bool verifies;            /* it is verified */
+	struct buf fields;        /* what is to stand before it */
 	struct filter_question *question; /* of this message, at the filter role */
 	struct filtered filtered;         /* while the message is rewritten */
 	bool eof;         /* no more input will come */
@@ -80,6 +86,10 @@ leave(struct smtp_client *client, const char *end)
 	client->check = smtp_check_free(client->check);
 	handin_abort(client->handin);
 	forget_question(client);
+	client->guard = guard_free(client->guard);
+	if (client->greeter != NULL)
+		event_free(client->greeter);
+	buf_free(&client->fields);
 	event_free(client->watch);
 	stream_finish(client->stream);
 	front_leave(client->front);
@@ -200,12 +210,26 @@ authenticated(void *context, enum auth_result result, uint64_t grant, struct spa
 	pump(client);
 }
 
+/* What is known of the message before milters have their say: how it is taken, and what it is told by. */
+static void
+judge_message(struct smtp_client *client, enum smtp_fault fault)
+{
+	const struct verification *verification = client->check != NULL ? smtp_check_verification(client->check) : NULL;
+
+	buf_clear(&client->fields);
+	if (client->guard != NULL && fault == SMTP_FAULT_NONE)
+		fault = smtp_score_message(guard_defence(client->guard), verification, client->smtp.queue_id, &client->fields);
+	if (client->check != NULL)
+		(void)buf_span(&client->fields, smtp_check_fields(client->check));
+	smtp_checked(&client->smtp, fault);
+}
+
 static void
 checked(void *context, enum smtp_fault fault)
 {
 	struct smtp_client *client = context;
 
-	smtp_checked(&client->smtp, fault);
+	judge_message(client, fault);
 	pump(client);
 }
 
@@ -232,7 +256,7 @@ opened(void *context, enum smtp_stored result, struct span queue_id)
 	if (result != SMTP_STORED)
 		client->handin = NULL;
 	smtp_opened(&client->smtp, result, queue_id, date);
-	if (client->smtp.checks && client->smtp.queue_id != NULL)
+	if (client->verifies && client->smtp.queue_id != NULL)
 		begin_check(client);
 	pump(client);
 }
@@ -386,19 +410,100 @@ grown(void *context, enum smtp_stored result)
 
 const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, rewritten, grown };
 
-/* --- carrying out --- */
+/* --- the door --- */
 
-static bool
-is_listed(const struct conf_list *networks, const char *address)
+static void
+judged(void *context, struct span reply)
 {
-	struct network network;
+	struct smtp_client *client = context;
 
-	for (size_t i = 0; i < networks->count; i++)
-		if (network_parse(span_of(networks->item[i]), &network) == 0 &&
-		    network_holds(&network, span_of(address)))
-			return true;
-	return false;
+	smtp_judged(&client->smtp, reply);
+	pump(client);
 }
+
+static void
+judge_recipient(struct smtp_client *client)
+{
+	static const enum defence_test tests[] = {
+		[SMTP_SIGN_BARE_NEWLINE] = TEST_BARE_NEWLINE,
+		[SMTP_SIGN_PIPELINING] = TEST_EARLY_PIPELINING,
+		[SMTP_SIGN_UNKNOWN] = TEST_UNKNOWN_COMMANDS,
+	};
+	const struct smtp *smtp = &client->smtp;
+	const struct guard_case wanted = { .helo = span_of(smtp->helo), .recipient = smtp->asked, .first = smtp->envelope.count == 0,
+		.postmaster = smtp->rcpt.as_postmaster };
+
+	for (unsigned sign = 1; sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
+		if ((smtp->signs & sign) != 0)
+			defence_note(guard_defence(client->guard), tests[sign]);
+	guard_judge(client->guard, &wanted, judged, client);
+}
+
+/* Whom a proxy speaks for is somebody else, with a guard of his own. */
+static void
+set_guard(struct smtp_client *client)
+{
+	struct smtp *smtp = &client->smtp;
+
+	if (smtp->kind != SMTP_MX || strcmp(client->guarded, smtp->client) == 0)
+		return;
+	(void)snprintf(client->guarded, sizeof(client->guarded), "%s", smtp->client);
+	client->guard = guard_free(client->guard);
+	client->guard = guard_new(client->role->guards, smtp->client);
+	smtp->guarded = client->guard != NULL;
+}
+
+static void
+on_greet(evutil_socket_t fd, short what, void *context)
+{
+	struct smtp_client *client = context;
+
+	(void)fd, (void)what;
+	event_free(client->greeter);
+	client->greeter = NULL;
+	if (guard_is_crowded(client->guard))
+		smtp_hang_up(&client->smtp, "4.7.0", "Too many connections from your address: try again later");
+	else
+		smtp_greet(&client->smtp);
+	pump(client);
+}
+
+/* Greets at once, or in two steps: who takes the first for the greeting, or waits for none, gives itself away. */
+static void
+greet(struct smtp_client *client)
+{
+	struct timeval delay = { smtpd_conf(front_proc(client->role->front))->greet_delay, 0 };
+
+	set_guard(client);
+	if (client->guard == NULL || (delay.tv_sec == 0 && !guard_is_crowded(client->guard))) {
+		smtp_greet(&client->smtp);
+		return;
+	}
+	if (guard_is_crowded(client->guard))
+		delay.tv_sec = 0;
+	else
+		smtp_tease(&client->smtp);
+	client->greeter = event_new(front_proc(client->role->front)->base, -1, 0, on_greet, client);
+	if (client->greeter == NULL)
+		abort();
+	(void)event_add(client->greeter, &delay);
+}
+
+/* Still to be greeted: true. What it says meanwhile is kept, and noted. */
+static bool
+is_early(struct smtp_client *client)
+{
+	if (client->greeter == NULL || client->smtp.action != SMTP_NOTHING)
+		return false;
+	if (stream_input(client->stream).len != 0)
+		defence_note(guard_defence(client->guard), TEST_EARLY_TALK);
+	put_out(client);
+	if (client->eof)
+		leave(client, "gone before the greeting");
+	return true;
+}
+
+/* --- carrying out --- */
 
 static void
 open_message(struct smtp_client *client)
@@ -407,9 +512,10 @@ open_message(struct smtp_client *client)
 	const struct smtpd_conf *conf = smtpd_conf(front_proc(client->role->front));
 
 	/* Whom XCLIENT and PROXY speak for is known by now. */
-	smtp->checks = smtp->kind == SMTP_MX && !is_listed(&conf->verify_not_from, smtp->client);
+	client->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
+	smtp->checks = client->verifies || client->guard != NULL;
 	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
-	    smtp->checks ? SMTP_CHECK_FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
+	    smtp->checks ? FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)
 		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");
 }
@@ -458,14 +564,20 @@ act(struct smtp_client *client)
 	case SMTP_OPEN:
 		open_message(client);
 		return true;
+	case SMTP_JUDGE:
+		judge_recipient(client);
+		return true;
 	case SMTP_CHECK:
-		smtp_check_end(client->check);
+		if (client->check != NULL)
+			smtp_check_end(client->check);
+		else
+			judge_message(client, SMTP_FAULT_NONE);
 		return true;
 	case SMTP_FILTER:
 		ask_filter(client);
 		return true;
 	case SMTP_COMMIT:
-		handin_commit(client->handin, client->check != NULL ? smtp_check_fields(client->check) : SPAN_NULL, first_of(smtp));
+		handin_commit(client->handin, smtp->checks ? buf_get(&client->fields) : SPAN_NULL, first_of(smtp));
 		client->check = smtp_check_free(client->check);
 		return true;
 	case SMTP_ABORT:
@@ -505,7 +617,7 @@ take_proxy_header(struct smtp_client *client)
 	stream_consume(client->stream, len);
 	if (header.address[0] != '\0')
 		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", header.address);
-	smtp_greet(smtp);
+	greet(client);
 	return true;
 }
 
@@ -518,6 +630,8 @@ pump(struct smtp_client *client)
 
 	smtp->now = (int64_t)time(NULL);
 	if (client->awaits_proxy && smtp->action == SMTP_NOTHING && !take_proxy_header(client))
+		return;
+	if (is_early(client))
 		return;
 	while (taken != 0) {
 		put_out(client);
@@ -535,6 +649,7 @@ pump(struct smtp_client *client)
 		taken = smtp_input(smtp, stream_input(client->stream));
 		stream_consume(client->stream, taken);
 		client->received += taken;
+		set_guard(client);
 	}
 	put_out(client);
 	if (taken == 0 && client->eof) {
@@ -634,15 +749,16 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 
 	client->role = role;
 	client->filtered.fd = -1;
+	client->fields = BUF_INIT(FIELDS_MAX);
 	client->front = front_client;
 	client->stream = front_client->stream;
 	front_client->context = client;
 	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
 	    front_client->address);
-	client->smtp.is_proxy = is_listed(&conf->proxy_from, front_client->address);
+	client->smtp.is_proxy = smtpd_lists(&conf->proxy_from, front_client->address);
 	/* Where TLS comes first, it has begun already. */
 	client->awaits_proxy = !front_client->listener->tls &&
-	    is_listed(&conf->proxy_header_from, front_client->address);
+	    smtpd_lists(&conf->proxy_header_from, front_client->address);
 	client->next = role->clients;
 	if (client->next != NULL)
 		client->next->at = &client->next;
@@ -654,7 +770,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	(void)event_add(client->watch, &timeout);
 	stream_set_owner(client->stream, &stream_ops, client);
 	if (!front_client->listener->tls && !client->awaits_proxy) {
-		smtp_greet(&client->smtp);
+		greet(client);
 		put_out(client);
 	}
 }

@@ -7,8 +7,10 @@
 #include "frame/front.h"
 #include "smtpd/dns_client.h"
 #include "smtpd/smtp_filter_client.h"
+#include "smtpd/smtp_guard.h"
 #include "smtpd/smtp_handin.h"
 #include "smtpd/smtp_check.h"
+#include "smtpd/smtp_score.h"
 #include "smtpd/smtp_state.h"
 
 /* What all clients share. */
@@ -19,6 +21,7 @@ struct smtp_role {
 	struct handins *handins;
 	struct dns_client *dns;
 	struct filter_client *filters;
+	struct guards *guards;
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
 	bool stopping;

@@ -192,6 +192,17 @@ smtp_is_legal(struct smtp *smtp, unsigned when, struct span args)
 	return false;
 }
 
+bool
+smtp_ends_group(struct span line)
+{
+	static const struct span verbs[] = { SPAN("EHLO "), SPAN("HELO "), SPAN("DATA") };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (span_istarts(line, verbs[i]))
+			return true;
+	return false;
+}
+
 void
 smtp_command(struct smtp *smtp, struct span line)
 {
@@ -212,6 +223,7 @@ smtp_command(struct smtp *smtp, struct span line)
 	}
 	row = find_row(smtp, command.verb);
 	if (row == NULL) {
+		smtp->signs |= SMTP_SIGN_UNKNOWN;
 		smtp_error(smtp, 500, "5.5.1", "That command is not known here");
 		return;
 	}

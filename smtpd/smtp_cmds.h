@@ -75,6 +75,13 @@ smtp_author_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span
 /* The address that was looked up belongs to who has logged in. */
 bool smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct span account);
 
+/* --- smtp_judge.c: whether the client may, for all that is known of it --- */
+
+/* The recipient in `rcpt`: then filters are asked. */
+void smtp_judge_recipient(struct smtp *smtp);
+/* The reply "550 5.7.1 ..." as it stands: whoever judged or filtered chose code and text. */
+void smtp_refuse(struct smtp *smtp, struct span reply);
+
 /* --- smtp_filter.c: filters are asked, where there are some; then the message goes on --- */
 
 void smtp_filter_sender(struct smtp *smtp);
@@ -99,6 +106,8 @@ void smtp_cmd_rcpt(struct smtp *smtp, struct span args);
 void smtp_cmd_data(struct smtp *smtp, struct span args);
 void smtp_cmd_bdat(struct smtp *smtp, struct span args);
 
+/* The command's reply must be waited for: nothing may follow it at once (RFC 2920 section 3.1). */
+bool smtp_ends_group(struct span line);
 /* Runs one command line (without CRLF). */
 void smtp_command(struct smtp *smtp, struct span line);
 /* True when the conditions (enum smtp_when, without kinds) hold; false after an error reply. */

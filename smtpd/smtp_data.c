@@ -4,6 +4,7 @@
 #include "smtpd/smtp_data.h"
 
 #include "smtpd/auth_results.h"
+#include "smtpd/defence_score.h"
 
 /* The longest line, its CRLF, and a byte that shows that it is too long. */
 #define HELD_MAX (SMTP_TEXT_LINE_MAX + 3)
@@ -74,7 +75,7 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 
 	data->in_field = true;
 	data->in_results_field = data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"));
-	data->skipping_field = data->mend && span_ieq(name, SPAN("Bcc"));
+	data->skipping_field = (data->mend && span_ieq(name, SPAN("Bcc"))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
 	data->has_date |= span_ieq(name, SPAN("Date"));
 	data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
 	data->from_fields += from;

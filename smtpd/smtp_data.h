@@ -37,6 +37,7 @@ enum smtp_fault {
 	/* Set by the owner: what the verification says (of mail from other hosts). */
 	SMTP_FAULT_DMARC,  /* the author's domain wants it refused */
 	SMTP_FAULT_NO_DNS, /* it cannot be verified now */
+	SMTP_FAULT_SCORE,  /* too much speaks against it */
 	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */
 	SMTP_FAULT_WRITE,
 };
@@ -50,7 +51,7 @@ struct smtp_data {
 	bool smtputf8; /* 8-bit text may stand in the header (RFC 6531) */
 	const char *date, *message_id; /* the values of these fields */
 	const char *authserv; /* fields of Authentication-Results that claim to be this host's are
-				 removed (RFC 8601 section 5); NULL: none are */
+				 removed (RFC 8601 section 5), and all of X-Fourpost-Score; NULL: none are */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */

@@ -49,22 +49,6 @@ smtp_go_on(struct smtp *smtp, enum smtp_filter_step step)
 	}
 }
 
-/* "550 5.7.1 ..." as it stands: whoever filters chose code and text. */
-static void
-refuse(struct smtp *smtp, struct span reply)
-{
-	uint64_t code = 0;
-
-	(void)span_take_u64(&reply, 599, &code);
-	if (code < 400)
-		code = 451;
-	smtp_reply(smtp, (unsigned)code, NULL, "%.*s", (int)reply.len - (reply.len != 0), reply.len != 0 ? reply.ptr + 1 : "");
-	if (code == 421) { /* RFC 5321 section 3.8 */
-		smtp->phase = SMTP_ENDED;
-		smtp->action = SMTP_CLOSE;
-	}
-}
-
 void
 smtp_filtered(struct smtp *smtp, enum smtp_filter_word word, struct span reply)
 {
@@ -82,5 +66,5 @@ smtp_filtered(struct smtp *smtp, enum smtp_filter_word word, struct span reply)
 	case SMTP_FILTER_RCPT: smtp_forget_recipient(smtp); break;
 	case SMTP_FILTER_TEXT: smtp_abandon(smtp); break;
 	}
-	refuse(smtp, reply);
+	smtp_refuse(smtp, reply);
 }

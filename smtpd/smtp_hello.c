@@ -184,6 +184,7 @@ become(struct smtp *smtp, const struct xclient *xclient)
 		    span_dup(buf_get(&xclient->login)) : NULL;
 	}
 	smtp->greeted = smtp->extended = false;
+	smtp->signs = 0;
 	smtp_greet(smtp);
 }
 

@@ -83,6 +83,12 @@ smtp_greet(struct smtp *smtp)
 }
 
 void
+smtp_tease(struct smtp *smtp)
+{
+	(void)buf_fmt(&smtp->out, "220-%s ESMTP\r\n", smtp->settings->hostname);
+}
+
+void
 smtp_secured(struct smtp *smtp, const char *tls)
 {
 	(void)snprintf(smtp->tls, sizeof(smtp->tls), "%s", tls);
@@ -157,6 +163,7 @@ take_line(struct smtp *smtp, struct span input)
 	}
 	line.len = (size_t)lf;
 	if (line.len == 0 || line.ptr[line.len - 1] != '\r') {
+		smtp->signs |= SMTP_SIGN_BARE_NEWLINE;
 		bad_line(smtp, "Lines end with CRLF");
 		return (size_t)lf + 1;
 	}
@@ -168,6 +175,8 @@ take_line(struct smtp *smtp, struct span input)
 		smtp_sasl_result(smtp, sasl_line(&smtp->sasl, line, &smtp->user, &smtp->password));
 	} else {
 		remember(smtp, line);
+		if (input.len > (size_t)lf + 1 && smtp_ends_group(line))
+			smtp->signs |= SMTP_SIGN_PIPELINING;
 		smtp_command(smtp, line);
 	}
 	return (size_t)lf + 1;
@@ -245,7 +254,7 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 	if (result == SMTP_IS_LOCAL || result == SMTP_IS_RELAYED ||
 	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION)) {
 		smtp->has_remote |= result != SMTP_IS_LOCAL;
-		smtp_filter_recipient(smtp);
+		smtp_judge_recipient(smtp);
 		return;
 	}
 	if (result == SMTP_IS_NOT_OURS) {

@@ -39,6 +39,7 @@ enum smtp_action {
 	SMTP_LOOKUP,       /* who is `asked`? smtp_looked_up answers */
 	SMTP_AUTHENTICATE, /* `user` and `password`; smtp_authenticated answers */
 	SMTP_START_TLS,    /* send `out`, then shake hands; smtp_secured answers */
+	SMTP_JUDGE,        /* may this client hand in mail for `asked`? smtp_judged answers */
 	SMTP_OPEN,         /* a message of `envelope` begins; smtp_opened answers */
 	SMTP_CHECK,        /* the text is whole, and to be verified; smtp_checked answers */
 	SMTP_FILTER,       /* may it go on? `filter_step` says with what; smtp_filtered answers */
@@ -47,6 +48,12 @@ enum smtp_action {
 	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
 };
 
+/* What is seen of a client that speaks no good SMTP. */
+enum smtp_sign {
+	SMTP_SIGN_BARE_NEWLINE = 1 << 0, /* a command ended with LF alone */
+	SMTP_SIGN_PIPELINING = 1 << 1,   /* more came behind a command whose reply must be waited for (RFC 2920 section 3.1) */
+	SMTP_SIGN_UNKNOWN = 1 << 2,      /* commands that are none */
+};
 enum smtp_filter_step { SMTP_FILTER_MAIL, SMTP_FILTER_RCPT, SMTP_FILTER_TEXT };
 enum smtp_filter_word { SMTP_FILTER_PASS, SMTP_FILTER_REFUSE, SMTP_FILTER_DISCARD };
 /* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
@@ -64,6 +71,7 @@ struct smtp {
 	enum smtp_kind kind;
 	char client[64];
 	bool checks;             /* set by the owner: there is an SMTP_CHECK before SMTP_COMMIT */
+	bool guarded;            /* set by the owner: there is an SMTP_JUDGE for each recipient */
 	bool is_proxy;           /* set by the owner: the client may say whom it speaks for */
 	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
 
@@ -82,6 +90,7 @@ struct smtp {
 			 end of `out` */
 	size_t refused_at;       /* where that reply begins in `out` */
 	char line[256];          /* the last command, cut; never one of AUTH */
+	unsigned signs;          /* enum smtp_sign: all that were seen */
 	unsigned commands;       /* counts what was understood: a sign of progress */
 
 	/* Within. */
@@ -128,6 +137,8 @@ void smtp_free(struct smtp *smtp);
 /* The greeting; once, when the connection (and its TLS, where it is there from the first byte)
  * stands. */
 void smtp_greet(struct smtp *smtp);
+/* The first line of a greeting whose end comes with smtp_greet. */
+void smtp_tease(struct smtp *smtp);
 /* TLS stands: the answer to SMTP_START_TLS, or before the greeting. tls describes it. */
 void smtp_secured(struct smtp *smtp, const char *tls);
 
@@ -143,6 +154,8 @@ bool smtp_is_ready(const struct smtp *smtp);
 struct span smtp_asker(const struct smtp *smtp);
 void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
 void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account);
+/* reply: empty when it may, or "450 4.7.1 ...", printable. */
+void smtp_judged(struct smtp *smtp, struct span reply);
 /* date as in RFC 5322. The trace field is put into `message`. */
 void
 smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);

@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "common/network.h"
 #include "common/xalloc.h"
+#include "smtpd/defence_settings.h"
 #include "smtpd/route_parse.h"
 
 static const struct conf_option rows[] = {
@@ -30,6 +31,17 @@ smtpd_postmaster(const struct smtpd_conf *conf)
 	made = xasprintf("postmaster@%s",
 	    conf->common.domains.count != 0 ? conf->common.domains.item[0] : conf->common.hostname);
 	return made;
+}
+
+bool
+smtpd_lists(const struct conf_list *networks, const char *address)
+{
+	struct network network;
+
+	for (size_t i = 0; i < networks->count; i++)
+		if (network_parse(span_of(networks->item[i]), &network) == 0 && network_holds(&network, span_of(address)))
+			return true;
+	return false;
 }
 
 static void
@@ -138,7 +150,9 @@ smtpd_conf_check(const void *values, struct buf *errors)
 	check_networks("proxy_from", &conf->proxy_from, errors);
 	check_networks("proxy_header_from", &conf->proxy_header_from, errors);
 	check_networks("verify_not_from", &conf->verify_not_from, errors);
+	check_networks("allow_from", &conf->allow_from, errors);
 	check_policy(conf, errors);
+	defence_conf_check(conf, errors);
 	check_routes(conf, errors);
 	if (conf->relay_secrets[0] != '\0' && conf->relay_secrets[0] != '/')
 		(void)buf_fmt(errors, "relay_secrets: %s is not an absolute path\n", conf->relay_secrets);

@@ -25,6 +25,8 @@ smtpd_conf(const struct proc *proc)
 	return proc->conf;
 }
 
+/* One of these addresses and networks is, or holds, the address (in digits). */
+bool smtpd_lists(const struct conf_list *networks, const char *address);
 /* The address that mail to postmaster goes to: the option, or postmaster at the first domain.
  * Belongs to the process for good. */
 const char *smtpd_postmaster(const struct smtpd_conf *conf);

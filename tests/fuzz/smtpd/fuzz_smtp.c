@@ -55,6 +55,9 @@ act(struct smtp *smtp)
 		case SMTP_OPEN:
 			smtp_opened(smtp, SMTP_STORED, SPAN("0123456789ABCDEF"), "date");
 			break;
+		case SMTP_JUDGE:
+			smtp_judged(smtp, smtp->asked.len % 2 != 0 ? SPAN("450 4.7.1 later") : SPAN_NULL);
+			break;
 		case SMTP_CHECK:
 			smtp_checked(smtp, smtp->envelope.sender[0] == 'b' ? SMTP_FAULT_DMARC : SMTP_FAULT_NONE);
 			break;
@@ -81,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (how.len == 0)
 		return 0;
 	smtp_init(&smtp, &settings, kinds[how.ptr[0] & 3], "192.0.2.1");
-	smtp.is_proxy = smtp.checks = true;
+	smtp.is_proxy = smtp.checks = smtp.guarded = true;
 	smtp_greet(&smtp);
 	while (input.len != 0) {
 		struct span piece = input;

@@ -136,7 +136,7 @@ act(struct owner *owner)
 		case SMTP_CLOSE:
 			owner->closed = true;
 			break;
-		case SMTP_NOTHING:
+		case SMTP_JUDGE: case SMTP_NOTHING:
 			break;
 		}
 		drain(owner);

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A guard asks the DNS while its client is greeted, waits for the answers at the first recipient, and tells what is to be done with each.
+ * A client that is made to wait costs a timer and its connection, and there are never so many of them that others find no place. */
+#include "smtpd/smtp_guard.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/dns_asking.h"
+#include "smtpd/ledger.h"
+
+/* From the first question on: who must wait longer for a list is judged without it. */
+#define ANSWER_SECONDS 10
+#define QUESTIONS_MAX 40
+#define LEDGER_ROWS 4096
+/* Of connections_max, those that may be made to wait: one of so many. */
+#define WAITING_PART 4
+#define REPLY_MAX 400
+
+struct guards {
+	struct proc *proc;
+	struct dns_client *dns;
+	struct defence_settings *settings;
+	struct ledger *spent; /* what of the limits is used up */
+	unsigned waiting;
+};
+
+struct guard {
+	struct guards *guards;
+	struct defence *defence;
+	struct dns_asking *asking;
+	struct event *timer;
+	bool crowded, logged;
+	/* The recipient that is judged. */
+	bool judging, waits; /* waits: the reply is known, and comes when the timer has run out */
+	guard_done done;
+	void *context;
+	char *recipient;
+	bool first, postmaster;
+	struct buf reply;
+};
+
+struct guards *
+guards_new(struct proc *proc, struct dns_client *dns)
+{
+	struct guards *guards = xcalloc(1, sizeof(*guards));
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		abort(); /* cannot fail for so few bytes once the system is up */
+	guards->proc = proc;
+	guards->dns = dns;
+	guards->spent = ledger_new(seed, LEDGER_ROWS);
+	guards_reload(guards);
+	return guards;
+}
+
+void
+guards_reload(struct guards *guards)
+{
+	(void)defence_settings_drop(guards->settings);
+	guards->settings = defence_settings_new(smtpd_conf(guards->proc));
+}
+
+/* --- limits --- */
+
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Whose bucket a limit takes from. False: not one of this role's, or of somebody who is not there. */
+static bool
+key_of(const struct guard *guard, const struct limit *limit, uint64_t *ret_key)
+{
+	struct ledger *spent = guard->guards->spent;
+	struct span client = span_of(defence_client(guard->defence)); /* or whose it is */
+	char kind = (char)(limit->what * 16 + limit->whom);
+	uint8_t bytes[16];
+
+	switch (limit->whom) {
+	case LIMIT_ADDRESS: break;
+	case LIMIT_NETWORK: client = ledger_network(client, bytes); break;
+	case LIMIT_RECIPIENT: client = span_of(guard->recipient); break;
+	case LIMIT_ACCOUNT: return false; /* the queue's, which remembers them */
+	}
+	/* Several limits of a kind have a bucket each. */
+	*ret_key = ledger_key_and(spent, ledger_key(spent, kind, client), span_make(&limit->seconds, sizeof(limit->seconds)));
+	return true;
+}
+
+/* Is this counted now? Of a recipient's mail each counts; of others a message counts at its first recipient. */
+static bool
+counts(const struct limit *limit, bool connecting, bool first)
+{
+	if (connecting || limit->what == LIMIT_CONNECTIONS)
+		return connecting && limit->what == LIMIT_CONNECTIONS;
+	return limit->what == LIMIT_RECIPIENTS || limit->whom == LIMIT_RECIPIENT || first;
+}
+
+/* Takes from the buckets, of all or of none. The limit that is reached, or NULL. */
+static const struct limit *
+spend(struct guard *guard, bool connecting)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	struct ledger *spent = guard->guards->spent;
+	int64_t now = now_us();
+	uint64_t key;
+
+	for (unsigned taking = 0; taking < 2; taking++)
+		for (size_t i = 0; i < settings->limit_count; i++) {
+			const struct limit *limit = &settings->limits[i];
+
+			if (!counts(limit, connecting, guard->first) || !key_of(guard, limit, &key))
+				continue;
+			if (taking)
+				(void)ledger_spend(spent, key, limit->count, limit->seconds, 1, now);
+			else if (!ledger_could_spend(spent, key, limit->count, limit->seconds, 1, now))
+				return limit;
+		}
+	return NULL;
+}
+
+static void
+log_limit(const struct guard *guard, const struct limit *limit)
+{
+	log_info("limited", log_str("client", defence_client(guard->defence)), log_str("what", limit_what_name(limit->what)),
+	    log_str("per", limit_whom_name(limit->whom)), log_u64("limit", limit->count), log_i64("seconds", limit->seconds),
+	    log_str("to", guard->recipient));
+}
+
+/* --- the verdict --- */
+
+static bool
+is_for(struct span recipient, struct span part)
+{
+	return span_istarts(recipient, part) && recipient.len > part.len && recipient.ptr[part.len] == '@';
+}
+
+/* RFC 5321 section 4.5.1 and RFC 2142: who is refused must be able to ask why. */
+static bool
+hears_everybody(const struct guard *guard)
+{
+	struct span recipient = span_of(guard->recipient);
+
+	return guard->postmaster || is_for(recipient, SPAN("postmaster")) || is_for(recipient, SPAN("abuse"));
+}
+
+static void
+log_score(struct guard *guard, const struct score *score, const char *verdict)
+{
+	struct buf items = BUF_INIT(SCORE_FIELD_MAX);
+
+	if (guard->logged || score->count == 0)
+		return;
+	guard->logged = true;
+	score_put_items(score, &items);
+	log_info("client-score", log_str("client", defence_client(guard->defence)), log_str("name", defence_name(guard->defence)),
+	    log_i64("score", score->total), log_span("items", buf_get(&items)), log_str("verdict", verdict));
+	buf_free(&items);
+}
+
+static void
+put_refusal(struct guard *guard)
+{
+	struct buf lists = BUF_INIT(REPLY_MAX / 2);
+	const char *client = defence_client(guard->defence);
+
+	defence_put_lists(guard->defence, &lists);
+	if (lists.len != 0)
+		(void)buf_fmt(&guard->reply, "554 5.7.1 [%s] is refused here: it is listed by %s", client, buf_cstr(&lists));
+	else
+		(void)buf_fmt(&guard->reply, "554 5.7.1 [%s] is refused here: it behaves like a sender of spam", client);
+	buf_free(&lists);
+}
+
+static void
+tell(struct guard *guard)
+{
+	struct buf reply = guard->reply;
+
+	if (guard->waits)
+		guard->guards->waiting--;
+	guard->judging = guard->waits = false;
+	guard->reply = BUF_INIT(REPLY_MAX);
+	guard->done(guard->context, buf_get(&reply)); /* it may be freed in there */
+	buf_free(&reply);
+}
+
+/* Tells from the loop: at once, or after a while. */
+static void
+tell_later(struct guard *guard, int64_t seconds)
+{
+	const struct timeval patience = { seconds, 0 };
+	unsigned most = (unsigned)smtpd_conf(guard->guards->proc)->connections_max / WAITING_PART;
+
+	if (seconds == 0 || guard->guards->waiting >= most) {
+		tell(guard);
+		return;
+	}
+	guard->guards->waiting++;
+	guard->waits = true;
+	(void)event_add(guard->timer, &patience);
+}
+
+static void
+decide(struct guard *guard)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	const struct limit *limit;
+	struct score score = { 0 };
+	bool refused, slow;
+
+	defence_score(guard->defence, &score);
+	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
+	slow = settings->tarpit != 0 && score.total >= settings->tarpit;
+	log_score(guard, &score, refused ? "refuse" : slow ? "tarpit" : "pass");
+	score_free(&score);
+	if (refused) {
+		put_refusal(guard);
+	} else if (guard->crowded) {
+		(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
+	} else if ((limit = spend(guard, false)) != NULL) {
+		log_limit(guard, limit);
+		(void)buf_fmt(&guard->reply, "450 4.7.1 Too many %s within %lld seconds: try again later", limit_what_name(limit->what),
+		    (long long)limit->seconds);
+	}
+	tell_later(guard, slow ? settings->tarpit_seconds : 0);
+}
+
+/* --- the DNS --- */
+
+static bool
+question(void *machine, struct span *ret_name, enum dns_type *ret_type, size_t *ret_number)
+{
+	return defence_question(machine, ret_name, ret_type, ret_number);
+}
+
+static void
+answer(void *machine, size_t number, const struct dns_answer *answer)
+{
+	defence_answer(machine, number, answer);
+}
+
+static const struct dns_machine defence_ops = { question, answer };
+
+static void
+on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct guard *guard = context;
+
+	(void)fd, (void)what;
+	if (!defence_is_done(guard->defence))
+		dns_asking_give_up(guard->asking);
+	if (guard->waits)
+		tell(guard);
+	else if (guard->judging)
+		decide(guard);
+}
+
+/* Goes on from the timer's event: within an answer nothing may be freed. */
+static void
+on_answer(void *context)
+{
+	struct guard *guard = context;
+
+	if (defence_is_done(guard->defence) && guard->judging && !guard->waits)
+		event_active(guard->timer, EV_TIMEOUT, 0);
+}
+
+/* --- one client --- */
+
+static bool
+is_allowed(const struct guards *guards, const char *client)
+{
+	return smtpd_lists(&smtpd_conf(guards->proc)->allow_from, client);
+}
+
+struct guard *
+guard_new(struct guards *guards, const char *client)
+{
+	const struct timeval patience = { ANSWER_SECONDS, 0 };
+	struct guard *guard;
+	const struct limit *limit;
+
+	if (is_allowed(guards, client))
+		return NULL;
+	guard = xcalloc(1, sizeof(*guard));
+	guard->guards = guards;
+	guard->reply = BUF_INIT(REPLY_MAX);
+	guard->defence = defence_new(guards->settings, client);
+	guard->timer = event_new(guards->proc->base, -1, 0, on_timer, guard);
+	if (guard->timer == NULL)
+		abort();
+	limit = spend(guard, true);
+	guard->crowded = limit != NULL;
+	if (guard->crowded)
+		log_limit(guard, limit);
+	guard->asking = dns_asking_new(guards->dns, &defence_ops, guard->defence, QUESTIONS_MAX, on_answer, guard);
+	dns_asking_go(guard->asking);
+	(void)event_add(guard->timer, &patience);
+	return guard;
+}
+
+struct guard *
+guard_free(struct guard *guard)
+{
+	if (guard == NULL)
+		return NULL;
+	if (guard->waits)
+		guard->guards->waiting--;
+	guard->asking = dns_asking_free(guard->asking);
+	event_free(guard->timer);
+	guard->defence = defence_free(guard->defence);
+	free(guard->recipient);
+	buf_free(&guard->reply);
+	free(guard);
+	return NULL;
+}
+
+struct defence *
+guard_defence(struct guard *guard)
+{
+	return guard->defence;
+}
+
+bool
+guard_is_crowded(const struct guard *guard)
+{
+	return guard->crowded;
+}
+
+void
+guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done done, void *context)
+{
+	guard->done = done;
+	guard->context = context;
+	guard->judging = true;
+	guard->first = wanted->first;
+	guard->postmaster = wanted->postmaster;
+	free(guard->recipient);
+	guard->recipient = span_dup(wanted->recipient);
+	defence_hello(guard->defence, wanted->helo);
+	if (defence_is_done(guard->defence))
+		event_active(guard->timer, EV_TIMEOUT, 0);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Who stands at the door of the smtp role: each client from outside is tested by a guard, from its first moment on. */
+#ifndef SMTPD_SMTP_GUARD_H
+#define SMTPD_SMTP_GUARD_H
+
+#include "smtpd/defence_state.h"
+#include "smtpd/dns_client.h"
+
+/* What all guards share. */
+struct guards;
+struct guards *guards_new(struct proc *proc, struct dns_client *dns);
+/* The configuration is another. */
+void guards_reload(struct guards *guards);
+
+struct guard;
+/* Begins to find out about the client (its address in digits), unless the site allows it: then NULL. Counts its connection. */
+struct guard *guard_new(struct guards *guards, const char *client);
+/* No callback runs any more. NULL is allowed; returns NULL. */
+struct guard *guard_free(struct guard *guard);
+/* What is known of the client: borrowed. */
+struct defence *guard_defence(struct guard *guard);
+/* There are too many connections from where it comes. */
+bool guard_is_crowded(const struct guard *guard);
+
+/* What it wants to hand in. */
+struct guard_case {
+	struct span helo, recipient;
+	bool first;      /* recipient of the message */
+	bool postmaster; /* the recipient */
+};
+/* Once, from the loop: empty, or the reply that refuses the recipient, "450 4.7.1 ...", borrowed for the call. */
+typedef void (*guard_done)(void *context, struct span reply);
+/* One at a time. */
+void guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done done, void *context);
+
+#endif

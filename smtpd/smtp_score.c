@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One message's score. */
+#include "smtpd/smtp_score.h"
+
+#include "common/log.h"
+
+static void
+add_test(const struct defence *defence, enum defence_test test, struct score *score)
+{
+	score_add(score, span_of(defence_tests[test].name), defence_settings_of(defence)->weights[test]);
+}
+
+static void
+add_verified(const struct defence *defence, const struct verification *verification, struct score *score)
+{
+	const struct spf_outcome *spf = verify_spf(verification);
+
+	if (spf->result == SPF_FAIL)
+		add_test(defence, TEST_SPF_FAIL, score);
+	if (spf->result == SPF_SOFTFAIL)
+		add_test(defence, TEST_SPF_SOFTFAIL, score);
+	if (verify_dmarc(verification)->result == DMARC_FAIL && !verify_is_vouched_for(verification))
+		add_test(defence, TEST_DMARC_FAIL, score);
+}
+
+enum smtp_fault
+smtp_score_message(const struct defence *defence, const struct verification *verification, const char *queue_id, struct buf *fields)
+{
+	const struct defence_settings *settings = defence_settings_of(defence);
+	struct buf items = BUF_INIT(SCORE_FIELD_MAX);
+	struct score score = { 0 };
+	bool refused, junk;
+
+	defence_score(defence, &score);
+	if (verification != NULL)
+		add_verified(defence, verification, &score);
+	refused = settings->refuse != 0 && score.total >= settings->refuse;
+	junk = settings->junk != 0 && score.total >= settings->junk;
+	score_put_items(&score, &items);
+	log_info("score", log_str("id", queue_id), log_str("client", defence_client(defence)), log_i64("score", score.total),
+	    log_span("items", buf_get(&items)), log_str("verdict", refused ? "refuse" : junk ? "junk" : "take"));
+	buf_free(&items);
+	/* For other programs; verification says it for itself. */
+	if (junk && (verification == NULL || verify_verdict(verification) != VERIFY_QUARANTINE))
+		(void)buf_str(fields, "X-Spam-Flag: YES\r\n");
+	(void)score_put_field(&score, settings->junk, fields);
+	score_free(&score);
+	return refused ? SMTP_FAULT_SCORE : SMTP_FAULT_NONE;
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""Clients from outside are tested: lists of the DNS, names, how they speak, limits; what is told of it, and what becomes of their mail."""
+import os
+import re
+import socket
+import sys
+
+from dns_server import DnsServer, reverse
+from own_site import Results, Site, outer, read, within
+
+# Networks for examples have no names with libunbound.
+GOOD, LISTED, WELCOME, NAMELESS, SPAM = "11.22.33.10", "11.22.33.66", "11.22.33.20", "11.22.33.30", "11.22.33.99"
+dns = DnsServer({
+    (reverse(GOOD, "in-addr.arpa"), "PTR"): "mx.good.example", ("mx.good.example", "A"): GOOD,
+    (reverse(LISTED, "in-addr.arpa"), "PTR"): "mx.listed.example", ("mx.listed.example", "A"): LISTED,
+    (reverse(LISTED, "bl.example"), "A"): "127.0.0.4",
+    (reverse(WELCOME, "bl.example"), "A"): "127.0.0.4",
+    (reverse(WELCOME, "wl.example"), "A"): "127.0.5.1",
+    (reverse("2001:db8::66", "bl.example"), "A"): "127.0.0.2",
+    (reverse(SPAM, "milder.example"), "A"): "127.0.0.2",
+    (reverse(GOOD, "refuses.example"), "A"): "127.255.255.254",
+    ("good.example", "TXT"): "v=spf1 ip4:11.22.33.0/24 -all",
+    ("strict.example", "TXT"): "v=spf1 -all",
+}, broken=["broken.example"])
+
+LISTS = ('dns_lists = [ "bl.example 10 127.0.0.2-4", "wl.example -6 127.0.*.1-3", "milder.example 4", "refuses.example 20", "broken.example 20" ];\n')
+OPTIONS = (f'resolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\nproxy_from = [ "127.0.0.1" ];\nproxy_header_from = [ "127.0.0.2" ];\n'
+           'tarpit = "1s";\ngreet_delay = "1s";\n' + LISTS)
+results = Results()
+check = results.check
+
+
+def hand_in(site, address, subject, helo="mx.good.example", sender="a@good.example", recipient="bob@example.test", header=""):
+    """As that client, step by step: the reply to the recipient, the last one, and the log since then."""
+    before = len(site.log())
+    text = f"From: {sender}\r\nSubject: {subject}\r\n{header}\r\nx\r\n.\r\n"
+    said = site.talk([f"XCLIENT ADDR={address}", f"EHLO {helo}", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA", text.encode()])
+    return said[3], said[-1], site.log()[before:]
+
+
+def score(text):
+    found = re.search(r"(?m)^X-Fourpost-Score: (.*(?:\r?\n[ \t].*)*)", text)
+    return re.sub(r"\s+", " ", found.group(1)).strip() if found else ""
+
+
+def lists(site):
+    rcpt, last, log = hand_in(site, GOOD, "from-good")
+    text = (site.delivered("bob", "from-good") or [""])[0]
+    check("a good client's mail is taken", last.startswith("250 "), last)
+    check("and has its score in one field and one line", score(text) == "0/6" and len(re.findall(r" score id=", log)) == 1, text + log)
+    check("a list that refuses to answer, or answers nothing, counts for nothing", "refuses" not in log and "broken" not in log, log)
+
+    rcpt, last, log = hand_in(site, LISTED, "listed", helo="mx.listed.example")
+    check("who is listed is refused, by the list's name", rcpt == f"554 5.7.1 [{LISTED}] is refused here: it is listed by bl.example", rcpt)
+    check("the log tells why", re.search(rf"client-score client={LISTED} name=mx.listed.example score=10 items=\"?bl.example=10\"? verdict=refuse", log), log)
+    rcpt, _, _ = hand_in(site, LISTED, "listed", recipient="postmaster@example.test")
+    check("but postmaster hears everybody", rcpt.startswith("250 "), rcpt)
+    rcpt, _, _ = hand_in(site, "IPv6:2001:db8::66", "six")
+    check("IPv6 addresses are looked up, too", "listed by bl.example" in rcpt, rcpt)
+    _, last, log = hand_in(site, WELCOME, "welcome")
+    check("a list of those who are welcome makes up for it", last.startswith("250 ") and "bl.example=10 wl.example=-6" in log, log)
+    asked = dns.questions(reverse(LISTED, "bl.example"), "A")
+    hand_in(site, LISTED, "again")
+    check("answers are kept as long as they say", asked == dns.questions(reverse(LISTED, "bl.example"), "A") == 1, asked)
+
+
+def names(site):
+    _, last, log = hand_in(site, NAMELESS, "nameless", helo="localhost")
+    check("a client without a name is taken, but noted", last.startswith("250 ") and "helo-bare=1" in log and "no-reverse-name=2" in log, log)
+    rcpt, last, log = hand_in(site, SPAM, "to-junk", helo="Example.Test")
+    check("who says he is us and is listed a little goes too far", rcpt.startswith("554 5.7.1") and "behaves" not in rcpt, rcpt + log)
+    _, last, log = hand_in(site, NAMELESS, "spam-by-score", helo="[11.22.33.31]", sender="a@strict.example",
+                           header="X-Fourpost-Score: -99/6\r\nX-Spam-Flag: NO\r\n")
+    junk = within(lambda: [text for text in junk_of(site, "bob") if "spam-by-score" in text])
+    check("what reaches the score of spam goes to Junk", junk and "X-Spam-Flag: YES" in junk[0] and "verdict=junk" in log, log)
+    told = score(junk[0]) if junk else ""
+    check("its items are named with their weights", told.startswith("8/6; ") and all(item in told for item in ("helo-literal=4", "no-reverse-name=2", "spf-fail=2")), told)
+    check("a forged score is removed", junk and "-99/6" not in junk[0], junk)
+
+
+def junk_of(site, account):
+    place = f"{site.state}/mail/example.test/{account}/Maildir/.Junk"
+    return [read(f"{place}/{part}/{name}") for part in ("new", "cur") if os.path.isdir(f"{place}/{part}") for name in os.listdir(f"{place}/{part}")]
+
+
+def speak(site, first, rest=b"", header=f"PROXY TCP4 {NAMELESS} 192.0.2.1 4000 25\r\n".encode()):
+    """By the PROXY protocol: says `first` with the header, the rest when greeted."""
+    with socket.create_connection(("127.0.0.1", site.base + 25), timeout=60, source_address=("127.0.0.2", 0)) as peer, peer.makefile("rb") as replies:
+        peer.sendall(header + first)
+        greeting = replies.readline()
+        while greeting and not greeting.endswith(b"Fourpost\r\n"):
+            greeting += replies.readline()
+        peer.sendall(rest)
+        return greeting, replies.read()
+
+
+def manners(site):
+    before = len(site.log())
+    greeting, text = speak(site, b"", b"EHLO x.example\r\n" b"QUIT\r\n")
+    check("the greeting comes in two steps", greeting == b"220-mail.example.test ESMTP\r\n220 mail.example.test ESMTP Fourpost\r\n", greeting)
+    mail = b"MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nQUIT\r\n"
+    _, text = speak(site, b"EHLO x.example\r\n", mail)
+    log = site.log()[before:]
+    check("who speaks before he is greeted is noted", b"250 2.1.5" in text and "early-talk=5" in log and "verdict=tarpit" in log, log)
+    before = len(site.log())
+    speak(site, b"", b"EHLO x.example\r\nNOOP\nGETMAIL\r\n" + mail)
+    log = site.log()[before:]
+    check("so is who does not wait, ends lines with LF or makes up commands",
+          all(item in log for item in ("early-pipelining=3", "bare-newline=2", "unknown-commands=2")), log)
+    _, text = speak(site, b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    check("a web browser is hung up on", text.startswith(b"421 4.7.0") and text.count(b"\r\n") == 1, text)
+
+
+def limits(site):
+    site.put("smtpd.conf", read(f"{site.state}/etc/smtpd.conf") + 'limits = [ "messages/network=3/1d", "messages/recipient=5/1d", "connections/address=20/1d" ];\n')
+    site.reload()
+    seen = [hand_in(site, f"198.51.100.{i}", "limited", recipient="u1@example.test") for i in range(1, 5)]
+    check("a network's messages are limited", [one[0][:3] for one in seen] == ["250", "250", "250", "450"] and
+          seen[3][0].startswith("450 4.7.1 Too many messages"), seen)
+    check("and the log tells", "limited client=198.51.100.4 what=messages per=network limit=3 seconds=86400" in seen[3][2], seen[3][2])
+    seen = [hand_in(site, f"203.0.{i}.1", "limited", recipient="u1@example.test")[0][:3] for i in range(1, 4)]
+    check("so are messages for one recipient", seen == ["250", "250", "450"], seen)
+    rcpt, _, _ = hand_in(site, "203.0.9.1", "limited", recipient="u2@example.test")
+    check("others get theirs", rcpt.startswith("250 "), rcpt)
+    seen = [hand_in(site, "198.51.101.1", "c", recipient="postmaster@example.test")[0][:3] for i in range(22)]
+    check("connections are limited", "421" in seen, seen)
+
+
+def off(site):
+    conf = re.sub(r'(?m)^dns_lists.*\n|^limits.*\n', "", read(f"{site.state}/etc/smtpd.conf"))
+    site.put("smtpd.conf", conf + 'allow_from = [ "11.22.33.0/24" ];\n')
+    site.reload()
+    _, last, log = hand_in(site, LISTED, "allowed", helo="mail.example.test")
+    check("whom the site allows nobody tests", last.startswith("250 ") and "score" not in log, log)
+    site.put("smtpd.conf", conf + 'dns_lists = [ "bl.example" ];\nscore_weights = [ "early=1" ];\nlimits = [ "all=1" ];\n')
+    status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
+    check("faults of these options are told", status == 78 and text.count("\n") == 3 and "dns_lists: \"bl.example\": behind the zone" in text, text)
+
+
+site = Site(outer + 1000, OPTIONS)
+try:
+    lists(site)
+    names(site)
+    manners(site)
+    limits(site)
+    off(site)
+finally:
+    site.stop()
+sys.exit(results.failed)
