@@ -24,6 +24,8 @@
 #define BULK_FIRST (8 * 1024)
 #define BULK_BYTES (64 * 1024)
 #define FILES_MAX 1024
+/* Of the tables, whatever the file system likes: BDB_PAGE_ROOM and a header. */
+#define PAGE_BYTES 4096
 /* The library wants no less. */
 #define CACHE_LEAST (128 * 1024)
 
@@ -384,6 +386,7 @@ make_file(const char *dir, const char *file, const char *const *tables, size_t c
 			return r;
 		db->set_errcall(db, say_nothing);
 		(void)db->set_flags(db, DB_CHKSUM);
+		(void)db->set_pagesize(db, PAGE_BYTES);
 		r = db->open(db, NULL, path, tables[i], DB_BTREE, DB_CREATE, 0600);
 		closed = db->close(db, 0); /* synced */
 		r = r != 0 ? r : closed;

@@ -10,6 +10,8 @@
 
 #define BDB_TABLES_MAX 12
 #define BDB_RECORD_MAX (1 << 20)
+/* A record of that length fills a page of its own; those of more than a fourth of it have pages of their own, too. */
+#define BDB_PAGE_ROOM 4064
 
 struct bdb;
 struct bdb_txn;

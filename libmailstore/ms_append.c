@@ -244,7 +244,7 @@ record_messages(struct ms_txn *txn, void *context)
 	if (r == 0)
 		r = place_all(commits);
 	for (size_t i = 0; r == 0 && i < commits->count; i++)
-		r = ms_message_insert(txn, commits->number, commits->mailbox, &commits->list[i].record, buf_get(&commits->list[i].derived.cache));
+		r = ms_message_insert(txn, commits->number, commits->mailbox, &commits->list[i].record, buf_get(&commits->list[i].derived.texts));
 	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
 }
 

@@ -10,7 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_texts.h"
 
 /* A file's step that was done and may have to be undone. */
 struct step {
@@ -29,6 +29,7 @@ struct copy {
 	struct step steps[BATCH];
 	size_t step_count;
 	struct ms_touch touch;
+	struct buf texts; /* of messages near the last */
 };
 
 static char *
@@ -78,26 +79,6 @@ carry_keywords(const struct ms_mailbox_record *from, const struct ms_keywords *s
 	return ms_keywords_take(to_fd, to, names, ret);
 }
 
-static int
-read_cache(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct buf *out)
-{
-	uint8_t key[8];
-	void *bytes;
-	size_t len;
-	int r;
-
-	ms_key_u32(key, mailbox);
-	ms_key_u32(key + 4, uid);
-	r = bdb_get(txn->bdb, txn->txn, T_CACHE, key, 8, &bytes, &len);
-	if (r == BDB_NONE)
-		return 0; /* rendered again when it is asked for */
-	if (r != 0)
-		return ms_bdb(r);
-	(void)buf_put(out, bytes, len);
-	free(bytes);
-	return 0;
-}
-
 /* The file under the new name: linked, or moved there. */
 static int
 place(const struct copy *copy, const char *from, const char *to)
@@ -137,7 +118,7 @@ static int
 copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source, struct ms_mailbox_record *target, uint64_t modseq, size_t i)
 {
 	struct ms_message_record before, after;
-	struct buf cache = BUF_INIT(BDB_RECORD_MAX);
+	struct span texts = SPAN_NULL;
 	int r = ms_message_load(txn, copy->from->number, copy->uids[i], &before);
 
 	copy->new_uids[i] = 0;
@@ -156,14 +137,13 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 		return 0; /* its file went a moment ago: so does the message */
 	after.message.modseq = modseq;
 	if (r == 0)
-		r = read_cache(txn, copy->from->number, copy->uids[i], &cache);
-	if (r == 0)
-		r = ms_message_insert(txn, copy->to, target, &after, buf_get(&cache));
+		r = ms_texts_get(txn->bdb, txn->txn, copy->from->number, copy->uids[i], &copy->texts, &texts);
+	if (r == 0 || r == MS_E_NOTFOUND) /* rendered again when they are asked for */
+		r = ms_message_insert(txn, copy->to, target, &after, texts);
 	if (r == 0 && copy->move)
 		r = ms_message_remove(txn, copy->from->number, copy->from->number == copy->to ? target : source, &before, modseq);
 	if (r == 0)
 		copy->new_uids[i] = after.message.uid;
-	buf_free(&cache);
 	return r;
 }
 
@@ -278,12 +258,14 @@ copy_locked(struct copy *copy, const char *to, size_t count)
 int
 ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity)
 {
-	struct copy copy = { .from = from, .uids = uids, .new_uids = ret_uids, .move = move, .from_fd = -1, .to_fd = -1 };
+	struct copy copy = { .from = from, .uids = uids, .new_uids = ret_uids, .move = move, .from_fd = -1, .to_fd = -1,
+		.texts = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1) };
 	int r = ms_lock(from->store);
 
 	if (r != 0)
 		return r;
 	r = copy_locked(&copy, to, count);
+	buf_free(&copy.texts);
 	ms_unlock(from->store);
 	*ret_uidvalidity = copy.uidvalidity;
 	return r;

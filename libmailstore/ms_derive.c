@@ -104,8 +104,6 @@ derive(struct span bytes, bool all, struct ms_derived *derived)
 	if (header_find(block, SPAN("Date"), &date) && date_parse(date.value, &when))
 		derived->date = when.utc;
 	(void)mime_free(message);
-	if (!all)
-		ms_cache_pack(buf_get(&derived->texts), &derived->cache);
 }
 
 int
@@ -113,7 +111,7 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 {
 	void *map;
 
-	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX), .cache = BUF_INIT(MS_CACHE_RECORD_MAX) };
+	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX) };
 	if (bytes == 0) {
 		derive(SPAN_NULL, all, ret);
 		return 0;
@@ -130,5 +128,4 @@ void
 ms_derived_clear(struct ms_derived *derived)
 {
 	buf_free(&derived->texts);
-	buf_free(&derived->cache);
 }

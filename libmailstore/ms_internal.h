@@ -23,7 +23,7 @@ enum ms_table {
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
 	T_CHANGE,  /* modseq, mailbox, uid -> u64 email id, u64 modseq when it came if that is another: the latest of each message that is there */
-	T_CACHE,   /* mailbox, uid -> ms_cache */
+	T_CACHE,   /* mailbox, uid -> ms_cache: of that message, and of some before it */
 	T_EMAIL,   /* email id, mailbox, uid -> nothing */
 	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
 	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k.
@@ -115,6 +115,7 @@ struct ms_mailbox {
 	unsigned generation;
 	struct ms_mailbox_record record;
 	struct ms_mailbox_info info;
+	struct buf texts; /* of messages near the last that was asked for: ms_texts_get */
 };
 
 #define MS_UIDS_PAGES 16
@@ -141,6 +142,7 @@ struct ms_txn {
 		uint8_t map[MS_UIDS_BYTES];
 	} pages[MS_UIDS_PAGES];
 	size_t page_count, page_next;
+	struct ms_texts *texts; /* ms_texts.c: of messages that came, written at its end; or NULL */
 };
 typedef int (*ms_work)(struct ms_txn *txn, void *context);
 
@@ -234,8 +236,9 @@ int ms_folder_make(struct ms_store *store, const char *name, enum ms_use use);
 int ms_folder_new(struct ms_store *store, struct ms_folder *ret, enum ms_use use);
 void ms_mailbox_info_set(const struct ms_store *store, const struct ms_mailbox_record *record, struct ms_mailbox_info *ret);
 
-/* Records of messages with everything that hangs on them: counters (in mailbox, to be saved by the caller), change, places. */
-int ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span cache);
+/* Records of messages with everything that hangs on them: counters (in mailbox, to be saved by the caller), change, places; texts as in
+ * ms_cache.h, or empty. */
+int ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span texts);
 int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *before,
     const struct ms_message_record *after);
 int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
@@ -245,6 +248,8 @@ int ms_rename_record(uint32_t mailbox, const struct ms_message_record *before, s
 int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
 /* Notes in the bitmaps that a message came (before NULL), left (after NULL) or has other flags. */
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
+/* One bitmap of all UIDs, as the tables have it; one that is not there is empty. 0, -errno, MS_BDB(...). */
+int ms_uids_read(struct bdb *bdb, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES]);
 /* Writes what was noted: the end of each transaction. */
 int ms_uids_flush(struct ms_txn *txn);
 /* The bitmap in the transaction's hands: many changes of one are one write. Good until the next is taken. */
@@ -390,7 +395,6 @@ int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, u
 /* What is computed from a message's bytes when it comes in. */
 struct ms_derived {
 	struct buf texts;      /* as in ms_cache.h */
-	struct buf cache;      /* the record of T_CACHE; empty when all were asked for */
 	uint64_t size;         /* with CRLF */
 	int64_t date;          /* of the Date field, or 0 */
 	bool has_attachment;

@@ -13,7 +13,8 @@
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_record.h"
 
-#define MAGIC "FPINDEX1"
+/* Its digit is the format of the whole index: one with another is thrown away. */
+#define MAGIC "FPINDEX2"
 #define LEN 32
 
 static int

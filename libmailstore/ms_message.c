@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_texts.h"
 
 struct key {
 	uint8_t bytes[16];
@@ -197,13 +198,13 @@ ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *mes
 }
 
 int
-ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span cache)
+ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span texts)
 {
-	struct key key = message_key(mailbox, message->message.uid), place = long_key(message->message.email_id, mailbox, message->message.uid);
+	struct key place = long_key(message->message.email_id, mailbox, message->message.uid);
 	int r = put_record(txn, mailbox, message);
 
 	if (r == 0)
-		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_CACHE, key.bytes, 8, cache.ptr, cache.len));
+		r = ms_texts_put(txn, mailbox, message->message.uid, texts);
 	if (r == 0)
 		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16, "", 0));
 	if (r == 0)
@@ -261,12 +262,12 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
 
 	if (r == 0)
-		r = bdb_del(txn->bdb, txn->txn, T_CACHE, key.bytes, 8);
-	if (r == 0 || r == BDB_NONE)
 		r = bdb_del(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16);
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
 	r = ms_uids_note(txn, mailbox, &message->message, NULL);
+	if (r == 0)
+		r = ms_texts_remove(txn, mailbox, message->message.uid);
 	if (r == 0)
 		r = take_change(txn, mailbox, message, &gone.came);
 	if (r == 0)

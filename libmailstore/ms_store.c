@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_texts.h"
 #include "libmailstore/ms_text_index.h"
 
 #define INDEX "index"
@@ -478,7 +479,10 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 		return ms_bdb(r);
 	r = work(&txn, context);
 	if (r == 0)
+		r = ms_texts_flush(&txn);
+	if (r == 0)
 		r = ms_uids_flush(&txn);
+	ms_texts_drop(&txn);
 	if (r != 0) {
 		bdb_abort(txn.txn);
 		return r;

@@ -262,7 +262,7 @@ insert(struct ms_txn *txn, void *context)
 		if (r == 0)
 			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
 		if (r == 0)
-			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.cache));
+			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.texts));
 	}
 	if (r == 0)
 		r = save_record(txn, sync, &mailbox);

@@ -8,8 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_cache.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_texts.h"
 
 /* A thread's key: 't', thread id, date, email id. */
 #define THREAD_KEY 25
@@ -350,24 +349,35 @@ look_at_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 	return 0;
 }
 
+/* A message that left may stand among others. */
 static int
 look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct tables *tables = context;
-	struct row *row = key_len == 8 ? find_row(tables, key) : NULL;
-	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
-	struct span last;
-	int r = ms_cache_unpack(span_make(value, len), &texts);
+	struct buf unpacked = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1);
+	struct ms_cache_member member;
+	uint8_t place[8];
+	bool any = false;
 
-	if (r == 0)
-		r = ms_cache_text(buf_get(&texts), MS_CACHED_COUNT - 1, &last);
-	if (row == NULL) {
+	if (key_len == sizeof(place)) {
+		any = find_row(tables, key) != NULL;
+		(void)ms_cache_unpack(span_make((const char *)value, len), ms_key_get_u32(key + 4), &unpacked);
+	}
+	for (struct span rest = buf_get(&unpacked); ms_cache_next(&rest, &member);) {
+		struct row *row;
+
+		memcpy(place, key, 4);
+		ms_key_u32(place + 4, member.uid);
+		row = find_row(tables, place);
+		if (row != NULL)
+			row->has |= HAS_CACHE;
+		any = any || row != NULL;
+	}
+	if (!any) {
 		tell(tables, MS_FAULT_CACHE_STRAY, key_len == 8 ? ms_key_get_u32(key) : 0, key_len == 8 ? ms_key_get_u32(key + 4) : 0);
 		remove_key(tables, T_CACHE, key, key_len);
-	} else if ((r == 0 || r == MS_E_NOTFOUND) && last.ptr + last.len == texts.data + texts.len) {
-		row->has |= HAS_CACHE;
 	}
-	buf_free(&texts);
+	buf_free(&unpacked);
 	return 0;
 }
 
@@ -544,13 +554,10 @@ put_derived(struct ms_txn *txn, const struct row *row, enum what what)
 {
 	struct ms_derived derived = { .size = 0 };
 	struct ms_message_record record;
-	uint8_t key[8];
 	int r = derive(txn, row, &derived);
 
 	if (r == 0 && what == PUT_CACHE) {
-		ms_key_u32(key, row->mailbox);
-		ms_key_u32(key + 4, row->uid);
-		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_CACHE, key, sizeof(key), derived.cache.data, derived.cache.len));
+		r = ms_texts_mend(txn, row->mailbox, row->uid, buf_get(&derived.texts));
 	} else if (r == 0) {
 		r = ms_message_load(txn, row->mailbox, row->uid, &record);
 		if (r == 0)

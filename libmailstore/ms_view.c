@@ -10,8 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_cache.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_texts.h"
 
 /* Of a file that is renamed between two looks. */
 #define OPEN_TRIES 20
@@ -73,6 +72,7 @@ ms_mailbox_open(struct ms_store *store, const char *name, struct ms_mailbox **re
 	int r;
 
 	mailbox->store = store;
+	buf_init(&mailbox->texts, MS_CACHE_UNPACKED_MAX + 1);
 	r = ms_mailbox_find(store, name, &mailbox->number, &mailbox->record);
 	mailbox->generation = store->generation;
 	if (r == 0)
@@ -93,6 +93,7 @@ ms_mailbox_close(struct ms_mailbox *mailbox)
 		return;
 	ms_mailbox_info_clear(&mailbox->info);
 	ms_mailbox_record_clear(&mailbox->record);
+	buf_free(&mailbox->texts);
 	free(mailbox);
 }
 
@@ -123,6 +124,8 @@ struct walk {
 		struct ms_message *messages; /* WALK_MESSAGES */
 		struct buf *cached;          /* UID, length, record, of each */
 	};
+	uint32_t end;                        /* of the last record: its UID; and which UIDs of its block there are */
+	uint8_t living[MS_UIDS_BYTES];
 };
 
 /* Of collect and collect_cached, beside the results of bdb.h. */
@@ -216,10 +219,12 @@ collect_cached(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 		return 0;
 	head[0] = ms_key_get_u32(key + 4);
 	head[1] = (uint32_t)len;
-	if (head[0] > walk->last || (walk->count > 0 && walk->cached->len + len > WALK_BYTES))
+	/* What is to be read may end within a record. */
+	if (walk->count > 0 && (walk->end >= walk->last || head[0] / MS_UIDS_EACH != walk->end / MS_UIDS_EACH || walk->cached->len + len > WALK_BYTES))
 		return WALK_END;
 	(void)buf_put(walk->cached, head, sizeof(head));
 	(void)buf_put(walk->cached, value, len);
+	walk->end = head[0];
 	walk->count++;
 	return 0;
 }
@@ -228,34 +233,46 @@ static int
 read_cached(struct bdb *bdb, void *context)
 {
 	struct walk *walk = context;
+	int r;
 
 	buf_clear(walk->cached);
-	return read_some(bdb, walk, T_CACHE, collect_cached);
+	r = read_some(bdb, walk, T_CACHE, collect_cached);
+	if (r == 0 && walk->count > 0)
+		r = ms_uids_read(bdb, walk->mailbox->number, walk->end / MS_UIDS_EACH, walk->living);
+	return r;
 }
 
+/* Those of a record that are wanted, and have not left. */
 static int
-hand_on_cached(struct span record, uint32_t uid, struct buf *unpacked, ms_cached_fn each, void *context)
+hand_on_cached(const struct walk *walk, struct span record, uint32_t last, struct buf *unpacked, ms_cached_fn each, void *context)
 {
 	struct ms_text texts[MS_CACHED_COUNT];
+	struct ms_cache_member member;
+	int stopped = 0;
 
 	buf_clear(unpacked);
-	if (ms_cache_unpack(record, unpacked) != 0)
+	if (ms_cache_unpack(record, last, unpacked) != 0)
 		return 0; /* asked for alone, they are made again */
-	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
-		struct span text = SPAN_NULL;
-		int r = ms_cache_text(buf_get(unpacked), (enum ms_cached)i, &text);
+	for (struct span rest = buf_get(unpacked); stopped == 0 && ms_cache_next(&rest, &member);) {
+		uint32_t bit = member.uid % MS_UIDS_EACH;
 
-		if (r != 0 && r != MS_E_NOTFOUND)
-			return 0;
-		texts[i] = r == 0 ? (struct ms_text){ text.ptr, text.len } : (struct ms_text){ NULL, 0 };
+		if (member.uid < walk->first || member.uid > walk->last || (walk->living[bit / 8] >> (bit % 8) & 1) == 0)
+			continue;
+		for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
+			struct span text;
+			int r = ms_cache_text(member.texts, (enum ms_cached)i, &text);
+
+			texts[i] = r == 0 ? (struct ms_text){ text.ptr, text.len } : (struct ms_text){ NULL, 0 };
+		}
+		stopped = each(context, member.uid, texts);
 	}
-	return each(context, uid, texts);
+	return stopped;
 }
 
 int
 ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms_cached_fn each, void *context)
 {
-	struct buf cached = BUF_INIT(WALK_BYTES + BDB_RECORD_MAX), unpacked = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
+	struct buf cached = BUF_INIT(WALK_BYTES + BDB_RECORD_MAX), unpacked = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1);
 	struct walk walk = { .mailbox = mailbox, .first = first, .last = last, .cached = &cached };
 	int r = 0, stopped = 0;
 
@@ -269,10 +286,10 @@ ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last, ms
 			uint32_t head[2];
 
 			memcpy(head, rest.ptr, sizeof(head));
-			walk.first = head[0] + 1;
-			stopped = hand_on_cached(span_make(rest.ptr + sizeof(head), head[1]), head[0], &unpacked, each, context);
+			stopped = hand_on_cached(&walk, span_make(rest.ptr + sizeof(head), head[1]), head[0], &unpacked, each, context);
 			rest = span_skip(rest, sizeof(head) + head[1]);
 		}
+		walk.first = walk.end + 1;
 	} while (stopped == 0 && walk.first != 0 && walk.first <= last);
 	buf_free(&cached);
 	buf_free(&unpacked);
@@ -283,7 +300,7 @@ struct one {
 	struct ms_mailbox *mailbox;
 	uint32_t uid;
 	struct ms_message_record *record;
-	struct buf *cache;
+	struct span *texts;
 };
 
 static int
@@ -291,21 +308,10 @@ read_one(struct bdb *bdb, void *context)
 {
 	struct one *one = context;
 	struct ms_txn txn = { .bdb = bdb };
-	uint8_t key[8];
-	void *bytes;
-	size_t len;
-	int r;
 
 	if (one->record != NULL)
 		return ms_message_load(&txn, one->mailbox->number, one->uid, one->record);
-	ms_key_u32(key, one->mailbox->number);
-	ms_key_u32(key + 4, one->uid);
-	r = bdb_get(bdb, NULL, T_CACHE, key, 8, &bytes, &len);
-	if (r != 0)
-		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
-	(void)buf_put(one->cache, bytes, len);
-	free(bytes);
-	return 0;
+	return ms_texts_get(bdb, NULL, one->mailbox->number, one->uid, &one->mailbox->texts, one->texts);
 }
 
 static int
@@ -444,20 +450,15 @@ render_again(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char
 int
 ms_message_cached(struct ms_mailbox *mailbox, uint32_t uid, enum ms_cached what, char **ret, size_t *ret_len)
 {
-	struct buf cache = BUF_INIT(BDB_RECORD_MAX), texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
-	struct one one = { .mailbox = mailbox, .uid = uid, .cache = &cache };
-	struct span text;
+	struct span texts, text;
+	struct one one = { .mailbox = mailbox, .uid = uid, .texts = &texts };
 	int r = get_one(&one);
 
 	if (r == 0)
-		r = ms_cache_unpack(buf_get(&cache), &texts);
-	if (r == 0)
-		r = ms_cache_text(buf_get(&texts), what, &text);
+		r = ms_cache_text(texts, what, &text);
 	if (r == 0) {
 		*ret = span_dup(text);
 		*ret_len = text.len;
 	}
-	buf_free(&cache);
-	buf_free(&texts);
 	return r == MS_E_CORRUPT || r == MS_E_NOTFOUND ? render_again(mailbox, uid, what, ret, ret_len) : r;
 }

@@ -25,23 +25,26 @@ texts_of(const char *const list[MS_CACHED_COUNT])
 	return texts;
 }
 
+#define LAST 4711
+
 static struct buf
 packed(const struct buf *texts)
 {
 	struct buf record = BUF_INIT(MS_CACHE_RECORD_MAX);
 
-	ms_cache_pack(buf_get(texts), &record);
+	ms_cache_pack(&(struct ms_cache_member){ LAST, buf_get(texts) }, 1, &record);
 	return record;
 }
 
 static int
 unpacked(struct span record, const struct buf *wanted)
 {
-	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1);
-	int r = ms_cache_unpack(record, &texts);
+	struct buf out = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1);
+	struct span texts;
+	int r = ms_cache_unpack(record, LAST, &out);
 
-	ck_assert(r == MS_E_CORRUPT ? texts.len == 0 : r == 0 && span_eq(buf_get(&texts), buf_get(wanted)));
-	buf_free(&texts);
+	ck_assert(r == MS_E_CORRUPT ? out.len == 0 : r == 0 && ms_cache_find(buf_get(&out), LAST, &texts) == 0 && span_eq(texts, buf_get(wanted)));
+	buf_free(&out);
 	return r;
 }
 
@@ -68,19 +71,26 @@ END_TEST
 /* As large as they may be, of what cannot be made smaller, and nothing at all. */
 START_TEST(the_largest_and_the_smallest)
 {
-	struct buf texts = BUF_INIT(MS_CACHE_TEXTS_MAX + 1), record;
-	uint64_t noise = 1;
+	struct buf texts = texts_of((const char *const[]){ "", "", "" }), noise = BUF_INIT(MS_CACHED_MAX), record;
+	uint64_t seed = 1;
 
 	record = packed(&texts);
 	ck_assert_int_eq(unpacked(buf_get(&record), &texts), 0);
 	buf_free(&record);
-	while (texts.len < MS_CACHE_TEXTS_MAX) {
-		noise = noise * 6364136223846793005u + 1442695040888963407u;
-		(void)buf_char(&texts, (char)(noise >> 33));
+	buf_clear(&texts);
+	for (unsigned i = 0; i < MS_CACHED_COUNT; i++) {
+		buf_clear(&noise);
+		while (noise.len < MS_CACHED_MAX) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			(void)buf_char(&noise, (char)(seed >> 33));
+		}
+		ms_cache_add(&texts, &noise);
 	}
+	ck_assert_uint_eq(texts.len, MS_CACHE_TEXTS_MAX);
 	record = packed(&texts);
 	ck_assert_int_eq(unpacked(buf_get(&record), &texts), 0);
 	buf_free(&texts);
+	buf_free(&noise);
 	buf_free(&record);
 }
 END_TEST
@@ -91,8 +101,8 @@ START_TEST(what_is_damaged)
 
 	for (size_t len = 0; len < record.len; len++)
 		ck_assert_int_eq(unpacked(span_make(record.data, len), &texts), MS_E_CORRUPT);
-	/* A length that is not so, another version, something behind it. */
-	for (unsigned i = 0; i < 4; i++) {
+	/* A length that is not so, another version, other UIDs, another count, something behind it. */
+	for (unsigned i = 0; i < 8; i++) {
 		record.data[i] ^= 1;
 		ck_assert_int_eq(unpacked(buf_get(&record), &texts), MS_E_CORRUPT);
 		record.data[i] ^= 1;
@@ -100,6 +110,44 @@ START_TEST(what_is_damaged)
 	(void)buf_char(&record, 'x');
 	ck_assert_int_eq(unpacked(buf_get(&record), &texts), MS_E_CORRUPT);
 	buf_free(&texts);
+	buf_free(&record);
+}
+END_TEST
+
+#define SEVERAL 30
+
+/* Neighbours help each other; each is found under its UID. */
+START_TEST(several)
+{
+	struct buf texts = texts_of((const char *const[]){ envelope, structure, NULL }), out = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1), record = BUF_INIT(MS_CACHE_RECORD_MAX);
+	struct ms_cache_member members[SEVERAL], member;
+	struct ms_cache_head head;
+	uint32_t last = 1000 + 3 * (SEVERAL - 1);
+	unsigned n = 0;
+	struct span found;
+
+	for (unsigned i = 0; i < SEVERAL; i++)
+		members[i] = (struct ms_cache_member){ 1000 + 3 * i, buf_get(&texts) };
+	ms_cache_pack(members, SEVERAL, &record);
+	ck_assert_uint_lt(record.len, SEVERAL * texts.len / 10);
+	ck_assert_int_eq(ms_cache_head(buf_get(&record), last, &head), 0);
+	ck_assert(head.first == 1000 && head.count == SEVERAL);
+	ck_assert_int_eq(ms_cache_unpack(buf_get(&record), last, &out), 0);
+	for (struct span rest = buf_get(&out); ms_cache_next(&rest, &member); n++)
+		ck_assert(member.uid == members[n].uid && span_eq(member.texts, members[n].texts));
+	ck_assert_uint_eq(n, SEVERAL);
+	ck_assert_int_eq(ms_cache_find(buf_get(&out), 1003, &found), 0);
+	ck_assert_int_eq(ms_cache_find(buf_get(&out), 1004, &found), MS_E_NOTFOUND);
+	/* Under another key it says what cannot be, or other UIDs. */
+	ck_assert_int_eq(ms_cache_head(buf_get(&record), 3 * (SEVERAL - 1), &head), MS_E_CORRUPT);
+	/* It says that it has more, or fewer, than it has. */
+	for (int more = -1; more <= 1; more += 2) {
+		record.data[7] = (char)(record.data[7] + more);
+		ck_assert_int_eq(ms_cache_unpack(buf_get(&record), last, &out), MS_E_CORRUPT);
+		record.data[7] = (char)(record.data[7] - more);
+	}
+	buf_free(&texts);
+	buf_free(&out);
 	buf_free(&record);
 }
 END_TEST
@@ -115,6 +163,7 @@ main(void)
 	tcase_add_test(tcase, each_text);
 	tcase_add_test(tcase, the_largest_and_the_smallest);
 	tcase_add_test(tcase, what_is_damaged);
+	tcase_add_test(tcase, several);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
