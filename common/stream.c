@@ -166,6 +166,12 @@ stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const
 }
 
 struct ssl_st *
+stream_tls_settings(const struct stream *stream)
+{
+	return stream->ssl;
+}
+
+struct ssl_st *
 stream_ssl(const struct stream *stream)
 {
 	return stream->tls == TLS_ON ? stream->ssl : NULL;

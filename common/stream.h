@@ -63,6 +63,8 @@ void *stream_context(const struct stream *stream);
  * before the handshake begins, what is written from here on after it. */
 int stream_start_tls_server(struct stream *stream, struct ssl_ctx_st *context);
 int stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const char *host);
+/* After stream_start_tls_*, before the loop goes on: for settings of this connection's own. Borrowed. */
+struct ssl_st *stream_tls_settings(const struct stream *stream);
 /* NULL when the connection is not (yet) secured. Borrowed. */
 struct ssl_st *stream_ssl(const struct stream *stream);
 bool stream_is_secure(const struct stream *stream);

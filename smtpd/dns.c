@@ -89,6 +89,7 @@ dns_put(struct msg_writer *body, enum dns_type type, const struct dns_answer *an
 	msg_put_u8(body, answer->cut);
 	msg_put_u32(body, answer->ttl);
 	msg_put_span(body, span_make(answer->reason.ptr, answer->reason.len < DNS_REASON_MAX ? answer->reason.len : DNS_REASON_MAX));
+	msg_put_span(body, answer->owner);
 	msg_put_u16(body, (uint16_t)answer->count);
 	for (size_t i = 0; i < answer->count; i++) {
 		const struct dns_record *record = &answer->records[i];
@@ -135,9 +136,11 @@ dns_get(struct msg_reader *body, enum dns_type type, struct dns_answer *answer)
 	answer->cut = msg_get_u8(body) != 0;
 	answer->ttl = msg_get_u32(body);
 	answer->reason = msg_get_span(body);
+	answer->owner = msg_get_span(body);
 	answer->count = answer->used = 0;
 	count = msg_get_u16(body);
-	if (status > DNS_BOGUS || count > DNS_RECORDS_MAX || (status == DNS_FOUND) != (count != 0) || answer->reason.len > DNS_REASON_MAX)
+	if (status > DNS_BOGUS || count > DNS_RECORDS_MAX || (status == DNS_FOUND) != (count != 0) || answer->reason.len > DNS_REASON_MAX ||
+	    (answer->owner.len != 0 && !dns_is_name(answer->owner)))
 		return -EBADMSG;
 	for (size_t i = 0; i < count; i++) {
 		struct dns_record *record = &answer->records[i];

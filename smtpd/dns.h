@@ -45,6 +45,8 @@ struct dns_answer {
 	bool cut;          /* there were more records than the bounds above allow: the others are left out */
 	uint32_t ttl;      /* seconds; the least of all records; 0 without records */
 	struct span reason; /* of DNS_FAILED, DNS_BOGUS: a sentence for the log */
+	struct span owner;  /* whose the first record is: where aliases led, or the name that was asked for; empty without records, and where it
+			     * is no host name */
 	size_t count;
 	struct dns_record records[DNS_RECORDS_MAX];
 	/* Within: what records point into that does not stand in the packet so. Never copy an answer. */

@@ -93,6 +93,17 @@ keep(struct dns_answer *answer, size_t len)
 	return place;
 }
 
+static void
+keep_owner(struct dns_answer *answer, struct span name)
+{
+	char *place = keep(answer, name.len);
+
+	if (place == NULL || name.len == 0)
+		return;
+	memcpy(place, name.ptr, name.len);
+	answer->owner = span_make(place, name.len);
+}
+
 static int
 take_name_data(struct span packet, size_t at, size_t end, struct dns_answer *answer, struct dns_record *record)
 {
@@ -182,13 +193,13 @@ take_record(struct reading *reading)
 	struct dns_answer *answer = reading->answer;
 	struct dns_record record = { 0 };
 	struct span packet = reading->packet;
-	char ignored[DNS_NAME_MAX];
-	size_t len, at;
+	char owner[DNS_NAME_MAX];
+	size_t owner_len, len, at;
 	unsigned type;
 	uint32_t ttl;
-	int r;
+	int r, named = take_name(packet, &reading->at, owner, &owner_len);
 
-	if (take_name(packet, &reading->at, ignored, &len) < 0 || packet.len - reading->at < 10)
+	if (named < 0 || packet.len - reading->at < 10)
 		return -EBADMSG;
 	at = reading->at + 10;
 	type = u16_at(packet, reading->at);
@@ -211,6 +222,8 @@ take_record(struct reading *reading)
 	if (r < 0)
 		return r;
 	if (r == 0) {
+		if (answer->count == 0 && named == 0)
+			keep_owner(answer, span_make(owner, owner_len));
 		if (answer->count == 0 || ttl < answer->ttl)
 			answer->ttl = ttl;
 		answer->records[answer->count++] = record;
@@ -248,10 +261,13 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *answer)
 
 	answer->cut = false;
 	answer->ttl = 0;
+	answer->owner = SPAN_NULL;
 	answer->count = answer->used = 0;
 	r = read_answer(&reading);
-	if (r != NOERROR)
+	if (r != NOERROR) {
 		answer->count = 0;
+		answer->owner = SPAN_NULL;
+	}
 	if (r == NXDOMAIN)
 		answer->status = DNS_NO_NAME;
 	else if (r != NOERROR || (answer->cut && answer->count == 0))

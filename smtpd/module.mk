@@ -64,9 +64,12 @@ smtpd_SRC += \
 	smtpd/relay_auth.c \
 	smtpd/relay_parse.c \
 	smtpd/relay_secrets.c \
-	smtpd/relay_state.c
+	smtpd/relay_state.c \
+	smtpd/relay_demand.c \
+	smtpd/relay_tls.c
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \
+	smtpd/dane.c \
 	smtpd/dns.c \
 	smtpd/dns_asking.c \
 	smtpd/dns_client.c \

@@ -32,6 +32,15 @@ on_resolved(struct msg_channel *channel, struct msg *msg, void *context)
 	return relay_job_resolved(proc->state, msg);
 }
 
+static int
+on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	const struct relay_role *role = ((struct proc *)context)->state;
+
+	(void)channel;
+	return dns_client_message(role->dns, msg);
+}
+
 /* The former stay when they cannot be read. */
 static void
 take_secrets(struct relay_role *role, int r, struct buf *text)
@@ -79,10 +88,14 @@ reload(struct proc *proc)
 static void
 peer_gone(struct proc *proc, uint8_t role)
 {
-	if (role == ROLE_RESOLVE)
+	const struct relay_role *relay = proc->state;
+
+	if (role == ROLE_RESOLVE) {
+		dns_client_resolve_gone(relay->dns);
 		relay_job_resolve_gone(proc->state);
-	else if (role == ROLE_QUEUE)
+	} else if (role == ROLE_QUEUE) {
 		relay_job_drop_all(proc->state);
+	}
 }
 
 static void
@@ -112,7 +125,8 @@ tls_context(void)
 int
 proc_relay(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets } };
+	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets },
+		{ MSG_DNS_ANSWER, on_dns_answer } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
@@ -127,6 +141,9 @@ proc_relay(struct proc *proc)
 	role.tls = tls_context();
 	if (role.tls == NULL)
 		return EX_SOFTWARE;
+	if (SSL_CTX_dane_enable(role.tls) != 1)
+		return EX_SOFTWARE;
+	role.dns = dns_client_new(proc);
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	return proc_loop(proc);

@@ -148,6 +148,7 @@ struct outcome {
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX];
 	char host[VERDICT_HOST_MAX];
+	char tls[VERDICT_TLS_MAX]; /* what TLS the connection to it had, for the log */
 };
 void
 outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);

@@ -385,7 +385,7 @@ log_outcome(const struct attempt *attempt, const struct target *target)
 								    names[outcome->verdict],
 	    log_str("id", attempt->entry->id), log_str("from", envelope->sender),
 	    log_str("to", envelope->recipients[target->recipient].address),
-	    log_str("host", outcome->host), log_i64("delay", queue_now() - envelope->created),
+	    log_str("host", outcome->host), log_str("tls", outcome->tls), log_i64("delay", queue_now() - envelope->created),
 	    log_str("status", outcome->status), log_u64("code", outcome->code),
 	    log_str("text", outcome->text));
 }

@@ -294,7 +294,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	uint16_t code = msg_get_u16(&body);
 	uint8_t takes = msg_get_u8(&body), unreached = msg_get_u8(&body);
 	struct span status = msg_get_span(&body), text = msg_get_span(&body),
-		    host = msg_get_span(&body);
+		    host = msg_get_span(&body), tls = msg_get_span(&body);
 	struct relay_job *job = pool->running;
 	struct outcome outcome;
 
@@ -305,7 +305,7 @@ relay_message(struct queue *queue, struct msg *msg)
 		return -EBADMSG;
 	outcome_set(&outcome, (enum verdict)verdict, "", text);
 	if (!copy_text(outcome.status, sizeof(outcome.status), status) ||
-	    !copy_text(outcome.host, sizeof(outcome.host), host))
+	    !copy_text(outcome.host, sizeof(outcome.host), host) || !copy_text(outcome.tls, sizeof(outcome.tls), tls))
 		return -EBADMSG;
 	outcome.remote = true;
 	outcome.code = code;

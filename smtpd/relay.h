@@ -6,9 +6,11 @@
 
 #include "common/stream.h"
 #include "frame/role.h"
+#include "smtpd/dns_client.h"
 #include "smtpd/relay_data.h"
 #include "smtpd/relay_state.h"
 #include "smtpd/relay_secrets.h"
+#include "smtpd/relay_tls.h"
 #include "smtpd/resolve.h"
 #include "smtpd/route_parse.h"
 #include "smtpd/smtpd_conf.h"
@@ -19,6 +21,7 @@ struct ssl_ctx_st;
 struct relay_role {
 	struct proc *proc;
 	struct ssl_ctx_st *tls;
+	struct dns_client *dns;
 	struct relay_job *jobs;
 	size_t job_count;
 	struct relay_conn *idle; /* connections that wait for another job, the latest first */
@@ -51,6 +54,9 @@ struct relay_job {
 	struct resolve_answer hosts;
 	bool named; /* the host was named by the operator or the address, not by the DNS */
 	size_t host, address; /* the next to be tried */
+	struct relay_demand *demand; /* of TLS with that host; NULL: not known yet */
+	struct dane_search search;   /* for it, while asked_dns is not 0 */
+	uint32_t asked_dns;
 	unsigned tries;
 	bool failed_for_now;  /* some host failed temporarily */
 	struct relay_result failure;
@@ -73,6 +79,9 @@ void relay_job_drop_all(struct relay_role *role);
 void relay_job_done(struct relay_job *job);
 void relay_job_failed(struct relay_job *job, const char *host, const struct relay_result *result);
 void relay_job_stale(struct relay_job *job);
+/* relay_demand_find's word: job->demand is set; or the host must not be used, for that reason. */
+void relay_job_demanded(struct relay_job *job);
+void relay_job_unfit(struct relay_job *job, const struct relay_result *result);
 /* For relay_state_mail: tells the queue what became of a recipient. context is the job. */
 void relay_job_settled(void *context, size_t recipient, const struct relay_result *result);
 /* Reads at most len bytes of the message at that place: the number, 0 behind its end, or -errno. */
@@ -80,14 +89,23 @@ ssize_t relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, si
 
 /* --- relay_conn.c --- */
 
-/* Connects for this job to the address. name is the host's, or the address in digits; trusted: it certainly is one for the
- * destination, so that a certificate for it proves something. */
-void relay_conn_open(struct relay_job *job, const char *name, bool trusted, const struct resolve_address *address, uint16_t port);
+/* Connects for this job, under job->demand, to the address. name is the host's, or the address in digits. */
+void relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port);
 /* An idle connection for this job's destination takes it. False when there is none. */
 bool relay_conn_reuse(struct relay_job *job);
 /* The job is dropped: closes its connection. */
 void relay_conn_abort(struct relay_conn *conn);
 /* "name[address]:port" */
 const char *relay_conn_host(const struct relay_conn *conn);
+/* What TLS it has, as relay_tls_describe says it. */
+void relay_conn_describe_tls(const struct relay_conn *conn, char text[VERDICT_TLS_MAX]);
+
+/* --- relay_demand.c --- */
+
+/* Finds out what is demanded of TLS with the job's host. True: job->demand is set. False: it is asked for, and relay_job_demanded or
+ * relay_job_unfit will be called. */
+bool relay_demand_find(struct relay_job *job);
+/* The job ends, or turns to another host: nothing will be called. */
+void relay_demand_forget(struct relay_job *job);
 
 #endif

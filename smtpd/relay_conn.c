@@ -38,7 +38,7 @@ struct relay_conn {
 	struct relay_conn *next, **at; /* among the idle ones */
 	char *destination;
 	char *name;
-	bool trusted;                /* the name is */
+	struct relay_demand *demand;
 	struct resolve_address address;
 	uint16_t port;
 	char host[VERDICT_HOST_MAX];
@@ -64,6 +64,12 @@ const char *
 relay_conn_host(const struct relay_conn *conn)
 {
 	return conn->host;
+}
+
+void
+relay_conn_describe_tls(const struct relay_conn *conn, char text[VERDICT_TLS_MAX])
+{
+	relay_tls_describe(conn->demand, conn->stream != NULL ? stream_ssl(conn->stream) : NULL, text);
 }
 
 /* --- the end --- */
@@ -93,6 +99,7 @@ forget(struct relay_conn *conn)
 	(void)stream_free(conn->stream);
 	free(conn->destination);
 	free(conn->name);
+	(void)relay_demand_release(conn->demand);
 	(void)smtp_binary_free(conn->converter);
 	free(conn->user);
 	if (conn->password != NULL)
@@ -341,16 +348,17 @@ static void
 log_session(struct relay_conn *conn)
 {
 	const SSL *ssl = stream_ssl(conn->stream);
-	const char *trusted = "";
+	char tls[VERDICT_TLS_MAX];
+	const char *fault = "";
 
 	if (conn->told)
 		return;
 	conn->told = true;
 	if (ssl != NULL)
-		trusted = SSL_get_verify_result(ssl) == X509_V_OK ? "yes" : X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+		fault = SSL_get_verify_result(ssl) == X509_V_OK ? "" : X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+	relay_conn_describe_tls(conn, tls);
 	log_info("connected", log_str("queue", conn->job != NULL ? conn->job->queue_id : ""), log_str("host", conn->host),
-	    log_str("tls", ssl != NULL ? SSL_get_version(ssl) : "none"), log_str("cipher", ssl != NULL ? SSL_get_cipher_name(ssl) : ""),
-	    log_str("certificate-trusted", trusted));
+	    log_str("tls", tls), log_str("certificate-fault", fault));
 }
 
 static unsigned
@@ -403,13 +411,16 @@ ready(struct relay_conn *conn)
 static void
 start_tls(struct relay_conn *conn)
 {
-	int r = stream_start_tls_client(conn->stream, conn->role->tls, conn->name);
+	const struct dane *dane = &conn->demand->dane;
+	int r = stream_start_tls_client(conn->stream, conn->role->tls, dane->base[0] != '\0' ? dane->base : conn->name);
 
-	if (r < 0)
+	if (r < 0) {
 		/* Bytes behind the reply to STARTTLS: somebody is in between. */
 		fail_saying(conn, "4.7.5", "The host sent bytes before TLS that it should not have sent");
-	else
-		set_timer(conn, relay_state_timeout(&conn->state));
+		return;
+	}
+	conn->state.tls = relay_tls_prepare(conn->demand, stream_tls_settings(conn->stream));
+	set_timer(conn, relay_state_timeout(&conn->state));
 }
 
 /* The connection may be gone afterwards. */
@@ -502,8 +513,7 @@ on_secured(struct stream *stream, void *context)
 {
 	struct relay_conn *conn = context;
 	struct buf out = BUF_INIT(1024);
-	bool verified = conn->trusted && SSL_get_verify_result(stream_ssl(stream)) == X509_V_OK;
-	enum relay_action action = relay_state_secured(&conn->state, verified, &out);
+	enum relay_action action = relay_state_secured(&conn->state, relay_tls_is_verified(conn->demand, stream_ssl(stream)), &out);
 
 	carry_out(conn, action, &out);
 	buf_free(&out);
@@ -518,12 +528,25 @@ without_tls(struct relay_conn *conn)
 
 	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
 	job->conn = NULL;
-	relay_conn_open(job, conn->name, conn->trusted, &conn->address, conn->port);
+	relay_conn_open(job, conn->name, &conn->address, conn->port);
 	again = job->conn;
 	conn->job = NULL;
 	forget(conn);
 	if (again != NULL)
-		again->state.try_tls = false;
+		again->state.tls = RELAY_TLS_NEVER;
+}
+
+static void
+handshake_failed(struct relay_conn *conn, const char *why)
+{
+	char text[256];
+
+	if (conn->state.tls < RELAY_TLS_ENCRYPT) {
+		without_tls(conn);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s demands TLS, and the handshake failed: %s", conn->state.whose, why);
+	fail_saying(conn, "4.7.5", text);
 }
 
 static void
@@ -538,15 +561,15 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	}
 	switch (end) {
 	case STREAM_TLS_FAILED:
-		if (conn->state.phase == RELAY_HANDSHAKE && !conn->state.must_tls) {
-			without_tls(conn);
+		if (conn->state.phase == RELAY_HANDSHAKE) {
+			handshake_failed(conn, stream_tls_error(stream));
 			return;
 		}
 		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s", relay_state_awaits(&conn->state));
 		break;
 	case STREAM_EOF:
-		if (conn->state.phase == RELAY_HANDSHAKE && !conn->state.must_tls) {
-			without_tls(conn);
+		if (conn->state.phase == RELAY_HANDSHAKE) {
+			handshake_failed(conn, "the host closed the connection");
 			return;
 		}
 		(void)snprintf(text, sizeof(text), "The host closed the connection while we waited for %s", relay_state_awaits(&conn->state));
@@ -636,14 +659,12 @@ on_refused(evutil_socket_t fd, short what, void *context)
 	fail_saying(conn, "4.4.1", text);
 }
 
-/* What the route says of TLS and credentials, which are there. */
+/* What the route says of credentials, which are there, and of when TLS begins. */
 static void
 take_hop(struct relay_conn *conn, const struct next_hop *hop)
 {
 	struct credentials credentials;
 
-	conn->state.try_tls = hop->tls != HOP_TLS_NEVER && hop->tls != HOP_TLS_FIRST;
-	conn->state.must_tls = hop->tls == HOP_TLS_MUST || hop->tls == HOP_TLS_FIRST;
 	conn->tls_first = hop->tls == HOP_TLS_FIRST;
 	if (hop->label.len == 0 || !relay_secrets_find(buf_get(&conn->role->secrets), hop->label, &credentials))
 		return;
@@ -654,7 +675,7 @@ take_hop(struct relay_conn *conn, const struct next_hop *hop)
 }
 
 void
-relay_conn_open(struct relay_job *job, const char *name, bool trusted, const struct resolve_address *address, uint16_t port)
+relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port)
 {
 	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
 	struct event_base *base = job->role->proc->base;
@@ -666,13 +687,14 @@ relay_conn_open(struct relay_job *job, const char *name, bool trusted, const str
 	job->conn = conn;
 	conn->destination = xstrdup(job->destination);
 	conn->name = xstrdup(name);
-	conn->trusted = trusted;
+	conn->demand = relay_demand_hold(job->demand);
 	conn->address = *address;
 	conn->port = port;
 	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
 	(void)snprintf(conn->host, sizeof(conn->host), "%s[%s]:%u", name, digits, port);
 	relay_reply_init(&conn->reply);
-	relay_state_init(&conn->state, job->role->proc->common->hostname, true);
+	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
+	conn->state.whose = relay_demand_whose(conn->demand);
 	take_hop(conn, &job->hop);
 	conn->timer = evtimer_new(base, on_timer, conn);
 	/* A connection that failed at once tells it from the loop: no caller is called back from within. */

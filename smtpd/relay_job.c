@@ -33,6 +33,7 @@ forget(struct relay_job *job)
 	if (job->next != NULL)
 		job->next->at = job->at;
 	job->role->job_count--;
+	relay_demand_forget(job);
 	if (job->fd >= 0)
 		(void)close(job->fd);
 	buf_free(&job->addresses);
@@ -47,8 +48,11 @@ void
 relay_job_settled(void *context, size_t recipient, const struct relay_result *result)
 {
 	struct relay_job *job = context;
+	char tls[VERDICT_TLS_MAX] = "";
 	struct msg_writer body;
 
+	if (job->conn != NULL)
+		relay_conn_describe_tls(job->conn, tls);
 	msg_writer_init(&body);
 	msg_put_u16(&body, (uint16_t)recipient);
 	msg_put_u8(&body, (uint8_t)result->verdict);
@@ -58,6 +62,7 @@ relay_job_settled(void *context, size_t recipient, const struct relay_result *re
 	msg_put_span(&body, span_of(result->status));
 	msg_put_span(&body, span_of(result->text));
 	msg_put_span(&body, span_of(job->conn != NULL ? relay_conn_host(job->conn) : job->failed_host));
+	msg_put_span(&body, span_of(tls));
 	/* When the queue is gone it tries the message anew. */
 	(void)proc_send(job->role->proc, ROLE_QUEUE, MSG_RELAYED, job->id, &body, -1);
 	job->settled++;
@@ -108,13 +113,6 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 
 /* --- the way --- */
 
-/* RFC 8689 section 4.2.1: a name out of MX records counts when DNSSEC vouches for them. */
-static bool
-is_name_trusted(const struct relay_job *job, const char *name)
-{
-	return job->named || job->hosts.secure || span_ieq(span_of(name), span_of(job->destination));
-}
-
 static void
 next_host(struct relay_job *job)
 {
@@ -123,15 +121,36 @@ next_host(struct relay_job *job)
 	while (job->host < job->hosts.count && job->address >= job->hosts.hosts[job->host].count) {
 		job->host++;
 		job->address = 0;
+		relay_demand_forget(job);
 	}
 	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX) {
 		job->failure.unreached = true;
 		give_up(job, &job->failure);
 		return;
 	}
+	if (job->demand == NULL && !relay_demand_find(job))
+		return;
 	job->tries++;
 	host = &job->hosts.hosts[job->host];
-	relay_conn_open(job, host->name, is_name_trusted(job, host->name), &host->addresses[job->address++], job->port);
+	relay_conn_open(job, host->name, &host->addresses[job->address++], job->port);
+}
+
+void
+relay_job_demanded(struct relay_job *job)
+{
+	next_host(job);
+}
+
+void
+relay_job_unfit(struct relay_job *job, const struct relay_result *result)
+{
+	const struct resolve_host *host = &job->hosts.hosts[job->host];
+	char name[VERDICT_HOST_MAX];
+
+	(void)snprintf(name, sizeof(name), "%s", host->name);
+	log_info("host-unfit", log_str("queue", job->queue_id), log_str("host", name), log_str("status", result->status), log_str("text", result->text));
+	job->address = host->count;
+	relay_job_failed(job, name, result);
 }
 
 /* "192.0.2.1" or "2001:db8::1". */

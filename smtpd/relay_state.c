@@ -127,6 +127,15 @@ refuse(struct relay_state *state, const char *status, const char *text, struct b
 }
 
 static enum relay_action
+refuse_tls(struct relay_state *state, const char *why, struct buf *out)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "%s demands TLS, and %s", state->whose, why);
+	return refuse(state, "4.7.5", text, out);
+}
+
+static enum relay_action
 authenticate(struct relay_state *state, struct buf *out)
 {
 	if (!relay_auth_put(&state->offer, state->auth_step, state->user, state->password, out))
@@ -155,10 +164,10 @@ on_auth(struct relay_state *state, const struct relay_reply *reply, struct buf *
 static enum relay_action
 introduced(struct relay_state *state, struct buf *out)
 {
-	if (state->must_tls && !state->secured)
-		return refuse(state, "4.7.5", "The route demands TLS, and the host does not offer it", out);
-	if (state->must_tls && !state->verified)
-		return refuse(state, "4.7.5", "The route demands TLS, and the host has no certificate of its name that can be trusted", out);
+	if (state->tls >= RELAY_TLS_ENCRYPT && !state->secured)
+		return refuse_tls(state, "the host does not offer it", out);
+	if (state->tls >= RELAY_TLS_VERIFY && !state->verified)
+		return refuse_tls(state, "the host has no certificate of its name that can be trusted", out);
 	return state->user.len != 0 ? authenticate(state, out) : idle(state);
 }
 
@@ -176,7 +185,7 @@ on_ehlo(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	if (reply->code / 100 != 2)
 		return host_said(state, reply);
 	state->offer = relay_parse_offer(buf_get(&reply->text));
-	if (state->try_tls && !state->secured && (state->offer.extensions & RELAY_EXT_STARTTLS) != 0)
+	if (state->tls != RELAY_TLS_NEVER && !state->secured && (state->offer.extensions & RELAY_EXT_STARTTLS) != 0)
 		return say(state, RELAY_STARTTLS, "STARTTLS", out);
 	return introduced(state, out);
 }
@@ -574,9 +583,9 @@ static const struct {
 };
 
 void
-relay_state_init(struct relay_state *state, const char *hostname, bool try_tls)
+relay_state_init(struct relay_state *state, const char *hostname, enum relay_tls tls)
 {
-	*state = (struct relay_state){ .hostname = hostname, .try_tls = try_tls, .phase = RELAY_GREETING };
+	*state = (struct relay_state){ .hostname = hostname, .tls = tls, .whose = "The route", .phase = RELAY_GREETING };
 }
 
 enum relay_action

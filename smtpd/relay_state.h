@@ -9,6 +9,14 @@
 #include "smtpd/relay_parse.h"
 #include "smtpd/smtpd_msg.h"
 
+/* How much of TLS a connection must have before mail goes over it. */
+enum relay_tls {
+	RELAY_TLS_NEVER,
+	RELAY_TLS_MAY,     /* STARTTLS where it is offered, with anybody */
+	RELAY_TLS_ENCRYPT, /* with anybody, and never without */
+	RELAY_TLS_VERIFY,  /* with that very host */
+};
+
 /* What became of a recipient, or of a host. */
 struct relay_result {
 	enum verdict verdict;
@@ -69,8 +77,8 @@ typedef void (*relay_settled)(void *context, size_t recipient, const struct rela
 struct relay_state {
 	/* Set by the owner. */
 	const char *hostname;  /* ours, for EHLO */
-	bool try_tls;          /* STARTTLS where it is offered */
-	bool must_tls;         /* nothing is said but over TLS with that very host */
+	enum relay_tls tls;
+	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
@@ -90,7 +98,7 @@ struct relay_state {
 };
 
 /* The connection stands; the greeting is awaited. */
-void relay_state_init(struct relay_state *state, const char *hostname, bool try_tls);
+void relay_state_init(struct relay_state *state, const char *hostname, enum relay_tls tls);
 /* A whole reply has come. */
 enum relay_action relay_state_reply(struct relay_state *state, const struct relay_reply *reply, struct buf *out);
 /* TLS stands, after RELAY_START_TLS or from the first byte. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */

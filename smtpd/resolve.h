@@ -35,6 +35,7 @@ struct resolve_address {
 
 struct resolve_host {
 	char name[RESOLVE_NAME_MAX + 1]; /* in lower case, ASCII */
+	char alias_of[RESOLVE_NAME_MAX + 1]; /* whose its addresses are, when it is an alias (CNAME); empty otherwise */
 	uint16_t preference;
 	bool secure; /* its addresses were validated with DNSSEC */
 	uint8_t count;
@@ -45,12 +46,13 @@ struct resolve_answer {
 	enum resolve_result result;
 	bool secure; /* the list of hosts was validated with DNSSEC */
 	char text[RESOLVE_TEXT_MAX]; /* of RESOLVE_FAILED */
+	char alias_of[RESOLVE_NAME_MAX + 1]; /* whose the list of hosts is, when the domain is an alias; empty otherwise */
 	uint8_t count;
 	struct resolve_host hosts[RESOLVE_HOSTS_MAX]; /* in the order in which they are to be tried */
 };
 
-/* The body of RESOLVED after its id: u8 result, u8 secure, span text, u8 count, then for each host: span name, u16 preference,
- * u8 secure, u8 count, and each address as a span. */
+/* The body of RESOLVED after its id: u8 result, u8 secure, span text, span alias_of, u8 count, then for each host: span name, span alias_of,
+ * u16 preference, u8 secure, u8 count, and each address as a span. */
 void resolve_put(struct msg_writer *body, const struct resolve_answer *answer);
 /* 0, or -EBADMSG. */
 int resolve_get(struct msg_reader *body, struct resolve_answer *ret_answer);

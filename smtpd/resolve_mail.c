@@ -121,18 +121,28 @@ is_usable(struct question *question, const struct dns_answer *answer)
 }
 
 static void
+take_alias(char alias_of[RESOLVE_NAME_MAX + 1], const char *name, const struct dns_answer *answer)
+{
+	if (answer->owner.len != 0 && !span_ieq(answer->owner, span_of(name)))
+		snip(alias_of, RESOLVE_NAME_MAX + 1, answer->owner);
+}
+
+static void
 on_addresses(void *context, const struct dns_answer *answer)
 {
 	const struct part *part = context;
 	struct question *question = part->question;
 	struct resolve_host *host = part->host;
 
-	host->secure = host->secure && answer->secure;
-	if (is_usable(question, answer))
+	/* Without an answer for one family the other says what the host is: a failure that somebody made must not switch DANE off. */
+	if (is_usable(question, answer)) {
+		host->secure = host->secure && answer->secure;
+		take_alias(host->alias_of, host->name, answer);
 		for (size_t i = 0; i < answer->count; i++)
 			/* Room is kept for both families. */
 			if (part->type == DNS_A || host->count < RESOLVE_ADDRESSES_MAX / 2)
 				resolve_add_address(host, &answer->records[i]);
+	}
 	release(question);
 }
 
@@ -178,6 +188,7 @@ on_exchangers(void *context, const struct dns_answer *answer)
 	} else if (answer->status == DNS_NO_NAME) {
 		question->answer.result = RESOLVE_NOT_FOUND;
 	} else if (!question->answered) {
+		take_alias(question->answer.alias_of, question->name, answer);
 		for (size_t i = 0; i < answer->count; i++)
 			resolve_mx_add(&question->mx, &answer->records[i]);
 		order_hosts(question);

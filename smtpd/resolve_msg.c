@@ -11,11 +11,13 @@ resolve_put(struct msg_writer *body, const struct resolve_answer *answer)
 	msg_put_u8(body, (uint8_t)answer->result);
 	msg_put_u8(body, answer->secure);
 	msg_put_span(body, span_of(answer->text));
+	msg_put_span(body, span_of(answer->alias_of));
 	msg_put_u8(body, answer->count);
 	for (size_t i = 0; i < answer->count; i++) {
 		const struct resolve_host *host = &answer->hosts[i];
 
 		msg_put_span(body, span_of(host->name));
+		msg_put_span(body, span_of(host->alias_of));
 		msg_put_u16(body, host->preference);
 		msg_put_u8(body, host->secure);
 		msg_put_u8(body, host->count);
@@ -40,7 +42,7 @@ get_text(struct msg_reader *body, char *text, size_t size)
 static bool
 get_host(struct msg_reader *body, struct resolve_host *host)
 {
-	if (!get_text(body, host->name, sizeof(host->name)))
+	if (!get_text(body, host->name, sizeof(host->name)) || !get_text(body, host->alias_of, sizeof(host->alias_of)))
 		return false;
 	host->preference = msg_get_u16(body);
 	host->secure = msg_get_u8(body) != 0;
@@ -64,7 +66,8 @@ resolve_get(struct msg_reader *body, struct resolve_answer *ret_answer)
 	uint8_t result = msg_get_u8(body), count;
 
 	*ret_answer = (struct resolve_answer){ .result = (enum resolve_result)result, .secure = msg_get_u8(body) != 0 };
-	if (result > RESOLVE_FAILED || !get_text(body, ret_answer->text, sizeof(ret_answer->text)))
+	if (result > RESOLVE_FAILED || !get_text(body, ret_answer->text, sizeof(ret_answer->text)) ||
+	    !get_text(body, ret_answer->alias_of, sizeof(ret_answer->alias_of)))
 		return -EBADMSG;
 	count = msg_get_u8(body);
 	if (count > RESOLVE_HOSTS_MAX || (result == RESOLVE_OK) != (count != 0))

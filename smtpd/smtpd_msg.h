@@ -55,6 +55,7 @@ enum takes { TAKES_DSN = 1, TAKES_BY = 2 };
 #define VERDICT_STATUS_MAX 16
 #define VERDICT_TEXT_MAX 1024
 #define VERDICT_HOST_MAX 512
+#define VERDICT_TLS_MAX 128
 /* What of a text can stand in a reply's line beside a recipient (RFC 5321 section 4.5.3.1.5). */
 #define VERDICT_REPLY_MAX 200
 

@@ -27,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	msg_writer_init(&body);
 	dns_put(&body, type, &answer);
 	reader = msg_read_span(span_make(body.bytes, body.len));
-	if (body.overflow || dns_get(&reader, type, &again) != 0 || again.count != answer.count)
+	if (body.overflow || dns_get(&reader, type, &again) != 0 || again.count != answer.count || !span_eq(again.owner, answer.owner))
 		abort();
 	for (size_t i = 0; i < answer.count; i++)
 		if (!span_eq(answer.records[i].data, again.records[i].data) || answer.records[i].preference != again.records[i].preference)

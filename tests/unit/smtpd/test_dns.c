@@ -206,6 +206,21 @@ START_TEST(too_many_aliases)
 }
 END_TEST
 
+START_TEST(whose_the_records_are)
+{
+	/* dom.example, an alias of a, has an address; mx.dom.example by a name that is compressed. */
+	ck_assert_int_eq(dns_parse(SPAN(HEAD("\x80", "\2") "\xc0\x0c" FIXED("\5", "\3") "\1a\0" "\1A\0" FIXED("\1", "\4") "\xc0\0\2\1"), DNS_A, &answer), 0);
+	ck_assert(span_eq(answer.owner, SPAN("a")));
+	ck_assert_int_eq(dns_parse(SPAN(HEAD("\x80", "\1") "\2mx\xc0\x0c" FIXED("\1", "\4") "\xc0\0\2\1"), DNS_A, &answer), 0);
+	ck_assert(span_eq(answer.owner, SPAN("mx.dom.example")));
+	/* No host name, and no record. */
+	ck_assert_int_eq(dns_parse(SPAN(HEAD("\x80", "\1") "\1+\0" FIXED("\1", "\4") "\xc0\0\2\1"), DNS_A, &answer), 0);
+	ck_assert(answer.count == 1 && answer.owner.len == 0);
+	ck_assert_int_eq(dns_parse(SPAN(HEAD("\x80", "\1") "\xc0\x0c" FIXED("\5", "\3") "\1a\0"), DNS_A, &answer), 0);
+	ck_assert(answer.count == 0 && answer.owner.len == 0);
+}
+END_TEST
+
 /* --- answers between roles --- */
 
 static const enum dns_type every_type[] = { DNS_A, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_TLSA };
@@ -217,7 +232,7 @@ START_TEST(answers_as_messages)
 	static struct msg_writer body;
 	struct msg_reader reader;
 
-	answer = (struct dns_answer){ .status = DNS_FOUND, .secure = true, .cut = true, .ttl = 70000, .count = DNS_RECORDS_MAX };
+	answer = (struct dns_answer){ .status = DNS_FOUND, .secure = true, .cut = true, .ttl = 70000, .owner = SPAN("mx.example"), .count = DNS_RECORDS_MAX };
 	for (size_t i = 0; i < answer.count; i++) {
 		answer.records[i].data = span_make(data, type == DNS_A ? 4 : type == DNS_AAAA ? 16 : sizeof(data) - 1);
 		if (type == DNS_MX)
@@ -232,6 +247,7 @@ START_TEST(answers_as_messages)
 	ck_assert_int_eq(dns_get(&reader, type, &back), 0);
 	ck_assert_int_eq(back.status, DNS_FOUND);
 	ck_assert(back.secure && back.cut && back.ttl == 70000 && back.count == answer.count);
+	ck_assert(span_eq(back.owner, answer.owner));
 	for (size_t i = 0; i < back.count; i++) {
 		ck_assert(span_eq(back.records[i].data, answer.records[i].data));
 		ck_assert_uint_eq(back.records[i].preference, answer.records[i].preference);
@@ -258,8 +274,8 @@ START_TEST(the_biggest_answer_fits)
 
 	memset(data, 'x', sizeof(data));
 	memset(reason, 'r', sizeof(reason));
-	answer = (struct dns_answer){ .status = DNS_FOUND, .count = DNS_RECORDS_MAX, .reason = span_make(reason, sizeof(reason)) };
-	answer.records[0].data = span_make(data, sizeof(data));
+	answer = (struct dns_answer){ .status = DNS_FOUND, .count = DNS_RECORDS_MAX, .reason = span_make(reason, sizeof(reason)), .owner = SPAN("a") };
+	answer.records[0].data = span_make(data, sizeof(data) - 1);
 	msg_writer_init(&body);
 	dns_put(&body, DNS_TLSA, &answer);
 	ck_assert(!body.overflow);
@@ -334,6 +350,7 @@ main(void)
 	tcase_add_test(tests, too_many_records);
 	tcase_add_test(tests, too_much_text);
 	tcase_add_test(tests, too_many_aliases);
+	tcase_add_test(tests, whose_the_records_are);
 	tcase_add_loop_test(tests, answers_as_messages, 0, ROWS(every_type));
 	tcase_add_test(tests, the_biggest_answer_fits);
 	tcase_add_test(tests, an_address_of_the_wrong_length);

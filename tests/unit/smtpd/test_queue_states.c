@@ -157,6 +157,7 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	msg_put_span(&reply, SPAN("5.1.1"));
 	msg_put_span(&reply, SPAN("unknown there"));
 	msg_put_span(&reply, SPAN("mx.other.test"));
+	msg_put_span(&reply, SPAN("none"));
 	return msg_send(channel, MSG_RELAYED, msg->id, &reply, -1);
 }
 

@@ -8,7 +8,7 @@
 
 /* A dialogue is lines: "S: " the host's reply lines, "C: " the commands that must have been sent since, "= " the action after the
  * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured", "verified" and "sent" are
- * the owner's words. */
+ * the owner's words, and so are "encrypt" and "verify", which is demanded of TLS. */
 struct dialogue {
 	const char *name;
 	struct relay_mail mail;
@@ -51,6 +51,15 @@ static const struct dialogue dialogues[] = {
 		"S: 421 4.3.2 bye\n= FAILED TEMP 4.3.2\n" },
 	{ "EHLO is not known: HELO, and no extensions", { .sender = SPAN("a@b"), .body = ENVELOPE_8BITMIME, .ret = ENVELOPE_RET_FULL }, { "x@y" },
 		"S: 220 old\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 PIPELINING\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
+	{ "TLS is demanded and not offered", { .sender = SPAN("a@b") }, { "x@y" }, "encrypt\n" HELLO "S: 250 X\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
+	{ "TLS is demanded and refused", { .sender = SPAN("a@b") }, { "x@y" },
+		"encrypt\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 454 not now\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
+	{ "TLS with anybody is demanded", { .sender = SPAN("a@b") }, { "x@y" },
+		"encrypt\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nsecured\nC: EHLO me.example\nS: 250 X\n= READY\n" },
+	{ "TLS with that very host is demanded, and it is not", { .sender = SPAN("a@b") }, { "x@y" },
+		"verify\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nsecured\nC: EHLO me.example\nS: 250 X\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
+	{ "or it is", { .sender = SPAN("a@b") }, { "x@y" },
+		"verify\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nverified\nC: EHLO me.example\nS: 250 X\n= READY\n" },
 	{ "no service", { .sender = SPAN("a@b") }, { "x@y" }, "S: 554 5.7.1 not for you\n= FAILED PERM 5.7.1\n" },
 	{ "not now", { .sender = SPAN("a@b") }, { "x@y" }, "S: 421 busy\n= FAILED TEMP 4.0.0\n" },
 	{ "a greeting that is none", { .sender = SPAN("a@b") }, { "x@y" }, "S: 354 go\n= FAILED TEMP 4.5.0\n" },
@@ -187,7 +196,7 @@ START_TEST(dialogue)
 	struct play play = { .out = BUF_INIT(RELAY_OUT_MAX), .told = BUF_INIT(4096), .mail = row->mail };
 
 	relay_reply_init(&play.reply);
-	relay_state_init(&play.state, "me.example", true);
+	relay_state_init(&play.state, "me.example", RELAY_TLS_MAY);
 	play.mail.recipients = play.recipients;
 	while (play.mail.count < 4 && row->recipients[play.mail.count] != NULL) {
 		play.recipients[play.mail.count].address = span_of(row->recipients[play.mail.count]);
@@ -208,6 +217,10 @@ START_TEST(dialogue)
 			assert_action(&play, span_skip(line, 2), row->name);
 		else if (span_eq(line, SPAN("mail")))
 			play.action = relay_state_mail(&play.state, &play.mail, settled, &play, &play.out);
+		else if (span_eq(line, SPAN("encrypt")))
+			play.state.tls = RELAY_TLS_ENCRYPT;
+		else if (span_eq(line, SPAN("verify")))
+			play.state.tls = RELAY_TLS_VERIFY;
 		else if (span_eq(line, SPAN("secured")))
 			play.action = relay_state_secured(&play.state, false, &play.out);
 		else if (span_eq(line, SPAN("verified")))
@@ -228,7 +241,7 @@ START_TEST(another_message)
 	struct play play = { .out = BUF_INIT(RELAY_OUT_MAX), .told = BUF_INIT(4096), .mail = { .sender = SPAN("a@b"), .count = 3 } };
 
 	relay_reply_init(&play.reply);
-	relay_state_init(&play.state, "me.example", false);
+	relay_state_init(&play.state, "me.example", RELAY_TLS_NEVER);
 	play.mail.recipients = play.recipients;
 	for (size_t i = 0; i < 3; i++)
 		play.recipients[i].address = SPAN("x@y");

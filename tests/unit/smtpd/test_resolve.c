@@ -149,8 +149,10 @@ START_TEST(answers_as_messages)
 	answer.result = RESOLVE_OK;
 	answer.secure = true;
 	answer.count = RESOLVE_HOSTS_MAX;
+	memset(answer.alias_of, 'd', RESOLVE_NAME_MAX);
 	for (size_t i = 0; i < RESOLVE_HOSTS_MAX; i++) {
 		memset(answer.hosts[i].name, 'n', RESOLVE_NAME_MAX);
+		memset(answer.hosts[i].alias_of, 'a', RESOLVE_NAME_MAX);
 		answer.hosts[i].preference = (uint16_t)(i * 4000);
 		answer.hosts[i].count = RESOLVE_ADDRESSES_MAX;
 		for (size_t a = 0; a < RESOLVE_ADDRESSES_MAX; a++)
