@@ -7,6 +7,7 @@
  * marked as failed, and the file is removed last. A crash in between repeats a delivery or a
  * notification; it never loses one. */
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,8 @@ forget(struct attempt *attempt)
 	}
 	free(attempt->targets);
 	free(attempt->reports);
+	if (attempt->again != NULL)
+		event_free(attempt->again);
 	spool_close(&attempt->file);
 	free(attempt);
 }
@@ -168,13 +171,36 @@ leave(struct attempt *attempt)
 	queue_wake(queue);
 }
 
+static void write_later(struct attempt *attempt);
+
+/* It is finished, and its file stays all the same: the removal is tried again. What has been done is written, or the next start, or attempt, would
+ * do it again. */
+static void
+not_removed(struct attempt *attempt, int error)
+{
+	struct queue_entry *entry = attempt->entry;
+	int r = queue_files_update(&attempt->file, true);
+
+	log_error("not-removed", log_str("id", entry->id), log_errno("error", error));
+	if (r < 0) {
+		log_error("not-updated", log_str("id", entry->id), log_errno("error", r));
+		write_later(attempt);
+		return;
+	}
+	if (entry->faults < UINT8_MAX)
+		entry->faults++;
+	settle(attempt, queue_now() + fault_delay(smtpd_conf(attempt->queue->proc), entry->faults - 1u));
+}
+
 static void
 done(struct attempt *attempt)
 {
 	int r = queue_files_remove(attempt->queue->files, attempt->entry->id, false);
 
-	if (r < 0 && r != -ENOENT)
-		log_error("not-removed", log_str("id", attempt->entry->id), log_errno("error", r));
+	if (r < 0 && r != -ENOENT) {
+		not_removed(attempt, r);
+		return;
+	}
 	log_info("done", log_str("id", attempt->entry->id),
 	    log_i64("age", queue_now() - attempt->file.envelope.created));
 	leave(attempt);
@@ -220,14 +246,65 @@ not_past_deadline(const struct envelope *envelope, int64_t due)
 		envelope->deliver_by > queue_now() ? envelope->deliver_by : due;
 }
 
+static void
+write_progress(struct attempt *attempt)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+	int r = queue_files_update(&attempt->file, envelope->count > 1);
+
+	if (r < 0) {
+		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
+		/* Tried again without it, those who have the message would get it each time. */
+		if (attempt->progressed) {
+			write_later(attempt);
+			return;
+		}
+	}
+	/* In the row of its destination it comes as soon as that is back. */
+	settle(attempt, waits_for_destination(attempt) ? queue_now() : envelope->progress.due);
+}
+
+static bool
+is_open(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->count; i++)
+		if (envelope_is_open(&envelope->recipients[i]))
+			return true;
+	return false;
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *context)
+{
+	struct attempt *attempt = context;
+
+	(void)fd, (void)what;
+	if (is_open(&attempt->file.envelope))
+		write_progress(attempt);
+	else
+		done(attempt);
+}
+
+/* Until it can be written the message stays active. */
+static void
+write_later(struct attempt *attempt)
+{
+	const struct timeval later = { FAULT_SECONDS_MAX, 0 };
+
+	if (attempt->again == NULL)
+		attempt->again = event_new(attempt->queue->proc->base, -1, 0, on_again, attempt);
+	if (attempt->again == NULL)
+		abort();
+	(void)event_add(attempt->again, &later);
+}
+
 /* All that is to be told has been told: writes what became of each. */
 static void
 conclude(struct attempt *attempt, bool reported)
 {
 	struct envelope *envelope = &attempt->file.envelope;
-	bool counted = false, ours = false, open;
+	bool counted = false, ours = false;
 	const struct outcome *last = NULL;
-	int r;
 
 	for (size_t i = 0; i < envelope->count; i++) {
 		const struct outcome *outcome = attempt->targets[i].outcome;
@@ -254,10 +331,7 @@ conclude(struct attempt *attempt, bool reported)
 		else if (attempt->reports[i].action == DSN_DELAYED)
 			recipient->status = ENVELOPE_WARNED;
 	}
-	open = false;
-	for (size_t i = 0; i < envelope->count; i++)
-		open |= envelope_is_open(&envelope->recipients[i]);
-	if (!open) {
+	if (!is_open(envelope)) {
 		done(attempt);
 		return;
 	}
@@ -265,14 +339,12 @@ conclude(struct attempt *attempt, bool reported)
 		envelope->progress.attempts++;
 	if (last != NULL)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
+	for (size_t i = 0; i < envelope->count; i++)
+		attempt->progressed |= envelope->recipients[i].status != ENVELOPE_PENDING;
 	envelope->progress.tried = attempt->started;
 	envelope->progress.due =
 	    not_past_deadline(envelope, next_attempt(attempt, counted, ours || !reported));
-	r = queue_files_update(&attempt->file, envelope->count > 1);
-	if (r < 0)
-		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
-	/* In the row of its destination it comes as soon as that is back. */
-	settle(attempt, waits_for_destination(attempt) ? queue_now() : envelope->progress.due);
+	write_progress(attempt);
 }
 
 static void

@@ -26,11 +26,13 @@ struct attempt {
 	bool in_memory;    /* its file has not been on the disk */
 	bool given_up;     /* it ends with what is under way */
 	bool crowded;
+	bool progressed; /* a recipient is done with, or his sender told of the delay */
 	bool unreached; /* what is left waits for destinations, not for its own time */
 	int64_t started;
 	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
 	bool anew;  /* and aliases have a say again */
 	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
+	struct event *again; /* or NULL: when what became of it is written, which could not be */
 	struct report *reports;
 	size_t report_count;
 };

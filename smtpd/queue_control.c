@@ -50,7 +50,7 @@ remove_message(struct queue *queue, struct queue_entry *entry)
 		entry->remove_wanted = true;
 		return -EINPROGRESS;
 	}
-	r = queue_files_remove(queue->files, entry->id, entry->state == ENTRY_HELD);
+	r = queue_files_remove_for_good(queue->files, entry->id, entry->state == ENTRY_HELD);
 	if (r == 0 || r == -ENOENT)
 		queue_leave(queue, entry);
 	return r == -ENOENT ? 0 : r;

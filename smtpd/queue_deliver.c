@@ -80,20 +80,35 @@ end_job(struct job *job, const struct outcome *outcome)
 	attempt_outcome(attempt, recipient, outcome);
 }
 
-/* A message that came of the job is safe, or will not be. */
 static void
-submitted(void *context, const char *id, int result)
+submit_ended(struct job *job)
 {
-	struct job *job = context;
 	struct outcome *held = job->held;
 
-	(void)id;
-	job->submit_failed |= result != 0;
 	if (--job->submitting != 0 || held == NULL)
 		return;
 	job->held = NULL;
 	end_job(job, held);
 	free(held);
+}
+
+/* A message that came of the job is safe, or will not be. */
+static void
+submitted(void *context, const char *id, int result)
+{
+	struct job *job = context;
+
+	(void)id;
+	job->submit_failed |= result != 0;
+	submit_ended(job);
+}
+
+/* An answer is left out where it cannot be sent: tried again, the job would only have the message stored once more. */
+static void
+answer_submitted(void *context, const char *id, int result)
+{
+	(void)id, (void)result;
+	submit_ended(context);
 }
 
 /* To be called when something of it has changed. */
@@ -203,6 +218,8 @@ on_submit(struct account *account, struct msg *msg)
 {
 	struct queue *queue = account->pool->queue;
 	struct job *job = account->given;
+	struct msg_reader body = msg_read(msg);
+	bool answer = msg_get_u64(&body) == SUBMIT_NOTHING;
 	int r;
 
 	while (job != NULL && job->id != msg->id)
@@ -210,7 +227,8 @@ on_submit(struct account *account, struct msg *msg)
 	if (job == NULL || ++job->submitted > SUBMISSIONS_MAX)
 		return -EBADMSG;
 	job->submitting++;
-	r = queue_submit(queue, attempt_file(job->attempt), span_of(account->address), msg, submitted, job);
+	r = queue_submit(queue, attempt_file(job->attempt), span_of(account->address), msg,
+	    answer ? answer_submitted : submitted, job);
 	if (r == 0)
 		return 0;
 	job->submitting--;

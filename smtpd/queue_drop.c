@@ -25,6 +25,8 @@
 /* A writer that has not finished by then has died. */
 #define TEMPORARY_SECONDS (36 * 3600)
 #define SWEEP_SECONDS 3600
+/* What could not be done for reasons of our own (descriptors, a full disk) is tried again then. */
+#define AGAIN_SECONDS 30
 
 /* A file that has been copied and whose copy waits to be synced. */
 struct taken {
@@ -36,30 +38,92 @@ struct taken {
 	size_t recipients;
 };
 
+/* A file that is done with and could not be removed: it is not to be done again. */
+struct stuck {
+	struct stuck *next;
+	char name[];
+};
+
 struct pickup {
 	int folder, watch;
 	struct event *noticed, *rescan, *sweep;
 	struct taken *taken;
+	struct stuck *stuck;
 };
+
+/* Looks again at what is there. */
+static void
+rescan_later(const struct pickup *pickup)
+{
+	const struct timeval later = { AGAIN_SECONDS, 0 };
+
+	(void)event_add(pickup->rescan, &later);
+}
+
+static struct stuck **
+find_stuck(struct pickup *pickup, const char *name)
+{
+	struct stuck **at = &pickup->stuck;
+
+	while (*at != NULL && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+keep_in_mind(struct pickup *pickup, const char *name)
+{
+	struct stuck **at = find_stuck(pickup, name);
+
+	rescan_later(pickup);
+	if (*at != NULL)
+		return;
+	*at = xcalloc(1, sizeof(**at) + strlen(name) + 1);
+	memcpy((*at)->name, name, strlen(name) + 1);
+}
+
+static void
+forget_stuck(struct pickup *pickup, const char *name)
+{
+	struct stuck **at = find_stuck(pickup, name), *stuck = *at;
+
+	if (stuck == NULL)
+		return;
+	*at = stuck->next;
+	free(stuck);
+}
 
 /* A folder that somebody put there can perhaps not be removed; under a name with a dot it is not
  * looked at again. */
-static void
-remove_name(const struct pickup *pickup, const char *name)
+static int
+remove_folder(const struct pickup *pickup, const char *name)
 {
 	char hidden[NAME_MAX + 2];
 	int error;
 
-	if (unlinkat(pickup->folder, name, 0) == 0 || errno == ENOENT)
-		return;
-	error = errno;
 	if (unlinkat(pickup->folder, name, AT_REMOVEDIR) == 0)
-		return;
+		return 0;
+	error = errno;
 	(void)snprintf(hidden, sizeof(hidden), ".%s", name);
-	if (renameat(pickup->folder, name, pickup->folder, hidden) == 0)
-		log_error("drop-hidden", log_str("file", hidden), log_errno("error", error));
-	else
-		log_error("drop-not-removed", log_str("file", name), log_errno("error", error));
+	if (renameat(pickup->folder, name, pickup->folder, hidden) < 0)
+		return -errno;
+	log_error("drop-hidden", log_str("file", hidden), log_errno("error", error));
+	return 0;
+}
+
+static void
+remove_name(struct pickup *pickup, const char *name)
+{
+	int r = unlinkat(pickup->folder, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+
+	if (r == -EISDIR)
+		r = remove_folder(pickup, name);
+	if (r == 0) {
+		forget_stuck(pickup, name);
+	} else {
+		log_error("drop-not-removed", log_str("file", name), log_errno("error", r));
+		keep_in_mind(pickup, name);
+	}
 }
 
 static void
@@ -111,10 +175,7 @@ taken(void *context, const char *id, int result)
 		    log_u64("recipients", drop->recipients), log_str("drop", drop->name));
 		remove_name(drop->queue->pickup, drop->name);
 	} else {
-		/* It stays and is tried again. */
-		const struct timeval later = { 30, 0 };
-
-		(void)event_add(drop->queue->pickup->rescan, &later);
+		rescan_later(drop->queue->pickup); /* it stays and is tried again */
 	}
 	*drop->at = drop->next;
 	if (drop->next != NULL)
@@ -244,7 +305,9 @@ open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 		return -ENOENT; /* done before this notice came */
 	if (fd < 0 && errno != ELOOP && errno != EACCES)
 		return -errno; /* descriptors or memory have run out: it stays */
-	if (fd < 0 || fstat(fd, ret_st) < 0) {
+	if (fd >= 0 && fstat(fd, ret_st) < 0)
+		return -errno;
+	if (fd < 0) {
 		log_error("drop-refused", log_str("file", name), log_errno("error", errno));
 		remove_name(queue->pickup, name);
 		return -EBADMSG;
@@ -269,8 +332,8 @@ take_file(struct queue *queue, const char *name)
 	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY ||
 	    is_taken(queue->pickup, name))
 		return;
-	/* Queued before a crash came between that and the removal. */
-	if (queue_table_find(queue->table, span_of(name)) != NULL) {
+	/* Queued before a crash came between that and the removal; or done with. */
+	if (queue_table_find(queue->table, span_of(name)) != NULL || *find_stuck(queue->pickup, name) != NULL) {
 		remove_name(queue->pickup, name);
 		return;
 	}
@@ -281,6 +344,8 @@ take_file(struct queue *queue, const char *name)
 		r = obey(queue, fd, &st);
 		(void)close(fd);
 		remove_name(queue->pickup, name);
+		/* What is asked next must not be undone by this, found again after a power loss. */
+		(void)fsync(queue->pickup->folder);
 		if (r < 0)
 			log_warning("request-not-understood", log_str("file", name),
 			    log_i64("uid", st.st_uid));
@@ -302,11 +367,9 @@ take_file(struct queue *queue, const char *name)
 			    "no envelope, too big, or a message with other line ends than CRLF");
 	}
 	if (r < 0 && r != -EBADMSG && r != -ENOENT) {
-		const struct timeval later = { 30, 0 };
-
 		log_error("drop-waits", log_str("file", name), log_i64("uid", st.st_uid),
 		    log_errno("error", r));
-		(void)event_add(queue->pickup->rescan, &later);
+		rescan_later(queue->pickup);
 	}
 }
 
@@ -326,13 +389,21 @@ on_rescan(evutil_socket_t fd, short what, void *context)
 		log_error("drop-unreadable", log_errno("error", errno));
 		if (copy >= 0)
 			(void)close(copy);
+		rescan_later(queue->pickup);
 		return;
 	}
-	while ((entry = readdir(dir)) != NULL && turn < TURN_MAX)
+	errno = 0;
+	while (turn < TURN_MAX && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.' && drop_kind(entry->d_name) != DROP_IS_TEMPORARY) {
 			take_file(queue, entry->d_name);
 			turn++;
 		}
+		errno = 0;
+	}
+	if (turn < TURN_MAX && errno != 0) {
+		log_error("drop-unreadable", log_errno("error", errno));
+		rescan_later(queue->pickup);
+	}
 	(void)closedir(dir);
 	if (turn >= TURN_MAX) {
 		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */

@@ -253,7 +253,8 @@ void
 queue_files_commit(struct queue_files *files, struct queue_commit *const *commits, size_t count)
 {
 	int8_t synced[SPOOL_FOLDERS] = { 0 };
-	int errors[SPOOL_FOLDERS];
+	int errors[SPOOL_FOLDERS], hold_error = 0;
+	bool hold_synced = false;
 
 	sync_files(commits, count);
 	for (size_t i = 0; i < count; i++)
@@ -264,8 +265,12 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 		if (commits[i]->result < 0)
 			continue;
 		if (commits[i]->held) {
-			commits[i]->result = fsync(files->hold) == 0 ? 0 : -errno;
-			if (commits[i]->result < 0)
+			/* Once for all: after a sync that failed the next one may succeed, without what the first lost. */
+			if (!hold_synced)
+				hold_error = fsync(files->hold) == 0 ? 0 : -errno;
+			hold_synced = true;
+			commits[i]->result = hold_error;
+			if (hold_error < 0)
 				(void)queue_files_remove(files, commits[i]->id, true);
 			continue;
 		}
@@ -338,20 +343,35 @@ queue_files_remove(struct queue_files *files, const char *id, bool held)
 	return unlinkat(files->spool, path, 0) == 0 ? 0 : -errno;
 }
 
+int
+queue_files_remove_for_good(struct queue_files *files, const char *id, bool held)
+{
+	int r = queue_files_remove(files, id, held);
+
+	if (r < 0)
+		return r;
+	if (held)
+		return fsync(files->hold) == 0 ? 0 : -errno;
+	return sync_folder(files, folder_of(id));
+}
+
 /* rename(2) is one step, so the message is never in both places or in none. */
 static int
 move(struct queue_files *files, const char *id, bool to_hold)
 {
-	char queue[SPOOL_PATH_MAX], hold[SPOOL_PATH_MAX];
+	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
 	int r;
 
-	spool_path(SPOOL_QUEUE, id, queue);
-	spool_path(SPOOL_HOLD, id, hold);
-	if (renameat(files->spool, to_hold ? queue : hold, files->spool, to_hold ? hold : queue) <
-	    0)
+	spool_path(to_hold ? SPOOL_QUEUE : SPOOL_HOLD, id, from);
+	spool_path(to_hold ? SPOOL_HOLD : SPOOL_QUEUE, id, to);
+	if (renameat(files->spool, from, files->spool, to) < 0)
 		return -errno;
 	r = fsync(files->hold) == 0 ? 0 : -errno;
-	return r == 0 ? sync_folder(files, folder_of(id)) : r;
+	if (r == 0)
+		r = sync_folder(files, folder_of(id));
+	if (r < 0)
+		(void)renameat(files->spool, to, files->spool, from);
+	return r;
 }
 
 int
@@ -385,24 +405,28 @@ scan_folder(
 	int fd = open_folder(files->spool, path);
 	const struct dirent *entry;
 	DIR *dir;
+	int r;
 
 	if (fd < 0)
 		return fd;
 	dir = fdopendir(fd);
 	if (dir == NULL) {
-		int r = -errno;
-
+		r = -errno;
 		(void)close(fd);
 		return r;
 	}
-	while ((entry = readdir(dir)) != NULL)
+	errno = 0;
+	while ((entry = readdir(dir)) != NULL) {
 		if (!held && span_starts(span_of(entry->d_name), SPAN("tmp.")))
 			(void)unlinkat(fd, entry->d_name,
 			    0); /* was being written, and nobody has been promised anything */
 		else if (spool_id_valid(span_of(entry->d_name)))
 			found(context, entry->d_name, held);
+		errno = 0;
+	}
+	r = -errno;
 	(void)closedir(dir);
-	return 0;
+	return r;
 }
 
 int

@@ -57,7 +57,9 @@ int queue_files_reopen(struct queue_files *files, enum spool_place place, const 
 int queue_files_update(const struct spool_file *file, bool sync);
 /* queue/XX/ID (or hold/ID) -> none: it is done. */
 int queue_files_remove(struct queue_files *files, const char *id, bool held);
-/* queue/XX/ID -> hold/ID and back. 0 or -errno; synced. */
+/* The same, synced: somebody is told that it will never be sent. */
+int queue_files_remove_for_good(struct queue_files *files, const char *id, bool held);
+/* queue/XX/ID -> hold/ID and back, synced. 0, or -errno and it is where it was. */
 int queue_files_hold(struct queue_files *files, const char *id);
 int queue_files_release(struct queue_files *files, const char *id);
 /* queue/XX/ID or hold/ID -> corrupt/ID. */

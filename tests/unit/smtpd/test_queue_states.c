@@ -263,6 +263,18 @@ files_in(const char *path)
 	return count;
 }
 
+/* The account's folder holds one file for each message, with all that came of it. */
+static size_t
+times_delivered(const char *path)
+{
+	char full[200];
+	struct stat st;
+
+	(void)snprintf(full, sizeof(full), "%s/%s", folder, path);
+	ck_assert_int_eq(stat(full, &st), 0);
+	return (size_t)st.st_size / strlen(MESSAGE);
+}
+
 static size_t
 queued_files(void)
 {
@@ -599,6 +611,27 @@ START_TEST(finished_and_not_removed)
 }
 END_TEST
 
+START_TEST(finished_and_not_to_be_removed)
+{
+	put(PATH, ENVELOPE("progress 00000000099999999999 00000000000000000000 0000000000 "
+	    "                                                                                "
+	    "                                                                                \n"
+	    "to P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs("queue-read"));
+	ck_assert_int_eq(fchmodat(spool, "queue/AA", 0500, 0), 0);
+	put("drop/tmp.ctl.1.b", "retry " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
+	WAIT_FOR(logs("not-removed"));
+	stop();
+	ck_assert(there(PATH));
+	/* What has been done is not done again. */
+	start();
+	WAIT_FOR(!there(PATH));
+	ck_assert_uint_eq(times_delivered("mail/local.test/bob/" ID), 1);
+}
+END_TEST
+
 START_TEST(notification_written_and_failure_not_noted)
 {
 	/* The notification is there; the message still says pending. It is tried again and the
@@ -692,6 +725,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_test(tests, finished_and_not_removed);
+	tcase_add_test(tests, finished_and_not_to_be_removed);
 	tcase_add_test(tests, notification_written_and_failure_not_noted);
 	tcase_add_test(tests, notification_that_fails_goes_to_postmaster);
 	tcase_add_test(tests, what_postmaster_cannot_have_is_the_end);
