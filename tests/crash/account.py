@@ -52,6 +52,7 @@ class Ground:
 
     def __init__(self, folder, build):
         self.folder = folder
+        os.mkdir(folder)
         self.driver = os.path.abspath(f"{build}/tests/crash/driver")
         self.trace = os.path.abspath("build/release/tests/crash/trace")
         self.template = os.path.join(folder, "template")

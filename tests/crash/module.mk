@@ -2,7 +2,8 @@
 CRASH := $(B)/tests/crash/driver $(B)/tests/crash/trace
 $(CRASH): $(B)/tests/crash/%: $(B)/tests/crash/%.o $(BASE_ARCHIVES)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter-out %.o,$^) $(BASE_LIBS)
+$(B)/tests/crash/trace: $(B)/tests/crash/registers.o $(B)/tests/crash/world.o
 crash-build: $(CRASH)
 crash: crash-build
 	$(Q)$(if $(ONLY),,$(MAKE) --no-print-directory LANE=asan crash-build)

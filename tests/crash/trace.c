@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* trace [-k N | -f N -e ERROR [-s] [-y]] [-r ROOT -l LOG] COMMAND...: runs a command of one thread and stands at each system call
- * that it makes between two marks (getsid(2), which nothing else calls).
+/* trace [-k N | -f N -e ERROR [-s] [-y]] [-r ROOT -l LOG] [-w FD [-t MS] -p FD] COMMAND...: runs a command of one thread and stands at each
+ * system call that it makes between two marks (getsid(2), which nothing else calls).
  *   -k N       kill -9 before the Nth
  *   -f N       the Nth that ERROR can befall (-e) fails so; -s: and all after it, until the second mark; -y: only syncs count
  *   -r, -l     writes to LOG what the command did to the files below ROOT, and to LOG.data the bytes it wrote
+ *   -w, -t     a director at the other end of FD (world.h) sets the marks and acts while the command waits; so much time has passed already
+ *   -p         FD becomes the command's channel to its parent
  * The last line of standard error tells how many counted calls there were, and where it stopped: "calls N NAME". */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,12 +22,13 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/xalloc.h"
+#include "frame/daemon.h"
+#include "registers.h"
+#include "world.h"
 
 #define WRITE_MAX (1 << 20)
 #define ORDERS_MAX 64
@@ -52,6 +54,8 @@ struct trace {
 	char path[PATH_MAX], path2[PATH_MAX]; /* resolved at the entry */
 	bool absent;       /* nothing stood under path then */
 	struct stat before; /* of path, when something did */
+	struct world world; /* director -1: there is none */
+	int parent;         /* -1 */
 	long end_of_data;   /* what the last brk(2) said: it says so again when it fails, and no error */
 	struct order orders[ORDERS_MAX];
 	size_t order_count;
@@ -93,7 +97,7 @@ can_befall(const struct trace *trace, uint64_t call)
 	if (call == SYS_flock && trace->entry.entry.args[1] == LOCK_UN)
 		return false;
 	/* The outcome itself is told on standard output. */
-	if (call == SYS_write && trace->entry.entry.args[0] <= 2)
+	if ((call == SYS_write || call == SYS_writev) && trace->entry.entry.args[0] <= 2)
 		return false;
 	for (size_t i = 0; !trace->syncs_only && i < sizeof(errors) / sizeof(*errors); i++)
 		if (errors[i].error == trace->error)
@@ -106,43 +110,6 @@ can_befall(const struct trace *trace, uint64_t call)
 			return (befalls[i].errors & wanted) != 0;
 	return false;
 }
-
-/* --- registers --- */
-
-#ifdef __x86_64__
-static void
-set_registers(const struct trace *trace, bool entry, long value)
-{
-	struct user_regs_struct registers;
-	struct iovec all = { &registers, sizeof(registers) };
-
-	if (ptrace(PTRACE_GETREGSET, trace->pid, NT_PRSTATUS, &all) != 0)
-		return;
-	if (entry)
-		registers.orig_rax = (unsigned long long)value;
-	else
-		registers.rax = (unsigned long long)value;
-	(void)ptrace(PTRACE_SETREGSET, trace->pid, NT_PRSTATUS, &all);
-}
-#elif defined(__aarch64__)
-static void
-set_registers(const struct trace *trace, bool entry, long value)
-{
-	struct user_regs_struct registers;
-	struct iovec all = { &registers, sizeof(registers) };
-	int call = (int)value;
-	struct iovec number = { &call, sizeof(call) };
-
-	if (entry) {
-		(void)ptrace(PTRACE_SETREGSET, trace->pid, NT_ARM_SYSTEM_CALL, &number);
-	} else if (ptrace(PTRACE_GETREGSET, trace->pid, NT_PRSTATUS, &all) == 0) {
-		registers.regs[0] = (unsigned long long)value;
-		(void)ptrace(PTRACE_SETREGSET, trace->pid, NT_PRSTATUS, &all);
-	}
-}
-#else
-#error "trace: say here how a system call's number and result are set on this machine"
-#endif
 
 /* --- paths --- */
 
@@ -454,6 +421,14 @@ at_entry(struct trace *trace)
 
 	if (trace->log != NULL)
 		look_before(trace);
+	if (trace->world.director >= 0) {
+		world_entry(&trace->world, &trace->entry);
+		trace->marks = trace->world.marks;
+		if (trace->world.ended)
+			return false;
+		if (world_is_clock(call))
+			return true;
+	}
 	if (call == SYS_getsid)
 		trace->marks++;
 	if (trace->marks != 1 || call == SYS_getsid)
@@ -465,7 +440,7 @@ at_entry(struct trace *trace)
 	trace->failing = counts && trace->fail_at != 0 && (trace->count == trace->fail_at || (trace->sticky && trace->count > trace->fail_at));
 	/* What io_getevents tells of is made to fail, not the telling. */
 	if (trace->failing && call != SYS_io_getevents)
-		set_registers(trace, true, -1);
+		registers_set_call(trace->pid, -1);
 	return true;
 }
 
@@ -477,12 +452,16 @@ at_exit(struct trace *trace, const struct __ptrace_syscall_info *info)
 	if (trace->entry.entry.nr == SYS_io_getevents) {
 		reap_orders(trace, info->exit.is_error ? 0 : (long)info->exit.rval);
 	} else if (trace->failing) {
-		set_registers(trace, false, trace->entry.entry.nr == SYS_brk ? trace->end_of_data : -trace->error);
+		registers_set_result(trace->pid, trace->entry.entry.nr == SYS_brk ? trace->end_of_data : -trace->error);
 		/* What a failed sync did not write is lost, whatever the next one says. */
 		if (trace->log != NULL && (trace->entry.entry.nr == SYS_fsync || trace->entry.entry.nr == SYS_fdatasync))
 			log_fd(trace, "lose", (long)trace->entry.entry.args[0]);
 	} else if (trace->log != NULL && !info->exit.is_error) {
 		log_call(trace, (long)info->exit.rval);
+	}
+	if (trace->world.director >= 0 && !trace->failing) {
+		world_exit(&trace->world, info);
+		trace->marks = trace->world.marks;
 	}
 	trace->failing = false;
 }
@@ -520,7 +499,7 @@ options(struct trace *trace, int argc, char **argv)
 {
 	const char *log = NULL;
 
-	for (int option; (option = getopt(argc, argv, "+k:f:e:syr:l:")) != -1;)
+	for (int option; (option = getopt(argc, argv, "+k:f:e:syr:l:w:t:p:")) != -1;)
 		switch (option) {
 		case 'k': trace->kill_at = strtoul(optarg, NULL, 10); break;
 		case 'f': trace->fail_at = strtoul(optarg, NULL, 10); break;
@@ -533,10 +512,13 @@ options(struct trace *trace, int argc, char **argv)
 		case 'y': trace->syncs_only = true; break;
 		case 'r': trace->root = optarg; break;
 		case 'l': log = optarg; break;
+		case 'w': trace->world.director = (int)strtol(optarg, NULL, 10); break;
+		case 't': trace->world.passed = strtoull(optarg, NULL, 10); break;
+		case 'p': trace->parent = (int)strtol(optarg, NULL, 10); break;
 		default: exit(64);
 		}
 	if (optind == argc || (log != NULL) != (trace->root != NULL) || (trace->fail_at != 0 && trace->error == 0)) {
-		(void)fprintf(stderr, "usage: trace [-k N | -f N -e ERROR [-s] [-y]] [-r ROOT -l LOG] COMMAND...\n");
+		(void)fprintf(stderr, "usage: trace [-k N | -f N -e ERROR [-s] [-y]] [-r ROOT -l LOG] [-w FD [-t MS] -p FD] COMMAND...\n");
 		exit(64);
 	}
 	if (log != NULL) {
@@ -555,13 +537,17 @@ options(struct trace *trace, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct trace trace = { .memory = -1 };
+	struct trace trace = { .memory = -1, .parent = -1, .world = { .director = -1 } };
 	char *path, *name;
 	int status;
 
 	options(&trace, argc, argv);
 	trace.pid = fork();
 	if (trace.pid == 0) {
+		if (trace.world.director >= 0)
+			(void)fcntl(trace.world.director, F_SETFD, FD_CLOEXEC);
+		if (trace.parent >= 0 && (trace.parent == ROLE_PARENT_FD ? fcntl(trace.parent, F_SETFD, 0) : dup2(trace.parent, ROLE_PARENT_FD)) < 0)
+			_exit(127);
 		(void)ptrace(PTRACE_TRACEME, 0, 0, 0);
 		(void)execv(argv[optind], argv + optind);
 		_exit(127);
@@ -569,6 +555,11 @@ main(int argc, char **argv)
 	if (trace.pid < 0 || waitpid(trace.pid, &status, 0) != trace.pid || !WIFSTOPPED(status))
 		return 127;
 	(void)ptrace(PTRACE_SETOPTIONS, trace.pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+	trace.world.pid = trace.pid;
+	trace.world.log = trace.log;
+	trace.world.data = trace.data;
+	if (trace.world.director >= 0)
+		world_begin(&trace.world);
 	path = xasprintf("/proc/%ld/mem", (long)trace.pid);
 	trace.memory = open(path, O_RDWR | O_CLOEXEC);
 	free(path);
