@@ -171,7 +171,8 @@ leave(struct attempt *attempt)
 	queue_wake(queue);
 }
 
-static void write_later(struct attempt *attempt);
+static void go_on_later(struct attempt *attempt);
+static void tell(struct attempt *attempt);
 
 /* It is finished, and its file stays all the same: the removal is tried again. What has been done is written, or the next start, or attempt, would
  * do it again. */
@@ -184,7 +185,7 @@ not_removed(struct attempt *attempt, int error)
 	log_error("not-removed", log_str("id", entry->id), log_errno("error", error));
 	if (r < 0) {
 		log_error("not-updated", log_str("id", entry->id), log_errno("error", r));
-		write_later(attempt);
+		go_on_later(attempt);
 		return;
 	}
 	if (entry->faults < UINT8_MAX)
@@ -256,7 +257,7 @@ write_progress(struct attempt *attempt)
 		log_error("not-updated", log_str("id", attempt->entry->id), log_errno("error", r));
 		/* Tried again without it, those who have the message would get it each time. */
 		if (attempt->progressed) {
-			write_later(attempt);
+			go_on_later(attempt);
 			return;
 		}
 	}
@@ -279,15 +280,17 @@ on_again(evutil_socket_t fd, short what, void *context)
 	struct attempt *attempt = context;
 
 	(void)fd, (void)what;
-	if (is_open(&attempt->file.envelope))
+	if (!attempt->told)
+		tell(attempt);
+	else if (is_open(&attempt->file.envelope))
 		write_progress(attempt);
 	else
 		done(attempt);
 }
 
-/* Until it can be written the message stays active. */
+/* Until it can be told and written what became of it, the message stays active. */
 static void
-write_later(struct attempt *attempt)
+go_on_later(struct attempt *attempt)
 {
 	const struct timeval later = { FAULT_SECONDS_MAX, 0 };
 
@@ -306,6 +309,7 @@ conclude(struct attempt *attempt, bool reported)
 	bool counted = false, ours = false;
 	const struct outcome *last = NULL;
 
+	attempt->told = true;
 	for (size_t i = 0; i < envelope->count; i++) {
 		const struct outcome *outcome = attempt->targets[i].outcome;
 		struct envelope_recipient *recipient = &envelope->recipients[i];
@@ -347,15 +351,48 @@ conclude(struct attempt *attempt, bool reported)
 	write_progress(attempt);
 }
 
+static bool
+tells_success(const struct attempt *attempt)
+{
+	for (size_t i = 0; i < attempt->report_count; i++)
+		if (attempt->reports[i].outcome->verdict == VERDICT_OK)
+			return true;
+	return false;
+}
+
+/* A failure is found again at the next attempt, and told then. What has been delivered is not delivered again to tell of it. */
+static void
+not_told(struct attempt *attempt)
+{
+	if (tells_success(attempt))
+		go_on_later(attempt);
+	else
+		conclude(attempt, false);
+}
+
 static void
 reported(void *context, const char *id, int result)
 {
 	struct attempt *attempt = context;
 
-	if (result == 0)
-		log_info("notification", log_str("id", attempt->entry->id), log_str("as", id),
-		    log_str("to", attempt->file.envelope.sender));
-	conclude(attempt, result == 0);
+	if (result < 0) {
+		not_told(attempt);
+		return;
+	}
+	log_info("notification", log_str("id", attempt->entry->id), log_str("as", id),
+	    log_str("to", attempt->file.envelope.sender));
+	conclude(attempt, true);
+}
+
+static void
+tell(struct attempt *attempt)
+{
+	int r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, reported, attempt);
+
+	if (r < 0) {
+		log_error("notification-not-written", log_str("id", attempt->entry->id), log_errno("error", r));
+		not_told(attempt);
+	}
 }
 
 /* --- what the sender is told --- */
@@ -469,7 +506,6 @@ report_all(struct attempt *attempt)
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	const struct envelope *envelope = &attempt->file.envelope;
 	int64_t since = facts_since(envelope), now = queue_now();
-	int r;
 
 	attempt->reports = xcalloc(envelope->count, sizeof(*attempt->reports));
 	for (size_t i = 0; i < envelope->count; i++) {
@@ -480,17 +516,10 @@ report_all(struct attempt *attempt)
 		    (conf->delay_warning != 0 && now >= since + conf->delay_warning) ||
 			attempt_is_overdue(envelope));
 	}
-	if (attempt->report_count == 0) {
+	if (attempt->report_count == 0)
 		conclude(attempt, true);
-		return;
-	}
-	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports,
-	    attempt->report_count, reported, attempt);
-	if (r < 0) {
-		log_error("notification-not-written", log_str("id", attempt->entry->id),
-		    log_errno("error", r));
-		conclude(attempt, false);
-	}
+	else
+		tell(attempt);
 }
 
 /* Those that have it are marked before the message is promised: should we die behind that, they do not get it twice. */

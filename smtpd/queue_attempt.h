@@ -32,7 +32,8 @@ struct attempt {
 	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
 	bool anew;  /* and aliases have a say again */
 	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
-	struct event *again; /* or NULL: when what became of it is written, which could not be */
+	struct event *again; /* or NULL: when what became of it is told or written, which could not be */
+	bool told;           /* the sender, of all that is to be told */
 	struct report *reports;
 	size_t report_count;
 };

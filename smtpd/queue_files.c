@@ -17,10 +17,19 @@
 #include "common/io_sync.h"
 #include "common/xalloc.h"
 
+/* A file of which nothing was to stay, and that could not be removed. */
+struct unwanted {
+	struct unwanted *next;
+	char path[SPOOL_PATH_MAX];
+};
+#define UNWANTED_MAX 10000
+
 struct queue_files {
 	int spool, hold;
 	int folders[SPOOL_FOLDERS]; /* queue/XX, opened when first synced; -1 */
 	uint64_t last_us;
+	struct unwanted *unwanted;
+	size_t unwanted_count;
 };
 
 static int
@@ -58,6 +67,12 @@ queue_files_close(struct queue_files *files)
 		closep(&files->folders[i]);
 	closep(&files->hold);
 	closep(&files->spool);
+	while (files->unwanted != NULL) {
+		struct unwanted *first = files->unwanted;
+
+		files->unwanted = first->next;
+		free(first);
+	}
 	free(files);
 	return NULL;
 }
@@ -206,14 +221,48 @@ queue_files_edit(struct queue_files *files, const char *id)
 	return fd < 0 ? -errno : fd;
 }
 
+static void
+forget_unwanted(struct queue_files *files, struct unwanted **at)
+{
+	struct unwanted *unwanted = *at;
+
+	*at = unwanted->next;
+	files->unwanted_count--;
+	free(unwanted);
+}
+
+/* Nothing of what was refused must stay, for its client comes again: tried again with the next commits. */
+static void
+refuse(struct queue_files *files, enum spool_place place, const char *id)
+{
+	char path[SPOOL_PATH_MAX];
+	struct unwanted **at = &files->unwanted;
+	bool gone;
+
+	spool_path(place, id, path);
+	gone = unlinkat(files->spool, path, 0) == 0 || errno == ENOENT;
+	while (*at != NULL && strcmp((*at)->path, path) != 0)
+		at = &(*at)->next;
+	if (gone && *at != NULL) {
+		forget_unwanted(files, at);
+	} else if (!gone && *at == NULL && files->unwanted_count < UNWANTED_MAX) {
+		*at = xcalloc(1, sizeof(**at));
+		memcpy((*at)->path, path, sizeof(path));
+		files->unwanted_count++;
+	}
+}
+
+static void
+remove_unwanted(struct queue_files *files)
+{
+	while (files->unwanted != NULL && (unlinkat(files->spool, files->unwanted->path, 0) == 0 || errno == ENOENT))
+		forget_unwanted(files, &files->unwanted);
+}
+
 void
 queue_files_discard(struct queue_files *files, const char *id)
 {
-	char path[SPOOL_PATH_MAX];
-
-	/* Should it stay, the next start removes it. */
-	spool_path(SPOOL_QUEUE_TMP, id, path);
-	(void)unlinkat(files->spool, path, 0);
+	refuse(files, SPOOL_QUEUE_TMP, id);
 }
 
 /* After a sync that failed the kernel may have dropped the bytes: never tried again and believed. */
@@ -256,6 +305,7 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 	int errors[SPOOL_FOLDERS], hold_error = 0;
 	bool hold_synced = false;
 
+	remove_unwanted(files);
 	sync_files(commits, count);
 	for (size_t i = 0; i < count; i++)
 		give_name(files, commits[i]);
@@ -271,7 +321,7 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 			hold_synced = true;
 			commits[i]->result = hold_error;
 			if (hold_error < 0)
-				(void)queue_files_remove(files, commits[i]->id, true);
+				refuse(files, SPOOL_HOLD, commits[i]->id);
 			continue;
 		}
 		if (synced[folder] == 0) {
@@ -280,7 +330,7 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 		}
 		commits[i]->result = errors[folder];
 		if (errors[folder] < 0)
-			(void)queue_files_remove(files, commits[i]->id, false);
+			refuse(files, SPOOL_QUEUE, commits[i]->id);
 	}
 }
 
