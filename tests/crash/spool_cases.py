@@ -100,15 +100,20 @@ class World:
         if found:
             return found.group(1), ["reply " + found.group(2)]
         found = re.search(r"Message-ID: <([\w-]+)@crash>", text)
-        if not found or found.group(1) not in self.mails:
+        mail = self.mails.get(found.group(1)) if found else self.told_of(text)
+        if mail is None:
             raise Fault(f"{account} gets what nobody sent: {text[:200]!r}")
-        mail = self.mails[found.group(1)]
         if "multipart/report" in text.split("\r\n\r\n")[0]:
             told = re.findall(r"^Final-Recipient: rfc822; *(\S+?)(?:@local.test)?\r\n(?:.*\r\n)*?Action: (\w+)", text, re.M)
             return mail.name, ["told " + recipient for recipient, action in told if action != "delayed"]
         if not text.endswith(mail.final().decode()) or text.count("Message-ID") != 1:
             raise Fault(f"{account} gets another text than {mail.name} has: {text[-200:]!r}")
         return mail.name, [("sent " if "@" in account else "mail ") + account]
+
+    def told_of(self, text):
+        """What a notification without a part of the original is about."""
+        found = re.search(r"\b[0-9A-F]{16}\b", text) if self.faulty else None
+        return next((mail for mail in self.mails.values() if found and mail.id == found.group(0)), None)
 
     def left(self):
         """The files that are in the spool, and their texts."""
