@@ -26,6 +26,21 @@ free_list(char **list, size_t count)
 	return NULL;
 }
 
+static bool
+parse_whom(const char *text, enum greylist_whom *ret_whom)
+{
+	static const char *const words[] = {
+		[GREYLIST_NONE] = "none", [GREYLIST_SUSPECTS] = "suspects", [GREYLIST_UNPROVEN] = "unproven", [GREYLIST_ALL] = "all",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*ret_whom = (enum greylist_whom)i;
+			return true;
+		}
+	return false;
+}
+
 struct defence_settings *
 defence_settings_new(const struct smtpd_conf *conf)
 {
@@ -52,6 +67,9 @@ defence_settings_new(const struct smtpd_conf *conf)
 	settings->tarpit = (int)conf->score_tarpit;
 	settings->refuse = (int)conf->score_refuse;
 	settings->tarpit_seconds = conf->tarpit;
+	if (conf->greylist != NULL)
+		(void)parse_whom(conf->greylist, &settings->greylist);
+	settings->greylist_score = (int)conf->score_greylist;
 	settings->limit_count = conf->limits.count;
 	settings->limits = xcalloc(settings->limit_count + 1, sizeof(*settings->limits));
 	for (size_t i = 0; i < settings->limit_count; i++)
@@ -86,9 +104,14 @@ defence_conf_check(const struct smtpd_conf *conf, struct buf *errors)
 	enum defence_test test;
 	struct dns_list list;
 	struct limit limit;
+	enum greylist_whom whom;
 	const char *fault = NULL;
 	int weight;
 
+	if (!parse_whom(conf->greylist, &whom))
+		(void)buf_fmt(errors, "greylist: %s is not none, suspects, unproven or all\n", conf->greylist);
+	if (conf->greylist_delay >= conf->greylist_window)
+		(void)buf_str(errors, "greylist_delay is not shorter than greylist_window\n");
 	for (size_t i = 0; i < conf->dns_lists.count; i++)
 		if (dns_list_parse(span_of(conf->dns_lists.item[i]), &list, &fault) < 0)
 			(void)buf_fmt(errors, "dns_lists: \"%s\": %s\n", conf->dns_lists.item[i], fault);

@@ -8,6 +8,14 @@
 #include "smtpd/defence_parse.h"
 #include "smtpd/smtpd_conf.h"
 
+/* Whose mail is greylisted. */
+enum greylist_whom {
+	GREYLIST_NONE,
+	GREYLIST_SUSPECTS, /* from a score on */
+	GREYLIST_UNPROVEN, /* these, and who is on no list of the welcome and may not send for his sender by SPF */
+	GREYLIST_ALL,
+};
+
 struct defence_settings {
 	unsigned holders;
 	char *hostname;
@@ -19,6 +27,8 @@ struct defence_settings {
 	int weights[TEST_COUNT];
 	int junk, tarpit, refuse; /* scores from which on this happens; 0: never */
 	int64_t tarpit_seconds;
+	enum greylist_whom greylist;
+	int greylist_score;
 	struct limit *limits;
 	size_t limit_count;
 };

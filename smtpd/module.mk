@@ -102,7 +102,13 @@ smtpd_SRC += \
 	smtpd/defence_score.c \
 	smtpd/defence_settings.c \
 	smtpd/defence_state.c \
+	smtpd/greylist.c \
+	smtpd/greylist_client.c \
 	smtpd/ledger.c \
+	smtpd/ledger_file.c \
+	smtpd/queue_alert.c \
+	smtpd/queue_ledger.c \
+	smtpd/sender_check.c \
 	smtpd/smtp_guard.c \
 	smtpd/smtp_score.c
 # Authentication of mail: signatures, chains, policies.

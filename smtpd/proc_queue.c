@@ -149,6 +149,15 @@ on_smtp_message(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static int
+on_greylist(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return greylist_message(proc->state, msg);
+}
+
+static int
 on_relayed(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct proc *proc = context;
@@ -247,11 +256,13 @@ open_spool(struct queue *queue)
 {
 	int r = queue_files_open(queue->proc->common->spool_dir, &queue->files);
 
-	if (r < 0)
+	if (r < 0) {
 		log_error("spool-unusable", log_str("folder", queue->proc->common->spool_dir),
 		    log_errno("error", r));
-	else
+	} else {
+		queue->ledger = queue_ledger_open(queue);
 		queue->pickup = pickup_new(queue);
+	}
 	return r == 0 && queue->pickup != NULL;
 }
 
@@ -301,6 +312,7 @@ proc_queue(struct proc *proc)
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
 		{ MSG_MESSAGE_REWRITE, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },
+		{ MSG_GREYLIST, on_greylist },
 		{ MSG_RELAYED, on_relayed },
 		{ MSG_SECRET_FILE, on_secret_file },
 		{ MSG_LOOKUP_MEMBERS, on_auth_message },

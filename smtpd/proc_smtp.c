@@ -101,6 +101,16 @@ on_filtered(struct msg_channel *channel, struct msg *msg, void *context)
 	return filter_client_message(role->filters, msg);
 }
 
+static int
+on_greylisted(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct smtp_role *role = proc->state;
+
+	(void)channel;
+	return guards_message(role->guards, msg);
+}
+
 static struct event *peer_missing;
 
 static void
@@ -121,8 +131,10 @@ peer_gone(struct proc *proc, uint8_t peer)
 	struct smtp_role *role = proc->state;
 
 	front_peer_gone(proc, peer);
-	if (peer == ROLE_QUEUE)
+	if (peer == ROLE_QUEUE) {
 		handins_queue_gone(role->handins);
+		guards_queue_gone(role->guards);
+	}
 	if (peer == ROLE_RESOLVE)
 		dns_client_resolve_gone(role->dns);
 	if (peer == ROLE_FILTER)
@@ -204,7 +216,7 @@ proc_smtp(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
-		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered } };
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_GREYLISTED, on_greylisted } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
 		.connections_max = connections_max(conf),

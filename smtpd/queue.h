@@ -36,6 +36,7 @@ struct queue {
 	struct pickup *pickup;
 	struct deliver_pool *deliver;
 	struct relay_pool *relay;
+	struct queue_ledger *ledger;
 	struct srs *srs;         /* NULL: senders stay as they are */
 	struct event *due;       /* the next attempt */
 	size_t active, active_max;
@@ -99,7 +100,25 @@ bool facts_sends_on(const struct queue *queue, struct span sender, struct span f
 /* When counting of its time began: the message was handed in, or due to be sent. */
 int64_t facts_since(const struct envelope *envelope);
 
+/* --- queue_ledger.c: what is remembered of who brings and who sends mail --- */
+
+/* Before the jail, with the spool's folders open. Never NULL: without its file it remembers until the end of the process. */
+struct queue_ledger *queue_ledger_open(struct queue *queue);
+/* GREYLIST. 0 or -EBADMSG. */
+int greylist_message(struct queue *queue, const struct msg *msg);
+/* Takes a message to so many recipients from what the account may send. False: it has sent enough, and who cares is told. */
+bool account_may_send(struct queue *queue, struct span account, size_t recipients);
+
+/* --- queue_alert.c --- */
+
+/* Tells the postmaster that an account has reached a limit. */
+struct limit;
+void alert_submit(struct queue *queue, const struct limit *limit, struct span account);
+
 /* --- queue_copy.c --- */
+
+/* Queues a message that this daemon has written. As bounce_submit. */
+int queue_submit_text(struct queue *queue, struct envelope *envelope, struct span text, intake_done done, void *context);
 
 /* Appends those bytes of a file to another. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
 int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);

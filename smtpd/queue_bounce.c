@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/header.h"
-#include "common/io.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
@@ -127,9 +126,8 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
     const struct report *reports, size_t count, intake_done done, void *context)
 {
 	struct buf text = BUF_INIT(NOTIFICATION_MAX);
-	char id[SPOOL_ID_LEN + 1];
 	struct envelope envelope;
-	int fd = -1, r;
+	int r;
 
 	envelope_init(&envelope, SPAN_NULL, queue_now());
 	envelope.smtputf8 = file->envelope.smtputf8;
@@ -139,16 +137,8 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 	r = envelope_add(&envelope, span_of(addressee(queue, file)), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)
 		r = build(queue, about, file, reports, count, &text);
-	if (r == 0) {
-		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
-		r = fd < 0 ? fd : io_write_all(fd, buf_get(&text));
-	}
-	if (r == 0) {
-		intake_commit(queue, id, fd, &envelope, done, context);
-	} else if (fd >= 0) {
-		(void)close(fd);
-		queue_files_discard(queue->files, id);
-	}
+	if (r == 0)
+		r = queue_submit_text(queue, &envelope, buf_get(&text), done, context);
 	envelope_free(&envelope);
 	buf_free(&text);
 	return r;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Copying messages of others into the queue's files, of which readers believe that they are clean. */
+/* Bringing messages into the queue's files, of which readers believe that they are clean: those of others, and our own. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 
@@ -50,4 +51,20 @@ queue_copy_message(int from, uint64_t offset, uint64_t length, int to)
 	}
 	free(chunk);
 	return r == 0 && line_open ? -EBADMSG : r;
+}
+
+int
+queue_submit_text(struct queue *queue, struct envelope *envelope, struct span text, intake_done done, void *context)
+{
+	char id[SPOOL_ID_LEN + 1];
+	int fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
+	int r = fd < 0 ? fd : io_write_all(fd, text);
+
+	if (r == 0) {
+		intake_commit(queue, id, fd, envelope, done, context);
+	} else if (fd >= 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+	}
+	return r;
 }

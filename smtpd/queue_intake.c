@@ -199,17 +199,23 @@ put_verdicts(struct msg_writer *body, const struct attempt *told)
 
 /* told: NULL, or whose outcomes are to be told, for nothing of it is queued. */
 static void
-send_done(struct queue *queue, uint32_t id, int result, const char *queue_id, const struct attempt *told)
+send_result(struct queue *queue, uint32_t id, enum message_result result, const char *queue_id, const struct attempt *told)
 {
 	struct msg_writer body;
 
 	msg_writer_init(&body);
-	msg_put_u8(&body, (uint8_t)(told != NULL ? MESSAGE_ANSWERED : result_of(result)));
+	msg_put_u8(&body, (uint8_t)result);
 	msg_put_span(&body, span_of(queue_id));
 	if (told != NULL)
 		put_verdicts(&body, told);
 	/* Should smtp be gone, the client has had no answer and comes again. */
 	(void)proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_DONE, id, &body, -1);
+}
+
+static void
+send_done(struct queue *queue, uint32_t id, int result, const char *queue_id, const struct attempt *told)
+{
+	send_result(queue, id, told != NULL ? MESSAGE_ANSWERED : result_of(result), queue_id, told);
 }
 
 static int
@@ -329,6 +335,12 @@ make_file(struct queue *queue, struct transaction **at)
 
 	if (transaction->fd >= 0 || transaction->envelope.count == 0)
 		return -EBADMSG;
+	if (span_of(transaction->envelope.account).len != 0 && !transaction->rewritten &&
+	    !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count)) {
+		send_result(queue, transaction->id, MESSAGE_LIMITED, "", NULL);
+		forget(queue, at);
+		return 0;
+	}
 	r = transaction->fd = create(queue, transaction);
 	if (r >= 0)
 		r = give_file(queue, at);

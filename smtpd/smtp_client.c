@@ -430,8 +430,8 @@ judge_recipient(struct smtp_client *client)
 		[SMTP_SIGN_UNKNOWN] = TEST_UNKNOWN_COMMANDS,
 	};
 	const struct smtp *smtp = &client->smtp;
-	const struct guard_case wanted = { .helo = span_of(smtp->helo), .recipient = smtp->asked, .first = smtp->envelope.count == 0,
-		.postmaster = smtp->rcpt.as_postmaster };
+	const struct guard_case wanted = { .helo = span_of(smtp->helo), .sender = span_of(smtp->envelope.sender), .recipient = smtp->asked,
+		.first = smtp->envelope.count == 0, .postmaster = smtp->rcpt.as_postmaster };
 
 	for (unsigned sign = 1; sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
 		if ((smtp->signs & sign) != 0)

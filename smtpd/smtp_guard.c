@@ -12,7 +12,9 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dns_asking.h"
+#include "smtpd/greylist_client.h"
 #include "smtpd/ledger.h"
+#include "smtpd/sender_check.h"
 
 /* From the first question on: who must wait longer for a list is judged without it. */
 #define ANSWER_SECONDS 10
@@ -25,6 +27,7 @@
 struct guards {
 	struct proc *proc;
 	struct dns_client *dns;
+	struct greylist_client *greylist;
 	struct defence_settings *settings;
 	struct ledger *spent; /* what of the limits is used up */
 	unsigned waiting;
@@ -40,8 +43,10 @@ struct guard {
 	bool judging, waits; /* waits: the reply is known, and comes when the timer has run out */
 	guard_done done;
 	void *context;
-	char *recipient;
-	bool first, postmaster;
+	char *helo, *sender, *recipient;
+	bool first, postmaster, slow;
+	struct sender_check *check; /* of the sender, when that counts; or NULL */
+	uint32_t greylisting;       /* pending at the queue */
 	struct buf reply;
 };
 
@@ -55,6 +60,7 @@ guards_new(struct proc *proc, struct dns_client *dns)
 		abort(); /* cannot fail for so few bytes once the system is up */
 	guards->proc = proc;
 	guards->dns = dns;
+	guards->greylist = greylist_client_new(proc);
 	guards->spent = ledger_new(seed, LEDGER_ROWS);
 	guards_reload(guards);
 	return guards;
@@ -213,28 +219,116 @@ tell_later(struct guard *guard, int64_t seconds)
 }
 
 static void
-decide(struct guard *guard)
+conclude(struct guard *guard)
 {
-	const struct defence_settings *settings = defence_settings_of(guard->defence);
-	const struct limit *limit;
-	struct score score = { 0 };
-	bool refused, slow;
+	tell_later(guard, guard->slow ? defence_settings_of(guard->defence)->tarpit_seconds : 0);
+}
 
-	defence_score(guard->defence, &score);
-	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
-	slow = settings->tarpit != 0 && score.total >= settings->tarpit;
-	log_score(guard, &score, refused ? "refuse" : slow ? "tarpit" : "pass");
-	score_free(&score);
-	if (refused) {
-		put_refusal(guard);
-	} else if (guard->crowded) {
-		(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
-	} else if ((limit = spend(guard, false)) != NULL) {
+/* Nothing else speaks against the recipient: it may be that there were too many. */
+static void
+count(struct guard *guard)
+{
+	const struct limit *limit = spend(guard, false);
+
+	if (limit != NULL) {
 		log_limit(guard, limit);
 		(void)buf_fmt(&guard->reply, "450 4.7.1 Too many %s within %lld seconds: try again later", limit_what_name(limit->what),
 		    (long long)limit->seconds);
 	}
-	tell_later(guard, slow ? settings->tarpit_seconds : 0);
+	conclude(guard);
+}
+
+/* --- greylisting --- */
+
+static void
+greylisted(void *context, uint32_t wait)
+{
+	struct guard *guard = context;
+
+	guard->greylisting = 0;
+	if (wait == 0) {
+		count(guard);
+		return;
+	}
+	log_info("greylisted", log_str("client", defence_client(guard->defence)), log_str("helo", guard->helo), log_str("from", guard->sender),
+	    log_str("to", guard->recipient), log_u64("wait", wait));
+	(void)buf_fmt(&guard->reply, "450 4.7.1 Greylisted: try again in %u seconds", wait);
+	conclude(guard);
+}
+
+static void on_answer(void *context);
+
+/* The client may send for the sender: neither yes nor no is -1, as yet. */
+static int
+is_proven(struct guard *guard)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	struct span sender = span_of(guard->sender);
+
+	if (guard->check != NULL && !sender_check_is_of(guard->check, sender))
+		guard->check = sender_check_free(guard->check);
+	if (guard->check == NULL) {
+		const struct timeval patience = { ANSWER_SECONDS, 0 };
+
+		guard->check = sender_check_new(guard->guards->dns, defence_client(guard->defence), span_of(guard->helo), sender,
+		    span_of(settings->hostname), on_answer, guard);
+		(void)event_add(guard->timer, &patience);
+	}
+	return sender_check_is_done(guard->check) ? sender_check_passes(guard->check) : -1;
+}
+
+/* 1: the client is one of those who are greylisted; 0: it is not; -1: that is not known yet. */
+static int
+is_suspect(struct guard *guard, int score)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	int proven;
+
+	switch (settings->greylist) {
+	case GREYLIST_ALL: return 1;
+	case GREYLIST_SUSPECTS: return score >= settings->greylist_score;
+	case GREYLIST_UNPROVEN:
+		if (score < 0 || score >= settings->greylist_score)
+			return score >= 0;
+		proven = is_proven(guard);
+		return proven < 0 ? -1 : !proven;
+	case GREYLIST_NONE: break;
+	}
+	return 0;
+}
+
+static void
+decide(struct guard *guard)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	struct score score = { 0 };
+	bool refused;
+	int suspect;
+
+	if (guard->greylisting != 0)
+		return;
+	defence_score(guard->defence, &score);
+	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
+	suspect = refused || guard->crowded ? 0 : is_suspect(guard, score.total);
+	guard->slow = settings->tarpit != 0 && score.total >= settings->tarpit;
+	if (suspect >= 0)
+		log_score(guard, &score, refused ? "refuse" : suspect ? "greylist" : guard->slow ? "tarpit" : "pass");
+	score_free(&score);
+	if (suspect < 0)
+		return; /* on_answer goes on */
+	if (refused) {
+		put_refusal(guard);
+		conclude(guard);
+	} else if (guard->crowded) {
+		(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
+		conclude(guard);
+	} else {
+		if (suspect)
+			guard->greylisting = greylist_client_ask(guard->guards->greylist, span_of(defence_client(guard->defence)),
+			    span_of(guard->sender), span_of(guard->recipient), greylisted, guard);
+		if (guard->greylisting == 0)
+			count(guard);
+	}
 }
 
 /* --- the DNS --- */
@@ -258,12 +352,16 @@ on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct guard *guard = context;
 
-	(void)fd, (void)what;
-	if (!defence_is_done(guard->defence))
-		dns_asking_give_up(guard->asking);
-	if (guard->waits)
+	(void)fd;
+	if ((what & EV_WRITE) == 0) { /* the time is over */
+		if (!defence_is_done(guard->defence))
+			dns_asking_give_up(guard->asking);
+		if (guard->check != NULL && !sender_check_is_done(guard->check))
+			sender_check_give_up(guard->check);
+	}
+	if (guard->waits && (what & EV_WRITE) == 0)
 		tell(guard);
-	else if (guard->judging)
+	else if (guard->judging && !guard->waits && defence_is_done(guard->defence))
 		decide(guard);
 }
 
@@ -274,7 +372,7 @@ on_answer(void *context)
 	struct guard *guard = context;
 
 	if (defence_is_done(guard->defence) && guard->judging && !guard->waits)
-		event_active(guard->timer, EV_TIMEOUT, 0);
+		event_active(guard->timer, EV_WRITE, 0);
 }
 
 /* --- one client --- */
@@ -318,9 +416,13 @@ guard_free(struct guard *guard)
 		return NULL;
 	if (guard->waits)
 		guard->guards->waiting--;
+	greylist_client_cancel(guard->guards->greylist, guard->greylisting);
+	guard->check = sender_check_free(guard->check);
 	guard->asking = dns_asking_free(guard->asking);
 	event_free(guard->timer);
 	guard->defence = defence_free(guard->defence);
+	free(guard->helo);
+	free(guard->sender);
 	free(guard->recipient);
 	buf_free(&guard->reply);
 	free(guard);
@@ -347,9 +449,25 @@ guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done don
 	guard->judging = true;
 	guard->first = wanted->first;
 	guard->postmaster = wanted->postmaster;
+	free(guard->helo);
+	free(guard->sender);
 	free(guard->recipient);
+	guard->helo = span_dup(wanted->helo);
+	guard->sender = span_dup(wanted->sender);
 	guard->recipient = span_dup(wanted->recipient);
 	defence_hello(guard->defence, wanted->helo);
 	if (defence_is_done(guard->defence))
-		event_active(guard->timer, EV_TIMEOUT, 0);
+		event_active(guard->timer, EV_WRITE, 0);
+}
+
+int
+guards_message(struct guards *guards, const struct msg *msg)
+{
+	return greylist_client_message(guards->greylist, msg);
+}
+
+void
+guards_queue_gone(struct guards *guards)
+{
+	greylist_client_queue_gone(guards->greylist);
 }

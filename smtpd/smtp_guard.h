@@ -10,6 +10,9 @@
 /* What all guards share. */
 struct guards;
 struct guards *guards_new(struct proc *proc, struct dns_client *dns);
+/* The handler of GREYLISTED, and the role's peer_gone of the queue. */
+int guards_message(struct guards *guards, const struct msg *msg);
+void guards_queue_gone(struct guards *guards);
 /* The configuration is another. */
 void guards_reload(struct guards *guards);
 
@@ -25,7 +28,7 @@ bool guard_is_crowded(const struct guard *guard);
 
 /* What it wants to hand in. */
 struct guard_case {
-	struct span helo, recipient;
+	struct span helo, sender, recipient;
 	bool first;      /* recipient of the message */
 	bool postmaster; /* the recipient */
 };

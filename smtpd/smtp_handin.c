@@ -356,6 +356,7 @@ take_done(struct handins *handins, const struct msg *msg)
 		[MESSAGE_TAKEN] = SMTP_STORED,
 		[MESSAGE_NO_SPACE] = SMTP_NO_SPACE,
 		[MESSAGE_FAILED] = SMTP_NOT_STORED,
+		[MESSAGE_LIMITED] = SMTP_LIMITED,
 		[MESSAGE_ANSWERED] = SMTP_ANSWERED,
 	};
 	struct msg_reader body = msg_read(msg);

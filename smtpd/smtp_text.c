@@ -235,8 +235,10 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	if (!smtp_answers(smtp, SMTP_OPEN))
 		return;
 	if (result != SMTP_STORED) {
-		smtp_reply_fault(
-		    smtp, result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE : SMTP_FAULT_WRITE);
+		smtp_reply_fault(smtp,
+		    result == SMTP_NO_SPACE     ? SMTP_FAULT_NO_SPACE :
+			result == SMTP_LIMITED ? SMTP_FAULT_LIMIT :
+						 SMTP_FAULT_WRITE);
 		if (smtp->chunked)
 			refuse_chunk(smtp);
 		smtp_reset(smtp);

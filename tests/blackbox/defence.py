@@ -27,7 +27,8 @@ dns = DnsServer({
 
 LISTS = ('dns_lists = [ "bl.example 10 127.0.0.2-4", "wl.example -6 127.0.*.1-3", "milder.example 4", "refuses.example 20", "broken.example 20" ];\n')
 OPTIONS = (f'resolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\nproxy_from = [ "127.0.0.1" ];\nproxy_header_from = [ "127.0.0.2" ];\n'
-           'tarpit = "1s";\ngreet_delay = "1s";\n' + LISTS)
+           'tarpit = "1s";\ngreet_delay = "1s";\ngreylist_delay = "1s";\n' + LISTS)
+PLAIN = 'greylist = "none";\n'
 results = Results()
 check = results.check
 
@@ -128,8 +129,59 @@ def limits(site):
     check("connections are limited", "421" in seen, seen)
 
 
+def greylisting(site):
+    conf = re.sub(r"(?m)^(limits|greylist) .*\n", "", read(f"{site.state}/etc/smtpd.conf"))
+    site.put("smtpd.conf", conf)
+    site.reload()
+    rcpt, last, log = hand_in(site, GOOD, "not-grey")
+    check("nobody who is no suspect is greylisted", last.startswith("250 ") and "greylist" not in log, log)
+    rcpt, last, log = hand_in(site, NAMELESS, "grey", helo="[11.22.33.31]")
+    check("a suspect is asked to come again", re.fullmatch(r"450 4\.7\.1 Greylisted: try again in [01] seconds", rcpt) and "greylisted client=" in log, rcpt)
+    check("and may when he does", within(lambda: hand_in(site, "11.22.33.32", "grey", helo="[11.22.33.31]")[0].startswith("250 ")))
+    rcpt, _, _ = hand_in(site, NAMELESS, "grey", helo="[11.22.33.31]", recipient="u1@example.test")
+    check("but not to anybody else", rcpt.startswith("450 4.7.1 Greylisted"), rcpt)
+    site.put("smtpd.conf", conf + 'greylist = "unproven";\n')
+    site.reload()
+    seen = [hand_in(site, GOOD, "proven")[0][:3], hand_in(site, GOOD, "unproven", sender="a@strict.example")[0][:3],
+            hand_in(site, WELCOME, "welcome", helo="mx.good.example", sender="a@nowhere.example")[0][:3]]
+    check("or whoever SPF does not show to be his domain's", seen == ["250", "450", "450"], seen)
+    site.stop()
+    again = Site(site.base, OPTIONS)
+    rcpt, _, _ = hand_in(again, NAMELESS, "grey", helo="[11.22.33.31]")
+    check("it is remembered over a new start", rcpt.startswith("250 "), rcpt)
+    return again
+
+
+def submit(site, user, recipients, subject):
+    """The reply to a message of that user's: to its text, or to DATA when that is refused."""
+    sender = f"{user}@example.test"
+    text = f"From: {sender}\r\nSubject: {subject}\r\n\r\nx\r\n.\r\n"
+    said = site.talk([f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{one}@example.test>" for one in recipients), "DATA", text.encode()], user)
+    return said[len(recipients) + 1] if said[len(recipients) + 1][0] != "3" else said[-1]
+
+
+def accounts(site):
+    conf = read(f"{site.state}/etc/smtpd.conf")
+    site.put("smtpd.conf", conf + 'limits = [ "messages/account=3/1d", "recipients/account=4/1d" ];\n')
+    site.reload()
+    seen = [submit(site, "u1", ["bob"], "from-u1") for _ in range(4)]
+    check("an account sends no more than it may", [one[:3] for one in seen] == ["250", "250", "250", "451"] and "4.7.1" in seen[3], seen)
+    check("others do", submit(site, "u2", ["bob"], "from-u2").startswith("250 "))
+    seen = submit(site, "u2", ["bob", "alice", "u1", "u3"], "many")
+    check("recipients are counted", seen.startswith("451 4.7.1"), seen)
+    check("the postmaster is told", within(lambda: site.delivered("alice", "Subject: u1@example.test has reached its limit of messages")))
+    submit(site, "u1", ["bob"], "from-u1")
+    check("and the log", len(re.findall(r"account-limited account=u1@example.test what=messages limit=3 seconds=86400", site.log())) == 2)
+    site.stop()
+    site = Site(site.base, OPTIONS + 'limits = [ "messages/account=3/1d", "recipients/account=4/1d" ];\n')
+    seen = submit(site, "u1", ["bob"], "from-u1")
+    check("a new start forgets none of it", seen.startswith("451 "), seen)
+    check("nor tells the postmaster once more", site.queue_empties() and len(site.delivered("alice", "u1@example.test has reached")) == 1)
+    return site
+
+
 def off(site):
-    conf = re.sub(r'(?m)^dns_lists.*\n|^limits.*\n', "", read(f"{site.state}/etc/smtpd.conf"))
+    conf = re.sub(r'(?m)^(dns_lists|limits|greylist) .*\n', "", read(f"{site.state}/etc/smtpd.conf"))
     site.put("smtpd.conf", conf + 'allow_from = [ "11.22.33.0/24" ];\n')
     site.reload()
     _, last, log = hand_in(site, LISTED, "allowed", helo="mail.example.test")
@@ -139,12 +191,14 @@ def off(site):
     check("faults of these options are told", status == 78 and text.count("\n") == 3 and "dns_lists: \"bl.example\": behind the zone" in text, text)
 
 
-site = Site(outer + 1000, OPTIONS)
+site = Site(outer + 1000, OPTIONS + PLAIN)
 try:
     lists(site)
     names(site)
     manners(site)
     limits(site)
+    site = greylisting(site)
+    site = accounts(site)
     off(site)
 finally:
     site.stop()

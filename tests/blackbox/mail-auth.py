@@ -122,7 +122,7 @@ with open(f"{state}/log/smtpd.expected", "a", encoding="ascii") as file:
 with open(CONF, encoding="utf-8") as file:
     original = file.read()
 plain = re.sub(r"(?m)^(resolvers|dnssec_anchor|proxy_from|dmarc_policy|dmarc_defer).*\n", "", original)
-ours = plain + f'tarpit = 0;\nproxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\n'
+ours = plain + f'tarpit = 0;\ngreylist = "none";\nproxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\n'
 try:
     configure(ours + 'dmarc_policy = "reject";\n')
     wait(lambda: "XCLIENT" in say(b"EHLO x\r\nQUIT\r\n"))

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The file of a ledger. Its numbers are of this machine's byte order: what moves to another begins anew. */
+#include "smtpd/ledger_file.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char magic[16] = "fourpost ledger1";
+
+struct head {
+	char magic[sizeof(magic)];
+	uint64_t seed, rows;
+};
+_Static_assert(sizeof(struct head) == LEDGER_FILE_HEAD, "the head has no holes");
+
+int
+ledger_file_begin(int fd, size_t rows, struct ledger **ret_ledger)
+{
+	struct head head = { .rows = rows };
+	off_t size = LEDGER_FILE_HEAD + (off_t)(rows * LEDGER_WAYS * sizeof(struct ledger_slot));
+
+	memcpy(head.magic, magic, sizeof(magic));
+	if (getrandom(&head.seed, sizeof(head.seed), 0) != (ssize_t)sizeof(head.seed))
+		return -EIO;
+	/* Slots that were never used are holes. */
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || ftruncate(fd, size) < 0)
+		return errno != 0 ? -errno : -EIO;
+	*ret_ledger = ledger_new(head.seed, rows);
+	return 0;
+}
+
+static int
+read_slots(int fd, struct ledger *ledger)
+{
+	char *bytes = (char *)ledger_at(ledger, 0);
+	size_t len = ledger_slots(ledger) * sizeof(struct ledger_slot), at = 0;
+
+	while (at < len) {
+		ssize_t got = pread(fd, bytes + at, len - at, LEDGER_FILE_HEAD + (off_t)at);
+
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		at += (size_t)got;
+	}
+	return 0;
+}
+
+int
+ledger_file_load(int fd, size_t rows, struct ledger **ret_ledger)
+{
+	struct head head;
+	struct stat st;
+	ssize_t got;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return ledger_file_begin(fd, rows, ret_ledger);
+	got = pread(fd, &head, sizeof(head), 0);
+	if (got < 0)
+		return -errno;
+	if (got != (ssize_t)sizeof(head) || memcmp(head.magic, magic, sizeof(magic)) != 0 || head.rows != rows ||
+	    st.st_size != LEDGER_FILE_HEAD + (off_t)(rows * LEDGER_WAYS * sizeof(struct ledger_slot)))
+		return -EBADMSG;
+	*ret_ledger = ledger_new(head.seed, rows);
+	r = read_slots(fd, *ret_ledger);
+	if (r < 0)
+		*ret_ledger = ledger_free(*ret_ledger);
+	return r;
+}

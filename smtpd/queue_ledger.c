@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* state/ledger: what outlives a start of who brings and who sends mail (mailspool(5)). A slot is written as it changes, in place and
+ * without a sync: what a crash of the machine takes along costs somebody another wait, or is counted once more. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/defence_parse.h"
+#include "smtpd/greylist.h"
+#include "smtpd/ledger_file.h"
+#include "smtpd/queue.h"
+
+#define ROWS 16384
+#define FILE_NAME "state/ledger"
+/* An account that was refused nothing for so long begins another episode. */
+#define EPISODE_SECONDS 3600
+
+struct queue_ledger {
+	struct ledger *ledger;
+	int fd; /* -1: it is in memory alone */
+	bool failed; /* and told so */
+};
+
+/* --- the file --- */
+
+static void
+store(struct queue_ledger *memory, const struct ledger_slot *slot)
+{
+	off_t at = LEDGER_FILE_HEAD + (off_t)(ledger_number(memory->ledger, slot) * sizeof(*slot));
+
+	if (memory->fd < 0 || memory->failed || pwrite(memory->fd, slot, sizeof(*slot), at) == (ssize_t)sizeof(*slot))
+		return;
+	memory->failed = true;
+	log_warning("ledger-not-written", log_str("file", FILE_NAME), log_errno("error", errno),
+	    log_str("hint", "greylisting and the limits of accounts go on in memory, until the next start"));
+}
+
+static void
+store_key(struct queue_ledger *memory, uint64_t key)
+{
+	const struct ledger_slot *slot = ledger_find(memory->ledger, key);
+
+	if (slot != NULL)
+		store(memory, slot);
+}
+
+struct queue_ledger *
+queue_ledger_open(struct queue *queue)
+{
+	struct queue_ledger *memory = xcalloc(1, sizeof(*memory));
+	int r;
+
+	memory->fd = openat(queue_files_folder(queue->files), FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	r = memory->fd < 0 ? -errno : ledger_file_load(memory->fd, ROWS, &memory->ledger);
+	if (r == -EBADMSG) {
+		log_warning("ledger-unreadable", log_str("file", FILE_NAME), log_str("hint", "what it remembered is forgotten"));
+		r = ledger_file_begin(memory->fd, ROWS, &memory->ledger);
+	}
+	if (r < 0) {
+		log_warning("ledger-not-opened", log_str("file", FILE_NAME), log_errno("error", r));
+		closep(&memory->fd);
+		memory->fd = -1;
+		memory->ledger = ledger_new(((uint64_t)queue_random() << 32) | queue_random(), ROWS);
+	}
+	return memory;
+}
+
+/* --- greylisting --- */
+
+int
+greylist_message(struct queue *queue, const struct msg *msg)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	const struct greylist_settings settings = {
+		.delay = conf->greylist_delay,
+		.window = conf->greylist_window,
+		.lifetime = conf->greylist_lifetime,
+		.passes = (uint32_t)conf->greylist_passes,
+	};
+	struct msg_reader body = msg_read(msg);
+	struct span client = msg_get_span(&body), sender = msg_get_span(&body), recipient = msg_get_span(&body);
+	struct greylist_changes changes;
+	struct msg_writer answer;
+	int64_t wait;
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	wait = greylist_ask(queue->ledger->ledger, &settings, client, sender, recipient, queue_now(), &changes);
+	for (size_t i = 0; i < changes.count; i++)
+		store(queue->ledger, changes.slot[i]);
+	msg_writer_init(&answer);
+	msg_put_u32(&answer, (uint32_t)wait);
+	(void)proc_send(queue->proc, ROLE_FRONT, MSG_GREYLISTED, msg->id, &answer, -1);
+	return 0;
+}
+
+/* --- limits of accounts --- */
+
+static uint64_t
+key_of(const struct queue_ledger *memory, const struct limit *limit, struct span account)
+{
+	uint64_t key = ledger_key(memory->ledger, limit->what == LIMIT_MESSAGES ? 'm' : 'r', account);
+
+	return ledger_key_and(memory->ledger, key, span_make(&limit->seconds, sizeof(limit->seconds)));
+}
+
+/* Once for all refusals that follow each other. */
+static void
+note_refusal(struct queue *queue, const struct limit *limit, struct span account)
+{
+	struct queue_ledger *memory = queue->ledger;
+	uint64_t key = ledger_key(memory->ledger, 'e', account);
+	const struct ledger_slot *before = ledger_find(memory->ledger, key);
+	int64_t now = queue_now();
+	bool begins = before == NULL || now - before->last > EPISODE_SECONDS || before->last > now;
+	struct ledger_slot *slot = ledger_take(memory->ledger, key, now);
+
+	if (begins)
+		slot->since = now;
+	slot->count = begins ? 1 : slot->count + 1;
+	store(memory, slot);
+	log_warning("account-limited", log_span("account", account), log_str("what", limit_what_name(limit->what)), log_u64("limit", limit->count),
+	    log_i64("seconds", limit->seconds), log_u64("refused", slot->count));
+	if (begins)
+		alert_submit(queue, limit, account);
+}
+
+bool
+account_may_send(struct queue *queue, struct span account, size_t recipients)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	struct queue_ledger *memory = queue->ledger;
+	int64_t now = queue_now_us();
+	struct limit limit;
+	const char *fault;
+
+	/* From all buckets, or from none. */
+	for (unsigned taking = 0; taking < 2; taking++)
+		for (size_t i = 0; i < conf->limits.count; i++) {
+			uint32_t amount;
+			uint64_t key;
+
+			if (limit_parse(span_of(conf->limits.item[i]), &limit, &fault) < 0 || limit.whom != LIMIT_ACCOUNT)
+				continue;
+			amount = limit.what == LIMIT_RECIPIENTS ? (uint32_t)recipients : 1;
+			key = key_of(memory, &limit, account);
+			if (taking) {
+				(void)ledger_spend(memory->ledger, key, limit.count, limit.seconds, amount, now);
+				store_key(memory, key);
+			} else if (!ledger_could_spend(memory->ledger, key, limit.count, limit.seconds, amount, now)) {
+				note_refusal(queue, &limit, account);
+				return false;
+			}
+		}
+	return true;
+}
