@@ -278,6 +278,7 @@ print_envelope(const struct queued *queued)
 	for (size_t i = 0; i < envelope->count; i++)
 		print_recipient(&envelope->recipients[i]);
 	print_field("Account:", envelope->account);
+	print_field("Forwarder:", envelope->forwarder);
 	print_field("Client:", envelope->client);
 	if (envelope->uid >= 0)
 		(void)printf("User id:  %" PRId64 "\n", envelope->uid);

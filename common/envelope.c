@@ -49,6 +49,7 @@ envelope_free(struct envelope *envelope)
 	free(envelope->envid);
 	free(envelope->client);
 	free(envelope->account);
+	free(envelope->forwarder);
 	free(envelope->drop);
 	*envelope = (struct envelope){ .uid = -1 };
 }
@@ -235,6 +236,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		r = put_optional(out, "client", envelope->client);
 	if (r == 0)
 		r = put_optional(out, "account", envelope->account);
+	if (r == 0)
+		r = put_optional(out, "forwarder", envelope->forwarder);
 	if (r == 0 && envelope->uid >= 0)
 		(void)buf_fmt(out, "uid %lld\n", (long long)envelope->uid);
 	if (r == 0)
@@ -266,6 +269,7 @@ enum field {
 	FIELD_ENVID,
 	FIELD_CLIENT,
 	FIELD_ACCOUNT,
+	FIELD_FORWARDER,
 	FIELD_UID,
 	FIELD_DROP,
 	FIELD_PROGRESS,
@@ -287,6 +291,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	"envid",
 	"client",
 	"account",
+	"forwarder",
 	"uid",
 	"drop",
 	"progress",
@@ -469,6 +474,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 		return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
+	case FIELD_FORWARDER: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->forwarder);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
 	case FIELD_PROGRESS: return take_progress(value, at, envelope);
 	case FIELD_ROOM: return take_room(value, at, envelope);

@@ -78,7 +78,8 @@ struct envelope {
 	bool by_trace;     /* the sender wants to hear of each relay */
 	int64_t deliver_by; /* seconds since 1970, of `by` */
 	char *client;      /* address of the host that handed it in, or NULL */
-	char *account;     /* who logged in to hand it in, or NULL */
+	char *account;     /* who logged in to hand it in, or whose scripts wrote or sent it; or NULL */
+	char *forwarder;   /* the account or alias that sent on what came from another host, the last of them; or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */
 	char *drop; /* that file's name, by which its owner may still speak of it (drop_control), or
 		       NULL */
@@ -100,7 +101,7 @@ void envelope_free(struct envelope *envelope);
 /* Adds a pending recipient; orcpt may be SPAN_NULL. 0, -EMSGSIZE (too many, too long), -EINVAL
  * (control bytes). */
 int envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify);
-/* Replaces one of the optional strings (envid, client, account, drop). 0, -EMSGSIZE or -EINVAL as
+/* Replaces one of the optional strings (envid, client, account, forwarder, drop). 0, -EMSGSIZE or -EINVAL as
  * above. */
 int envelope_set(char **field, struct span text);
 

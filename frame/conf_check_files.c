@@ -33,8 +33,9 @@ read_pem(const char *option, const char *path, struct buf *pem, struct buf *erro
 }
 
 static void
-examine(const struct fourpost_conf *conf, struct buf *errors)
+examine_tls(const void *values, struct buf *errors)
 {
+	const struct fourpost_conf *conf = values;
 	struct buf certificate = BUF_INIT(FILE_MAX), key_pem = BUF_INIT(FILE_MAX), error = BUF_INIT(512);
 	struct ssl_ctx_st *context = NULL;
 	struct tls_key *key = NULL;
@@ -55,8 +56,10 @@ examine(const struct fourpost_conf *conf, struct buf *errors)
 	buf_free(&error);
 }
 
+typedef void (*examine_fn)(const void *conf, struct buf *errors);
+
 static _Noreturn void
-examine_and_exit(const struct fourpost_conf *conf, int out)
+examine_and_exit(examine_fn examine, const void *conf, int out)
 {
 	struct buf errors = BUF_INIT(EXPLANATION_MAX);
 
@@ -64,20 +67,21 @@ examine_and_exit(const struct fourpost_conf *conf, int out)
 	_exit(write(out, errors.data, errors.len) == (ssize_t)errors.len ? 0 : 1);
 }
 
+/* In a child, so that what it reads never is in this process. */
 static void
-check_tls(const struct fourpost_conf *conf, struct buf *errors)
+examine_apart(examine_fn examine, const void *conf, const char *what, struct buf *errors)
 {
 	int ends[2], status = -1;
 	ssize_t got = 1;
 	pid_t pid;
 
 	if (pipe(ends) < 0) {
-		(void)buf_fmt(errors, "tls_certificate: not checked: %s\n", strerror(errno));
+		(void)buf_fmt(errors, "%s: not checked: %s\n", what, strerror(errno));
 		return;
 	}
 	pid = fork();
 	if (pid == 0)
-		examine_and_exit(conf, ends[1]);
+		examine_and_exit(examine, conf, ends[1]);
 	(void)close(ends[1]);
 	while (got > 0) {
 		char chunk[512];
@@ -92,7 +96,7 @@ check_tls(const struct fourpost_conf *conf, struct buf *errors)
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pid < 0 || status != 0)
-		(void)buf_fmt(errors, "tls_certificate: %s could not be checked\n", conf->tls_certificate);
+		(void)buf_fmt(errors, "%s could not be checked\n", what);
 }
 
 static void
@@ -157,14 +161,14 @@ conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, 
 	bool as_root = geteuid() == 0;
 
 	if (daemon->file_check != NULL)
-		daemon->file_check(conf, errors);
+		examine_apart(daemon->file_check, conf, "the files that options name", errors);
 	if (as_root)
 		check_folder("empty_dir", conf->empty_dir, errors);
 	for (size_t i = 0; i < daemon->role_count; i++) {
 		const struct role *role = &daemon->roles[i];
 
 		if (role->id == ROLE_KEY && conf->tls_certificate[0] != '\0')
-			check_tls(conf, errors);
+			examine_apart(examine_tls, conf, "tls_certificate", errors);
 		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->aliases[0] != '\0')
 			check_aliases(conf, errors);
 		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->srs_secret[0] != '\0')

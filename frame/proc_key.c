@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The key role: holds the TLS private key and signs with it for the front. It reads nothing else
- * and talks to nobody else. In the jail the file is out of reach: the parent opens a renewed key. */
+/* The key role: holds the TLS private key and signs with it for the front, and what other keys its daemon has. It reads nothing else
+ * and talks to nobody else. In the jail the files are out of reach: the parent opens renewed keys. */
 #include <errno.h>
 #include <sysexits.h>
 
@@ -10,6 +10,8 @@
 #include "frame/frame_msg.h"
 #include "frame/read_file.h"
 #include "frame/role.h"
+
+#define HANDLERS_MAX 8
 
 static int
 on_sign(struct msg_channel *channel, struct msg *msg, void *context)
@@ -84,14 +86,17 @@ on_key(struct msg_channel *channel, struct msg *msg, void *context)
 int
 proc_key(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_KEY_SIGN, on_sign },
-		{ MSG_TLS_FILE, on_key } };
+	static struct proc_handler handlers[HANDLERS_MAX] = { { MSG_KEY_SIGN, on_sign }, { MSG_TLS_FILE, on_key } };
+	const struct role_keys *more = proc->daemon->keys;
 	struct jail jail = { .root = proc->common->empty_dir };
 
 	proc->handlers = handlers;
-	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
-	if (!load(proc))
+	proc->handler_count = 2;
+	if (!load(proc) || (more != NULL && !more->load(proc)))
 		return EX_CONFIG;
+	for (size_t i = 0; more != NULL && i < more->handler_count && proc->handler_count < HANDLERS_MAX; i++)
+		handlers[proc->handler_count++] = more->handlers[i];
+	proc->reload = more != NULL ? more->reload : NULL;
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	return proc_loop(proc);

@@ -15,6 +15,7 @@
 
 struct event_base;
 struct proc;
+struct proc_handler;
 
 enum role_id {
 	ROLE_PARENT = 0,
@@ -53,6 +54,15 @@ struct role_file {
 	uint16_t type; /* of the message with the open file */
 };
 
+/* Keys that a daemon's key role holds beside that of TLS. */
+struct role_keys {
+	/* Reads them, before the jail. False, after a log line, when the daemon cannot run without. */
+	bool (*load)(struct proc *);
+	void (*reload)(struct proc *); /* conf has been replaced */
+	const struct proc_handler *handlers;
+	size_t handler_count;
+};
+
 struct daemon {
 	const char *name;
 	uint8_t number; /* its own among the suite's daemons, from 1: counts numeric uids apart */
@@ -68,8 +78,9 @@ struct daemon {
 	void (*conf_check)(const void *conf, struct buf *errors);
 	const struct role_file *files; /* beside certificate and key */
 	size_t file_count;
+	const struct role_keys *keys; /* or NULL */
 	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
-	/* Looks at files that options name; appends sentences to errors. May be NULL. */
+	/* Looks at files that options name, in a process that ends with it; appends sentences to errors. May be NULL. */
 	void (*file_check)(const void *conf, struct buf *errors);
 	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
 	int (*prepare)(const void *conf, const struct daemon *daemon);

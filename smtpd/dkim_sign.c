@@ -217,8 +217,9 @@ write_draft(const struct extra *extra, const struct dkim_signing *signing, const
 		put_names(rest, names);
 		(void)buf_str(rest, ";\r\n\t");
 	}
+	/* The space is for verifiers that look for the tag with it. */
 	if (extra->instance != 0)
-		(void)buf_fmt(rest, "i=%u; ", extra->instance);
+		(void)buf_fmt(rest, " i=%u; ", extra->instance);
 	(void)buf_fmt(rest, "s=%.*s; t=%lld", (int)signing->selector.len, signing->selector.ptr, (long long)signing->time);
 	if (signing->lifetime != 0 && extra->chain == NULL)
 		(void)buf_fmt(rest, "; x=%lld", (long long)(signing->time + signing->lifetime));

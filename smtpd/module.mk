@@ -64,9 +64,16 @@ smtpd_SRC += \
 	smtpd/relay_auth.c \
 	smtpd/relay_parse.c \
 	smtpd/relay_secrets.c \
-	smtpd/relay_state.c \
 	smtpd/relay_demand.c \
+	smtpd/relay_sign.c \
+	smtpd/relay_state.c \
+	smtpd/relay_text.c \
 	smtpd/relay_tls.c
+# Signatures of what goes out.
+smtpd_SRC += \
+	smtpd/dkim_keys_parse.c \
+	smtpd/key_dkim.c \
+	smtpd/sign_state.c
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \
 	smtpd/dane.c \
@@ -79,7 +86,8 @@ smtpd_SRC += \
 	smtpd/resolve_mail.c \
 	smtpd/resolve_msg.c \
 	smtpd/resolve_mx.c \
-	smtpd/resolve_question.c
+	smtpd/resolve_question.c \
+	smtpd/resolve_unbound.c
 # Whether the client may send for the domain it names.
 smtpd_SRC += \
 	smtpd/spf_field.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The relay role: hands messages to other hosts by SMTP. It reads them from the descriptors that the queue passes, and sees no file
- * but the passwords for next hops, no account and no key; what other hosts say is read here and nowhere else. */
+/* The relay role: hands messages to other hosts by SMTP. It reads them from the descriptors that the queue passes, has the key role sign
+ * them, and sees no file but the passwords for next hops, no account and no key; what other hosts say is read here and nowhere else. */
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <sysexits.h>
@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/tls.h"
 #include "frame/read_file.h"
+#include "smtpd/public_suffix.h"
 #include "smtpd/relay.h"
 #include "smtpd/smtpd.h"
 
@@ -39,6 +40,24 @@ on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
 
 	(void)channel;
 	return dns_client_message(role->dns, msg);
+}
+
+static int
+on_sign_keys(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return relay_sign_keys(proc->state, msg);
+}
+
+static int
+on_signed(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return relay_sign_signed(proc->state, msg);
 }
 
 /* The former stay when they cannot be read. */
@@ -93,6 +112,8 @@ peer_gone(struct proc *proc, uint8_t role)
 	if (role == ROLE_RESOLVE) {
 		dns_client_resolve_gone(relay->dns);
 		relay_job_resolve_gone(proc->state);
+	} else if (role == ROLE_KEY) {
+		relay_sign_key_gone(proc->state);
 	} else if (role == ROLE_QUEUE) {
 		relay_job_drop_all(proc->state);
 	}
@@ -126,7 +147,7 @@ int
 proc_relay(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets },
-		{ MSG_DNS_ANSWER, on_dns_answer } };
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_SIGN_KEYS_ARE, on_sign_keys }, { MSG_SIGNED, on_signed } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
@@ -138,6 +159,7 @@ proc_relay(struct proc *proc)
 	proc->peer_here = peer_here;
 	proc->reload = reload;
 	load_secrets(&role);
+	public_suffix_load();
 	role.tls = tls_context();
 	if (role.tls == NULL)
 		return EX_SOFTWARE;

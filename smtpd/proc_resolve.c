@@ -8,11 +8,11 @@
 #include <sysexits.h>
 #include <unbound-event.h>
 #include <unbound.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/resolve_role.h"
+#include "smtpd/resolve_unbound.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
@@ -62,54 +62,6 @@ on_reload(struct proc *proc)
 	buf_free(&settings);
 }
 
-static bool
-worked(int r, const char *what, const char *about)
-{
-	if (r != 0)
-		log_error("resolver-setup", log_str("what", what), log_str("value", about), log_str("error", ub_strerror(r)));
-	return r == 0;
-}
-
-static bool
-set_options(struct ub_ctx *unbound)
-{
-	static const struct {
-		const char *name, *value;
-	} options[] = {
-		{ "do-not-query-localhost:", "no" }, /* a resolver of this machine may be asked */
-		{ "num-queries-per-thread:", "1024" },
-		{ "outgoing-range:", "512" },
-		{ "outgoing-num-tcp:", "32" },
-		{ "msg-cache-size:", "8m" },
-		{ "rrset-cache-size:", "16m" },
-	};
-
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
-		if (!worked(ub_ctx_set_option(unbound, options[i].name, options[i].value), options[i].name, options[i].value))
-			return false;
-	return true;
-}
-
-static bool
-set_anchor(struct ub_ctx *unbound, const char *path)
-{
-	if (path[0] == '\0')
-		return true;
-	if (access(path, R_OK) == 0)
-		return worked(ub_ctx_add_ta_file(unbound, path), "dnssec_anchor", path);
-	log_warning("no-dnssec", log_str("file", path), log_errno("error", errno), log_str("hint", "Debian has it in dns-root-data"));
-	return true;
-}
-
-static bool
-set_forwarders(struct ub_ctx *unbound, const struct conf_list *resolvers)
-{
-	for (size_t i = 0; i < resolvers->count; i++)
-		if (!worked(ub_ctx_set_fwd(unbound, resolvers->item[i]), "resolvers", resolvers->item[i]))
-			return false;
-	return true;
-}
-
 static void
 on_primed(void *context, int rcode, void *packet, int packet_len, int sec, char *why_bogus, int limited)
 {
@@ -125,7 +77,7 @@ prime(struct resolver *resolver)
 {
 	int number;
 
-	return worked(ub_resolve_event(resolver->unbound, "localhost", DNS_A, 1, resolver, on_primed, &number), "first question", "localhost") &&
+	return resolve_worked(ub_resolve_event(resolver->unbound, "localhost", DNS_A, 1, resolver, on_primed, &number), "first question", "localhost") &&
 	    resolver->primed;
 }
 
@@ -138,10 +90,7 @@ set_up(struct resolver *resolver)
 	if (unbound == NULL)
 		return false;
 	resolver->unbound = unbound;
-	(void)ub_ctx_debugout(unbound, NULL);
-	/* A machine without such a file does without. */
-	(void)ub_ctx_hosts(unbound, NULL);
-	return set_options(unbound) && set_anchor(unbound, conf->dnssec_anchor) && set_forwarders(unbound, &conf->resolvers) && prime(resolver);
+	return resolve_configure(unbound, conf) && prime(resolver);
 }
 
 int

@@ -97,6 +97,10 @@ bool facts_is_ours(const struct smtpd_conf *conf, struct span address);
 /* The reverse-path for what comes from another host's sender to the address `from` here, and is sent on to another host: a way back
  * (SRS) at that address's domain. False: the sender stays as it is. */
 bool facts_sends_on(const struct queue *queue, struct span sender, struct span from, struct buf *ret_sender);
+/* True for what another host handed in, though an account or alias may have sent it on. */
+bool facts_is_from_outside(const struct envelope *envelope);
+/* Whose word the message is, so by whose keys it may be signed; the domain of SIGN_ACCOUNT and SIGN_FORWARDER is borrowed. */
+enum sign_as facts_sign_as(const struct envelope *envelope, struct span *ret_domain);
 /* When counting of its time began: the message was handed in, or due to be sent. */
 int64_t facts_since(const struct envelope *envelope);
 

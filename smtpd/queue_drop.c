@@ -198,8 +198,9 @@ prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
 	envelope->progress = (struct envelope_progress){ .due = 0 };
 	free(envelope->client);
 	free(envelope->account);
+	free(envelope->forwarder);
 	free(envelope->drop);
-	envelope->client = envelope->account = NULL;
+	envelope->client = envelope->account = envelope->forwarder = NULL;
 	envelope->room = 0;
 	envelope->drop = xstrdup(name);
 	for (size_t i = 0; i < envelope->count; i++)

@@ -73,7 +73,7 @@ copy_text(char **to, const char *from)
 
 /* Without recipients. */
 static int
-make_envelope(const struct envelope *from, struct span sender, bool is_list, struct envelope *ret)
+make_envelope(const struct envelope *from, struct span sender, const char *alias, bool is_list, struct envelope *ret)
 {
 	int r = 0;
 
@@ -87,7 +87,9 @@ make_envelope(const struct envelope *from, struct span sender, bool is_list, str
 		r = copy_text(&ret->envid, from->envid);
 	if (r == 0)
 		r = copy_text(&ret->client, from->client);
-	return r == 0 ? copy_text(&ret->account, from->account) : r;
+	if (r == 0)
+		r = copy_text(&ret->account, from->account);
+	return r == 0 && facts_is_from_outside(from) ? copy_text(&ret->forwarder, alias) : r;
 }
 
 /* Those that go here, or, when `away`, to other hosts; all when away is NULL. */
@@ -196,7 +198,7 @@ submit(struct expansion *expansion, struct span sender, struct text_set *seen, c
 {
 	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
 	struct envelope envelope;
-	int r = make_envelope(from, sender, expansion->kind == EXPANDED_LIST, &envelope);
+	int r = make_envelope(from, sender, from->recipients[expansion->recipient].address, expansion->kind == EXPANDED_LIST, &envelope);
 
 	if (r == 0)
 		r = add_members(expansion, &from->recipients[expansion->recipient], seen, away, &envelope);

@@ -49,6 +49,28 @@ facts_sends_on(const struct queue *queue, struct span sender, struct span from, 
 	return r == 0;
 }
 
+bool
+facts_is_from_outside(const struct envelope *envelope)
+{
+	return envelope->forwarder != NULL || (envelope->client != NULL && envelope->account == NULL);
+}
+
+enum sign_as
+facts_sign_as(const struct envelope *envelope, struct span *ret_domain)
+{
+	*ret_domain = SPAN_NULL;
+	if (envelope->forwarder != NULL) {
+		*ret_domain = domain_of(span_of(envelope->forwarder));
+		return SIGN_FORWARDER;
+	}
+	if (envelope->account == NULL)
+		return envelope->client != NULL ? SIGN_NOT : SIGN_AUTHOR;
+	if (envelope->client != NULL)
+		return SIGN_AUTHOR; /* handed in after a login */
+	*ret_domain = domain_of(span_of(envelope->account));
+	return SIGN_ACCOUNT;
+}
+
 struct span
 facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address)
 {

@@ -248,7 +248,7 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	transaction->envelope.room = room;
 	r = envelope_set(&transaction->envelope.envid, envid);
 	if (r == 0)
-		r = envelope_set(&transaction->envelope.client, client);
+		r = envelope_set(&transaction->envelope.client, client.len != 0 ? client : SPAN("local"));
 	if (r == 0)
 		r = envelope_set(&transaction->envelope.account, account);
 	transaction->next = intake->table[msg->id % BUCKETS];

@@ -92,6 +92,8 @@ send_job(struct relay_pool *pool, const struct relay_job *job)
 {
 	const struct spool_file *file = attempt_file(job->attempt);
 	const struct envelope *envelope = &file->envelope;
+	struct span sign_domain;
+	enum sign_as sign_as = facts_sign_as(envelope, &sign_domain);
 	struct msg_writer body;
 	int fd = attempt_reopen(job->attempt);
 
@@ -101,6 +103,8 @@ send_job(struct relay_pool *pool, const struct relay_job *job)
 	msg_put_u64(&body, file->offset);
 	msg_put_u64(&body, file->length);
 	envelope_put_options(&body, envelope);
+	msg_put_u8(&body, (uint8_t)sign_as);
+	msg_put_span(&body, sign_domain);
 	msg_put_span(&body, span_of(attempt_id(job->attempt)));
 	msg_put_span(&body, span_of(job->lane->destination->name));
 	msg_put_span(&body, span_of(envelope->sender));
@@ -214,7 +218,7 @@ fitting(const struct envelope *envelope, const size_t *recipients, size_t count)
 {
 	/* What stands before the recipients, each part at its longest. */
 	size_t room = MSG_BODY_MAX -
-	    (8 + 8 + ENVELOPE_OPTIONS_LEN + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 +
+	    (8 + 8 + ENVELOPE_OPTIONS_LEN + 1 + 2 + ENVELOPE_ADDRESS_MAX + 2 + SPOOL_ID_LEN + 2 + 255 + 2 + ENVELOPE_ADDRESS_MAX + 2 +
 		ENVELOPE_XTEXT_MAX + 2),
 	       fit = 0;
 

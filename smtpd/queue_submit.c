@@ -57,6 +57,8 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account);
 	}
 	r = envelope_set(&ret->account, submission->account);
+	if (r == 0 && redirected && facts_is_from_outside(&submission->file->envelope))
+		r = envelope_set(&ret->forwarder, submission->account);
 	if (r == 0)
 		r = envelope_add(ret, submission->recipient, SPAN_NULL, redirected ? 0 : ENVELOPE_NEVER);
 	return r;

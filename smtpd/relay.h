@@ -13,9 +13,11 @@
 #include "smtpd/relay_tls.h"
 #include "smtpd/resolve.h"
 #include "smtpd/route_parse.h"
+#include "smtpd/smtp_binary.h"
 #include "smtpd/smtpd_conf.h"
 
 struct event;
+struct relay_sign;
 struct ssl_ctx_st;
 
 struct relay_role {
@@ -28,6 +30,8 @@ struct relay_role {
 	size_t idle_count;
 	uint32_t last_question;
 	struct buf secrets; /* for relay_secrets_find */
+	struct relay_sign *signs; /* under way */
+	uint32_t last_sign;
 };
 
 /* --- relay_job.c --- */
@@ -44,6 +48,8 @@ struct relay_job {
 	char *destination;
 	struct relay_mail mail;
 	int64_t deliver_by;   /* of mail.by */
+	enum sign_as sign_as;
+	struct span sign_domain;
 	size_t settled;
 
 	/* The way to go. */
@@ -86,6 +92,39 @@ void relay_job_unfit(struct relay_job *job, const struct relay_result *result);
 void relay_job_settled(void *context, size_t recipient, const struct relay_result *result);
 /* Reads at most len bytes of the message at that place: the number, 0 behind its end, or -errno. */
 ssize_t relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, size_t len);
+
+/* --- relay_text.c --- */
+
+/* The message as this host may have it, piece by piece: as it is, or its eight bits made seven. */
+struct relay_text {
+	const struct relay_job *job;
+	struct smtp_binary *converter; /* or NULL */
+	uint64_t at;
+};
+
+/* What one piece may add, at most. */
+#define RELAY_TEXT_PIECE SMTP_BINARY_ROOM(RELAY_TEXT_CHUNK)
+#define RELAY_TEXT_CHUNK 65536
+
+void relay_text_begin(struct relay_text *text, const struct relay_job *job, bool converted);
+void relay_text_end(struct relay_text *text);
+/* Appends the next piece to out; it may be empty. 1; 0 when it was the last; -errno, also when it has a header that cannot be
+ * converted. */
+int relay_text_next(struct relay_text *text, struct buf *out);
+
+/* --- relay_sign.c --- */
+
+/* The fields to stand before the message, borrowed; or -errno: it cannot be signed now. Called once, from the loop. */
+typedef void (*relay_signed)(void *context, int r, struct span fields);
+/* Begins to sign what the connection will send. Nothing is called after relay_sign_cancel. NULL when there is nothing to sign. */
+struct relay_sign *relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void *context);
+/* NULL is allowed; returns NULL. */
+struct relay_sign *relay_sign_cancel(struct relay_sign *sign);
+/* SIGN_KEYS_ARE and SIGNED. 0 or -EBADMSG. */
+int relay_sign_keys(struct relay_role *role, const struct msg *msg);
+int relay_sign_signed(struct relay_role *role, const struct msg *msg);
+/* The key role is gone: its answers will not come. */
+void relay_sign_key_gone(struct relay_role *role);
 
 /* --- relay_conn.c --- */
 

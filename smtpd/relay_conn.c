@@ -18,19 +18,18 @@
 #include "common/tls.h"
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
-#include "smtpd/smtp_binary.h"
+#include "smtpd/sign_state.h"
 
 #define CONNECT_SECONDS 30
 /* How long a connection waits for another message to the same destination, and how many it carries. */
 #define IDLE_SECONDS 3
 #define MESSAGES_MAX 100
 #define IDLE_MAX 200
-#define CHUNK 65536
-/* Of a message that is converted. */
-#define CONVERTED_CHUNK 8192
+/* How long the key role may take. */
+#define SIGN_SECONDS 60
 #define INPUT_MAX 65536
 /* Commands of one transaction, or some chunks of a message. */
-#define OUTPUT_MAX (RELAY_OUT_MAX + 2 * RELAY_DATA_ROOM(CHUNK))
+#define OUTPUT_MAX (RELAY_OUT_MAX + SIGNING_FIELDS_MAX + RELAY_DATA_ROOM(RELAY_TEXT_PIECE))
 
 struct relay_conn {
 	struct relay_role *role;
@@ -51,14 +50,17 @@ struct relay_conn {
 	unsigned messages;           /* begun on this connection */
 	bool told;                   /* the log knows of it */
 	bool tls_first;              /* TLS comes before the greeting */
-	uint64_t sent;               /* of the message */
+	struct relay_sign *signing;  /* the message is being signed, or NULL */
+	struct buf fields;           /* the signatures, until they are sent */
+	struct relay_text text;      /* the message as it is sent */
 	struct relay_data data;
-	struct smtp_binary *converter; /* makes seven bits of eight, or NULL */
 	char *user, *password;       /* for the next hop, or NULL */
 };
 
 static const struct stream_ops ops;
 static void carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out);
+static void cannot_sign(struct relay_conn *conn, int r);
+static void ready(struct relay_conn *conn);
 
 const char *
 relay_conn_host(const struct relay_conn *conn)
@@ -100,7 +102,9 @@ forget(struct relay_conn *conn)
 	free(conn->destination);
 	free(conn->name);
 	(void)relay_demand_release(conn->demand);
-	(void)smtp_binary_free(conn->converter);
+	(void)relay_sign_cancel(conn->signing);
+	buf_free(&conn->fields);
+	relay_text_end(&conn->text);
 	free(conn->user);
 	if (conn->password != NULL)
 		explicit_bzero(conn->password, strlen(conn->password));
@@ -141,7 +145,7 @@ fail_saying(struct relay_conn *conn, const char *status, const char *text)
 	if (conn->state.phase == RELAY_DOT && conn->job != NULL) {
 		/* Whether it took the message nobody knows: no other host may get it at once, for it may have (RFC 5321 section 6.1). */
 		relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
-	} else if (conn->messages > 1 && conn->job != NULL && conn->state.phase == RELAY_MAIL) {
+	} else if (conn->messages > 1 && conn->job != NULL && (conn->state.phase == RELAY_MAIL || conn->signing != NULL)) {
 		/* It had closed while it was idle: that says nothing about the host. */
 		struct relay_job *job = conn->job;
 
@@ -186,6 +190,9 @@ on_timer(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	if (conn->stream == NULL) {
 		fail_saying(conn, "4.4.1", "The host cannot be connected to: no answer");
+	} else if (conn->signing != NULL) {
+		conn->signing = relay_sign_cancel(conn->signing);
+		cannot_sign(conn, -ETIMEDOUT);
 	} else if (conn->state.phase == RELAY_IDLE) {
 		say_goodbye(conn);
 	} else {
@@ -200,35 +207,22 @@ on_timer(evutil_socket_t fd, short what, void *context)
 static int
 scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t *ret_size)
 {
-	struct smtp_binary *converter = converted ? smtp_binary_new(true) : NULL;
-	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(CONVERTED_CHUNK));
-	uint8_t *chunk = xmalloc(CHUNK);
-	uint64_t at = 0;
-	ssize_t got;
-	int r = 0;
+	struct buf piece = BUF_INIT(RELAY_TEXT_PIECE);
+	struct relay_text text;
+	int r;
 
 	*ret = (struct relay_scan){ 0 };
 	*ret_size = 0;
-	while (r == 0 && (got = relay_job_read(job, at, chunk, converted ? CONVERTED_CHUNK : CHUNK)) >= 0) {
-		struct span piece = span_make(chunk, (size_t)got);
-
-		if (converter != NULL && got != 0)
-			r = smtp_binary_put(converter, piece, &lines);
-		else if (converter != NULL)
-			smtp_binary_end(converter, &lines);
-		if (converter != NULL)
-			piece = buf_get(&lines);
-		relay_scan_put(ret, piece);
+	relay_text_begin(&text, job, converted);
+	do {
+		buf_clear(&piece);
+		r = relay_text_next(&text, &piece);
+		relay_scan_put(ret, buf_get(&piece));
 		*ret_size += piece.len;
-		buf_clear(&lines);
-		at += (uint64_t)got;
-		if (got == 0)
-			break;
-	}
-	free(chunk);
-	buf_free(&lines);
-	(void)smtp_binary_free(converter);
-	return got < 0 ? (int)got : r;
+	} while (r > 0);
+	relay_text_end(&text);
+	buf_free(&piece);
+	return r;
 }
 
 /* Where what the host offers makes it necessary. 0 or -errno. */
@@ -257,11 +251,49 @@ scan(struct relay_conn *conn)
 }
 
 static void
-begin_message(struct relay_conn *conn)
+begin_transaction(struct relay_conn *conn)
 {
 	struct buf out = BUF_INIT(RELAY_OUT_MAX);
 	struct relay_job *job = conn->job;
 	enum relay_action action;
+
+	job->mail.size += conn->fields.len;
+	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
+	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
+	carry_out(conn, action, &out);
+	buf_free(&out);
+}
+
+/* No other host would get it signed: it waits. */
+static void
+cannot_sign(struct relay_conn *conn, int r)
+{
+	struct relay_result result;
+
+	log_error("not-signed", log_str("queue", conn->job->queue_id), log_errno("error", r));
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.3.0", "The message cannot be signed now");
+	relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
+	ready(conn);
+}
+
+static void
+on_signed(void *context, int r, struct span fields)
+{
+	struct relay_conn *conn = context;
+
+	conn->signing = NULL;
+	if (r < 0) {
+		cannot_sign(conn, r);
+		return;
+	}
+	(void)buf_span(&conn->fields, fields);
+	begin_transaction(conn);
+}
+
+static void
+begin_message(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
 	int r = scan(conn);
 
 	if (r < 0) {
@@ -270,63 +302,45 @@ begin_message(struct relay_conn *conn)
 		return;
 	}
 	conn->messages++;
-	conn->sent = 0;
 	conn->data = (struct relay_data){ 0 };
-	conn->converter = smtp_binary_free(conn->converter);
-	if (job->mail.convertible) {
-		conn->converter = smtp_binary_new(true);
+	conn->fields = BUF_INIT(SIGNING_FIELDS_MAX);
+	relay_text_end(&conn->text);
+	relay_text_begin(&conn->text, job, job->mail.convertible);
+	if (job->mail.convertible)
 		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("reason", "no 8BITMIME"));
-	}
-	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
-	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
-	carry_out(conn, action, &out);
-	buf_free(&out);
-}
-
-/* The next chunk, or at the end what the converter still holds, as it goes out. The number of bytes read, or -errno. */
-static ssize_t
-next_piece(struct relay_conn *conn, struct buf *out)
-{
-	uint8_t *chunk = xmalloc(CHUNK);
-	ssize_t got = relay_job_read(conn->job, conn->sent, chunk, conn->converter != NULL ? CONVERTED_CHUNK : CHUNK);
-	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(CONVERTED_CHUNK));
-
-	if (got >= 0 && conn->converter == NULL) {
-		relay_data_put(&conn->data, span_make(chunk, (size_t)got), out);
-	} else if (got >= 0) {
-		if (got > 0)
-			(void)smtp_binary_put(conn->converter, span_make(chunk, (size_t)got), &lines); /* as in the scan */
-		else
-			smtp_binary_end(conn->converter, &lines);
-		relay_data_put(&conn->data, buf_get(&lines), out);
-	}
-	buf_free(&lines);
-	free(chunk);
-	return got;
+	conn->signing = relay_sign_begin(job, job->mail.convertible, on_signed, conn);
+	if (conn->signing != NULL)
+		set_timer(conn, SIGN_SECONDS);
+	else
+		begin_transaction(conn);
 }
 
 /* False when the message cannot be read. */
 static bool
 send_piece(struct relay_conn *conn)
 {
-	struct buf out = BUF_INIT(OUTPUT_MAX);
-	ssize_t got;
+	struct buf out = BUF_INIT(OUTPUT_MAX), piece = BUF_INIT(RELAY_TEXT_PIECE);
+	int r;
 
+	(void)buf_span(&out, buf_get(&conn->fields));
+	buf_free(&conn->fields);
 	/* While the converter holds a header there is nothing to drain. */
 	do {
-		got = next_piece(conn, &out);
-		conn->sent += got > 0 ? (uint64_t)got : 0;
-	} while (got > 0 && out.len == 0);
-	if (got == 0) {
+		buf_clear(&piece);
+		r = relay_text_next(&conn->text, &piece);
+		relay_data_put(&conn->data, buf_get(&piece), &out);
+	} while (r > 0 && out.len == 0);
+	if (r == 0) {
 		relay_data_end(&conn->data, &out);
 		relay_state_message_sent(&conn->state);
 		set_timer(conn, relay_state_timeout(&conn->state));
 	}
 	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
-	if (got >= 0)
+	if (r >= 0)
 		(void)stream_write(conn->stream, buf_get(&out));
+	buf_free(&piece);
 	buf_free(&out);
-	return got >= 0;
+	return r >= 0;
 }
 
 static void

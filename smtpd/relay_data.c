@@ -34,7 +34,7 @@ relay_data_put(struct relay_data *data, struct span bytes, struct buf *out)
 				data->column = 1;
 			}
 		}
-		if (data->column == 0 && byte == '.')
+		if (data->column == 0 && byte == '.' && !data->undotted)
 			(void)buf_char(out, '.');
 		(void)buf_char(out, byte);
 		data->column++;
@@ -46,7 +46,8 @@ relay_data_end(struct relay_data *data, struct buf *out)
 {
 	if (data->column != 0)
 		end_line(data, out);
-	(void)buf_put(out, ".\r\n", 3);
+	if (!data->undotted)
+		(void)buf_put(out, ".\r\n", 3);
 }
 
 void

@@ -11,8 +11,9 @@
 /* RFC 5321 4.5.3.1.6: 1,000 octets with the CRLF. */
 #define RELAY_TEXT_LINE_MAX 998
 
-/* Zeroed at the beginning. */
+/* Zeroed at the beginning, but for undotted. */
 struct relay_data {
+	bool undotted; /* set by the owner: dots are not doubled, as after BDAT and for whoever looks at what will arrive */
 	size_t column; /* octets of this line so far, without the dot that was added */
 	bool after_cr; /* a line end was written for a CR: a LF that follows belongs to it */
 };
@@ -22,7 +23,7 @@ struct relay_data {
 
 /* Appends these bytes of the message to out. */
 void relay_data_put(struct relay_data *data, struct span bytes, struct buf *out);
-/* Appends the end of the last line, if it has none, and CRLF's dot. */
+/* Appends the end of the last line, if it has none, and the line with a dot (not when undotted). */
 void relay_data_end(struct relay_data *data, struct buf *out);
 
 /* What a message holds, found piece by piece; zeroed at the beginning. */

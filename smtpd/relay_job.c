@@ -407,18 +407,22 @@ read_job(struct relay_job *job)
 	struct relay_mail *mail = &job->mail;
 	struct span queue_id, destination;
 	struct envelope asked = { .uid = -1 };
+	uint8_t sign_as;
 
 	job->offset = msg_get_u64(&body);
 	job->length = mail->size = msg_get_u64(&body);
 	if (!envelope_get_options(&body, &asked))
 		return -EBADMSG;
+	sign_as = msg_get_u8(&body);
+	job->sign_domain = msg_get_span(&body);
 	queue_id = msg_get_span(&body);
 	destination = msg_get_span(&body);
 	mail->sender = msg_get_span(&body);
 	mail->envid = msg_get_span(&body);
 	mail->count = msg_get_u16(&body);
-	if (body.bad || mail->count == 0 || mail->count > RECIPIENTS_MAX)
+	if (body.bad || mail->count == 0 || mail->count > RECIPIENTS_MAX || sign_as > SIGN_FORWARDER)
 		return -EBADMSG;
+	job->sign_as = (enum sign_as)sign_as;
 	mail->body = asked.body;
 	mail->smtputf8 = asked.smtputf8;
 	mail->ret = asked.ret;

@@ -8,6 +8,7 @@
 
 #include "common/xalloc.h"
 #include "frame/read_file.h"
+#include "smtpd/key_dkim.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/relay_secrets.h"
 #include "smtpd/smtp_state.h"
@@ -33,7 +34,7 @@ static const struct role roles[] = {
 	    .run = proc_queue,
 	    .peers = ROLE_BIT(ROLE_AUTH) | ROLE_BIT(ROLE_RELAY) },
 	{ .id = ROLE_RESOLVE, .name = "resolve", .run = proc_resolve },
-	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) },
+	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) | ROLE_BIT(ROLE_KEY) },
 	{ .id = ROLE_FILTER, .name = "filter", .run = proc_filter },
 	{ .id = ROLE_WORKER,
 	    .name = "deliver",
@@ -53,18 +54,16 @@ static const struct role_file files[] = {
 	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_AUTH, MSG_SECRET_FILE },
 	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_QUEUE, MSG_SECRET_FILE },
 	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS },
+	{ offsetof(struct smtpd_conf, dkim_keys), ROLE_KEY, MSG_SIGN_KEYS_FILE },
 };
 
 static void
-check_files(const void *values, struct buf *errors)
+check_secrets(const struct smtpd_conf *conf, struct buf *errors)
 {
-	const struct smtpd_conf *conf = values;
 	struct buf text = BUF_INIT(SECRETS_FILE_MAX);
 	char *prefix;
 	int r;
 
-	if (conf->relay_secrets[0] == '\0')
-		return;
 	r = read_file(conf->relay_secrets, &text);
 	if (r < 0) {
 		(void)buf_fmt(errors, "relay_secrets: %s: %s\n", conf->relay_secrets, strerrordesc_np(-r));
@@ -76,12 +75,23 @@ check_files(const void *values, struct buf *errors)
 	buf_wipe(&text);
 }
 
+static void
+check_files(const void *values, struct buf *errors)
+{
+	const struct smtpd_conf *conf = values;
+
+	if (conf->relay_secrets[0] != '\0')
+		check_secrets(conf, errors);
+	if (conf->dkim_keys[0] != '\0')
+		key_dkim_check(conf->dkim_keys, errors);
+}
+
 const struct daemon smtpd = {
 	.name = "smtpd", .number = 1,
 	.roles = roles, .role_count = sizeof(roles) / sizeof(*roles),
 	.listeners = listeners, .listener_count = sizeof(listeners) / sizeof(*listeners),
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
-	.conf_check = smtpd_conf_check, .prepare = queue_prepare_folders,
+	.conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
 	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
 };

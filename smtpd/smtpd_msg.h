@@ -48,6 +48,15 @@ enum verdict {
 
 /* What the next host takes over, in RELAYED. */
 enum takes { TAKES_DSN = 1, TAKES_BY = 2 };
+/* Whose word a message that goes out is, so by whose keys it may be signed. What others wrote is never signed so that it would pass for
+ * the word of a domain of ours. */
+enum sign_as {
+	SIGN_NOT,       /* another host's, passed on as it came */
+	SIGN_AUTHOR,    /* of a user who logged in, of a program of this host, or our own: by the domain of From */
+	SIGN_ACCOUNT,   /* written by an account's scripts: by the domain of the account */
+	SIGN_FORWARDER, /* another host's, sent on by an account or alias: by that one's domain, unless From is of it; and sealed */
+};
+
 /* SUBMIT: the text is the whole message. */
 #define SUBMIT_NOTHING UINT64_MAX
 

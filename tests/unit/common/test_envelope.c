@@ -29,6 +29,7 @@ static const char full_text[] =
     "envid QQ+2B1\n"
     "client 192.0.2.1\n"
     "account alice@example.test\n"
+    "forwarder list@example.test\n"
     "uid 1000\n"
     "drop m.1.2\n"
     "to P - - bob@example.test\n"

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* libunbound as smtpd.conf wants it, for the resolve role and for tools that look at what others will see. */
+#include "smtpd/resolve_unbound.h"
+
+#include <errno.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+bool
+resolve_worked(int r, const char *what, const char *about)
+{
+	if (r != 0)
+		log_error("resolver-setup", log_str("what", what), log_str("value", about), log_str("error", ub_strerror(r)));
+	return r == 0;
+}
+
+static bool
+set_options(struct ub_ctx *unbound)
+{
+	static const struct {
+		const char *name, *value;
+	} options[] = {
+		{ "do-not-query-localhost:", "no" }, /* a resolver of this machine may be asked */
+		{ "num-queries-per-thread:", "1024" },
+		{ "outgoing-range:", "512" },
+		{ "outgoing-num-tcp:", "32" },
+		{ "msg-cache-size:", "8m" },
+		{ "rrset-cache-size:", "16m" },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (!resolve_worked(ub_ctx_set_option(unbound, options[i].name, options[i].value), options[i].name, options[i].value))
+			return false;
+	return true;
+}
+
+static bool
+set_anchor(struct ub_ctx *unbound, const char *path)
+{
+	if (path[0] == '\0')
+		return true;
+	if (access(path, R_OK) == 0)
+		return resolve_worked(ub_ctx_add_ta_file(unbound, path), "dnssec_anchor", path);
+	log_warning("no-dnssec", log_str("file", path), log_errno("error", errno), log_str("hint", "Debian has it in dns-root-data"));
+	return true;
+}
+
+static bool
+set_forwarders(struct ub_ctx *unbound, const struct conf_list *resolvers)
+{
+	for (size_t i = 0; i < resolvers->count; i++)
+		if (!resolve_worked(ub_ctx_set_fwd(unbound, resolvers->item[i]), "resolvers", resolvers->item[i]))
+			return false;
+	return true;
+}
+
+bool
+resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf)
+{
+	(void)ub_ctx_debugout(unbound, NULL);
+	/* A machine without such a file does without. */
+	(void)ub_ctx_hosts(unbound, NULL);
+	return set_options(unbound) && set_anchor(unbound, conf->dnssec_anchor) && set_forwarders(unbound, &conf->resolvers);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Setting libunbound up. */
+#ifndef SMTPD_RESOLVE_UNBOUND_H
+#define SMTPD_RESOLVE_UNBOUND_H
+
+#include "smtpd/smtpd_conf.h"
+
+struct ub_ctx;
+
+/* Whom it asks and what it validates with. False, after a log line, when it does not take that. */
+bool resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf);
+/* Whether a result of libunbound is good; logs what it was about when not. */
+bool resolve_worked(int r, const char *what, const char *about);
+
+#endif
