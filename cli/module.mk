@@ -8,9 +8,14 @@ sievec_EXTRA := cli/tool.c
 cli_TOOLS += mailalias
 mailalias_EXTRA := cli/tool.c
 cli_TOOLS += mailqueue
-queue_tool_SRC := cli/tool.c cli/tool_smtpd.c cli/queue_read.c cli/queue_print.c cli/queue_select.c smtpd/smtpd_conf.c smtpd/route_parse.c \
-	smtpd/defence_parse.c smtpd/defence_score.c smtpd/defence_settings.c smtpd/dns.c
+smtpd_conf_SRC := cli/tool_smtpd.c smtpd/smtpd_conf.c smtpd/route_parse.c smtpd/defence_parse.c smtpd/defence_score.c smtpd/defence_settings.c smtpd/dns.c
+queue_tool_SRC := cli/tool.c cli/queue_read.c cli/queue_print.c cli/queue_select.c $(smtpd_conf_SRC)
 mailqueue_EXTRA := $(queue_tool_SRC)
 # sendmail -bs is smtpd's machine of the protocol, which is pure.
 cli_TOOLS += sendmail
 sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c $(smtp_machine_SRC)
+# The keys that smtpd signs mail with.
+cli_TOOLS += mailkey
+mailkey_EXTRA := cli/tool.c cli/mailkey_dns.c cli/mailkey_file.c $(smtpd_conf_SRC) \
+	smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c smtpd/dns_parse.c smtpd/resolve_unbound.c
+mailkey_LIBS := -lunbound
