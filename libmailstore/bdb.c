@@ -566,6 +566,42 @@ bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, siz
 	return judged(bdb, bdb->tables[table]->del(bdb->tables[table], txn->txn, &k, 0));
 }
 
+int
+bdb_floor(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, void **ret_key, size_t *ret_key_len, void **ret,
+    size_t *ret_len)
+{
+	DBT k = thing(NULL, 0), v = thing(NULL, 0);
+	DBC *cursor = NULL;
+	int r;
+
+	if (bdb->tables[table] == NULL)
+		return BDB_NONE;
+	r = bdb->tables[table]->cursor(bdb->tables[table], of(txn), &cursor, 0);
+	if (r != 0)
+		return judged(bdb, r);
+	/* The key is given and got, so its memory must be the library's to give another size. */
+	k.flags = DB_DBT_REALLOC;
+	v.flags = DB_DBT_REALLOC;
+	k.data = xmemdup(key, key_len);
+	k.size = (u_int32_t)key_len;
+	r = cursor->get(cursor, &k, &v, DB_SET_RANGE);
+	if (r == DB_NOTFOUND)
+		r = cursor->get(cursor, &k, &v, DB_LAST);
+	else if (r == 0 && (k.size != key_len || memcmp(k.data, key, key_len) != 0))
+		r = cursor->get(cursor, &k, &v, DB_PREV);
+	(void)cursor->close(cursor);
+	if (r != 0) {
+		free(k.data);
+		free(v.data);
+		return judged(bdb, r);
+	}
+	*ret_key = k.data;
+	*ret_key_len = k.size;
+	*ret = v.data;
+	*ret_len = v.size;
+	return 0;
+}
+
 /* Hands the records of a bulk buffer on. *ret_last_len is the length of the last key, copied into last (room). */
 static int
 hand_on(DBT *bulk, const uint8_t *prefix, size_t prefix_len, bdb_fn each, void *context, bool *ret_end)

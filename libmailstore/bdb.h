@@ -55,6 +55,9 @@ void bdb_abort(struct bdb_txn *txn);
 int bdb_get(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, void **ret, size_t *ret_len);
 int bdb_put(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, const void *value, size_t len);
 int bdb_del(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len);
+/* The last record whose key is not above that one; key and value are memory for free(3). */
+int bdb_floor(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *key, size_t key_len, void **ret_key, size_t *ret_key_len, void **ret,
+    size_t *ret_len);
 /* Calls each record from first (inclusive) on while keys begin with the prefix, until each returns non-zero: that is the result
  * (0 at the end). The bytes are borrowed for the call. */
 typedef int (*bdb_fn)(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len);

@@ -217,7 +217,7 @@ int ms_messages_cached(struct ms_mailbox *mailbox, uint32_t first, uint32_t last
 /* Where an email stands (JMAP): each mailbox that holds it. */
 typedef int (*ms_place_fn)(void *context, const char *mailbox_id, uint32_t uid);
 int ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each, void *context);
-/* The emails of a thread, oldest first. */
+/* The emails of a thread, in the order in which they came. */
 typedef int (*ms_email_fn)(void *context, uint64_t email_id);
 int ms_thread_emails(struct ms_store *store, uint64_t thread_id, ms_email_fn each, void *context);
 /* What is known of the whole account's past (JMAP /changes), in no order: each message that stands in a mailbox, with when it came there

@@ -16,6 +16,7 @@ libmailstore_SRC := \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_fault.c \
+	libmailstore/ms_fields.c \
 	libmailstore/ms_file_rename.c \
 	libmailstore/ms_flag_many.c \
 	libmailstore/ms_flags.c \
@@ -36,6 +37,7 @@ libmailstore_SRC := \
 	libmailstore/ms_mend.c \
 	libmailstore/ms_message.c \
 	libmailstore/ms_name.c \
+	libmailstore/ms_pairs.c \
 	libmailstore/ms_path.c \
 	libmailstore/ms_pending.c \
 	libmailstore/ms_pending_parse.c \
@@ -45,6 +47,7 @@ libmailstore_SRC := \
 	libmailstore/ms_restore.c \
 	libmailstore/ms_search.c \
 	libmailstore/ms_search_match.c \
+	libmailstore/ms_set.c \
 	libmailstore/ms_store.c \
 	libmailstore/ms_sync.c \
 	libmailstore/ms_sync_mailboxes.c \

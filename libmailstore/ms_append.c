@@ -136,7 +136,6 @@ struct commit {
 	char *path;
 	struct ms_message_record record;
 	struct ms_derived derived;
-	int64_t date;
 };
 
 struct commits {
@@ -220,7 +219,7 @@ take_numbers(struct ms_txn *txn, const struct commits *commits, struct commit *c
 
 	if (r == 0)
 		r = ms_next_modseq(txn, &message->modseq);
-	return r == 0 ? ms_thread_join(txn, &commit->derived, message->email_id, commit->date, &message->thread_id) : r;
+	return r == 0 ? ms_thread_join(txn, &commit->derived, message->email_id, &message->thread_id) : r;
 }
 
 static int
@@ -340,7 +339,6 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 		message->email_id = ms_name_email_id(span_of(append->unique));
 		message->has_attachment = commit->derived.has_attachment;
 		commit->record.bytes = append->bytes;
-		commit->date = commit->derived.date != 0 ? commit->derived.date : message->internal_date;
 		commit->path = tmp_path(append);
 	}
 	return r;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_set.h"
 
 struct change {
 	uint64_t modseq, id, came, thread_id;
@@ -350,15 +350,13 @@ struct places {
 };
 
 static int
-collect_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_place(void *context, uint64_t email, uint64_t place)
 {
 	struct places *places = context;
 
-	(void)value, (void)len;
-	if (key_len != 16)
-		return 0;
+	(void)email;
 	places->list = xreallocarray(places->list, places->count + 1, sizeof(*places->list));
-	places->list[places->count++] = (struct change){ .mailbox = ms_key_get_u32(key + 8), .uid = ms_key_get_u32(key + 12) };
+	places->list[places->count++] = (struct change){ .mailbox = (uint32_t)(place >> 32), .uid = (uint32_t)place };
 	return 0;
 }
 
@@ -366,11 +364,9 @@ static int
 read_places(struct bdb *bdb, void *context)
 {
 	struct places *places = context;
-	uint8_t key[8];
 
 	places->count = 0;
-	ms_key_u64(key, places->id);
-	return ms_bdb(bdb_scan(bdb, NULL, T_EMAIL, key, 8, 8, collect_place, places));
+	return ms_set_each(bdb, NULL, &ms_set_places, (struct ms_pair){ places->id, 0 }, places->id, collect_place, places);
 }
 
 int
@@ -393,27 +389,24 @@ ms_email_places(struct ms_store *store, uint64_t email_id, ms_place_fn each, voi
 }
 
 static int
-collect_email(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_email(void *context, uint64_t thread, uint64_t email)
 {
 	struct places *places = context;
 
-	(void)value, (void)len;
-	if (key_len != 25)
-		return 0;
+	(void)thread;
 	places->list = xreallocarray(places->list, places->count + 1, sizeof(*places->list));
-	places->list[places->count++] = (struct change){ .id = ms_key_get_u64(key + 17) };
+	places->list[places->count++] = (struct change){ .id = email };
 	return 0;
 }
 
+/* In the order in which they came: so their ids are. */
 static int
 read_thread(struct bdb *bdb, void *context)
 {
 	struct places *places = context;
-	uint8_t key[9] = { 't' };
 
 	places->count = 0;
-	ms_key_u64(key + 1, places->id);
-	return ms_bdb(bdb_scan(bdb, NULL, T_THREAD, key, 9, 9, collect_email, places));
+	return ms_set_each(bdb, NULL, &ms_set_threads, (struct ms_pair){ places->id, 0 }, places->id, collect_email, places);
 }
 
 static int

@@ -24,8 +24,8 @@ enum ms_table {
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
 	T_CHANGE,  /* modseq, mailbox, uid -> u64 email id, u64 modseq when it came if that is another: the latest of each message that is there */
 	T_CACHE,   /* mailbox, uid -> ms_cache: of that message, and of some before it */
-	T_EMAIL,   /* email id, mailbox, uid -> nothing */
-	T_THREAD,  /* 'm', hash of a message id -> u64 thread id; 't', thread id, date, email id -> nothing */
+	T_EMAIL,   /* ms_set_places */
+	T_THREAD,  /* ms_set_threads, ms_set_known */
 	T_UIDS,    /* mailbox, u8 0, n -> bitmap of the UIDs from 2048 n on; u8 1 + k, 64 + k: of those with flag 1 << k, keyword k.
 	            * mailbox, u8 128, n, u64 modseq -> ms_pending */
 	T_GONE,    /* modseq, mailbox, uid -> u64 email id, u64 seconds, u64 thread id, u64 modseq when it came: messages that left; with uid 0 and
@@ -389,14 +389,13 @@ bool ms_counts_equal(const struct ms_mailbox_record *a, const struct ms_mailbox_
 void ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign);
 /* Removes a message of whose record nothing is known but its key. */
 int ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq);
-/* Notes the message's latest change, its place, its thread (date: of the message). Steps of ms_message_insert and ms_thread_join. */
+/* Notes the message's latest change, its place, its thread. Steps of ms_message_insert and ms_thread_join. */
 int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id);
 
 /* What is computed from a message's bytes when it comes in. */
 struct ms_derived {
 	struct buf texts;      /* as in ms_cache.h */
 	uint64_t size;         /* with CRLF */
-	int64_t date;          /* of the Date field, or 0 */
 	bool has_attachment;
 	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first, each with the base subject */
 	unsigned id_count;
@@ -404,7 +403,9 @@ struct ms_derived {
 /* all: also texts that are not kept. */
 int ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret);
 void ms_derived_clear(struct ms_derived *derived);
-int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread);
+int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t *ret_thread);
+/* A message of that thread: the last step of joining it. */
+int ms_thread_note(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t thread);
 /* A file name nobody else makes. */
 void ms_unique(struct ms_store *store, struct buf *out);
 

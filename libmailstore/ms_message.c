@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_texts.h"
 
 struct key {
@@ -200,13 +200,12 @@ ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *mes
 int
 ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span texts)
 {
-	struct key place = long_key(message->message.email_id, mailbox, message->message.uid);
 	int r = put_record(txn, mailbox, message);
 
 	if (r == 0)
 		r = ms_texts_put(txn, mailbox, message->message.uid, texts);
 	if (r == 0)
-		r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16, "", 0));
+		r = ms_set_add(txn, &ms_set_places, message->message.email_id, MS_PLACE(mailbox, message->message.uid));
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, NULL, &message->message);
 	if (r == 0)
@@ -255,17 +254,17 @@ ms_message_follow(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_
 int
 ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq)
 {
-	struct key key = message_key(mailbox, message->message.uid), place = long_key(message->message.email_id, mailbox, message->message.uid);
+	struct key key = message_key(mailbox, message->message.uid);
 	struct ms_gone gone = {
 		.mailbox = mailbox, .uid = message->message.uid, .id = message->message.email_id, .thread_id = message->message.thread_id, .modseq = modseq,
 	};
 	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
 
-	if (r == 0)
-		r = bdb_del(txn->bdb, txn->txn, T_EMAIL, place.bytes, 16);
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
-	r = ms_uids_note(txn, mailbox, &message->message, NULL);
+	r = ms_set_remove(txn, &ms_set_places, message->message.email_id, MS_PLACE(mailbox, message->message.uid));
+	if (r == 0)
+		r = ms_uids_note(txn, mailbox, &message->message, NULL);
 	if (r == 0)
 		r = ms_texts_remove(txn, mailbox, message->message.uid);
 	if (r == 0)
@@ -292,31 +291,29 @@ ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint6
 }
 
 struct place {
-	uint32_t mailbox, uid;
-	uint64_t email_id;
+	uint64_t place, email_id;
 };
 
 static int
-find_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+find_place(void *context, uint64_t email_id, uint64_t at)
 {
 	struct place *place = context;
 
-	(void)value, (void)len;
-	if (key_len != 16 || ms_key_get_u32(key + 8) != place->mailbox || ms_key_get_u32(key + 12) != place->uid)
+	if (at != place->place)
 		return 0;
-	place->email_id = ms_key_get_u64(key);
+	place->email_id = email_id;
 	return MS_AGAIN;
 }
 
 int
 ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq)
 {
-	struct place place = { .mailbox = mailbox, .uid = uid };
+	struct place place = { .place = MS_PLACE(mailbox, uid) };
 	struct ms_message_record message = { .message = { .uid = uid, .flags = MS_SEEN } };
-	int r = bdb_scan(txn->bdb, txn->txn, T_EMAIL, "", 0, 0, find_place, &place);
+	int r = ms_set_each(txn->bdb, txn->txn, &ms_set_places, (struct ms_pair){ 0, 0 }, UINT64_MAX, find_place, &place);
 
 	if (r != 0 && r != MS_AGAIN)
-		return ms_bdb(r);
+		return r;
 	message.message.email_id = place.email_id;
 	/* It has not been counted: its record could not be read. */
 	ms_message_count(record, &message.message, 1);
@@ -325,40 +322,45 @@ ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *
 
 /* --- threads --- */
 
-/* A message joins the thread of the first id that is known, and makes all its ids known. */
-int
-ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, int64_t date, uint64_t *ret_thread)
+/* Makes all ids of a message lead to its thread. */
+static int
+note_ids(struct ms_txn *txn, const struct ms_derived *derived, uint64_t thread)
 {
-	uint8_t key[25] = { 'm' }, value[8];
-	uint64_t thread = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < derived->id_count && thread == 0; i++) {
-		void *bytes;
-		size_t len;
+	for (unsigned i = 0; r == 0 && i < derived->id_count; i++) {
+		uint64_t known;
 
-		ms_key_u64(key + 1, derived->ids[i]);
-		r = bdb_get(txn->bdb, txn->txn, T_THREAD, key, 9, &bytes, &len);
-		if (r == 0) {
-			thread = len == 8 ? ms_key_get_u64(bytes) : 0;
-			free(bytes);
-		} else if (r != BDB_NONE) {
-			return ms_bdb(r);
-		}
+		r = ms_set_get(txn->bdb, txn->txn, &ms_set_known, derived->ids[i], &known);
+		if (r == 0 && known == thread)
+			continue;
+		if (r == 0)
+			r = ms_set_remove(txn, &ms_set_known, derived->ids[i], known);
+		if (r == 0 || r == MS_E_NOTFOUND)
+			r = ms_set_add(txn, &ms_set_known, derived->ids[i], thread);
 	}
-	if (thread == 0)
-		thread = derived->id_count != 0 ? derived->ids[0] : email_id;
-	ms_key_u64(value, thread);
-	for (unsigned i = 0; i < derived->id_count; i++) {
-		ms_key_u64(key + 1, derived->ids[i]);
-		r = bdb_put(txn->bdb, txn->txn, T_THREAD, key, 9, value, sizeof(value));
-		if (r != 0)
-			return ms_bdb(r);
+	return r;
+}
+
+int
+ms_thread_note(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t thread)
+{
+	int r = note_ids(txn, derived, thread);
+
+	return r == 0 ? ms_set_add(txn, &ms_set_threads, thread, email_id) : r;
+}
+
+/* A message joins the thread of the first id that is known, and makes all its ids known. */
+int
+ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t *ret_thread)
+{
+	int r = MS_E_NOTFOUND;
+
+	for (unsigned i = 0; i < derived->id_count && r == MS_E_NOTFOUND; i++)
+		r = ms_set_get(txn->bdb, txn->txn, &ms_set_known, derived->ids[i], ret_thread);
+	if (r == MS_E_NOTFOUND) {
+		*ret_thread = derived->id_count != 0 ? derived->ids[0] : email_id;
+		r = 0;
 	}
-	key[0] = 't';
-	ms_key_u64(key + 1, thread);
-	ms_key_u64(key + 9, (uint64_t)date);
-	ms_key_u64(key + 17, email_id);
-	*ret_thread = thread;
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_THREAD, key, 25, "", 0));
+	return r == 0 ? ms_thread_note(txn, derived, email_id, *ret_thread) : r;
 }

@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_fields.h"
 #include "libmailstore/ms_folder.h"
 #include "libmailstore/ms_keywords.h"
 #include "libmailstore/ms_name.h"
@@ -54,11 +55,5 @@ int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_mes
 void ms_uids_record_put(const uint8_t map[MS_UIDS_BYTES], struct buf *out);
 /* 0, or MS_E_CORRUPT. */
 int ms_uids_record_get(struct span bytes, uint8_t ret[MS_UIDS_BYTES]);
-
-/* Keys sort as their numbers do. */
-void ms_key_u32(uint8_t at[4], uint32_t value);
-void ms_key_u64(uint8_t at[8], uint64_t value);
-uint32_t ms_key_get_u32(const uint8_t at[4]);
-uint64_t ms_key_get_u64(const uint8_t at[8]);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_index.h"
 
 /* In one step: records looked at, bytes of messages read. */
@@ -94,15 +94,16 @@ ask_index(struct ms_search *search, struct ms_store *store)
 }
 
 static int
-take_uid(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+take_uid(void *context, uint64_t email, uint64_t place)
 {
 	struct ms_search *search = context;
 
-	(void)value, (void)len;
-	if (key_len == 16 && (search->uid_count & (search->uid_count - 1)) == 0)
+	(void)email;
+	if (place >> 32 != search->mailbox->number)
+		return 0;
+	if ((search->uid_count & (search->uid_count - 1)) == 0)
 		search->uids = xreallocarray(search->uids, search->uid_count == 0 ? 1 : 2 * search->uid_count, sizeof(search->uids[0]));
-	if (key_len == 16)
-		search->uids[search->uid_count++] = ms_key_get_u32(key + 12);
+	search->uids[search->uid_count++] = (uint32_t)place;
 	return 0;
 }
 
@@ -110,16 +111,12 @@ static int
 find_uids(struct bdb *bdb, void *context)
 {
 	struct ms_search *search = context;
-	uint8_t key[12];
 	int r = 0;
 
 	search->uid_count = 0;
-	ms_key_u32(key + 8, search->mailbox->number);
-	for (size_t i = 0; i < search->email_count && r == 0; i++) {
-		ms_key_u64(key, search->emails[i]);
-		r = bdb_scan(bdb, NULL, T_EMAIL, key, sizeof(key), sizeof(key), take_uid, search);
-	}
-	return ms_bdb(r);
+	for (size_t i = 0; i < search->email_count && r == 0; i++)
+		r = ms_set_each(bdb, NULL, &ms_set_places, (struct ms_pair){ search->emails[i], MS_PLACE(search->mailbox->number, 0) }, search->emails[i], take_uid, search);
+	return r;
 }
 
 static int

@@ -237,7 +237,6 @@ apply_known(struct ms_txn *txn, void *context)
 struct insertion {
 	struct ms_message_record record;
 	struct ms_derived derived;
-	int64_t date;
 };
 
 struct insertions {
@@ -260,7 +259,7 @@ insert(struct ms_txn *txn, void *context)
 
 		r = ms_next_modseq(txn, &record->message.modseq);
 		if (r == 0)
-			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, insertion->date, &record->message.thread_id);
+			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, &record->message.thread_id);
 		if (r == 0)
 			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.texts));
 	}
@@ -343,7 +342,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		return 0;
 	if (fd < 0)
 		return fd;
-	*insertion = (struct insertion){ .date = 0 };
+	*insertion = (struct insertion){ .derived = { .size = 0 } };
 	r = ms_derive(fd, (uint64_t)st.st_size, false, &insertion->derived);
 	(void)close(fd);
 	if (r == 0)
@@ -368,7 +367,6 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		message->has_attachment = insertion->derived.has_attachment;
 		insertion->record.bytes = (uint64_t)st.st_size;
 		insertion->record.in_cur = file->in_cur;
-		insertion->date = insertion->derived.date != 0 ? insertion->derived.date : message->internal_date;
 		insertions->count++;
 	} else {
 		sync->missed |= r == MS_E_NOTFOUND && file->parsed.uid == uid;

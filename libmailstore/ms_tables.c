@@ -8,10 +8,9 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_texts.h"
 
-/* A thread's key: 't', thread id, date, email id. */
-#define THREAD_KEY 25
 #define KEY_MAX 32
 
 enum { HAS_CHANGE = 1, HAS_PLACE = 2, HAS_CACHE = 4 };
@@ -37,22 +36,20 @@ struct map {
 	bool right;
 };
 
-struct member {
-	uint64_t thread_id, email_id;
-};
-
 /* What names and records of a mailbox do not tell yet, but the bitmaps do. */
 struct untold {
 	uint32_t mailbox;
 	struct ms_pending_list pending;
 };
 
-enum what { REMOVE, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ };
+enum what { REMOVE, REMOVE_PAIR, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ };
 struct fix {
 	enum what what;
 	enum ms_table table; /* REMOVE: from there */
 	uint8_t key[KEY_MAX];
 	size_t key_len;
+	const struct ms_set *set; /* REMOVE_PAIR: that from there */
+	struct ms_pair pair;
 	size_t at;           /* the row, or map */
 };
 
@@ -65,7 +62,8 @@ struct tables {
 	size_t maps_from;       /* while they are made: the first of those of the last message's numbers */
 	bool damaged;           /* some row is */
 	uint64_t modseq, highest; /* the last number given, by T_META; of any message */
-	struct member *members; /* by thread and email */
+	struct ms_pair *members; /* thread and email */
+	bool ids_lost;          /* of messages, that lead to their threads */
 	struct fix *fixes;
 	size_t box_count, row_count, row_room, untold_count, map_count, member_count, member_room, fix_count, fix_room, next;
 };
@@ -335,17 +333,40 @@ look_at_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *v
 	return 0;
 }
 
-static int
-look_at_place(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+/* A pair that leads to no message. */
+static void
+remove_pair(struct tables *tables, const struct ms_set *set, const struct ms_pair *pair)
 {
-	struct tables *tables = context;
-	struct row *row = key_len == 16 ? find_row(tables, key + 8) : NULL;
+	struct fix *fix = add_fix(tables, REMOVE_PAIR, 0);
 
-	(void)value, (void)len;
-	if (row != NULL && belongs(row, row->email_id == ms_key_get_u64(key), HAS_PLACE))
+	fix->set = set;
+	fix->pair = *pair;
+}
+
+static int
+look_at_places(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	static const struct ms_set *const sets[] = { &ms_set_places };
+	struct tables *tables = context;
+	const struct ms_set *set;
+	struct ms_pairs pairs;
+
+	if (ms_set_record_get(span_make((const char *)key, key_len), span_make((const char *)value, len), sets, 1, &set, &pairs) != 0) {
+		tell(tables, MS_FAULT_EMAILS, 0, 0);
+		remove_key(tables, T_EMAIL, key, key_len);
 		return 0;
-	tell_place(tables, MS_FAULT_EMAIL_STRAY, key, key_len);
-	remove_key(tables, T_EMAIL, key, key_len);
+	}
+	for (size_t i = 0; i < pairs.count; i++) {
+		uint8_t place[8];
+		struct row *row;
+
+		ms_key_u64(place, pairs.list[i].b);
+		row = find_row(tables, place);
+		if (row != NULL && belongs(row, row->email_id == pairs.list[i].a, HAS_PLACE))
+			continue;
+		tell(tables, MS_FAULT_EMAIL_STRAY, ms_key_get_u32(place), ms_key_get_u32(place + 4));
+		remove_pair(tables, set, &pairs.list[i]);
+	}
 	return 0;
 }
 
@@ -421,20 +442,25 @@ look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 }
 
 static int
-take_member(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+take_members(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
+	static const struct ms_set *const sets[] = { &ms_set_threads, &ms_set_known };
 	struct tables *tables = context;
+	const struct ms_set *set;
+	struct ms_pairs pairs;
 
-	(void)value;
-	if (key_len == THREAD_KEY && key[0] == 't') {
+	if (ms_set_record_get(span_make((const char *)key, key_len), span_make((const char *)value, len), sets, 2, &set, &pairs) != 0) {
+		tell(tables, MS_FAULT_THREADS, 0, 0);
+		remove_key(tables, T_THREAD, key, key_len);
+		tables->ids_lost = true;
+		return 0;
+	}
+	for (size_t i = 0; i < pairs.count && set == &ms_set_threads; i++) {
 		if (tables->member_count == tables->member_room) {
 			tables->member_room = tables->member_room != 0 ? tables->member_room * 2 : 256;
 			tables->members = xreallocarray(tables->members, tables->member_room, sizeof(*tables->members));
 		}
-		tables->members[tables->member_count++] = (struct member){ ms_key_get_u64(key + 1), ms_key_get_u64(key + 17) };
-	} else if (key_len != 9 || key[0] != 'm' || len != 8) {
-		tell(tables, MS_FAULT_THREAD_STRAY, 0, 0);
-		remove_key(tables, T_THREAD, key, key_len);
+		tables->members[tables->member_count++] = pairs.list[i];
 	}
 	return 0;
 }
@@ -442,11 +468,7 @@ take_member(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 static int
 compare_members(const void *a, const void *b)
 {
-	const struct member *x = a, *y = b;
-
-	if (x->thread_id != y->thread_id)
-		return x->thread_id < y->thread_id ? -1 : 1;
-	return (x->email_id > y->email_id) - (x->email_id < y->email_id);
+	return ms_pair_compare(a, b);
 }
 
 static void
@@ -456,7 +478,7 @@ look_at_rows(struct tables *tables)
 		qsort(tables->members, tables->member_count, sizeof(*tables->members), compare_members);
 	for (size_t i = 0; i < tables->row_count; i++) {
 		const struct row *row = &tables->rows[i];
-		struct member member = { row->thread_id, row->email_id };
+		struct ms_pair member = { row->thread_id, row->email_id };
 
 		if (row->damaged)
 			continue;
@@ -468,6 +490,8 @@ look_at_rows(struct tables *tables)
 			lacks(tables, i, PUT_CACHE, MS_FAULT_CACHE);
 		if (tables->member_count == 0 || bsearch(&member, tables->members, tables->member_count, sizeof(member), compare_members) == NULL)
 			lacks(tables, i, PUT_THREAD, MS_FAULT_THREAD);
+		else if (tables->ids_lost)
+			(void)add_fix(tables, PUT_THREAD, i);
 	}
 	for (size_t i = 0; i < tables->map_count; i++)
 		if (!tables->maps[i].right) {
@@ -488,7 +512,7 @@ read_tables(struct bdb *bdb, void *context)
 		bdb_fn each;
 	} scans[] = {
 		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_change },
-		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_place }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_member },
+		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_places }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_members },
 	};
 	struct tables *tables = context;
 	int r = 0;
@@ -539,43 +563,17 @@ derive(struct ms_txn *txn, const struct row *row, struct ms_derived *ret)
 
 /* The message stays in the thread that clients know it by, also when others of it are gone. */
 static int
-put_thread(struct ms_txn *txn, const struct row *row, int64_t date)
-{
-	uint8_t key[THREAD_KEY] = { 't' };
-
-	ms_key_u64(key + 1, row->thread_id);
-	ms_key_u64(key + 9, (uint64_t)date);
-	ms_key_u64(key + 17, row->email_id);
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_THREAD, key, sizeof(key), "", 0));
-}
-
-static int
 put_derived(struct ms_txn *txn, const struct row *row, enum what what)
 {
 	struct ms_derived derived = { .size = 0 };
-	struct ms_message_record record;
 	int r = derive(txn, row, &derived);
 
-	if (r == 0 && what == PUT_CACHE) {
+	if (r == 0 && what == PUT_CACHE)
 		r = ms_texts_mend(txn, row->mailbox, row->uid, buf_get(&derived.texts));
-	} else if (r == 0) {
-		r = ms_message_load(txn, row->mailbox, row->uid, &record);
-		if (r == 0)
-			r = put_thread(txn, row, derived.date != 0 ? derived.date : record.message.internal_date);
-	}
+	else if (r == 0)
+		r = ms_thread_note(txn, &derived, row->email_id, row->thread_id);
 	ms_derived_clear(&derived);
 	return r == MS_E_NOTFOUND ? 0 : r;
-}
-
-static int
-put_place(struct ms_txn *txn, const struct row *row)
-{
-	uint8_t key[16];
-
-	ms_key_u64(key, row->email_id);
-	ms_key_u32(key + 8, row->mailbox);
-	ms_key_u32(key + 12, row->uid);
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_EMAIL, key, sizeof(key), "", 0));
 }
 
 static int
@@ -602,11 +600,12 @@ apply(struct ms_txn *txn, const struct tables *tables, const struct fix *fix)
 
 	switch (fix->what) {
 	case PUT_CHANGE: return ms_message_note_change(txn, row->mailbox, row->uid, row->modseq, row->email_id);
-	case PUT_PLACE: return put_place(txn, row);
+	case PUT_PLACE: return ms_set_add(txn, &ms_set_places, row->email_id, MS_PLACE(row->mailbox, row->uid));
 	case PUT_CACHE:
 	case PUT_THREAD: return put_derived(txn, row, fix->what);
 	case PUT_MAP: return put_map(txn, &tables->maps[fix->at]);
 	case PUT_MODSEQ: return ms_bdb(ms_meta_put(txn, "modseq", tables->highest));
+	case REMOVE_PAIR: return ms_set_remove(txn, fix->set, fix->pair.a, fix->pair.b);
 	case REMOVE: break;
 	}
 	r = bdb_del(txn->bdb, txn->txn, fix->table, fix->key, fix->key_len);

@@ -8,6 +8,8 @@
 
 #include "libmailstore/ms_folder.h"
 #include "libmailstore/ms_cache.h"
+#include "libmailstore/ms_fields.h"
+#include "libmailstore/ms_pairs.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_record.h"
 
@@ -83,6 +85,32 @@ cache(struct span bytes)
 	buf_free(&again);
 }
 
+/* Sealed, so that more than the checksum is tried: in order, and the same when put again. */
+static void
+pairs(struct span bytes)
+{
+	struct buf sealed = BUF_INIT(65536), again = BUF_INIT(65536);
+	const struct ms_pair first = { 7, 9 };
+	struct ms_pairs got;
+
+	(void)buf_char(&sealed, MS_VERSION_BYTE);
+	(void)buf_span(&sealed, bytes);
+	ms_seal(&sealed, 0);
+	for (int near = MS_NEAR_LAST; near <= MS_NEAR_OWN; near++) {
+		if (ms_pairs_get(buf_get(&sealed), &first, (enum ms_pairs_near)near, &got) != 0)
+			continue;
+		for (size_t i = 0; i < got.count; i++)
+			if (ms_pair_compare(&got.list[i], i != 0 ? &got.list[i - 1] : &first) < (i != 0))
+				abort();
+		ms_pairs_put(got.list, got.count, &first, (enum ms_pairs_near)near, &again);
+		if (ms_pairs_get(buf_get(&again), &first, (enum ms_pairs_near)near, &got) != 0)
+			abort();
+		buf_clear(&again);
+	}
+	buf_free(&sealed);
+	buf_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -102,5 +130,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (ms_cache_text(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
 			abort();
 	cache(bytes);
+	pairs(bytes);
 	return 0;
 }
