@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Mail to measure with: always the same for the same number, about 4 KB each, most of it plain text, some with a second part."""
 import base64
+import math
 import os
 import random
 
@@ -56,9 +57,17 @@ class Corpus:
                 f'Content-Disposition: attachment; filename="a{n}.pdf"\nContent-Transfer-Encoding: base64\n\n{self.cut(rng, self.noise, rest // 2)}--{limit}--\n').encode()
 
 
-def make_maildir(folder, owner, source=None, count=0, first=0, corpus=None):
+def mailbox_size(n):
+    """The size of message n where sizes are as in mailboxes. Studies of servers' logs find them log-normal with a long tail (Fluctuations
+    in email size, Eur. Phys. J. Plus, 2017, doi 10.1140/epjp/i2017-11767-2), half of them below some 10 KB and the mean, which
+    few large ones make, several times that: here the median is 10 KB, the mean about 50 KB, the largest 20 MB."""
+    return int(min(max(random.Random(f"size of {n}").lognormvariate(math.log(10 * 1024), 1.8), 1500), 20 << 20))
+
+
+def make_maildir(folder, owner, source=None, count=0, first=0, corpus=None, size=None):
     """A Maildir with messages: hard links to those of another, or written anew. They stand in cur/, one in ten unseen, under names
-    that no index has touched. Returns the bytes of mail."""
+    that no index has touched. With `size` each has size(n) bytes: what its last part has beyond 8 KB is a hole in the file. Returns the
+    bytes of mail."""
     total = 0
     for name in ("", "cur", "new", "tmp"):
         os.makedirs(f"{folder}/{name}", 0o700, exist_ok=True)
@@ -70,7 +79,11 @@ def make_maildir(folder, owner, source=None, count=0, first=0, corpus=None):
     for n in range(first, first + count):
         path = f"{folder}/cur/{1700000000 + n}.M{n}P1.host:2,{'' if n % 10 == 0 else 'S'}"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        total += os.write(fd, corpus.message(n))
+        written = os.write(fd, corpus.message(n, min(size(n), 8192)) if size else corpus.message(n))
+        if size and size(n) > written:
+            written = size(n)
+            os.ftruncate(fd, written)
+        total += written
         os.fchown(fd, owner, owner)
         os.close(fd)
     return total

@@ -7,7 +7,7 @@ import re
 import statistics
 import time
 
-from corpus import Corpus, make_maildir
+from corpus import Corpus, mailbox_size, make_maildir
 from servers import Dovecot, Fourpost, Imap, command
 
 MS = 1000
@@ -185,6 +185,12 @@ def disk(bench):
     bench.row(f"index of {store.words()}, percent of the mail", "%", [100 * (used(f"{store.folder}/index") - store.text_bytes) / store.mail_bytes], target=("most", 5),
               why=f"a message of 4 KB has about 500 bytes in it: packed, ENVELOPE and BODYSTRUCTURE are half of that, and flags, ids and changes half; "
               f"5% of a message of {store.mail_bytes // store.count:,} bytes is {store.mail_bytes // store.count // 20}")
+    folder, uid = store.ours.add_account("sizes")
+    count = 5000
+    mail = make_maildir(f"{folder}/Maildir", uid, count=count, corpus=Corpus(), size=mailbox_size)
+    store.ours.tool("mailstore", "rebuild", "sizes@example.test")
+    bench.row(f"index of {count:,} with sizes as in mailboxes (a mean of {mail // count // 1024} KB), percent of the mail", "%",
+              [100 * used(f"{folder}/index") / mail], target=("most", 5))
     folder, uid = store.ours.accounts.get("empty") or store.ours.add_account("empty")
     with Imap(store.ours, "empty") as imap:
         imap("SELECT INBOX")
