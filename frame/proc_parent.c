@@ -28,9 +28,10 @@
 
 #define CONF_TEXT_MAX (1 << 20)
 #define WORKERS_MAX 8192
-/* A permanent role that ends more often than this within the window means the daemon is broken: it stops and says so. */
-#define RESTARTS_MAX 8
-#define RESTART_WINDOW 30
+/* A permanent role that ends so soon after its start, so often in a row, cannot work: the daemon stops and says so. One that has worked is
+ * started again however often it ends: whoever can kill one role must not be able to stop the others by it. */
+#define EARLY_SECONDS 2
+#define EARLY_ENDS_MAX 8
 #define STOP_SECONDS 10
 
 struct child {
@@ -39,6 +40,7 @@ struct child {
 	pid_t pid;
 	struct msg_channel *channel;
 	char *account; /* a worker's */
+	time_t started;
 };
 
 struct parent {
@@ -54,8 +56,7 @@ struct parent {
 	int listener_count;
 	struct child *children;
 	size_t workers;
-	unsigned restarts;
-	time_t restarts_since;
+	unsigned early_ends[ROLE_MAX]; /* in a row */
 	int status;
 };
 
@@ -192,6 +193,15 @@ find_permanent(const struct parent *parent, uint8_t id)
 	return NULL;
 }
 
+static time_t
+now(void)
+{
+	struct timespec time;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
+
 static struct child *
 start_child(struct parent *parent, const struct role *role)
 {
@@ -206,6 +216,7 @@ start_child(struct parent *parent, const struct role *role)
 	child = xcalloc(1, sizeof(*child));
 	child->role = role;
 	child->pid = pid;
+	child->started = now();
 	child->channel = msg_channel_new(fd, &parent->messages, ROLE_PARENT, role->id);
 	msg_channel_start(child->channel, parent->base, on_message, on_closed, parent);
 	child->next = parent->children;
@@ -400,16 +411,13 @@ stop_all(struct parent *parent, int status)
 }
 
 static void
-restart(struct parent *parent, const struct role *role)
+restart(struct parent *parent, const struct role *role, bool early)
 {
-	time_t now = time(NULL);
+	unsigned *early_ends = &parent->early_ends[role->id];
 	struct child *child;
 
-	if (now - parent->restarts_since > RESTART_WINDOW) {
-		parent->restarts_since = now;
-		parent->restarts = 0;
-	}
-	if (++parent->restarts > RESTARTS_MAX) {
+	*early_ends = early ? *early_ends + 1 : 0;
+	if (*early_ends > EARLY_ENDS_MAX) {
 		log_error("role-keeps-ending", log_str("role", role->name), log_str("hint", "the daemon stops; see the lines above"));
 		stop_all(parent, EX_SOFTWARE);
 		return;
@@ -436,7 +444,7 @@ static void
 child_ended(struct parent *parent, struct child *child, int status)
 {
 	const struct role *role = child->role;
-	bool permanent = is_permanent(parent, role);
+	bool permanent = is_permanent(parent, role), early = now() - child->started <= EARLY_SECONDS;
 
 	if (parent->options->probe != NULL) {
 		parent->status = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
@@ -446,7 +454,7 @@ child_ended(struct parent *parent, struct child *child, int status)
 	}
 	forget_child(parent, child);
 	if (parent->options->probe == NULL && permanent && !parent->stopping)
-		restart(parent, role);
+		restart(parent, role, early);
 	if (parent->stopping && parent->children == NULL)
 		(void)event_base_loopbreak(parent->base);
 }

@@ -402,7 +402,7 @@ class Life:
             verdict, code, status = (TEMPFAIL, 0, "4.4.1") if down else (PERMFAIL, 550, "5.1.1") if recipient.startswith("no@") else (OK, 250, "2.0.0")
             if verdict == OK:
                 self.event("got", name, "sent " + recipient)
-            self.send(RELAY, "RELAYED", number, struct.pack("=HBHBB", place, verdict, code, 0, down) + span(status) + span("played") + span("mx.other.test"))
+            self.send(RELAY, "RELAYED", number, struct.pack("=HBHBB", place, verdict, code, 0, down) + span(status) + span("played") + span("mx.other.test") + span(""))
 
     # --- what they do: the steps ---
 

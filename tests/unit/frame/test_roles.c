@@ -123,6 +123,8 @@ proc_echo(struct proc *proc)
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	log_info("echo-ready", log_i64("pid", getpid()));
+	if (strcmp(((const struct toy_conf *)proc->conf)->greeting, "give up") == 0)
+		return EX_SOFTWARE;
 	return proc_loop(proc);
 }
 
@@ -257,6 +259,18 @@ START_TEST(a_killed_role_comes_back)
 }
 END_TEST
 
+START_TEST(a_role_that_cannot_work_stops_the_daemon)
+{
+	struct run run;
+
+	write_conf("greeting = \"give up\";\n");
+	run = run_daemon("-v", NULL);
+	ck_assert(wait_for(&run, "role-ended role=echo"));
+	ck_assert(wait_for(&run, "role-keeps-ending role=echo"));
+	ck_assert_int_eq(end_of(&run), EX_SOFTWARE);
+}
+END_TEST
+
 START_TEST(configuration_faults_are_all_told)
 {
 	struct run run;
@@ -354,6 +368,7 @@ main(int argc, char **argv)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, starts_talks_restarts_reloads_stops);
 	tcase_add_test(tests, a_killed_role_comes_back);
+	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
 	tcase_add_test(tests, configuration_faults_are_all_told);
 	tcase_add_test(tests, folders_and_users_that_are_not_there_are_told);
 	tcase_add_test(tests, jails_hold);
