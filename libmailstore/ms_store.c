@@ -130,16 +130,29 @@ begin_writing(struct ms_store *store)
 	return r > 0 ? MS_E_CORRUPT : r;
 }
 
+/* The next recovers it; unless a sync failed: what that should have written can still be read, is not on the disk, and no later sync
+ * brings it there (Linux takes it for written), so that a recovery would be content and the power then take it. */
+static void
+leave_unwritten(struct ms_store *store, int result)
+{
+	close_index(store);
+	if (result == BDB_BROKEN)
+		(void)ms_index_discard(store->dir_fd);
+}
+
 /* Others may read again. When it cannot be written for them, it stands in the log, and the next recovers. */
 static void
 end_writing(struct ms_store *store)
 {
 	struct ms_mark_words words = { .sequence = store->sequence + 1 };
+	int r = store->bdb != NULL ? bdb_flush(store->bdb) : BDB_RECOVER;
 
-	if (store->bdb != NULL && bdb_flush(store->bdb) == 0 && ms_mark_write(&store->mark, &words) == 0)
+	if (r == 0)
+		r = ms_mark_write(&store->mark, &words);
+	if (r == 0)
 		store->sequence = words.sequence;
 	else
-		close_index(store);
+		leave_unwritten(store, r);
 	store->writing = false;
 }
 
@@ -651,9 +664,14 @@ leave_index(struct ms_store *store)
 
 	if (store->bdb != NULL && bdb_is_writable(store->bdb) && ms_lock(store) == 0) {
 		if (!index_is_gone(store) && ms_mark_read(&store->mark, &words) == 0 && !words.writing && words.sequence == store->sequence &&
-		    words.end == 0 && bdb_checkpoint(store->bdb, &end) == 0) {
+		    words.end == 0) {
+			int r = bdb_checkpoint(store->bdb, &end);
+
 			words.end = end;
-			(void)ms_mark_write(&store->mark, &words); /* else the next recovers what needs no recovery */
+			if (r == 0)
+				(void)ms_mark_write(&store->mark, &words); /* else the next recovers what needs no recovery */
+			else
+				leave_unwritten(store, r);
 		}
 		ms_unlock(store);
 	}

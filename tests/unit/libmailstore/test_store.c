@@ -3,11 +3,13 @@
 /* A store in use: messages come, change, move and go; other programs touch the Maildir; the index is lost. */
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,15 @@
 static char folder[] = "/tmp/test_store.XXXXXX";
 static char account[64];
 static struct ms_store *store;
+static bool disk_fails;
+
+/* In the C library's place. */
+int
+fdatasync(int fd)
+{
+	errno = EIO;
+	return disk_fails ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
 
 static void
 setup(void)
@@ -443,6 +454,39 @@ START_TEST(damage_is_mended)
 END_TEST
 
 /* Two processes at once, then many messages from both, each with a UID of its own. */
+/* What stands in the cache of the kernel alone is not for the next to build on. */
+START_TEST(a_sync_that_fails_at_the_end_costs_the_index)
+{
+	char path[128];
+	uint32_t uid = add("INBOX", "one", MS_SEEN, NULL);
+
+	disk_fails = true;
+	ms_close(store);
+	disk_fails = false;
+	(void)snprintf(path, sizeof(path), "%s/index", account);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_uint_eq(status("INBOX").messages, 1);
+	ck_assert_uint_eq(status("INBOX").unseen, 0);
+	ck_assert_uint_gt(add("INBOX", "two", 0, NULL), uid);
+	ck_assert_uint_eq(status("INBOX").messages, 2);
+}
+END_TEST
+
+/* The folder's file is not written for every few of them. */
+START_TEST(many_come_at_once)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command), "cd %s/Maildir && for n in $(seq 600); do printf 'Subject: x\n\nx\n' > new/1.M$n.host; done", account);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_uint_eq(status("INBOX").messages, 600);
+	ck_assert_uint_eq(status("INBOX").uidnext, 601);
+	(void)snprintf(command, sizeof(command), "grep -q 'uidlimit 856' %s/Maildir/fourpost-folder", account);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(two_processes_deliver)
 {
 	struct ms_mailbox_info info;
@@ -584,6 +628,8 @@ main(void)
 	tcase_add_test(tests, uids_in_names_are_of_their_folder);
 	tcase_add_test(tests, damage_is_mended);
 	tcase_add_test(tests, trees_are_renamed_whole);
+	tcase_add_test(tests, a_sync_that_fails_at_the_end_costs_the_index);
+	tcase_add_test(tests, many_come_at_once);
 	tcase_add_test(tests, two_processes_deliver);
 	tcase_add_test(tests, killed_writers_lose_nothing);
 	tcase_add_test(tests, bitmaps_of_uids);
