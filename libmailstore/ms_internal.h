@@ -327,6 +327,8 @@ int ms_mailbox_folder_name(const char *name, struct buf *out);
 int ms_folder_to_name(struct span folder, struct buf *out);
 /* Takes a UID: writes the folder's file ahead when its limit is reached. */
 int ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret);
+/* That many can then be taken without writing the folder's file for every few of them. MS_E_LIMIT. */
+int ms_promise_uids(int folder_fd, struct ms_mailbox_record *record, size_t count);
 /* Brings the index up to date with the folder, under the lock. */
 int ms_sync(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* The same when the record may be older than what was promised from it: UIDs that the index never gave, but a file's name has, count. */

@@ -18,26 +18,30 @@
 /* --- records --- */
 
 int
+ms_promise_uids(int folder_fd, struct ms_mailbox_record *record, size_t count)
+{
+	uint32_t before = record->folder.uid_limit;
+	int r;
+
+	if (record->uidnext == 0 || count > UINT32_MAX / 2 || record->uidnext > UINT32_MAX - (uint32_t)count - 2 * UIDS_AHEAD)
+		return MS_E_LIMIT;
+	if (record->uidnext + (uint32_t)count <= before)
+		return 0;
+	record->folder.uid_limit = record->uidnext + (uint32_t)count - 1 + UIDS_AHEAD;
+	r = ms_folder_write(folder_fd, &record->folder);
+	if (r != 0)
+		record->folder.uid_limit = before;
+	return r;
+}
+
+int
 ms_take_uid(int folder_fd, struct ms_mailbox_record *record, uint32_t *ret)
 {
-	uint32_t uid = record->uidnext;
+	int r = ms_promise_uids(folder_fd, record, 1);
 
-	if (uid == 0 || uid > UINT32_MAX - 2 * UIDS_AHEAD)
-		return MS_E_LIMIT;
-	if (uid >= record->folder.uid_limit) {
-		uint32_t before = record->folder.uid_limit;
-		int r;
-
-		record->folder.uid_limit = uid + UIDS_AHEAD;
-		r = ms_folder_write(folder_fd, &record->folder);
-		if (r != 0) {
-			record->folder.uid_limit = before;
-			return r;
-		}
-	}
-	record->uidnext = uid + 1;
-	*ret = uid;
-	return 0;
+	if (r == 0)
+		*ret = record->uidnext++;
+	return r;
 }
 
 int

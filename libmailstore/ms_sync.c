@@ -392,7 +392,7 @@ take_new(struct sync *sync)
 	struct ms_file **new = xcalloc(sync->listing.count, sizeof(*new));
 	struct insertions *insertions = xcalloc(1, sizeof(*insertions));
 	uint32_t before = 0;
-	size_t count = 0;
+	size_t count = 0, left = 0;
 	int r = 0;
 
 	insertions->sync = sync;
@@ -411,6 +411,12 @@ take_new(struct sync *sync)
 			new[i]->taken = true;
 		}
 	/* Only when all that have a UID are in may others get the next ones. */
+	for (size_t i = 0; i < count; i++)
+		left += !new[i]->taken;
+	if (r == 0 && left > 1 && !sync->missed)
+		r = ms_will_write(sync->store);
+	if (r == 0 && left > 1 && !sync->missed)
+		r = ms_promise_uids(sync->folder_fd, sync->record, left);
 	for (size_t i = 0; r == 0 && i < count && !sync->missed; i++) {
 		if (new[i]->taken)
 			continue;
@@ -578,8 +584,6 @@ drop_damaged(struct ms_txn *txn, void *context)
 		*sync->record = mailbox;
 	return r;
 }
-
-/* --- the whole --- */
 
 /* --- flags that names do not tell yet --- */
 

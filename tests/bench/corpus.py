@@ -6,6 +6,7 @@ import math
 import os
 import random
 
+BODIES_MAX = 100000
 SYLLABLES = "ka to mi re son la der ing pro est ta um con fi gra ne vo li sha be tr an ue por ja wen qi zo hu ly".split()
 
 
@@ -65,9 +66,9 @@ def mailbox_size(n):
 
 
 def make_maildir(folder, owner, source=None, count=0, first=0, corpus=None, size=None):
-    """A Maildir with messages: hard links to those of another, or written anew. They stand in cur/, one in ten unseen, under names
-    that no index has touched. With `size` each has size(n) bytes: what its last part has beyond 8 KB is a hole in the file. Returns the
-    bytes of mail."""
+    """A Maildir with messages: hard links to those of another, or written anew; beyond BODIES_MAX they are links to the first ones, or
+    the disk would be busy for minutes with what nobody reads. They stand in cur/, one in ten unseen, under names that no index has
+    touched. With `size` each has size(n) bytes: what its last part has beyond 8 KB is a hole in the file. Returns the bytes of mail."""
     total = 0
     for name in ("", "cur", "new", "tmp"):
         os.makedirs(f"{folder}/{name}", 0o700, exist_ok=True)
@@ -76,8 +77,15 @@ def make_maildir(folder, owner, source=None, count=0, first=0, corpus=None, size
         for entry in os.scandir(f"{source}/cur"):
             os.link(entry.path, f"{folder}/cur/{entry.name}")
         return sum(entry.stat().st_size for entry in os.scandir(f"{source}/cur"))
+    def path_of(n):
+        return f"{folder}/cur/{1700000000 + n}.M{n}P1.host:2,{'' if n % 10 == 0 else 'S'}"
     for n in range(first, first + count):
-        path = f"{folder}/cur/{1700000000 + n}.M{n}P1.host:2,{'' if n % 10 == 0 else 'S'}"
+        path = path_of(n)
+        if n >= first + BODIES_MAX:
+            of = path_of(first + (n - first) % BODIES_MAX)
+            os.link(of, path)
+            total += os.stat(of).st_size
+            continue
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         written = os.write(fd, corpus.message(n, min(size(n), 8192)) if size else corpus.message(n))
         if size and size(n) > written:
