@@ -116,8 +116,11 @@ smtpd_SRC += \
 	smtpd/ledger_file.c \
 	smtpd/queue_alert.c \
 	smtpd/queue_ledger.c \
+	smtpd/rules.c \
+	smtpd/rules_parse.c \
 	smtpd/sender_check.c \
 	smtpd/smtp_guard.c \
+	smtpd/smtp_rules.c \
 	smtpd/smtp_score.c
 # Authentication of mail: signatures, chains, policies.
 smtpd_SRC += \

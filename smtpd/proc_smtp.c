@@ -102,6 +102,17 @@ on_filtered(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static int
+on_rules(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct smtp_role *role = proc->state;
+
+	(void)channel;
+	role->rules = smtp_rules_renew(role->rules, smtpd_conf(proc)->rules, msg->fd);
+	return 0;
+}
+
+static int
 on_greylisted(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct proc *proc = context;
@@ -158,6 +169,8 @@ reload(struct proc *proc)
 
 	set_settings(role, proc);
 	guards_reload(role->guards);
+	if (smtpd_conf(proc)->rules[0] == '\0')
+		role->rules = rules_free(role->rules);
 }
 
 static void
@@ -216,7 +229,8 @@ proc_smtp(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
-		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_GREYLISTED, on_greylisted } };
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_GREYLISTED, on_greylisted },
+		{ MSG_RULES_FILE, on_rules } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {
 		.connections_max = connections_max(conf),
@@ -245,6 +259,7 @@ proc_smtp(struct proc *proc)
 	role.dns = dns_client_new(proc);
 	role.guards = guards_new(proc, role.dns);
 	role.filters = filter_client_new(proc, smtp_client_filtered);
+	role.rules = smtp_rules_load(conf->rules);
 	set_settings(&role, proc);
 	public_suffix_load();
 	/* --- jail --- */

@@ -24,7 +24,7 @@
  * message. */
 #define PROGRESS_BYTES 1024
 /* Of header that is put before a message. */
-#define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + 64)
+#define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + RULES_FIELDS_MAX + 64)
 
 struct smtp_client {
 	struct smtp_client *next, **at;
@@ -216,9 +216,16 @@ judge_message(struct smtp_client *client, enum smtp_fault fault)
 {
 	const struct verification *verification = client->check != NULL ? smtp_check_verification(client->check) : NULL;
 
+	struct rules_outcome outcome;
+	bool ruled;
+
 	buf_clear(&client->fields);
-	if (client->guard != NULL && fault == SMTP_FAULT_NONE)
-		fault = smtp_score_message(guard_defence(client->guard), verification, client->smtp.queue_id, &client->fields);
+	if (client->guard != NULL && fault == SMTP_FAULT_NONE) {
+		ruled = smtp_rules_apply(client->role->rules, client->handin, &outcome);
+		fault = smtp_score_message(guard_defence(client->guard), verification, ruled ? &outcome : NULL, client->smtp.queue_id, &client->fields);
+		if (ruled)
+			rules_outcome_free(&outcome);
+	}
 	if (client->check != NULL)
 		(void)buf_span(&client->fields, smtp_check_fields(client->check));
 	smtp_checked(&client->smtp, fault);

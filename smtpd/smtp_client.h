@@ -10,6 +10,7 @@
 #include "smtpd/smtp_guard.h"
 #include "smtpd/smtp_handin.h"
 #include "smtpd/smtp_check.h"
+#include "smtpd/smtp_rules.h"
 #include "smtpd/smtp_score.h"
 #include "smtpd/smtp_state.h"
 
@@ -22,6 +23,7 @@ struct smtp_role {
 	struct dns_client *dns;
 	struct filter_client *filters;
 	struct guards *guards;
+	struct rules *rules; /* NULL: there are none */
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
 	bool stopping;

@@ -25,7 +25,8 @@ add_verified(const struct defence *defence, const struct verification *verificat
 }
 
 enum smtp_fault
-smtp_score_message(const struct defence *defence, const struct verification *verification, const char *queue_id, struct buf *fields)
+smtp_score_message(const struct defence *defence, const struct verification *verification, const struct rules_outcome *rules,
+    const char *queue_id, struct buf *fields)
 {
 	const struct defence_settings *settings = defence_settings_of(defence);
 	struct buf items = BUF_INIT(SCORE_FIELD_MAX);
@@ -35,16 +36,23 @@ smtp_score_message(const struct defence *defence, const struct verification *ver
 	defence_score(defence, &score);
 	if (verification != NULL)
 		add_verified(defence, verification, &score);
+	if (rules != NULL)
+		score_add_all(&score, &rules->score);
 	refused = settings->refuse != 0 && score.total >= settings->refuse;
-	junk = settings->junk != 0 && score.total >= settings->junk;
+	junk = (settings->junk != 0 && score.total >= settings->junk) || (rules != NULL && rules->junk);
 	score_put_items(&score, &items);
 	log_info("score", log_str("id", queue_id), log_str("client", defence_client(defence)), log_i64("score", score.total),
-	    log_span("items", buf_get(&items)), log_str("verdict", refused ? "refuse" : junk ? "junk" : "take"));
+	    log_span("items", buf_get(&items)), log_span("rules", rules != NULL ? buf_get(&rules->matched) : SPAN_NULL),
+	    log_str("verdict", refused || (rules != NULL && rules->refused) ? "refuse" : junk ? "junk" : "take"));
 	buf_free(&items);
 	/* For other programs; verification says it for itself. */
 	if (junk && (verification == NULL || verify_verdict(verification) != VERIFY_QUARANTINE))
 		(void)buf_str(fields, "X-Spam-Flag: YES\r\n");
 	(void)score_put_field(&score, settings->junk, fields);
+	if (rules != NULL)
+		(void)buf_span(fields, buf_get(&rules->fields));
 	score_free(&score);
+	if (rules != NULL && rules->refused)
+		return SMTP_FAULT_RULE;
 	return refused ? SMTP_FAULT_SCORE : SMTP_FAULT_NONE;
 }

@@ -5,12 +5,14 @@
 #define SMTPD_SMTP_SCORE_H
 
 #include "smtpd/defence_state.h"
+#include "smtpd/rules.h"
 #include "smtpd/smtp_data.h"
 #include "smtpd/verify_state.h"
 
-/* One line of the log, and the header fields that tell, appended to fields. verification: NULL, or one that is done. Returns
+/* rules: what the site's rules say, or NULL. One line of the log, and the header fields that tell, appended to fields. verification: NULL, or one that is done. Returns
  * SMTP_FAULT_NONE, or why the message is refused. */
 enum smtp_fault
-smtp_score_message(const struct defence *defence, const struct verification *verification, const char *queue_id, struct buf *fields);
+smtp_score_message(const struct defence *defence, const struct verification *verification, const struct rules_outcome *rules,
+    const char *queue_id, struct buf *fields);
 
 #endif

@@ -11,6 +11,7 @@
 #include "smtpd/key_dkim.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/relay_secrets.h"
+#include "smtpd/rules.h"
 #include "smtpd/smtp_state.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
@@ -55,21 +56,32 @@ static const struct role_file files[] = {
 	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_QUEUE, MSG_SECRET_FILE },
 	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS },
 	{ offsetof(struct smtpd_conf, dkim_keys), ROLE_KEY, MSG_SIGN_KEYS_FILE },
+	{ offsetof(struct smtpd_conf, rules), ROLE_FRONT, MSG_RULES_FILE },
 };
 
 static void
-check_secrets(const struct smtpd_conf *conf, struct buf *errors)
+check_rules(struct span text, const char *prefix, struct buf *errors)
 {
-	struct buf text = BUF_INIT(SECRETS_FILE_MAX);
+	(void)rules_free(rules_new(text, prefix, errors));
+}
+
+/* A file of lines, which `check` reads. */
+static void
+check_file(const char *option, const char *path, size_t max, void (*check)(struct span text, const char *prefix, struct buf *errors),
+    struct buf *errors)
+{
+	struct buf text = BUF_INIT(max);
 	char *prefix;
 	int r;
 
-	r = read_file(conf->relay_secrets, &text);
+	if (path[0] == '\0')
+		return;
+	r = read_file(path, &text);
 	if (r < 0) {
-		(void)buf_fmt(errors, "relay_secrets: %s: %s\n", conf->relay_secrets, strerrordesc_np(-r));
+		(void)buf_fmt(errors, "%s: %s: %s\n", option, path, strerrordesc_np(-r));
 	} else {
-		prefix = xasprintf("%s:", conf->relay_secrets);
-		relay_secrets_check(buf_get(&text), prefix, errors);
+		prefix = xasprintf("%s:", path);
+		check(buf_get(&text), prefix, errors);
 		free(prefix);
 	}
 	buf_wipe(&text);
@@ -80,8 +92,8 @@ check_files(const void *values, struct buf *errors)
 {
 	const struct smtpd_conf *conf = values;
 
-	if (conf->relay_secrets[0] != '\0')
-		check_secrets(conf, errors);
+	check_file("relay_secrets", conf->relay_secrets, SECRETS_FILE_MAX, relay_secrets_check, errors);
+	check_file("rules", conf->rules, RULES_FILE_MAX, check_rules, errors);
 	if (conf->dkim_keys[0] != '\0')
 		key_dkim_check(conf->dkim_keys, errors);
 }

@@ -158,6 +158,8 @@ smtpd_conf_check(const void *values, struct buf *errors)
 		(void)buf_fmt(errors, "relay_secrets: %s is not an absolute path\n", conf->relay_secrets);
 	if (conf->dkim_keys[0] != '\0' && conf->dkim_keys[0] != '/')
 		(void)buf_fmt(errors, "dkim_keys: %s is not an absolute path\n", conf->dkim_keys);
+	if (conf->rules[0] != '\0' && conf->rules[0] != '/')
+		(void)buf_fmt(errors, "rules: %s is not an absolute path\n", conf->rules);
 	if (conf->retry_min > conf->retry_max)
 		(void)buf_str(errors, "retry_min is longer than retry_max\n");
 	if (conf->delay_warning >= conf->queue_lifetime && conf->delay_warning != 0)

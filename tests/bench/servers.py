@@ -57,7 +57,9 @@ class Fourpost(Server):
                     f'tls_certificate = "{self.dir}/tls/cert.pem"; tls_key = "{self.dir}/tls/key.pem";\n')
         self.options = {"imapd": f'listen_imap = [ "127.0.0.1:{self.imap_port}" ]; listen_imaps = [ ];\n',
                         "smtpd": f'listen_lmtp = [ "127.0.0.1:{self.lmtp_port}" ]; listen_smtp = [ "127.0.0.1:{self.smtp_port}" ];\n'
-                                 f'listen_submission = [ "127.0.0.1:{self.submission_port}" ]; listen_submissions = [ ];\n'}
+                                 f'listen_submission = [ "127.0.0.1:{self.submission_port}" ]; listen_submissions = [ ];\n'
+                                 # Counted, but never reached.
+                                 'limits = [ "messages/account=10000000/1h", "recipients/account=10000000/1h" ];\n'}
         for daemon, more in options.items():
             self.options[daemon] += more
 

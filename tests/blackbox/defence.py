@@ -152,6 +152,30 @@ def greylisting(site):
     return again
 
 
+def rules(site):
+    path = f"{site.state}/etc/rules"
+    site.put("rules", '# site\nnote: header Subject contains "ruled" add "X-Site-Note: ruled"\nexe: attachment "*.exe" refuse\n'
+             'cheap: body contains "CHEAP" score 3\njunk: header Subject matches "*junk" junk\n')
+    conf = re.sub(r"(?m)^(limits|greylist|rules) .*\n", "", read(f"{site.state}/etc/smtpd.conf")) + PLAIN
+    site.put("smtpd.conf", conf + f'rules = "{path}";\n')
+    site.reload()
+    _, last, log = hand_in(site, GOOD, "ruled by name")
+    text = (site.delivered("bob", "ruled by name") or [""])[0]
+    check("a rule adds its field, and the log names it", "X-Site-Note: ruled" in text and "rules=note verdict=take" in log, text + log)
+    attachment = "MIME-Version: 1.0\r\nContent-Type: application/x; name*0=\"a.e\";\r\n name*1=\"xe\"\r\n"
+    _, last, log = hand_in(site, GOOD, "exe", header=attachment)
+    check("a rule refuses by a name in parts", last == "550 5.7.1 A rule of this site refuses such messages" and "rules=exe verdict=refuse" in log, last + log)
+    _, last, _ = hand_in(site, GOOD, "cheap", header="Content-Transfer-Encoding: base64\r\n\r\nbm93IGNoZWFwIQ==\r\n")
+    text = (site.delivered("bob", "Subject: cheap") or [""])[0]
+    check("a rule weighs what the decoded text holds", score(text) == "3/6; rule.cheap=3", text)
+    hand_in(site, GOOD, "this is junk")
+    check("a rule sends to Junk", within(lambda: [one for one in junk_of(site, "bob") if "this is junk" in one and "X-Spam-Flag: YES" in one]))
+    site.put("rules", "nonsense\n")
+    status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
+    check("faults of rules are told by line", status == 78 and f"{path}:1: a rule begins with its name" in text, text)
+    site.put("smtpd.conf", conf)
+
+
 def submit(site, user, recipients, subject):
     """The reply to a message of that user's: to its text, or to DATA when that is refused."""
     sender = f"{user}@example.test"
@@ -197,6 +221,7 @@ try:
     names(site)
     manners(site)
     limits(site)
+    rules(site)
     site = greylisting(site)
     site = accounts(site)
     off(site)
