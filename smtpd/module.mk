@@ -67,6 +67,7 @@ smtpd_SRC += \
 	smtpd/relay_demand.c \
 	smtpd/relay_sign.c \
 	smtpd/relay_state.c \
+	smtpd/relay_sts.c \
 	smtpd/relay_text.c \
 	smtpd/relay_tls.c
 # Signatures of what goes out.
@@ -74,6 +75,15 @@ smtpd_SRC += \
 	smtpd/dkim_keys_parse.c \
 	smtpd/key_dkim.c \
 	smtpd/sign_state.c
+# What other domains demand of TLS (MTA-STS).
+smtpd_SRC += \
+	smtpd/https_reply.c \
+	smtpd/policy_domain.c \
+	smtpd/policy_fetch.c \
+	smtpd/proc_policy.c \
+	smtpd/queue_sts.c \
+	smtpd/sts_parse.c \
+	smtpd/tcp_connect.c
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \
 	smtpd/dane.c \

@@ -279,6 +279,15 @@ postmaster_looked_up(void *context, enum lookup_result result, struct span accou
 			"add that account, or set postmaster in smtpd.conf"));
 }
 
+static int
+on_sts_message(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return msg->type == MSG_STS_LOAD ? queue_sts_load(proc->state, msg) : queue_sts_keep(proc->state, msg);
+}
+
 static void
 reloaded(struct proc *proc)
 {
@@ -320,6 +329,8 @@ proc_queue(struct proc *proc)
 		{ MSG_WORKER, on_auth_message },
 		{ MSG_WORKER_FAILED, on_auth_message },
 		{ MSG_WORKER_REFUSED, on_auth_message },
+		{ MSG_STS_LOAD, on_sts_message },
+		{ MSG_STS_KEEP, on_sts_message },
 	};
 	static struct queue queue;
 	struct jail jail = {

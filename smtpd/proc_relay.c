@@ -60,6 +60,15 @@ on_signed(struct msg_channel *channel, struct msg *msg, void *context)
 	return relay_sign_signed(proc->state, msg);
 }
 
+static int
+on_sts_answer(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return relay_sts_answer(proc->state, msg);
+}
+
 /* The former stay when they cannot be read. */
 static void
 take_secrets(struct relay_role *role, int r, struct buf *text)
@@ -114,6 +123,8 @@ peer_gone(struct proc *proc, uint8_t role)
 		relay_job_resolve_gone(proc->state);
 	} else if (role == ROLE_KEY) {
 		relay_sign_key_gone(proc->state);
+	} else if (role == ROLE_POLICY) {
+		relay_job_policy_gone(proc->state);
 	} else if (role == ROLE_QUEUE) {
 		relay_job_drop_all(proc->state);
 	}
@@ -122,8 +133,8 @@ peer_gone(struct proc *proc, uint8_t role)
 static void
 peer_here(struct proc *proc, uint8_t role)
 {
-	if (role == ROLE_RESOLVE)
-		relay_job_resolve_here(proc->state);
+	if (role == ROLE_RESOLVE || role == ROLE_POLICY)
+		relay_job_asked_here(proc->state);
 }
 
 /* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. */
@@ -147,7 +158,8 @@ int
 proc_relay(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets },
-		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_SIGN_KEYS_ARE, on_sign_keys }, { MSG_SIGNED, on_signed } };
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_SIGN_KEYS_ARE, on_sign_keys }, { MSG_SIGNED, on_signed },
+		{ MSG_STS_ANSWER, on_sts_answer } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 

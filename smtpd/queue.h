@@ -176,6 +176,12 @@ struct outcome {
 void
 outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);
 
+/* --- queue_sts.c: policies of MTA-STS --- */
+
+/* STS_LOAD, STS_KEEP: 0 or -EBADMSG. */
+int queue_sts_load(struct queue *queue, const struct msg *msg);
+int queue_sts_keep(struct queue *queue, const struct msg *msg);
+
 /* --- queue_deliver.c: accounts here --- */
 
 struct attempt;

@@ -89,6 +89,8 @@ make_all(const char *spool_dir, uid_t uid, gid_t gid)
 		r = make_below(spool, "corrupt", OWN_MODE, uid, gid);
 	if (r == 0)
 		r = make_below(spool, "state", OWN_MODE, uid, gid);
+	if (r == 0)
+		r = make_below(spool, "sts", OWN_MODE, uid, gid);
 	return r;
 }
 

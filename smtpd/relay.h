@@ -14,6 +14,7 @@
 #include "smtpd/resolve.h"
 #include "smtpd/route_parse.h"
 #include "smtpd/smtp_binary.h"
+#include "smtpd/sts_parse.h"
 #include "smtpd/smtpd_conf.h"
 
 struct event;
@@ -32,6 +33,14 @@ struct relay_role {
 	struct buf secrets; /* for relay_secrets_find */
 	struct relay_sign *signs; /* under way */
 	uint32_t last_sign;
+};
+
+/* What the domain's MTA-STS policy says. */
+struct relay_sts {
+	bool there;   /* one of mode testing or enforce */
+	enum sts_fault fault;
+	struct sts_policy policy; /* into text */
+	char *text;
 };
 
 /* --- relay_job.c --- */
@@ -60,6 +69,8 @@ struct relay_job {
 	struct resolve_answer hosts;
 	bool named; /* the host was named by the operator or the address, not by the DNS */
 	size_t host, address; /* the next to be tried */
+	uint32_t asked_policy;  /* of its domain, under way; 0: none */
+	struct relay_sts *sts;  /* NULL: not asked for */
 	struct relay_demand *demand; /* of TLS with that host; NULL: not known yet */
 	struct dane_search search;   /* for it, while asked_dns is not 0 */
 	uint32_t asked_dns;
@@ -73,9 +84,12 @@ struct relay_job {
 /* RELAY and RESOLVED. 0 or -EBADMSG. */
 int relay_job_message(struct relay_role *role, struct msg *msg);
 int relay_job_resolved(struct relay_role *role, const struct msg *msg);
-/* resolve is gone: its answers will not come; and back: it is asked again. */
+/* resolve or policy is gone: its answers will not come; and back: it is asked again. */
 void relay_job_resolve_gone(struct relay_role *role);
-void relay_job_resolve_here(struct relay_role *role);
+void relay_job_policy_gone(struct relay_role *role);
+void relay_job_asked_here(struct relay_role *role);
+/* All that is to be known before the first host is. */
+void relay_job_go(struct relay_job *job);
 /* The queue is gone: nobody wants the answers. */
 void relay_job_drop_all(struct relay_role *role);
 
@@ -139,7 +153,18 @@ const char *relay_conn_host(const struct relay_conn *conn);
 /* What TLS it has, as relay_tls_describe says it. */
 void relay_conn_describe_tls(const struct relay_conn *conn, char text[VERDICT_TLS_MAX]);
 
+/* --- relay_sts.c --- */
+
+/* Asks for the policy of the domain: job->sts is set then, and relay_job_go called. False when it can have none. */
+bool relay_sts_ask(struct relay_job *job, struct span domain);
+/* STS_ANSWER: 0 or -EBADMSG. */
+int relay_sts_answer(struct relay_role *role, const struct msg *msg);
+void relay_sts_forget(struct relay_job *job);
+
 /* --- relay_demand.c --- */
+
+/* The domain whose mail exchangers were asked for; empty where the operator named the host, or an address did. */
+struct span relay_demand_domain(const struct relay_job *job);
 
 /* Finds out what is demanded of TLS with the job's host. True: job->demand is set. False: it is asked for, and relay_job_demanded or
  * relay_job_unfit will be called. */

@@ -5,12 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +16,7 @@
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
 #include "smtpd/sign_state.h"
+#include "smtpd/tcp_connect.h"
 
 #define CONNECT_SECONDS 30
 /* How long a connection waits for another message to the same destination, and how many it carries. */
@@ -361,7 +359,7 @@ on_drained(struct stream *stream, void *context)
 static void
 log_session(struct relay_conn *conn)
 {
-	const SSL *ssl = stream_ssl(conn->stream);
+	SSL *ssl = stream_ssl(conn->stream);
 	char tls[VERDICT_TLS_MAX];
 	const char *fault = "";
 
@@ -373,6 +371,9 @@ log_session(struct relay_conn *conn)
 	relay_conn_describe_tls(conn, tls);
 	log_info("connected", log_str("queue", conn->job != NULL ? conn->job->queue_id : ""), log_str("host", conn->host),
 	    log_str("tls", tls), log_str("certificate-fault", fault));
+	if (conn->demand->testing && (ssl == NULL || !relay_tls_is_verified(conn->demand, ssl)))
+		log_warning("policy-test-failed", log_str("domain", conn->destination), log_str("host", conn->host), log_str("tls", tls),
+		    log_str("hint", "were it not a test the domain's MTA-STS policy would have the mail wait"));
 }
 
 static unsigned
@@ -622,44 +623,16 @@ static void
 on_connect(evutil_socket_t fd, short what, void *context)
 {
 	struct relay_conn *conn = context;
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int error = tcp_connected(fd);
 	char text[128];
 
 	(void)what;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
 	if (error == 0) {
 		connected(conn);
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(error));
 	fail_saying(conn, "4.4.1", text);
-}
-
-/* A socket that connects, or -errno. */
-static int
-connect_socket(const struct resolve_address *address, uint16_t port)
-{
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	bool is_v6 = address->len == 16;
-	const struct sockaddr *to = is_v6 ? (const struct sockaddr *)&v6 : (const struct sockaddr *)&v4;
-	int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	const int on = 1;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	/* What is written is whole: waiting for more would only add the other side's delayed acknowledgement, 40 ms for each message. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	memcpy(&v6.sin6_addr, address->bytes, is_v6 ? 16 : 0);
-	memcpy(&v4.sin_addr, address->bytes, is_v6 ? 0 : 4);
-	r = connect(fd, to, is_v6 ? sizeof(v6) : sizeof(v4)) < 0 && errno != EINPROGRESS ? -errno : 0;
-	if (r == 0)
-		return fd;
-	(void)close(fd);
-	return r;
 }
 
 static void
@@ -694,7 +667,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
 	struct event_base *base = job->role->proc->base;
 	char digits[INET6_ADDRSTRLEN] = "";
-	int fd = connect_socket(address, port);
+	int fd = tcp_connect(address, port);
 
 	conn->role = job->role;
 	conn->job = job;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What is demanded of TLS with the host that a job turns to: by the route, or by the host's TLSA records (RFC 7672). */
+/* What is demanded of TLS with the host that a job turns to: by the route, by the host's TLSA records (RFC 7672), or
+ * by its domain's MTA-STS policy (RFC 8461). */
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -12,11 +13,17 @@ host_of(const struct relay_job *job)
 	return &job->hosts.hosts[job->host];
 }
 
-/* RFC 8689 section 4.2.1: a name out of MX records counts when DNSSEC vouches for them. */
+static bool
+is_named_by_policy(const struct relay_job *job)
+{
+	return job->sts != NULL && job->sts->there && sts_policy_names(&job->sts->policy, span_of(host_of(job)->name));
+}
+
+/* RFC 8689 section 4.2.1: a name out of MX records counts when DNSSEC or MTA-STS vouches for them. */
 static bool
 is_name_trusted(const struct relay_job *job)
 {
-	return job->named || job->hosts.secure || span_ieq(span_of(host_of(job)->name), span_of(job->destination));
+	return is_named_by_policy(job) || job->named || job->hosts.secure || span_ieq(span_of(host_of(job)->name), span_of(job->destination));
 }
 
 static void
@@ -29,43 +36,89 @@ demand(struct relay_job *job, enum relay_tls tls, enum relay_tls_by by)
 
 static void ask_next(struct relay_job *job);
 
-/* The domain whose mail exchangers were asked for; empty where the operator named the host. */
-static struct span
-exchangers_of(const struct relay_job *job)
+static void
+drop_search(struct relay_job *job)
+{
+	if (job->search.dane == NULL)
+		return;
+	dane_free(job->search.dane);
+	free(job->search.dane);
+	job->search.dane = NULL;
+}
+
+struct span
+relay_demand_domain(const struct relay_job *job)
 {
 	if (job->named)
 		return SPAN_NULL;
 	return job->hop.exchangers ? job->hop.host : span_of(job->destination);
 }
 
+static bool
+enforces_policy(const struct relay_job *job)
+{
+	return job->sts != NULL && job->sts->there && job->sts->policy.mode == STS_ENFORCE;
+}
+
+/* Where the host's records do not say whom it is to be. */
+static void
+demand_by_policy(struct relay_job *job, enum relay_tls otherwise, enum relay_tls_by by)
+{
+	if (enforces_policy(job)) {
+		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_STS);
+	} else {
+		demand(job, otherwise, by);
+		job->demand->testing = job->sts != NULL && job->sts->there;
+	}
+}
+
+static bool
+is_excluded_by_policy(const struct relay_job *job)
+{
+	return enforces_policy(job) && !is_named_by_policy(job);
+}
+
+static void
+exclude(struct relay_job *job)
+{
+	struct relay_result result;
+
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.7.5", "The host is none of those that the domain's MTA-STS policy names");
+	relay_job_unfit(job, &result);
+}
+
 static void
 take_result(struct relay_job *job)
 {
 	struct dane *dane = job->search.dane;
-	struct span domain = exchangers_of(job);
+	struct span domain = relay_demand_domain(job);
 	struct relay_result result;
 
 	switch (dane->result) {
 	case DANE_NONE:
-		demand(job, RELAY_TLS_MAY, RELAY_TLS_BY_NOBODY);
-		break;
 	case DANE_ENCRYPT:
-	case DANE_VERIFY:
-		demand(job, dane->result == DANE_VERIFY ? RELAY_TLS_VERIFY : RELAY_TLS_ENCRYPT, RELAY_TLS_BY_DANE);
+		if (is_excluded_by_policy(job)) {
+			drop_search(job);
+			exclude(job);
+			return;
+		}
+		demand_by_policy(job, dane->result == DANE_ENCRYPT ? RELAY_TLS_ENCRYPT : RELAY_TLS_MAY,
+		    dane->result == DANE_ENCRYPT ? RELAY_TLS_BY_DANE : RELAY_TLS_BY_NOBODY);
+		break;
+	case DANE_VERIFY: /* it goes before MTA-STS (RFC 8461 section 2) */
+		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_DANE);
 		job->demand->dane = *dane;
+		dane->data = (struct buf){ 0 };
 		job->demand->domains[0] = domain.len != 0 ? span_dup(domain) : NULL;
 		job->demand->domains[1] = job->hosts.alias_of[0] != '\0' ? xstrdup(job->hosts.alias_of) : NULL;
 		break;
 	case DANE_FAILED:
 		relay_result_set(&result, VERDICT_TEMPFAIL, dane->bogus ? "4.7.5" : "4.4.3", dane->reason);
-		dane_free(dane);
-		free(dane);
-		job->search.dane = NULL;
+		drop_search(job);
 		relay_job_unfit(job, &result);
 		return;
 	}
-	free(dane);
-	job->search.dane = NULL;
+	drop_search(job);
 	relay_job_demanded(job);
 }
 
@@ -122,8 +175,11 @@ relay_demand_find(struct relay_job *job)
 		demand(job, RELAY_TLS_NEVER, RELAY_TLS_BY_NOBODY);
 	} else if (job->hop.tls == HOP_TLS_MUST || job->hop.tls == HOP_TLS_FIRST) {
 		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_ROUTE);
+	} else if (!may_have_dane(job) && is_excluded_by_policy(job)) {
+		exclude(job);
+		return false;
 	} else if (!may_have_dane(job)) {
-		demand(job, RELAY_TLS_MAY, RELAY_TLS_BY_NOBODY);
+		demand_by_policy(job, RELAY_TLS_MAY, RELAY_TLS_BY_NOBODY);
 	} else {
 		dane_search(&job->search, xcalloc(1, sizeof(struct dane)), host->name, host->alias_of, host->secure, job->port);
 		ask_next(job);
@@ -138,10 +194,6 @@ relay_demand_forget(struct relay_job *job)
 	if (job->asked_dns != 0)
 		dns_cancel(job->role->dns, job->asked_dns);
 	job->asked_dns = 0;
-	if (job->search.dane != NULL) {
-		dane_free(job->search.dane);
-		free(job->search.dane);
-		job->search.dane = NULL;
-	}
+	drop_search(job);
 	job->demand = relay_demand_release(job->demand);
 }

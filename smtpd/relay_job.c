@@ -34,6 +34,7 @@ forget(struct relay_job *job)
 		job->next->at = job->at;
 	job->role->job_count--;
 	relay_demand_forget(job);
+	relay_sts_forget(job);
 	if (job->fd >= 0)
 		(void)close(job->fd);
 	buf_free(&job->addresses);
@@ -133,6 +134,12 @@ next_host(struct relay_job *job)
 	job->tries++;
 	host = &job->hosts.hosts[job->host];
 	relay_conn_open(job, host->name, &host->addresses[job->address++], job->port);
+}
+
+void
+relay_job_go(struct relay_job *job)
+{
+	next_host(job);
 }
 
 void
@@ -303,7 +310,8 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 	job->question = 0;
 	if (answer.result == RESOLVE_OK) {
 		job->hosts = answer;
-		next_host(job);
+		if (job->hop.tls != HOP_TLS_MAY || !relay_sts_ask(job, relay_demand_domain(job)))
+			next_host(job);
 	} else {
 		relay_result_set(&result, refusals[answer.result].verdict, refusals[answer.result].status,
 		    refusals[answer.result].text != NULL ? refusals[answer.result].text : answer.text);
@@ -324,7 +332,17 @@ relay_job_resolve_gone(struct relay_role *role)
 }
 
 void
-relay_job_resolve_here(struct relay_role *role)
+relay_job_policy_gone(struct relay_role *role)
+{
+	for (struct relay_job *job = role->jobs; job != NULL; job = job->next)
+		if (job->asked_policy != 0) {
+			job->asked_policy = 0;
+			job->asks_again = true;
+		}
+}
+
+void
+relay_job_asked_here(struct relay_role *role)
 {
 	struct relay_job *next;
 

@@ -17,6 +17,7 @@ static const struct {
 	[RELAY_TLS_BY_NOBODY] = { "Nobody", "certificate" },
 	[RELAY_TLS_BY_ROUTE] = { "The route", "route" },
 	[RELAY_TLS_BY_DANE] = { "The host's DANE record", "dane" },
+	[RELAY_TLS_BY_STS] = { "The domain's MTA-STS policy", "sts" },
 };
 
 struct relay_demand *

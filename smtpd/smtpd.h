@@ -12,6 +12,7 @@ int proc_deliver(struct proc *proc);
 int proc_resolve(struct proc *proc);
 int proc_filter(struct proc *proc);
 int proc_relay(struct proc *proc);
+int proc_policy(struct proc *proc);
 
 extern const struct daemon smtpd;
 

@@ -11,6 +11,7 @@ enum smtpd_role {
 	ROLE_RESOLVE,
 	ROLE_RELAY,
 	ROLE_FILTER,
+	ROLE_POLICY,
 };
 
 enum smtpd_msg {

@@ -24,7 +24,7 @@ feed() {
 parent() { cat "$STATE/run/$1.pid"; }
 feed & feeder=$!
 # Spaced out: a daemon whose roles end more than eight times in half a minute stops, and should.
-for role in smtp key auth queue resolve relay deliver; do
+for role in smtp key auth queue resolve relay policy deliver; do
 	sleep 4.5
 	pkill -9 -P "$(parent smtpd)" -f "^smtpd: $role" || true
 done

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Inside the policy role: domains whose MTA-STS policy somebody asked for, and the policies that are being fetched. */
+#ifndef SMTPD_POLICY_H
+#define SMTPD_POLICY_H
+
+#include "frame/role.h"
+#include "smtpd/dns_client.h"
+#include "smtpd/sts_parse.h"
+
+struct ssl_ctx_st;
+struct policy_domain;
+struct policy_fetch;
+
+/* Domains that are remembered, and policies that are fetched, at once. */
+#define POLICY_DOMAINS_MAX 10000
+#define POLICY_FETCHES_MAX 50
+#define POLICY_BUCKETS 4096
+
+struct policy_role {
+	struct proc *proc;
+	struct ssl_ctx_st *tls;
+	struct dns_client *dns;
+	struct policy_domain *table[POLICY_BUCKETS];
+	struct policy_domain *first, *last; /* by their last use */
+	size_t count;
+	size_t fetches;
+	struct policy_domain *waiting, **waiting_end; /* for a fetch */
+};
+
+/* --- policy_domain.c --- */
+
+/* STS_QUESTION of relay, STS_KEPT of queue: 0 or -EBADMSG. */
+int policy_question(struct policy_role *role, const struct msg *msg);
+int policy_kept(struct policy_role *role, const struct msg *msg);
+/* queue is gone: what it was asked for counts as not there; relay is gone: nobody waits. */
+void policy_queue_gone(struct policy_role *role);
+void policy_relay_gone(struct policy_role *role);
+
+/* --- policy_fetch.c --- */
+
+/* The text, borrowed for the call; of another fault than STS_GOOD what is wrong, for the log. */
+typedef void (*policy_fetched)(void *context, enum sts_fault fault, struct span text);
+/* Fetches https://mta-sts.DOMAIN/.well-known/mta-sts.txt (RFC 8461 section 3.3) within a minute: the callback runs once, later. */
+void policy_fetch(struct policy_role *role, const char *domain, policy_fetched done, void *context);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The policy role: fetches by HTTPS what other domains demand of TLS with their mail exchangers (MTA-STS, RFC 8461). It sees their names,
+ * no mail and no file; what it found is kept by the queue. */
+#include <openssl/ssl.h>
+
+#include "common/log.h"
+#include "common/tls.h"
+#include "smtpd/policy.h"
+#include "smtpd/smtpd.h"
+#include "smtpd/smtpd_msg.h"
+
+#define DESCRIPTORS_MAX 256
+
+static int
+on_question(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return policy_question(proc->state, msg);
+}
+
+static int
+on_kept(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return policy_kept(proc->state, msg);
+}
+
+static int
+on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	const struct policy_role *role = ((struct proc *)context)->state;
+
+	(void)channel;
+	return dns_client_message(role->dns, msg);
+}
+
+static void
+peer_gone(struct proc *proc, uint8_t peer)
+{
+	struct policy_role *role = proc->state;
+
+	if (peer == ROLE_RESOLVE)
+		dns_client_resolve_gone(role->dns);
+	else if (peer == ROLE_QUEUE)
+		policy_queue_gone(role);
+	else if (peer == ROLE_RELAY)
+		policy_relay_gone(role);
+}
+
+int
+proc_policy(struct proc *proc)
+{
+	static const struct proc_handler handlers[] = { { MSG_STS_QUESTION, on_question }, { MSG_STS_KEPT, on_kept },
+		{ MSG_DNS_ANSWER, on_dns_answer } };
+	static struct policy_role role;
+	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
+	struct buf error = BUF_INIT(512);
+
+	role.proc = proc;
+	role.waiting_end = &role.waiting;
+	proc->state = &role;
+	proc->handlers = handlers;
+	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
+	proc->peer_gone = peer_gone;
+	role.tls = tls_client_new(1, &error);
+	if (role.tls == NULL) {
+		log_warning("no-root-certificates", log_str("error", buf_cstr(&error)), log_str("hint", "no policy can be fetched: Debian has them in ca-certificates"));
+		role.tls = tls_client_new(0, &error);
+		SSL_CTX_set_verify(role.tls, SSL_VERIFY_PEER, NULL);
+	}
+	buf_free(&error);
+	role.dns = dns_client_new(proc);
+	/* --- jail --- */
+	proc_jail(proc, &jail);
+	return proc_loop(proc);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* MTA-STS (RFC 8461): the record in the DNS, the policy that it announces, which hosts the policy names, and when it must be fetched.
+ * Pure. */
+#ifndef SMTPD_STS_PARSE_H
+#define SMTPD_STS_PARSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+#define STS_ID_MAX 32
+/* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3); of one as it is kept, and of the hosts in it: a longer one is none. */
+#define STS_FETCHED_MAX 65536
+#define STS_TEXT_MAX 8192
+#define STS_MX_MAX 128
+/* Seconds. */
+#define STS_AGE_MAX 31557600
+
+enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
+
+/* Why there is no policy, or why it is not the one that the DNS announces (RFC 8460 section 4.3.2.2); the value of a message. */
+enum sts_fault { STS_GOOD, STS_FETCH_ERROR, STS_INVALID, STS_WEBPKI_INVALID };
+
+struct sts_policy {
+	enum sts_mode mode;
+	uint32_t max_age;
+	size_t mx_count;
+	struct span mx[STS_MX_MAX]; /* "mail.example.com" or "*.example.com"; into the text */
+	/* Of one that was kept: */
+	struct span id;
+	int64_t fetched;
+};
+
+/* A domain as policies are asked for and kept: in lower case, letters, digits, hyphens and underscores between dots. It can be the
+ * name of a file. */
+bool sts_is_domain(struct span name);
+/* The text of one TXT record of _mta-sts.DOMAIN: 0 and its id; -ENOENT when it is something else; -EINVAL. Borrowed. */
+int sts_record_parse(struct span text, struct span *ret_id);
+/* A policy, as its host sends it or as it was kept: 0, or -EINVAL. Spans point into the text. */
+int sts_policy_parse(struct span text, struct sts_policy *ret_policy);
+/* Appends it as it is kept, with id and time: 0, or -EMSGSIZE beyond STS_TEXT_MAX. */
+int sts_policy_put(const struct sts_policy *policy, struct buf *out);
+const char *sts_mode_name(enum sts_mode mode);
+
+/* Does the policy name this mail exchanger (section 4.1)? */
+bool sts_policy_names(const struct sts_policy *policy, struct span host);
+/* Has it not expired? NULL is none. */
+bool sts_policy_is_valid(const struct sts_policy *policy, int64_t now);
+/* Must one be fetched, when the DNS announces this id (empty: none), this one is kept (or NULL), and fetching that of the id
+ * `failed_id` failed at that time? */
+bool sts_must_fetch(struct span id, const struct sts_policy *kept, struct span failed_id, int64_t failed_at, int64_t now);
+
+#endif

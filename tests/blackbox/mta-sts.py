@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""MTA-STS (RFC 8461): policies are fetched from hosts with a certificate of the test's authority, obeyed, kept, and fetched anew."""
+import glob
+import http.server
+import os
+import re
+import shutil
+import ssl
+import sys
+import threading
+
+from own_site import FarHost, Results, Site, outer, read, within, work
+from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
+
+results = Results()
+check = results.check
+if os.getuid() != 0:
+    print("ok - MTA-STS # skipped: port 443 needs root")
+    sys.exit(0)
+
+authority, stranger = Authority(f"{work}/ca"), Authority(f"{work}/stranger")
+port = outer + 740
+POLICIES, TRUSTED, UNKNOWN, CLEAR = "127.0.0.91", "127.0.0.1", "127.0.0.2", "127.0.0.3"
+names, policies, fetched = {}, {}, []
+
+
+def policy(mode, *hosts, age=86400):
+    return "".join(f"{line}\r\n" for line in ["version: STSv1", f"mode: {mode}", *(f"mx: {host}" for host in hosts), f"max_age: {age}"])
+
+
+def domain(name, address, text, record="v=STSv1; id=1;", host=None):
+    host = host or "mx." + name
+    names[name] = {MX: [(10, host)]}
+    names[host] = {A: [address]}
+    if record is not None:
+        names["_mta-sts." + name] = {TXT: [record]}
+    if text is not None:
+        names["mta-sts." + name] = {A: [POLICIES]}
+        policies["mta-sts." + name] = text
+
+
+ENFORCE = policy("enforce", "*.{}")
+for word, address, text in [
+    ("good", TRUSTED, ENFORCE), ("untrusted", UNKNOWN, ENFORCE), ("clear", CLEAR, ENFORCE), ("elsewhere", TRUSTED, policy("enforce", "mx.other.example")),
+    ("testing", CLEAR, policy("testing", "*.{}")), ("none", CLEAR, policy("none")), ("moved", UNKNOWN, "302"), ("page", UNKNOWN, "<html>"),
+    ("large", UNKNOWN, policy("enforce", "*.{}") + "x: " + "y" * 70000), ("stranger", UNKNOWN, ENFORCE), ("othername", UNKNOWN, ENFORCE),
+    ("dane", UNKNOWN, ENFORCE), ("silent", UNKNOWN, None),
+]:
+    # What is signed is the domain with DANE alone.
+    name = word + (".signed.example" if word == "dane" else ".example")
+    domain(name, address, text.replace("{}", name) if text else None)
+names["mta-sts.silent.example"] = {A: ["127.0.0.92"]}  # nobody listens there
+
+host_names = [name for name in names if name.startswith("mx.")]
+certificate, key = authority.issue(*host_names)
+foreign, foreign_key = stranger.issue(*host_names)
+names[f"_{port}._tcp.mx.dane.signed.example"] = {TLSA: [tlsa(3, 1, foreign)]}
+web = [name for name in policies if "othername" not in name and "stranger" not in name]
+web_certificate, web_key = authority.issue(*web)
+strange_certificate, strange_key = stranger.issue("mta-sts.stranger.example")
+
+
+class Policy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        host = self.headers["Host"]
+        fetched.append(host)
+        text = policies[host]
+        if text == "302":
+            self.send_response(302)
+            self.send_header("Location", "https://mta-sts.good.example/.well-known/mta-sts.txt")
+            self.end_headers()
+            return
+        self.send_response(200 if self.path == "/.well-known/mta-sts.txt" else 404)
+        self.send_header("Content-Type", "text/html" if text == "<html>" else "text/plain")
+        if host == "mta-sts.good.example":
+            self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+class PolicyServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Clients that do not like the certificate."""
+
+
+def contexts(connection, name, _):
+    connection.context = strange if name == "mta-sts.stranger.example" else ordinary
+
+
+ordinary, strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+ordinary.load_cert_chain(web_certificate, web_key)
+strange.load_cert_chain(strange_certificate, strange_key)
+ordinary.sni_callback = contexts
+server = PolicyServer((POLICIES, 443), Policy)
+server.socket = ordinary.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+dns = Server(f"{work}/dns", names, signed=["signed.example"])
+shutil.copy(authority.certificate, f"{work}/roots.pem")
+os.chmod(f"{work}/roots.pem", 0o644)
+os.environ["SSL_CERT_FILE"] = f"{work}/roots.pem"
+trusted = FarHost("trusted", options=[f"--smtp={TRUSTED}:{port}", "--certificate", certificate, "--key", key])
+unknown = FarHost("unknown", options=[f"--smtp={UNKNOWN}:{port}", "--certificate", foreign, "--key", foreign_key])
+clear = FarHost("clear", options=[f"--smtp={CLEAR}:{port}"])
+domains = [name for name in names if MX in names[name]]
+routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
+site = None
+
+
+def stop_and_start():
+    site.stop()
+    return Site(outer + 741, options)
+
+
+def relayed(address, tls):
+    return site.logged(rf' relayed .* to={re.escape(address)} .* tls="?{tls}"? ')
+
+
+def deferred(address, reason):
+    return site.logged(rf" deferred .* to={re.escape(address)} .* status=4\.7\.5 .*{reason}")
+
+
+UNVERIFIED = r"TLSv1\.3 \S+ unverified"
+options = f'{dns.options()} routes = [ {routes} ]; retry_min = "60s";'
+try:
+    site = Site(outer + 741, options)
+    site.send("alice@example.test", [f"a@{name}" for name in domains], "sts-word", login="alice")
+    check("enforce: a trusted host of the policy gets mail", relayed("a@good.example", r"TLSv1\.3 \S+ sts"), site.log()[-6000:])
+    check("enforce: mail waits for a host with an unknown certificate", deferred("a@untrusted.example", "MTA-STS policy demands TLS"))
+    check("enforce: for one without TLS", deferred("a@clear.example", "MTA-STS policy demands TLS"))
+    check("enforce: for one that the policy does not name", deferred("a@elsewhere.example", "none of those"))
+    check("testing: mail goes", relayed("a@testing.example", "none"))
+    check("testing: and the log tells of it", site.logged(r" policy-test-failed domain=\S*testing\.example"))
+    check("none: mail goes", relayed("a@none.example", "none"))
+    for word, reason in [("moved", "answers 302"), ("page", "not text/plain"), ("large", "too long"), ("stranger", "certificate verify failed"),
+                         ("othername", "certificate verify failed"), ("silent", "Connection refused")]:
+        check(f"no policy ({reason}): mail goes", relayed(f"a@{word}.example", UNVERIFIED), site.log()[-3000:])
+        check(f"no policy ({reason}): the log says why", site.logged(rf" policy-not-fetched domain={word}\.example .*{reason}"))
+    check("DANE goes before MTA-STS", relayed("a@dane.signed.example", r"TLSv1\.3 \S+ dane"))
+    check("redirections are not followed", fetched.count("mta-sts.good.example") == 1, fetched)
+
+    kept = f"{site.state}/spool/sts/good.example"
+    check("the policy is kept", "mode: enforce" in read(kept) and "fourpost_id: 1" in read(kept), read(kept))
+    check("and nothing else of its writing", within(lambda: not glob.glob(f"{site.state}/spool/sts/.n*")))
+    count = len(fetched)
+    site.send("alice@example.test", ["b@good.example", "b@clear.example"], "sts-again", login="alice")
+    check("it is used again", relayed("b@good.example", r"TLSv1\.3 \S+ sts") and deferred("b@clear.example", "MTA-STS"))
+    site = stop_and_start()
+    # The policy host is gone, and so is the record: what is kept counts until it expires.
+    del names["_mta-sts.clear.example"]
+    site.send("alice@example.test", ["c@good.example", "c@clear.example"], "sts-after", login="alice")
+    check("it outlives the daemon", relayed("c@good.example", r"TLSv1\.3 \S+ sts") and deferred("c@clear.example", "MTA-STS"))
+    check("without being fetched", len(fetched) == count, fetched[count:])
+
+    policies["mta-sts.clear.example"] = policy("none")
+    names["_mta-sts.clear.example"] = {TXT: ["other", "v=STSv1; id=2;"]}
+
+    def retried():
+        site.tool("mailqueue", "retry", "all", conf="smtpd.conf")
+        return re.search(r" relayed .* to=c@clear\.example .* tls=none ", site.log())
+
+    check("another id has the policy fetched again, and mail that waited goes", within(retried), site.log()[-3000:])
+    # An expired one does not count.
+    text = re.sub(r"fourpost_fetched: \d+", "fourpost_fetched: 1700000000", read(f"{site.state}/spool/sts/untrusted.example"))
+    check("an expired one is there", "1700000000" in text)
+    with open(f"{site.state}/spool/sts/untrusted.example", "w", encoding="ascii") as file:
+        file.write(text)
+    del names["_mta-sts.untrusted.example"]
+    site = stop_and_start()
+    site.send("alice@example.test", ["d@untrusted.example"], "sts-old", login="alice")
+    check("what has expired does not count", relayed("d@untrusted.example", UNVERIFIED), site.log()[-3000:])
+    died = [line for line in site.log().splitlines() if re.search("role-killed|role-ended|role-misbehaved", line)]
+    check("no role of it died", not died, died)
+finally:
+    if site is not None:
+        site.stop()
+    for host in (trusted, unknown, clear):
+        host.stop()
+sys.exit(results.failed)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A policy host's reply, in two pieces: what is a policy is the same once it was kept; and the same bytes as a record of the DNS. */
+#include <stdlib.h>
+
+#include "smtpd/https_reply.h"
+#include "smtpd/sts_parse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void
+keep(struct span text)
+{
+	static struct sts_policy policy, again;
+	struct buf kept = BUF_INIT(STS_TEXT_MAX + 1);
+
+	if (sts_policy_parse(text, &policy) < 0)
+		return;
+	policy.id = SPAN("1");
+	policy.fetched = 1;
+	if (sts_policy_put(&policy, &kept) == 0 &&
+	    (sts_policy_parse(buf_get(&kept), &again) < 0 || again.mode != policy.mode || again.max_age != policy.max_age ||
+		again.mx_count != policy.mx_count || again.fetched != 1))
+		abort();
+	(void)sts_policy_names(&policy, SPAN("mail.example.com"));
+	buf_free(&kept);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct span input = span_make(bytes, len), id;
+	struct https_reply reply;
+	size_t used = 0, first = len / 2;
+	int r;
+
+	(void)sts_record_parse(input, &id);
+	keep(input);
+	https_reply_init(&reply, STS_FETCHED_MAX);
+	r = https_reply_input(&reply, span_make(bytes, first), &used);
+	if (used > first)
+		abort();
+	if (r == 1)
+		r = https_reply_input(&reply, span_skip(input, used), &used);
+	if (r == 1)
+		r = https_reply_end(&reply);
+	if (r == 0)
+		keep(buf_get(&reply.body));
+	https_reply_free(&reply);
+	return 0;
+}
