@@ -17,7 +17,7 @@ struct change {
 struct changes {
 	uint64_t since;
 	uint32_t mailbox; /* 0: all */
-	bool gone;        /* reading T_GONE */
+	bool history;     /* with what else is known of each */
 	struct ms_waiting waiting;
 	struct change *list;
 	struct ms_message *messages; /* their records as they are now; UID 0: it is not there */
@@ -36,25 +36,39 @@ add(struct changes *changes)
 }
 
 static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct changes *changes = context;
-	struct span id = span_make((const char *)key, key_len), what = span_make((const char *)value, len);
-	struct change change = { .left = changes->gone };
 	struct ms_gone gone;
 
-	if (changes->gone && ms_gone_get(id, what, &gone))
-		change = (struct change){ gone.modseq, gone.id, gone.came, gone.thread_id, gone.mailbox, gone.uid, true };
-	else if (changes->gone || !ms_change_get(id, what, &change.id, &change.came))
+	if (!ms_gone_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &gone))
 		return 0;
-	if (!changes->gone) {
-		change.modseq = ms_key_get_u64(key);
-		change.mailbox = ms_key_get_u32(key + 8);
-		change.uid = ms_key_get_u32(key + 12);
-	}
-	if (changes->mailbox != 0 && (change.mailbox != changes->mailbox || change.uid == 0))
-		return 0;
-	*add(changes) = change;
+	if (changes->mailbox == 0 || (gone.mailbox == changes->mailbox && gone.uid != 0))
+		*add(changes) = (struct change){ gone.modseq, gone.id, gone.came, gone.thread_id, gone.mailbox, gone.uid, true };
+	return 0;
+}
+
+static int
+collect(void *context, uint64_t modseq, uint64_t place)
+{
+	struct changes *changes = context;
+	uint32_t mailbox = (uint32_t)(place >> 32);
+
+	if (changes->mailbox == 0 || mailbox == changes->mailbox)
+		*add(changes) = (struct change){ .modseq = modseq, .mailbox = mailbox, .uid = (uint32_t)place };
+	return 0;
+}
+
+/* Of messages as they are: that is the latest change of each, and what else is known of it. */
+static int
+collect_message(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct ms_message message;
+	uint64_t came;
+
+	if (key_len != 8 || ms_message_record_get_message(span_make((const char *)value, len), ms_key_get_u32(key + 4), &message, &came) != 0)
+		return MS_DAMAGED;
+	*add(context) = (struct change){ .modseq = message.modseq, .id = message.email_id, .came = came, .mailbox = ms_key_get_u32(key), .uid = message.uid };
 	return 0;
 }
 
@@ -82,7 +96,7 @@ compare_places(const void *a, const void *b)
 	return (x->modseq > y->modseq) - (x->modseq < y->modseq);
 }
 
-/* Of each message the latest change, with what the first, which is of T_CHANGE if there is one, knows besides. */
+/* Of each message the latest change, with what the first, which is of its record if there is one, knows besides. */
 static void
 keep_latest(struct changes *changes)
 {
@@ -143,17 +157,16 @@ read_changes(struct bdb *bdb, void *context)
 	int r;
 
 	changes->count = 0;
-	changes->gone = false;
 	changes->floor = 0;
 	ms_key_u64(key, changes->since + 1);
-	r = ms_bdb(bdb_scan(bdb, NULL, T_CHANGE, key, 8, 0, collect, changes));
+	r = changes->history ? ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, "", 0, 0, collect_message, changes))
+	    : ms_set_each(bdb, NULL, &ms_set_changes, (struct ms_pair){ changes->since + 1, 0 }, UINT64_MAX, collect, changes);
 	if (r == 0)
 		r = ms_waiting_read(bdb, &changes->waiting);
 	if (r == 0)
 		r = read_waiting(bdb, changes);
-	changes->gone = true;
 	if (r == 0)
-		r = ms_bdb(bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect, changes));
+		r = ms_bdb(bdb_scan(bdb, NULL, T_GONE, key, 8, 0, collect_gone, changes));
 	if (r != 0)
 		return r;
 	r = ms_meta_get(bdb, NULL, "floor", &changes->floor);
@@ -256,7 +269,7 @@ ms_changed_uids(struct ms_mailbox *mailbox, uint64_t modseq, ms_uid_fn changed, 
 int
 ms_account_history(struct ms_store *store, ms_event_fn each, void *context, uint64_t *ret_floor)
 {
-	struct changes changes = { .since = 0 };
+	struct changes changes = { .history = true };
 	int r = ms_read(store, read_changes, &changes);
 
 	*ret_floor = changes.floor;

@@ -68,7 +68,7 @@ add_size(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 		return END;
 	if (!ms_pending_has(sizes->map, uid))
 		return 0;
-	if (ms_message_record_get_message(span_make(value, len), uid, &message) != 0)
+	if (ms_message_record_get_message(span_make(value, len), uid, &message, NULL) != 0)
 		return MS_DAMAGED;
 	sizes->sum += message.size;
 	return 0;

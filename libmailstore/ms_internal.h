@@ -22,7 +22,7 @@ enum ms_table {
 	            * T_GONE there are */
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
 	T_MESSAGE, /* mailbox, uid -> ms_message_record */
-	T_CHANGE,  /* modseq, mailbox, uid -> u64 email id, u64 modseq when it came if that is another: the latest of each message that is there */
+	T_CHANGE,  /* ms_set_changes */
 	T_CACHE,   /* mailbox, uid -> ms_cache: of that message, and of some before it */
 	T_EMAIL,   /* ms_set_places */
 	T_THREAD,  /* ms_set_threads, ms_set_known */
@@ -206,8 +206,6 @@ int ms_gone_put(struct ms_txn *txn, const struct ms_gone *gone);
 bool ms_gone_get(struct span key, struct span value, struct ms_gone *ret);
 /* Nothing is known any more of what left before that. 0, or a bdb result. */
 int ms_raise_floor(struct ms_txn *txn, uint64_t modseq);
-/* What T_CHANGE says of a message; false: it makes no sense. */
-bool ms_change_get(struct span key, struct span value, uint64_t *ret_email_id, uint64_t *ret_came);
 /* The next modification sequence. 0 and the number, or a bdb result. */
 int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
 /* 0, or MS_E_QUOTA when so much more would go beyond the account's quota; beyond the mailbox's. */
@@ -392,7 +390,7 @@ void ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message
 /* Removes a message of whose record nothing is known but its key. */
 int ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq);
 /* Notes the message's latest change, its place, its thread. Steps of ms_message_insert and ms_thread_join. */
-int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id);
+int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq);
 
 /* What is computed from a message's bytes when it comes in. */
 struct ms_derived {

@@ -9,7 +9,7 @@
 #include "libmailstore/ms_texts.h"
 
 struct key {
-	uint8_t bytes[16];
+	uint8_t bytes[8];
 };
 
 static struct key
@@ -19,17 +19,6 @@ message_key(uint32_t mailbox, uint32_t uid)
 
 	ms_key_u32(key.bytes, mailbox);
 	ms_key_u32(key.bytes + 4, uid);
-	return key;
-}
-
-static struct key
-long_key(uint64_t number, uint32_t mailbox, uint32_t uid)
-{
-	struct key key;
-
-	ms_key_u64(key.bytes, number);
-	ms_key_u32(key.bytes + 8, mailbox);
-	ms_key_u32(key.bytes + 12, uid);
 	return key;
 }
 
@@ -123,57 +112,31 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 }
 
 static int
-put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record)
+put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record, uint64_t came)
 {
 	struct key key = message_key(mailbox, record->message.uid);
 	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
+	struct ms_message_record copy = *record;
 	int r;
 
-	ms_message_record_put(record, mailbox, &bytes);
+	copy.came = came;
+	ms_message_record_put(&copy, mailbox, &bytes);
 	r = bdb_put(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, bytes.data, bytes.len);
 	buf_free(&bytes);
 	return ms_bdb(r);
 }
 
-bool
-ms_change_get(struct span key, struct span value, uint64_t *ret_email_id, uint64_t *ret_came)
+static int
+put_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *message)
 {
-	if (key.len != 16 || (value.len != 8 && value.len != 16))
-		return false;
-	*ret_email_id = ms_key_get_u64((const uint8_t *)value.ptr);
-	*ret_came = value.len == 16 ? ms_key_get_u64((const uint8_t *)value.ptr + 8) : ms_key_get_u64((const uint8_t *)key.ptr);
-	return true;
+	return ms_set_add(txn, &ms_set_changes, message->modseq, MS_PLACE(mailbox, message->uid));
 }
 
+/* The latest change of a message stands once: what was noted before is taken back. */
 static int
-put_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *message, uint64_t came)
+take_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record)
 {
-	struct key key = long_key(message->modseq, mailbox, message->uid);
-	uint8_t value[16];
-
-	ms_key_u64(value, message->email_id);
-	ms_key_u64(value + 8, came);
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, value, came == message->modseq ? 8 : 16));
-}
-
-/* The latest change of a message stands once: what was noted before is taken back. *ret_came: when the message came; 0: nobody knows. */
-static int
-take_change(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record, uint64_t *ret_came)
-{
-	struct key key = long_key(record->noted, mailbox, record->message.uid);
-	uint64_t email_id;
-	void *bytes;
-	size_t len;
-	int r = bdb_get(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16, &bytes, &len);
-
-	*ret_came = 0;
-	if (r == 0) {
-		if (!ms_change_get(span_make((const char *)key.bytes, 16), span_make(bytes, len), &email_id, ret_came))
-			*ret_came = 0;
-		free(bytes);
-		r = bdb_del(txn->bdb, txn->txn, T_CHANGE, key.bytes, 16);
-	}
-	return r == BDB_NONE ? 0 : ms_bdb(r);
+	return ms_set_remove(txn, &ms_set_changes, record->noted, MS_PLACE(mailbox, record->message.uid));
 }
 
 bool
@@ -200,7 +163,7 @@ ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *mes
 int
 ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, struct span texts)
 {
-	int r = put_record(txn, mailbox, message);
+	int r = put_record(txn, mailbox, message, message->message.modseq);
 
 	if (r == 0)
 		r = ms_texts_put(txn, mailbox, message->message.uid, texts);
@@ -209,7 +172,7 @@ ms_message_insert(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, NULL, &message->message);
 	if (r == 0)
-		r = put_change(txn, mailbox, &message->message, message->message.modseq);
+		r = put_change(txn, mailbox, &message->message);
 	if (r == 0) {
 		ms_message_count(record, &message->message, 1);
 		record->modseq = message->message.modseq;
@@ -222,15 +185,14 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
     const struct ms_message_record *after)
 {
 	bool news = after->message.modseq != before->message.modseq;
-	uint64_t came;
-	int r = put_record(txn, mailbox, after);
+	int r = put_record(txn, mailbox, after, before->came);
 
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, &before->message, &after->message);
 	if (r == 0 && news)
-		r = take_change(txn, mailbox, before, &came);
+		r = take_change(txn, mailbox, before);
 	if (r == 0 && news)
-		r = put_change(txn, mailbox, &after->message, came);
+		r = put_change(txn, mailbox, &after->message);
 	if (r == 0) {
 		ms_message_count(record, &before->message, -1);
 		ms_message_count(record, &after->message, 1);
@@ -243,12 +205,11 @@ ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 int
 ms_message_follow(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *before, const struct ms_message_record *after)
 {
-	uint64_t came;
-	int r = put_record(txn, mailbox, after);
+	int r = put_record(txn, mailbox, after, before->came);
 
 	if (r == 0)
-		r = take_change(txn, mailbox, before, &came);
-	return r == 0 ? put_change(txn, mailbox, &after->message, came) : r;
+		r = take_change(txn, mailbox, before);
+	return r == 0 ? put_change(txn, mailbox, &after->message) : r;
 }
 
 int
@@ -256,7 +217,8 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 {
 	struct key key = message_key(mailbox, message->message.uid);
 	struct ms_gone gone = {
-		.mailbox = mailbox, .uid = message->message.uid, .id = message->message.email_id, .thread_id = message->message.thread_id, .modseq = modseq,
+		.mailbox = mailbox, .uid = message->message.uid, .id = message->message.email_id, .thread_id = message->message.thread_id,
+		.came = message->came, .modseq = modseq,
 	};
 	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
 
@@ -268,7 +230,7 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 	if (r == 0)
 		r = ms_texts_remove(txn, mailbox, message->message.uid);
 	if (r == 0)
-		r = take_change(txn, mailbox, message, &gone.came);
+		r = take_change(txn, mailbox, message);
 	if (r == 0)
 		r = ms_gone_put(txn, &gone);
 	if (r == 0) {
@@ -279,15 +241,15 @@ ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record
 }
 
 int
-ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq, uint64_t email_id)
+ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq)
 {
 	/* The text index may have passed where it was missing. */
 	int r = ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
 
-	/* When it came is not known: whoever was away since before that looks at all. */
+	/* Who asked meanwhile was not told: whoever was away since before that looks at all. */
 	if (r == 0)
 		r = ms_bdb(ms_raise_floor(txn, modseq));
-	return r == 0 ? put_change(txn, mailbox, &(struct ms_message){ .uid = uid, .modseq = modseq, .email_id = email_id }, modseq) : r;
+	return r == 0 ? put_change(txn, mailbox, &(struct ms_message){ .uid = uid, .modseq = modseq }) : r;
 }
 
 struct place {

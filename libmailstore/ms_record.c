@@ -115,6 +115,7 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 #define HAS_ATTACHMENT 1u
 #define IN_CUR 2u
 #define MORE_KEYWORDS 8u /* a list of them follows the bits of the first 64 */
+#define CHANGED 16u /* since it came: when that was follows */
 #define UNIQUE_NAME 4u /* of the name only the unique part stands here: the rest follows from the record */
 
 static void
@@ -165,7 +166,7 @@ ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, 
 {
 	const struct ms_message *message = &record->message;
 	unsigned bits = (message->has_attachment ? HAS_ATTACHMENT : 0) | (record->in_cur ? IN_CUR : 0) |
-	    (message->keywords.more_count != 0 ? MORE_KEYWORDS : 0);
+	    (message->keywords.more_count != 0 ? MORE_KEYWORDS : 0) | (record->came != message->modseq ? CHANGED : 0);
 	struct span name = span_of(record->name);
 	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	size_t from = out->len;
@@ -181,6 +182,8 @@ ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, 
 	ms_put_number(out, message->flags);
 	put_keywords(out, &message->keywords);
 	ms_put_number(out, message->modseq);
+	if ((bits & CHANGED) != 0)
+		ms_put_number(out, message->modseq - record->came);
 	ms_put_number(out, record->bytes);
 	ms_put_signed(out, (int64_t)(message->size - record->bytes));
 	ms_put_signed(out, message->internal_date);
@@ -193,7 +196,7 @@ ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, 
 
 /* All but the name, of which *ret_name is what stands there. */
 static int
-get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_t *ret_bytes, unsigned *ret_bits, struct span *ret_name)
+get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_t *ret_came, uint64_t *ret_bytes, unsigned *ret_bits, struct span *ret_name)
 {
 	struct ms_reader reader;
 
@@ -203,7 +206,9 @@ get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_
 	message->uid = uid;
 	message->flags = (uint32_t)ms_get_number(&reader);
 	get_keywords(&reader, (*ret_bits & MORE_KEYWORDS) != 0, &message->keywords);
-	message->modseq = ms_get_number(&reader);
+	message->modseq = *ret_came = ms_get_number(&reader);
+	if ((*ret_bits & CHANGED) != 0)
+		*ret_came -= ms_get_number(&reader);
 	*ret_bytes = ms_get_number(&reader);
 	message->size = *ret_bytes + (uint64_t)ms_get_signed(&reader);
 	message->internal_date = ms_get_signed(&reader);
@@ -212,19 +217,22 @@ get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_
 	message->email_id = ms_get_u64(&reader);
 	message->has_attachment = (*ret_bits & HAS_ATTACHMENT) != 0;
 	*ret_name = reader.rest;
-	if (reader.bad || reader.rest.len == 0 || reader.rest.len > MS_NAME_MAX)
+	if (reader.bad || *ret_came > message->modseq || reader.rest.len == 0 || reader.rest.len > MS_NAME_MAX)
 		return MS_E_CORRUPT;
 	return 0;
 }
 
 int
-ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret)
+ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret, uint64_t *ret_came)
 {
+	uint64_t size, came;
 	struct span name;
-	uint64_t size;
 	unsigned bits;
+	int r = get_message(bytes, uid, ret, &came, &size, &bits, &name);
 
-	return get_message(bytes, uid, ret, &size, &bits, &name);
+	if (ret_came != NULL)
+		*ret_came = came;
+	return r;
 }
 
 int
@@ -233,7 +241,7 @@ ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct 
 	struct buf derived = BUF_INIT(MS_NAME_MAX);
 	struct span name;
 	unsigned bits;
-	int r = get_message(bytes, uid, &ret->message, &ret->bytes, &bits, &name);
+	int r = get_message(bytes, uid, &ret->message, &ret->came, &ret->bytes, &bits, &name);
 
 	if (r != 0)
 		return r;

@@ -35,6 +35,7 @@ void ms_mailbox_record_clear(struct ms_mailbox_record *record);
 struct ms_message_record {
 	struct ms_message message;
 	uint64_t noted; /* its modification sequence as the record has it: T_CHANGE has it under that */
+	uint64_t came;  /* the modification sequence with which it came */
 	uint64_t bytes;
 	bool in_cur;
 	char name[MS_NAME_MAX + 1];
@@ -46,8 +47,8 @@ void ms_message_record_put(const struct ms_message_record *record, uint32_t mail
 /* 0, or MS_E_CORRUPT. */
 int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
 int ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
-/* The same without what the store alone needs. */
-int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret);
+/* The same without what the store alone needs, and (not NULL) when it came. */
+int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret, uint64_t *ret_came);
 
 /* Which UIDs a mailbox has: one record tells of so many. */
 #define MS_UIDS_EACH 2048u

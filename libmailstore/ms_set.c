@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+const struct ms_set ms_set_changes = { T_CHANGE, 'c', MS_NEAR_LAST };
 const struct ms_set ms_set_places = { T_EMAIL, 'e', MS_NEAR_LAST };
 const struct ms_set ms_set_threads = { T_THREAD, 't', MS_NEAR_LAST };
 const struct ms_set ms_set_known = { T_THREAD, 'm', MS_NEAR_OWN };

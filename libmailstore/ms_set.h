@@ -12,7 +12,8 @@ struct ms_set {
 	uint8_t letter;
 	enum ms_pairs_near near;
 };
-extern const struct ms_set ms_set_places;  /* email id; mailbox and UID: where it stands */
+extern const struct ms_set ms_set_changes; /* modification sequence; mailbox and UID: of each message that is there the latest */
+extern const struct ms_set ms_set_places;   /* email id; mailbox and UID: where it stands */
 extern const struct ms_set ms_set_threads; /* thread id; id of an email in it */
 extern const struct ms_set ms_set_known;   /* hash of a Message-ID; id of its thread */
 

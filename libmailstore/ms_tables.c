@@ -111,15 +111,6 @@ tell(const struct tables *tables, enum ms_fault_kind kind, uint32_t mailbox, uin
 	ms_tell(tables->store, kind, box != NULL ? box->name : NULL, uid, NULL);
 }
 
-/* Of a key that ends in mailbox and UID. */
-static void
-tell_place(const struct tables *tables, enum ms_fault_kind kind, const uint8_t *key, size_t key_len)
-{
-	bool whole = key_len == 16;
-
-	tell(tables, kind, whole ? ms_key_get_u32(key + 8) : 0, whole ? ms_key_get_u32(key + 12) : 0);
-}
-
 static void
 lacks(struct tables *tables, size_t row, enum what what, enum ms_fault_kind kind)
 {
@@ -255,7 +246,7 @@ take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 		return 0;
 	}
 	row = (struct row){ .mailbox = ms_key_get_u32(key), .uid = ms_key_get_u32(key + 4) };
-	row.damaged = ms_message_record_get_message(span_make(value, len), row.uid, &message) != 0;
+	row.damaged = ms_message_record_get_message(span_make(value, len), row.uid, &message, NULL) != 0;
 	if (row.damaged) {
 		message = (struct ms_message){ .uid = row.uid };
 		tables->damaged = true;
@@ -306,21 +297,6 @@ belongs(struct row *row, bool same, unsigned has)
 }
 
 static int
-look_at_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
-{
-	struct tables *tables = context;
-	struct row *row = key_len == 16 ? find_row(tables, key + 8) : NULL;
-	uint64_t email, came;
-
-	if (row != NULL && ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came) &&
-	    came <= ms_key_get_u64(key) && belongs(row, row->modseq == ms_key_get_u64(key), HAS_CHANGE))
-		return 0;
-	tell_place(tables, MS_FAULT_CHANGE_STRAY, key, key_len);
-	remove_key(tables, T_CHANGE, key, key_len);
-	return 0;
-}
-
-static int
 look_at_gone(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct tables *tables = context;
@@ -343,17 +319,23 @@ remove_pair(struct tables *tables, const struct ms_set *set, const struct ms_pai
 	fix->pair = *pair;
 }
 
+/* Looks at the pairs of a record; b is a place. */
+struct look {
+	const struct ms_set *set;
+	enum ms_table table;
+	enum ms_fault_kind damaged, stray;
+	unsigned has;
+};
+
 static int
-look_at_places(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+look_at_pairs(struct tables *tables, const struct look *look, struct span key, struct span value)
 {
-	static const struct ms_set *const sets[] = { &ms_set_places };
-	struct tables *tables = context;
 	const struct ms_set *set;
 	struct ms_pairs pairs;
 
-	if (ms_set_record_get(span_make((const char *)key, key_len), span_make((const char *)value, len), sets, 1, &set, &pairs) != 0) {
-		tell(tables, MS_FAULT_EMAILS, 0, 0);
-		remove_key(tables, T_EMAIL, key, key_len);
+	if (ms_set_record_get(key, value, &look->set, 1, &set, &pairs) != 0) {
+		tell(tables, look->damaged, 0, 0);
+		remove_key(tables, look->table, (const uint8_t *)key.ptr, key.len);
 		return 0;
 	}
 	for (size_t i = 0; i < pairs.count; i++) {
@@ -362,12 +344,28 @@ look_at_places(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 
 		ms_key_u64(place, pairs.list[i].b);
 		row = find_row(tables, place);
-		if (row != NULL && belongs(row, row->email_id == pairs.list[i].a, HAS_PLACE))
+		if (row != NULL && belongs(row, (look->has == HAS_PLACE ? row->email_id : row->modseq) == pairs.list[i].a, look->has))
 			continue;
-		tell(tables, MS_FAULT_EMAIL_STRAY, ms_key_get_u32(place), ms_key_get_u32(place + 4));
+		tell(tables, look->stray, ms_key_get_u32(place), ms_key_get_u32(place + 4));
 		remove_pair(tables, set, &pairs.list[i]);
 	}
 	return 0;
+}
+
+static int
+look_at_changes(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	static const struct look look = { &ms_set_changes, T_CHANGE, MS_FAULT_CHANGES, MS_FAULT_CHANGE_STRAY, HAS_CHANGE };
+
+	return look_at_pairs(context, &look, span_make((const char *)key, key_len), span_make((const char *)value, len));
+}
+
+static int
+look_at_places(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	static const struct look look = { &ms_set_places, T_EMAIL, MS_FAULT_EMAILS, MS_FAULT_EMAIL_STRAY, HAS_PLACE };
+
+	return look_at_pairs(context, &look, span_make((const char *)key, key_len), span_make((const char *)value, len));
 }
 
 /* A message that left may stand among others. */
@@ -511,7 +509,7 @@ read_tables(struct bdb *bdb, void *context)
 		enum ms_table table;
 		bdb_fn each;
 	} scans[] = {
-		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_change },
+		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_changes },
 		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_places }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_members },
 	};
 	struct tables *tables = context;
@@ -599,7 +597,7 @@ apply(struct ms_txn *txn, const struct tables *tables, const struct fix *fix)
 	int r;
 
 	switch (fix->what) {
-	case PUT_CHANGE: return ms_message_note_change(txn, row->mailbox, row->uid, row->modseq, row->email_id);
+	case PUT_CHANGE: return ms_message_note_change(txn, row->mailbox, row->uid, row->modseq);
 	case PUT_PLACE: return ms_set_add(txn, &ms_set_places, row->email_id, MS_PLACE(row->mailbox, row->uid));
 	case PUT_CACHE:
 	case PUT_THREAD: return put_derived(txn, row, fix->what);

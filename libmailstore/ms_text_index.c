@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Asking the text index. Records of T_TEXT: see mailstore(5). */
+#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_index.h"
 
 #include <stdlib.h>
@@ -220,14 +221,17 @@ ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t 
 }
 
 static int
-take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+take_change(void *context, uint64_t modseq, uint64_t place)
 {
 	struct ask *ask = context;
-	uint64_t email, came;
+	struct ms_txn txn = { .bdb = ask->bdb };
+	struct ms_message_record record;
+	int r = ms_message_load_named(&txn, (uint32_t)(place >> 32), (uint32_t)place, &record);
 
-	if (ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came))
-		add_email(ask, email);
-	return 0;
+	(void)modseq;
+	if (r == 0)
+		add_email(ask, record.message.email_id);
+	return r == MS_E_NOTFOUND ? 0 : r;
 }
 
 /* What came or changed after what the index knows, as far as it does not know it. */
@@ -235,12 +239,9 @@ static int
 take_unknown(struct ask *ask)
 {
 	size_t first = ask->count, kept = first;
-	uint8_t key[16] = { 0 };
 	uint32_t document;
-	int r;
+	int r = ms_set_each(ask->bdb, NULL, &ms_set_changes, (struct ms_pair){ ask->state.done + 1, 0 }, UINT64_MAX, take_change, ask);
 
-	ms_key_u64(key, ask->state.done + 1);
-	r = ms_bdb(bdb_scan(ask->bdb, NULL, T_CHANGE, key, sizeof(key), 0, take_change, ask));
 	for (size_t i = first; i < ask->count && r == 0; i++) {
 		int known = ms_text_document(ask->bdb, NULL, ask->emails[i], &document);
 

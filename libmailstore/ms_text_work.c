@@ -14,6 +14,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_postings.h"
+#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_index.h"
 #include "libmailstore/ms_text_walk.h"
 
@@ -40,7 +41,7 @@ struct ms_text_work {
 	bool begun, writing;
 	unsigned generation;     /* of the index it is for */
 	uint64_t from, upto, documents;
-	uint8_t at[16];          /* of T_CHANGE: the first not followed */
+	struct ms_pair at;       /* of ms_set_changes: the first not followed */
 	uint64_t emails[MESSAGES_MAX];
 	size_t count;
 	uint32_t *entries;       /* gram << 12 | document's place in its block; in the order of grams while they are written */
@@ -181,15 +182,33 @@ struct reading {
 };
 
 static int
-take_change(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+take_change(void *context, uint64_t modseq, uint64_t place)
 {
 	struct ms_text_work *work = context;
-	uint64_t email, came;
+	uint32_t mailbox = (uint32_t)(place >> 32), uid = (uint32_t)place;
 
-	if (ms_change_get(span_make((const char *)key, key_len), span_make((const char *)value, len), &email, &came))
-		work->changes[work->change_count++] = (struct change){ .modseq = ms_key_get_u64(key), .email = email,
-			.mailbox = ms_key_get_u32(key + 8), .uid = ms_key_get_u32(key + 12), .place = ms_key_get_u32(key + 12) };
-	return work->change_count == CHANGES;
+	work->changes[work->change_count++] = (struct change){ .modseq = modseq, .mailbox = mailbox, .uid = uid, .place = uid };
+	return work->change_count == CHANGES ? MS_AGAIN : 0;
+}
+
+/* Whether the message of a change is known; or not there, which is a later change. */
+static int
+look_at(struct bdb *bdb, const struct ms_text_work *work, struct change *change)
+{
+	struct ms_txn txn = { .bdb = bdb };
+	struct ms_message_record record;
+	uint32_t document;
+	int r = ms_message_load_named(&txn, change->mailbox, change->uid, &record), known;
+
+	if (r != 0) {
+		change->uid = 0;
+		return r == MS_E_NOTFOUND ? 0 : r;
+	}
+	change->email = record.message.email_id;
+	known = ms_text_document(bdb, NULL, change->email, &document);
+	if (known == 0 && document < work->documents)
+		change->uid = 0; /* known */
+	return known == BDB_NONE ? 0 : ms_bdb(known);
 }
 
 /* The next changes; at the beginning also how far the index has come. */
@@ -205,22 +224,15 @@ read_changes(struct bdb *bdb, void *context)
 	if (!work->begun) {
 		work->from = work->upto = reading->state.done;
 		work->documents = reading->state.documents;
-		ms_key_u64(work->at, work->from + 1);
+		work->at = (struct ms_pair){ work->from + 1, 0 };
 	}
 	work->change_count = 0;
-	r = bdb_scan(bdb, NULL, T_CHANGE, work->at, sizeof(work->at), 0, take_change, work);
-	if (r != 0 && r != 1)
-		return ms_bdb(r);
-	for (size_t i = 0; i < work->change_count; i++) {
-		uint32_t document;
-		int known = ms_text_document(bdb, NULL, work->changes[i].email, &document);
-
-		if (known == 0 && document < work->documents)
-			work->changes[i].uid = 0; /* known */
-		else if (known != 0 && known != BDB_NONE)
-			return ms_bdb(known);
-	}
-	return 0;
+	r = ms_set_each(bdb, NULL, &ms_set_changes, work->at, UINT64_MAX, take_change, work);
+	if (r == MS_AGAIN)
+		r = 0;
+	for (size_t i = 0; r == 0 && i < work->change_count; i++)
+		r = look_at(bdb, work, &work->changes[i]);
+	return r;
 }
 
 static bool
@@ -261,9 +273,7 @@ gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 			break;
 		/* Others of the same number may follow, now or when they can be seen. */
 		work->upto = change->modseq - 1 > work->from ? change->modseq - 1 : work->from;
-		ms_key_u64(work->at, change->modseq);
-		ms_key_u32(work->at + 8, change->mailbox);
-		ms_key_u32(work->at + 12, change->place + 1);
+		work->at = (struct ms_pair){ change->modseq, MS_PLACE(change->mailbox, change->place) + 1 };
 	}
 	if (r == MS_E_NOTFOUND || r == MS_E_STALE) {
 		*ret_end = true;

@@ -142,7 +142,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	uid = ms_key_get_u32(key + 4);
 	if (uid > walk->last || walk->count == WALK_MESSAGES)
 		return WALK_END;
-	if (ms_message_record_get_message(span_make(value, len), uid, &walk->messages[walk->count]) != 0)
+	if (ms_message_record_get_message(span_make(value, len), uid, &walk->messages[walk->count], NULL) != 0)
 		return MS_DAMAGED;
 	walk->count++;
 	return 0;

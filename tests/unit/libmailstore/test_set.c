@@ -130,11 +130,11 @@ look(struct bdb *bdb, void *context)
 
 START_TEST(as_a_list)
 {
-	static const struct ms_set *const sets[] = { &ms_set_places, &ms_set_threads, &ms_set_known };
-	static struct model models[3];
+	static const struct ms_set *const sets[] = { &ms_set_changes, &ms_set_places, &ms_set_threads, &ms_set_known };
+	static struct model models[4];
 
 	for (unsigned round = 0; round < 6; round++)
-		for (unsigned i = 0; i < 3; i++) {
+		for (unsigned i = 0; i < 4; i++) {
 			models[i].set = sets[i];
 			models[i].in_order = i == 0 && round == 0;
 			models[i].steps = 500;
