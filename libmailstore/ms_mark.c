@@ -14,7 +14,7 @@
 #include "libmailstore/ms_record.h"
 
 /* Its digit is the format of the whole index: one with another is thrown away. */
-#define MAGIC "FPINDEX4"
+#define MAGIC "FPINDEX5"
 #define LEN 32
 
 static int

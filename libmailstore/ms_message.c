@@ -284,7 +284,20 @@ ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *
 
 /* --- threads --- */
 
-/* Makes all ids of a message lead to its thread. */
+/* An id that is known leads to its thread: to that of its own number when there is one, which needs no pair of ids. */
+static int
+find_thread(struct ms_txn *txn, uint64_t id, uint64_t *ret_thread)
+{
+	uint64_t email;
+	int r = ms_set_get(txn->bdb, txn->txn, &ms_set_known, id, ret_thread);
+
+	if (r != MS_E_NOTFOUND)
+		return r;
+	*ret_thread = id;
+	return ms_set_get(txn->bdb, txn->txn, &ms_set_threads, id, &email);
+}
+
+/* Makes all ids of a message lead to its thread, which has its number already. */
 static int
 note_ids(struct ms_txn *txn, const struct ms_derived *derived, uint64_t thread)
 {
@@ -293,12 +306,12 @@ note_ids(struct ms_txn *txn, const struct ms_derived *derived, uint64_t thread)
 	for (unsigned i = 0; r == 0 && i < derived->id_count; i++) {
 		uint64_t known;
 
-		r = ms_set_get(txn->bdb, txn->txn, &ms_set_known, derived->ids[i], &known);
+		r = find_thread(txn, derived->ids[i], &known);
 		if (r == 0 && known == thread)
 			continue;
 		if (r == 0)
 			r = ms_set_remove(txn, &ms_set_known, derived->ids[i], known);
-		if (r == 0 || r == MS_E_NOTFOUND)
+		if ((r == 0 || r == MS_E_NOTFOUND) && derived->ids[i] != thread)
 			r = ms_set_add(txn, &ms_set_known, derived->ids[i], thread);
 	}
 	return r;
@@ -307,9 +320,9 @@ note_ids(struct ms_txn *txn, const struct ms_derived *derived, uint64_t thread)
 int
 ms_thread_note(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t thread)
 {
-	int r = note_ids(txn, derived, thread);
+	int r = ms_set_add(txn, &ms_set_threads, thread, email_id);
 
-	return r == 0 ? ms_set_add(txn, &ms_set_threads, thread, email_id) : r;
+	return r == 0 ? note_ids(txn, derived, thread) : r;
 }
 
 /* A message joins the thread of the first id that is known, and makes all its ids known. */
@@ -319,7 +332,7 @@ ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t em
 	int r = MS_E_NOTFOUND;
 
 	for (unsigned i = 0; i < derived->id_count && r == MS_E_NOTFOUND; i++)
-		r = ms_set_get(txn->bdb, txn->txn, &ms_set_known, derived->ids[i], ret_thread);
+		r = find_thread(txn, derived->ids[i], ret_thread);
 	if (r == MS_E_NOTFOUND) {
 		*ret_thread = derived->id_count != 0 ? derived->ids[0] : email_id;
 		r = 0;

@@ -116,12 +116,13 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 #define IN_CUR 2u
 #define MORE_KEYWORDS 8u /* a list of them follows the bits of the first 64 */
 #define CHANGED 16u /* since it came: when that was follows */
+#define EMAIL_OF_NAME 32u /* the email id follows from the unique part of the name */
+#define THREAD_OF_EMAIL 64u /* the thread id is the email id */
 #define UNIQUE_NAME 4u /* of the name only the unique part stands here: the rest follows from the record */
 
 static void
 put_keywords(struct buf *out, const struct ms_keywords *set)
 {
-	ms_put_number(out, set->first);
 	if (set->more_count != 0)
 		ms_put_number(out, set->more_count);
 	for (unsigned i = 0; i < set->more_count; i++)
@@ -133,7 +134,6 @@ get_keywords(struct ms_reader *reader, bool more, struct ms_keywords *ret)
 {
 	uint64_t count, n;
 
-	ret->first = ms_get_number(reader);
 	ret->more_count = 0;
 	count = more ? ms_get_number(reader) : 0;
 	for (uint64_t i = 0; i < count && !reader->bad; i++) {
@@ -175,21 +175,29 @@ ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, 
 	if (ms_name_parse(name, &parsed) && derive_name(record, mailbox, parsed.unique, &derived) == 0 && span_eq(buf_get(&derived), name)) {
 		bits |= UNIQUE_NAME;
 		name = parsed.unique;
+		if (ms_name_email_id(name) == message->email_id)
+			bits |= EMAIL_OF_NAME;
 	}
+	if (message->thread_id == message->email_id)
+		bits |= THREAD_OF_EMAIL;
 	buf_free(&derived);
 	(void)buf_char(out, MS_VERSION_BYTE);
 	ms_put_number(out, bits);
-	ms_put_number(out, message->flags);
+	ms_put_number(out, message->flags << 1 | (message->keywords.first != 0));
+	if (message->keywords.first != 0)
+		ms_put_number(out, message->keywords.first);
 	put_keywords(out, &message->keywords);
 	ms_put_number(out, message->modseq);
 	if ((bits & CHANGED) != 0)
 		ms_put_number(out, message->modseq - record->came);
 	ms_put_number(out, record->bytes);
 	ms_put_signed(out, (int64_t)(message->size - record->bytes));
-	ms_put_signed(out, message->internal_date);
+	ms_put_signed(out, (int64_t)((uint64_t)message->internal_date - (message->email_id >> 32)));
 	ms_put_signed(out, (int64_t)((uint64_t)message->save_date - (uint64_t)message->internal_date));
-	ms_put_u64(out, message->thread_id);
-	ms_put_u64(out, message->email_id);
+	if ((bits & THREAD_OF_EMAIL) == 0)
+		ms_put_number(out, message->thread_id);
+	if ((bits & EMAIL_OF_NAME) == 0)
+		ms_put_u64(out, message->email_id);
 	(void)buf_span(out, name);
 	ms_seal(out, from);
 }
@@ -198,23 +206,31 @@ ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, 
 static int
 get_message(struct span bytes, uint32_t uid, struct ms_message *message, uint64_t *ret_came, uint64_t *ret_bytes, unsigned *ret_bits, struct span *ret_name)
 {
+	int64_t since_name;
 	struct ms_reader reader;
+	uint64_t flags;
 
 	if (!ms_unseal(bytes, &reader))
 		return MS_E_CORRUPT;
 	*ret_bits = (unsigned)ms_get_number(&reader);
 	message->uid = uid;
-	message->flags = (uint32_t)ms_get_number(&reader);
+	flags = ms_get_number(&reader);
+	message->flags = (uint32_t)(flags >> 1);
+	message->keywords.first = (flags & 1) != 0 ? ms_get_number(&reader) : 0;
 	get_keywords(&reader, (*ret_bits & MORE_KEYWORDS) != 0, &message->keywords);
 	message->modseq = *ret_came = ms_get_number(&reader);
 	if ((*ret_bits & CHANGED) != 0)
 		*ret_came -= ms_get_number(&reader);
 	*ret_bytes = ms_get_number(&reader);
 	message->size = *ret_bytes + (uint64_t)ms_get_signed(&reader);
-	message->internal_date = ms_get_signed(&reader);
-	message->save_date = (int64_t)((uint64_t)message->internal_date + (uint64_t)ms_get_signed(&reader));
-	message->thread_id = ms_get_u64(&reader);
-	message->email_id = ms_get_u64(&reader);
+	since_name = ms_get_signed(&reader);
+	message->save_date = ms_get_signed(&reader);
+	message->thread_id = (*ret_bits & THREAD_OF_EMAIL) != 0 ? 0 : ms_get_number(&reader);
+	message->email_id = (*ret_bits & EMAIL_OF_NAME) != 0 ? ms_name_email_id(reader.rest) : ms_get_u64(&reader);
+	if ((*ret_bits & THREAD_OF_EMAIL) != 0)
+		message->thread_id = message->email_id;
+	message->internal_date = (int64_t)((message->email_id >> 32) + (uint64_t)since_name);
+	message->save_date = (int64_t)((uint64_t)message->internal_date + (uint64_t)message->save_date);
 	message->has_attachment = (*ret_bits & HAS_ATTACHMENT) != 0;
 	*ret_name = reader.rest;
 	if (reader.bad || *ret_came > message->modseq || reader.rest.len == 0 || reader.rest.len > MS_NAME_MAX)

@@ -420,7 +420,15 @@ lose_thread(void)
 }
 
 static void damage_threads(void) { flip(find(T_THREAD, "t", 1)); }
-static void damage_known(void) { flip(find(T_THREAD, "m", 1)); }
+
+static void
+damage_known(void)
+{
+	struct pair pair = { &ms_set_known, 77, 4711 };
+
+	ck_assert_int_eq(ms_run(store, add_pair, &pair), 0);
+	flip(find(T_THREAD, "m", 1));
+}
 
 static void
 stray_thread(void)
