@@ -8,7 +8,8 @@ sievec_EXTRA := cli/tool.c
 cli_TOOLS += mailalias
 mailalias_EXTRA := cli/tool.c
 cli_TOOLS += mailqueue
-smtpd_conf_SRC := cli/tool_smtpd.c smtpd/smtpd_conf.c smtpd/route_parse.c smtpd/defence_parse.c smtpd/defence_score.c smtpd/defence_settings.c smtpd/dns.c
+smtpd_conf_SRC := cli/tool_smtpd.c smtpd/smtpd_conf.c smtpd/route_parse.c smtpd/sts_parse.c smtpd/tls_policy.c smtpd/defence_parse.c \
+	smtpd/defence_score.c smtpd/defence_settings.c smtpd/dns.c
 queue_tool_SRC := cli/tool.c cli/queue_read.c cli/queue_print.c cli/queue_select.c $(smtpd_conf_SRC)
 mailqueue_EXTRA := $(queue_tool_SRC)
 # sendmail -bs is smtpd's machine of the protocol, which is pure.

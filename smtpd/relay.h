@@ -165,6 +165,8 @@ void relay_sts_forget(struct relay_job *job);
 
 /* The domain whose mail exchangers were asked for; empty where the operator named the host, or an address did. */
 struct span relay_demand_domain(const struct relay_job *job);
+/* Does that domain's MTA-STS policy count? */
+bool relay_demand_asks_sts(const struct relay_job *job);
 
 /* Finds out what is demanded of TLS with the job's host. True: job->demand is set. False: it is asked for, and relay_job_demanded or
  * relay_job_unfit will be called. */

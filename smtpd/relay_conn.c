@@ -389,7 +389,7 @@ rest(struct relay_conn *conn)
 {
 	struct relay_role *role = conn->role;
 
-	if (conn->messages >= messages_max(conn) || role->idle_count >= IDLE_MAX || stream_input(conn->stream).len != 0) {
+	if (conn->messages >= messages_max(conn) || conn->demand->relaxed || role->idle_count >= IDLE_MAX || stream_input(conn->stream).len != 0) {
 		say_goodbye(conn);
 		return;
 	}

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What is demanded of TLS with the host that a job turns to: by the route, by the host's TLSA records (RFC 7672), or
- * by its domain's MTA-STS policy (RFC 8461). */
+ * by its domain's MTA-STS policy (RFC 8461);
+ * or by the operator, instead of what the destination says. */
 #include <stdlib.h>
 
+#include "common/header.h"
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
+#include "smtpd/tls_policy.h"
+
+/* Octets of a message in which its header is looked for. */
+#define HEADER_MAX 65536
 
 static const struct resolve_host *
 host_of(const struct relay_job *job)
@@ -26,10 +33,140 @@ is_name_trusted(const struct relay_job *job)
 	return is_named_by_policy(job) || job->named || job->hosts.secure || span_ieq(span_of(host_of(job)->name), span_of(job->destination));
 }
 
-static void
-demand(struct relay_job *job, enum relay_tls tls, enum relay_tls_by by)
+struct span
+relay_demand_domain(const struct relay_job *job)
 {
-	job->demand = relay_demand_new(tls, by, is_name_trusted(job));
+	if (job->named)
+		return SPAN_NULL;
+	return job->hop.exchangers ? job->hop.host : span_of(job->destination);
+}
+
+/* --- the decision --- */
+
+/* What a host must have, or why it must not have the mail. */
+struct decision {
+	enum relay_tls tls;
+	enum relay_tls_by by;
+	bool trusted, testing;
+	const char *status, *refusal;
+};
+
+/* The operator's word on this destination: it counts where the route says nothing of TLS. */
+static struct tls_policy
+policy_of(const struct relay_job *job)
+{
+	struct span domain = relay_demand_domain(job);
+
+	return tls_policy_find(&smtpd_conf(job->role->proc)->tls_policies, domain.len != 0 ? domain : job->hop.host);
+}
+
+static struct decision
+refuse(const char *status, const char *refusal)
+{
+	return (struct decision){ .status = status, .refusal = refusal };
+}
+
+/* tls_policies wants certain names. */
+static struct decision
+decide_names(const struct relay_job *job, const struct tls_policy *policy)
+{
+	struct span domain = relay_demand_domain(job);
+
+	if (!tls_policy_names(policy, domain, span_of(host_of(job)->name)) && !(policy->names.len == 0 && is_name_trusted(job)))
+		return refuse("4.7.5", "The host is none of those that tls_policies names for the domain");
+	return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_POLICY, .trusted = true };
+}
+
+/* Nobody says whom the host is to be but, maybe, the domain's policy. */
+static struct decision
+decide_by_sts(const struct relay_job *job, bool encrypted)
+{
+	struct decision decision = { .tls = encrypted ? RELAY_TLS_ENCRYPT : RELAY_TLS_MAY, .by = encrypted ? RELAY_TLS_BY_DANE : RELAY_TLS_BY_NOBODY };
+
+	if (job->sts == NULL || !job->sts->there)
+		return decision;
+	if (job->sts->policy.mode == STS_ENFORCE && !is_named_by_policy(job))
+		return refuse("4.7.5", "The host is none of those that the domain's MTA-STS policy names");
+	if (job->sts->policy.mode == STS_ENFORCE)
+		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_STS };
+	decision.testing = true;
+	return decision;
+}
+
+/* dane: what the host's records say; NULL when they were not asked for. */
+static struct decision
+decide(const struct relay_job *job, const struct dane *dane)
+{
+	struct tls_policy policy = policy_of(job);
+
+	if (job->hop.tls == HOP_TLS_NEVER)
+		return (struct decision){ .tls = RELAY_TLS_NEVER };
+	if (job->hop.tls != HOP_TLS_MAY)
+		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_ROUTE };
+	if (dane != NULL && dane->result == DANE_FAILED)
+		return refuse(dane->bogus ? "4.7.5" : "4.4.3", dane->reason);
+	if (dane != NULL && dane->result == DANE_VERIFY) /* it goes before MTA-STS (RFC 8461 section 2) */
+		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_DANE };
+	switch (policy.level) {
+	case TLS_LEVEL_NONE:
+		return (struct decision){ .tls = RELAY_TLS_NEVER };
+	case TLS_LEVEL_MAY:
+		return (struct decision){ .tls = RELAY_TLS_MAY };
+	case TLS_LEVEL_ENCRYPT:
+		return (struct decision){ .tls = RELAY_TLS_ENCRYPT, .by = RELAY_TLS_BY_POLICY };
+	case TLS_LEVEL_VERIFY:
+		return decide_names(job, &policy);
+	case TLS_LEVEL_DANE:
+		return refuse("4.7.5", "tls_policies demands DANE, and the host has no TLSA record that can be used");
+	case TLS_LEVEL_AUTO:
+		break;
+	}
+	return decide_by_sts(job, dane != NULL && dane->result == DANE_ENCRYPT);
+}
+
+/* "TLS-Required: No" (RFC 8689 section 3): what the destination demands is not to stop the message. */
+static bool
+is_relaxed(const struct relay_job *job)
+{
+	char *bytes;
+	struct header_field field;
+	ssize_t got;
+	bool relaxed = false;
+
+	if (job->mail.requiretls)
+		return false;
+	bytes = xmalloc(HEADER_MAX);
+	got = relay_job_read(job, 0, bytes, HEADER_MAX);
+	if (got > 0) {
+		struct span head = span_make(bytes, (size_t)got);
+
+		relaxed = header_find(span_make(bytes, header_block_size(head)), SPAN("TLS-Required"), &field) && span_ieq(span_trim(field.value), SPAN("No"));
+	}
+	free(bytes);
+	return relaxed;
+}
+
+/* Acts on the decision. True: job->demand is set. False: the host is passed over, and the job has gone on. */
+static bool
+act(struct relay_job *job, struct decision decision)
+{
+	struct relay_result result;
+	bool strict = decision.refusal != NULL || decision.tls >= RELAY_TLS_ENCRYPT;
+	bool relaxed = strict && decision.by != RELAY_TLS_BY_ROUTE && policy_of(job).level == TLS_LEVEL_AUTO && is_relaxed(job);
+
+	if (relaxed) {
+		decision = (struct decision){ .tls = RELAY_TLS_MAY };
+		log_info("tls-not-required", log_str("queue", job->queue_id), log_str("host", host_of(job)->name));
+	}
+	if (decision.refusal != NULL) {
+		relay_result_set(&result, VERDICT_TEMPFAIL, decision.status, decision.refusal);
+		relay_job_unfit(job, &result);
+		return false;
+	}
+	job->demand = relay_demand_new(decision.tls, decision.by, decision.trusted || is_name_trusted(job));
+	job->demand->testing = decision.testing;
+	job->demand->relaxed = relaxed;
+	return true;
 }
 
 /* --- DANE --- */
@@ -46,80 +183,32 @@ drop_search(struct relay_job *job)
 	job->search.dane = NULL;
 }
 
-struct span
-relay_demand_domain(const struct relay_job *job)
-{
-	if (job->named)
-		return SPAN_NULL;
-	return job->hop.exchangers ? job->hop.host : span_of(job->destination);
-}
-
-static bool
-enforces_policy(const struct relay_job *job)
-{
-	return job->sts != NULL && job->sts->there && job->sts->policy.mode == STS_ENFORCE;
-}
-
-/* Where the host's records do not say whom it is to be. */
+/* The records go with the demand that they make. */
 static void
-demand_by_policy(struct relay_job *job, enum relay_tls otherwise, enum relay_tls_by by)
+take_records(struct relay_job *job, struct dane *dane)
 {
-	if (enforces_policy(job)) {
-		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_STS);
-	} else {
-		demand(job, otherwise, by);
-		job->demand->testing = job->sts != NULL && job->sts->there;
-	}
-}
+	struct span domain = relay_demand_domain(job);
 
-static bool
-is_excluded_by_policy(const struct relay_job *job)
-{
-	return enforces_policy(job) && !is_named_by_policy(job);
-}
-
-static void
-exclude(struct relay_job *job)
-{
-	struct relay_result result;
-
-	relay_result_set(&result, VERDICT_TEMPFAIL, "4.7.5", "The host is none of those that the domain's MTA-STS policy names");
-	relay_job_unfit(job, &result);
+	job->demand->dane = *dane;
+	dane->data = (struct buf){ 0 };
+	job->demand->domains[0] = domain.len != 0 ? span_dup(domain) : NULL;
+	job->demand->domains[1] = job->hosts.alias_of[0] != '\0' ? xstrdup(job->hosts.alias_of) : NULL;
 }
 
 static void
 take_result(struct relay_job *job)
 {
 	struct dane *dane = job->search.dane;
-	struct span domain = relay_demand_domain(job);
-	struct relay_result result;
+	bool goes;
 
-	switch (dane->result) {
-	case DANE_NONE:
-	case DANE_ENCRYPT:
-		if (is_excluded_by_policy(job)) {
-			drop_search(job);
-			exclude(job);
-			return;
-		}
-		demand_by_policy(job, dane->result == DANE_ENCRYPT ? RELAY_TLS_ENCRYPT : RELAY_TLS_MAY,
-		    dane->result == DANE_ENCRYPT ? RELAY_TLS_BY_DANE : RELAY_TLS_BY_NOBODY);
-		break;
-	case DANE_VERIFY: /* it goes before MTA-STS (RFC 8461 section 2) */
-		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_DANE);
-		job->demand->dane = *dane;
-		dane->data = (struct buf){ 0 };
-		job->demand->domains[0] = domain.len != 0 ? span_dup(domain) : NULL;
-		job->demand->domains[1] = job->hosts.alias_of[0] != '\0' ? xstrdup(job->hosts.alias_of) : NULL;
-		break;
-	case DANE_FAILED:
-		relay_result_set(&result, VERDICT_TEMPFAIL, dane->bogus ? "4.7.5" : "4.4.3", dane->reason);
-		drop_search(job);
-		relay_job_unfit(job, &result);
-		return;
-	}
-	drop_search(job);
-	relay_job_demanded(job);
+	job->search.dane = NULL; /* for the job may turn to another host, or end */
+	goes = act(job, decide(job, dane));
+	if (goes && job->demand->by == RELAY_TLS_BY_DANE && job->demand->tls == RELAY_TLS_VERIFY)
+		take_records(job, dane);
+	dane_free(dane);
+	free(dane);
+	if (goes)
+		relay_job_demanded(job);
 }
 
 static void
@@ -166,26 +255,30 @@ may_have_dane(const struct relay_job *job)
 	return (job->named || job->hosts.secure) && (host->secure || host->alias_of[0] != '\0');
 }
 
+static bool
+asks_for_dane(const struct relay_job *job)
+{
+	enum tls_level level = policy_of(job).level;
+
+	return job->hop.tls == HOP_TLS_MAY && (level == TLS_LEVEL_AUTO || level == TLS_LEVEL_DANE) && may_have_dane(job);
+}
+
+bool
+relay_demand_asks_sts(const struct relay_job *job)
+{
+	return job->hop.tls == HOP_TLS_MAY && relay_demand_domain(job).len != 0 && policy_of(job).level == TLS_LEVEL_AUTO;
+}
+
 bool
 relay_demand_find(struct relay_job *job)
 {
 	const struct resolve_host *host = host_of(job);
 
-	if (job->hop.tls == HOP_TLS_NEVER) {
-		demand(job, RELAY_TLS_NEVER, RELAY_TLS_BY_NOBODY);
-	} else if (job->hop.tls == HOP_TLS_MUST || job->hop.tls == HOP_TLS_FIRST) {
-		demand(job, RELAY_TLS_VERIFY, RELAY_TLS_BY_ROUTE);
-	} else if (!may_have_dane(job) && is_excluded_by_policy(job)) {
-		exclude(job);
-		return false;
-	} else if (!may_have_dane(job)) {
-		demand_by_policy(job, RELAY_TLS_MAY, RELAY_TLS_BY_NOBODY);
-	} else {
-		dane_search(&job->search, xcalloc(1, sizeof(struct dane)), host->name, host->alias_of, host->secure, job->port);
-		ask_next(job);
-		return false;
-	}
-	return true;
+	if (!asks_for_dane(job))
+		return act(job, decide(job, NULL));
+	dane_search(&job->search, xcalloc(1, sizeof(struct dane)), host->name, host->alias_of, host->secure, job->port);
+	ask_next(job);
+	return false;
 }
 
 void

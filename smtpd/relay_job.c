@@ -310,7 +310,7 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 	job->question = 0;
 	if (answer.result == RESOLVE_OK) {
 		job->hosts = answer;
-		if (job->hop.tls != HOP_TLS_MAY || !relay_sts_ask(job, relay_demand_domain(job)))
+		if (!relay_demand_asks_sts(job) || !relay_sts_ask(job, relay_demand_domain(job)))
 			next_host(job);
 	} else {
 		relay_result_set(&result, refusals[answer.result].verdict, refusals[answer.result].status,

@@ -18,6 +18,7 @@ static const struct {
 	[RELAY_TLS_BY_ROUTE] = { "The route", "route" },
 	[RELAY_TLS_BY_DANE] = { "The host's DANE record", "dane" },
 	[RELAY_TLS_BY_STS] = { "The domain's MTA-STS policy", "sts" },
+	[RELAY_TLS_BY_POLICY] = { "tls_policies", "policy" },
 };
 
 struct relay_demand *

@@ -9,7 +9,7 @@
 
 struct ssl_st;
 
-enum relay_tls_by { RELAY_TLS_BY_NOBODY, RELAY_TLS_BY_ROUTE, RELAY_TLS_BY_DANE, RELAY_TLS_BY_STS };
+enum relay_tls_by { RELAY_TLS_BY_NOBODY, RELAY_TLS_BY_ROUTE, RELAY_TLS_BY_DANE, RELAY_TLS_BY_STS, RELAY_TLS_BY_POLICY };
 
 /* Shared by the job and the connections that were opened under it. */
 struct relay_demand {
@@ -17,6 +17,7 @@ struct relay_demand {
 	enum relay_tls tls;
 	enum relay_tls_by by;
 	bool trusted_name;         /* the host certainly is one for the destination: a certificate of its name proves something */
+	bool relaxed;              /* by a message that may go without: others must not go the same way */
 	bool testing;              /* a policy of MTA-STS would demand more, were it not a test */
 	struct dane dane;          /* counts where `by` says so */
 	char *domains[2];          /* DANE-TA: names beside the base domain that a certificate may be of (RFC 7672 section 3.2.2), or NULL */
@@ -35,7 +36,7 @@ const char *relay_demand_whose(const struct relay_demand *demand);
 enum relay_tls relay_tls_prepare(const struct relay_demand *demand, struct ssl_st *ssl);
 /* After it: is it that very host, by its certificate and by a name that can be trusted, or by its TLSA records? */
 bool relay_tls_is_verified(const struct relay_demand *demand, struct ssl_st *ssl);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384 dane": version, cipher, and by what it was verified: dane, sts, route, certificate (which nobody had
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 dane": version, cipher, and by what it was verified: dane, sts, route, policy, certificate (which nobody had
  * demanded), nothing. "none" for NULL. */
 void relay_tls_describe(const struct relay_demand *demand, struct ssl_st *ssl, char text[VERDICT_TLS_MAX]);
 

@@ -121,8 +121,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct span
-take_word(struct span *text)
+struct span
+route_take_word(struct span *text)
 {
 	size_t len = 0;
 
@@ -137,16 +137,11 @@ take_word(struct span *text)
 #define BELOW SPAN("*.")
 #define DIRECT SPAN("direct")
 
-static bool
-is_whom(struct span whom)
+bool
+route_is_domain(struct span whom)
 {
-	struct address address;
-	bool sender = span_istarts(whom, FROM), literal;
+	bool literal;
 
-	if (sender)
-		whom = span_skip(whom, FROM.len);
-	if (sender && span_chr(whom, '@') >= 0)
-		return address_parse_mailbox(whom, ADDRESS_SMTPUTF8, &address) == ADDRESS_OK;
 	if (span_eq(whom, SPAN("*")))
 		return true;
 	if (span_starts(whom, BELOW))
@@ -154,14 +149,35 @@ is_whom(struct span whom)
 	return address_parse_domain(whom, ADDRESS_SMTPUTF8, &literal) == ADDRESS_OK && !literal;
 }
 
+bool
+route_fits_domain(struct span whom, struct span domain)
+{
+	if (span_starts(whom, BELOW))
+		return domain.len >= whom.len && span_iends(domain, span_skip(whom, 1));
+	return span_eq(whom, SPAN("*")) || span_ieq(whom, domain);
+}
+
+static bool
+is_whom(struct span whom)
+{
+	struct address address;
+	bool sender = span_istarts(whom, FROM);
+
+	if (sender)
+		whom = span_skip(whom, FROM.len);
+	if (sender && span_chr(whom, '@') >= 0)
+		return address_parse_mailbox(whom, ADDRESS_SMTPUTF8, &address) == ADDRESS_OK;
+	return route_is_domain(whom);
+}
+
 int
 route_parse(struct span text, struct span *ret_whom, struct span *ret_hop, const char **ret_fault)
 {
 	struct next_hop hop;
 
-	*ret_whom = take_word(&text);
-	*ret_hop = take_word(&text);
-	if (ret_hop->len == 0 || take_word(&text).len != 0)
+	*ret_whom = route_take_word(&text);
+	*ret_hop = route_take_word(&text);
+	if (ret_hop->len == 0 || route_take_word(&text).len != 0)
 		return fault(ret_fault, "a route has two words");
 	if (!is_whom(*ret_whom))
 		return fault(ret_fault, "the first word of a route is a domain, *.domain, *, or from: before one of these or before an address");
@@ -171,7 +187,7 @@ route_parse(struct span text, struct span *ret_whom, struct span *ret_hop, const
 static bool
 fits(struct span whom, struct span sender, struct span recipient)
 {
-	struct span address = recipient, domain;
+	struct span address = recipient;
 	ptrdiff_t at;
 
 	if (span_istarts(whom, FROM)) {
@@ -183,10 +199,7 @@ fits(struct span whom, struct span sender, struct span recipient)
 	at = span_rchr(address, '@');
 	if (at < 0)
 		return false; /* the null reverse-path is nobody's */
-	domain = span_skip(address, (size_t)at + 1);
-	if (span_starts(whom, BELOW))
-		return domain.len >= whom.len && span_iends(domain, span_skip(whom, 1));
-	return span_eq(whom, SPAN("*")) || span_ieq(whom, domain);
+	return route_fits_domain(whom, span_skip(address, (size_t)at + 1));
 }
 
 struct span
@@ -194,7 +207,7 @@ route_find(const struct conf_list *routes, struct span sender, struct span recip
 {
 	*ret_found = false;
 	for (size_t i = 0; i < routes->count; i++) {
-		struct span rest = span_of(routes->item[i]), whom = take_word(&rest), hop = take_word(&rest);
+		struct span rest = span_of(routes->item[i]), whom = route_take_word(&rest), hop = route_take_word(&rest);
 
 		if (!fits(whom, sender, recipient))
 			continue;

@@ -34,4 +34,9 @@ int route_parse(struct span text, struct span *ret_whom, struct span *ret_hop, c
 /* The next hop of the first route that fits; empty: it is direct, or there is none. */
 struct span route_find(const struct conf_list *routes, struct span sender, struct span recipient, bool *ret_found);
 
+/* For other tables of the kind: the next word between blanks; is it a domain, "*.domain" or "*"; and does that fit the domain? */
+struct span route_take_word(struct span *text);
+bool route_is_domain(struct span whom);
+bool route_fits_domain(struct span whom, struct span domain);
+
 #endif

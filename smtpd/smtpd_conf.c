@@ -12,6 +12,7 @@
 #include "common/xalloc.h"
 #include "smtpd/defence_settings.h"
 #include "smtpd/route_parse.h"
+#include "smtpd/tls_policy.h"
 
 static const struct conf_option rows[] = {
 #define OPT(...) CONF_ROW(struct smtpd_conf, __VA_ARGS__)
@@ -99,6 +100,7 @@ check_routes(const struct smtpd_conf *conf, struct buf *errors)
 {
 	struct span whom, hop;
 	struct next_hop parsed;
+	struct tls_policy policy;
 	const char *fault = NULL;
 	bool literal;
 
@@ -107,6 +109,9 @@ check_routes(const struct smtpd_conf *conf, struct buf *errors)
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (route_parse(span_of(conf->routes.item[i]), &whom, &hop, &fault) < 0)
 			(void)buf_fmt(errors, "routes: \"%s\": %s\n", conf->routes.item[i], fault);
+	for (size_t i = 0; i < conf->tls_policies.count; i++)
+		if (tls_policy_parse(span_of(conf->tls_policies.item[i]), &whom, &policy, &fault) < 0)
+			(void)buf_fmt(errors, "tls_policies: \"%s\": %s\n", conf->tls_policies.item[i], fault);
 	for (size_t i = 0; i < conf->relay_domains.count; i++)
 		if (address_parse_domain(span_of(conf->relay_domains.item[i]), ADDRESS_SMTPUTF8, &literal) != ADDRESS_OK || literal)
 			(void)buf_fmt(errors, "relay_domains: \"%s\" is not a mail domain\n", conf->relay_domains.item[i]);

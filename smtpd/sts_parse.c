@@ -66,8 +66,8 @@ sts_record_parse(struct span text, struct span *ret_id)
 
 /* --- the policy (section 3.2) --- */
 
-static bool
-is_pattern(struct span text)
+bool
+sts_is_pattern(struct span text)
 {
 	if (span_starts(text, SPAN("*.")))
 		text = span_skip(text, 2);
@@ -101,7 +101,7 @@ take_field(struct sts_policy *policy, struct seen *seen, struct span name, struc
 			return -EINVAL;
 		policy->max_age = (uint32_t)(number < STS_AGE_MAX ? number : STS_AGE_MAX);
 	} else if (span_eq(name, SPAN("mx"))) {
-		if (policy->mx_count == STS_MX_MAX || !is_pattern(value))
+		if (policy->mx_count == STS_MX_MAX || !sts_is_pattern(value))
 			return -EINVAL;
 		policy->mx[policy->mx_count++] = value;
 	} else if (span_eq(name, SPAN("fourpost_id")) && !seen->id) {
@@ -161,18 +161,21 @@ sts_policy_put(const struct sts_policy *policy, struct buf *out)
 /* --- what it means --- */
 
 bool
-sts_policy_names(const struct sts_policy *policy, struct span host)
+sts_pattern_fits(struct span pattern, struct span host)
 {
 	ptrdiff_t dot = span_chr(host, '.');
 
-	for (size_t i = 0; i < policy->mx_count; i++) {
-		struct span pattern = policy->mx[i];
+	if (span_ends(pattern, SPAN(".")))
+		pattern.len--;
+	return span_ieq(pattern, host) || (dot > 0 && span_starts(pattern, SPAN("*.")) && span_ieq(span_skip(pattern, 1), span_skip(host, (size_t)dot)));
+}
 
-		if (span_ends(pattern, SPAN(".")))
-			pattern.len--;
-		if (span_ieq(pattern, host) || (dot > 0 && span_starts(pattern, SPAN("*.")) && span_ieq(span_skip(pattern, 1), span_skip(host, (size_t)dot))))
+bool
+sts_policy_names(const struct sts_policy *policy, struct span host)
+{
+	for (size_t i = 0; i < policy->mx_count; i++)
+		if (sts_pattern_fits(policy->mx[i], host))
 			return true;
-	}
 	return false;
 }
 

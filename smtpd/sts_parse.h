@@ -44,7 +44,10 @@ int sts_policy_parse(struct span text, struct sts_policy *ret_policy);
 int sts_policy_put(const struct sts_policy *policy, struct buf *out);
 const char *sts_mode_name(enum sts_mode mode);
 
-/* Does the policy name this mail exchanger (section 4.1)? */
+/* "mail.example.com" or "*.example.com"; and does that name the host (section 4.1)? */
+bool sts_is_pattern(struct span text);
+bool sts_pattern_fits(struct span pattern, struct span host);
+/* Does the policy name this mail exchanger? */
 bool sts_policy_names(const struct sts_policy *policy, struct span host);
 /* Has it not expired? NULL is none. */
 bool sts_policy_is_valid(const struct sts_policy *policy, int64_t now);

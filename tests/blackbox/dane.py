@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
-"""DANE (RFC 7672): mail goes to hosts of a signed zone as their TLSA records demand, or waits."""
+"""DANE (RFC 7672): mail goes to hosts of a signed zone as their TLSA records demand, or waits; what tls_policies says goes before that, and
+TLS-Required: No (RFC 8689)."""
+import os
 import re
 import sys
 
@@ -58,11 +60,22 @@ names["shared.signed.example"] = {MX: [(10, "mx.shared.signed.example")]}
 names["mx.shared.signed.example"] = {A: [ENCRYPTED]}
 names[f"_{port}._tcp.mx.shared.signed.example"] = {CNAME: [f"_{port}._tcp.mx.ee.signed.example"]}
 
+# What tls_policies says.
+for word, host in [("none", "mx.wrong.signed.example"), ("may", "mx.wrong.signed.example"), ("encrypt", "mx.without.signed.example"),
+                   ("verify", "mx.ta.signed.example"), ("names", "mx.ta.signed.example"), ("othernames", "mx.ta.signed.example"), ("dane", "mx.without.signed.example")]:
+    names[word + ".policy.example"] = {MX: [(10, host)]}
+domain("relaxed.signed.example", [("mx.relaxed.signed.example", ENCRYPTED, [other])])
+POLICIES = ["none.policy.example none", "may.policy.example may", "encrypt.policy.example encrypt", "verify.policy.example verify",
+            "names.policy.example verify mx.b.example *.ta.signed.example mx.ta.signed.example", "othernames.policy.example verify *.policy.example",
+            "dane.policy.example dane"]
+
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)],
              failing=[(f"_{port}._tcp.mx.fails.signed.example", TLSA)])
 encrypted = FarHost("encrypted", options=[f"--smtp={ENCRYPTED}:{port}", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp={CLEAR}:{port}"])
 domains = sorted(name for name in names if MX in names[name]) + ["bare.signed.example"]
+policies = ", ".join(f'"{policy}"' for policy in POLICIES)
+os.environ["SSL_CERT_FILE"] = authority.certificate
 routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
 site = None
 
@@ -80,6 +93,9 @@ GOES = [
     ("alias.signed.example", encrypted, r"TLSv1\.3 \S+ dane", "records of whom the host is an alias of"),
     ("away.signed.example", encrypted, r"TLSv1\.3 \S+ dane", "a signed alias of a host that is not signed"),
     ("shared.signed.example", encrypted, r"TLSv1\.3 \S+ dane", "records that are an alias"),
+    ("none.policy.example", encrypted, "none", "tls_policies none"),
+    ("may.policy.example", encrypted, r"TLSv1\.3 \S+ unverified", "tls_policies may"),
+    ("names.policy.example", encrypted, r"TLSv1\.3 \S+ policy", "tls_policies verify with a host's name"),
 ]
 WAITS = [
     ("wrong.signed.example", "4.7.5", "DANE record demands TLS, and the host has no certificate", "another key than the records tell"),
@@ -87,10 +103,15 @@ WAITS = [
     ("clear.signed.example", "4.7.5", "DANE record demands TLS, and the host does not offer it", "records that cannot be used, and no TLS"),
     ("stripped.signed.example", "4.7.5", "DANE record demands TLS, and the host does not offer it", "records, and no TLS"),
     ("bogus.signed.example", "4.7.5", "is not signed as it should be", "records with a wrong signature"),
+    ("relaxed.signed.example", "4.7.5", "DANE record demands TLS", "another key, for most messages"),
+    ("encrypt.policy.example", "4.7.5", "tls_policies demands TLS, and the host does not offer it", "tls_policies encrypt, and no TLS"),
+    ("verify.policy.example", "4.7.5", "none of those that tls_policies names", "tls_policies verify, and a host of another domain"),
+    ("othernames.policy.example", "4.7.5", "none of those that tls_policies names", "tls_policies verify with other names"),
+    ("dane.policy.example", "4.7.5", "tls_policies demands DANE", "tls_policies dane without records"),
     ("fails.signed.example", "4.4.3", "The DNS gave no answer for TLSA", "records that are not to be had"),
 ]
 try:
-    site = Site(outer + 721, f'{dns.options()} routes = [ {routes} ]; retry_min = "60s";')
+    site = Site(outer + 721, f'{dns.options()} routes = [ {routes} ]; tls_policies = [ {policies} ]; retry_min = "60s";')
     site.send("alice@example.test", [f"a@{name}" for name, *_ in GOES + WAITS], "dane-word", login="alice")
     for name, host, tls, text in GOES:
         check(f"{text}: it goes", site.logged(rf' relayed .* to=a@{name} .* tls="?{tls}"? '), site.log()[-6000:])
@@ -99,6 +120,12 @@ try:
     arrived = [rcpt for host in (encrypted, clear) for about, _ in host.messages() for rcpt in about["rcpt"]]
     check("nothing of what waits has been sent", not any(name in rcpt for name, *_ in WAITS for rcpt in arrived) and len(arrived) == len(GOES), arrived)
     check("unsigned hosts are not asked for records", (f"_{port}._tcp.mx.unsigned.example", TLSA) not in dns.asked)
+    lines = ["MAIL FROM:<alice@example.test>", "RCPT TO:<b@relaxed.signed.example>", "DATA",
+             b"From: alice@example.test\r\nSubject: dane-relaxed\r\nTLS-Required: No\r\n\r\nyour key is wrong\r\n.\r\n"]
+    site.talk(lines, login="alice")
+    check("TLS-Required: No goes all the same", site.logged(rf" relayed .* to=b@relaxed\.signed\.example .* tls=\"TLSv1\.3 \S+ unverified"), site.log()[-3000:])
+    site.send("alice@example.test", ["c@relaxed.signed.example"], "dane-after", login="alice")
+    check("and no other by its connection", site.logged(r" deferred .* to=c@relaxed\.signed\.example .*DANE record"))
     names[f"_{port}._tcp.mx.wrong.signed.example"] = {TLSA: [end_entity]}
     def retried():
         """What resolve knows lives five seconds."""
