@@ -4,37 +4,10 @@
 #include "cli/mailkey_dns.h"
 
 #include <stdlib.h>
-#include <sysexits.h>
 #include <unbound.h>
 
-#include "cli/tool.h"
+#include "cli/tool_dns.h"
 #include "common/xalloc.h"
-#include "smtpd/dns.h"
-#include "smtpd/resolve_unbound.h"
-
-#define CLASS_IN 1
-
-/* The DNS's answer; what it is read from stays until *ret_result is freed. */
-static void
-ask(const struct smtpd_conf *conf, const char *name, struct ub_result **ret_result, struct dns_answer *answer)
-{
-	static struct ub_ctx *unbound; /* it keeps what it has learned */
-	int r;
-
-	if (unbound == NULL) {
-		unbound = ub_ctx_create();
-		if (unbound == NULL || !resolve_configure(unbound, conf))
-			tool_fail(EX_CONFIG, "the DNS cannot be asked");
-	}
-	r = ub_resolve(unbound, name, DNS_TXT, CLASS_IN, ret_result);
-	answer->status = DNS_FAILED;
-	if (r != 0 || *ret_result == NULL)
-		return;
-	if ((*ret_result)->nxdomain != 0)
-		answer->status = DNS_NO_NAME;
-	else if ((*ret_result)->bogus == 0 && (*ret_result)->answer_len > 0)
-		(void)dns_parse(span_make((*ret_result)->answer_packet, (size_t)(*ret_result)->answer_len), DNS_TXT, answer);
-}
 
 static bool
 has_same_key(const struct dkim_key_record *theirs, const struct dkim_private *key)
@@ -88,7 +61,7 @@ key_record_look(const struct smtpd_conf *conf, const struct dkim_key_row *row, c
 
 	*ret_text = "the name of its record would be too long";
 	if (dkim_key_name(row->selector, row->domain, &name) == 0) {
-		ask(conf, buf_cstr(&name), &result, answer);
+		tool_dns_ask(conf, buf_cstr(&name), DNS_TXT, &result, answer);
 		found = judge(answer, key, ret_text);
 	}
 	ub_resolve_free(result);

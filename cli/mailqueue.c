@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "cli/queue_policy.h"
 #include "cli/queue_print.h"
 #include "cli/tool.h"
 #include "cli/tool_smtpd.h"
@@ -23,6 +24,7 @@ usage(bool mailq)
 		"       mailqueue [-C file] show id ...\n"
 		"       mailqueue [-C file] hold|release|remove|requeue id ...\n"
 		"       mailqueue [-C file] retry [id ... | all]\n"
+		"       mailqueue [-C file] policy domain ...\n"
 		"       mailqueue [-C file] [-d domain] [-f sender] [-t recipient] hold|release|remove|requeue|retry\n",
 	    stderr);
 	exit(EX_USAGE);
@@ -221,6 +223,19 @@ show(const char *spool_dir, char **ids)
 }
 
 static int
+policies(const struct smtpd_conf *conf, char **domains)
+{
+	int worst = EX_OK, status;
+
+	for (; *domains != NULL; domains++) {
+		status = queue_print_policy(conf, *domains);
+		if (status != EX_OK)
+			worst = status;
+	}
+	return fflush(stdout) == 0 ? worst : EX_IOERR;
+}
+
+static int
 run(const char *command, char **ids, const char *spool_dir, const struct queue_selection *selection)
 {
 	char all[] = "all", *everything[] = { all, NULL };
@@ -273,6 +288,8 @@ main(int argc, char **argv)
 	if (mailq != (optind == argc))
 		usage(mailq);
 	tool_load_smtpd(conf_path, &conf);
+	if (!mailq && strcmp(argv[optind], "policy") == 0 && optind + 1 < argc)
+		return policies(&conf, argv + optind + 1);
 	if (mailq)
 		return queue_print_list(conf.common.spool_dir, &selection);
 	return run(argv[optind], argv + optind + 1, conf.common.spool_dir, &selection);

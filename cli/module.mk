@@ -11,12 +11,15 @@ cli_TOOLS += mailqueue
 smtpd_conf_SRC := cli/tool_smtpd.c smtpd/smtpd_conf.c smtpd/route_parse.c smtpd/sts_parse.c smtpd/tls_policy.c smtpd/defence_parse.c \
 	smtpd/defence_score.c smtpd/defence_settings.c smtpd/dns.c
 queue_tool_SRC := cli/tool.c cli/queue_read.c cli/queue_print.c cli/queue_select.c $(smtpd_conf_SRC)
-mailqueue_EXTRA := $(queue_tool_SRC)
+# The DNS, as smtpd asks it.
+tool_dns_SRC := cli/tool_dns.c smtpd/dns_parse.c smtpd/resolve_unbound.c
+mailqueue_EXTRA := $(queue_tool_SRC) cli/queue_policy.c $(tool_dns_SRC) smtpd/dane.c smtpd/resolve_mx.c
+mailqueue_LIBS := -lunbound
 # sendmail -bs is smtpd's machine of the protocol, which is pure.
 cli_TOOLS += sendmail
 sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c $(smtp_machine_SRC)
 # The keys that smtpd signs mail with.
 cli_TOOLS += mailkey
 mailkey_EXTRA := cli/tool.c cli/mailkey_dns.c cli/mailkey_file.c $(smtpd_conf_SRC) \
-	smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c smtpd/dns_parse.c smtpd/resolve_unbound.c
+	$(tool_dns_SRC) smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c
 mailkey_LIBS := -lunbound

@@ -126,6 +126,14 @@ try:
     check("TLS-Required: No goes all the same", site.logged(rf" relayed .* to=b@relaxed\.signed\.example .* tls=\"TLSv1\.3 \S+ unverified"), site.log()[-3000:])
     site.send("alice@example.test", ["c@relaxed.signed.example"], "dane-after", login="alice")
     check("and no other by its connection", site.logged(r" deferred .* to=c@relaxed\.signed\.example .*DANE record"))
+    def policy(name):
+        return site.tool("mailqueue", "policy", name, conf="smtpd.conf")[1]
+
+    names["_25._tcp.mx.ee.signed.example"] = {TLSA: [end_entity, other]}
+    said = policy("ee.signed.example")
+    check("mailqueue policy tells of TLSA records", "one of 2 TLSA records at mx.ee.signed.example" in said and "tls_policies: auto" in said, said)
+    said = policy("verify.policy.example")
+    check("and of tls_policies", "tls_policies: verify\n" in said and "host mx.ta.signed.example: not signed" in said, said)
     names[f"_{port}._tcp.mx.wrong.signed.example"] = {TLSA: [end_entity]}
     def retried():
         """What resolve knows lives five seconds."""

@@ -157,6 +157,8 @@ try:
     check("it outlives the daemon", relayed("c@good.example", r"TLSv1\.3 \S+ sts") and deferred("c@clear.example", "MTA-STS"))
     check("without being fetched", len(fetched) == count, fetched[count:])
 
+    said = site.tool("mailqueue", "policy", "good.example", conf="smtpd.conf")[1]
+    check("mailqueue policy tells of it", "announced with id 1; kept is mode enforce, id 1, for hosts *.good.example" in said, said)
     policies["mta-sts.clear.example"] = policy("none")
     names["_mta-sts.clear.example"] = {TXT: ["other", "v=STSv1; id=2;"]}
 
