@@ -49,14 +49,16 @@ static int
 usage(const struct daemon *daemon, FILE *to, int status)
 {
 	(void)fprintf(to,
-	    "usage: %s [-bnPv] [-C file] [-J role[:account]]\n"
+	    "usage: %s [-bnPv] [-C file] [-J role[:account]]%s\n"
 	    "  -b  run in the background and log to syslog\n"
 	    "  -C  the configuration file (default /etc/fourpost/%s.conf)\n"
 	    "  -J  enter the jail of a role, try what it must not do, print, and exit\n"
 	    "  -n  check the configuration and exit\n"
 	    "  -P  print the configuration in force and exit\n"
 	    "  -v  log more\n",
-	    daemon->name, daemon->name);
+	    daemon->name, daemon->explain != NULL ? " [-R] [-T message]" : "", daemon->name);
+	if (daemon->explain != NULL)
+		(void)fputs("  -T  tell why the stored message was taken as it was, and exit; -R: ask the DNS again\n", to);
 	return status;
 }
 
@@ -92,18 +94,33 @@ print_configuration(const struct daemon *daemon, const void *conf)
 	return status;
 }
 
+static int
+explain(const struct daemon *daemon, const void *conf, const char *path, bool ask)
+{
+	struct buf out = BUF_INIT(ERRORS_MAX);
+	int r = daemon->explain(conf, path, ask, &out);
+
+	if (fputs(buf_cstr(&out), stdout) < 0 || fflush(stdout) != 0)
+		r = r < 0 ? r : -EIO;
+	if (r < 0)
+		(void)fprintf(stderr, "%s: %s: %s\n", daemon->name, path,
+		    r == -ENOENT && out.len != 0 ? "The DNS cannot be asked about its client" : strerror(-r));
+	buf_free(&out);
+	return r == 0 ? EX_OK : EX_NOINPUT;
+}
+
 int
 daemon_main(const struct daemon *daemon, int argc, char **argv)
 {
 	char preset[256];
 	struct daemon_options options = { .conf_path = preset };
-	const char *role = NULL;
-	bool check = false, print = false;
+	const char *role = NULL, *message = NULL;
+	bool check = false, print = false, ask = false;
 	void *conf;
 	int option;
 
 	(void)snprintf(preset, sizeof(preset), "/etc/fourpost/%s.conf", daemon->name);
-	while ((option = getopt(argc, argv, "bC:hJ:nPvx:")) != -1)
+	while ((option = getopt(argc, argv, "bC:hJ:nPRT:vx:")) != -1)
 		switch (option) {
 		case 'b': options.background = true; break;
 		case 'C': options.conf_path = xstrdup(optarg); break; /* the title will stand where argv stands */
@@ -111,6 +128,8 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 		case 'J': options.probe = xstrdup(optarg); break;
 		case 'n': check = true; break;
 		case 'P': print = true; break;
+		case 'R': ask = true; break;
+		case 'T': message = xstrdup(optarg); break;
 		case 'v': options.debug = true; break;
 		case 'x': role = optarg; break;
 		default: return usage(daemon, stderr, EX_USAGE);
@@ -118,15 +137,17 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 	proc_title_init(argc, argv);
 	if (role != NULL)
 		return role_main(daemon, xstrdup(role), options.background, options.debug);
-	if (optind != argc)
+	if (optind != argc || ((message != NULL || ask) && daemon->explain == NULL) || (ask && message == NULL))
 		return usage(daemon, stderr, EX_USAGE);
 	conf = xcalloc(1, daemon->conf_size);
-	if (load(daemon, options.conf_path, !print && options.probe == NULL, conf) != 0)
+	if (load(daemon, options.conf_path, !print && options.probe == NULL && message == NULL, conf) != 0)
 		return EX_CONFIG;
 	if (check) {
 		(void)printf("%s: configuration OK\n", options.conf_path);
 		return EX_OK;
 	}
+	if (message != NULL)
+		return explain(daemon, conf, message, ask);
 	if (print)
 		return print_configuration(daemon, conf);
 	return proc_parent(daemon, conf, &options);

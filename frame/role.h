@@ -82,6 +82,8 @@ struct daemon {
 	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
 	/* Looks at files that options name, in a process that ends with it; appends sentences to errors. May be NULL. */
 	void (*file_check)(const void *conf, struct buf *errors);
+	/* -T FILE: appends what is thought of a stored message, -R: with the network's help. 0 or -errno. May be NULL. */
+	int (*explain)(const void *conf, const char *path, bool ask, struct buf *out);
 	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
 	int (*prepare)(const void *conf, const struct daemon *daemon);
 };

@@ -117,10 +117,12 @@ smtpd_SRC += \
 	smtpd/smtp_filter_client.c
 # Who brings mail, and what speaks against it.
 smtpd_SRC += \
+	smtpd/defence_explain.c \
 	smtpd/defence_parse.c \
 	smtpd/defence_score.c \
 	smtpd/defence_settings.c \
 	smtpd/defence_state.c \
+	smtpd/explain_message.c \
 	smtpd/greylist.c \
 	smtpd/greylist_client.c \
 	smtpd/ledger.c \

@@ -8,6 +8,7 @@
 
 #include "common/xalloc.h"
 #include "frame/read_file.h"
+#include "smtpd/explain_message.h"
 #include "smtpd/key_dkim.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/relay_secrets.h"
@@ -107,4 +108,5 @@ const struct daemon smtpd = {
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
 	.conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
 	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
+	.explain = explain_message,
 };

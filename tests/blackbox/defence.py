@@ -176,6 +176,23 @@ def rules(site):
     site.put("smtpd.conf", conf)
 
 
+def explained(site):
+    path = f"{site.state}/told"
+    _, last, _ = hand_in(site, NAMELESS, "to be told of", helo="[11.22.33.31]", recipient="u3@example.test")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(next((text for text in within(lambda: junk_of(site, "u3")) or [] if "to be told of" in text), ""))
+    status, text = site.tool("smtpd", "-T", path, conf="smtpd.conf")
+    check("-T tells what speaks against a message", status == 0 and
+          re.search(r"(?m)^Score when it came: 6 of 6, .*100%", text) and re.search(r"(?m)^ +\+4  helo-literal +The client said", text) and
+          f"Client: {NAMELESS}, which called itself [11.22.33.31]" in text and "Hops: 1 of 100" in text and "spf=pass" in text, text)
+    dns.zone[(reverse(NAMELESS, "bl.example"), "A")] = "127.0.0.4"
+    status, text = site.tool("smtpd", "-R", "-T", path, conf="smtpd.conf")
+    check("-R asks the DNS again", status == 0 and "Score of client and rules now: 16 of 6" in text and re.search(r"\+10  bl.example", text), text)
+    del dns.zone[(reverse(NAMELESS, "bl.example"), "A")]
+    status, text = site.tool("smtpd", "-T", "/nonexistent", conf="smtpd.conf")
+    check("a file that is not there is told", status == 66 and "No such file" in text, text)
+
+
 def submit(site, user, recipients, subject):
     """The reply to a message of that user's: to its text, or to DATA when that is refused."""
     sender = f"{user}@example.test"
@@ -222,6 +239,7 @@ try:
     manners(site)
     limits(site)
     rules(site)
+    explained(site)
     site = greylisting(site)
     site = accounts(site)
     off(site)
