@@ -299,26 +299,21 @@ struct ids {
 	size_t count;
 };
 
-static int
-collect_id(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+collect_id(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
 	struct ids *ids = context;
-	struct ms_mailbox_record record;
 
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return MS_DAMAGED;
 	ids->list = xreallocarray(ids->list, ids->count + 1, sizeof(*ids->list));
-	ids->list[ids->count].number = ms_key_get_u32(key);
-	(void)snprintf(ids->list[ids->count++].id, sizeof(ids->list->id), "%016" PRIx64, record.folder.id);
-	ms_mailbox_record_clear(&record);
-	return 0;
+	ids->list[ids->count].number = number;
+	(void)snprintf(ids->list[ids->count++].id, sizeof(ids->list->id), "%016" PRIx64, record->folder.id);
 }
 
 static int
 read_ids(struct bdb *bdb, void *context)
 {
 	((struct ids *)context)->count = 0;
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect_id, context));
+	return ms_mailbox_each(bdb, NULL, collect_id, context);
 }
 
 static const char *

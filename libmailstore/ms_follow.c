@@ -170,27 +170,22 @@ ms_follow_all(struct ms_store *store, uint32_t mailbox)
 
 /* --- the account --- */
 
-static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+collect(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
 	struct ms_waiting *waiting = context;
-	struct ms_mailbox_record record;
 
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return MS_DAMAGED;
-	if (record.pending != 0) {
-		waiting->mailboxes = xreallocarray(waiting->mailboxes, waiting->count + 1, sizeof(*waiting->mailboxes));
-		waiting->mailboxes[waiting->count++] = ms_key_get_u32(key);
-	}
-	ms_mailbox_record_clear(&record);
-	return 0;
+	if (record->pending == 0)
+		return;
+	waiting->mailboxes = xreallocarray(waiting->mailboxes, waiting->count + 1, sizeof(*waiting->mailboxes));
+	waiting->mailboxes[waiting->count++] = number;
 }
 
 int
 ms_waiting_read(struct bdb *bdb, struct ms_waiting *ret)
 {
 	ret->count = 0;
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, ret));
+	return ms_mailbox_each(bdb, NULL, collect, ret);
 }
 
 static int

@@ -219,6 +219,10 @@ int ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox
 int ms_mailbox_find(struct ms_store *store, const char *name, uint32_t *ret_number, struct ms_mailbox_record *ret);
 /* The number of the mailbox whose record has that name, 0 when none has. */
 int ms_mailbox_number(struct ms_txn *txn, const char *name, uint32_t *ret);
+/* Calls each with the number and record of every mailbox; txn may be NULL. The record is cleared afterwards: what `each` takes out of it
+ * it replaces by nothing. 0, or MS_BDB(...). */
+typedef void (*ms_mailbox_fn)(void *context, uint32_t number, struct ms_mailbox_record *record);
+int ms_mailbox_each(struct bdb *bdb, struct bdb_txn *txn, ms_mailbox_fn each, void *context);
 /* The record as it is now. MS_E_STALE when it is gone. */
 int ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
 /* Removes the record with its messages' records. */

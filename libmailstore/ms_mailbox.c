@@ -75,33 +75,54 @@ ms_mailbox_save(struct ms_txn *txn, uint32_t number, const struct ms_mailbox_rec
 	return r;
 }
 
+struct walk {
+	ms_mailbox_fn each;
+	void *context;
+};
+
+static int
+visit(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct walk *walk = context;
+	struct ms_mailbox_record record;
+
+	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
+		return MS_DAMAGED;
+	walk->each(walk->context, ms_key_get_u32(key), &record);
+	ms_mailbox_record_clear(&record);
+	return 0;
+}
+
+int
+ms_mailbox_each(struct bdb *bdb, struct bdb_txn *txn, ms_mailbox_fn each, void *context)
+{
+	struct walk walk = { each, context };
+
+	return ms_bdb(bdb_scan(bdb, txn, T_MAILBOX, "", 0, 0, visit, &walk));
+}
+
 struct wanted {
 	const char *name;
 	uint32_t number;
 };
 
-static int
-find_number(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+find_number(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
 	struct wanted *wanted = context;
-	struct ms_mailbox_record record;
 
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return MS_DAMAGED;
-	if (strcmp(record.name, wanted->name) == 0)
-		wanted->number = ms_key_get_u32(key);
-	ms_mailbox_record_clear(&record);
-	return 0;
+	if (strcmp(record->name, wanted->name) == 0)
+		wanted->number = number;
 }
 
 int
 ms_mailbox_number(struct ms_txn *txn, const char *name, uint32_t *ret)
 {
 	struct wanted wanted = { name, 0 };
-	int r = bdb_scan(txn->bdb, txn->txn, T_MAILBOX, "", 0, 0, find_number, &wanted);
+	int r = ms_mailbox_each(txn->bdb, txn->txn, find_number, &wanted);
 
 	*ret = wanted.number;
-	return ms_bdb(r);
+	return r;
 }
 
 /* --- subscriptions: a file of names, one a line, in the Maildir --- */
@@ -256,18 +277,14 @@ struct listing {
 	size_t count;
 };
 
-static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+collect(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
 	struct listing *listing = context;
-	struct found found;
 
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &found.record) != 0)
-		return MS_DAMAGED;
-	found.number = ms_key_get_u32(key);
 	listing->list = xreallocarray(listing->list, listing->count + 1, sizeof(*listing->list));
-	listing->list[listing->count++] = found;
-	return 0;
+	listing->list[listing->count++] = (struct found){ number, *record };
+	*record = (struct ms_mailbox_record){ .name = NULL };
 }
 
 static void
@@ -283,7 +300,7 @@ static int
 read_all(struct bdb *bdb, void *context)
 {
 	listing_clear(context);
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, collect, context));
+	return ms_mailbox_each(bdb, NULL, collect, context);
 }
 
 static int

@@ -18,26 +18,21 @@ ms_quota(const struct ms_store *store)
 	return &store->quota;
 }
 
-static int
-add(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+add(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
 	struct ms_quota *usage = context;
-	struct ms_mailbox_record record;
 
-	(void)key;
-	if (key_len != 4 || ms_mailbox_record_get(span_make(value, len), &record) != 0)
-		return BDB_BROKEN;
-	usage->bytes += record.size;
-	usage->messages += record.messages;
-	ms_mailbox_record_clear(&record);
-	return 0;
+	(void)number;
+	usage->bytes += record->size;
+	usage->messages += record->messages;
 }
 
 static int
 read_usage(struct bdb *bdb, void *context)
 {
 	*(struct ms_quota *)context = (struct ms_quota){ .bytes = 0 };
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, add, context));
+	return ms_mailbox_each(bdb, NULL, add, context);
 }
 
 int

@@ -474,24 +474,18 @@ clear_step(struct ms_store *store)
 	return r;
 }
 
-static int
-add_messages(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+add_messages(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
-	struct ms_mailbox_record record;
-
-	(void)key, (void)key_len;
-	if (ms_mailbox_record_get(span_make(value, len), &record) == 0) {
-		*(uint64_t *)context += record.messages;
-		ms_mailbox_record_clear(&record);
-	}
-	return 0;
+	(void)number;
+	*(uint64_t *)context += record->messages;
 }
 
 static int
 count_messages(struct bdb *bdb, void *context)
 {
 	*(uint64_t *)context = 0;
-	return ms_bdb(bdb_scan(bdb, NULL, T_MAILBOX, "", 0, 0, add_messages, context));
+	return ms_mailbox_each(bdb, NULL, add_messages, context);
 }
 
 /* --- steps --- */
