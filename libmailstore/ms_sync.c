@@ -13,7 +13,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
-#include "libmailstore/ms_listing.h"
+#include "libmailstore/ms_sync.h"
 
 /* With more than so many damaged records in a mailbox the index is made anew. */
 #define DAMAGED_MAX 1000
@@ -22,35 +22,12 @@
 /* So often in vain where UIDs stand in the names alone. Better no answer than other UIDs. */
 #define LOOKS_IN_VAIN_MAX 200
 
-struct sync {
-	struct ms_store *store;
-	uint32_t number;
-	struct ms_mailbox_record *record;
-	int folder_fd;
-	unsigned generation; /* of the index that all this is read from */
-	bool rebuild;        /* the index knew nothing, or was not done with it: UIDs in names count */
-	uint32_t names_from; /* otherwise, from here on: the index never gave those */
-	bool mend;           /* every file is looked at, and what is wrong told */
-	uint32_t *damaged;   /* UIDs whose records are: made again from the files that have them in their names */
-	size_t damaged_count;
-	struct ms_message_record *known;
-	size_t known_count, known_room;
-	struct ms_listing listing;
-	struct ms_file **found; /* for each known one, its file or NULL */
-	struct ms_pending_list pending; /* what the folder's file says that names do not tell yet: now they do */
-	struct ms_pending_list noted;   /* the same by the index */
-	struct ms_renames followed;
-	bool missed;            /* a file whose name tells its UID was renamed before it could be taken in */
-	bool renamed[2];        /* files of new/, of cur/ */
-	size_t at, end;         /* the batch */
-};
-
 /* --- what the index knows --- */
 
 static int
 collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
-	struct sync *sync = context;
+	struct ms_syncing *sync = context;
 	struct ms_message_record record;
 
 	if (key_len != 8)
@@ -74,7 +51,7 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 static int
 read_known(struct bdb *bdb, void *context)
 {
-	struct sync *sync = context;
+	struct ms_syncing *sync = context;
 	uint8_t key[4];
 	int r;
 
@@ -93,7 +70,7 @@ unique_of(const struct ms_message_record *record)
 }
 
 static void
-match_by(struct sync *sync, struct ms_file *(*find)(struct ms_listing *listing, struct span unique, uint32_t uid))
+match_by(struct ms_syncing *sync, struct ms_file *(*find)(struct ms_listing *listing, struct span unique, uint32_t uid))
 {
 	for (size_t i = 0; i < sync->known_count; i++) {
 		if (sync->found[i] != NULL)
@@ -106,7 +83,7 @@ match_by(struct sync *sync, struct ms_file *(*find)(struct ms_listing *listing, 
 
 /* How many are not found. Files with the UID in their name go first: copies of a message share its unique part. */
 static size_t
-match(struct sync *sync)
+match(struct ms_syncing *sync)
 {
 	size_t missing = 0;
 
@@ -117,9 +94,8 @@ match(struct sync *sync)
 	return missing;
 }
 
-/* A mailbox that is not wholly taken in has no next UID in the index: whoever comes next begins again. */
-static int
-save_record(struct ms_txn *txn, const struct sync *sync, const struct ms_mailbox_record *mailbox)
+int
+ms_sync_save(struct ms_txn *txn, const struct ms_syncing *sync, const struct ms_mailbox_record *mailbox)
 {
 	struct ms_mailbox_record record = *mailbox;
 
@@ -145,7 +121,7 @@ take_keywords(const struct ms_mailbox_record *mailbox, const struct ms_name *nam
 /* Under another UID, or none: a move within the mailbox that was cut short, or another program's doing. The name tells the UID again,
  * or it would change with the loss of the index. */
 static int
-name_known(struct sync *sync, const struct ms_file *file, struct ms_message_record *after)
+name_known(struct ms_syncing *sync, const struct ms_file *file, struct ms_message_record *after)
 {
 	struct ms_name name = file->parsed;
 	int r;
@@ -162,7 +138,7 @@ name_known(struct sync *sync, const struct ms_file *file, struct ms_message_reco
 
 /* Its last change is one that the record does not have: when nothing is pending any more it would be forgotten. */
 static bool
-has_news(const struct sync *sync, uint32_t uid)
+has_news(const struct ms_syncing *sync, uint32_t uid)
 {
 	struct ms_message message = { .uid = uid };
 
@@ -171,7 +147,7 @@ has_news(const struct sync *sync, uint32_t uid)
 
 /* The bitmaps go back to what the record says, from where they follow the name as they do for any other. */
 static int
-take_back_bits(struct ms_txn *txn, const struct sync *sync, const struct ms_message *named)
+take_back_bits(struct ms_txn *txn, const struct ms_syncing *sync, const struct ms_message *named)
 {
 	struct ms_message told = *named;
 
@@ -181,7 +157,7 @@ take_back_bits(struct ms_txn *txn, const struct sync *sync, const struct ms_mess
 static int
 apply_known(struct ms_txn *txn, void *context)
 {
-	struct sync *sync = context;
+	struct ms_syncing *sync = context;
 	struct ms_mailbox_record mailbox = *sync->record;
 	uint64_t modseq = 0;
 	int r = txn->store->generation != sync->generation ? MS_AGAIN : 0;
@@ -225,210 +201,9 @@ apply_known(struct ms_txn *txn, void *context)
 			    : ms_message_update(txn, sync->number, &mailbox, before, &after);
 	}
 	if (r == 0)
-		r = save_record(txn, sync, &mailbox);
+		r = ms_sync_save(txn, sync, &mailbox);
 	if (r == 0)
 		*sync->record = mailbox;
-	return r;
-}
-
-/* --- taking in what is new --- */
-
-/* A file that is ready to be taken in: the next transaction does it, with others. */
-struct insertion {
-	struct ms_message_record record;
-	struct ms_derived derived;
-};
-
-struct insertions {
-	struct sync *sync;
-	struct insertion list[BATCH];
-	size_t count;
-};
-
-static int
-insert(struct ms_txn *txn, void *context)
-{
-	struct insertions *insertions = context;
-	struct sync *sync = insertions->sync;
-	struct ms_mailbox_record mailbox = *sync->record;
-	int r = txn->store->generation != sync->generation ? MS_AGAIN : 0;
-
-	for (size_t i = 0; r == 0 && i < insertions->count; i++) {
-		struct insertion *insertion = &insertions->list[i];
-		struct ms_message_record *record = &insertion->record;
-
-		r = ms_next_modseq(txn, &record->message.modseq);
-		if (r == 0)
-			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, &record->message.thread_id);
-		if (r == 0)
-			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.texts));
-	}
-	if (r == 0)
-		r = save_record(txn, sync, &mailbox);
-	if (r == 0)
-		*sync->record = mailbox;
-	return r;
-}
-
-static void
-clear_insertions(struct insertions *insertions)
-{
-	for (size_t i = 0; i < insertions->count; i++)
-		ms_derived_clear(&insertions->list[i].derived);
-	insertions->count = 0;
-}
-
-static int
-insert_all(struct insertions *insertions)
-{
-	int r = insertions->count != 0 ? ms_run_unsynced(insertions->sync->store, insert, insertions) : 0;
-
-	clear_insertions(insertions);
-	return r;
-}
-
-static int
-compare_uids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = ((const struct ms_message_record *)b)->message.uid;
-
-	return (x > y) - (x < y);
-}
-
-/* A message that the index knew before this look. */
-static bool
-has_uid(const struct sync *sync, uint32_t uid)
-{
-	return sync->known_count != 0 && bsearch(&uid, sync->known, sync->known_count, sizeof(*sync->known), compare_uids) != NULL;
-}
-
-static bool
-is_damaged(const struct sync *sync, uint32_t uid)
-{
-	for (size_t i = 0; i < sync->damaged_count; i++)
-		if (sync->damaged[i] == uid)
-			return true;
-	return false;
-}
-
-/* A UID in the name counts when the index, or its record, was lost; then it is what clients know the message by. */
-static bool
-name_counts(const struct sync *sync, const struct ms_file *file, uint32_t before)
-{
-	uint32_t uid = file->parsed.uid;
-
-	if (uid == 0 || uid == before || uid >= sync->record->folder.uid_limit ||
-	    (!sync->rebuild && uid < sync->names_from && !is_damaged(sync, uid)))
-		return false;
-	return !has_uid(sync, uid);
-}
-
-static int
-take_file(struct insertions *insertions, const struct ms_file *file, uint32_t uid)
-{
-	struct sync *sync = insertions->sync;
-	struct insertion *insertion = &insertions->list[insertions->count];
-	struct ms_message *message = &insertion->record.message;
-	struct ms_name name = file->parsed;
-	struct stat st;
-	int fd = ms_file_open(sync->folder_fd, file, &st), r;
-
-	/* Gone or moved since it was listed: the next look finds it. */
-	if (fd == MS_E_NOTFOUND) {
-		sync->missed |= uid != 0;
-		sync->listing.sure = false;
-	}
-	if (fd == MS_E_NOTFOUND || fd == MS_NO_MESSAGE)
-		return 0;
-	if (fd < 0)
-		return fd;
-	*insertion = (struct insertion){ .derived = { .size = 0 } };
-	r = ms_derive(fd, (uint64_t)st.st_size, false, &insertion->derived);
-	(void)close(fd);
-	if (r == 0)
-		r = ms_will_write(sync->store);
-	if (r == 0 && uid == 0)
-		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
-	if (r == 0) {
-		name.uid = uid;
-		name.folder = ms_name_folder(sync->number);
-		name.bytes = (uint64_t)st.st_size;
-		name.size = insertion->derived.size;
-		r = ms_file_name(sync->folder_fd, file, &name, insertion->record.name, sync->renamed);
-	}
-	if (r == 0) {
-		message->uid = uid;
-		message->flags = name.flags;
-		ms_keywords_from_name(&name, sync->record->folder.keyword_count, &message->keywords);
-		message->size = insertion->derived.size;
-		message->internal_date = st.st_mtim.tv_sec;
-		message->save_date = st.st_ctim.tv_sec;
-		message->email_id = ms_name_email_id(name.unique);
-		message->has_attachment = insertion->derived.has_attachment;
-		insertion->record.bytes = (uint64_t)st.st_size;
-		insertion->record.in_cur = file->in_cur;
-		insertions->count++;
-	} else {
-		sync->missed |= r == MS_E_NOTFOUND && file->parsed.uid == uid;
-		ms_derived_clear(&insertion->derived);
-	}
-	if (r == 0 && insertions->count == BATCH)
-		r = insert_all(insertions);
-	return r == MS_E_NOTFOUND ? 0 : r;
-}
-
-/* The UID's record is being made again. */
-static void
-forget_damage(struct sync *sync, uint32_t uid)
-{
-	for (size_t i = 0; i < sync->damaged_count; i++)
-		if (sync->damaged[i] == uid)
-			sync->damaged[i] = 0;
-}
-
-static int
-take_new(struct sync *sync)
-{
-	struct ms_file **new = xcalloc(sync->listing.count, sizeof(*new));
-	struct insertions *insertions = xcalloc(1, sizeof(*insertions));
-	uint32_t before = 0;
-	size_t count = 0, left = 0;
-	int r = 0;
-
-	insertions->sync = sync;
-	for (size_t i = 0; i < sync->listing.count; i++)
-		if (!sync->listing.files[i].taken)
-			new[count++] = &sync->listing.files[i];
-	if (count != 0)
-		qsort(new, count, sizeof(*new), ms_listing_by_arrival);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		if (name_counts(sync, new[i], before)) {
-			before = new[i]->parsed.uid;
-			forget_damage(sync, before);
-			if (before >= sync->record->uidnext)
-				sync->record->uidnext = before + 1;
-			r = take_file(insertions, new[i], before);
-			new[i]->taken = true;
-		}
-	/* Only when all that have a UID are in may others get the next ones. */
-	for (size_t i = 0; i < count; i++)
-		left += !new[i]->taken;
-	if (r == 0 && left > 1 && !sync->missed)
-		r = ms_will_write(sync->store);
-	if (r == 0 && left > 1 && !sync->missed)
-		r = ms_promise_uids(sync->folder_fd, sync->record, left);
-	for (size_t i = 0; r == 0 && i < count && !sync->missed; i++) {
-		if (new[i]->taken)
-			continue;
-		if (has_uid(sync, new[i]->parsed.uid))
-			ms_tell_file(sync->store, MS_FAULT_UID_TWICE, sync->record->name, new[i]->parsed.uid, new[i]->in_cur, new[i]->name);
-		r = take_file(insertions, new[i], 0);
-	}
-	if (r == 0)
-		r = insert_all(insertions);
-	clear_insertions(insertions);
-	free(insertions);
-	free(new);
 	return r;
 }
 
@@ -441,7 +216,7 @@ same_time(const struct ms_time *a, const struct ms_time *b)
 }
 
 static int
-apply_all_known(struct sync *sync)
+apply_all_known(struct ms_syncing *sync)
 {
 	int r = 0;
 
@@ -455,20 +230,20 @@ apply_all_known(struct sync *sync)
 /* --- mending --- */
 
 static void
-tell(const struct sync *sync, enum ms_fault_kind kind, uint32_t uid)
+tell(const struct ms_syncing *sync, enum ms_fault_kind kind, uint32_t uid)
 {
 	ms_tell(sync->store, kind, sync->record->name, uid, NULL);
 }
 
 static void
-tell_file(const struct sync *sync, enum ms_fault_kind kind, uint32_t uid, const struct ms_file *file)
+tell_file(const struct ms_syncing *sync, enum ms_fault_kind kind, uint32_t uid, const struct ms_file *file)
 {
 	ms_tell_file(sync->store, kind, sync->record->name, uid, file->in_cur, file->name);
 }
 
 /* The records are the sum of which the counters are: all of them have just been read. */
 static void
-recount(struct sync *sync)
+recount(struct ms_syncing *sync)
 {
 	struct ms_mailbox_record *record = sync->record, before = *record;
 
@@ -488,7 +263,7 @@ recount(struct sync *sync)
 
 /* The file gets the UID into its name that the index knows it by. */
 static int
-name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
+name_as_known(struct ms_syncing *sync, struct ms_file *file, uint32_t uid)
 {
 	struct ms_name name = file->parsed;
 	int r;
@@ -501,7 +276,7 @@ name_as_known(struct sync *sync, struct ms_file *file, uint32_t uid)
 
 /* A file that is not what came is another message to clients: it is taken in as one. */
 static int
-look_at_file(struct sync *sync, size_t i)
+look_at_file(struct ms_syncing *sync, size_t i)
 {
 	const struct ms_message_record *known = &sync->known[i];
 	struct ms_file *file = sync->found[i];
@@ -534,7 +309,7 @@ look_at_file(struct sync *sync, size_t i)
 
 /* Without the folder's file the next index would begin with another UIDVALIDITY. */
 static int
-mend_folder_file(struct sync *sync)
+mend_folder_file(struct ms_syncing *sync)
 {
 	struct ms_folder file;
 	int r = ms_folder_read(sync->folder_fd, &file);
@@ -548,7 +323,7 @@ mend_folder_file(struct sync *sync)
 }
 
 static int
-mend(struct sync *sync)
+mend(struct ms_syncing *sync)
 {
 	int r = mend_folder_file(sync);
 
@@ -558,7 +333,7 @@ mend(struct sync *sync)
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->listing.count; i++) {
 		const struct ms_file *file = &sync->listing.files[i];
 
-		if (!file->taken && !is_damaged(sync, file->parsed.uid))
+		if (!file->taken && !ms_sync_is_damaged(sync, file->parsed.uid))
 			tell_file(sync, MS_FAULT_NOT_INDEXED, file->parsed.uid, file);
 	}
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->known_count; i++)
@@ -570,7 +345,7 @@ mend(struct sync *sync)
 static int
 drop_damaged(struct ms_txn *txn, void *context)
 {
-	struct sync *sync = context;
+	struct ms_syncing *sync = context;
 	struct ms_mailbox_record mailbox = *sync->record;
 	uint64_t modseq;
 	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_next_modseq(txn, &modseq);
@@ -579,7 +354,7 @@ drop_damaged(struct ms_txn *txn, void *context)
 		if (sync->damaged[i] != 0)
 			r = ms_message_drop(txn, sync->number, &mailbox, sync->damaged[i], modseq);
 	if (r == 0)
-		r = save_record(txn, sync, &mailbox);
+		r = ms_sync_save(txn, sync, &mailbox);
 	if (r == 0)
 		*sync->record = mailbox;
 	return r;
@@ -588,7 +363,7 @@ drop_damaged(struct ms_txn *txn, void *context)
 /* --- flags that names do not tell yet --- */
 
 static int
-follow_file(struct sync *sync, struct ms_file *file, uint32_t uid)
+follow_file(struct ms_syncing *sync, struct ms_file *file, uint32_t uid)
 {
 	int r = ms_file_follow(sync->folder_fd, file, uid, &sync->pending, &sync->followed);
 
@@ -599,7 +374,7 @@ follow_file(struct sync *sync, struct ms_file *file, uint32_t uid)
 /* Whenever the folder is looked at the names come to say all that was promised: others may have changed them, or the index knows nothing
  * of it. Then nothing waits any more. */
 static int
-follow(struct sync *sync)
+follow(struct ms_syncing *sync)
 {
 	int r = 0;
 
@@ -616,7 +391,7 @@ follow(struct sync *sync)
 
 /* Whether the folder is as it was when the reading began, for certain, where its events cannot be had. */
 static bool
-is_still(const struct sync *sync, const struct ms_time before[2], const struct timespec *now)
+is_still(const struct ms_syncing *sync, const struct ms_time before[2], const struct timespec *now)
 {
 	struct ms_time new_time, cur_time, settled[2] = { ms_settled(&before[0], now), ms_settled(&before[1], now) };
 
@@ -625,7 +400,7 @@ is_still(const struct sync *sync, const struct ms_time before[2], const struct t
 }
 
 static int
-look_once(struct sync *sync)
+look_once(struct ms_syncing *sync)
 {
 	int inotify_fd = ms_touch_fd(sync->store), watch[2], r;
 	struct ms_time before[2];
@@ -647,7 +422,7 @@ look_once(struct sync *sync)
 
 /* Only what is missing in a listing that is sure is gone. In a folder that never comes to rest, what is missing stays as it is known. */
 static int
-look(struct sync *sync)
+look(struct ms_syncing *sync)
 {
 	size_t missing = 1;
 	int r = ms_read(sync->store, read_known, sync);
@@ -675,14 +450,14 @@ look(struct sync *sync)
 static int
 save(struct ms_txn *txn, void *context)
 {
-	const struct sync *sync = context;
+	const struct ms_syncing *sync = context;
 	int r = txn->store->generation != sync->generation ? MS_AGAIN : ms_pending_forget(txn, sync->number);
 
 	return r == 0 ? ms_mailbox_save(txn, sync->number, sync->record) : r;
 }
 
 static int
-take_all(struct sync *sync)
+take_all(struct ms_syncing *sync)
 {
 	size_t known = 0;
 	unsigned vain = 0;
@@ -700,7 +475,7 @@ take_all(struct sync *sync)
 		if (r == 0)
 			r = apply_all_known(sync);
 		if (r == 0)
-			r = take_new(sync);
+			r = ms_sync_take_new(sync);
 		vain = sync->known_count > known ? 0 : vain + 1;
 		known = sync->known_count;
 	} while (r == 0 && sync->missed && vain < LOOKS_IN_VAIN_MAX);
@@ -712,7 +487,7 @@ enum why { SYNC_NEWS, SYNC_DOUBT, SYNC_MEND };
 static int
 sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record, uint32_t names_from, enum why why)
 {
-	struct sync sync = {
+	struct ms_syncing sync = {
 		.store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0,
 		.names_from = names_from != 0 ? names_from : record->uidnext, .generation = store->generation, .mend = why == SYNC_MEND,
 	};
