@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "libmailstore/bdb.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 enum { FIRST, LATER, LATEST, COUNT };
 static const char *const names[COUNT] = { [FIRST] = "first", [LATER] = "later", [LATEST] = "latest" };
@@ -160,25 +161,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("bdb");
 	TCase *tcase = tcase_create("bdb");
-	SRunner *runner;
-	char command[64];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, empty_until_then);
 	tcase_add_test(tcase, not_made_by_what_was_given_up);
 	tcase_add_test(tcase, the_first_must_be_there);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	failed += system(command) != 0;
-	return failed != 0;
+	return run_case("bdb", tcase, folder);
 }

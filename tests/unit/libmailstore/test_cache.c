@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "libmailstore/ms_cache.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static const char envelope[] = "(\"1 Mar 2026 10:13:00 +0000\" \"lunch\" ((\"Ann Lee\" NIL \"ann\" \"a.example\")) ((\"Ann Lee\" NIL \"ann\" \"a.example\")) "
     "((\"Ann Lee\" NIL \"ann\" \"a.example\")) ((NIL NIL \"bob\" \"b.example\")) NIL NIL NIL \"<13.d885@a.example>\")";
@@ -155,19 +156,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("cache");
 	TCase *tcase = tcase_create("cache");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, each_text);
 	tcase_add_test(tcase, the_largest_and_the_smallest);
 	tcase_add_test(tcase, what_is_damaged);
 	tcase_add_test(tcase, several);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case("cache", tcase, NULL);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libmailstore/ms_internal.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 #define MAILBOX 7
 #define BOUND 100000
@@ -138,24 +139,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("gone");
 	TCase *tcase = tcase_create("gone");
-	SRunner *runner;
-	char command[96];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, the_last_hundred_thousand);
 	tcase_add_test(tcase, thirty_days);
 	tcase_add_test(tcase, a_new_index);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) == 0 && failed == 0 ? 0 : 1;
+	return run_case("gone", tcase, folder);
 }

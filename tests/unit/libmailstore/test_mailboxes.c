@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libmailstore/ms_internal.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_mailboxes.XXXXXX";
 static char account[64];
@@ -39,10 +40,7 @@ count(void)
 static void
 setup(void)
 {
-	static unsigned n;
-
-	(void)snprintf(account, sizeof(account), "%s/%ld.%u", folder, (long)getpid(), n++);
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	store->mailboxes_max = count() + 2;
 	told[0] = '\0';
@@ -104,23 +102,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("mailboxes");
 	TCase *tcase = tcase_create("mailboxes");
-	SRunner *runner;
-	char command[96];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, no_more_are_made);
 	tcase_add_test(tcase, others_made_more);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) == 0 && failed == 0 ? 0 : 1;
+	return run_case("mailboxes", tcase, folder);
 }

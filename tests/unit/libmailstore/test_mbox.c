@@ -7,6 +7,7 @@
 
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_mbox.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 struct reading {
 	struct span text;
@@ -269,10 +270,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("mbox");
 	TCase *tests = tcase_create("mbox");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, two_messages);
 	tcase_add_test(tests, not_an_mbox);
@@ -284,9 +282,5 @@ main(void)
 	tcase_add_test(tests, round_trip);
 	tcase_add_test(tests, unended_round_trip);
 	tcase_add_test(tests, long_lines);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_case("mbox", tests, NULL);
 }

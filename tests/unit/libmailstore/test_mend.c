@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "libmailstore/ms_set.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_mend.XXXXXX";
 static char account[64];
@@ -59,11 +60,9 @@ shell(const char *script)
 static void
 setup(void)
 {
-	static unsigned n;
 	struct ms_mailbox *mailbox;
 
-	(void)snprintf(account, sizeof(account), "%s/%ld.%u", folder, (long)getpid(), n++);
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	open_store();
 	(void)add("INBOX", "one", MS_SEEN, (const char *const[]){ "$Label1", "Work", NULL });
 	(void)add("INBOX", "two", 0, NULL);
@@ -681,14 +680,8 @@ int
 main(void)
 {
 	static const int count = sizeof(damages) / sizeof(*damages);
-	Suite *suite = suite_create("mend");
 	TCase *tcase = tcase_create("mend");
-	SRunner *runner;
-	char command[64];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, named_and_mended, 0, count);
@@ -697,12 +690,5 @@ main(void)
 	tcase_add_test(tcase, a_uid_twice);
 	tcase_add_test(tcase, a_record_whose_file_is_gone);
 	tcase_add_test(tcase, everything_at_once);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	failed += system(command) != 0;
-	return failed != 0;
+	return run_case("mend", tcase, folder);
 }

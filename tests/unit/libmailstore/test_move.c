@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 #include "libmailstore/mailstore.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_move.XXXXXX";
 static char account[96], other[96];
@@ -495,14 +496,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("move");
 	TCase *tcase = tcase_create("move");
-	SRunner *runner;
-	char command[96];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, dovecot);
@@ -515,11 +510,5 @@ main(void)
 	tcase_add_test(tcase, mbox_both_ways);
 	tcase_add_test(tcase, backup_and_restore);
 	tcase_add_test(tcase, backup_while_others_write);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) == 0 && failed == 0 ? 0 : 1;
+	return run_case("move", tcase, folder);
 }

@@ -15,6 +15,7 @@
 
 #include "common/buf.h"
 #include "libmailstore/ms_internal.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 #define MESSAGES 2000u
 #define ROUNDS 10
@@ -40,8 +41,7 @@ setup(void)
 {
 	char path[128];
 
-	(void)snprintf(account, sizeof(account), "%s/%ld", folder, (long)getpid());
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	for (unsigned n = 1; n <= MESSAGES; n++) {
 		(void)snprintf(path, sizeof(path), "%s/Maildir/%s/%u.M%u.host%s", account, n % 2 != 0 ? "cur" : "new", 1600000000 + n, n,
@@ -260,14 +260,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("race");
 	TCase *tcase = tcase_create("race");
-	SRunner *runner = srunner_create(suite);
-	char command[128];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, nothing_leaves);
@@ -275,10 +269,5 @@ main(void)
 	tcase_add_test(tcase, rebuilt);
 	tcase_add_test(tcase, removed_for_good);
 	tcase_add_test(tcase, flags_find_their_file);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) != 0 || failed != 0;
+	return run_case("race", tcase, folder);
 }

@@ -6,6 +6,7 @@
 
 #include "common/xalloc.h"
 #include "libmailstore/ms_search_match.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static struct ms_search_key
 text_key(unsigned where, const char *text, const char *field)
@@ -150,19 +151,12 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("search");
 	TCase *tests = tcase_create("search");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, places);
 	tcase_add_test(tests, pieces);
 	tcase_add_test(tests, long_needles);
 	tcase_add_test(tests, records);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case("search", tests, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "libmailstore/ms_fields.h"
 #include "libmailstore/ms_set.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_set.XXXXXX";
 static struct ms_store *store;
@@ -18,8 +19,7 @@ setup(void)
 {
 	char account[64];
 
-	(void)snprintf(account, sizeof(account), "%s/%ld", folder, (long)getpid());
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 }
 
@@ -186,24 +186,11 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("set");
 	TCase *tcase = tcase_create("set");
-	SRunner *runner;
-	char command[64];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, as_a_list);
 	tcase_add_test(tcase, as_bytes);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	failed += system(command) != 0;
-	return failed != 0;
+	return run_case("set", tcase, folder);
 }

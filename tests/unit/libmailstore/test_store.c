@@ -17,6 +17,7 @@
 #include "common/span.h"
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_record.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_store.XXXXXX";
 static char account[64];
@@ -34,13 +35,7 @@ fdatasync(int fd)
 static void
 setup(void)
 {
-	static unsigned n;
-	char command[128];
-
-	(void)snprintf(account, sizeof(account), "%s/%u", folder, n++);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", account);
-	ck_assert_int_eq(system(command), 0);
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 }
 
@@ -608,14 +603,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("store");
 	TCase *tests = tcase_create("store");
-	char command[64];
-	SRunner *runner;
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, default_mailboxes);
@@ -634,11 +623,5 @@ main(void)
 	tcase_add_test(tests, killed_writers_lose_nothing);
 	tcase_add_test(tests, bitmaps_of_uids);
 	tcase_add_test(tests, waiting_wakes);
-	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) != 0 || failed != 0;
+	return run_case("store", tests, folder);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libmailstore/ms_texts.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 #define COUNT 300u
 
@@ -38,8 +39,7 @@ add(const char *mailbox, unsigned n)
 static void
 setup(void)
 {
-	(void)snprintf(account, sizeof(account), "%s/%ld", folder, (long)getpid());
-	ck_assert_int_eq(mkdir(account, 0700), 0);
+	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	for (unsigned n = 1; n <= COUNT; n++)
 		add("INBOX", n);
@@ -284,14 +284,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("texts");
 	TCase *tcase = tcase_create("texts");
-	SRunner *runner;
-	char command[64];
-	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, packed_as_they_come);
@@ -299,12 +293,5 @@ main(void)
 	tcase_add_test(tcase, some_leave);
 	tcase_add_test(tcase, copied_and_moved);
 	tcase_add_test(tcase, damaged_together);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	failed += system(command) != 0;
-	return failed != 0;
+	return run_case("texts", tcase, folder);
 }
