@@ -449,6 +449,16 @@ START_TEST(damage_is_mended)
 END_TEST
 
 /* Two processes at once, then many messages from both, each with a UID of its own. */
+static void
+holds(const char *name, uint32_t messages, uint32_t unseen)
+{
+	struct ms_mailbox_info info = status(name);
+
+	ck_assert_uint_eq(info.messages, messages);
+	ck_assert_uint_eq(info.unseen, unseen);
+	ms_mailbox_info_clear(&info);
+}
+
 /* What stands in the cache of the kernel alone is not for the next to build on. */
 START_TEST(a_sync_that_fails_at_the_end_costs_the_index)
 {
@@ -461,10 +471,9 @@ START_TEST(a_sync_that_fails_at_the_end_costs_the_index)
 	(void)snprintf(path, sizeof(path), "%s/index", account);
 	ck_assert_int_lt(access(path, F_OK), 0);
 	ck_assert_int_eq(ms_open(account, &store), 0);
-	ck_assert_uint_eq(status("INBOX").messages, 1);
-	ck_assert_uint_eq(status("INBOX").unseen, 0);
+	holds("INBOX", 1, 0);
 	ck_assert_uint_gt(add("INBOX", "two", 0, NULL), uid);
-	ck_assert_uint_eq(status("INBOX").messages, 2);
+	holds("INBOX", 2, 1);
 }
 END_TEST
 
@@ -475,8 +484,7 @@ START_TEST(many_come_at_once)
 
 	(void)snprintf(command, sizeof(command), "cd %s/Maildir && for n in $(seq 600); do printf 'Subject: x\n\nx\n' > new/1.M$n.host; done", account);
 	ck_assert_int_eq(system(command), 0);
-	ck_assert_uint_eq(status("INBOX").messages, 600);
-	ck_assert_uint_eq(status("INBOX").uidnext, 601);
+	holds("INBOX", 600, 600);
 	(void)snprintf(command, sizeof(command), "grep -q 'uidlimit 856' %s/Maildir/fourpost-folder", account);
 	ck_assert_int_eq(system(command), 0);
 }
