@@ -51,7 +51,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(LANE_LINK)
 common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2 -lunistring
 libmailstore_LIBS := -ldb-5.3 -lz
 smtpd_LIBS := -lunbound -lpsl
-smtpd_TEST_LIBS := -lyaml
+smtpd_TEST_LIBS := -lyaml -lz
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz
 
 MODULES := common sieve libmailstore frame smtpd pop3d imapd webmaild cli

@@ -128,6 +128,19 @@ only_record(const struct dns_answer *answer, struct span *ret_text, size_t *ret_
 	return *ret_count == 1;
 }
 
+/* The answer goes away. Whoever has more addresses than have room is not told. */
+static void
+keep_reports(struct dmarc_outcome *outcome)
+{
+	struct span reports = outcome->record.reports;
+
+	if (reports.len != 0 && reports.len <= DMARC_REPORTS_MAX) {
+		memcpy(outcome->reports, reports.ptr, reports.len);
+		outcome->reports[reports.len] = '\0';
+	}
+	outcome->record.reports = SPAN_NULL;
+}
+
 void
 dmarc_answer(struct dmarc *dmarc, const struct dns_answer *answer)
 {
@@ -140,13 +153,13 @@ dmarc_answer(struct dmarc *dmarc, const struct dns_answer *answer)
 		settle(dmarc, DMARC_TEMPERROR, "the policy could not be looked up");
 	} else if (only_record(answer, &text, &count)) {
 		(void)snprintf(outcome->domain, sizeof(outcome->domain), "%s", dmarc->name + strlen(PREFIX));
-		if (dmarc_record_parse(text, &dmarc->record) < 0) {
+		if (dmarc_record_parse(text, &dmarc->outcome.record) < 0) {
 			settle(dmarc, DMARC_PERMERROR, "the policy cannot be read");
 			return;
 		}
 		dmarc->has_record = true;
-		dmarc->record.reports = SPAN_NULL; /* was the answer's */
-		outcome->policy = dmarc->asked_organization ? dmarc->record.subdomain_policy : dmarc->record.policy;
+		keep_reports(outcome);
+		outcome->policy = dmarc->asked_organization ? dmarc->outcome.record.subdomain_policy : dmarc->outcome.record.policy;
 	} else if (count == 0 && !dmarc->asked_organization && strcmp(organization, outcome->from) != 0) {
 		dmarc->asked_organization = true;
 		(void)put_name(organization, dmarc->name); /* it is shorter */
@@ -173,7 +186,7 @@ sampled(const struct dmarc *dmarc, unsigned sample)
 {
 	enum dmarc_policy policy = dmarc->outcome.policy;
 
-	return policy == DMARC_POLICY_NONE || sample < dmarc->record.percent ? policy : policy - 1;
+	return policy == DMARC_POLICY_NONE || sample < dmarc->outcome.record.percent ? policy : policy - 1;
 }
 
 void
@@ -184,14 +197,14 @@ dmarc_conclude(struct dmarc *dmarc, const struct spf_outcome *spf, const struct 
 
 	if (!dmarc->has_record)
 		return;
-	if (is_aligned(dmarc, spf->domain, dmarc->record.strict_spf)) {
+	if (is_aligned(dmarc, spf->domain, dmarc->outcome.record.strict_spf)) {
 		outcome->spf_aligned = spf->result == SPF_PASS;
 		later = spf->result == SPF_TEMPERROR;
 	}
 	for (size_t i = 0; i < count; i++) {
 		char domain[DNS_NAME_MAX + 1];
 
-		if (!put_domain(checks[i].signature.domain, domain) || !is_aligned(dmarc, domain, dmarc->record.strict_dkim))
+		if (!put_domain(checks[i].signature.domain, domain) || !is_aligned(dmarc, domain, dmarc->outcome.record.strict_dkim))
 			continue;
 		outcome->dkim_aligned |= checks[i].result == DKIM_PASS;
 		later |= checks[i].result == DKIM_TEMPERROR;

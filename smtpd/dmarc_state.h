@@ -12,6 +12,9 @@
 #include "smtpd/dns.h"
 #include "smtpd/spf_state.h"
 
+/* Bytes of rua= that are kept. */
+#define DMARC_REPORTS_MAX 1000
+
 /* The words of section 11.2. */
 enum dmarc_result { DMARC_NONE, DMARC_PASS, DMARC_FAIL, DMARC_TEMPERROR, DMARC_PERMERROR };
 
@@ -23,11 +26,12 @@ struct dmarc_outcome {
 	enum dmarc_policy wanted;      /* of this message: less for the part that pct= leaves out; none unless it fails */
 	bool spf_aligned, dkim_aligned; /* a pass that is said of the author's domain */
 	const char *reason;            /* of an error; or NULL */
+	struct dmarc_record record;    /* as it stands; without its addresses */
+	char reports[DMARC_REPORTS_MAX + 1]; /* those: rua= */
 };
 
 struct dmarc {
 	struct dmarc_outcome outcome;
-	struct dmarc_record record;
 	bool has_record, asked_organization, done;
 	char name[DNS_NAME_MAX + 1]; /* of the question */
 };

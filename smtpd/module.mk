@@ -151,3 +151,12 @@ smtpd_SRC += \
 	smtpd/public_suffix.c \
 	smtpd/smtp_check.c \
 	smtpd/verify_state.c
+# Reports to other domains.
+smtpd_SRC += \
+	smtpd/dmarc_report.c \
+	smtpd/proc_report.c \
+	smtpd/report_address_parse.c \
+	smtpd/report_day.c \
+	smtpd/report_files.c \
+	smtpd/report_mail.c \
+	smtpd/report_send.c

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/spool.h"
+#include "smtpd/report_role.h"
 #include "smtpd/smtpd_msg.h"
 
 /* Into drop/ everybody may put files, nobody may list them, and each may remove only his own; new
@@ -94,19 +95,41 @@ make_all(const char *spool_dir, uid_t uid, gid_t gid)
 	return r;
 }
 
+/* The uid and gid of the role, or our own where roles have none. */
+static int
+ids_of(const struct fourpost_conf *conf, const struct daemon *daemon, uint8_t role, uid_t *ret_uid, gid_t *ret_gid)
+{
+	*ret_uid = geteuid();
+	*ret_gid = getegid();
+	for (size_t i = 0; i < daemon->role_count && *ret_uid == 0; i++)
+		if (daemon->roles[i].id == role)
+			return role_ids(conf, daemon, &daemon->roles[i], ret_uid, ret_gid);
+	return 0;
+}
+
+/* The report role's, in the spool. */
+static int
+make_report(const char *spool_dir, uid_t uid, gid_t gid)
+{
+	_cleanup_(closep) int spool = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return spool < 0 ? -errno : make_below(spool, REPORT_FOLDER, OWN_MODE, uid, gid);
+}
+
 int
 queue_prepare_folders(const void *conf, const struct daemon *daemon)
 {
 	const struct fourpost_conf *common = conf;
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int r = 0;
+	uid_t uid;
+	gid_t gid;
+	int r = ids_of(common, daemon, ROLE_QUEUE, &uid, &gid);
 
-	for (size_t i = 0; i < daemon->role_count && geteuid() == 0; i++)
-		if (daemon->roles[i].id == ROLE_QUEUE)
-			r = role_ids(common, daemon, &daemon->roles[i], &uid, &gid);
 	if (r == 0)
 		r = make_all(common->spool_dir, uid, gid);
+	if (r == 0)
+		r = ids_of(common, daemon, ROLE_REPORT, &uid, &gid);
+	if (r == 0)
+		r = make_report(common->spool_dir, uid, gid);
 	if (r < 0)
 		log_error(
 		    "spool-unusable", log_str("folder", common->spool_dir), log_errno("error", r));

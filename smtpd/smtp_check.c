@@ -10,6 +10,9 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "smtpd/dmarc_report.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
 #include "smtpd/dns_asking.h"
 
 /* RFC 7208 section 4.6.4 has 20 seconds at least for SPF alone; a client waits ten minutes for the answer to its text (RFC 5321
@@ -20,10 +23,12 @@
 #define LOG_MAX 512
 
 struct smtp_check {
+	struct proc *proc;
+	struct verify_envelope envelope;
 	struct verification *verification;
 	struct dns_asking *asking;
 	struct event *timer;
-	const char *queue_id, *client;
+	const char *queue_id;
 	smtp_check_done done;
 	void *context;
 	bool ended, told;
@@ -45,12 +50,34 @@ log_verdict(const struct smtp_check *check, const char *verdict)
 		(void)buf_fmt(&signatures, "%s%s ", i != 0 ? ", " : "", dkim_result_name(checks[i].result));
 		(void)buf_span(&signatures, checks[i].signature.domain);
 	}
-	log_info("verified", log_str("id", check->queue_id), log_str("client", check->client),
+	log_info("verified", log_str("id", check->queue_id), log_str("client", check->envelope.client),
 	    log_str("spf", spf_result_name(spf->result)), log_str("spf_domain", spf->domain), log_span("dkim", buf_get(&signatures)),
 	    log_str("arc", arc_status_name(verify_chain(check->verification)->status)), log_str("dmarc", dmarc_result_name(dmarc->result)),
 	    log_str("from_domain", dmarc->from), log_str("policy", dmarc->domain[0] != '\0' ? dmarc_policy_name(dmarc->policy) : ""),
 	    log_str("verdict", verdict));
 	buf_free(&signatures);
+}
+
+/* What the author's domain will be told. */
+static void
+count(const struct smtp_check *check)
+{
+	struct buf policy = BUF_INIT(LOG_MAX), row = BUF_INIT(REPORT_LINE_MAX / 2);
+	struct report_line line;
+	struct msg_writer body;
+
+	if (smtpd_conf(check->proc)->dmarc_reports && dmarc_report_line(check->verification, &check->envelope, &policy, &row, &line)) {
+		msg_writer_init(&body);
+		msg_put_u8(&body, REPORT_DMARC);
+		msg_put_span(&body, line.domain);
+		msg_put_span(&body, line.addresses);
+		msg_put_span(&body, line.policy);
+		msg_put_span(&body, line.row);
+		/* When the report role is gone, some messages are not counted. */
+		(void)proc_send(check->proc, ROLE_REPORT, MSG_REPORT_COUNT, 0, &body, -1);
+	}
+	buf_free(&policy);
+	buf_free(&row);
 }
 
 static void
@@ -68,6 +95,7 @@ tell(struct smtp_check *check)
 	enum verify_verdict verdict = verify_verdict(check->verification);
 
 	check->told = true;
+	count(check);
 	log_verdict(check, verdicts[verdict].word);
 	/* Fields that are too long are left out: the message is not to blame. */
 	(void)verify_put_fields(check->verification, &check->fields);
@@ -124,7 +152,8 @@ smtp_check_new(struct proc *proc, struct dns_client *dns, const struct verify_se
 	/* Without random bytes every policy counts for all. */
 	(void)!getrandom(&sample, sizeof(sample), 0);
 	check->queue_id = queue_id;
-	check->client = envelope->client;
+	check->proc = proc;
+	check->envelope = *envelope;
 	check->done = done;
 	check->context = context;
 	check->fields = BUF_INIT(SMTP_CHECK_FIELDS_MAX);

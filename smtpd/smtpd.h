@@ -13,6 +13,7 @@ int proc_resolve(struct proc *proc);
 int proc_filter(struct proc *proc);
 int proc_relay(struct proc *proc);
 int proc_policy(struct proc *proc);
+int proc_report(struct proc *proc);
 
 extern const struct daemon smtpd;
 

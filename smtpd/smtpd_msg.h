@@ -12,6 +12,7 @@ enum smtpd_role {
 	ROLE_RELAY,
 	ROLE_FILTER,
 	ROLE_POLICY,
+	ROLE_REPORT,
 };
 
 enum smtpd_msg {

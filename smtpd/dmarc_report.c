@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A row is words with spaces between, "-" where there is none: address, disposition, DKIM and SPF as DMARC sees them, why the policy was not
+ * carried out, the domains of From and of the reverse-path, what SPF says (domain, scope, result), and of each signature domain, selector
+ * and result. */
+#include "smtpd/dmarc_report.h"
+
+#include <errno.h>
+
+/* Signatures that a row tells. */
+#define SIGNATURES_MAX 4
+
+static void
+put_word(struct buf *out, struct span word)
+{
+	if (out->len != 0)
+		(void)buf_char(out, ' ');
+	if (word.len == 0)
+		(void)buf_char(out, '-');
+	for (size_t i = 0; i < word.len; i++)
+		(void)buf_char(out, word.ptr[i] <= ' ' || word.ptr[i] > '~' ? '?' : word.ptr[i]);
+}
+
+/* --- counting --- */
+
+static const char *
+disposition_of(enum verify_verdict verdict)
+{
+	return verdict == VERIFY_REFUSE ? "reject" : verdict == VERIFY_QUARANTINE ? "quarantine" : "none";
+}
+
+/* Why less was done than the domain wants (section 7.2's PolicyOverrideType), or nothing. */
+static const char *
+override_of(const struct verification *verification, const char *disposition)
+{
+	const struct dmarc_outcome *dmarc = verify_dmarc(verification);
+
+	if (dmarc->result != DMARC_FAIL || strcmp(disposition, dmarc_policy_name(dmarc->policy)) == 0)
+		return "";
+	if (verify_is_vouched_for(verification))
+		return "trusted_forwarder";
+	return dmarc->wanted != dmarc->policy ? "sampled_out" : "local_policy";
+}
+
+static void
+put_row(const struct verification *verification, const struct verify_envelope *envelope, struct buf *row)
+{
+	const struct dmarc_outcome *dmarc = verify_dmarc(verification);
+	const struct spf_outcome *spf = verify_spf(verification);
+	const char *disposition = disposition_of(verify_verdict(verification));
+	struct span sender = span_of(envelope->sender);
+	ptrdiff_t at = span_rchr(sender, '@');
+	size_t count;
+	const struct dkim_check *checks = verify_checks(verification, &count);
+
+	put_word(row, span_of(envelope->client));
+	put_word(row, span_of(disposition));
+	put_word(row, span_of(dmarc->dkim_aligned ? "pass" : "fail"));
+	put_word(row, span_of(dmarc->spf_aligned ? "pass" : "fail"));
+	put_word(row, span_of(override_of(verification, disposition)));
+	put_word(row, span_of(dmarc->from));
+	put_word(row, at >= 0 ? span_skip(sender, (size_t)at + 1) : SPAN_NULL);
+	put_word(row, span_of(spf->domain));
+	put_word(row, span_of(spf->identity == SPF_MAILFROM ? "mfrom" : "helo"));
+	put_word(row, span_of(spf_result_name(spf->result)));
+	for (size_t i = 0; i < count && i < SIGNATURES_MAX; i++) {
+		put_word(row, checks[i].signature.domain);
+		put_word(row, checks[i].signature.selector);
+		put_word(row, span_of(dkim_result_name(checks[i].result)));
+	}
+}
+
+bool
+dmarc_report_line(const struct verification *verification, const struct verify_envelope *envelope, struct buf *policy, struct buf *row,
+    struct report_line *ret_line)
+{
+	const struct dmarc_outcome *dmarc = verify_dmarc(verification);
+
+	if ((dmarc->result != DMARC_PASS && dmarc->result != DMARC_FAIL) || dmarc->reports[0] == '\0' ||
+	    verify_verdict(verification) == VERIFY_DEFER)
+		return false;
+	(void)buf_fmt(policy, "%s %s %s %s %u", dmarc_policy_name(dmarc->record.policy), dmarc_policy_name(dmarc->record.subdomain_policy),
+	    dmarc->record.strict_dkim ? "s" : "r", dmarc->record.strict_spf ? "s" : "r", dmarc->record.percent);
+	put_row(verification, envelope, row);
+	*ret_line = (struct report_line){ span_of(dmarc->domain), span_of(dmarc->reports), buf_get(policy), buf_get(row), 1 };
+	return !policy->overflow && !row->overflow;
+}
+
+/* --- the report (appendix C) --- */
+
+static void
+put_element(struct buf *out, const char *name, struct span text)
+{
+	(void)buf_fmt(out, "<%s>", name);
+	(void)report_put_xml(out, text);
+	(void)buf_fmt(out, "</%s>\n", name);
+}
+
+/* The next word; empty for "-" and at the end. */
+static struct span
+next_word(struct span *text)
+{
+	struct span word;
+
+	(void)span_split(text, ' ', &word);
+	return span_eq(word, SPAN("-")) ? SPAN_NULL : word;
+}
+
+static void
+put_next(struct buf *out, const char *name, struct span *text)
+{
+	put_element(out, name, next_word(text));
+}
+
+static void
+put_head(struct buf *out, const struct dmarc_report_head *head)
+{
+	(void)buf_str(out, "<report_metadata>\n");
+	put_element(out, "org_name", head->organization);
+	put_element(out, "email", head->contact);
+	put_element(out, "report_id", head->id);
+	(void)buf_fmt(out, "<date_range><begin>%lld</begin><end>%lld</end></date_range>\n</report_metadata>\n", (long long)head->begin, (long long)head->end);
+}
+
+static void
+put_policy(struct buf *out, const struct report_domain *domain)
+{
+	struct span text = span_of(domain->policy), p = next_word(&text), sp = next_word(&text);
+
+	(void)buf_str(out, "<policy_published>\n");
+	put_element(out, "domain", span_of(domain->name));
+	put_next(out, "adkim", &text);
+	put_next(out, "aspf", &text);
+	put_element(out, "p", p);
+	put_element(out, "sp", sp);
+	put_next(out, "pct", &text);
+	(void)buf_str(out, "</policy_published>\n");
+}
+
+static void
+put_signatures(struct buf *out, struct span text)
+{
+	while (text.len != 0) {
+		struct span domain = next_word(&text), selector = next_word(&text), result = next_word(&text);
+
+		(void)buf_str(out, "<dkim>\n");
+		put_element(out, "domain", domain);
+		put_element(out, "selector", selector);
+		put_element(out, "result", result);
+		(void)buf_str(out, "</dkim>\n");
+	}
+}
+
+static void
+put_record(struct buf *out, const struct report_row *row)
+{
+	struct span text = span_of(row->text), override, from, sender, spf_domain, scope, result;
+
+	(void)buf_str(out, "<record>\n<row>\n");
+	put_next(out, "source_ip", &text);
+	(void)buf_fmt(out, "<count>%llu</count>\n<policy_evaluated>\n", (unsigned long long)row->count);
+	put_next(out, "disposition", &text);
+	put_next(out, "dkim", &text);
+	put_next(out, "spf", &text);
+	override = next_word(&text);
+	if (override.len != 0) {
+		(void)buf_str(out, "<reason>\n");
+		put_element(out, "type", override);
+		(void)buf_str(out, "</reason>\n");
+	}
+	from = next_word(&text);
+	sender = next_word(&text);
+	spf_domain = next_word(&text);
+	scope = next_word(&text);
+	result = next_word(&text);
+	(void)buf_str(out, "</policy_evaluated>\n</row>\n<identifiers>\n");
+	put_element(out, "envelope_from", sender);
+	put_element(out, "header_from", from);
+	(void)buf_str(out, "</identifiers>\n<auth_results>\n");
+	put_signatures(out, text);
+	(void)buf_str(out, "<spf>\n");
+	put_element(out, "domain", spf_domain);
+	put_element(out, "scope", scope);
+	put_element(out, "result", result);
+	(void)buf_str(out, "</spf>\n</auth_results>\n</record>\n");
+}
+
+int
+dmarc_report_compose(const struct dmarc_report_head *head, const struct report_domain *domain, struct buf *out)
+{
+	(void)buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback>\n<version>1.0</version>\n");
+	put_head(out, head);
+	put_policy(out, domain);
+	for (const struct report_row *row = domain->rows; row != NULL; row = row->next)
+		put_record(out, row);
+	return buf_str(out, "</feedback>\n") < 0 ? -EMSGSIZE : 0;
+}

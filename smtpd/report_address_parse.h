@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Where reports are to go: rua= of DMARC (RFC 7489 section 6.2) and of TLSRPT (RFC 8460 section 3). Pure. */
+#ifndef SMTPD_REPORT_ADDRESS_PARSE_H
+#define SMTPD_REPORT_ADDRESS_PARSE_H
+
+#include "common/address.h"
+
+/* RFC 7489 section 6.2 has receivers support two. */
+#define REPORT_ADDRESSES_MAX 4
+
+struct report_address {
+	char mailbox[ADDRESS_MAX + 1];
+	uint64_t size_max; /* bytes of the report as it is sent; 0: any */
+};
+
+/* Reads the list of URIs; what is no mailto: of one plain address is left out. Returns their number. */
+size_t report_addresses_parse(struct span text, struct report_address ret_addresses[static REPORT_ADDRESSES_MAX]);
+
+#endif

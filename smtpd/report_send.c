@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The reports of a day that is over, one domain after another. A report that was handed in is noted at once: what a crash in between repeats
+ * has the same name, by which whoever gets it twice knows it. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/date.h"
+#include "common/drop.h"
+#include "common/log.h"
+#include "common/text_set.h"
+#include "common/xalloc.h"
+#include "smtpd/dmarc_parse.h"
+#include "smtpd/dmarc_report.h"
+#include "smtpd/dns_client.h"
+#include "smtpd/public_suffix.h"
+#include "smtpd/report_address_parse.h"
+#include "smtpd/report_mail.h"
+#include "smtpd/report_role.h"
+#include "smtpd/smtpd_conf.h"
+
+/* What the DNS or the disk has kept from being sent is tried again at each look, for so long. */
+#define DAYS_TRIED 3
+#define SECONDS_PER_DAY 86400
+/* Bytes of a report, and packed in a message. */
+#define REPORT_MAX (64u << 20)
+#define MESSAGE_MAX (16u << 20)
+#define SENT_MAX (REPORT_DOMAINS_MAX * 256u)
+
+struct report_sending {
+	struct report_role *role;
+	enum report_kind kind;
+	int64_t day;
+	struct report_day sums;
+	struct report_domain *domain; /* whose turn it is */
+	struct text_set *sent;
+	int sent_fd;
+	struct report_address addresses[REPORT_ADDRESSES_MAX];
+	bool allowed[REPORT_ADDRESSES_MAX];
+	size_t count, asked;          /* addresses of the domain */
+	bool postponed, any_postponed; /* that domain's; any */
+	struct event *turn;
+};
+
+/* --- kinds --- */
+
+static int
+compose_dmarc(const struct report_sending *sending, struct span contact, struct span id, struct buf *out)
+{
+	const struct dmarc_report_head head = {
+		.organization = span_of(sending->role->proc->common->hostname), .contact = contact, .id = id,
+		.begin = sending->day * SECONDS_PER_DAY, .end = (sending->day + 1) * SECONDS_PER_DAY - 1,
+	};
+
+	return dmarc_report_compose(&head, sending->domain, out);
+}
+
+static const struct {
+	const char *name;
+	int (*compose)(const struct report_sending *sending, struct span contact, struct span id, struct buf *out);
+	const char *verified_at; /* whoever is to get others' reports says so there (RFC 7489 section 7.1); NULL: need not */
+	const char *type, *part_type, *extension;
+	const char *sentence;
+} kinds[REPORT_KINDS] = {
+	[REPORT_DMARC] = { "dmarc", compose_dmarc, "_report._dmarc", "multipart/mixed", "application/gzip", "xml.gz",
+	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's." },
+};
+
+const char *
+report_kind_name(enum report_kind kind)
+{
+	return kinds[kind].name;
+}
+
+/* --- one report --- */
+
+static const char *
+sender_of(const struct report_role *role)
+{
+	const struct smtpd_conf *conf = smtpd_conf(role->proc);
+
+	return conf->report_from[0] != '\0' ? conf->report_from : smtpd_postmaster(conf);
+}
+
+static int
+hand_in(const struct report_sending *sending, const struct report_address *address, struct span message)
+{
+	const char *from = sender_of(sending->role);
+	struct envelope envelope;
+	struct drop *drop = NULL;
+	int r;
+
+	envelope_init(&envelope, span_of(from), (int64_t)time(NULL));
+	/* Nobody here could mend an address that fails. */
+	r = envelope_add(&envelope, span_of(address->mailbox), SPAN_NULL, ENVELOPE_NEVER);
+	if (r == 0)
+		r = drop_begin(sending->role->drop, &envelope, &drop);
+	envelope_free(&envelope);
+	if (r == 0)
+		r = drop_write(drop, message);
+	if (r == 0)
+		return drop_commit(drop, NULL);
+	drop_abandon(drop);
+	return r;
+}
+
+/* "20261126.example.com.0@mail.example.org": the same whenever it is made. */
+static void
+put_id(const struct report_sending *sending, size_t number, struct buf *out)
+{
+	int64_t year;
+	unsigned month, day;
+
+	date_civil(sending->day, &year, &month, &day);
+	(void)buf_fmt(out, "%s.%04u%02u%02u.%s", kinds[sending->kind].name, (unsigned)year, month, day, sending->domain->name);
+	if (number != 0)
+		(void)buf_fmt(out, ".%zu", number);
+	(void)buf_fmt(out, "@%s", sending->role->proc->common->hostname);
+}
+
+/* 0; 1 when it is larger than that address takes; -errno. */
+static int
+send_to(const struct report_sending *sending, size_t number, struct span id, struct span packed)
+{
+	const struct report_address *address = &sending->addresses[number];
+	const char *hostname = sending->role->proc->common->hostname;
+	struct buf subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), message = BUF_INIT(MESSAGE_MAX);
+	long long begin = (long long)(sending->day * SECONDS_PER_DAY), end = begin + SECONDS_PER_DAY - 1;
+	struct report_mail mail = {
+		.from = span_of(sender_of(sending->role)), .to = span_of(address->mailbox), .boundary = SPAN("report=_boundary"),
+		.type = kinds[sending->kind].type, .fields = "", .part_type = kinds[sending->kind].part_type,
+		.sentence = span_of(kinds[sending->kind].sentence), .report = packed, .now = (int64_t)time(NULL),
+	};
+	int r;
+
+	put_id(sending, number, &message_id);
+	(void)buf_fmt(&subject, "Report Domain: %s Submitter: %s Report-ID: <%.*s>", sending->domain->name, hostname, (int)id.len, id.ptr);
+	(void)buf_fmt(&name, "%s!%s!%lld!%lld.%s", hostname, sending->domain->name, begin, end, kinds[sending->kind].extension);
+	mail.subject = buf_get(&subject);
+	mail.file_name = buf_get(&name);
+	mail.message_id = buf_get(&message_id);
+	r = report_mail_compose(&mail, &message);
+	if (r == 0 && address->size_max != 0 && message.len > address->size_max)
+		r = 1;
+	if (r == 0)
+		r = hand_in(sending, address, buf_get(&message));
+	buf_free(&subject);
+	buf_free(&name);
+	buf_free(&message_id);
+	buf_free(&message);
+	return r;
+}
+
+static void
+log_report(const struct report_sending *sending, size_t number, int r)
+{
+	const struct report_domain *domain = sending->domain;
+
+	if (r == 0)
+		log_info("report", log_str("kind", kinds[sending->kind].name), log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox),
+		    log_u64("rows", domain->row_count), log_u64("left-out", domain->left_out));
+	else if (r == 1)
+		log_info("report-too-large", log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox));
+	else
+		log_error("report-not-sent", log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox), log_errno("error", r));
+}
+
+static void
+send_domain(struct report_sending *sending)
+{
+	struct buf id = BUF_INIT(1024), report = BUF_INIT(REPORT_MAX), packed = BUF_INIT(MESSAGE_MAX);
+	int r;
+
+	put_id(sending, 0, &id);
+	r = kinds[sending->kind].compose(sending, span_of(sender_of(sending->role)), buf_get(&id), &report);
+	if (r == 0)
+		r = report_pack(buf_get(&report), &packed);
+	for (size_t i = 0; i < sending->count; i++) {
+		int sent = r < 0 || !sending->allowed[i] ? r : send_to(sending, i, buf_get(&id), buf_get(&packed));
+
+		if (r < 0 || sending->allowed[i])
+			log_report(sending, i, sent);
+		if (sent < 0 && sent != -EMSGSIZE)
+			sending->postponed = true;
+	}
+	if (!sending->postponed && report_mark_sent(sending->sent_fd, sending->domain->name) < 0)
+		sending->postponed = true;
+	buf_free(&id);
+	buf_free(&report);
+	buf_free(&packed);
+}
+
+/* --- who may be told --- */
+
+static void go_on(struct report_sending *sending);
+
+static void
+verified(void *context, const struct dns_answer *answer)
+{
+	struct report_sending *sending = context;
+	bool *allowed = &sending->allowed[sending->asked];
+
+	for (size_t i = 0; answer->status == DNS_FOUND && i < answer->count; i++)
+		*allowed |= dmarc_is_record(answer->records[i].data);
+	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS)
+		sending->postponed = true;
+	else if (!*allowed)
+		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].mailbox),
+		    log_str("hint", "that host does not say that it takes the domain's reports (RFC 7489 section 7.1)"));
+	sending->asked++;
+	go_on(sending);
+}
+
+/* True when the answer will come. */
+static bool
+ask(struct report_sending *sending)
+{
+	const struct report_address *address = &sending->addresses[sending->asked];
+	const char *host = strrchr(address->mailbox, '@') + 1, *place = kinds[sending->kind].verified_at;
+	struct buf lower = BUF_INIT(DNS_NAME_MAX), name = BUF_INIT(2 * DNS_NAME_MAX + 64);
+	bool asks = false;
+
+	(void)address_domain_canonical(span_of(host), &lower);
+	if (place == NULL || strcmp(public_suffix_organization(buf_cstr(&lower)), public_suffix_organization(sending->domain->name)) == 0) {
+		sending->allowed[sending->asked] = true;
+	} else {
+		(void)buf_fmt(&name, "%s.%s.%s", sending->domain->name, place, buf_cstr(&lower));
+		asks = dns_is_name(buf_get(&name));
+		if (asks)
+			(void)dns_ask(sending->role->dns, buf_get(&name), DNS_TXT, verified, sending);
+	}
+	buf_free(&lower);
+	buf_free(&name);
+	return asks;
+}
+
+/* --- all of a day --- */
+
+static void
+finish(struct report_sending *sending)
+{
+	struct report_role *role = sending->role;
+	bool over = (int64_t)time(NULL) / SECONDS_PER_DAY - sending->day > DAYS_TRIED;
+
+	if (!sending->any_postponed || over)
+		report_remove_day(role, sending->kind, sending->day);
+	if (sending->sent_fd >= 0)
+		(void)close(sending->sent_fd);
+	report_day_free(&sending->sums);
+	(void)text_set_free(sending->sent);
+	event_free(sending->turn);
+	free(sending);
+	role->sending = NULL;
+}
+
+static void
+begin_domain(struct report_sending *sending)
+{
+	sending->count = report_addresses_parse(span_of(sending->domain->addresses), sending->addresses);
+	sending->asked = 0;
+	sending->postponed = false;
+	memset(sending->allowed, 0, sizeof(sending->allowed));
+}
+
+/* One domain in each turn of the loop, so that counting goes on. */
+static void
+go_on(struct report_sending *sending)
+{
+	while (sending->asked < sending->count) {
+		if (ask(sending))
+			return;
+		sending->asked++;
+	}
+	if (!sending->postponed)
+		send_domain(sending);
+	sending->any_postponed |= sending->postponed;
+	sending->domain = sending->domain->next;
+	event_active(sending->turn, EV_TIMEOUT, 0);
+}
+
+static void
+on_turn(evutil_socket_t fd, short what, void *context)
+{
+	struct report_sending *sending = context;
+
+	(void)fd, (void)what;
+	while (sending->domain != NULL && text_set_has(sending->sent, span_of(sending->domain->name)))
+		sending->domain = sending->domain->next;
+	if (sending->domain == NULL) {
+		struct report_role *role = sending->role;
+		int64_t day = sending->day;
+		enum report_kind kind = sending->kind;
+
+		finish(sending);
+		report_send_after(role, kind, day);
+		return;
+	}
+	begin_domain(sending);
+	go_on(sending);
+}
+
+static void
+take_sent(struct report_sending *sending)
+{
+	struct buf domains = BUF_INIT(SENT_MAX + 65536);
+	struct span rest, line;
+
+	sending->sent = text_set_new(0);
+	sending->sent_fd = report_open_sent(sending->role, sending->kind, sending->day, &domains);
+	rest = buf_get(&domains);
+	while (span_split(&rest, '\n', &line))
+		(void)text_set_add(sending->sent, line);
+	buf_free(&domains);
+}
+
+static void
+begin(struct report_role *role, enum report_kind kind, int64_t day)
+{
+	struct report_sending *sending = xcalloc(1, sizeof(*sending));
+	int r;
+
+	sending->role = role;
+	sending->kind = kind;
+	sending->day = day;
+	r = report_read_day(role, kind, day, &sending->sums);
+	take_sent(sending);
+	if (r < 0 || sending->sent_fd < 0) {
+		log_error("reports-unreadable", log_str("kind", kinds[kind].name), log_errno("error", r < 0 ? r : sending->sent_fd));
+		sending->any_postponed = true;
+	} else {
+		sending->domain = sending->sums.domains;
+	}
+	sending->turn = event_new(role->proc->base, -1, 0, on_turn, sending);
+	if (sending->turn == NULL)
+		abort();
+	role->sending = sending;
+	event_active(sending->turn, EV_TIMEOUT, 0);
+}
+
+void
+report_send_after(struct report_role *role, enum report_kind kind, int64_t after)
+{
+	int64_t today = (int64_t)time(NULL) / SECONDS_PER_DAY, day;
+
+	for (; role->sending == NULL && kind < REPORT_KINDS; kind++, after = INT64_MIN)
+		if (report_find_day(role, kind, after, today, &day))
+			begin(role, kind, day);
+}
+
+void
+report_send(struct report_role *role)
+{
+	report_send_after(role, 0, INT64_MIN);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Where reports go, and lines of what was counted: each line that is read is written as it was, and becomes a report without a tag of its
+ * own. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "smtpd/dmarc_report.h"
+#include "smtpd/report_address_parse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void
+check_addresses(struct span text)
+{
+	struct report_address addresses[REPORT_ADDRESSES_MAX];
+	struct address address;
+	size_t count = report_addresses_parse(text, addresses);
+
+	for (size_t i = 0; i < count; i++)
+		if (address_parse_mailbox(span_of(addresses[i].mailbox), 0, &address) != ADDRESS_OK)
+			abort();
+}
+
+static size_t
+count_tags(struct span text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.ptr[i] == '<';
+	return count;
+}
+
+static void
+check_line(struct span text)
+{
+	const struct dmarc_report_head head = { SPAN("o"), SPAN("c"), SPAN("i"), 0, 1 };
+	struct buf out = BUF_INIT(1 << 20);
+	struct report_line line, again;
+	struct report_day day;
+	size_t tags;
+
+	if (!report_line_parse(text, &line))
+		return;
+	if (report_line_put(&line, &out) < 0 || !report_line_parse(span_make(out.data, out.len - 1), &again) || !span_eq(line.row, again.row) ||
+	    line.count != again.count)
+		abort();
+	buf_clear(&out);
+	report_day_init(&day);
+	report_day_add(&day, &line);
+	if (dmarc_report_compose(&head, day.domains, &out) < 0)
+		abort();
+	/* Two for each element; five of a signature, and a reason, come or do not come. */
+	tags = count_tags(buf_get(&out));
+	if (tags % 2 != 1)
+		abort();
+	report_day_free(&day);
+	buf_free(&out);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct span rest = span_make(bytes, len), line;
+
+	while (span_split(&rest, '\n', &line)) {
+		check_addresses(line);
+		check_line(line);
+	}
+	return 0;
+}

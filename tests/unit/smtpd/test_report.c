@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Aggregate reports: where they go, what is counted, and how they look. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "common/header.h"
+#include "smtpd/dmarc_report.h"
+#include "smtpd/report_address_parse.h"
+#include "smtpd/report_mail.h"
+
+static const struct {
+	const char *text, *first, *second;
+	size_t count;
+	uint64_t size;
+} addresses[] = {
+	{ "mailto:a@example.com", "a@example.com", NULL, 1, 0 },
+	{ "mailto:a@example.com!10m, MAILTO:b@example.net", "a@example.com", "b@example.net", 2, 10485760 },
+	{ "mailto:a%2Bdmarc@example.com!50K", "a+dmarc@example.com", NULL, 1, 51200 },
+	{ "https://example.com/report, mailto:a@example.com!7", "a@example.com", NULL, 1, 7 },
+	{ "", NULL, NULL, 0, 0 },
+	{ "mailto:", NULL, NULL, 0, 0 },
+	{ "mailto:a@example.com!10x", NULL, NULL, 0, 0 },
+	{ "mailto:a@example.com!", NULL, NULL, 0, 0 },
+	{ "mailto:a%0D%0Ab@example.com", NULL, NULL, 0, 0 },
+	{ "mailto:a@example.com?subject=x", NULL, NULL, 0, 0 },
+	{ "mailto:a%4@example.com", NULL, NULL, 0, 0 },
+	{ "mailto:a@[192.0.2.1]", NULL, NULL, 0, 0 },
+	{ "mailto:a@b.test,mailto:c@d.test,mailto:e@f.test,mailto:g@h.test,mailto:i@j.test", "a@b.test", "c@d.test", 4, 0 },
+};
+
+START_TEST(addresses_are_read)
+{
+	struct report_address read[REPORT_ADDRESSES_MAX];
+	size_t count = report_addresses_parse(span_of(addresses[_i].text), read);
+
+	ck_assert_uint_eq(count, addresses[_i].count);
+	if (count > 0) {
+		ck_assert_str_eq(read[0].mailbox, addresses[_i].first);
+		ck_assert_uint_eq(read[0].size_max, addresses[_i].size);
+	}
+	if (count > 1)
+		ck_assert_str_eq(read[1].mailbox, addresses[_i].second);
+}
+END_TEST
+
+START_TEST(lines_come_back)
+{
+	const struct report_line line = { SPAN("example.com"), SPAN("mailto:a@example.com"), SPAN("none none r r 100"), SPAN("a\tb\n c"), 3 };
+	struct buf text = BUF_INIT(1000);
+	struct report_line read;
+
+	ck_assert_int_eq(report_line_put(&line, &text), 0);
+	ck_assert(span_ends(buf_get(&text), SPAN("\n")));
+	ck_assert(report_line_parse(span_make(text.data, text.len - 1), &read));
+	ck_assert_uint_eq(read.count, 3);
+	ck_assert(span_eq(read.domain, line.domain) && span_eq(read.addresses, line.addresses) && span_eq(read.policy, line.policy));
+	ck_assert(span_eq(read.row, SPAN("a?b? c")));
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(torn_lines_are_none)
+{
+	static const char line[] = "1\texample.com\tmailto:a@example.com\tnone\trow";
+	struct report_line read;
+
+	ck_assert(report_line_parse(span_of(line), &read));
+	for (size_t len = 0; len < sizeof(line) - 1 - 3; len++)
+		ck_assert(!report_line_parse(span_make(line, len), &read));
+	ck_assert(!report_line_parse(SPAN("1\texample.com\tx\tnone\trow1\texample.com\tx\tnone\trow"), &read));
+	ck_assert(!report_line_parse(SPAN("x\texample.com\tx\tnone\trow"), &read));
+}
+END_TEST
+
+static void
+add(struct report_day *day, const char *domain, const char *policy, const char *row, uint64_t count)
+{
+	const struct report_line line = { span_of(domain), SPAN("mailto:a@example.com"), span_of(policy), span_of(row), count };
+
+	report_day_add(day, &line);
+}
+
+static const struct report_domain *
+find(const struct report_day *day, const char *name)
+{
+	const struct report_domain *domain = day->domains;
+
+	while (domain != NULL && strcmp(domain->name, name) != 0)
+		domain = domain->next;
+	return domain;
+}
+
+START_TEST(rows_are_summed)
+{
+	struct report_day day;
+
+	report_day_init(&day);
+	add(&day, "a.example", "none none r r 100", "192.0.2.1 x", 1);
+	add(&day, "b.example", "none none r r 100", "192.0.2.1 x", 5);
+	add(&day, "a.example", "reject none r r 100", "192.0.2.1 x", 2);
+	add(&day, "a.example", "reject none r r 100", "192.0.2.2 x", 1);
+	ck_assert_uint_eq(day.domain_count, 2);
+	ck_assert_uint_eq(find(&day, "a.example")->row_count, 2);
+	ck_assert_str_eq(find(&day, "a.example")->policy, "reject none r r 100");
+	ck_assert_uint_eq(find(&day, "a.example")->rows->next->count, 3);
+	ck_assert_uint_eq(find(&day, "b.example")->rows->count, 5);
+	report_day_free(&day);
+}
+END_TEST
+
+START_TEST(a_day_is_bounded)
+{
+	struct report_day day;
+
+	report_day_init(&day);
+	for (unsigned i = 0; i < REPORT_ROWS_PER_DOMAIN_MAX + 10; i++) {
+		char row[32];
+
+		(void)snprintf(row, sizeof(row), "row %u", i);
+		add(&day, "a.example", "none", row, 1);
+	}
+	ck_assert_uint_eq(day.row_count, REPORT_ROWS_PER_DOMAIN_MAX);
+	ck_assert_uint_eq(find(&day, "a.example")->left_out, 10);
+	report_day_free(&day);
+}
+END_TEST
+
+START_TEST(a_report_looks_as_appendix_c_says)
+{
+	static const char wanted[] =
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback>\n<version>1.0</version>\n<report_metadata>\n<org_name>mail.example.test</org_name>\n"
+	    "<email>postmaster@example.test</email>\n<report_id>id</report_id>\n"
+	    "<date_range><begin>86400</begin><end>172799</end></date_range>\n</report_metadata>\n<policy_published>\n<domain>a.example</domain>\n"
+	    "<adkim>s</adkim>\n<aspf>r</aspf>\n<p>reject</p>\n<sp>none</sp>\n<pct>50</pct>\n</policy_published>\n"
+	    "<record>\n<row>\n<source_ip>192.0.2.1</source_ip>\n<count>7</count>\n<policy_evaluated>\n<disposition>quarantine</disposition>\n"
+	    "<dkim>fail</dkim>\n<spf>fail</spf>\n<reason>\n<type>local_policy</type>\n</reason>\n</policy_evaluated>\n</row>\n<identifiers>\n"
+	    "<envelope_from>evil.example</envelope_from>\n<header_from>x.a.example</header_from>\n</identifiers>\n<auth_results>\n"
+	    "<dkim>\n<domain>b&lt;&amp;&gt;.example</domain>\n<selector>s</selector>\n<result>pass</result>\n</dkim>\n"
+	    "<spf>\n<domain>evil.example</domain>\n<scope>mfrom</scope>\n<result>pass</result>\n</spf>\n</auth_results>\n</record>\n</feedback>\n";
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799 };
+	struct buf out = BUF_INIT(1 << 16);
+	struct report_day day;
+
+	report_day_init(&day);
+	add(&day, "a.example", "reject none s r 50",
+	    "192.0.2.1 quarantine fail fail local_policy x.a.example evil.example evil.example mfrom pass b<&>.example s pass", 7);
+	ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 0);
+	ck_assert_str_eq(buf_cstr(&out), wanted);
+	report_day_free(&day);
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(what_is_packed_unpacks)
+{
+	struct buf text = BUF_INIT(1 << 20), packed = BUF_INIT(1 << 20);
+	static char out[1 << 20];
+	z_stream stream = { 0 };
+
+	for (unsigned i = 0; i < 20000; i++)
+		(void)buf_fmt(&text, "%u,", i * 2654435761u);
+	ck_assert_int_eq(report_pack(buf_get(&text), &packed), 0);
+	ck_assert_int_eq(inflateInit2(&stream, 31), Z_OK);
+	stream.next_in = (Bytef *)packed.data;
+	stream.avail_in = (uInt)packed.len;
+	stream.next_out = (Bytef *)out;
+	stream.avail_out = sizeof(out);
+	ck_assert_int_eq(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	ck_assert_uint_eq(stream.total_out, text.len);
+	ck_assert_mem_eq(out, text.data, text.len);
+	(void)inflateEnd(&stream);
+	packed.max = packed.len;
+	ck_assert_int_eq(report_pack(buf_get(&text), &packed), -EMSGSIZE);
+	buf_free(&text);
+	buf_free(&packed);
+}
+END_TEST
+
+START_TEST(a_message_holds_it)
+{
+	const struct report_mail mail = { .from = SPAN("postmaster@example.test"), .to = SPAN("a@b.example"), .subject = SPAN("Report Domain: b.example"),
+		.message_id = SPAN("id@example.test"), .boundary = SPAN("x"), .type = "multipart/mixed", .fields = "", .part_type = "application/gzip",
+		.sentence = SPAN("Hello."), .file_name = SPAN("a!b.xml.gz"), .report = SPAN("PACKED"), .now = 0 };
+	struct buf out = BUF_INIT(4096);
+	struct header_field field;
+
+	ck_assert_int_eq(report_mail_compose(&mail, &out), 0);
+	ck_assert(header_find(buf_get(&out), SPAN("From"), &field) && span_eq(span_trim(field.value), SPAN("postmaster@example.test")));
+	ck_assert(header_find(buf_get(&out), SPAN("Content-Type"), &field));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\n\r\nUEFDS0VE\r\n"));
+	ck_assert(span_ends(buf_get(&out), SPAN("\r\n--x--\r\n")));
+	buf_free(&out);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("report");
+	TCase *tests = tcase_create("report");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 120);
+	tcase_add_loop_test(tests, addresses_are_read, 0, sizeof(addresses) / sizeof(*addresses));
+	tcase_add_test(tests, lines_come_back);
+	tcase_add_test(tests, torn_lines_are_none);
+	tcase_add_test(tests, rows_are_summed);
+	tcase_add_test(tests, a_day_is_bounded);
+	tcase_add_test(tests, a_report_looks_as_appendix_c_says);
+	tcase_add_test(tests, what_is_packed_unpacks);
+	tcase_add_test(tests, a_message_holds_it);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
