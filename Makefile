@@ -50,7 +50,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(LANE_LINK)
 # What each archive needs from outside.
 common_LIBS := -levent_core -lconfig -lseccomp -lssl -lcrypto -lcrypt -lidn2 -lunistring
 libmailstore_LIBS := -ldb-5.3 -lz
-smtpd_LIBS := -lunbound -lpsl
+smtpd_LIBS := -lunbound -lpsl -lexpat -ljansson -lz
 smtpd_TEST_LIBS := -lyaml -lz
 webmaild_LIBS := -ljansson -lnghttp2 -lgumbo -lz
 

@@ -50,17 +50,18 @@ $(foreach d,$(DAEMONS),$(eval $(call install_daemon,$(d))))
 
 # smtpd's package has what belongs to a mail transport agent.
 install-smtpd: install-sendmail
-install-sendmail: $(B)/bin/sendmail $(B)/bin/mailqueue $(B)/bin/mailkey $(B)/bin/sievec
+install-sendmail: $(B)/bin/sendmail $(B)/bin/mailqueue $(B)/bin/mailkey $(B)/bin/mailreport $(B)/bin/sievec
 	$(INSTALL) -D -m 755 $(B)/bin/sendmail $(DESTDIR)$(SBIN)/sendmail
 	$(INSTALL) -D -m 755 $(B)/bin/mailqueue $(DESTDIR)$(SBIN)/mailqueue
 	$(INSTALL) -D -m 755 $(B)/bin/mailkey $(DESTDIR)$(SBIN)/mailkey
+	$(INSTALL) -D -m 755 $(B)/bin/mailreport $(DESTDIR)$(PREFIX)/bin/mailreport
 	$(INSTALL) -D -m 755 $(B)/bin/sievec $(DESTDIR)$(PREFIX)/bin/sievec
 	ln -sf ../sbin/mailqueue $(DESTDIR)$(PREFIX)/bin/mailq
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib
 	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/lib/sendmail
 	$(INSTALL) -D -m 644 etc/sieve/after/50-junk.sieve $(DESTDIR)$(CONFDIR)/sieve/after/50-junk.sieve
 	$(INSTALL) -D -m 644 etc/tmpfiles.d/fourpost-smtpd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/fourpost-smtpd.conf
-	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 mailkey.8 sievec.1 mailspool.5)
+	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 mailkey.8 sievec.1 mailreport.1 mailspool.5)
 
 install-webmaild: install-web
 install-web: $(WEB)

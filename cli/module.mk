@@ -23,3 +23,7 @@ cli_TOOLS += mailkey
 mailkey_EXTRA := cli/tool.c cli/mailkey_dns.c cli/mailkey_file.c $(smtpd_conf_SRC) \
 	$(tool_dns_SRC) smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c
 mailkey_LIBS := -lunbound
+# Reports of others.
+cli_TOOLS += mailreport
+mailreport_EXTRA := cli/tool.c $(received_report_SRC)
+mailreport_LIBS := -lexpat -ljansson -lz

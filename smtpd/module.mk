@@ -160,3 +160,6 @@ smtpd_SRC += \
 	smtpd/report_files.c \
 	smtpd/report_mail.c \
 	smtpd/report_send.c
+# Reports of others, for the tool that shows them.
+received_report_SRC := smtpd/dmarc_report_parse.c smtpd/received_report.c smtpd/report_unpack.c smtpd/tls_report_parse.c
+smtpd_SRC += $(received_report_SRC)

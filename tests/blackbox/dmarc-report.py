@@ -74,6 +74,11 @@ def give_up():
     return own_site.within(lambda: not os.listdir(folder))
 
 
+def mailreport(given, *arguments):
+    done = subprocess.run([f"{own_site.programs}/mailreport", *arguments], input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    return done.returncode, done.stdout.decode()
+
+
 def text_of(row, path):
     found = row.find(path)
     return found.text if found is not None else None
@@ -125,6 +130,13 @@ try:
           ["3", "none", "pass", "fail", "pass", "mfrom", "reported.example"], xml.tostring(root))
     check("one failed", [text_of(rows["198.51.100.9"], path) for path in ("row/count", "row/policy_evaluated/disposition", "row/policy_evaluated/spf",
           "auth_results/spf/result")] == ["1", "quarantine", "fail", "fail"], xml.tostring(root))
+    status, text = mailreport(found[0][1] if found else b"", "-s")
+    check("mailreport reads it", status == 0 and re.search(r"(?m)^ +3  192\.0\.2\.7 +dkim=fail spf=pass +none +reported\.example$", text) and
+          "1 reports; 4 messages, of which 1 failed" in text, text)
+    status, text = mailreport(found[0][1] if found else b"", "-f")
+    check("and tells what failed", status == 0 and "198.51.100.9" in text and "192.0.2.7" not in text and "DMARC of reported.example by mail.example.test" in text, text)
+    status, text = mailreport(b"Subject: none\r\n\r\nhello\r\n")
+    check("a message without a report is told of", status == 65 and "no report" in text, text)
     check("who has not said that he wants others' reports gets none", site.logged(r"report-not-wanted .*to=victim@unwilling\.example"), site.log()[-2000:])
     check("what is too large for an address is not sent", site.logged(r"report-too-large domain=small\.example") and not reports("small.example"))
     sent = f"{folder}/{name}.sent"
