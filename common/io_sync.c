@@ -17,7 +17,7 @@
 static void
 sync_one(struct io_sync *sync)
 {
-	sync->result = fsync(sync->fd) == 0 ? 0 : -errno;
+	sync->result = (sync->data ? fdatasync(sync->fd) : fsync(sync->fd)) == 0 ? 0 : -errno;
 }
 
 /* The kernel's queue of this process; made when first needed. False: there is none to be had. */
@@ -40,7 +40,7 @@ submit(aio_context_t queue, struct io_sync *syncs, size_t count)
 	long taken;
 
 	for (size_t i = 0; i < count; i++) {
-		orders[i].aio_lio_opcode = IOCB_CMD_FSYNC;
+		orders[i].aio_lio_opcode = syncs[i].data ? IOCB_CMD_FDSYNC : IOCB_CMD_FSYNC;
 		orders[i].aio_fildes = (uint32_t)syncs[i].fd;
 		orders[i].aio_data = i;
 		list[i] = &orders[i];

@@ -4,10 +4,12 @@
 #ifndef COMMON_IO_SYNC_H
 #define COMMON_IO_SYNC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct io_sync {
 	int fd;
+	bool data;  /* fdatasync(2) will do */
 	int result; /* 0: all that was written there is on stable storage, and what is needed to find it; or -errno */
 };
 

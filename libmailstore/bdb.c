@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/io_sync.h"
 #include "common/sanitizer.h"
 #include "common/xalloc.h"
 
@@ -53,14 +54,48 @@ static unsigned sync_failures;
 /* An environment is being closed that others have written behind: nothing that it still has may reach the files. */
 static bool leaving;
 
+/* The last sync of a commit waits, so that it can be one of several under way together (bdb_commit_with). */
+static struct {
+	bool on;
+	int fd; /* or -1 */
+} late_sync = { .fd = -1 };
+
 static int
-sync_file(int fd)
+sync_now(int fd)
 {
-	int r = leaving ? 0 : fdatasync(fd);
+	int r = fdatasync(fd);
 
 	if (r < 0)
 		sync_failures++;
 	return r;
+}
+
+static int
+sync_file(int fd)
+{
+	int r = 0;
+
+	if (leaving)
+		return 0;
+	if (!late_sync.on)
+		return sync_now(fd);
+	if (late_sync.fd >= 0 && late_sync.fd != fd)
+		r = sync_now(late_sync.fd);
+	late_sync.fd = fd;
+	return r;
+}
+
+static int
+close_file(int fd)
+{
+	int r = 0, closed;
+
+	if (late_sync.fd == fd) {
+		r = sync_now(fd);
+		late_sync.fd = -1;
+	}
+	closed = close(fd);
+	return r < 0 ? r : closed;
 }
 
 static ssize_t
@@ -92,7 +127,7 @@ sync_folder_of(const char *path)
 		return 0;
 	*strrchr(folder, '/') = '\0';
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -1 : sync_file(fd);
+	return fd < 0 ? -1 : leaving ? 0 : sync_now(fd);
 }
 
 static const char *
@@ -205,6 +240,7 @@ take_over_files(void)
 		return;
 	taken = true;
 	(void)db_env_set_func_fsync(sync_file);
+	(void)db_env_set_func_close(close_file);
 	(void)db_env_set_func_open(open_file);
 	(void)db_env_set_func_pread(read_page);
 	(void)db_env_set_func_rename(rename_file);
@@ -484,17 +520,55 @@ bdb_begin(struct bdb *bdb, struct bdb_txn **ret)
 	return 0;
 }
 
+static int
+commit(struct bdb_txn *txn, u_int32_t flags)
+{
+	int r = txn->txn->commit(txn->txn, flags);
+
+	free(txn);
+	return r;
+}
+
+static int
+committed(const struct bdb *bdb, int r)
+{
+	int result = judged(bdb, r);
+
+	if (result == 0)
+		(void)bdb->env->txn_checkpoint(bdb->env, CHECKPOINT_KB, 0, 0);
+	return result;
+}
+
 int
 bdb_commit(struct bdb_txn *txn, bool durable)
 {
 	const struct bdb *bdb = txn->bdb;
-	int r = txn->txn->commit(txn->txn, durable ? DB_TXN_SYNC : DB_TXN_WRITE_NOSYNC), result;
 
-	free(txn);
-	result = judged(bdb, r);
-	if (result == 0)
-		(void)bdb->env->txn_checkpoint(bdb->env, CHECKPOINT_KB, 0, 0);
-	return result;
+	return committed(bdb, commit(txn, durable ? DB_TXN_SYNC : DB_TXN_WRITE_NOSYNC));
+}
+
+int
+bdb_commit_with(struct bdb_txn *txn, const int *fds, size_t count)
+{
+	const struct bdb *bdb = txn->bdb;
+	struct io_sync syncs[BDB_COMMIT_FILES + 1];
+	size_t all = count;
+	int r, beside = 0;
+
+	late_sync.on = true;
+	r = commit(txn, DB_TXN_SYNC);
+	late_sync.on = false;
+	for (size_t i = 0; i < count; i++)
+		syncs[i] = (struct io_sync){ .fd = fds[i] };
+	if (late_sync.fd >= 0)
+		syncs[all++] = (struct io_sync){ .fd = late_sync.fd, .data = true };
+	late_sync.fd = -1;
+	io_sync_all(syncs, all);
+	sync_failures += all > count && syncs[count].result != 0;
+	for (size_t i = 0; i < count && beside == 0; i++)
+		beside = syncs[i].result;
+	r = committed(bdb, r);
+	return r != 0 ? r : beside;
 }
 
 void

@@ -49,6 +49,10 @@ int bdb_checkpoint(struct bdb *bdb, uint64_t *ret_end);
 int bdb_begin(struct bdb *bdb, struct bdb_txn **ret);
 /* durable: synced to disk on return. */
 int bdb_commit(struct bdb_txn *txn, bool durable);
+/* The same, durable, and these files (at most BDB_COMMIT_FILES, borrowed) are synced at the same time. What one of those failed with (-errno) comes only when
+ * the transaction itself is committed. */
+#define BDB_COMMIT_FILES 4
+int bdb_commit_with(struct bdb_txn *txn, const int *fds, size_t count);
 void bdb_abort(struct bdb_txn *txn);
 
 /* txn may be NULL for reading. *ret is memory for free(3). */

@@ -187,9 +187,11 @@ place(const struct commits *commits, struct commit *commit)
 	return 0;
 }
 
-/* All files into their places: one look at what others do there, and one sync. */
+/* All files into their places: one look at what others do there, and one sync, together with the log's. Should the power fail in between,
+ * one may be there without the other, and nothing has been promised: a record without its file goes when the folder is read, a file
+ * without its record gets one. */
 static int
-place_all(struct commits *commits)
+place_all(struct ms_txn *txn, struct commits *commits)
 {
 	struct ms_touch touch;
 	bool in[2] = { false, false };
@@ -207,7 +209,7 @@ place_all(struct commits *commits)
 		ms_touch_note(&touch, 0, commits->mailbox);
 	for (unsigned i = 0; r == 0 && i < 2; i++)
 		if (in[i])
-			r = ms_folder_fsync(commits->folder_fd, i == 1);
+			r = ms_folder_fsync_with(txn, commits->folder_fd, i == 1);
 	return r;
 }
 
@@ -241,7 +243,7 @@ record_messages(struct ms_txn *txn, void *context)
 		r = take_numbers(txn, commits, &commits->list[i]);
 	}
 	if (r == 0)
-		r = place_all(commits);
+		r = place_all(txn, commits);
 	for (size_t i = 0; r == 0 && i < commits->count; i++)
 		r = ms_message_insert(txn, commits->number, commits->mailbox, &commits->list[i].record, buf_get(&commits->list[i].derived.texts));
 	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
@@ -270,7 +272,7 @@ sync_files(struct commits *commits)
 
 	for (size_t i = 0; i < commits->count; i++)
 		if (commits->list[i].append->error == 0)
-			syncs[count++].fd = commits->list[i].append->fd;
+			syncs[count++] = (struct io_sync){ .fd = commits->list[i].append->fd };
 	io_sync_all(syncs, count);
 	count = 0;
 	for (size_t i = 0; i < commits->count; i++)

@@ -210,7 +210,7 @@ change_some(struct ms_txn *txn, void *context)
 	ms_touch_end(&touch);
 	if (r == 0 && modseq != 0) {
 		ms_touch_note(&touch, 0, &record);
-		r = ms_folder_fsync(flagging->folder_fd, true);
+		r = ms_folder_fsync_with(txn, flagging->folder_fd, true);
 	}
 	if (r == 0)
 		r = ms_mailbox_save(txn, mailbox, &record);

@@ -143,6 +143,8 @@ struct ms_txn {
 	} pages[MS_UIDS_PAGES];
 	size_t page_count, page_next;
 	struct ms_texts *texts; /* ms_texts.c: of messages that came, written at its end; or NULL */
+	int synced_with[BDB_COMMIT_FILES]; /* folders that are synced together with its log */
+	size_t synced_with_count;
 };
 typedef int (*ms_work)(struct ms_txn *txn, void *context);
 
@@ -374,6 +376,8 @@ void ms_touch_end(struct ms_touch *touch);
 /* Puts the folder's times into its record, or none when others may have changed it too. */
 void ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbox_record *record);
 int ms_folder_fsync(int folder_fd, bool cur);
+/* The same when the transaction commits, at the same time as its log: neither may need the other there after the power has failed. */
+int ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur);
 /* Where the message's file is now, when it is not where the record has it: path ("cur/NAME") is filled in. 0, MS_E_NOTFOUND or -errno. */
 int ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NAME_MAX + 5]);
 /* The numbers of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.

@@ -268,16 +268,36 @@ ms_replace_file(int folder_fd, const char *name, const struct buf *text)
 	return 0;
 }
 
+static int
+open_part(int folder_fd, bool cur)
+{
+	int fd = openat(folder_fd, cur ? "cur" : "new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int
 ms_folder_fsync(int folder_fd, bool cur)
 {
-	int fd = openat(folder_fd, cur ? "cur" : "new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+	_cleanup_(closep) int fd = open_part(folder_fd, cur);
 
 	if (fd < 0)
-		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
-	(void)close(fd);
-	return r;
+		return fd;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int
+ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur)
+{
+	int fd;
+
+	if (txn->synced_with_count == BDB_COMMIT_FILES)
+		return ms_folder_fsync(folder_fd, cur);
+	fd = open_part(folder_fd, cur);
+	if (fd < 0)
+		return fd;
+	txn->synced_with[txn->synced_with_count++] = fd;
+	return 0;
 }
 
 void

@@ -496,13 +496,16 @@ run_once(struct ms_store *store, ms_work work, void *context, unsigned tries, bo
 	if (r == 0)
 		r = ms_uids_flush(&txn);
 	ms_texts_drop(&txn);
-	if (r != 0) {
+	if (r != 0)
 		bdb_abort(txn.txn);
-		return r;
-	}
-	r = bdb_commit(txn.txn, durable);
+	else if (txn.synced_with_count != 0)
+		r = ms_bdb(bdb_commit_with(txn.txn, txn.synced_with, txn.synced_with_count));
+	else
+		r = ms_bdb(bdb_commit(txn.txn, durable));
+	while (txn.synced_with_count != 0)
+		(void)close(txn.synced_with[--txn.synced_with_count]);
 	*ret_changed = txn.changed;
-	return ms_bdb(r);
+	return r;
 }
 
 static int

@@ -275,7 +275,7 @@ sync_files(struct queue_commit *const *commits, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		if (commits[i]->fd >= 0)
-			syncs[files++].fd = commits[i]->fd;
+			syncs[files++] = (struct io_sync){ .fd = commits[i]->fd };
 	io_sync_all(syncs, files);
 	files = 0;
 	for (size_t i = 0; i < count; i++)
