@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Berkeley DB, wholly inside this file. Nothing is shared with other processes but files: each has its own cache of pages, and whoever
+/* Berkeley DB, wholly inside this file but for what it does with files (bdb_files.c). Nothing is shared with other processes but files: each has its own cache of pages, and whoever
  * writes is alone with them (the account's lock) until all he changed is in the files. So nobody waits for what a dead one held. */
 #include "libmailstore/bdb.h"
 
@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "common/io_sync.h"
 #include "common/sanitizer.h"
 #include "common/xalloc.h"
+#include "libmailstore/bdb_files.h"
 
 /* Who begins to write reads the last log to find its end, and recovery reads it all. */
 #define LOG_BYTES (256 * 1024)
@@ -24,7 +24,6 @@
 /* What a scan fetches first: often that is all; and later. */
 #define BULK_FIRST (8 * 1024)
 #define BULK_BYTES (64 * 1024)
-#define FILES_MAX 1024
 /* Of the tables, whatever the file system likes: BDB_PAGE_ROOM and a header. */
 #define PAGE_BYTES 4096
 /* The library wants no less. */
@@ -47,190 +46,6 @@ struct bdb_txn {
 	bool made[BDB_TABLES_MAX]; /* tables that are not there if it aborts */
 };
 
-/* --- what the library does with files --- */
-
-/* Writes that could not be synced are lost, though the next sync may say otherwise. The library would try again and believe it. */
-static unsigned sync_failures;
-/* An environment is being closed that others have written behind: nothing that it still has may reach the files. */
-static bool leaving;
-
-/* The last sync of a commit waits, so that it can be one of several under way together (bdb_commit_with). */
-static struct {
-	bool on;
-	int fd; /* or -1 */
-} late_sync = { .fd = -1 };
-
-static int
-sync_now(int fd)
-{
-	int r = fdatasync(fd);
-
-	if (r < 0)
-		sync_failures++;
-	return r;
-}
-
-static int
-sync_file(int fd)
-{
-	int r = 0;
-
-	if (leaving)
-		return 0;
-	if (!late_sync.on)
-		return sync_now(fd);
-	if (late_sync.fd >= 0 && late_sync.fd != fd)
-		r = sync_now(late_sync.fd);
-	late_sync.fd = fd;
-	return r;
-}
-
-static int
-close_file(int fd)
-{
-	int r = 0, closed;
-
-	if (late_sync.fd == fd) {
-		r = sync_now(fd);
-		late_sync.fd = -1;
-	}
-	closed = close(fd);
-	return r < 0 ? r : closed;
-}
-
-static ssize_t
-write_file(int fd, const void *bytes, size_t len)
-{
-	return leaving ? (ssize_t)len : write(fd, bytes, len);
-}
-
-static ssize_t
-write_page(int fd, const void *bytes, size_t len, off_t at)
-{
-	return leaving ? (ssize_t)len : pwrite(fd, bytes, len, at);
-}
-
-static int
-remove_file(const char *path)
-{
-	return leaving ? 0 : unlink(path);
-}
-
-/* A file that is made, but not its name, would be gone when the power fails: then a log has an end before its end. */
-static int
-sync_folder_of(const char *path)
-{
-	_cleanup_(freep) char *folder = xstrdup(path);
-	_cleanup_(closep) int fd = -1;
-
-	if (strrchr(folder, '/') == NULL)
-		return 0;
-	*strrchr(folder, '/') = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -1 : leaving ? 0 : sync_now(fd);
-}
-
-static const char *
-name_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
-/* --- pages --- */
-
-/* Pages that were not what had been written. The library checks its checksums, but not those of a page that begins with zeros: it takes
- * it for one that was never written, and then follows what stands in it, or looks for its root for ever. */
-static unsigned bad_pages;
-static bool recovering;
-/* Which descriptors are of files of pages. */
-static bool has_pages[FILES_MAX];
-
-/* Of every page: where the log was when it was written, its number, those beside it, counts, its type. Numbers are of this machine's
- * order, or swapped. */
-#define PAGE_HEADER 26
-#define PAGE_MIN 512
-#define PAGE_MAX 65536
-
-static bool
-is_good_page(const uint8_t *page, size_t len, off_t at)
-{
-	uint32_t number = (uint32_t)((uint64_t)at / len), says;
-	size_t zeros = 0;
-
-	memcpy(&says, page + 8, sizeof(says));
-	while (zeros < len && page[zeros] == 0)
-		zeros++;
-	/* Recovery meets pages that were given out, and never written. Anybody else does not. */
-	if (zeros >= PAGE_HEADER)
-		return recovering && zeros == len;
-	return says == number || says == __builtin_bswap32(number);
-}
-
-static ssize_t
-read_page(int fd, void *bytes, size_t len, off_t at)
-{
-	ssize_t got = pread(fd, bytes, len, at);
-
-	if (got < 0 || len < PAGE_MIN || at % (off_t)len != 0 || fd >= FILES_MAX || !has_pages[fd])
-		return got;
-	/* Nor does anybody else look for a page beyond the end, but for the first of a new file. */
-	if (got == (ssize_t)len ? is_good_page(bytes, len, at) : recovering || at == 0)
-		return got;
-	/* An error would be tried again by another call, or taken for a table that is gone: so it gets a page whose checksum is wrong. */
-	bad_pages++;
-	memset(bytes, 0xff, len);
-	return (ssize_t)len;
-}
-
-/* --- opening and renaming --- */
-
-static int
-open_noted(const char *path, int flags, int mode)
-{
-	int fd = open(path, flags | O_CLOEXEC, mode);
-
-	if (fd >= 0 && fd < FILES_MAX)
-		has_pages[fd] = strncmp(name_of(path), "log.", 4) != 0;
-	return fd;
-}
-
-static int
-open_file(const char *path, int flags, ...)
-{
-	va_list args;
-	int fd, mode;
-
-	va_start(args, flags);
-	mode = va_arg(args, int);
-	va_end(args);
-	if (leaving)
-		flags &= ~(O_CREAT | O_TRUNC);
-	if ((flags & O_EXCL) == 0) {
-		fd = open_noted(path, flags & ~O_CREAT, 0);
-		if (fd >= 0 || errno != ENOENT || (flags & O_CREAT) == 0)
-			return fd;
-	}
-	fd = open_noted(path, flags, mode);
-	if (fd >= 0 && sync_folder_of(path) < 0) {
-		int error = errno;
-
-		(void)close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
-}
-
-static int
-rename_file(const char *from, const char *to)
-{
-	int r = leaving ? 0 : rename(from, to);
-
-	return r == 0 ? sync_folder_of(to) : r;
-}
-
 static void
 take_over_files(void)
 {
@@ -239,14 +54,14 @@ take_over_files(void)
 	if (taken)
 		return;
 	taken = true;
-	(void)db_env_set_func_fsync(sync_file);
-	(void)db_env_set_func_close(close_file);
-	(void)db_env_set_func_open(open_file);
-	(void)db_env_set_func_pread(read_page);
-	(void)db_env_set_func_rename(rename_file);
-	(void)db_env_set_func_write(write_file);
-	(void)db_env_set_func_pwrite(write_page);
-	(void)db_env_set_func_unlink(remove_file);
+	(void)db_env_set_func_fsync(bdb_sync_file);
+	(void)db_env_set_func_close(bdb_close_file);
+	(void)db_env_set_func_open(bdb_open_file);
+	(void)db_env_set_func_pread(bdb_read_page);
+	(void)db_env_set_func_rename(bdb_rename_file);
+	(void)db_env_set_func_write(bdb_write_file);
+	(void)db_env_set_func_pwrite(bdb_write_page);
+	(void)db_env_set_func_unlink(bdb_remove_file);
 }
 
 static int
@@ -318,9 +133,9 @@ open_environment(const char *dir, u_int32_t flags, size_t cache_bytes, DB_ENV **
 		(void)env->set_lg_max(env, LOG_BYTES);
 		(void)env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
 	}
-	recovering = (flags & DB_RECOVER) != 0;
+	bdb_recovering = (flags & DB_RECOVER) != 0;
 	r = env->open(env, dir, flags | DB_CREATE | DB_PRIVATE | DB_INIT_MPOOL, 0600);
-	recovering = false;
+	bdb_recovering = false;
 	*ret = env; /* also when it could not be opened: to be closed */
 	return r;
 }
@@ -400,7 +215,7 @@ open_tables(struct bdb *bdb, size_t least)
 
 		if (r != 0)
 			close_table(bdb, i);
-		if (r != 0 && (r != ENOENT || i < least || bdb->bad_pages != bad_pages))
+		if (r != 0 && (r != ENOENT || i < least || bdb->bad_pages != bdb_bad_pages))
 			return r;
 	}
 	return 0;
@@ -438,24 +253,24 @@ bdb_open(const char *dir, const char *file, const char *const *tables, size_t ta
 	int r = 0;
 
 	take_over_files();
-	*bdb = (struct bdb){ .sync_failures = sync_failures, .bad_pages = bad_pages, .writable = how != BDB_READING, .file = file, .names = tables,
+	*bdb = (struct bdb){ .sync_failures = bdb_sync_failures, .bad_pages = bdb_bad_pages, .writable = how != BDB_READING, .file = file, .names = tables,
 		.table_count = table_count };
 	if (how == BDB_MAKING)
 		r = make_file(dir, file, tables, least);
 	if (r == 0)
 		r = open_environment(dir, how == BDB_READING ? 0 : how == BDB_RECOVERING ? DB_CREATE | DB_RECOVER : DB_CREATE, cache_bytes, &bdb->env);
 	if (r == 0 && how == BDB_RECOVERING && has_pages_beyond(dir, file, log_end(bdb->env)))
-		bad_pages++, r = EIO;
+		bdb_bad_pages++, r = EIO;
 	/* Each process numbers its transactions and its tables anew, and recovery would take those of one for another's. It looks no further back
 	 * than the last checkpoint: so it meets one process's alone. */
 	if (r == 0 && how == BDB_WRITING)
 		r = bdb->env->txn_checkpoint(bdb->env, 0, 0, DB_FORCE);
 	if (r == 0)
 		r = open_tables(bdb, least);
-	if (r == 0 && bdb->sync_failures != sync_failures)
+	if (r == 0 && bdb->sync_failures != bdb_sync_failures)
 		r = EIO;
 	if (r != 0) {
-		bool broken = bdb->bad_pages != bad_pages;
+		bool broken = bdb->bad_pages != bdb_bad_pages;
 
 		bdb_close(bdb);
 		return broken ? BDB_BROKEN : outcome(r);
@@ -475,18 +290,18 @@ bdb_close(struct bdb *bdb)
 {
 	if (bdb == NULL)
 		return;
-	leaving = true;
+	bdb_leaving = true;
 	for (size_t i = 0; i < bdb->table_count; i++)
 		close_table(bdb, i);
 	close_environment(bdb);
-	leaving = false;
+	bdb_leaving = false;
 }
 
 /* What was lost in a sync, or on the disk, makes all of it suspect. */
 static int
 judged(const struct bdb *bdb, int r)
 {
-	return bdb->sync_failures != sync_failures || bdb->bad_pages != bad_pages ? BDB_BROKEN : outcome(r);
+	return bdb->sync_failures != bdb_sync_failures || bdb->bad_pages != bdb_bad_pages ? BDB_BROKEN : outcome(r);
 }
 
 int
@@ -553,18 +368,17 @@ bdb_commit_with(struct bdb_txn *txn, const int *fds, size_t count)
 	const struct bdb *bdb = txn->bdb;
 	struct io_sync syncs[BDB_COMMIT_FILES + 1];
 	size_t all = count;
-	int r, beside = 0;
+	int log, r, beside = 0;
 
-	late_sync.on = true;
+	bdb_sync_leave();
 	r = commit(txn, DB_TXN_SYNC);
-	late_sync.on = false;
+	log = bdb_sync_take();
 	for (size_t i = 0; i < count; i++)
 		syncs[i] = (struct io_sync){ .fd = fds[i] };
-	if (late_sync.fd >= 0)
-		syncs[all++] = (struct io_sync){ .fd = late_sync.fd, .data = true };
-	late_sync.fd = -1;
+	if (log >= 0)
+		syncs[all++] = (struct io_sync){ .fd = log, .data = true };
 	io_sync_all(syncs, all);
-	sync_failures += all > count && syncs[count].result != 0;
+	bdb_sync_failures += all > count && syncs[count].result != 0;
 	for (size_t i = 0; i < count && beside == 0; i++)
 		beside = syncs[i].result;
 	r = committed(bdb, r);
@@ -747,7 +561,7 @@ bdb_scan(struct bdb *bdb, struct bdb_txn *txn, size_t table, const void *first, 
 {
 	int r = bdb->tables[table] != NULL ? scan(bdb->tables[table], of(txn), first, first_len, prefix_len, each, context) : 0;
 
-	return r == 0 ? judged(bdb, 0) : bdb->bad_pages != bad_pages ? BDB_BROKEN : r;
+	return r == 0 ? judged(bdb, 0) : bdb->bad_pages != bdb_bad_pages ? BDB_BROKEN : r;
 }
 
 /* --- a file of its own --- */

@@ -1,6 +1,7 @@
 # Sources of libmailstore: the store, as a static archive here and as a shared library in packages.
 libmailstore_SRC := \
 	libmailstore/bdb.c \
+	libmailstore/bdb_files.c \
 	libmailstore/import_keywords_parse.c \
 	libmailstore/import_names_parse.c \
 	libmailstore/import_uids_parse.c \
