@@ -214,6 +214,7 @@ ms_idle_work(struct ms_store *store, bool *ret_more)
 	int r = ms_read(store, read_waiting, &waiting);
 
 	*ret_more = false;
+	ms_touch_forget(store); /* what others do meanwhile is not to be heaped up */
 	if (r == 0 && waiting.count != 0) {
 		r = ms_follow_some(store, waiting.mailboxes[0], &more);
 		*ret_more = more || waiting.count > 1;

@@ -71,6 +71,10 @@ struct ms_store {
 	void *fault_context;
 	bool doubt;         /* the index was recovered: what it says of each mailbox is held against the folder's file */
 	int touch_fd;       /* inotify for changes of our own */
+	struct ms_kept {    /* the watches of the folder that was changed last: a new one takes as long as the folder is large */
+		int watch[2]; /* of new/, cur/; -1: none is kept */
+		ino_t inode[2];
+	} kept;
 	int watch_fd, watch_index, watch_new, watch_cur;
 	char *watch_name; /* of the mailbox that is watched once somebody waits, or NULL */
 	struct ms_quota quota;
@@ -360,10 +364,13 @@ void ms_folder_watch(const struct ms_store *store, const char *name, int inotify
 void ms_folder_unwatch(int inotify_fd, const int watch[2]);
 /* An inotify descriptor for what happens within one call: never blocks, left over events are of no interest. -1 when there is none. */
 int ms_touch_fd(struct ms_store *store);
+/* Ends the watches that are kept there from one change to the next. */
+void ms_touch_forget(struct ms_store *store);
 struct ms_touch {
 	struct ms_store *store;
 	struct ms_touch_side {
 		int folder_fd, watch[2]; /* of new/, cur/ */
+		ino_t inode[2];
 		struct ms_time times[2];
 		unsigned ours, seen;
 		bool known;

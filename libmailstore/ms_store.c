@@ -640,6 +640,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	store->mark = MS_MARK_NONE;
 	store->mailboxes_max = MS_MAILBOXES_MAX;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
+	store->kept.watch[0] = store->kept.watch[1] = -1;
 	store->watch_index = store->watch_new = store->watch_cur = -1;
 	r = open_folders(store);
 	if (r == 0)

@@ -407,6 +407,7 @@ look_once(struct ms_syncing *sync)
 	struct timespec now;
 
 	ms_listing_clear(&sync->listing);
+	ms_touch_forget(sync->store);
 	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync->folder_fd, &before[0], &before[1]);

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +38,9 @@ take_events(struct ms_touch *touch)
 
 			if ((event->mask & IN_Q_OVERFLOW) != 0)
 				return false;
+			/* The folder is gone; another may get its inode. */
+			if ((event->mask & IN_IGNORED) != 0 && (event->wd == touch->store->kept.watch[0] || event->wd == touch->store->kept.watch[1]))
+				ms_touch_forget(touch->store);
 			for (unsigned i = 0; i < touch->count; i++)
 				for (unsigned k = 0; k < 2; k++)
 					if (event->wd == touch->sides[i].watch[k] && (event->mask & MS_TOUCH_EVENTS) != 0)
@@ -76,6 +81,53 @@ ms_touch_fd(struct ms_store *store)
 }
 
 void
+ms_touch_forget(struct ms_store *store)
+{
+	ms_folder_unwatch(store->touch_fd, store->kept.watch);
+	store->kept.watch[0] = store->kept.watch[1] = -1;
+}
+
+static bool
+is_kept(const struct ms_touch *touch, const struct ms_touch_side *side)
+{
+	const struct ms_kept *kept = &touch->store->kept;
+
+	return kept->watch[0] >= 0 && kept->watch[0] == side->watch[0] && kept->watch[1] == side->watch[1];
+}
+
+/* Watches the folder; by what is kept, if that is it. */
+static void
+watch(struct ms_touch *touch, struct ms_touch_side *side, const char *name)
+{
+	const struct ms_kept *kept = &touch->store->kept;
+	struct stat st;
+
+	for (unsigned i = 0; i < 2; i++)
+		side->inode[i] = fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+	if (kept->watch[0] >= 0 && kept->inode[0] == side->inode[0] && kept->inode[1] == side->inode[1])
+		memcpy(side->watch, kept->watch, sizeof(side->watch));
+	else
+		ms_folder_watch(touch->store, name, touch->store->touch_fd, side->watch);
+}
+
+/* The first side's watches stay for the next change, instead of those of before. */
+static void
+unwatch(struct ms_touch *touch, struct ms_touch_side *side)
+{
+	struct ms_kept *kept = &touch->store->kept;
+
+	if (is_kept(touch, side))
+		return;
+	if (side != touch->sides || side->watch[0] < 0 || side->watch[1] < 0) {
+		ms_folder_unwatch(touch->store->touch_fd, side->watch);
+		return;
+	}
+	ms_touch_forget(touch->store);
+	memcpy(kept->watch, side->watch, sizeof(kept->watch));
+	memcpy(kept->inode, side->inode, sizeof(kept->inode));
+}
+
+void
 ms_touch_begin(struct ms_touch *touch, struct ms_store *store)
 {
 	*touch = (struct ms_touch){ .store = store };
@@ -90,7 +142,7 @@ ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox_reco
 	struct ms_time new_time, cur_time;
 
 	*side = (struct ms_touch_side){ .folder_fd = folder_fd };
-	ms_folder_watch(touch->store, record->name, touch->store->touch_fd, side->watch);
+	watch(touch, side, record->name);
 	if (side->watch[0] < 0 || side->watch[1] < 0)
 		return;
 	/* From here on every change is an event. */
@@ -134,7 +186,7 @@ ms_touch_end(struct ms_touch *touch)
 
 		if (!good || side->seen != side->ours)
 			side->known = false;
-		ms_folder_unwatch(touch->store->touch_fd, side->watch);
+		unwatch(touch, side);
 	}
 }
 
