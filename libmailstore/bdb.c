@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Berkeley DB, wholly inside this file but for what it does with files (bdb_files.c). Nothing is shared with other processes but files: each has its own cache of pages, and whoever
+/* Berkeley DB, wholly inside this file but for what it does with files (bdb_files.c). Nothing is shared with other processes but files:
+ * each has its own cache of pages, and whoever
  * writes is alone with them (the account's lock) until all he changed is in the files. So nobody waits for what a dead one held. */
 #include "libmailstore/bdb.h"
 
