@@ -84,7 +84,8 @@ smtpd_SRC += \
 	smtpd/queue_sts.c \
 	smtpd/sts_parse.c \
 	smtpd/tcp_connect.c \
-	smtpd/tls_policy.c
+	smtpd/tls_policy.c \
+	smtpd/tlsrpt.c
 # The DNS: the role that asks it, and how others ask that role.
 smtpd_SRC += \
 	smtpd/dane.c \
