@@ -65,6 +65,7 @@ smtpd_SRC += \
 	smtpd/relay_parse.c \
 	smtpd/relay_secrets.c \
 	smtpd/relay_demand.c \
+	smtpd/relay_report.c \
 	smtpd/relay_sign.c \
 	smtpd/relay_state.c \
 	smtpd/relay_sts.c \

@@ -16,6 +16,7 @@
 #include "smtpd/smtp_binary.h"
 #include "smtpd/sts_parse.h"
 #include "smtpd/smtpd_conf.h"
+#include "smtpd/tlsrpt.h"
 
 struct event;
 struct relay_sign;
@@ -160,6 +161,14 @@ bool relay_sts_ask(struct relay_job *job, struct span domain);
 /* STS_ANSWER: 0 or -EBADMSG. */
 int relay_sts_answer(struct relay_role *role, const struct msg *msg);
 void relay_sts_forget(struct relay_job *job);
+
+/* --- relay_report.c --- */
+
+/* With tls_reports: a connection under that demand counts so. reason: of a failure, for people, or "". */
+void relay_report_session(const struct relay_job *job, const struct relay_demand *demand, const char *host, const struct resolve_address *address,
+    enum tlsrpt_result result, const char *reason);
+/* The job's host, or its domain as a whole, was not tried as its policy would have it. */
+void relay_report_unfit(const struct relay_job *job, enum tlsrpt_policy kind, enum tlsrpt_result result, const char *reason);
 
 /* --- relay_demand.c --- */
 

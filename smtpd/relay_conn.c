@@ -46,7 +46,7 @@ struct relay_conn {
 	struct relay_state state;
 	struct relay_reply reply;
 	unsigned messages;           /* begun on this connection */
-	bool told;                   /* the log knows of it */
+	bool told, reported;         /* the log knows of it; so does the report on TLS */
 	bool tls_first;              /* TLS comes before the greeting */
 	struct relay_sign *signing;  /* the message is being signed, or NULL */
 	struct buf fields;           /* the signatures, until they are sent */
@@ -376,6 +376,34 @@ log_session(struct relay_conn *conn)
 		    log_str("hint", "were it not a test the domain's MTA-STS policy would have the mail wait"));
 }
 
+/* What the reports of RFC 8460 are to tell of the connection, once. */
+static void
+report(struct relay_conn *conn, enum tlsrpt_result result, const char *reason)
+{
+	if (conn->job == NULL || conn->reported)
+		return;
+	conn->reported = true;
+	relay_report_session(conn->job, conn->demand, conn->name, &conn->address, result, reason);
+}
+
+/* It is ready for mail, or will have none for what it lacks. */
+static void
+report_state(struct relay_conn *conn)
+{
+	SSL *ssl = conn->stream != NULL ? stream_ssl(conn->stream) : NULL;
+	long error = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
+	bool judged = conn->demand->tls == RELAY_TLS_VERIFY || conn->demand->testing;
+
+	if (ssl == NULL)
+		report(conn, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
+	else if (!judged || relay_tls_is_verified(conn->demand, ssl))
+		report(conn, TLSRPT_SUCCESS, "");
+	else if (error != X509_V_OK)
+		report(conn, tlsrpt_result_of(error), X509_verify_cert_error_string(error));
+	else
+		report(conn, TLSRPT_VALIDATION_FAILURE, "the policy does not name the host");
+}
+
 static unsigned
 messages_max(const struct relay_conn *conn)
 {
@@ -408,6 +436,7 @@ ready(struct relay_conn *conn)
 	struct relay_job *job = conn->job;
 
 	log_session(conn);
+	report_state(conn);
 	if (job == NULL) {
 		rest(conn);
 	} else if (job->settled < job->mail.count) {
@@ -464,6 +493,8 @@ carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out)
 		break;
 	case RELAY_HOST_FAILED:
 		result = conn->state.host;
+		if (conn->state.refused_tls)
+			report_state(conn);
 		if (out->len != 0) { /* a goodbye */
 			stream_finish(conn->stream);
 			conn->stream = NULL;
@@ -541,6 +572,7 @@ without_tls(struct relay_conn *conn)
 	struct relay_job *job = conn->job;
 	struct relay_conn *again;
 
+	report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
 	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
 	job->conn = NULL;
 	relay_conn_open(job, conn->name, &conn->address, conn->port);
@@ -548,7 +580,7 @@ without_tls(struct relay_conn *conn)
 	conn->job = NULL;
 	forget(conn);
 	if (again != NULL)
-		again->state.tls = RELAY_TLS_NEVER;
+		again->state.tls = RELAY_TLS_NEVER, again->reported = true;
 }
 
 static void
@@ -560,6 +592,7 @@ handshake_failed(struct relay_conn *conn, const char *why)
 		without_tls(conn);
 		return;
 	}
+	report(conn, TLSRPT_VALIDATION_FAILURE, why);
 	(void)snprintf(text, sizeof(text), "%s demands TLS, and the handshake failed: %s", conn->state.whose, why);
 	fail_saying(conn, "4.7.5", text);
 }

@@ -49,6 +49,8 @@ struct decision {
 	enum relay_tls_by by;
 	bool trusted, testing;
 	const char *status, *refusal;
+	enum tlsrpt_policy judge; /* of a refusal, and what it counts as */
+	enum tlsrpt_result counts;
 };
 
 /* The operator's word on this destination: it counts where the route says nothing of TLS. */
@@ -60,10 +62,17 @@ policy_of(const struct relay_job *job)
 	return tls_policy_find(&smtpd_conf(job->role->proc)->tls_policies, domain.len != 0 ? domain : job->hop.host);
 }
 
+/* The operator's refusal: no report tells of it. */
 static struct decision
 refuse(const char *status, const char *refusal)
 {
 	return (struct decision){ .status = status, .refusal = refusal };
+}
+
+static struct decision
+refuse_by(enum tlsrpt_policy judge, enum tlsrpt_result counts, const char *status, const char *refusal)
+{
+	return (struct decision){ .status = status, .refusal = refusal, .judge = judge, .counts = counts };
 }
 
 /* tls_policies wants certain names. */
@@ -86,7 +95,7 @@ decide_by_sts(const struct relay_job *job, bool encrypted)
 	if (job->sts == NULL || !job->sts->there)
 		return decision;
 	if (job->sts->policy.mode == STS_ENFORCE && !is_named_by_policy(job))
-		return refuse("4.7.5", "The host is none of those that the domain's MTA-STS policy names");
+		return refuse_by(TLSRPT_STS, TLSRPT_VALIDATION_FAILURE, "4.7.5", "The host is none of those that the domain's MTA-STS policy names");
 	if (job->sts->policy.mode == STS_ENFORCE)
 		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_STS };
 	decision.testing = true;
@@ -104,7 +113,7 @@ decide(const struct relay_job *job, const struct dane *dane)
 	if (job->hop.tls != HOP_TLS_MAY)
 		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_ROUTE };
 	if (dane != NULL && dane->result == DANE_FAILED)
-		return refuse(dane->bogus ? "4.7.5" : "4.4.3", dane->reason);
+		return refuse_by(TLSRPT_TLSA, TLSRPT_DNSSEC_INVALID, dane->bogus ? "4.7.5" : "4.4.3", dane->reason);
 	if (dane != NULL && dane->result == DANE_VERIFY) /* it goes before MTA-STS (RFC 8461 section 2) */
 		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_DANE };
 	switch (policy.level) {
@@ -160,6 +169,8 @@ act(struct relay_job *job, struct decision decision)
 	}
 	if (decision.refusal != NULL) {
 		relay_result_set(&result, VERDICT_TEMPFAIL, decision.status, decision.refusal);
+		if (decision.counts != TLSRPT_SUCCESS)
+			relay_report_unfit(job, decision.judge, decision.counts, decision.refusal);
 		relay_job_unfit(job, &result);
 		return false;
 	}

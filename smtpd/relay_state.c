@@ -132,6 +132,7 @@ refuse_tls(struct relay_state *state, const char *why, struct buf *out)
 	char text[160];
 
 	(void)snprintf(text, sizeof(text), "%s demands TLS, and %s", state->whose, why);
+	state->refused_tls = true;
 	return refuse(state, "4.7.5", text, out);
 }
 

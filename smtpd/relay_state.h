@@ -87,6 +87,7 @@ struct relay_state {
 	enum relay_phase phase;
 	struct relay_offer offer;
 	struct relay_result host; /* of RELAY_HOST_FAILED */
+	bool refused_tls;         /* it failed for what is demanded of TLS */
 
 	/* Within. */
 	bool secured, verified;

@@ -50,6 +50,9 @@ relay_sts_answer(struct relay_role *role, const struct msg *msg)
 	uint8_t fault = msg_get_u8(&body);
 	struct span text = msg_get_span(&body);
 	struct relay_job *job = role->jobs;
+	static const enum tlsrpt_result results[] = {
+		[STS_FETCH_ERROR] = TLSRPT_STS_FETCH_ERROR, [STS_INVALID] = TLSRPT_STS_INVALID, [STS_WEBPKI_INVALID] = TLSRPT_STS_WEBPKI_INVALID,
+	};
 	struct relay_sts *sts;
 	int r = 0;
 
@@ -68,6 +71,8 @@ relay_sts_answer(struct relay_role *role, const struct msg *msg)
 		sts->there = r == 0 && sts->policy.mode != STS_NONE;
 	}
 	job->sts = sts;
+	if (sts->fault != STS_GOOD)
+		relay_report_unfit(job, TLSRPT_STS, results[sts->fault], "");
 	relay_job_go(job);
 	return r == 0 ? 0 : -EBADMSG;
 }

@@ -8,7 +8,7 @@
 #include "common/buf.h"
 
 /* Kinds of reports: another is a row of the table in report_send.c, and messages REPORT_COUNT of that kind. */
-enum report_kind { REPORT_DMARC, REPORT_KINDS };
+enum report_kind { REPORT_DMARC, REPORT_TLS, REPORT_KINDS };
 
 /* Bounds: of a line; of what one day is summed to. */
 #define REPORT_LINE_MAX 8192

@@ -47,7 +47,7 @@ void report_remove_day(const struct report_role *role, enum report_kind kind, in
 
 /* --- report_send.c --- */
 
-/* "dmarc". */
+/* "dmarc", "tls". */
 const char *report_kind_name(enum report_kind kind);
 /* Sends what is there of days that are over, if nothing is being sent. */
 void report_send(struct report_role *role);

@@ -22,6 +22,7 @@
 #include "smtpd/report_mail.h"
 #include "smtpd/report_role.h"
 #include "smtpd/smtpd_conf.h"
+#include "smtpd/tlsrpt.h"
 
 /* What the DNS or the disk has kept from being sent is tried again at each look, for so long. */
 #define DAYS_TRIED 3
@@ -59,15 +60,46 @@ compose_dmarc(const struct report_sending *sending, struct span contact, struct 
 	return dmarc_report_compose(&head, sending->domain, out);
 }
 
+static int
+compose_tls(const struct report_sending *sending, struct span contact, struct span id, struct buf *out)
+{
+	const struct tlsrpt_head head = {
+		.organization = span_of(sending->role->proc->common->hostname), .contact = contact, .id = id,
+		.begin = sending->day * SECONDS_PER_DAY, .end = (sending->day + 1) * SECONDS_PER_DAY - 1,
+	};
+	const struct report_domain *domain = sending->domain;
+	struct tlsrpt_row *rows = xcalloc(domain->row_count + 1, sizeof(*rows));
+	size_t count = 0;
+	int r;
+
+	for (const struct report_row *row = domain->rows; row != NULL && count < domain->row_count; row = row->next)
+		rows[count++] = (struct tlsrpt_row){ span_of(row->text), row->count };
+	r = tlsrpt_compose(&head, span_of(domain->name), rows, count, out);
+	free(rows);
+	return r;
+}
+
+/* Header fields of a kind alone. */
+static void
+put_tls_fields(const struct report_sending *sending, struct buf *out)
+{
+	/* RFC 8460 section 5.3; it goes despite what it tells of (section 3). */
+	(void)buf_fmt(out, "TLS-Report-Domain: %s\r\nTLS-Report-Submitter: %s\r\nTLS-Required: No\r\n", sending->domain->name,
+	    sending->role->proc->common->hostname);
+}
+
 static const struct {
 	const char *name;
 	int (*compose)(const struct report_sending *sending, struct span contact, struct span id, struct buf *out);
 	const char *verified_at; /* whoever is to get others' reports says so there (RFC 7489 section 7.1); NULL: need not */
 	const char *type, *part_type, *extension;
 	const char *sentence;
+	void (*put_fields)(const struct report_sending *sending, struct buf *out); /* or NULL */
 } kinds[REPORT_KINDS] = {
 	[REPORT_DMARC] = { "dmarc", compose_dmarc, "_report._dmarc", "multipart/mixed", "application/gzip", "xml.gz",
-	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's." },
+	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's.", NULL },
+	[REPORT_TLS] = { "tls", compose_tls, NULL, "multipart/report; report-type=\"tlsrpt\"", "application/tlsrpt+gzip", "json.gz",
+	    "This is a report on TLS (RFC 8460): which connections to the hosts\r\nthat take your domain's mail had what its policies demand.", put_tls_fields },
 };
 
 const char *
@@ -128,11 +160,11 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 {
 	const struct report_address *address = &sending->addresses[number];
 	const char *hostname = sending->role->proc->common->hostname;
-	struct buf subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), message = BUF_INIT(MESSAGE_MAX);
+	struct buf subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), fields = BUF_INIT(1024), message = BUF_INIT(MESSAGE_MAX);
 	long long begin = (long long)(sending->day * SECONDS_PER_DAY), end = begin + SECONDS_PER_DAY - 1;
 	struct report_mail mail = {
 		.from = span_of(sender_of(sending->role)), .to = span_of(address->mailbox), .boundary = SPAN("report=_boundary"),
-		.type = kinds[sending->kind].type, .fields = "", .part_type = kinds[sending->kind].part_type,
+		.type = kinds[sending->kind].type, .part_type = kinds[sending->kind].part_type,
 		.sentence = span_of(kinds[sending->kind].sentence), .report = packed, .now = (int64_t)time(NULL),
 	};
 	int r;
@@ -140,6 +172,9 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 	put_id(sending, number, &message_id);
 	(void)buf_fmt(&subject, "Report Domain: %s Submitter: %s Report-ID: <%.*s>", sending->domain->name, hostname, (int)id.len, id.ptr);
 	(void)buf_fmt(&name, "%s!%s!%lld!%lld.%s", hostname, sending->domain->name, begin, end, kinds[sending->kind].extension);
+	if (kinds[sending->kind].put_fields != NULL)
+		kinds[sending->kind].put_fields(sending, &fields);
+	mail.fields = buf_cstr(&fields);
 	mail.subject = buf_get(&subject);
 	mail.file_name = buf_get(&name);
 	mail.message_id = buf_get(&message_id);
@@ -148,6 +183,7 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 		r = 1;
 	if (r == 0)
 		r = hand_in(sending, address, buf_get(&message));
+	buf_free(&fields);
 	buf_free(&subject);
 	buf_free(&name);
 	buf_free(&message_id);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A policy host's reply, in two pieces: what is a policy is the same once it was kept; and the same bytes as a record of the DNS. */
+/* A policy host's reply, in two pieces: what is a policy is the same once it was kept; and the same bytes as records of the DNS, and as a row
+ * of a report on TLS. */
 #include <stdlib.h>
 
 #include "smtpd/https_reply.h"
 #include "smtpd/sts_parse.h"
+#include "smtpd/tlsrpt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -26,6 +28,18 @@ keep(struct span text)
 	buf_free(&kept);
 }
 
+static void
+report(struct span text)
+{
+	const struct tlsrpt_head head = { .organization = SPAN("a"), .begin = 0, .end = 86399 };
+	const struct tlsrpt_row rows[] = { { text, 1 }, { SPAN("sts success - - - -"), 2 } };
+	struct buf out = BUF_INIT(1 << 20);
+
+	if (tlsrpt_compose(&head, SPAN("example.com"), rows, 2, &out) == 0 && !span_is_ascii(buf_get(&out)))
+		abort();
+	buf_free(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -35,6 +49,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	int r;
 
 	(void)sts_record_parse(input, &id);
+	(void)tlsrpt_record_parse(input, &id);
+	report(input);
 	keep(input);
 	https_reply_init(&reply, STS_FETCHED_MAX);
 	r = https_reply_input(&reply, span_make(bytes, first), &used);

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""Reports on TLS (RFC 8460): connections are counted for domains that want to know, and told when the day is over."""
+import email
+import email.policy
+import glob
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from own_site import FarHost, Results, Site, outer, read, within, work
+from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
+
+results = Results()
+check = results.check
+certificate, key = Authority(f"{work}/ca").issue("mx.good.signed.example")
+port = outer + 760
+names = {}
+for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, certificate)]), ("wrong.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
+                               ("stripped.signed.example", "127.0.0.2", [(3, 1, 1, bytes(32))]), ("bogus.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
+                               ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None)]:
+    names[name] = {MX: [(10, "mx." + name)]}
+    names["mx." + name] = {A: [address]}
+    if records is not None:
+        names[f"_{port}._tcp.mx.{name}"] = {TLSA: records}
+    if name != "silent.example":
+        names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=mailto:alice@example.test"]}
+domains = [name for name in names if MX in names[name]]
+dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)])
+encrypted = FarHost("encrypted", options=[f"--smtp=127.0.0.1:{port}", "--certificate", certificate, "--key", key])
+clear = FarHost("clear", options=[f"--smtp=127.0.0.2:{port}"])
+routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
+site = None
+
+
+def counted():
+    lines = []
+    for path in glob.glob(f"{site.state}/spool/report/tls.*[0-9]"):
+        lines += read(path).splitlines()
+    return lines
+
+
+def end_report_role():
+    parent = read(f"{site.state}/run/smtpd.pid").strip()
+    found = subprocess.run(["pgrep", "-P", parent, "-f", "^smtpd: report"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    os.kill(int(found[0]), signal.SIGKILL)
+
+
+def reports():
+    found = {}
+    for text in site.delivered("alice", "Report Domain:"):
+        message = email.message_from_string(text, policy=email.policy.default)
+        parts = [part for part in message.walk() if part.get_content_type() == "application/tlsrpt+gzip"]
+        if parts:
+            found[message["TLS-Report-Domain"]] = (message, json.loads(gzip.decompress(parts[0].get_content())))
+    return found
+
+
+try:
+    site = Site(outer + 761, f'{dns.options()} routes = [ {routes} ]; retry_min = "10m"; tls_reports = true;')
+    site.send("alice@example.test", [f"a@{name}" for name in domains], "tls-word", login="alice")
+    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 5), counted())
+    lines = "\n".join(counted())
+    check("and of no others", "silent" not in lines and "good.signed.example" in lines, lines)
+    yesterday = time.strftime("tls.%Y%m%d", time.gmtime((int(time.time()) // 86400 - 1) * 86400))
+    os.rename(glob.glob(f"{site.state}/spool/report/tls.*[0-9]")[0], f"{site.state}/spool/report/{yesterday}")
+    end_report_role()
+    check("when the day is over each has its report", within(lambda: len(reports()) == 5), (site.log()[-3000:], reports().keys()))
+    found = reports()
+    message, told = found.get("good.signed.example", ({}, {"policies": [{}]}))
+    check("a report that goes whatever TLS there is", message.get("TLS-Required") == "No" and message.get("TLS-Report-Submitter") == "mail.example.test" and
+          'report-type="tlsrpt"' in message.get("Content-Type", ""), str(message)[:1500])
+    check("it tells who reports on which day", told.get("organization-name") == "mail.example.test" and
+          re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00Z", told.get("date-range", {}).get("start-datetime", "")), told)
+    one = told["policies"][0]
+    check("a success by TLSA records", one.get("policy", {}).get("policy-type") == "tlsa" and one["policy"]["policy-domain"] == "good.signed.example" and
+          one["policy"]["policy-string"][0].startswith("3 1 1 ") and one["summary"]["total-successful-session-count"] == 1, told)
+    for name, kind, result in [("wrong.signed.example", "tlsa", "validation-failure"), ("stripped.signed.example", "tlsa", "starttls-not-supported"),
+                               ("bogus.signed.example", "tlsa", "dnssec-invalid")]:
+        told = found.get(name, (None, {"policies": [{}]}))[1]["policies"][0]
+        failures = told.get("failure-details", [{}])
+        check(f"a failure: {result}", told.get("policy", {}).get("policy-type") == kind and failures[0].get("result-type") == result and
+              failures[0]["receiving-mx-hostname"] == "mx." + name and told["summary"]["total-failure-session-count"] == 1, told)
+    told = found.get("plain.example", (None, {"policies": [{}]}))[1]["policies"][0]
+    check("a domain without policy", told.get("policy", {}).get("policy-type") == "no-policy-found" and
+          told["summary"]["total-successful-session-count"] == 1, told)
+finally:
+    if site is not None:
+        site.stop()
+    encrypted.stop()
+    clear.stop()
+sys.exit(results.failed)
