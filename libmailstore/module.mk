@@ -17,6 +17,7 @@ libmailstore_SRC := \
 	libmailstore/ms_copy.c \
 	libmailstore/ms_derive.c \
 	libmailstore/ms_fault.c \
+	libmailstore/ms_entries.c \
 	libmailstore/ms_fields.c \
 	libmailstore/ms_file_rename.c \
 	libmailstore/ms_flag_many.c \
@@ -46,6 +47,7 @@ libmailstore_SRC := \
 	libmailstore/ms_quota.c \
 	libmailstore/ms_record.c \
 	libmailstore/ms_restore.c \
+	libmailstore/ms_row.c \
 	libmailstore/ms_search.c \
 	libmailstore/ms_search_match.c \
 	libmailstore/ms_set.c \

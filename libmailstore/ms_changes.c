@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
 
 struct change {
@@ -61,14 +62,13 @@ collect(void *context, uint64_t modseq, uint64_t place)
 
 /* Of messages as they are: that is the latest change of each, and what else is known of it. */
 static int
-collect_message(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_message(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
-	struct ms_message message;
-	uint64_t came;
+	const struct ms_message *message = &entry->message;
 
-	if (key_len != 8 || ms_message_record_get_message(span_make((const char *)value, len), ms_key_get_u32(key + 4), &message, &came) != 0)
+	if (entry->lost)
 		return MS_DAMAGED;
-	*add(context) = (struct change){ .modseq = message.modseq, .id = message.email_id, .came = came, .mailbox = ms_key_get_u32(key), .uid = message.uid };
+	*add(context) = (struct change){ .modseq = message->modseq, .id = message->email_id, .came = entry->came, .mailbox = mailbox, .uid = message->uid };
 	return 0;
 }
 
@@ -159,7 +159,7 @@ read_changes(struct bdb *bdb, void *context)
 	changes->count = 0;
 	changes->floor = 0;
 	ms_key_u64(key, changes->since + 1);
-	r = changes->history ? ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, "", 0, 0, collect_message, changes))
+	r = changes->history ? ms_entries(bdb, NULL, 0, 0, collect_message, changes)
 	    : ms_set_each(bdb, NULL, &ms_set_changes, (struct ms_pair){ changes->since + 1, 0 }, UINT64_MAX, collect, changes);
 	if (r == 0)
 		r = ms_waiting_read(bdb, &changes->waiting);

@@ -9,7 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_listing.h"
 
 struct check {
@@ -23,23 +23,20 @@ struct check {
 };
 
 static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct check *check = context;
-	struct ms_message_record record;
 
-	if (key_len != 8)
-		return 0;
-	if (ms_message_record_get(span_make(value, len), ms_key_get_u32(key), ms_key_get_u32(key + 4), &record) != 0) {
-		check->bad = xreallocarray(check->bad, check->bad_count + 1, sizeof(*check->bad));
-		check->bad[check->bad_count++] = ms_key_get_u32(key + 4);
-		return 0;
-	}
 	if (check->count == check->room) {
 		check->room = check->room != 0 ? check->room * 2 : 256;
 		check->records = xreallocarray(check->records, check->room, sizeof(*check->records));
 	}
-	check->records[check->count++] = record;
+	if (entry->lost || ms_entry_get(entry, mailbox, &check->records[check->count]) != 0) {
+		check->bad = xreallocarray(check->bad, check->bad_count + 1, sizeof(*check->bad));
+		check->bad[check->bad_count++] = entry->message.uid;
+		return 0;
+	}
+	check->count++;
 	return 0;
 }
 
@@ -47,11 +44,9 @@ static int
 read_records(struct bdb *bdb, void *context)
 {
 	struct check *check = context;
-	uint8_t key[4];
 
 	check->count = check->bad_count = 0;
-	ms_key_u32(key, check->number);
-	return ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, check));
+	return ms_entries(bdb, NULL, check->number, 0, collect, check);
 }
 
 static bool

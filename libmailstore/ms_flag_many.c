@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_entries.h"
 
 struct many {
 	struct ms_flagging *flagging;
@@ -55,22 +55,18 @@ struct sizes {
 #define END 100
 
 static int
-add_size(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+add_size(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct sizes *sizes = context;
-	struct ms_message message;
-	uint32_t uid;
 
-	if (key_len != 8)
-		return MS_DAMAGED;
-	uid = ms_key_get_u32(key + 4);
-	if (uid / MS_UIDS_EACH != sizes->n)
+	(void)mailbox;
+	if (entry->message.uid / MS_UIDS_EACH != sizes->n)
 		return END;
-	if (!ms_pending_has(sizes->map, uid))
+	if (!ms_pending_has(sizes->map, entry->message.uid))
 		return 0;
-	if (ms_message_record_get_message(span_make(value, len), uid, &message, NULL) != 0)
+	if (entry->lost)
 		return MS_DAMAGED;
-	sizes->sum += message.size;
+	sizes->sum += entry->message.size;
 	return 0;
 }
 
@@ -78,14 +74,10 @@ static int
 sum_sizes(struct ms_txn *txn, uint32_t mailbox, uint32_t n, const uint8_t map[MS_UIDS_BYTES], uint64_t *ret)
 {
 	struct sizes sizes = { .map = map, .n = n };
-	uint8_t key[8];
-	int r;
+	int r = ms_entries(txn->bdb, txn->txn, mailbox, n * MS_UIDS_EACH, add_size, &sizes);
 
-	ms_key_u32(key, mailbox);
-	ms_key_u32(key + 4, n * MS_UIDS_EACH);
-	r = bdb_scan(txn->bdb, txn->txn, T_MESSAGE, key, 8, 4, add_size, &sizes);
 	*ret = sizes.sum;
-	return r == END ? 0 : ms_bdb(r);
+	return r == MS_BDB(END) ? 0 : r;
 }
 
 static unsigned

@@ -21,7 +21,7 @@ enum ms_table {
 	T_META,    /* "modseq", "uidvalidity": the last numbers given; "floor": what left up to there may be forgotten; "gone": how many of
 	            * T_GONE there are */
 	T_MAILBOX, /* mailbox -> ms_mailbox_record */
-	T_MESSAGE, /* mailbox, uid -> ms_message_record */
+	T_MESSAGE, /* mailbox, n -> ms_row: of UIDs from 16 n on */
 	T_CHANGE,  /* ms_set_changes */
 	T_CACHE,   /* mailbox, uid -> ms_cache: of that message, and of some before it */
 	T_EMAIL,   /* ms_set_places */
@@ -257,7 +257,7 @@ int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_r
 /* Notes in the bitmaps that a message came (before NULL), left (after NULL) or has other flags. */
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
 /* One bitmap of all UIDs, as the tables have it; one that is not there is empty. 0, -errno, MS_BDB(...). */
-int ms_uids_read(struct bdb *bdb, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES]);
+int ms_uids_read(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES]);
 /* Writes what was noted: the end of each transaction. */
 int ms_uids_flush(struct ms_txn *txn);
 /* The bitmap in the transaction's hands: many changes of one are one write. Good until the next is taken. */

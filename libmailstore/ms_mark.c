@@ -14,7 +14,7 @@
 #include "libmailstore/ms_record.h"
 
 /* Its digit is the format of the whole index: one with another is thrown away. */
-#define MAGIC "FPINDEX5"
+#define MAGIC "FPINDEX6"
 #define LEN 32
 
 static int

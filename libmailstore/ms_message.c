@@ -5,22 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
 #include "libmailstore/ms_texts.h"
-
-struct key {
-	uint8_t bytes[8];
-};
-
-static struct key
-message_key(uint32_t mailbox, uint32_t uid)
-{
-	struct key key;
-
-	ms_key_u32(key.bytes, mailbox);
-	ms_key_u32(key.bytes + 4, uid);
-	return key;
-}
 
 int
 ms_meta_get(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret)
@@ -85,16 +72,7 @@ ms_next_modseq(struct ms_txn *txn, uint64_t *ret)
 int
 ms_message_load_named(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
 {
-	struct key key = message_key(mailbox, uid);
-	void *bytes;
-	size_t len;
-	int r = bdb_get(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, &bytes, &len);
-
-	if (r != 0)
-		return r == BDB_NONE ? MS_E_NOTFOUND : ms_bdb(r);
-	r = ms_message_record_get(span_make(bytes, len), mailbox, uid, ret);
-	free(bytes);
-	return r == MS_E_CORRUPT ? MS_BDB(MS_DAMAGED) : r; /* the Maildir has what it should say */
+	return ms_entry_load(txn->bdb, txn->txn, mailbox, uid, ret);
 }
 
 int
@@ -114,16 +92,10 @@ ms_message_load(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_me
 static int
 put_record(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record, uint64_t came)
 {
-	struct key key = message_key(mailbox, record->message.uid);
-	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
 	struct ms_message_record copy = *record;
-	int r;
 
 	copy.came = came;
-	ms_message_record_put(&copy, mailbox, &bytes);
-	r = bdb_put(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8, bytes.data, bytes.len);
-	buf_free(&bytes);
-	return ms_bdb(r);
+	return ms_entry_put(txn, mailbox, &copy);
 }
 
 static int
@@ -215,16 +187,14 @@ ms_message_follow(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_
 int
 ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq)
 {
-	struct key key = message_key(mailbox, message->message.uid);
 	struct ms_gone gone = {
 		.mailbox = mailbox, .uid = message->message.uid, .id = message->message.email_id, .thread_id = message->message.thread_id,
 		.came = message->came, .modseq = modseq,
 	};
-	int r = bdb_del(txn->bdb, txn->txn, T_MESSAGE, key.bytes, 8);
+	int r = ms_entry_remove(txn, mailbox, message->message.uid);
 
-	if (r != 0 && r != BDB_NONE)
-		return ms_bdb(r);
-	r = ms_set_remove(txn, &ms_set_places, message->message.email_id, MS_PLACE(mailbox, message->message.uid));
+	if (r == 0)
+		r = ms_set_remove(txn, &ms_set_places, message->message.email_id, MS_PLACE(mailbox, message->message.uid));
 	if (r == 0)
 		r = ms_uids_note(txn, mailbox, &message->message, NULL);
 	if (r == 0)

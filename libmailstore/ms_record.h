@@ -43,12 +43,8 @@ struct ms_message_record {
 
 /* Appends the bytes. */
 void ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out);
-void ms_message_record_put(const struct ms_message_record *record, uint32_t mailbox, struct buf *out);
 /* 0, or MS_E_CORRUPT. */
 int ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret);
-int ms_message_record_get(struct span bytes, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret);
-/* The same without what the store alone needs, and (not NULL) when it came. */
-int ms_message_record_get_message(struct span bytes, uint32_t uid, struct ms_message *ret, uint64_t *ret_came);
 
 /* Which UIDs a mailbox has: one record tells of so many. */
 #define MS_UIDS_EACH 2048u

@@ -12,7 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_sync.h"
 
 /* With more than so many damaged records in a mailbox the index is made anew. */
@@ -25,26 +25,23 @@
 /* --- what the index knows --- */
 
 static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct ms_syncing *sync = context;
-	struct ms_message_record record;
 
-	if (key_len != 8)
-		return MS_DAMAGED;
-	if (ms_message_record_get(span_make(value, len), sync->number, ms_key_get_u32(key + 4), &record) != 0) {
-		if (sync->damaged_count == DAMAGED_MAX)
-			return BDB_BROKEN;
-		if (sync->damaged == NULL)
-			sync->damaged = xcalloc(DAMAGED_MAX, sizeof(*sync->damaged));
-		sync->damaged[sync->damaged_count++] = ms_key_get_u32(key + 4);
-		return 0;
-	}
 	if (sync->known_count == sync->known_room) {
 		sync->known_room = sync->known_room != 0 ? sync->known_room * 2 : 64;
 		sync->known = xreallocarray(sync->known, sync->known_room, sizeof(*sync->known));
 	}
-	sync->known[sync->known_count++] = record;
+	if (entry->lost || ms_entry_get(entry, mailbox, &sync->known[sync->known_count]) != 0) {
+		if (sync->damaged_count == DAMAGED_MAX)
+			return BDB_BROKEN;
+		if (sync->damaged == NULL)
+			sync->damaged = xcalloc(DAMAGED_MAX, sizeof(*sync->damaged));
+		sync->damaged[sync->damaged_count++] = entry->message.uid;
+		return 0;
+	}
+	sync->known_count++;
 	return 0;
 }
 
@@ -52,12 +49,10 @@ static int
 read_known(struct bdb *bdb, void *context)
 {
 	struct ms_syncing *sync = context;
-	uint8_t key[4];
 	int r;
 
 	sync->known_count = sync->damaged_count = 0;
-	ms_key_u32(key, sync->number);
-	r = ms_bdb(bdb_scan(bdb, NULL, T_MESSAGE, key, 4, 4, collect, sync));
+	r = ms_entries(bdb, NULL, sync->number, 0, collect, sync);
 	return r == 0 ? ms_pending_read(bdb, NULL, sync->number, 0, UINT32_MAX, &sync->noted) : r;
 }
 

@@ -10,7 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_entries.h"
 
 /* With more than so many the index is made anew. */
 #define DAMAGED_MAX 64
@@ -341,13 +341,13 @@ visit(struct ms_store *store, struct mailboxes *mailboxes, const char *name, enu
 /* --- a mailbox whose folder is gone --- */
 
 static int
-collect_uid(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect_uid(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct mailboxes *mailboxes = context;
 
-	(void)value, (void)len;
-	if (key_len == 8 && mailboxes->uid_count < BATCH)
-		mailboxes->uids[mailboxes->uid_count++] = ms_key_get_u32(key + 4);
+	(void)mailbox;
+	if (mailboxes->uid_count < BATCH)
+		mailboxes->uids[mailboxes->uid_count++] = entry->message.uid;
 	return mailboxes->uid_count == BATCH;
 }
 
@@ -360,11 +360,11 @@ forget_some(struct ms_txn *txn, void *context)
 	uint64_t modseq;
 	int r;
 
-	mailboxes->uid_count = 0;
 	ms_key_u32(key, mailboxes->number);
-	r = bdb_scan(txn->bdb, txn->txn, T_MESSAGE, key, 4, 4, collect_uid, mailboxes);
-	if (r > 1 || r < 0)
-		return ms_bdb(r);
+	mailboxes->uid_count = 0;
+	r = ms_entries(txn->bdb, txn->txn, mailboxes->number, 0, collect_uid, mailboxes);
+	if (r != 0 && r != MS_BDB(1))
+		return r;
 	r = ms_next_modseq(txn, &modseq);
 	for (size_t i = 0; r == 0 && i < mailboxes->uid_count; i++) {
 		struct ms_message_record message;

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
 #include "libmailstore/ms_texts.h"
 
@@ -234,23 +235,25 @@ apply_untold(const struct tables *tables, uint32_t mailbox, struct ms_message *m
 }
 
 static int
-take_row(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+take_row(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
+	struct row row = { .mailbox = mailbox, .uid = entry->message.uid, .damaged = entry->lost };
+	struct ms_message message = { .uid = row.uid };
 	struct tables *tables = context;
-	struct ms_message message;
-	struct row row;
 
-	if (key_len != 8 || box_of(tables, ms_key_get_u32(key)) == NULL) {
-		tell(tables, MS_FAULT_NO_MAILBOX, 0, key_len == 8 ? ms_key_get_u32(key + 4) : 0);
-		remove_key(tables, T_MESSAGE, key, key_len);
+	if (box_of(tables, mailbox) == NULL) {
+		uint8_t key[8];
+
+		tell(tables, MS_FAULT_NO_MAILBOX, 0, row.uid);
+		ms_key_u32(key, mailbox);
+		ms_key_u32(key + 4, row.uid / MS_ROW_EACH);
+		remove_key(tables, T_MESSAGE, key, sizeof(key));
 		return 0;
 	}
-	row = (struct row){ .mailbox = ms_key_get_u32(key), .uid = ms_key_get_u32(key + 4) };
-	row.damaged = ms_message_record_get_message(span_make(value, len), row.uid, &message, NULL) != 0;
 	if (row.damaged) {
-		message = (struct ms_message){ .uid = row.uid };
 		tables->damaged = true;
 	} else {
+		message = entry->message;
 		row.modseq = message.modseq;
 		row.email_id = message.email_id;
 		row.thread_id = message.thread_id;
@@ -509,7 +512,7 @@ read_tables(struct bdb *bdb, void *context)
 		enum ms_table table;
 		bdb_fn each;
 	} scans[] = {
-		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, take_row }, { T_CHANGE, look_at_changes },
+		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, NULL }, { T_CHANGE, look_at_changes },
 		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_places }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_members },
 	};
 	struct tables *tables = context;
@@ -518,13 +521,16 @@ read_tables(struct bdb *bdb, void *context)
 	clear(tables);
 	*tables = (struct tables){ .store = tables->store };
 	for (size_t i = 0; r == 0 && i < sizeof(scans) / sizeof(*scans); i++) {
-		r = bdb_scan(bdb, NULL, scans[i].table, "", 0, 0, scans[i].each, tables);
+		if (scans[i].table == T_MESSAGE)
+			r = ms_entries(bdb, NULL, 0, 0, take_row, tables);
+		else
+			r = ms_bdb(bdb_scan(bdb, NULL, scans[i].table, "", 0, 0, scans[i].each, tables));
 		if (scans[i].table == T_MESSAGE && tables->map_count != 0)
 			qsort(tables->maps, tables->map_count, sizeof(*tables->maps), compare_maps);
 	}
 	if (r == 0)
 		look_at_rows(tables);
-	return ms_bdb(r);
+	return r;
 }
 
 /* --- mending --- */

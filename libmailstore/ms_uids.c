@@ -44,9 +44,9 @@ load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, unsigned plane, uin
 }
 
 int
-ms_uids_read(struct bdb *bdb, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES])
+ms_uids_read(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES])
 {
-	return load(bdb, NULL, mailbox, MS_UIDS_ALL, n, ret);
+	return load(bdb, txn, mailbox, MS_UIDS_ALL, n, ret);
 }
 
 /* --- writing --- */

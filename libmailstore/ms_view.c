@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_texts.h"
 
 /* Of a file that is renamed between two looks. */
@@ -132,33 +133,17 @@ struct walk {
 #define WALK_END 100
 
 static int
-collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+collect(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct walk *walk = context;
-	uint32_t uid;
 
-	if (key_len != 8)
-		return 0;
-	uid = ms_key_get_u32(key + 4);
-	if (uid > walk->last || walk->count == WALK_MESSAGES)
+	(void)mailbox;
+	if (entry->message.uid > walk->last || walk->count == WALK_MESSAGES)
 		return WALK_END;
-	if (ms_message_record_get_message(span_make(value, len), uid, &walk->messages[walk->count], NULL) != 0)
+	if (entry->lost)
 		return MS_DAMAGED;
-	walk->count++;
+	walk->messages[walk->count++] = entry->message;
 	return 0;
-}
-
-static int
-read_some(struct bdb *bdb, struct walk *walk, enum ms_table table, bdb_fn each)
-{
-	uint8_t key[8];
-	int r;
-
-	ms_key_u32(key, walk->mailbox->number);
-	ms_key_u32(key + 4, walk->first);
-	walk->count = 0;
-	r = bdb_scan(bdb, NULL, table, key, 8, 4, each, walk);
-	return r == WALK_END ? 0 : ms_bdb(r);
 }
 
 static int
@@ -166,8 +151,12 @@ read_messages(struct bdb *bdb, void *context)
 {
 	struct walk *walk = context;
 	struct ms_pending_list pending = { .list = NULL };
-	int r = read_some(bdb, walk, T_MESSAGE, collect);
+	int r;
 
+	walk->count = 0;
+	r = ms_entries(bdb, NULL, walk->mailbox->number, walk->first, collect, walk);
+	if (r == MS_BDB(WALK_END))
+		r = 0;
 	if (r == 0 && walk->count != 0)
 		r = ms_pending_read(bdb, NULL, walk->mailbox->number, walk->messages[0].uid / MS_UIDS_EACH,
 		    walk->messages[walk->count - 1].uid / MS_UIDS_EACH, &pending);
@@ -233,12 +222,17 @@ static int
 read_cached(struct bdb *bdb, void *context)
 {
 	struct walk *walk = context;
+	uint8_t key[8];
 	int r;
 
+	ms_key_u32(key, walk->mailbox->number);
+	ms_key_u32(key + 4, walk->first);
+	walk->count = 0;
 	buf_clear(walk->cached);
-	r = read_some(bdb, walk, T_CACHE, collect_cached);
+	r = bdb_scan(bdb, NULL, T_CACHE, key, 8, 4, collect_cached, walk);
+	r = r == WALK_END ? 0 : ms_bdb(r);
 	if (r == 0 && walk->count > 0)
-		r = ms_uids_read(bdb, walk->mailbox->number, walk->end / MS_UIDS_EACH, walk->living);
+		r = ms_uids_read(bdb, NULL, walk->mailbox->number, walk->end / MS_UIDS_EACH, walk->living);
 	return r;
 }
 

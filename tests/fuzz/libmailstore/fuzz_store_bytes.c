@@ -10,6 +10,7 @@
 #include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_fields.h"
 #include "libmailstore/ms_pairs.h"
+#include "libmailstore/ms_row.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_record.h"
 
@@ -85,6 +86,33 @@ cache(struct span bytes)
 	buf_free(&again);
 }
 
+/* The same when put again. */
+static void
+messages(struct span bytes)
+{
+	struct buf sealed = BUF_INIT(65536), again = BUF_INIT(65536), more = BUF_INIT(65536);
+	struct ms_message_record record;
+	static struct ms_row row;
+
+	(void)buf_char(&sealed, MS_VERSION_BYTE);
+	(void)buf_span(&sealed, bytes);
+	ms_seal(&sealed, 0);
+	if (ms_row_get(buf_get(&sealed), 3, &row) == 0) {
+		for (unsigned i = 0; i < row.count; i++)
+			if (!row.list[i].lost)
+				(void)ms_entry_get(&row.list[i], 7, &record);
+		ms_row_put(&row, 3, &again);
+		if (ms_row_get(buf_get(&again), 3, &row) != 0)
+			abort();
+		ms_row_put(&row, 3, &more);
+		if (!span_eq(buf_get(&again), buf_get(&more)))
+			abort();
+	}
+	buf_free(&sealed);
+	buf_free(&again);
+	buf_free(&more);
+}
+
 /* Sealed, so that more than the checksum is tried: in order, and the same when put again. */
 static void
 pairs(struct span bytes)
@@ -116,7 +144,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span bytes = span_make(data, size), text;
 	struct ms_mailbox_record mailbox;
-	struct ms_message_record message;
 
 	if (size == 0 || size > 20000)
 		return 0;
@@ -125,7 +152,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mailbox_name(bytes);
 	if (ms_mailbox_record_get(bytes, &mailbox) == 0)
 		ms_mailbox_record_clear(&mailbox);
-	(void)ms_message_record_get(bytes, 7, 1, &message);
+	messages(bytes);
 	for (int what = MS_ENVELOPE; what <= MS_PREVIEW; what++)
 		if (ms_cache_text(bytes, (enum ms_cached)what, &text) == 0 && text.len > size)
 			abort();

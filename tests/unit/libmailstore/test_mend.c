@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
 #include "tests/unit/libmailstore/store_tests.h"
 
@@ -200,6 +201,15 @@ find_message(enum ms_table table, uint32_t uid)
 	return find(table, key, sizeof(key));
 }
 
+static struct record
+find_row(void)
+{
+	uint8_t key[8] = { 0 };
+
+	ms_key_u32(key, inbox);
+	return find(T_MESSAGE, key, sizeof(key));
+}
+
 static void
 flip(struct record record)
 {
@@ -222,8 +232,7 @@ find_mailbox(void)
 	return find(T_MAILBOX, key, sizeof(key));
 }
 
-static void damage_message(void) { flip(find_message(T_MESSAGE, 1)); }
-static void damage_last_message(void) { flip(find_message(T_MESSAGE, 4)); }
+static void damage_messages(void) { flip(find_row()); }
 static void damage_mailbox(void) { flip(find_mailbox()); }
 static struct record
 find_map(unsigned plane)
@@ -314,27 +323,33 @@ change_counters(void)
 	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
 }
 
+static int
+read_entry(struct bdb *bdb, void *context)
+{
+	struct ms_message_record *record = context;
+
+	return ms_entry_load(bdb, NULL, inbox, record->message.uid, record);
+}
+
 static struct ms_message_record
 message_of(uint32_t uid)
 {
-	struct ms_message_record ret;
-	struct record record = find_message(T_MESSAGE, uid);
+	struct ms_message_record ret = { .message = { .uid = uid } };
 
-	ck_assert_int_eq(ms_message_record_get(span_make((const char *)record.value, record.len), ms_key_get_u32(record.key), uid, &ret), 0);
+	ck_assert_int_eq(ms_read(store, read_entry, &ret), 0);
 	return ret;
+}
+
+static int
+put_entry(struct ms_txn *txn, void *context)
+{
+	return ms_entry_put(txn, inbox, context);
 }
 
 static void
 put_message(struct ms_message_record message)
 {
-	struct record record = find_message(T_MESSAGE, message.message.uid);
-	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
-
-	ms_message_record_put(&message, ms_key_get_u32(record.key), &bytes);
-	memcpy(record.value, bytes.data, bytes.len);
-	record.len = bytes.len;
-	buf_free(&bytes);
-	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
+	ck_assert_int_eq(ms_run(store, put_entry, &message), 0);
 }
 
 static void
@@ -440,7 +455,7 @@ stray_thread(void)
 static void
 message_of_no_mailbox(void)
 {
-	struct record record = find_message(T_MESSAGE, 2);
+	struct record record = find_row();
 
 	ms_key_u32(record.key, 1);
 	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
@@ -471,8 +486,8 @@ static const struct {
 	void (*damage)(void);
 	const char *fault;
 } damages[] = {
-	{ damage_message, "INBOX|1||its record is damaged" },
-	{ damage_last_message, "INBOX|4||its record is damaged" },
+	{ damage_messages, "INBOX|1||its record is damaged" },
+	{ damage_messages, "INBOX|4||its record is damaged" },
 	{ damage_mailbox, "|0||the index's record of a mailbox is damaged" },
 	{ damage_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
 	{ lose_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
@@ -639,7 +654,7 @@ START_TEST(a_record_whose_file_is_gone)
 	struct ms_mailbox *mailbox;
 	struct ms_message message;
 
-	damage_message();
+	damage_messages();
 	shell("rm cur/*U=1.*");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	is_told(&told, "INBOX|1||its record is damaged");
@@ -658,12 +673,11 @@ START_TEST(everything_at_once)
 	char *before = contents("INBOX"), *after;
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++)
-		if (damages[i].damage != damage_message && damages[i].damage != damage_last_message && damages[i].damage != damage_mailbox &&
+		if (damages[i].damage != damage_messages && damages[i].damage != damage_mailbox &&
 		    damages[i].damage != rename_file && damages[i].damage != lose_uids && damages[i].damage != lose_flags && damages[i].damage != lose_cache &&
 		    damages[i].damage != lose_change && damages[i].damage != lose_place)
 			damages[i].damage();
-	damage_last_message();
-	damage_message();
+	damage_messages();
 	damage_mailbox();
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	no_fault();
