@@ -160,7 +160,7 @@ take_names(struct defence *defence, const struct dns_answer *answer)
 {
 	defence->has_no_name = answer->status == DNS_NO_DATA || answer->status == DNS_NO_NAME;
 	for (size_t i = 0; i < answer->count && answer->status == DNS_FOUND && defence->name_count < DEFENCE_NAMES_MAX; i++)
-		if (dns_is_name(answer->records[i].data))
+		if (dns_is_name(answer->records[i].data) && span_chr(answer->records[i].data, '\0') < 0)
 			defence->name[defence->name_count++] = span_dup(answer->records[i].data);
 	defence->confirmed = defence->name_count;
 }
