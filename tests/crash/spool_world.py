@@ -233,6 +233,8 @@ class Life:
             self._answer_all()  # deliver and relay do not stop with the queue
         except TimeoutError:
             raise Fault("hangs: it neither waits nor ends") from None
+        except (struct.error, UnicodeDecodeError) as error:
+            raise Fault(f"spool_world.py reads a message otherwise than smtpd_msg.def has it: {error}") from None
         finally:
             if self.process.poll() is None and self.control.fileno() >= 0:
                 self.control.close()
@@ -391,8 +393,8 @@ class Life:
 
     def _relay(self, number, body, fd):
         text = self._read(body, fd)
-        body.take("7BQQ")
-        body.span(), body.span(), body.span(), body.span()
+        body.take("7BQQB")
+        body.span(), body.span(), body.span(), body.span(), body.span()
         for place in range(body.take("H")):
             body.take("B"), body.span()
             recipient = body.span()
