@@ -21,7 +21,7 @@ sendmail_EXTRA := $(queue_tool_SRC) cli/submit.c cli/sendmail_smtp.c $(smtp_mach
 # The keys that smtpd signs mail with.
 cli_TOOLS += mailkey
 mailkey_EXTRA := cli/tool.c cli/mailkey_dns.c cli/mailkey_file.c $(smtpd_conf_SRC) \
-	$(tool_dns_SRC) smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c
+	$(tool_dns_SRC) smtpd/dkim_key.c smtpd/dkim_keys_parse.c smtpd/dkim_parse.c smtpd/dns.c
 mailkey_LIBS := -lunbound
 # Reports of others.
 cli_TOOLS += mailreport

@@ -7,6 +7,7 @@
 
 #include "common/address.h"
 #include "common/base64.h"
+#include "smtpd/dns.h"
 
 /* --- tag lists --- */
 
@@ -143,7 +144,8 @@ dkim_key_name(struct span selector, struct span domain, struct buf *out)
 	    (span_is_ascii(selector) ? buf_span(out, selector) : address_domain_canonical(selector, out)) == 0) {
 		for (size_t i = before; i < out->len; i++)
 			out->data[i] = ascii_lower(out->data[i]);
-		if (buf_str(out, "._domainkey.") == 0 && domain_append(domain, out) == 0 && out->len - before <= DKIM_NAME_MAX)
+		if (buf_str(out, "._domainkey.") == 0 && domain_append(domain, out) == 0 && out->len - before <= DKIM_NAME_MAX &&
+		    dns_is_name(span_skip(buf_get(out), before)))
 			return 0;
 	}
 	buf_truncate(out, before);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Signatures: what RFCs show verifies, what is signed verifies, and nothing that was changed does. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/cleanup.h"
@@ -178,6 +179,31 @@ static const struct {
 	  "ftlgiPpCq4/kbDAZmU0VvYKDljjleJ1dfvS+CGy9U/kk1tG3EeEvb82xAcCAwEAAQ==", DKIM_POLICY, false },
 	{ NULL, DKIM_TEMPERROR, false },
 };
+
+/* What is asked of the DNS must be a name, or the role that asks would be taken for broken. */
+START_TEST(names_of_keys_are_names)
+{
+	static const struct {
+		const char *selector, *domain, *name; /* NULL: there is none */
+	} tests[] = {
+		{ "One", "Example.ORG", "one._domainkey.example.org" },
+		{ "a.b_c", "example.org", "a.b_c._domainkey.example.org" },
+		{ "0123456789012345678901234567890123456789012345678901234567890123", "example.org", NULL },
+		{ "x.0123456789012345678901234567890123456789012345678901234567890123", "example.org", NULL },
+		{ "a..b", "example.org", NULL },
+		{ "a", "[192.0.2.1]", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
+		struct buf name = BUF_INIT(DKIM_NAME_MAX);
+		int r = dkim_key_name(span_of(tests[i].selector), span_of(tests[i].domain), &name);
+
+		ck_assert_int_eq(r, tests[i].name == NULL ? -EINVAL : 0);
+		ck_assert_str_eq(buf_cstr(&name), tests[i].name == NULL ? "" : tests[i].name);
+		buf_free(&name);
+	}
+}
+END_TEST
 
 START_TEST(keys_are_checked)
 {
@@ -434,6 +460,7 @@ main(void)
 	tcase_add_loop_test(tests, fields_are_canonical, 0, ROWS(fields));
 	tcase_add_loop_test(tests, signatures_are_read, 0, ROWS(signatures));
 	tcase_add_loop_test(tests, keys_are_checked, 0, ROWS(records));
+	tcase_add_test(tests, names_of_keys_are_names);
 	tcase_add_test(tests, examples_verify);
 	tcase_add_test(tests, no_changed_byte_verifies);
 	tcase_add_test(tests, signatures_expire);
