@@ -419,8 +419,9 @@ move(struct queue_files *files, const char *id, bool to_hold)
 	r = fsync(files->hold) == 0 ? 0 : -errno;
 	if (r == 0)
 		r = sync_folder(files, folder_of(id));
-	if (r < 0)
-		(void)renameat(files->spool, to, files->spool, from);
+	/* Where even that fails it has been moved, though a power loss may undo it: what is known of it must be where it is. */
+	if (r < 0 && renameat(files->spool, to, files->spool, from) < 0)
+		r = 0;
 	return r;
 }
 

@@ -113,7 +113,12 @@ class World:
     def told_of(self, text):
         """What a notification without a part of the original is about."""
         found = re.search(r"\b[0-9A-F]{16}\b", text) if self.faulty else None
-        return next((mail for mail in self.mails.values() if found and mail.id == found.group(0)), None)
+        if not found:
+            return None
+        with open(self.spool + ".log", encoding="utf-8", errors="replace") as log:
+            dropped = re.search(rf"received id={found.group(0)} .*drop=(\S+)", log.read())
+        names = (found.group(0), dropped and dropped.group(1))
+        return next((mail for mail in self.mails.values() if mail.id in names), None)
 
     def left(self):
         """The files that are in the spool, and their texts."""
