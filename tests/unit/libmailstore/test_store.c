@@ -448,7 +448,6 @@ START_TEST(damage_is_mended)
 }
 END_TEST
 
-/* Two processes at once, then many messages from both, each with a UID of its own. */
 static void
 holds(const char *name, uint32_t messages, uint32_t unseen)
 {
@@ -490,6 +489,7 @@ START_TEST(many_come_at_once)
 }
 END_TEST
 
+/* Two processes at once, then many messages from both, each with a UID of its own. */
 START_TEST(two_processes_deliver)
 {
 	struct ms_mailbox_info info;
