@@ -231,7 +231,7 @@ typedef void (*ms_mailbox_fn)(void *context, uint32_t number, struct ms_mailbox_
 int ms_mailbox_each(struct bdb *bdb, struct bdb_txn *txn, ms_mailbox_fn each, void *context);
 /* The record as it is now. MS_E_STALE when it is gone. */
 int ms_mailbox_reload(struct ms_store *store, uint32_t number, struct ms_mailbox_record *record);
-/* Removes the record with its messages' records. */
+/* Removes the record with its messages' records, if the number is that mailbox's still. */
 int ms_mailbox_forget(struct ms_store *store, uint32_t number, const struct ms_mailbox_record *record);
 /* After the index was made anew: the mailbox's number of now. MS_E_STALE when it is not the same any more. */
 int ms_mailbox_follow(struct ms_mailbox *mailbox);

@@ -351,6 +351,18 @@ collect_uid(void *context, uint32_t mailbox, const struct ms_entry *entry)
 	return mailboxes->uid_count == BATCH;
 }
 
+/* Whether the number is still that mailbox's: an index that was made anew meanwhile may have it for another, or not at all. */
+static int
+is_still(struct ms_txn *txn, const struct mailboxes *mailboxes, bool *ret)
+{
+	struct ms_mailbox_record now = { .name = NULL };
+	int r = ms_mailbox_load(txn, mailboxes->number, &now);
+
+	*ret = r == 0 && now.folder.id == mailboxes->record->folder.id;
+	ms_mailbox_record_clear(&now);
+	return r == MS_E_STALE ? 0 : r;
+}
+
 static int
 forget_some(struct ms_txn *txn, void *context)
 {
@@ -358,10 +370,13 @@ forget_some(struct ms_txn *txn, void *context)
 	struct ms_mailbox_record copy = *mailboxes->record;
 	uint8_t key[4];
 	uint64_t modseq;
-	int r;
+	bool still;
+	int r = is_still(txn, mailboxes, &still);
 
-	ms_key_u32(key, mailboxes->number);
 	mailboxes->uid_count = 0;
+	if (r != 0 || !still)
+		return r;
+	ms_key_u32(key, mailboxes->number);
 	r = ms_entries(txn->bdb, txn->txn, mailboxes->number, 0, collect_uid, mailboxes);
 	if (r != 0 && r != MS_BDB(1))
 		return r;

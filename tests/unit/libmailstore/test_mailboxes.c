@@ -99,6 +99,25 @@ START_TEST(others_made_more)
 }
 END_TEST
 
+/* What was planned with an index that has been made anew: the number is another mailbox's, or nobody's. */
+START_TEST(the_right_one_is_forgotten)
+{
+	struct ms_mailbox_record sent;
+	struct ms_mailbox *inbox;
+	uint32_t number, inbox_number;
+	size_t before = count();
+
+	ck_assert_int_eq(ms_mailbox_find(store, "Sent", &number, &sent), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &inbox), 0);
+	inbox_number = inbox->number;
+	ms_mailbox_close(inbox);
+	ck_assert_int_eq(ms_mailbox_forget(store, inbox_number, &sent), 0);
+	ck_assert_int_eq(ms_mailbox_forget(store, 4711, &sent), 0);
+	ck_assert_uint_eq(count(), before);
+	ms_mailbox_record_clear(&sent);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -108,5 +127,6 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, no_more_are_made);
 	tcase_add_test(tcase, others_made_more);
+	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
 }
