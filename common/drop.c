@@ -40,12 +40,15 @@ drop_open_folder(const char *spool_dir)
 int
 drop_make_name(const char *prefix, char name[DROP_NAME_MAX])
 {
-	uint64_t random;
+	struct timespec now;
+	uint32_t random;
 
+	/* In the order of their making: so they are taken. */
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return -errno;
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
-	(void)snprintf(name, DROP_NAME_MAX, "%s%llx.%016llx", prefix,
-	    (unsigned long long)time(NULL), (unsigned long long)random);
+	(void)snprintf(name, DROP_NAME_MAX, "%s%llx.%08lx%08x", prefix, (unsigned long long)now.tv_sec, (unsigned long)now.tv_nsec, random);
 	return 0;
 }
 

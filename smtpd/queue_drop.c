@@ -22,6 +22,8 @@
 
 /* Files taken in one turn of the loop. */
 #define TURN_MAX 64
+/* And listed at once. */
+#define LISTED_MAX 4096
 /* A writer that has not finished by then has died. */
 #define TEMPORARY_SECONDS (36 * 3600)
 #define SWEEP_SECONDS 3600
@@ -44,9 +46,16 @@ struct stuck {
 	char name[];
 };
 
+/* A file that was there when the folder was listed. */
+struct listed {
+	char name[DROP_NAME_MAX];
+};
+
 struct pickup {
 	int folder, watch;
 	struct event *noticed, *rescan, *sweep;
+	struct listed list[LISTED_MAX];
+	size_t count, next;
 	struct taken *taken;
 	struct stuck *stuck;
 };
@@ -376,40 +385,74 @@ take_file(struct queue *queue, const char *name)
 
 /* --- noticing --- */
 
+/* Names tell when they were made, behind what they are for (drop_make_name). Who chooses others disturbs his own order alone. */
+static int
+by_time(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+	const char *time_x = strchr(x->name, '.'), *time_y = strchr(y->name, '.');
+
+	return strcmp(time_x != NULL ? time_x : x->name, time_y != NULL ? time_y : y->name);
+}
+
+static void
+add_listed(struct pickup *pickup, const char *name)
+{
+	struct listed *listed = &pickup->list[pickup->count];
+
+	/* A longer name is none of ours. */
+	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY || strlen(name) >= sizeof(listed->name))
+		return;
+	memcpy(listed->name, name, strlen(name) + 1);
+	pickup->count++;
+}
+
+/* Lists what is there, LISTED_MAX files at most; -errno when that is not sure to be all. */
+static int
+list_files(struct pickup *pickup)
+{
+	int copy = openat(pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry = NULL;
+
+	pickup->count = pickup->next = 0;
+	if (dir == NULL) {
+		r = -errno;
+		closep(&copy);
+		return r;
+	}
+	errno = 0;
+	while (pickup->count < LISTED_MAX && (entry = readdir(dir)) != NULL) {
+		add_listed(pickup, entry->d_name);
+		errno = 0;
+	}
+	r = -errno;
+	(void)closedir(dir);
+	qsort(pickup->list, pickup->count, sizeof(*pickup->list), by_time);
+	return r;
+}
+
+/* What has waited is taken in the order in which it came: a request may be about another's message, and the last one counts. */
 static void
 on_rescan(evutil_socket_t fd, short what, void *context)
 {
 	struct queue *queue = context;
-	int copy = openat(queue->pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	const struct dirent *entry;
-	unsigned turn = 0;
+	struct pickup *pickup = queue->pickup;
+	int r = pickup->next == pickup->count ? list_files(pickup) : 0;
 
 	(void)fd, (void)what;
-	if (dir == NULL) {
-		log_error("drop-unreadable", log_errno("error", errno));
-		if (copy >= 0)
-			(void)close(copy);
-		rescan_later(queue->pickup);
-		return;
+	if (r < 0) {
+		log_error("drop-unreadable", log_errno("error", r));
+		rescan_later(pickup);
 	}
-	errno = 0;
-	while (turn < TURN_MAX && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] != '.' && drop_kind(entry->d_name) != DROP_IS_TEMPORARY) {
-			take_file(queue, entry->d_name);
-			turn++;
-		}
-		errno = 0;
-	}
-	if (turn < TURN_MAX && errno != 0) {
-		log_error("drop-unreadable", log_errno("error", errno));
-		rescan_later(queue->pickup);
-	}
-	(void)closedir(dir);
-	if (turn >= TURN_MAX) {
+	for (unsigned turn = 0; turn < TURN_MAX && pickup->next < pickup->count; turn++)
+		take_file(queue, pickup->list[pickup->next++].name);
+	if (pickup->next < pickup->count) {
+		event_active(pickup->rescan, EV_TIMEOUT, 0);
+	} else if (pickup->count == LISTED_MAX) {
 		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */
 
-		(void)event_add(queue->pickup->rescan, &soon);
+		(void)event_add(pickup->rescan, &soon);
 	}
 }
 
@@ -424,7 +467,9 @@ on_noticed(evutil_socket_t fd, short what, void *context)
 	for (ssize_t at = 0; at < got;) {
 		const struct inotify_event *event = (const void *)(bytes + at);
 
-		if ((event->mask & IN_Q_OVERFLOW) != 0)
+		/* What still waits comes before a request that comes now. */
+		if ((event->mask & IN_Q_OVERFLOW) != 0 ||
+		    (event->len != 0 && drop_kind(event->name) == DROP_IS_CONTROL && event_pending(queue->pickup->rescan, EV_TIMEOUT, NULL)))
 			event_active(queue->pickup->rescan, EV_TIMEOUT, 0);
 		else if (event->len != 0)
 			take_file(queue, event->name);

@@ -446,7 +446,7 @@ class Life:
     def _request(self, verb, name):
         mail = self.world.mails[name]
         self.event("asked", verb, name)
-        fd = self._put(f"ctl.0.{len(self.world.events)}", (text := f"{verb} {mail.id}\n").encode())
+        fd = self._put(f"ctl.0.{len(self.world.events):04}", (text := f"{verb} {mail.id}\n").encode())
         self.requests.append((verb, name, fd, len(text)))
 
     def _look_at_requests(self):
