@@ -158,4 +158,4 @@ help:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 .PHONY: all programs tests-build unit unit-of fuzz fuzzers lint clean help install
--include install.mk tests/bench/module.mk tests/crash/module.mk
+-include install.mk tests/bench/module.mk tests/crash/module.mk tests/interop/module.mk

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
-"""A name server for tests, on a port of 127.0.0.1: zones of a dictionary, some of them signed with DNSSEC while they are asked (Ed25519, RFC 8080;
+"""A name server for tests, on a port of 127.0.0.1 or where they say: zones of a dictionary, some of them signed with DNSSEC while they are asked (Ed25519, RFC 8080;
 what is not there is denied with an NSEC record that spans that name alone), and certificates for the hosts in them."""
 import base64
 import hashlib
@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-A, CNAME, SOA, MX, TXT, AAAA, OPT, RRSIG, NSEC, DNSKEY, TLSA = 1, 5, 6, 15, 16, 28, 41, 46, 47, 48, 52
+A, CNAME, SOA, PTR, MX, TXT, AAAA, OPT, RRSIG, NSEC, DNSKEY, TLSA = 1, 5, 6, 12, 15, 16, 28, 41, 46, 47, 48, 52
 TTL, ALGORITHM = 5, 15
 
 
@@ -26,7 +26,7 @@ def wire(name):
 def data_of(kind, value):
     if kind == MX:
         return struct.pack(">H", value[0]) + wire(value[1])
-    if kind == CNAME:
+    if kind in (CNAME, PTR):
         return wire(value)
     if kind == TXT:
         return b"".join(bytes([len(part)]) + part for part in (value[i : i + 250].encode() for i in range(0, len(value), 250)))
@@ -68,9 +68,10 @@ class Zone:
 
 class Server:
     """`names`: {name: {type: [value]}}, which may change; `signed`: apexes; `bogus`, `failing`: names and types, as ("mx.example", TLSA), whose
-    signature is wrong, or whose answer is SERVFAIL. `asked` has all (name, type)."""
+    signature is wrong, or whose answer is SERVFAIL. `asked` has all (name, type). To those who leave validating to their resolver it says that
+    what it signed is authentic (RFC 4035 section 3.2.3)."""
 
-    def __init__(self, folder, names, signed=(), bogus=(), failing=()):
+    def __init__(self, folder, names, signed=(), bogus=(), failing=(), address=("127.0.0.1", 0)):
         os.makedirs(folder, exist_ok=True)
         self.names, self.bogus, self.failing, self.asked = names, set(bogus), set(failing), []
         self.zones = [Zone(folder, apex) for apex in signed]
@@ -79,14 +80,14 @@ class Server:
             file.write("".join(zone.anchor for zone in self.zones))
         os.chmod(self.anchor, 0o644)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
+        self.socket.bind(address)
+        self.host, self.port = self.socket.getsockname()
         self.lock = threading.Lock()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def options(self):
         """For smtpd.conf."""
-        return f'resolvers = [ "127.0.0.1@{self.port}" ]; dnssec_anchor = "{self.anchor if self.zones else ""}";'
+        return f'resolvers = [ "{self.host}@{self.port}" ]; dnssec_anchor = "{self.anchor if self.zones else ""}";'
 
     def zone_of(self, name):
         for zone in self.zones:
@@ -135,7 +136,8 @@ class Server:
             # Names of signed zones are all there, without records; others are not when nothing is below them.
             code = 0 if zone is not None or any(other == name or other.endswith("." + name) for other in self.names) else 3
             authority = self.denial(zone, name)
-        head = packet[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, len(records), len(authority), 1)
+        authentic = 0x20 if zone is not None and (name, kind) not in self.bogus else 0
+        head = packet[:2] + struct.pack(">HHHHH", 0x8180 | authentic | code, 1, len(records), len(authority), 1)
         return head + packet[12 : at + 5] + b"".join(records + authority) + b"\0" + struct.pack(">HHIH", OPT, 4096, 0x8000, 0)
 
     def answer_one(self, packet, peer):

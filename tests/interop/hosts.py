@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""Mail servers side by side, each in a network namespace with an address of its own on one bridge; all name the name server of the test. Each has
+three domains, by what TLS mail to them must have: NAME.example (a certificate of the test's authority), plain.NAME.example (none), and
+dane.NAME.example (what its TLSA record says)."""
+import os
+import pwd
+import smtplib
+import socket
+import ssl
+import subprocess
+
+from core import wait_for
+from servers import Postfix as BenchPostfix
+from servers import command
+from signed_dns import A, MX, PTR, TLSA, TXT, tlsa
+
+# Not a network of examples: libunbound answers for their reverse names itself.
+NETWORK, SCRIPT = "198.18.0", "198.18.0.53"
+UTF8_USER = "bücher"
+USERS = ("alice", "bob", "carol", UTF8_USER)
+KINDS = ("", "plain.", "dane.")
+PASSWORD = "demo"
+
+
+def make_network():
+    """The bridge and the script's own end of it. The caller is in namespaces of its own."""
+    command("mount", "-t", "tmpfs", "tmpfs", "/run")
+    command("ip", "link", "set", "lo", "up")
+    command("ip", "link", "add", "bridge", "type", "bridge")
+    command("ip", "address", "add", f"{SCRIPT}/24", "dev", "bridge")
+    command("ip", "link", "set", "bridge", "up")
+
+
+def answers(address, port):
+    try:
+        socket.create_connection((address, port), 2).close()
+        return True
+    except OSError:
+        return False
+
+
+def read_maildir(folder):
+    found = []
+    for place in ("new", "cur"):
+        if os.path.isdir(f"{folder}/{place}"):
+            for name in os.listdir(f"{folder}/{place}"):
+                with open(f"{folder}/{place}/{name}", "rb") as file:
+                    found.append(file.read())
+    return found
+
+
+class Host:
+    """`offers` is what it says to EHLO."""
+    name, number = None, None
+
+    def __init__(self, work):
+        self.dir, self.domain, self.address = f"{work}/{self.name}", f"{self.name}.example", f"{NETWORK}.{self.number}"
+        self.offers = {}
+        os.makedirs(self.dir, mode=0o755)
+        command("ip", "netns", "add", self.name)
+        command("ip", "link", "add", f"to-{self.name}", "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        command("ip", "link", "set", f"to-{self.name}", "master", "bridge", "up")
+        for arguments in (("address", "add", f"{self.address}/24", "dev", "eth0"), ("link", "set", "eth0", "up"), ("link", "set", "lo", "up")):
+            command("ip", "-n", self.name, *arguments)
+
+    def names(self, authority):
+        """Its records, for the name server, and its certificate."""
+        hosts = [f"mx.{kind}{self.domain}" for kind in KINDS]
+        self.certificate, self.key = authority.issue(*hosts)
+        self.authority = authority.certificate
+        names = {f"{self.number}.{'.'.join(reversed(NETWORK.split('.')))}.in-addr.arpa": {PTR: [hosts[0]]}}
+        for kind, host in zip(KINDS, hosts):
+            names[kind + self.domain] = {MX: [(10, host)], TXT: [f"v=spf1 ip4:{self.address} -all"]}
+            names[host] = {A: [self.address], TXT: [f"v=spf1 ip4:{self.address} -all"]}
+        names[f"_25._tcp.{hosts[2]}"] = {TLSA: [tlsa(3, 1, self.certificate)]}
+        return names
+
+    def put(self, name, text, mode=0o644):
+        path = f"{self.dir}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def run(self, *arguments, **more):
+        return command("ip", "netns", "exec", self.name, *arguments, **more)
+
+    def spawn(self, *arguments, environment=None):
+        with open(f"{self.dir}/log", "ab") as log:
+            return subprocess.Popen(["ip", "netns", "exec", self.name, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    env=dict(os.environ, **(environment or {})))
+
+    def ready(self):
+        wait_for(self.name, lambda: answers(self.address, 25))
+        with smtplib.SMTP(self.address, 25, local_hostname="client.example", timeout=60) as client:
+            client.ehlo()
+            self.offers = client.esmtp_features
+
+    def log(self):
+        try:
+            with open(f"{self.dir}/log", encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def client(self):
+        """A connection that may hand in mail for anybody."""
+        client = smtplib.SMTP(self.address, 25, local_hostname="client.example", timeout=60)
+        client.ehlo()
+        return client
+
+
+class Fourpost(Host):
+    name, number = "fourpost", 1
+
+    def __init__(self, work, programs):
+        super().__init__(work)
+        self.programs = programs
+
+    def start(self, peers, dns):
+        for folder, mode in (("accounts", 0o755), ("mail", 0o711), ("spool", 0o755), ("empty", 0o755), ("sieve", 0o755)):
+            os.makedirs(f"{self.dir}/{folder}")
+            os.chmod(f"{self.dir}/{folder}", mode)
+        domains = ", ".join(f'"{kind}{self.domain}"' for kind in KINDS)
+        policies = ", ".join(f'"{peer.domain} verify", "plain.{peer.domain} none"' for peer in peers)
+        self.conf = self.put("fourpost.conf", f"""\
+hostname = "mx.{self.domain}"; domains = [ {domains} ];
+accounts_db = "{self.dir}/accounts/accounts.db"; accounts_dir = "{self.dir}/mail"; spool_dir = "{self.dir}/spool";
+aliases = "{self.dir}/aliases"; empty_dir = "{self.dir}/empty"; role_uid_base = 63000;
+tls_certificate = "{self.certificate}"; tls_key = "{self.key}";
+""")
+        conf = self.put("smtpd.conf", f"""\
+@include "fourpost.conf"
+listen_smtp = [ "{self.address}:25" ]; listen_submission = [ ]; listen_submissions = [ "{self.address}:465" ];
+postmaster = "alice@{self.domain}"; sieve_dir = "{self.dir}/sieve";
+tls_policies = [ {policies} ];
+{dns.options()}
+""")
+        self.put("aliases", "".join(f"{UTF8_USER}@{kind}{self.domain}: alice@{kind}{self.domain}\n" for kind in KINDS))
+        for user in USERS[:3]:
+            for kind in KINDS:
+                command(f"{self.programs}/mailuser", "-C", self.conf, "add", "-p", f"{user}@{kind}{self.domain}", stdin=None, input=PASSWORD + "\n")
+        self.spawn(f"{self.programs}/smtpd", "-C", conf, environment={"SSL_CERT_FILE": self.authority})
+        self.ready()
+
+    def client(self):
+        context = ssl.create_default_context(cafile=self.authority)
+        context.check_hostname = False
+        client = smtplib.SMTP_SSL(self.address, 465, local_hostname="client.example", timeout=60, context=context)
+        client.ehlo()
+        client.login(f"alice@{self.domain}", PASSWORD)
+        return client
+
+    def delivered(self, user, kind=""):
+        # Accounts have ASCII names; others are aliases.
+        return read_maildir(f"{self.dir}/mail/{kind}{self.domain}/{'alice' if user == UTF8_USER else user}/Maildir")
+
+
+class Postfix(Host):
+    name, number = "postfix", 2
+
+    def start(self, ours):
+        owner, uid = pwd.getpwnam("postfix").pw_uid, 63900
+        for folder, who in (("conf", 0), ("queue", 0), ("data", owner), ("mail", uid)):
+            os.makedirs(f"{self.dir}/{folder}")
+            os.chown(f"{self.dir}/{folder}", who, 0)
+        options = {
+            "compatibility_level": "3.6", "queue_directory": f"{self.dir}/queue", "data_directory": f"{self.dir}/data", "meta_directory": "/etc/postfix",
+            "maillog_file": f"{self.dir}/log", "maillog_file_prefixes": self.dir, "inet_interfaces": self.address, "inet_protocols": "ipv4",
+            "myhostname": f"mx.{self.domain}", "mydestination": "", "mynetworks": SCRIPT, "alias_maps": "", "alias_database": "", "local_recipient_maps": "",
+            "virtual_mailbox_domains": " ".join(kind + self.domain for kind in KINDS), "virtual_mailbox_maps": f"hash:{self.dir}/conf/users",
+            "virtual_mailbox_base": f"{self.dir}/mail", "virtual_minimum_uid": "100", "virtual_uid_maps": f"static:{uid}",
+            "virtual_gid_maps": f"static:{uid}", "smtpd_tls_cert_file": self.certificate, "smtpd_tls_key_file": self.key, "smtpd_tls_security_level": "may",
+            "smtp_tls_policy_maps": f"hash:{self.dir}/conf/tls", "smtp_tls_CAfile": self.authority, "smtp_tls_loglevel": "1",
+            "smtp_dns_support_level": "dnssec", "minimal_backoff_time": "5s", "queue_run_delay": "5s"}
+        self.put("conf/main.cf", "".join(f"{option} = {value}\n" for option, value in options.items()))
+        self.put("conf/master.cf", BenchPostfix.SERVICES.format(port=f"{self.address}:25") + "tlsmgr unix - - n 1000? 1 tlsmgr\n")
+        self.put("conf/users", "".join(f"{user}@{kind}{self.domain} {kind}{self.domain}/{user}/\n" for user in USERS for kind in KINDS))
+        self.put("conf/tls", f"{ours.domain} secure\nplain.{ours.domain} none\ndane.{ours.domain} dane-only\n")
+        for table in ("users", "tls"):
+            self.run("postmap", "-c", f"{self.dir}/conf", f"hash:{self.dir}/conf/{table}")
+        self.run("postfix", "-c", f"{self.dir}/conf", "start")
+        self.ready()
+
+    def delivered(self, user, kind=""):
+        return read_maildir(f"{self.dir}/mail/{kind}{self.domain}/{user}")
+
+    # What its log says of the connections to us.
+    VERIFIED = {"": r"Verified TLS connection established to mx\.fourpost\.example", "dane.": r"Verified TLS connection established to mx\.dane\.fourpost\.example"}
