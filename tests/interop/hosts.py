@@ -5,6 +5,7 @@ three domains, by what TLS mail to them must have: NAME.example (a certificate o
 dane.NAME.example (what its TLSA record says)."""
 import os
 import pwd
+import shutil
 import smtplib
 import socket
 import ssl
@@ -21,6 +22,39 @@ UTF8_USER = "bücher"
 USERS = ("alice", "bob", "carol", UTF8_USER)
 KINDS = ("", "plain.", "dane.")
 PASSWORD = "demo"
+
+
+# Servers of Debian that exclude each other: unpacked, and put over the namespace's own files.
+UNPACKED = ("exim4-base", "exim4-daemon-light", "opensmtpd")
+MAIL_UID, EXIM_UID, OPENSMTPD_UID, OPENSMTPQ_UID = 63900, 63901, 63902, 63903
+
+
+def unpack(folder):
+    """The packages from Debian's mirror, once."""
+    if os.path.isdir(f"{folder}/root"):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(f"{folder}/new")
+    os.makedirs(f"{folder}/packages")
+    command("apt-get", "download", *UNPACKED, cwd=f"{folder}/packages")
+    for name in os.listdir(f"{folder}/packages"):
+        command("dpkg", "-x", f"{folder}/packages/{name}", f"{folder}/new")
+    os.rename(f"{folder}/new", f"{folder}/root")
+
+
+def put_over(folder, authority):
+    """In namespaces of our own, behind make_network(): /usr and /var/lib have what was unpacked, /etc has the users of it, and trusts the authority alone."""
+    for path in ("/usr", "/var/lib"):
+        command("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={folder}/root{path}:{path}", path)
+    os.makedirs("/run/etc/upper")
+    os.makedirs("/run/etc/work")
+    command("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work", "/etc")
+    command("mount", "-t", "tmpfs", "tmpfs", "/var/spool")
+    with open("/etc/passwd", "a", encoding="ascii") as users, open("/etc/group", "a", encoding="ascii") as groups:
+        for name, uid in (("interop", MAIL_UID), ("Debian-exim", EXIM_UID), ("opensmtpd", OPENSMTPD_UID), ("opensmtpq", OPENSMTPQ_UID)):
+            users.write(f"{name}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin\n")
+            groups.write(f"{name}:x:{uid}:\n")
+    shutil.copy(authority, "/etc/ssl/certs/ca-certificates.crt")
 
 
 def make_network():
@@ -51,8 +85,8 @@ def read_maildir(folder):
 
 
 class Host:
-    """`offers` is what it says to EHLO."""
-    name, number = None, None
+    """`offers` is what it says to EHLO, `verified` what its log says of connections to our names with a certificate that it verified."""
+    name, number, verified, log_name, takes_tls = None, None, {}, "log", True
 
     def __init__(self, work):
         self.dir, self.domain, self.address = f"{work}/{self.name}", f"{self.name}.example", f"{NETWORK}.{self.number}"
@@ -99,7 +133,7 @@ class Host:
 
     def log(self):
         try:
-            with open(f"{self.dir}/log", encoding="utf-8", errors="replace") as file:
+            with open(f"{self.dir}/{self.log_name}", encoding="utf-8", errors="replace") as file:
                 return file.read()
         except FileNotFoundError:
             return ""
@@ -123,7 +157,7 @@ class Fourpost(Host):
             os.makedirs(f"{self.dir}/{folder}")
             os.chmod(f"{self.dir}/{folder}", mode)
         domains = ", ".join(f'"{kind}{self.domain}"' for kind in KINDS)
-        policies = ", ".join(f'"{peer.domain} verify", "plain.{peer.domain} none"' for peer in peers)
+        policies = ", ".join(f'"{peer.domain} {"verify" if peer.takes_tls else "may"}", "plain.{peer.domain} none"' for peer in peers)
         self.conf = self.put("fourpost.conf", f"""\
 hostname = "mx.{self.domain}"; domains = [ {domains} ];
 accounts_db = "{self.dir}/accounts/accounts.db"; accounts_dir = "{self.dir}/mail"; spool_dir = "{self.dir}/spool";
@@ -159,10 +193,11 @@ tls_policies = [ {policies} ];
 
 class Postfix(Host):
     name, number = "postfix", 2
+    verified = {"": r"Verified TLS connection established to mx\.fourpost\.example", "dane.": r"Verified TLS connection established to mx\.dane\.fourpost\.example"}
 
     def start(self, ours):
-        owner, uid = pwd.getpwnam("postfix").pw_uid, 63900
-        for folder, who in (("conf", 0), ("queue", 0), ("data", owner), ("mail", uid)):
+        owner = pwd.getpwnam("postfix").pw_uid
+        for folder, who in (("conf", 0), ("queue", 0), ("data", owner), ("mail", MAIL_UID)):
             os.makedirs(f"{self.dir}/{folder}")
             os.chown(f"{self.dir}/{folder}", who, 0)
         options = {
@@ -170,8 +205,8 @@ class Postfix(Host):
             "maillog_file": f"{self.dir}/log", "maillog_file_prefixes": self.dir, "inet_interfaces": self.address, "inet_protocols": "ipv4",
             "myhostname": f"mx.{self.domain}", "mydestination": "", "mynetworks": SCRIPT, "alias_maps": "", "alias_database": "", "local_recipient_maps": "",
             "virtual_mailbox_domains": " ".join(kind + self.domain for kind in KINDS), "virtual_mailbox_maps": f"hash:{self.dir}/conf/users",
-            "virtual_mailbox_base": f"{self.dir}/mail", "virtual_minimum_uid": "100", "virtual_uid_maps": f"static:{uid}",
-            "virtual_gid_maps": f"static:{uid}", "smtpd_tls_cert_file": self.certificate, "smtpd_tls_key_file": self.key, "smtpd_tls_security_level": "may",
+            "virtual_mailbox_base": f"{self.dir}/mail", "virtual_minimum_uid": "100", "virtual_uid_maps": f"static:{MAIL_UID}",
+            "virtual_gid_maps": f"static:{MAIL_UID}", "smtpd_tls_cert_file": self.certificate, "smtpd_tls_key_file": self.key, "smtpd_tls_security_level": "may",
             "smtp_tls_policy_maps": f"hash:{self.dir}/conf/tls", "smtp_tls_CAfile": self.authority, "smtp_tls_loglevel": "1",
             "smtp_dns_support_level": "dnssec", "minimal_backoff_time": "5s", "queue_run_delay": "5s"}
         self.put("conf/main.cf", "".join(f"{option} = {value}\n" for option, value in options.items()))
@@ -186,5 +221,131 @@ class Postfix(Host):
     def delivered(self, user, kind=""):
         return read_maildir(f"{self.dir}/mail/{kind}{self.domain}/{user}")
 
-    # What its log says of the connections to us.
-    VERIFIED = {"": r"Verified TLS connection established to mx\.fourpost\.example", "dane.": r"Verified TLS connection established to mx\.dane\.fourpost\.example"}
+
+class Exim(Host):
+    name, number, log_name = "exim", 3, "spool/mainlog"
+    # CV is what was verified of the certificate, K that the text went by BDAT.
+    verified = {"": r"=> alice@fourpost\.example .* CV=yes .*K ", "dane.": r"=> alice@dane\.fourpost\.example .* CV=dane .*K "}
+    CONF = """\
+primary_hostname = mx.{domain}
+domainlist ours = {domains}
+spool_directory = {dir}/spool
+log_file_path = {dir}/spool/%slog
+log_selector = +tls_certificate_verified
+local_interfaces = {address}
+daemon_smtp_ports = 25
+tls_advertise_hosts = *
+tls_certificate = {dir}/cert.pem
+tls_privatekey = {dir}/key.pem
+dsn_advertise_hosts = *
+dns_dnssec_ok = 1
+keep_environment =
+acl_smtp_rcpt = rcpt
+
+begin acl
+rcpt:
+  accept hosts = {script}
+  require domains = +ours
+          verify = recipient
+  accept
+
+begin routers
+local:
+  driver = accept
+  domains = +ours
+  local_parts = {users}
+  transport = maildir
+refused:
+  driver = redirect
+  domains = +ours
+  allow_fail
+  data = :fail: no such user
+plain:
+  driver = dnslookup
+  domains = plain.{ours}
+  transport = plain
+  no_more
+dane:
+  driver = dnslookup
+  domains = dane.{ours}
+  dnssec_request_domains = *
+  transport = dane
+  no_more
+verified:
+  driver = dnslookup
+  transport = verified
+
+begin transports
+maildir:
+  driver = appendfile
+  directory = {dir}/mail/$domain_data/$local_part_data
+  maildir_format
+  user = {uid}
+  group = {uid}
+plain:
+  driver = smtp
+  hosts_avoid_tls = *
+dane:
+  driver = smtp
+  hosts_require_dane = *
+verified:
+  driver = smtp
+  hosts_require_tls = *
+  tls_verify_hosts = *
+  tls_verify_certificates = {authority}
+
+begin retry
+* * F,1h,5s
+"""
+
+    def start(self, ours):
+        for folder, who in (("spool", EXIM_UID), ("mail", MAIL_UID)):
+            os.makedirs(f"{self.dir}/{folder}")
+            os.chown(f"{self.dir}/{folder}", who, who)
+        for source, name in ((self.certificate, "cert.pem"), (self.key, "key.pem")):
+            shutil.copy(source, f"{self.dir}/{name}")
+            os.chown(f"{self.dir}/{name}", EXIM_UID, EXIM_UID)
+        # Where it looks for it, since it gives up its rights when it is told of another.
+        os.makedirs("/etc/exim4")
+        with open("/etc/exim4/exim4.conf", "w", encoding="utf-8") as file:
+            file.write(self.CONF.format(domain=self.domain, domains=" : ".join(kind + self.domain for kind in KINDS), users=" : ".join(USERS), dir=self.dir,
+                                        address=self.address, script=SCRIPT, ours=ours.domain, uid=MAIL_UID, authority=self.authority))
+        self.spawn("/usr/sbin/exim4", "-bdf", "-q5s")
+        self.ready()
+
+    def delivered(self, user, kind=""):
+        return read_maildir(f"{self.dir}/mail/{kind}{self.domain}/{user}")
+
+
+class OpenSMTPD(Host):
+    name, number = "opensmtpd", 4
+    # It knows nothing of DANE. As a server that of Debian 12 (6.8.0p2 with OpenSSL 3) breaks every handshake, openssl s_client's too.
+    verified = {"": r"mta server-cert-check result=\"success\""}
+    takes_tls = False
+    CONF = """\
+table users file:{dir}/users
+table ours {{ {domains} }}
+listen on {address} port 25 hostname mx.{domain}
+action "local" maildir "{dir}/mail/%{{rcpt.domain}}/%{{rcpt.user}}" virtual <users>
+action "plain" relay host smtp+notls://mx.plain.{ours} helo mx.{domain}
+action "verified" relay tls helo mx.{domain}
+match from any for domain <ours> action "local"
+match from src {script} for domain "plain.{ours}" action "plain"
+match from src {script} for any action "verified"
+match from local for any action "verified"
+"""
+
+    def start(self, ours):
+        os.makedirs(f"{self.dir}/mail")
+        os.chown(f"{self.dir}/mail", MAIL_UID, MAIL_UID)
+        os.makedirs("/var/spool/smtpd", mode=0o711)
+        with open("/etc/mailname", "w", encoding="ascii") as file:
+            file.write(f"mx.{self.domain}\n")
+        self.put("users", "".join(f"{user}@{kind}{self.domain} interop\n" for user in USERS for kind in KINDS))
+        conf = self.put("smtpd.conf", self.CONF.format(domain=self.domain, dir=self.dir, address=self.address,
+                                                       domains=", ".join(f'"{kind}{self.domain}"' for kind in KINDS), script=SCRIPT, ours=ours.domain))
+        self.spawn("/usr/sbin/smtpd", "-d", "-f", conf)
+        self.ready()
+
+    def delivered(self, user, kind=""):
+        return read_maildir(f"{self.dir}/mail/{kind}{self.domain}/{user}")

@@ -1,5 +1,5 @@
-# make interop [ONLY=postfix]: mail to and from other servers, each in a network namespace of its own; tests/interop/run --help
+# make interop [ONLY=exim]: mail to and from other servers, each in a network namespace of its own; tests/interop/run --help
 interop: $(PROGRAMS)
-	$(Q)packages/install test
+	$(Q)packages/install interop
 	$(Q)tests/interop/run --build $(B) $(ONLY)
 .PHONY: interop
