@@ -8,6 +8,7 @@ libmailstore_SRC := \
 	libmailstore/mbox_format.c \
 	libmailstore/mbox_parse.c \
 	libmailstore/ms_accounts.c \
+	libmailstore/ms_anew.c \
 	libmailstore/ms_append.c \
 	libmailstore/ms_backup.c \
 	libmailstore/ms_cache.c \

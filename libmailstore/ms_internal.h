@@ -351,6 +351,9 @@ struct ms_time ms_settled(const struct ms_time *time, const struct timespec *now
 int ms_clean(struct ms_store *store);
 /* Gives the old names back to a tree whose renaming was cut short. Under the lock, before the index is read. */
 int ms_renaming_take_back(struct ms_store *store);
+/* Work for ms_run after a recovery. What was promised may have been lost with the end of the log: its numbers are not given again. And log
+ * and folders are synced together (ms_folder_fsync_with), so each may have what the other lost: every folder is read before it is believed. */
+int ms_begin_anew(struct ms_txn *txn, void *context);
 /* Finds what mailboxes the Maildir holds, under the lock. */
 int ms_sync_mailboxes(struct ms_store *store);
 /* The times of new/ and cur/. */

@@ -267,15 +267,6 @@ follow_maildir(struct ms_store *store)
 	return 0;
 }
 
-static int
-pass_modseq(struct ms_txn *txn, void *context)
-{
-	uint64_t modseq;
-
-	(void)context;
-	return ms_next_modseq(txn, &modseq);
-}
-
 /* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
  * the index is thrown away. */
 static int
@@ -299,9 +290,8 @@ reopen_locked(struct ms_store *store, bool discard)
 			r = open_index(store);
 		if (r == 0)
 			r = ms_sync_mailboxes(store);
-		/* What was promised may have been lost with the end of the log: its numbers are not given again. */
 		if (r == 0 && store->doubt)
-			r = ms_run(store, pass_modseq, NULL);
+			r = ms_run(store, ms_begin_anew, NULL);
 		if (r == MS_BDB(MS_DAMAGED))
 			r = ms_mend(store);
 		if (r < MS_BDB(0))
