@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What an index that was recovered is not believed. */
+/* What a recovered index is not believed. */
 #include <stdlib.h>
 
 #include "common/xalloc.h"

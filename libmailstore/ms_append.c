@@ -149,29 +149,34 @@ struct commits {
 	int folder_fd;
 };
 
-/* Puts the file into the folder under its final name. Repeated, it moves it on from where it stands. */
+/* Its final name. */
 static int
-place(const struct commits *commits, struct commit *commit)
+give_name(const struct commits *commits, struct commit *commit)
 {
 	struct ms_name name = {
 		.unique = span_of(commit->append->unique), .bytes = commit->append->bytes, .size = commit->derived.size,
 		.uid = commit->record.message.uid, .folder = ms_name_folder(commits->number), .flags = commit->record.message.flags,
 	};
 	struct buf text = BUF_INIT(MS_NAME_MAX), digits = BUF_INIT(MS_NAME_MAX);
-	char *target;
 	int r;
 
 	commit->record.in_cur = name.flags != 0 || !ms_keywords_none(&commit->record.message.keywords);
 	ms_keywords_to_name(&commit->record.message.keywords, &name, &digits);
 	r = digits.overflow ? -EMSGSIZE : ms_name_format(&name, commit->record.in_cur, &text);
 	buf_free(&digits);
-	if (r != 0) {
-		buf_free(&text);
-		return MS_E_LIMIT;
-	}
-	(void)snprintf(commit->record.name, sizeof(commit->record.name), "%s", buf_cstr(&text));
+	if (r == 0)
+		(void)snprintf(commit->record.name, sizeof(commit->record.name), "%s", buf_cstr(&text));
 	buf_free(&text);
-	target = xasprintf("%s/%s", commit->record.in_cur ? "cur" : "new", commit->record.name);
+	return r == 0 ? 0 : MS_E_LIMIT;
+}
+
+/* Puts the file into the folder under its name. Repeated, it moves it on from where it stands. */
+static int
+place(const struct commits *commits, struct commit *commit)
+{
+	char *target = xasprintf("%s/%s", commit->record.in_cur ? "cur" : "new", commit->record.name);
+	int r;
+
 	if (commit->placed == NULL)
 		r = renameat(commits->store->maildir_fd, commit->path, commits->folder_fd, target);
 	else
@@ -242,10 +247,16 @@ record_messages(struct ms_txn *txn, void *context)
 		commits->list[i].record.message.keywords = keywords;
 		r = take_numbers(txn, commits, &commits->list[i]);
 	}
+	/* The records first: one that is found damaged there is mended, and all begins again, while the folder knows nothing yet. */
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		struct commit *commit = &commits->list[i];
+
+		r = give_name(commits, commit);
+		if (r == 0)
+			r = ms_message_insert(txn, commits->number, commits->mailbox, &commit->record, buf_get(&commit->derived.texts));
+	}
 	if (r == 0)
 		r = place_all(txn, commits);
-	for (size_t i = 0; r == 0 && i < commits->count; i++)
-		r = ms_message_insert(txn, commits->number, commits->mailbox, &commits->list[i].record, buf_get(&commits->list[i].derived.texts));
 	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
 }
 
