@@ -8,19 +8,17 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "common/xalloc.h"
+#include "frame/asked.h"
 
-#define BUCKETS 256
 /* Far more than the auth role sends. */
 #define MEMBERS_MAX (4u << 20)
 
 enum kind { VERIFY, LOOKUP, EXPAND, WORKER };
 
 struct request {
-	struct request *next;
-	uint32_t id;
+	struct asked asked;
 	enum kind kind;
 	enum auth_result failed_result; /* VERIFY */
 	union {
@@ -35,9 +33,8 @@ struct request {
 
 struct auth_client {
 	struct proc *proc;
-	uint32_t last_id;
-	struct request *table[BUCKETS];
-	struct request *failed;
+	struct asked_table requests;
+	struct asked *failed;
 	struct event *fail_soon;
 };
 
@@ -77,9 +74,9 @@ on_fail_soon(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	/* A callback may cancel others and make new requests: take one at a time. */
 	while (client->failed != NULL) {
-		struct request *request = client->failed;
+		struct request *request = (struct request *)client->failed;
 
-		client->failed = request->next;
+		client->failed = request->asked.next;
 		answer_failed(request);
 	}
 }
@@ -87,8 +84,8 @@ on_fail_soon(evutil_socket_t fd, short what, void *context)
 static void
 fail_later(struct auth_client *client, struct request *request)
 {
-	request->next = client->failed;
-	client->failed = request;
+	request->asked.next = client->failed;
+	client->failed = &request->asked;
 	event_active(client->fail_soon, EV_TIMEOUT, 0);
 }
 
@@ -98,11 +95,7 @@ auth_client_new(struct proc *proc)
 	struct auth_client *client = xcalloc(1, sizeof(*client));
 
 	client->proc = proc;
-	/* A front that was restarted may get a late answer to its predecessor: ids that begin
-	 * anywhere keep it from fitting. */
-	if (getrandom(&client->last_id, sizeof(client->last_id), 0) !=
-	    (ssize_t)sizeof(client->last_id))
-		abort(); /* cannot fail for so few bytes once the system is up */
+	asked_init(&client->requests);
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
 	if (client->fail_soon == NULL)
 		abort();
@@ -110,22 +103,9 @@ auth_client_new(struct proc *proc)
 }
 
 static struct request *
-take_from(struct request **list, uint32_t id)
-{
-	for (struct request **at = list; *at != NULL; at = &(*at)->next)
-		if ((*at)->id == id) {
-			struct request *found = *at;
-
-			*at = found->next;
-			return found;
-		}
-	return NULL;
-}
-
-static struct request *
 take(struct auth_client *client, uint32_t id)
 {
-	return take_from(&client->table[id % BUCKETS], id);
+	return (struct request *)asked_take(&client->requests, id);
 }
 
 static struct request *
@@ -133,9 +113,7 @@ new_request(struct auth_client *client, enum kind kind, void *context)
 {
 	struct request *request = xcalloc(1, sizeof(*request));
 
-	if (++client->last_id == 0)
-		client->last_id = 1;
-	request->id = client->last_id;
+	(void)asked_add(&client->requests, &request->asked);
 	request->kind = kind;
 	request->context = context;
 	request->failed_result = AUTH_TEMPFAIL;
@@ -147,20 +125,17 @@ static uint32_t
 send_request(struct auth_client *client, struct request *request, uint16_t type,
     struct msg_writer *body)
 {
-	int r = proc_send(client->proc, ROLE_AUTH, type, request->id, body, -1);
+	uint32_t id = request->asked.id;
+	int r = proc_send(client->proc, ROLE_AUTH, type, id, body, -1);
 
-	if (r == 0) {
-		struct request **bucket = &client->table[request->id % BUCKETS];
-
-		request->next = *bucket;
-		*bucket = request;
-	} else {
+	if (r < 0) {
 		/* Longer than a message may be: no account has such a name or password. */
 		if (r == -EBADMSG)
 			request->failed_result = AUTH_BAD;
+		(void)take(client, id);
 		fail_later(client, request);
 	}
-	return request->id;
+	return id;
 }
 
 uint32_t
@@ -242,7 +217,7 @@ auth_cancel(struct auth_client *client, uint32_t id)
 	struct request *request = take(client, id);
 
 	if (request == NULL)
-		request = take_from(&client->failed, id);
+		request = (struct request *)asked_take_from(&client->failed, id);
 	free_request(request);
 }
 
@@ -285,10 +260,8 @@ static int
 lookup_members(struct auth_client *client, const struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
-	struct request *request = client->table[msg->id % BUCKETS];
+	struct request *request = (struct request *)asked_find(&client->requests, msg->id);
 
-	while (request != NULL && request->id != msg->id)
-		request = request->next;
 	while (body.rest.len != 0 && !body.bad) {
 		struct span member = msg_get_span(&body);
 
@@ -358,15 +331,12 @@ auth_client_message(struct auth_client *client, struct msg *msg)
 void
 auth_client_peer_gone(struct auth_client *client, uint8_t role)
 {
+	struct request *request;
+
 	if (role != ROLE_AUTH)
 		return;
 	/* Should the parent still send a worker that was asked for, nobody knows its id any more
 	 * and it ends at once. */
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (client->table[i] != NULL) {
-			struct request *request = client->table[i];
-
-			client->table[i] = request->next;
-			fail_later(client, request);
-		}
+	while ((request = (struct request *)asked_take_any(&client->requests)) != NULL)
+		fail_later(client, request);
 }

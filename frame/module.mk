@@ -4,6 +4,7 @@ frame_SRC := \
 	frame/address_table.c \
 	frame/alias_parse.c \
 	frame/aliases.c \
+	frame/asked.c \
 	frame/auth_cache.c \
 	frame/auth_client.c \
 	frame/conf_check.c \

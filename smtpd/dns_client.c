@@ -7,16 +7,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "common/xalloc.h"
+#include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
 
-#define BUCKETS 256
-
 struct question {
-	struct question *next;
-	uint32_t id;
+	struct asked asked;
 	enum dns_type type;
 	dns_done done;
 	void *context;
@@ -24,9 +21,8 @@ struct question {
 
 struct dns_client {
 	struct proc *proc;
-	uint32_t last_id;
-	struct question *table[BUCKETS];
-	struct question *failed;
+	struct asked_table questions;
+	struct asked *failed;
 	struct event *fail_soon;
 	struct dns_answer answer; /* the one that is told just now, or the one of failures */
 };
@@ -39,9 +35,9 @@ on_fail_soon(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	/* A callback may cancel others and ask anew: take one at a time. */
 	while (client->failed != NULL) {
-		struct question *question = client->failed;
+		struct question *question = (struct question *)client->failed;
 
-		client->failed = question->next;
+		client->failed = question->asked.next;
 		client->answer.status = DNS_FAILED;
 		client->answer.secure = client->answer.cut = false;
 		client->answer.ttl = 0;
@@ -55,8 +51,8 @@ on_fail_soon(evutil_socket_t fd, short what, void *context)
 static void
 fail_later(struct dns_client *client, struct question *question)
 {
-	question->next = client->failed;
-	client->failed = question;
+	question->asked.next = client->failed;
+	client->failed = &question->asked;
 	event_active(client->fail_soon, EV_TIMEOUT, 0);
 }
 
@@ -66,38 +62,20 @@ dns_client_new(struct proc *proc)
 	struct dns_client *client = xcalloc(1, sizeof(*client));
 
 	client->proc = proc;
-	/* A role that was restarted may get a late answer to its predecessor: ids that begin anywhere keep it from fitting. */
-	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
-		abort(); /* cannot fail for so few bytes once the system is up */
+	asked_init(&client->questions);
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
 	if (client->fail_soon == NULL)
 		abort();
 	return client;
 }
 
-static struct question *
-take_from(struct question **list, uint32_t id)
-{
-	for (struct question **at = list; *at != NULL; at = &(*at)->next)
-		if ((*at)->id == id) {
-			struct question *found = *at;
-
-			*at = found->next;
-			return found;
-		}
-	return NULL;
-}
-
 uint32_t
 dns_ask(struct dns_client *client, struct span name, enum dns_type type, dns_done done, void *context)
 {
 	struct question *question = xcalloc(1, sizeof(*question));
-	struct question **bucket;
 	struct msg_writer body;
+	uint32_t id = asked_add(&client->questions, &question->asked);
 
-	do
-		question->id = ++client->last_id;
-	while (question->id == 0);
 	question->type = type;
 	question->done = done;
 	question->context = context;
@@ -105,30 +83,25 @@ dns_ask(struct dns_client *client, struct span name, enum dns_type type, dns_don
 	msg_put_u16(&body, (uint16_t)type);
 	msg_put_span(&body, name);
 	/* Whoever wrote a mail has a say in names: one that is none must not be sent, for it would be taken for a fault of ours. */
-	if (!dns_is_name(name) || proc_send(client->proc, ROLE_RESOLVE, MSG_DNS_QUESTION, question->id, &body, -1) < 0) {
+	if (!dns_is_name(name) || proc_send(client->proc, ROLE_RESOLVE, MSG_DNS_QUESTION, id, &body, -1) < 0) {
+		(void)asked_take(&client->questions, id);
 		fail_later(client, question);
-		return question->id;
 	}
-	bucket = &client->table[question->id % BUCKETS];
-	question->next = *bucket;
-	*bucket = question;
-	return question->id;
+	return id;
 }
 
 void
 dns_cancel(struct dns_client *client, uint32_t id)
 {
-	struct question *question = take_from(&client->table[id % BUCKETS], id);
+	struct asked *question = asked_take(&client->questions, id);
 
-	if (question == NULL)
-		question = take_from(&client->failed, id);
-	free(question);
+	free(question != NULL ? question : asked_take_from(&client->failed, id));
 }
 
 int
 dns_client_message(struct dns_client *client, const struct msg *msg)
 {
-	struct question *question = take_from(&client->table[msg->id % BUCKETS], msg->id);
+	struct question *question = (struct question *)asked_take(&client->questions, msg->id);
 	struct msg_reader body = msg_read(msg);
 
 	if (question == NULL)
@@ -145,11 +118,8 @@ dns_client_message(struct dns_client *client, const struct msg *msg)
 void
 dns_client_resolve_gone(struct dns_client *client)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (client->table[i] != NULL) {
-			struct question *question = client->table[i];
+	struct question *question;
 
-			client->table[i] = question->next;
-			fail_later(client, question);
-		}
+	while ((question = (struct question *)asked_take_any(&client->questions)) != NULL)
+		fail_later(client, question);
 }

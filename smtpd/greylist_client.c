@@ -5,22 +5,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "common/xalloc.h"
+#include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
 
 struct question {
-	struct question *next;
-	uint32_t id;
+	struct asked asked;
 	greylist_done done;
 	void *context;
 };
 
 struct greylist_client {
 	struct proc *proc;
-	uint32_t last_id;
-	struct question *questions; /* few: suspects alone are asked about, and the queue answers at once */
+	struct asked_table questions;
 };
 
 struct greylist_client *
@@ -29,50 +27,34 @@ greylist_client_new(struct proc *proc)
 	struct greylist_client *client = xcalloc(1, sizeof(*client));
 
 	client->proc = proc;
-	/* A late answer to a predecessor of this process must not fit. */
-	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
-		abort(); /* cannot fail for so few bytes once the system is up */
+	asked_init(&client->questions);
 	return client;
-}
-
-static struct question *
-take(struct greylist_client *client, uint32_t id)
-{
-	for (struct question **at = &client->questions; *at != NULL; at = &(*at)->next)
-		if ((*at)->id == id) {
-			struct question *found = *at;
-
-			*at = found->next;
-			return found;
-		}
-	return NULL;
 }
 
 uint32_t
 greylist_client_ask(struct greylist_client *client, struct span address, struct span sender, struct span recipient, greylist_done done,
     void *context)
 {
-	struct question *question;
+	struct question *question = xcalloc(1, sizeof(*question));
 	struct msg_writer body;
+	uint32_t id = asked_add(&client->questions, &question->asked);
 
-	if (++client->last_id == 0)
-		client->last_id = 1;
+	question->done = done;
+	question->context = context;
 	msg_writer_init(&body);
 	msg_put_span(&body, address);
 	msg_put_span(&body, sender);
 	msg_put_span(&body, recipient);
-	if (proc_send(client->proc, ROLE_QUEUE, MSG_GREYLIST, client->last_id, &body, -1) < 0)
-		return 0;
-	question = xcalloc(1, sizeof(*question));
-	*question = (struct question){ client->questions, client->last_id, done, context };
-	client->questions = question;
-	return question->id;
+	if (proc_send(client->proc, ROLE_QUEUE, MSG_GREYLIST, id, &body, -1) == 0)
+		return id;
+	free(asked_take(&client->questions, id));
+	return 0;
 }
 
 void
 greylist_client_cancel(struct greylist_client *client, uint32_t id)
 {
-	free(take(client, id));
+	free(asked_take(&client->questions, id));
 }
 
 static void
@@ -87,7 +69,7 @@ greylist_client_message(struct greylist_client *client, const struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
 	uint32_t wait = msg_get_u32(&body);
-	struct question *question = take(client, msg->id);
+	struct question *question = (struct question *)asked_take(&client->questions, msg->id);
 
 	if (question != NULL)
 		tell(question, msg_done(&body) ? wait : 0);
@@ -99,8 +81,6 @@ greylist_client_queue_gone(struct greylist_client *client)
 {
 	struct question *question;
 
-	while ((question = client->questions) != NULL) {
-		client->questions = question->next;
+	while ((question = (struct question *)asked_take_any(&client->questions)) != NULL)
 		tell(question, 0);
-	}
 }

@@ -6,19 +6,16 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
 
-#define BUCKETS 256
-
 struct filter_question {
-	struct filter_question *next;
+	struct asked asked;
 	struct filter_client *client;
-	uint32_t id;
 	void *context;
 	bool awaits; /* an answer */
 	bool lost;   /* whom it was asked is gone, or was never there */
@@ -27,8 +24,7 @@ struct filter_question {
 struct filter_client {
 	struct proc *proc;
 	filtered_done done;
-	uint32_t last_id;
-	struct filter_question *table[BUCKETS];
+	struct asked_table questions;
 	struct event *fail_soon;
 };
 
@@ -50,13 +46,15 @@ on_fail_soon(evutil_socket_t fd, short what, void *context)
 	struct filter_client *client = context;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct filter_question *question = client->table[i], *next; question != NULL; question = next) {
-			next = question->next;
+	for (size_t i = 0; i < ASKED_BUCKETS; i++)
+		for (struct asked *asked = client->questions.buckets[i], *next; asked != NULL; asked = next) {
+			struct filter_question *question = (struct filter_question *)asked;
+
+			next = asked->next;
 			if (!question->lost || !question->awaits)
 				continue;
 			answer_lost(client, question);
-			next = client->table[i];
+			next = client->questions.buckets[i];
 		}
 }
 
@@ -67,23 +65,11 @@ filter_client_new(struct proc *proc, filtered_done done)
 
 	client->proc = proc;
 	client->done = done;
-	/* The filter role may still know messages of a role that was started again. */
-	if (getrandom(&client->last_id, sizeof(client->last_id), 0) != (ssize_t)sizeof(client->last_id))
-		abort(); /* cannot fail for so few bytes once the system is up */
+	asked_init(&client->questions);
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
 	if (client->fail_soon == NULL)
 		abort();
 	return client;
-}
-
-static struct filter_question **
-find(struct filter_client *client, uint32_t id)
-{
-	struct filter_question **at = &client->table[id % BUCKETS];
-
-	while (*at != NULL && (*at)->id != id)
-		at = &(*at)->next;
-	return at;
 }
 
 static void
@@ -95,7 +81,7 @@ ask(struct filter_question *question, uint16_t type, const struct msg_writer *bo
 	if (question->lost) {
 		if (fd >= 0)
 			(void)close(fd);
-	} else if (proc_send(client->proc, ROLE_FILTER, type, question->id, body, fd) < 0) {
+	} else if (proc_send(client->proc, ROLE_FILTER, type, question->asked.id, body, fd) < 0) {
 		question->lost = true;
 	}
 	if (question->lost)
@@ -105,17 +91,12 @@ ask(struct filter_question *question, uint16_t type, const struct msg_writer *bo
 struct filter_question *
 filter_mail(struct filter_client *client, const struct milter_client *facts, void *context)
 {
-	struct filter_question *question = xcalloc(1, sizeof(*question)), **bucket;
+	struct filter_question *question = xcalloc(1, sizeof(*question));
 	struct msg_writer body;
 
 	question->client = client;
 	question->context = context;
-	do
-		question->id = ++client->last_id;
-	while (*find(client, question->id) != NULL);
-	bucket = &client->table[question->id % BUCKETS];
-	question->next = *bucket;
-	*bucket = question;
+	(void)asked_add(&client->questions, &question->asked);
 	msg_writer_init(&body);
 	msg_put_span(&body, facts->address);
 	msg_put_span(&body, facts->helo);
@@ -155,8 +136,8 @@ filter_end(struct filter_question *question)
 {
 	if (question == NULL)
 		return NULL;
-	*find(question->client, question->id) = question->next;
-	(void)proc_send(question->client->proc, ROLE_FILTER, MSG_FILTER_END, question->id, NULL, -1);
+	(void)asked_take(&question->client->questions, question->asked.id);
+	(void)proc_send(question->client->proc, ROLE_FILTER, MSG_FILTER_END, question->asked.id, NULL, -1);
 	free(question);
 	return NULL;
 }
@@ -213,7 +194,7 @@ lists_are_whole(struct msg_reader body)
 int
 filter_client_message(struct filter_client *client, struct msg *msg)
 {
-	struct filter_question *question = *find(client, msg->id);
+	struct filter_question *question = (struct filter_question *)asked_find(&client->questions, msg->id);
 	struct msg_reader body = msg_read(msg);
 	struct filtered filtered = { .fd = -1 };
 	uint8_t verdict = msg_get_u8(&body);
@@ -246,8 +227,8 @@ filter_client_message(struct filter_client *client, struct msg *msg)
 void
 filter_client_gone(struct filter_client *client)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct filter_question *question = client->table[i]; question != NULL; question = question->next)
-			question->lost = true;
+	for (size_t i = 0; i < ASKED_BUCKETS; i++)
+		for (struct asked *asked = client->questions.buckets[i]; asked != NULL; asked = asked->next)
+			((struct filter_question *)asked)->lost = true;
 	event_active(client->fail_soon, EV_TIMEOUT, 0);
 }

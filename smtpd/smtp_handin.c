@@ -5,20 +5,18 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "frame/asked.h"
 #include "smtpd/envelope_msg.h"
 
-#define BUCKETS 1024
 #define COPY_STEP 65536
 
 struct handin {
-	struct handin *next;
+	struct asked asked;
 	struct handins *handins;
-	uint32_t id;
 	int fd; /* -1: not yet, or no more */
 	int old; /* the message as it was, when it is rewritten; or -1 */
 	uint64_t old_at, old_len;
@@ -30,8 +28,7 @@ struct handin {
 struct handins {
 	struct proc *proc;
 	const struct handin_ops *ops;
-	uint32_t last_id;
-	struct handin *table[BUCKETS];
+	struct asked_table table;
 };
 
 struct handins *
@@ -41,28 +38,20 @@ handins_new(struct proc *proc, const struct handin_ops *ops)
 
 	handins->proc = proc;
 	handins->ops = ops;
-	/* A queue may still know transactions of a role that was started again: numbers that begin
-	 * anywhere keep them apart. */
-	if (getrandom(&handins->last_id, sizeof(handins->last_id), 0) !=
-	    (ssize_t)sizeof(handins->last_id))
-		abort(); /* cannot fail for so few bytes once the system is up */
+	asked_init(&handins->table);
 	return handins;
 }
 
-static struct handin **
-find(struct handins *handins, uint32_t id)
+static struct handin *
+find(const struct handins *handins, uint32_t id)
 {
-	struct handin **at = &handins->table[id % BUCKETS];
-
-	while (*at != NULL && (*at)->id != id)
-		at = &(*at)->next;
-	return at;
+	return (struct handin *)asked_find(&handins->table, id);
 }
 
 static void
 forget(struct handin *handin)
 {
-	*find(handin->handins, handin->id) = handin->next;
+	(void)asked_take(&handin->handins->table, handin->asked.id);
 	if (handin->fd >= 0)
 		(void)close(handin->fd);
 	closep(&handin->old);
@@ -129,16 +118,12 @@ handin_open(struct handins *handins, const struct envelope *envelope, uint64_t s
 	handin->handins = handins;
 	handin->fd = handin->old = -1;
 	handin->context = context;
-	do
-		handin->id = ++handins->last_id;
-	while (*find(handins, handin->id) != NULL);
-	if (send_open(handins, handin->id, envelope, size_told, room, client, account) < 0) {
-		(void)proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
-		free(handin);
+	(void)asked_add(&handins->table, &handin->asked);
+	if (send_open(handins, handin->asked.id, envelope, size_told, room, client, account) < 0) {
+		(void)proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->asked.id, NULL, -1);
+		forget(handin);
 		return NULL;
 	}
-	handin->next = handins->table[handin->id % BUCKETS];
-	handins->table[handin->id % BUCKETS] = handin;
 	return handin;
 }
 
@@ -153,7 +138,7 @@ grow(struct handin *handin)
 	handin->growing = true;
 	(void)close(handin->fd);
 	handin->fd = -1;
-	return proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_GROW, handin->id, &body, -1) == 0 ? 1 : -EPIPE;
+	return proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_GROW, handin->asked.id, &body, -1) == 0 ? 1 : -EPIPE;
 }
 
 int
@@ -209,10 +194,10 @@ handin_rewrite(struct handin *handin, const struct envelope *envelope, bool held
 	msg_writer_init(&body);
 	msg_put_u8(&body, held);
 	msg_put_span(&body, span_of(envelope->sender));
-	r = proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_REWRITE, handin->id, &body, -1);
+	r = proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_REWRITE, handin->asked.id, &body, -1);
 	if (r == 0)
-		r = send_recipients(handin->handins, handin->id, envelope);
-	return r == 0 ? proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, handin->id, NULL, -1) : r;
+		r = send_recipients(handin->handins, handin->asked.id, envelope);
+	return r == 0 ? proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, handin->asked.id, NULL, -1) : r;
 }
 
 /* Appends bytes of a file from one place to another. */
@@ -263,10 +248,10 @@ handin_commit(struct handin *handin, struct span fields, enum message_first firs
 	msg_put_u8(&body, (uint8_t)first);
 	/* Should the queue not be there, its end is told (handins_queue_gone) in the loop's next
 	 * turns; a full channel is one that nobody reads, and ends likewise. */
-	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->id, &body,
+	if (proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_COMMIT, handin->asked.id, &body,
 		-1) == -ENOBUFS)
 		(void)proc_send(
-		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->asked.id, NULL, -1);
 }
 
 void
@@ -277,7 +262,7 @@ handin_abort(struct handin *handin)
 	/* What is committed is the queue's, whether or not anybody waits for its word. */
 	if (!handin->committed)
 		(void)proc_send(
-		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->id, NULL, -1);
+		    handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->asked.id, NULL, -1);
 	forget(handin);
 }
 
@@ -289,7 +274,7 @@ take_file(struct handins *handins, struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	struct span id = msg_get_span(&body);
 	uint8_t in_memory = msg_get_u8(&body);
-	struct handin *handin = *find(handins, msg->id);
+	struct handin *handin = find(handins, msg->id);
 
 	if (!msg_done(&body) || in_memory > 1)
 		return -EBADMSG;
@@ -361,7 +346,7 @@ take_done(struct handins *handins, const struct msg *msg)
 	};
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
-	struct handin *handin = *find(handins, msg->id);
+	struct handin *handin = find(handins, msg->id);
 	_cleanup_(freep) void *freed = NULL;
 	struct smtp_verdict *verdicts = NULL;
 	size_t count;
@@ -401,22 +386,18 @@ handins_message(struct handins *handins, struct msg *msg)
 void
 handins_queue_gone(struct handins *handins)
 {
-	struct handin *all = NULL;
+	struct asked *all = NULL, *asked;
 
 	/* Callbacks may open new ones (which fail at once) but never touch those that were moved
 	 * away here. */
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (handins->table[i] != NULL) {
-			struct handin *handin = handins->table[i];
-
-			handins->table[i] = handin->next;
-			handin->next = all;
-			all = handin;
-		}
+	while ((asked = asked_take_any(&handins->table)) != NULL) {
+		asked->next = all;
+		all = asked;
+	}
 	while (all != NULL) {
-		struct handin *handin = all;
+		struct handin *handin = (struct handin *)all;
 
-		all = handin->next;
+		all = all->next;
 		if (handin->committed)
 			handins->ops->committed(handin->context, SMTP_NOT_STORED, NULL, 0);
 		else if (handin->growing)
