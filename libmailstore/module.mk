@@ -10,6 +10,8 @@ libmailstore_SRC := \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_anew.c \
 	libmailstore/ms_append.c \
+	libmailstore/ms_arrival.c \
+	libmailstore/ms_arrivals.c \
 	libmailstore/ms_backup.c \
 	libmailstore/ms_cache.c \
 	libmailstore/ms_changes.c \
@@ -64,4 +66,5 @@ libmailstore_SRC := \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
 	libmailstore/ms_uids.c \
-	libmailstore/ms_view.c
+	libmailstore/ms_view.c \
+	libmailstore/ms_wait.c

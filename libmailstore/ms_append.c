@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A new message: written and synced in tmp/, then in one transaction named, put into the folder, recorded. */
+/* A new message: written and synced in tmp/, then named, put into the folder, recorded: in one transaction, or as what has arrived. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,6 +150,23 @@ struct commits {
 	int folder_fd;
 };
 
+static void
+leave_folder(struct commits *commits)
+{
+	if (commits->folder_fd >= 0)
+		(void)close(commits->folder_fd);
+	commits->folder_fd = -1;
+}
+
+/* They are not promised to anybody. */
+static void
+withdraw(const struct commits *commits)
+{
+	for (size_t i = 0; i < commits->count; i++)
+		if (commits->list[i].placed != NULL)
+			(void)unlinkat(commits->folder_fd, commits->list[i].placed, 0);
+}
+
 /* Its final name. */
 static int
 give_name(const struct commits *commits, struct commit *commit)
@@ -192,29 +210,24 @@ place(const struct commits *commits, struct commit *commit)
 	return 0;
 }
 
-/* All files into their places: one look at what others do there, and one sync, together with the log's. Should the power fail in between,
- * one may be there without the other, and nothing has been promised: a record without its file goes when the folder is read, a file
- * without its record gets one. */
+/* All files into their places: one look at what others do there. */
 static int
-place_all(struct ms_txn *txn, struct commits *commits)
+place_all(struct commits *commits, bool ret_in[2])
 {
 	struct ms_touch touch;
-	bool in[2] = { false, false };
 	int r = 0;
 
+	ret_in[0] = ret_in[1] = false;
 	ms_touch_begin(&touch, commits->store);
 	ms_touch_add(&touch, commits->folder_fd, commits->mailbox);
 	for (size_t i = 0; r == 0 && i < commits->count; i++) {
 		r = place(commits, &commits->list[i]);
 		touch.sides[0].ours++;
-		in[commits->list[i].record.in_cur] = true;
+		ret_in[commits->list[i].record.in_cur] = true;
 	}
 	ms_touch_end(&touch);
 	if (r == 0)
 		ms_touch_note(&touch, 0, commits->mailbox);
-	for (unsigned i = 0; r == 0 && i < 2; i++)
-		if (in[i])
-			r = ms_folder_fsync_with(txn, commits->folder_fd, i == 1);
 	return r;
 }
 
@@ -235,6 +248,7 @@ record_messages(struct ms_txn *txn, void *context)
 	struct commits *commits = context;
 	struct ms_mailbox_record fresh = { .name = NULL };
 	struct ms_keywords keywords;
+	bool in[2] = { false, false };
 	int r = ms_mailbox_load(txn, commits->number, &fresh);
 
 	if (r != 0)
@@ -256,8 +270,83 @@ record_messages(struct ms_txn *txn, void *context)
 			r = ms_message_insert(txn, commits->number, commits->mailbox, &commit->record, buf_get(&commit->derived.texts));
 	}
 	if (r == 0)
-		r = place_all(txn, commits);
+		r = place_all(commits, in);
+	/* One sync, together with the log's. Should the power fail in between, one may be there without the other, and nothing has been
+	 * promised: a record without its file goes when the folder is read, a file without its record gets one. */
+	for (unsigned i = 0; r == 0 && i < 2; i++)
+		if (in[i])
+			r = ms_folder_fsync_with(txn, commits->folder_fd, i == 1);
 	return r == 0 ? ms_mailbox_save(txn, commits->number, commits->mailbox) : r;
+}
+
+/* --- the same without a transaction (ms_arrivals.h) --- */
+
+static struct ms_arrival
+arrival_of(const struct commits *commits, const struct commit *commit)
+{
+	struct ms_arrival arrival = {
+		.mailbox = commits->number, .uidvalidity = commits->uidvalidity, .record = commit->record, .new_time = commits->mailbox->new_time,
+		.cur_time = commits->mailbox->cur_time, .id_count = commit->derived.id_count, .texts = buf_get(&commit->derived.texts),
+	};
+
+	memcpy(arrival.ids, commit->derived.ids, sizeof(arrival.ids));
+	return arrival;
+}
+
+static int
+arrive(struct commits *commits)
+{
+	struct buf bytes = BUF_INIT(MS_ARRIVALS_MAX);
+	bool in[2];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		r = ms_take_uid(commits->folder_fd, commits->mailbox, &commits->list[i].record.message.uid);
+		if (r == 0)
+			r = give_name(commits, &commits->list[i]);
+	}
+	if (r == 0)
+		r = place_all(commits, in);
+	if (r == 0)
+		r = ms_folder_fsync(commits->folder_fd, false);
+	for (size_t i = 0; r == 0 && i < commits->count; i++) {
+		struct ms_arrival arrival = arrival_of(commits, &commits->list[i]);
+
+		ms_arrivals_add(commits->store, &arrival, &bytes);
+	}
+	if (r == 0)
+		ms_arrivals_end(commits->store, &bytes);
+	buf_free(&bytes);
+	return r;
+}
+
+static int
+arrive_locked(struct commits *commits, const char *mailbox)
+{
+	struct ms_store *store = commits->store;
+	struct ms_quota more = { .messages = commits->count };
+	size_t texts = 0;
+	int r;
+
+	for (size_t i = 0; i < commits->count; i++) {
+		more.bytes += commits->list[i].derived.size;
+		texts += commits->list[i].derived.texts.len;
+	}
+	r = ms_arrivals_begin(store, mailbox, &more, texts);
+	if (r != 0)
+		return r;
+	commits->number = store->arrivals.mailbox;
+	commits->mailbox = &store->arrivals.record;
+	commits->uidvalidity = commits->mailbox->folder.uidvalidity;
+	r = ms_folder_open(store, mailbox, &commits->folder_fd);
+	if (r == 0)
+		r = arrive(commits);
+	if (r != 0) {
+		withdraw(commits);
+		ms_arrivals_fail(store);
+	}
+	leave_folder(commits);
+	return r;
 }
 
 /* The last bytes and the time. */
@@ -316,11 +405,9 @@ commit_locked(struct commits *commits, const char *mailbox)
 		r = ms_sync(store, commits->number, &record);
 	if (r == 0)
 		r = ms_run(store, record_messages, commits);
-	for (size_t i = 0; r != 0 && i < commits->count; i++)
-		if (commits->list[i].placed != NULL)
-			(void)unlinkat(commits->folder_fd, commits->list[i].placed, 0); /* not promised to anybody */
-	if (commits->folder_fd >= 0)
-		(void)close(commits->folder_fd);
+	if (r != 0)
+		withdraw(commits);
+	leave_folder(commits);
 	ms_mailbox_record_clear(&record);
 	return r;
 }
@@ -358,14 +445,16 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 }
 
 static int
-commit_all(struct commits *commits, const char *mailbox, uint32_t flags, int64_t internal_date)
+commit_all(struct commits *commits, const char *mailbox, uint32_t flags, int64_t internal_date, bool arriving)
 {
 	int r = finish_files(commits, flags, internal_date);
 
 	if (r == 0)
 		r = ms_lock(commits->store);
 	if (r == 0) {
-		r = commit_locked(commits, mailbox);
+		r = arriving ? arrive_locked(commits, mailbox) : MS_BY_TRANSACTION;
+		if (r == MS_BY_TRANSACTION)
+			r = commit_locked(commits, mailbox);
 		ms_unlock(commits->store);
 	}
 	for (size_t i = 0; i < commits->count; i++) {
@@ -388,7 +477,7 @@ ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t flags, 
 {
 	struct commit commit = { .append = append };
 	struct commits commits = { .store = append->store, .list = &commit, .count = 1, .keywords = keywords, .folder_fd = -1 };
-	int r = commit_all(&commits, mailbox, flags, internal_date);
+	int r = commit_all(&commits, mailbox, flags, internal_date, false);
 
 	if (r == 0) {
 		*ret_uid = commit.record.message.uid;
@@ -411,7 +500,7 @@ ms_append_commit_all(struct ms_append *const *appends, size_t count, const char 
 	commits.store = appends[0]->store;
 	for (size_t i = 0; i < count; i++)
 		list[i].append = appends[i];
-	r = commit_all(&commits, mailbox, 0, 0);
+	r = commit_all(&commits, mailbox, 0, 0, true);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		ret_uids[i] = list[i].record.message.uid;
 	return r;

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "libmailstore/bdb.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_arrivals.h"
 #include "libmailstore/ms_fault.h"
 #include "libmailstore/ms_pending.h"
 #include "libmailstore/ms_record.h"
@@ -34,6 +35,9 @@ enum ms_table {
 	T_COUNT,
 };
 
+/* The index, in the account's folder. */
+#define MS_INDEX "index"
+#define MS_ARRIVALS_FILE MS_INDEX "/arrivals"
 /* Names of what is being removed or made: an index beside the account's, folders in tmp/. */
 #define MS_INDEX_ASIDE "index-damaged."
 #define MS_FOLDER_ASIDE "fourpost-"
@@ -63,6 +67,9 @@ struct ms_store {
 	uint64_t sequence;     /* of the state that bdb knows */
 	bool writing;          /* something has been written since the lock was taken */
 	bool changed;          /* and whoever waits is to be woken */
+	uint64_t arrived;      /* bytes of what is to be taken in, by that state */
+	bool taking_in;        /* within taking in: nothing below begins it again */
+	struct ms_arrivals arrivals;
 	ino_t database_inode;
 	bool opening;       /* within reopening: nothing below opens it again */
 	bool renaming;      /* a tree: its file is ours */
@@ -160,6 +167,8 @@ ms_bdb(int result)
 	return result > 0 ? MS_BDB(result) : result;
 }
 
+/* As if it had been found gone: the next who needs it opens it again. */
+void ms_index_close(struct ms_store *store);
 /* Opens the index again when it was removed, replaced, or left by one who died: store->generation tells. */
 int ms_ensure(struct ms_store *store);
 /* Runs it under the account's lock (taken here when the caller has not), durable on return. */
@@ -217,6 +226,8 @@ int ms_next_modseq(struct ms_txn *txn, uint64_t *ret);
 /* 0, or MS_E_QUOTA when so much more would go beyond the account's quota; beyond the mailbox's. */
 int ms_quota_allows(struct ms_store *store, uint64_t bytes, uint64_t messages);
 int ms_mailbox_quota_allows(const struct ms_mailbox_record *record, uint64_t bytes, uint64_t messages);
+/* 0, or MS_E_QUOTA when so much more than that usage goes beyond the quota. */
+int ms_quota_fits(const struct ms_quota *quota, const struct ms_quota *usage, uint64_t bytes, uint64_t messages);
 /* Whether it limits anything. */
 bool ms_quota_is_set(const struct ms_quota *quota);
 int ms_mailbox_load(struct ms_txn *txn, uint32_t number, struct ms_mailbox_record *ret);
@@ -415,7 +426,7 @@ struct ms_derived {
 	struct buf texts;      /* as in ms_cache.h */
 	uint64_t size;         /* with CRLF */
 	bool has_attachment;
-	uint64_t ids[32];      /* hashes of References, In-Reply-To, Message-ID, the root first, each with the base subject */
+	uint64_t ids[MS_IDS_MAX]; /* hashes of References, In-Reply-To, Message-ID, the root first, each with the base subject */
 	unsigned id_count;
 };
 /* all: also texts that are not kept. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The file index/state: 32 bytes, big-endian. Who has the index open holds a shared lock (flock) on it, which goes with the process. */
+/* The file index/state: 40 bytes, big-endian. Who has the index open holds a shared lock (flock) on it, which goes with the process. */
 #include "libmailstore/ms_mark.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "libmailstore/ms_record.h"
 
 /* Its digit is the format of the whole index: one with another is thrown away. */
-#define MAGIC "FPINDEX6"
-#define LEN 32
+#define MAGIC "FPINDEX7"
+#define LEN 40
 
 static int
 enter(struct ms_mark *mark)
@@ -87,6 +87,7 @@ ms_mark_read(const struct ms_mark *mark, struct ms_mark_words *ret)
 	ret->sequence = ms_key_get_u64(bytes + 8);
 	ret->end = ms_key_get_u64(bytes + 16);
 	ret->writing = ms_key_get_u64(bytes + 24) != 0;
+	ret->arrived = ms_key_get_u64(bytes + 32);
 	return 0;
 }
 
@@ -99,6 +100,7 @@ ms_mark_write(const struct ms_mark *mark, const struct ms_mark_words *words)
 	ms_key_u64(bytes + 8, words->sequence);
 	ms_key_u64(bytes + 16, words->end);
 	ms_key_u64(bytes + 24, words->writing);
+	ms_key_u64(bytes + 32, words->arrived);
 	do
 		put = pwrite(mark->fd, bytes, sizeof(bytes), 0);
 	while (put < 0 && errno == EINTR);

@@ -21,6 +21,7 @@ struct ms_mark {
 struct ms_mark_words {
 	uint64_t sequence; /* another one after each change of the index: what was read before is stale */
 	uint64_t end;      /* where the log ended when the tables had all of it on disk; 0: they have not */
+	uint64_t arrived;  /* bytes in index/arrivals: messages that the tables do not know yet */
 	bool writing;      /* it is being changed; found under the lock, whoever did it died */
 };
 

@@ -47,8 +47,8 @@ ms_quota_is_set(const struct ms_quota *quota)
 	return quota->bytes != 0 || quota->messages != 0;
 }
 
-static int
-allows(const struct ms_quota *quota, const struct ms_quota *usage, uint64_t bytes, uint64_t messages)
+int
+ms_quota_fits(const struct ms_quota *quota, const struct ms_quota *usage, uint64_t bytes, uint64_t messages)
 {
 	if ((quota->bytes != 0 && usage->bytes + bytes > quota->bytes) || (quota->messages != 0 && usage->messages + messages > quota->messages))
 		return MS_E_QUOTA;
@@ -64,7 +64,7 @@ ms_quota_allows(struct ms_store *store, uint64_t bytes, uint64_t messages)
 	if (ms_quota_is_set(&store->quota)) {
 		r = ms_usage(store, &usage);
 		if (r == 0)
-			r = allows(&store->quota, &usage, bytes, messages);
+			r = ms_quota_fits(&store->quota, &usage, bytes, messages);
 	}
 	return r;
 }
@@ -72,7 +72,7 @@ ms_quota_allows(struct ms_store *store, uint64_t bytes, uint64_t messages)
 int
 ms_mailbox_quota_allows(const struct ms_mailbox_record *record, uint64_t bytes, uint64_t messages)
 {
-	return allows(&record->folder.quota, &(struct ms_quota){ record->size, record->messages }, bytes, messages);
+	return ms_quota_fits(&record->folder.quota, &(struct ms_quota){ record->size, record->messages }, bytes, messages);
 }
 
 /* --- setting a mailbox's --- */

@@ -21,15 +21,15 @@ ms_mailbox_record_clear(struct ms_mailbox_record *record)
 	ms_folder_clear(&record->folder);
 }
 
-static void
-put_time(struct buf *out, const struct ms_time *time)
+void
+ms_put_time(struct buf *out, const struct ms_time *time)
 {
 	ms_put_u64(out, (uint64_t)time->seconds);
 	ms_put_u32(out, time->nanoseconds);
 }
 
-static struct ms_time
-get_time(struct ms_reader *reader)
+struct ms_time
+ms_get_time(struct ms_reader *reader)
 {
 	int64_t seconds = (int64_t)ms_get_u64(reader);
 
@@ -59,8 +59,8 @@ ms_mailbox_record_put(const struct ms_mailbox_record *record, struct buf *out)
 	ms_put_u64(out, record->pending);
 	ms_put_u64(out, record->folder.quota.bytes);
 	ms_put_u64(out, record->folder.quota.messages);
-	put_time(out, &record->new_time);
-	put_time(out, &record->cur_time);
+	ms_put_time(out, &record->new_time);
+	ms_put_time(out, &record->cur_time);
 	ms_put_u32(out, record->folder.keyword_count);
 	for (unsigned i = 0; i < record->folder.keyword_count; i++)
 		ms_put_text(out, span_of(record->folder.keywords[i]));
@@ -93,8 +93,8 @@ ms_mailbox_record_get(struct span bytes, struct ms_mailbox_record *ret)
 	ret->pending = ms_get_u64(&reader);
 	ret->folder.quota.bytes = ms_get_u64(&reader);
 	ret->folder.quota.messages = ms_get_u64(&reader);
-	ret->new_time = get_time(&reader);
-	ret->cur_time = get_time(&reader);
+	ret->new_time = ms_get_time(&reader);
+	ret->cur_time = ms_get_time(&reader);
 	keywords = ms_get_u32(&reader);
 	for (uint32_t i = 0; i < keywords && i < MS_KEYWORDS_MAX && !reader.bad; i++) {
 		struct span keyword = ms_get_text(&reader, MS_KEYWORD_LEN_MAX);

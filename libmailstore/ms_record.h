@@ -18,6 +18,9 @@ struct ms_time {
 	int64_t seconds;
 	uint32_t nanoseconds;
 };
+/* Field of a record: appended; taken. */
+void ms_put_time(struct buf *out, const struct ms_time *time);
+struct ms_time ms_get_time(struct ms_reader *reader);
 
 /* A mailbox: what its folder's file says, and what is counted. */
 struct ms_mailbox_record {

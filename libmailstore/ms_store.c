@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Opening and closing a store, its lock, its transactions, its waiting. */
+/* Opening and closing a store, its lock, its transactions. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,8 +16,6 @@
 #include "libmailstore/ms_texts.h"
 #include "libmailstore/ms_text_index.h"
 
-#define INDEX "index"
-#define NOTIFY_FILE "notify"
 #define REOPENS_MAX 4
 #define MENDS_MAX 3
 /* Berkeley DB's own recovery may help, or may find again and again what it cannot mend: then all is made again from the Maildir. */
@@ -27,8 +24,6 @@
 #define CACHE_MIN ((off_t)1 << 20)
 #define CACHE_MAX ((off_t)4 << 20)
 #define CACHE_NEW ((off_t)16 << 20)
-#define INDEX_WATCH (IN_DELETE_SELF | IN_MOVE_SELF)
-#define NOTIFY_WATCH (IN_CLOSE_WRITE | IN_DELETE_SELF)
 
 static const char *const table_names[T_COUNT] = {
 	[T_META] = "meta", [T_MAILBOX] = "mailbox", [T_MESSAGE] = "message", [T_CHANGE] = "change",
@@ -58,7 +53,7 @@ ms_strerror(int result)
 static bool
 index_is_gone(const struct ms_store *store)
 {
-	return ms_mark_gone(&store->mark, store->dir_fd, INDEX "/" MS_MARK_FILE);
+	return ms_mark_gone(&store->mark, store->dir_fd, MS_INDEX "/" MS_MARK_FILE);
 }
 
 static ino_t
@@ -66,11 +61,11 @@ database_inode(const struct ms_store *store)
 {
 	struct stat st;
 
-	return fstatat(store->dir_fd, INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+	return fstatat(store->dir_fd, MS_INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
 }
 
-static void
-close_index(struct ms_store *store)
+void
+ms_index_close(struct ms_store *store)
 {
 	bdb_close(store->bdb);
 	store->bdb = NULL;
@@ -88,7 +83,7 @@ ms_index_discard(int account_dir_fd)
 	/* Moved away first, so that no half-removed index is ever opened; then removed. */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)snprintf(aside, sizeof(aside), MS_INDEX_ASIDE "%lld.%ld", (long long)now.tv_sec, (long)getpid());
-	if (renameat(account_dir_fd, INDEX, account_dir_fd, aside) < 0)
+	if (renameat(account_dir_fd, MS_INDEX, account_dir_fd, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	/* It must not come back when the power fails: its next UIDs are lower than those that the next index promises. */
 	if (fsync(account_dir_fd) < 0)
@@ -104,7 +99,7 @@ cache_size(const struct ms_store *store)
 	struct stat st;
 	off_t share;
 
-	if (fstatat(store->dir_fd, INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(store->dir_fd, MS_INDEX "/" DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return CACHE_NEW;
 	share = st.st_size / 64;
 	return (size_t)(share < CACHE_MIN ? CACHE_MIN : share > CACHE_MAX ? CACHE_MAX : share);
@@ -113,7 +108,7 @@ cache_size(const struct ms_store *store)
 static int
 open_tables(struct ms_store *store, enum bdb_how how)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/" INDEX, store->dir);
+	_cleanup_(freep) char *path = xasprintf("%s/" MS_INDEX, store->dir);
 
 	bdb_close(store->bdb);
 	store->bdb = NULL;
@@ -124,7 +119,8 @@ open_tables(struct ms_store *store, enum bdb_how how)
 static int
 begin_writing(struct ms_store *store)
 {
-	int r = ms_mark_write(&store->mark, &(struct ms_mark_words){ .sequence = store->sequence, .writing = true });
+	struct ms_mark_words words = { .sequence = store->sequence, .arrived = store->arrived, .writing = true };
+	int r = ms_mark_write(&store->mark, &words);
 
 	store->writing = r == 0;
 	return r > 0 ? MS_E_CORRUPT : r;
@@ -135,7 +131,7 @@ begin_writing(struct ms_store *store)
 static void
 leave_unwritten(struct ms_store *store, int result)
 {
-	close_index(store);
+	ms_index_close(store);
 	if (result == BDB_BROKEN)
 		(void)ms_index_discard(store->dir_fd);
 }
@@ -144,7 +140,7 @@ leave_unwritten(struct ms_store *store, int result)
 static void
 end_writing(struct ms_store *store)
 {
-	struct ms_mark_words words = { .sequence = store->sequence + 1 };
+	struct ms_mark_words words = { .sequence = store->sequence + 1, .arrived = store->arrived };
 	int r = store->bdb != NULL ? bdb_flush(store->bdb) : BDB_RECOVER;
 
 	if (r == 0)
@@ -171,7 +167,7 @@ was_left_in_order(const struct ms_store *store, const struct ms_mark_words *word
 	*ret = false;
 	if (words->end == 0)
 		return 0;
-	path = xasprintf("%s/" INDEX, store->dir);
+	path = xasprintf("%s/" MS_INDEX, store->dir);
 	r = bdb_log_end(path, &end);
 	*ret = r == 0 && end == words->end;
 	return r < 0 ? r : 0;
@@ -185,13 +181,13 @@ make_index(struct ms_store *store)
 
 	if (r != 0)
 		return r;
-	if (mkdirat(store->dir_fd, INDEX, 0700) < 0 || fsync(store->dir_fd) < 0)
+	if (mkdirat(store->dir_fd, MS_INDEX, 0700) < 0 || fsync(store->dir_fd) < 0)
 		return -errno;
-	folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	folder = openat(store->dir_fd, MS_INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
 	r = ms_mark_make(folder, &store->mark);
-	store->sequence = 0;
+	store->sequence = store->arrived = 0;
 	if (r == 0)
 		r = begin_writing(store);
 	if (r == 0)
@@ -202,7 +198,7 @@ make_index(struct ms_store *store)
 static int
 open_index_once(struct ms_store *store, bool recover)
 {
-	_cleanup_(closep) int folder = openat(store->dir_fd, INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closep) int folder = openat(store->dir_fd, MS_INDEX, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct ms_mark_words words = { .writing = true };
 	bool in_order = false;
 	int r = folder >= 0 ? ms_mark_open(folder, &store->mark) : errno == ENOENT ? MS_E_NOTFOUND : -errno;
@@ -218,6 +214,7 @@ open_index_once(struct ms_store *store, bool recover)
 	if (r != 0)
 		return r;
 	store->sequence = words.sequence;
+	store->arrived = in_order && !recover ? words.arrived : 0; /* after a recovery the folders tell */
 	if (in_order && !recover)
 		return open_tables(store, BDB_READING);
 	r = begin_writing(store);
@@ -239,7 +236,7 @@ open_index(struct ms_store *store)
 		if (r == 0)
 			store->database_inode = database_inode(store);
 		else
-			close_index(store);
+			ms_index_close(store);
 		if (r == BDB_BROKEN && tries > 0) {
 			int removed = ms_index_discard(store->dir_fd);
 
@@ -267,6 +264,15 @@ follow_maildir(struct ms_store *store)
 	return 0;
 }
 
+/* Where it cannot be, for lack of room above all, the index can be read without. */
+static int
+take_in(struct ms_store *store)
+{
+	int r = store->arrived != 0 ? ms_arrivals_take_in(store) : 0;
+
+	return r < 0 ? 0 : r;
+}
+
 /* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
  * the index is thrown away. */
 static int
@@ -277,17 +283,19 @@ reopen_locked(struct ms_store *store, bool discard)
 	if (r == 0)
 		r = ms_renaming_take_back(store);
 	if (r != 0) {
-		close_index(store);
+		ms_index_close(store);
 		return r;
 	}
 	for (unsigned tries = 0; tries < REOPENS_MAX; tries++) {
-		close_index(store);
+		ms_index_close(store);
 		store->has_floor = false;
 		store->generation++;
 		if (discard || tries > 1)
 			r = ms_index_discard(store->dir_fd);
 		if (r == 0)
 			r = open_index(store);
+		if (r == 0 && !store->taking_in)
+			r = take_in(store);
 		if (r == 0)
 			r = ms_sync_mailboxes(store);
 		if (r == 0 && store->doubt)
@@ -318,7 +326,7 @@ reopen(struct ms_store *store, bool discard)
 	r = reopen_locked(store, discard);
 	store->opening = false;
 	if (r != 0)
-		close_index(store);
+		ms_index_close(store);
 	ms_unlock(store);
 	return r >= MS_BDB(0) ? MS_E_CORRUPT : r;
 }
@@ -332,8 +340,8 @@ recover(struct ms_store *store, int result, unsigned tries)
 	return r < MS_BDB(0) ? r : reopen(store, r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED) || tries >= RECOVERIES_MAX);
 }
 
-/* Under the lock, shared suffices: bdb shows what is in the files. MS_BDB(BDB_RECOVER) when the index is to be opened anew, by somebody who
- * holds the lock alone. */
+/* Under the lock, shared suffices: bdb shows what is in the files, and store->arrived how much they lack. MS_BDB(BDB_RECOVER) when the
+ * index is to be opened anew, by somebody who holds the lock alone. */
 static int
 look(struct ms_store *store)
 {
@@ -349,6 +357,7 @@ look(struct ms_store *store)
 		return r;
 	if (r > 0 || words.writing)
 		return MS_BDB(BDB_RECOVER);
+	store->arrived = words.arrived;
 	if (words.sequence == store->sequence)
 		return 0;
 	store->sequence = words.sequence;
@@ -369,6 +378,7 @@ static int
 begin_reading(struct ms_store *store)
 {
 	int r = MS_BDB(BDB_RECOVER);
+	bool in_vain = false;
 
 	if (store->reading > 0) {
 		store->reading++;
@@ -378,12 +388,19 @@ begin_reading(struct ms_store *store)
 		r = store->locked == 0 ? hold(store, LOCK_SH) : 0;
 		if (r == 0)
 			r = look(store);
-		if (r == 0) {
+		if (r == 0 && (store->arrived == 0 || store->taking_in || in_vain)) {
 			store->reading = 1;
 			return 0;
 		}
 		if (store->locked == 0)
 			(void)hold(store, LOCK_UN);
+		if (r == 0) {
+			r = ms_arrivals_take_in(store);
+			/* For lack of room above all: then it can be read without, not written. */
+			in_vain = r < 0 && store->locked == 0;
+			if (r == 0 || in_vain || r > MS_BDB(0))
+				continue;
+		}
 		if (r < MS_BDB(0))
 			return r;
 		r = reopen(store, r == MS_BDB(BDB_BROKEN));
@@ -445,16 +462,6 @@ ms_unlock(struct ms_store *store)
 	if (store->changed)
 		ms_notify(store);
 	store->changed = false;
-}
-
-void
-ms_notify(struct ms_store *store)
-{
-	int fd = openat(store->dir_fd, INDEX "/" NOTIFY_FILE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return; /* the index is being removed: those who wait see that too */
-	(void)close(fd); /* IN_CLOSE_WRITE is what they wait for */
 }
 
 /* The tables for writing, and a state that says so. */
@@ -628,6 +635,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	store->fault_context = context;
 	store->dir = xstrdup(account_dir);
 	store->mark = MS_MARK_NONE;
+	store->arrivals.fd = -1;
 	store->mailboxes_max = MS_MAILBOXES_MAX;
 	store->dir_fd = store->maildir_fd = store->lock_fd = store->watch_fd = store->touch_fd = -1;
 	store->kept.watch[0] = store->kept.watch[1] = -1;
@@ -658,9 +666,10 @@ leave_index(struct ms_store *store)
 
 	if (store->bdb != NULL && bdb_is_writable(store->bdb) && ms_lock(store) == 0) {
 		if (!index_is_gone(store) && ms_mark_read(&store->mark, &words) == 0 && !words.writing && words.sequence == store->sequence &&
-		    words.end == 0) {
+		    words.end == 0 && words.arrived == 0) {
 			int r = bdb_checkpoint(store->bdb, &end);
 
+			(void)unlinkat(store->dir_fd, MS_ARRIVALS_FILE, 0);
 			words.end = end;
 			if (r == 0)
 				(void)ms_mark_write(&store->mark, &words); /* else the next recovers what needs no recovery */
@@ -669,7 +678,7 @@ leave_index(struct ms_store *store)
 		}
 		ms_unlock(store);
 	}
-	close_index(store);
+	ms_index_close(store);
 }
 
 void
@@ -681,6 +690,9 @@ ms_close(struct ms_store *store)
 	/* Other programs see by then what this one was told. What fails stands in the index and in the folder's file. */
 	if (store->flagged && store->bdb != NULL)
 		(void)ms_follow_account(store);
+	if (store->bdb != NULL && store->arrivals.bytes != 0)
+		(void)ms_ensure(store);
+	ms_arrivals_forget(store);
 	leave_index(store);
 	for (size_t i = 0; i < 5; i++) {
 		int fd = (const int[]){ store->touch_fd, store->watch_fd, store->lock_fd, store->maildir_fd, store->dir_fd }[i];
@@ -691,67 +703,4 @@ ms_close(struct ms_store *store)
 	free(store->watch_name);
 	free(store->dir);
 	free(store);
-}
-
-/* --- waiting --- */
-
-/* The folder, and in it the one file that is touched on purpose: the database's own files are closed whenever some process ends,
- * which is no news to anybody. */
-static void
-watch_index(struct ms_store *store)
-{
-	_cleanup_(freep) char *folder = xasprintf("%s/" INDEX, store->dir);
-	_cleanup_(freep) char *notify = xasprintf("%s/" INDEX "/" NOTIFY_FILE, store->dir);
-	_cleanup_(closep) int fd = open(notify, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	store->watch_index = inotify_add_watch(store->watch_fd, folder, INDEX_WATCH);
-	if (fd >= 0)
-		(void)inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH);
-}
-
-static void
-watch_folder(struct ms_store *store)
-{
-	int old[2] = { store->watch_new, store->watch_cur }, watch[2];
-
-	ms_folder_unwatch(store->watch_fd, old);
-	ms_folder_watch(store, store->watch_name, store->watch_fd, watch);
-	store->watch_new = watch[0];
-	store->watch_cur = watch[1];
-}
-
-int
-ms_watch_fd(struct ms_store *store)
-{
-	if (store->watch_fd < 0) {
-		store->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-		if (store->watch_fd < 0)
-			return -errno;
-		watch_index(store);
-		if (store->watch_name != NULL)
-			watch_folder(store);
-	}
-	return store->watch_fd;
-}
-
-void
-ms_watch_mailbox(struct ms_store *store, const char *name)
-{
-	free(store->watch_name);
-	store->watch_name = xstrdup(name);
-	if (store->watch_fd >= 0)
-		watch_folder(store);
-}
-
-void
-ms_watch_drain(struct ms_store *store)
-{
-	_Alignas(struct inotify_event) char events[16384];
-
-	while (store->watch_fd >= 0 && read(store->watch_fd, events, sizeof(events)) > 0)
-		continue;
-	/* The index may have been removed and made again: the watch follows the folder that is there. Adding one that stands is
-	 * harmless. */
-	if (store->watch_fd >= 0)
-		watch_index(store);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libmailstore/ms_arrival.h"
 #include "libmailstore/ms_folder.h"
 #include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_fields.h"
@@ -113,6 +114,30 @@ messages(struct span bytes)
 	buf_free(&more);
 }
 
+/* Sealed, with its length. */
+static void
+arrival(struct span bytes)
+{
+	struct buf sealed = BUF_INIT(65536), again = BUF_INIT(65536);
+	struct ms_arrival got;
+	struct span rest;
+
+	ms_put_u32(&sealed, (uint32_t)bytes.len + 5);
+	(void)buf_char(&sealed, MS_VERSION_BYTE);
+	(void)buf_span(&sealed, bytes);
+	ms_seal(&sealed, 4);
+	rest = buf_get(&sealed);
+	if (ms_arrival_get(&rest, &got) == 0) {
+		ms_arrival_put(&got, &again);
+		if (rest.len != 0 || !span_eq(buf_get(&sealed), buf_get(&again)))
+			abort();
+	}
+	rest = bytes;
+	(void)ms_arrival_get(&rest, &got);
+	buf_free(&sealed);
+	buf_free(&again);
+}
+
 /* Sealed, so that more than the checksum is tried: in order, and the same when put again. */
 static void
 pairs(struct span bytes)
@@ -158,5 +183,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	cache(bytes);
 	pairs(bytes);
+	arrival(bytes);
 	return 0;
 }
