@@ -12,6 +12,7 @@
 
 #include "cli/tool.h"
 #include "common/cleanup.h"
+#include "common/date.h"
 #include "common/io.h"
 #include "common/xalloc.h"
 #include "sieve/sieve.h"
@@ -110,14 +111,6 @@ print(void *context, unsigned line, unsigned depth, struct span text)
 {
 	(void)context;
 	(void)printf("%*s%4u  %.*s\n", (int)depth * 2, "", line, (int)text.len, text.ptr);
-}
-
-static int
-local_zone(time_t now)
-{
-	struct tm tm;
-
-	return localtime_r(&now, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
 }
 
 /* --- what is to be done --- */
@@ -235,7 +228,7 @@ main(int argc, char **argv)
 	host.message = buf_get(&message);
 	host.options = tracer.options;
 	host.now = time(NULL);
-	host.zone = local_zone(host.now);
+	host.zone = date_local(host.now).zone;
 	status = trace(&tracer, &host, argv + optind, argc - optind);
 	while (tracer.count != 0)
 		(void)sieve_program_free(tracer.programs[--tracer.count]);

@@ -199,13 +199,9 @@ add_from(const struct submit *submit, struct buf *out)
 static void
 add_date(struct buf *out)
 {
-	time_t now = time(NULL);
 	char text[DATE_SIZE];
-	struct tm tm;
 
-	if (localtime_r(&now, &tm) == NULL)
-		tm.tm_gmtoff = 0;
-	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = now, .zone = (int)(tm.tm_gmtoff / 60) }, text));
+	(void)header_append(out, SPAN("Date"), date_format(date_local((int64_t)time(NULL)), text));
 }
 
 static void

@@ -33,6 +33,10 @@ struct span date_format_imap(struct date date, char text[static DATE_SIZE]);
 /* "1994-02-07T21:52:25-08:00"; with zone 0 "...Z", the JMAP UTCDate. */
 struct span date_format_rfc3339(struct date date, char text[static DATE_SIZE]);
 
+/* That moment with the offset of this host's time zone (RFC 5321 section 4.4 prefers it to UTC in trace fields). The zone's file is read at
+ * the first use: in a jail that must have been before, and log_init has seen to it. */
+struct date date_local(int64_t utc);
+
 /* Days since 1970-01-01 of a date of the Gregorian calendar, and back. */
 int64_t date_days(int64_t year, unsigned month, unsigned day);
 void date_civil(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day);

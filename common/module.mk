@@ -13,6 +13,7 @@ common_SRC := \
 	common/conf.c \
 	common/crlf.c \
 	common/date.c \
+	common/date_local.c \
 	common/date_parse.c \
 	common/drop.c \
 	common/drop_control.c \

@@ -129,7 +129,6 @@ domain_of(const char *address)
 static void
 set_host(struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_host *host)
 {
-	struct tm tm;
 	time_t now = time(NULL);
 
 	*host = (struct sieve_host){
@@ -142,7 +141,7 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 			[SIEVE_ENV_VERSION] = SPAN(VERSION),
 		},
 	};
-	host->zone = localtime_r(&now, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
+	host->zone = date_local(now).zone;
 }
 
 /* --- faults --- */

@@ -156,7 +156,7 @@ write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
 	char date[DATE_SIZE];
 	int r;
 
-	(void)date_format((struct date){ .utc = queue_now() }, date);
+	(void)date_format(date_local(queue_now()), date);
 	(void)buf_fmt(&text, "Received: by %s (Fourpost, from uid %lld)\r\n\tid %s; %s\r\n",
 	    queue->proc->common->hostname, (long long)uid, id, date);
 	r = write(fd, text.data, text.len) == (ssize_t)text.len ? 0 : -EIO;

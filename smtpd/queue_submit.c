@@ -24,7 +24,7 @@ write_message(struct queue *queue, const struct submission *submission, int fd, 
 	char date[DATE_SIZE];
 	int r;
 
-	(void)date_format((struct date){ .utc = queue_now() }, date);
+	(void)date_format(date_local(queue_now()), date);
 	(void)buf_fmt(&trace, "Received: by %s (Fourpost, from the filter of %.*s)\r\n\tid %s; %s\r\n", queue->proc->common->hostname,
 	    (int)submission->account.len, submission->account.ptr, id, date);
 	r = io_write_all(fd, buf_get(&trace));

@@ -257,9 +257,8 @@ opened(void *context, enum smtp_stored result, struct span queue_id)
 {
 	struct smtp_client *client = context;
 	char date[DATE_SIZE];
-	struct span text = date_format((struct date){ .utc = time(NULL) }, date);
 
-	(void)text; /* ends with NUL */
+	(void)date_format(date_local((int64_t)time(NULL)), date);
 	if (result != SMTP_STORED)
 		client->handin = NULL;
 	smtp_opened(&client->smtp, result, queue_id, date);

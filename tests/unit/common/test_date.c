@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Dates: RFC 5322 appendix A, obsolete forms, IMAP, RFC 3339, the calendar. */
+#include <stdlib.h>
+#include <time.h>
+
 #include "common/date.h"
 #include "tests/unit/common/syntax.h"
 
@@ -152,10 +155,24 @@ START_TEST(round_trip)
 }
 END_TEST
 
+START_TEST(local)
+{
+	struct date date;
+
+	ck_assert_int_eq(setenv("TZ", "HERE-05:30", 1), 0);
+	tzset();
+	date = date_local(1000000000);
+	ck_assert(date.utc == 1000000000 && date.zone == 330);
+	ck_assert_int_eq(setenv("TZ", "THERE+03", 1), 0);
+	tzset();
+	ck_assert_int_eq(date_local(1000000000).zone, -180);
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = { mail, no_mail, imap, rfc3339, format, calendar, round_trip };
+	const TTest *const tests[] = { mail, no_mail, imap, rfc3339, format, calendar, round_trip, local };
 
 	return run_suite("date", tests, COUNT(tests));
 }
