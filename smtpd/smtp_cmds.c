@@ -4,6 +4,7 @@
  * legal. */
 #include "smtpd/smtp_cmds.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -209,9 +210,14 @@ smtp_command(struct smtp *smtp, struct span line)
 	struct smtp_command command;
 	const struct smtp_row *row;
 	bool first = smtp->first;
+	int r = smtp_parse_command(line, &command);
 
 	smtp->first = false;
-	if (smtp_parse_command(line, &command) < 0) {
+	if (r == -EILSEQ) { /* RFC 5321 section 4.1.2 */
+		smtp_error(smtp, 501, "5.5.4", "There is a character that no command may have");
+		return;
+	}
+	if (r < 0) {
 		smtp_error(smtp, 500, "5.5.2", "That is no command");
 		return;
 	}

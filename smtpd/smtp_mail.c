@@ -63,13 +63,13 @@ mail_priority(struct smtp *smtp, struct span value)
 	return smtp_parse_priority(value, &smtp->envelope.priority) == 0;
 }
 
-/* RFC 4865: the message is to wait for so many seconds, or until a date. One of both. */
+/* RFC 4865 section 4: the message is to wait for so many seconds, written without a 0 in front, or until a date. One of both. */
 static bool
 mail_hold_for(struct smtp *smtp, struct span value)
 {
 	uint64_t seconds;
 
-	if (smtp->envelope.release != 0 || span_to_u64(value, SMTP_HOLD_MAX, &seconds) < 0)
+	if (smtp->envelope.release != 0 || span_to_u64(value, SMTP_HOLD_MAX, &seconds) < 0 || value.ptr[0] == '0')
 		return false;
 	smtp->envelope.release = smtp->now + (int64_t)seconds;
 	return true;
@@ -167,6 +167,10 @@ take_parameters(struct smtp *smtp, struct span args, const struct parameter *row
 	while (smtp_next_parameter(&args, &key, &value)) {
 		const struct parameter *row = find_parameter(smtp, rows, count, key);
 
+		if (key.len == 0) {
+			smtp_error(smtp, 501, "5.5.4", "A parameter is no KEY or KEY=value");
+			return false;
+		}
 		if (row == NULL) {
 			smtp_error(
 			    smtp, 555, "5.5.4", "There is a parameter that is not known here");

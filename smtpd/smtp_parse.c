@@ -22,9 +22,6 @@ smtp_parse_command(struct span line, struct smtp_command *ret_command)
 {
 	size_t verb = 0;
 
-	for (size_t i = 0; i < line.len; i++)
-		if (is_control(span_skip(line, i)))
-			return -EINVAL;
 	while (line.len != 0 && (line.ptr[line.len - 1] == ' ' || line.ptr[line.len - 1] == '\t'))
 		line.len--;
 	while (verb < line.len && line.ptr[verb] != ' ' && line.ptr[verb] != '\t')
@@ -34,6 +31,9 @@ smtp_parse_command(struct span line, struct smtp_command *ret_command)
 			return -EINVAL;
 	if (verb == 0)
 		return -EINVAL;
+	for (size_t i = verb; i < line.len; i++)
+		if (is_control(span_skip(line, i)))
+			return -EILSEQ;
 	ret_command->verb = span_make(line.ptr, verb);
 	ret_command->args = span_trim(span_skip(line, verb));
 	return 0;

@@ -16,7 +16,7 @@
 struct smtp_command {
 	struct span verb, args;
 };
-/* 0 or -EINVAL (no verb, or an octet that no command may hold: a control character, DEL). */
+/* 0, -EINVAL (no verb), or -EILSEQ (an octet behind the verb that no command may hold: a control character, DEL). */
 int smtp_parse_command(struct span line, struct smtp_command *ret_command);
 
 /* The verb is HTTP's: a browser has been tricked into speaking to us. */

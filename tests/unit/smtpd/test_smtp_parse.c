@@ -27,8 +27,18 @@ static const struct {
 	{ "QU1T", NULL, NULL },
 	{ "QUIT\r", NULL, NULL },
 	{ "QUIT\x7f", NULL, NULL },
-	{ "MAIL FROM:<a\x01@b>", NULL, NULL },
 };
+
+/* Not the same as no command at all: the reply is another (RFC 5321 section 4.1.2). */
+START_TEST(control_characters)
+{
+	static const char *const lines[] = { "MAIL FROM:<a\x01@b>", "NOOP \x7f", "NOOP \xc2\x85" };
+	struct smtp_command command;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		ck_assert_int_eq(smtp_parse_command(span_of(lines[i]), &command), -EILSEQ);
+}
+END_TEST
 
 START_TEST(command_lines)
 {
@@ -175,6 +185,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, command_lines, 0, sizeof(commands) / sizeof(*commands));
+	tcase_add_test(tests, control_characters);
 	tcase_add_loop_test(tests, paths_are_found, 0, sizeof(paths) / sizeof(*paths));
 	tcase_add_test(tests, postmaster);
 	tcase_add_test(tests, parameters);
