@@ -74,23 +74,31 @@ relay_settle_all(struct relay_mail *mail, relay_settled settled, void *context, 
 
 /* --- the host as a whole --- */
 
+/* Nobody closes before QUIT has been sent (RFC 5321 section 4.1.1.10), but within a message, or when the host is closing itself. */
 static enum relay_action
-nonsense(struct relay_state *state, const struct relay_reply *reply)
+give_up(struct relay_state *state, struct buf *out)
 {
-	relay_result_set(&state->host, VERDICT_TEMPFAIL, "4.5.0", "The host gave a reply that makes no sense there");
-	state->host.code = reply->code;
+	if (state->phase != RELAY_MESSAGE && state->host.code != 421)
+		(void)buf_str(out, "QUIT\r\n");
 	state->phase = RELAY_ENDED;
 	return RELAY_HOST_FAILED;
 }
 
 static enum relay_action
-host_said(struct relay_state *state, const struct relay_reply *reply)
+nonsense(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	relay_result_set(&state->host, VERDICT_TEMPFAIL, "4.5.0", "The host gave a reply that makes no sense there");
+	state->host.code = reply->code;
+	return give_up(state, out);
+}
+
+static enum relay_action
+host_said(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
 	if (reply->code / 100 < 4)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	result_of(&state->host, state, reply);
-	state->phase = RELAY_ENDED;
-	return RELAY_HOST_FAILED;
+	return give_up(state, out);
 }
 
 static enum relay_action
@@ -175,7 +183,7 @@ introduced(struct relay_state *state, struct buf *out)
 static enum relay_action
 on_greeting(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	return reply->code / 100 == 2 ? say_hello(state, RELAY_EHLO, "EHLO", out) : host_said(state, reply);
+	return reply->code / 100 == 2 ? say_hello(state, RELAY_EHLO, "EHLO", out) : host_said(state, reply, out);
 }
 
 static enum relay_action
@@ -184,7 +192,7 @@ on_ehlo(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	if (reply->code / 100 == 5 && !state->secured)
 		return say_hello(state, RELAY_HELO, "HELO", out); /* RFC 5321 section 3.2: it does not know EHLO */
 	if (reply->code / 100 != 2)
-		return host_said(state, reply);
+		return host_said(state, reply, out);
 	state->offer = relay_parse_offer(buf_get(&reply->text));
 	if (state->tls != RELAY_TLS_NEVER && !state->secured && (state->offer.extensions & RELAY_EXT_STARTTLS) != 0)
 		return say(state, RELAY_STARTTLS, "STARTTLS", out);
@@ -194,7 +202,7 @@ on_ehlo(struct relay_state *state, const struct relay_reply *reply, struct buf *
 static enum relay_action
 on_helo(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	return reply->code / 100 == 2 ? introduced(state, out) : host_said(state, reply);
+	return reply->code / 100 == 2 ? introduced(state, out) : host_said(state, reply, out);
 }
 
 static enum relay_action
@@ -428,7 +436,7 @@ on_mail(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	struct relay_result result;
 
 	if (reply->code / 100 == 3)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	if (reply->code / 100 == 2)
 		return next_answer(state, out);
 	result_of(&result, state, reply);
@@ -452,7 +460,7 @@ on_rcpt(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	if (state->refused)
 		return --state->accepted == 0 ? idle(state) : RELAY_WAIT;
 	if (reply->code / 100 == 3)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	while (state->mail->recipients[state->answered].settled)
 		state->answered++;
 	recipient = &state->mail->recipients[state->answered];
@@ -491,7 +499,7 @@ on_data(struct relay_state *state, const struct relay_reply *reply, struct buf *
 		return RELAY_SEND_MESSAGE;
 	}
 	if (reply->code / 100 < 4)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	result_of(&result, state, reply);
 	settle_accepted(state, &result);
 	return say(state, RELAY_RSET, "RSET", out);
@@ -509,9 +517,8 @@ on_message(struct relay_state *state, const struct relay_reply *reply, struct bu
 {
 	struct relay_result result;
 
-	(void)out;
 	if (reply->code / 100 < 4)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	result_of(&result, state, reply);
 	settle_accepted(state, &result);
 	state->phase = RELAY_ENDED;
@@ -523,12 +530,10 @@ on_dot(struct relay_state *state, const struct relay_reply *reply, struct buf *o
 {
 	struct relay_result result;
 
-	(void)out;
 	if (reply->code / 100 == 3) {
 		relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.0", "The host gave a reply to the message that makes no sense");
 		settle_accepted(state, &result);
-		state->phase = RELAY_ENDED;
-		return RELAY_CLOSE;
+		return say(state, RELAY_QUIT, "QUIT", out);
 	}
 	result_of(&result, state, reply);
 	settle_accepted(state, &result);
@@ -538,11 +543,7 @@ on_dot(struct relay_state *state, const struct relay_reply *reply, struct buf *o
 static enum relay_action
 on_rset(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	(void)out;
-	if (reply->code / 100 == 2)
-		return idle(state);
-	state->phase = RELAY_ENDED;
-	return RELAY_CLOSE;
+	return reply->code / 100 == 2 ? idle(state) : say(state, RELAY_QUIT, "QUIT", out);
 }
 
 static enum relay_action
@@ -594,9 +595,9 @@ relay_state_reply(struct relay_state *state, const struct relay_reply *reply, st
 {
 	/* Closing, at any time: RFC 5321 section 3.8. After the final dot it answers for the message. */
 	if (reply->code == 421 && state->phase != RELAY_DOT && state->phase != RELAY_QUIT)
-		return host_said(state, reply);
+		return host_said(state, reply, out);
 	if (rows[state->phase].reply == NULL)
-		return nonsense(state, reply);
+		return nonsense(state, reply, out);
 	return rows[state->phase].reply(state, reply, out);
 }
 

@@ -60,11 +60,18 @@ static const struct dialogue dialogues[] = {
 		"verify\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nsecured\nC: EHLO me.example\nS: 250 X\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
 	{ "or it is", { .sender = SPAN("a@b") }, { "x@y" },
 		"verify\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nverified\nC: EHLO me.example\nS: 250 X\n= READY\n" },
-	{ "no service", { .sender = SPAN("a@b") }, { "x@y" }, "S: 554 5.7.1 not for you\n= FAILED PERM 5.7.1\n" },
+	{ "no service", { .sender = SPAN("a@b") }, { "x@y" }, "S: 554 5.7.1 not for you\nC: QUIT\n= FAILED PERM 5.7.1\n" },
 	{ "not now", { .sender = SPAN("a@b") }, { "x@y" }, "S: 421 busy\n= FAILED TEMP 4.0.0\n" },
-	{ "a greeting that is none", { .sender = SPAN("a@b") }, { "x@y" }, "S: 354 go\n= FAILED TEMP 4.5.0\n" },
+	{ "a greeting that is none", { .sender = SPAN("a@b") }, { "x@y" }, "S: 354 go\nC: QUIT\n= FAILED TEMP 4.5.0\n" },
 	{ "354 to RCPT", { .sender = SPAN("a@b") }, { "x@y" },
-		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 354 go\n= FAILED TEMP 4.5.0\n" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 354 go\nC: QUIT\n= FAILED TEMP 4.5.0\n" },
+	{ "no EHLO after all: QUIT before it is closed", { .sender = SPAN("a@b") }, { "x@y" },
+		"S: 220 hi\nC: EHLO me.example\nS: 451 4.3.0 not now\nC: QUIT\n= FAILED TEMP 4.3.0\n" },
+	{ "RSET is refused: QUIT", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 550 5.1.1 no\n! 0 PERM 5.1.1\nC: RSET\nS: 500 what\nC: QUIT\nS: 221 bye\n= CLOSE\n" },
+	{ "354 to the message", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 354 go\n"
+		"! 0 TEMP 4.5.0\nC: QUIT\nS: 221 bye\n= CLOSE\n" },
 	{ "STARTTLS, and nothing from before is believed", { .sender = SPAN("a@b"), .size = 5 }, { "x@y" },
 		HELLO "S: 250-SIZE 10\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n= TLS\nsecured\nC: EHLO me.example\nS: 250-mail.example\n"
 		"S: 250 STARTTLS\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
@@ -275,6 +282,25 @@ START_TEST(another_message)
 }
 END_TEST
 
+/* RFC 5321 section 4.5.3.2: none shorter than these, each for its own command. */
+START_TEST(timeouts)
+{
+	static const struct {
+		enum relay_phase phase;
+		unsigned least;
+	} rows[] = {
+		{ RELAY_GREETING, 300 }, { RELAY_MAIL, 300 }, { RELAY_RCPT, 300 }, { RELAY_DATA, 120 }, { RELAY_MESSAGE, 180 }, { RELAY_DOT, 600 },
+	};
+	struct relay_state state;
+
+	relay_state_init(&state, "me.example", RELAY_TLS_MAY);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		state.phase = rows[i].phase;
+		ck_assert_uint_ge(relay_state_timeout(&state), rows[i].least);
+	}
+}
+END_TEST
+
 /* Any bytes a host says become one line of UTF-8, cut between characters. */
 START_TEST(texts_are_cleaned)
 {
@@ -302,6 +328,7 @@ main(void)
 
 	tcase_add_loop_test(tests, dialogue, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_test(tests, another_message);
+	tcase_add_test(tests, timeouts);
 	tcase_add_test(tests, texts_are_cleaned);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
