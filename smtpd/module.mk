@@ -50,6 +50,8 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_table.c \
 	smtpd/route_parse.c \
 	smtpd/smtp_client.c \
+	smtpd/smtp_client_door.c \
+	smtpd/smtp_client_filter.c \
 	smtpd/smtp_handin.c \
 	smtpd/smtpd.c \
 	smtpd/smtpd_conf.c \

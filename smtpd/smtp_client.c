@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* One client: input is taken from the stream only as fast as answers are given and replies are
  * read, so a client costs bounded memory whatever it does. */
-#include "smtpd/smtp_client.h"
+#include "smtpd/smtp_client_inside.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/date.h"
 #include "common/log.h"
@@ -26,32 +25,6 @@
 /* Of header that is put before a message. */
 #define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + RULES_FIELDS_MAX + 64)
 
-struct smtp_client {
-	struct smtp_client *next, **at;
-	struct smtp_role *role;
-	struct front_client *front;
-	struct stream *stream;
-	struct smtp smtp;
-	uint32_t request; /* pending at auth */
-	struct handin *handin;
-	struct guard *guard;      /* NULL: the client is not tested */
-	char guarded[64];         /* the address that this was found out for */
-	struct event *greeter;    /* while the client is not greeted yet */
-	struct smtp_check *check; /* of the message that is coming, or NULL */
-	bool verifies;            /* it is verified */
-	struct buf fields;        /* what is to stand before it */
-	struct filter_question *question; /* of this message, at the filter role */
-	struct filtered filtered;         /* while the message is rewritten */
-	bool eof;         /* no more input will come */
-	bool growing; /* the message's file does not take more at the moment */
-	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
-	uint64_t received, progress_seen;
-	unsigned messages;
-	struct event *watch;
-};
-
-static void pump(struct smtp_client *client);
-
 /* --- the end --- */
 
 static void
@@ -66,17 +39,8 @@ log_client(const struct smtp_client *client, const char *end)
 	    log_str("end", end));
 }
 
-static void
-forget_question(struct smtp_client *client)
-{
-	client->question = filter_end(client->question);
-	if (client->filtered.fd >= 0)
-		(void)close(client->filtered.fd);
-	client->filtered.fd = -1;
-}
-
-static void
-leave(struct smtp_client *client, const char *end)
+void
+smtp_client_leave(struct smtp_client *client, const char *end)
 {
 	struct smtp_role *role = client->role;
 
@@ -85,7 +49,7 @@ leave(struct smtp_client *client, const char *end)
 		auth_cancel(front_auth(role->front), client->request);
 	client->check = smtp_check_free(client->check);
 	handin_abort(client->handin);
-	forget_question(client);
+	smtp_client_forget_question(client);
 	client->guard = guard_free(client->guard);
 	if (client->greeter != NULL)
 		event_free(client->greeter);
@@ -136,8 +100,8 @@ put_message(struct smtp_client *client)
 	buf_clear(&smtp->message);
 }
 
-static void
-put_out(struct smtp_client *client)
+void
+smtp_client_put_out(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
 
@@ -186,7 +150,7 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		smtp_looked_up(&client->smtp, SMTP_IS_RELAYED, account);
 	else
 		smtp_looked_up(&client->smtp, results[result], account);
-	pump(client);
+	smtp_client_pump(client);
 }
 
 static void
@@ -207,7 +171,7 @@ authenticated(void *context, enum auth_result result, uint64_t grant, struct spa
 		log_info("login", log_str("client", client->smtp.client),
 		    log_span("account", account), log_str("tls", client->smtp.tls));
 	smtp_authenticated(&client->smtp, results[result], account);
-	pump(client);
+	smtp_client_pump(client);
 }
 
 /* What is known of the message before milters have their say: how it is taken, and what it is told by. */
@@ -237,7 +201,7 @@ checked(void *context, enum smtp_fault fault)
 	struct smtp_client *client = context;
 
 	judge_message(client, fault);
-	pump(client);
+	smtp_client_pump(client);
 }
 
 static void
@@ -264,7 +228,7 @@ opened(void *context, enum smtp_stored result, struct span queue_id)
 	smtp_opened(&client->smtp, result, queue_id, date);
 	if (client->verifies && client->smtp.queue_id != NULL)
 		begin_check(client);
-	pump(client);
+	smtp_client_pump(client);
 }
 
 static void
@@ -285,7 +249,7 @@ committed(void *context, enum smtp_stored result, const struct smtp_verdict *ver
 	struct smtp_client *client = context;
 
 	client->handin = NULL;
-	forget_question(client);
+	smtp_client_forget_question(client);
 	if (result == SMTP_STORED || smtp_any_taken(verdicts, count)) {
 		client->messages++;
 		log_received(client);
@@ -293,7 +257,7 @@ committed(void *context, enum smtp_stored result, const struct smtp_verdict *ver
 	smtp_committed(&client->smtp, result, verdicts, count);
 	if (client->role->stopping && client->smtp.action == SMTP_NOTHING)
 		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
-	pump(client);
+	smtp_client_pump(client);
 }
 
 static void
@@ -303,101 +267,6 @@ lost(void *context)
 
 	client->handin = NULL;
 	smtp_write_failed(&client->smtp, false);
-}
-
-/* --- filters --- */
-
-static void
-ask_filter(struct smtp_client *client)
-{
-	struct smtp *smtp = &client->smtp;
-	const struct milter_client facts = { .address = span_of(smtp->client), .helo = span_of(smtp->helo), .tls = span_of(smtp->tls),
-		.account = span_of(smtp->account), .sender = span_of(smtp->envelope.sender) };
-	uint64_t at, len;
-	int fd;
-
-	if (smtp->filter_step == SMTP_FILTER_MAIL) {
-		forget_question(client); /* of a message before that was given up */
-		client->question = filter_mail(client->role->filters, &facts, client);
-	} else if (smtp->filter_step == SMTP_FILTER_RCPT) {
-		filter_rcpt(client->question, smtp->asked);
-	} else if (client->handin != NULL && handin_file(client->handin, &fd, &at, &len) == 0) {
-		filter_text(client->question, fd, at, len, span_of(smtp->queue_id));
-	} else {
-		smtp_write_failed(smtp, false);
-		smtp_filtered(smtp, SMTP_FILTER_PASS, SPAN_NULL);
-	}
-}
-
-/* The message is to be another: true when its file will be made anew. */
-static bool
-rewrite(struct smtp_client *client, struct filtered *filtered)
-{
-	struct smtp *smtp = &client->smtp;
-	int r = filtered_apply(filtered, &smtp->envelope);
-
-	if (smtp->envelope.count == 0) {
-		smtp->discarded = true; /* a filter has taken away the last recipient */
-		return false;
-	}
-	if (r == 0 && filtered->fd < 0 && !filtered->held)
-		return false;
-	if (r >= 0)
-		r = handin_rewrite(client->handin, &smtp->envelope, filtered->held);
-	if (filtered->held)
-		log_warning("held", log_str("id", smtp->queue_id), log_str("from", smtp->envelope.sender), log_span("why", filtered->reason),
-		    log_str("hint", "see it with mailqueue show, let it go with mailqueue release"));
-	if (r < 0) {
-		log_error("not-rewritten", log_str("id", smtp->queue_id), log_errno("error", r));
-		smtp_write_failed(smtp, false);
-		return false;
-	}
-	client->filtered.replaces = filtered->fd >= 0 ? filtered->replaces : 0;
-	client->filtered.fd = filtered->fd;
-	filtered->fd = -1;
-	return true;
-}
-
-void
-smtp_client_filtered(void *context, struct filtered *filtered)
-{
-	static const enum smtp_filter_word words[] = {
-		[MILTER_PASS] = SMTP_FILTER_PASS, [MILTER_REFUSE] = SMTP_FILTER_REFUSE, [MILTER_DISCARD] = SMTP_FILTER_DISCARD,
-	};
-	struct smtp_client *client = context;
-	struct smtp *smtp = &client->smtp;
-
-	if (filtered->verdict == MILTER_PASS && smtp->filter_step == SMTP_FILTER_TEXT && client->handin != NULL && rewrite(client, filtered))
-		return;
-	if (filtered->verdict == MILTER_DISCARD)
-		log_info("discarded", log_str("client", smtp->client), log_str("id", smtp->queue_id), log_str("from", smtp->envelope.sender));
-	smtp_filtered(smtp, words[filtered->verdict], filtered->reply);
-	pump(client);
-}
-
-/* The new file is there: what filters made goes into it, and what they left. */
-static void
-rewritten(void *context, enum smtp_stored result)
-{
-	struct smtp_client *client = context;
-	int r = 0;
-
-	if (result != SMTP_STORED) {
-		client->handin = NULL;
-		smtp_write_failed(&client->smtp, result == SMTP_NO_SPACE);
-	} else {
-		if (client->filtered.fd >= 0)
-			r = handin_copy_file(client->handin, client->filtered.fd);
-		if (r == 0)
-			r = handin_copy(client->handin, client->filtered.replaces);
-		if (r < 0) {
-			log_error("not-rewritten", log_str("id", client->smtp.queue_id), log_errno("error", r));
-			smtp_write_failed(&client->smtp, r == -ENOSPC || r == -EDQUOT);
-		}
-	}
-	forget_question(client);
-	smtp_filtered(&client->smtp, SMTP_FILTER_PASS, SPAN_NULL);
-	pump(client);
 }
 
 /* Its file has room for what waits. */
@@ -411,103 +280,10 @@ grown(void *context, enum smtp_stored result)
 		client->handin = NULL;
 		smtp_write_failed(&client->smtp, result == SMTP_NO_SPACE);
 	}
-	pump(client);
+	smtp_client_pump(client);
 }
 
-const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, rewritten, grown };
-
-/* --- the door --- */
-
-static void
-judged(void *context, struct span reply)
-{
-	struct smtp_client *client = context;
-
-	smtp_judged(&client->smtp, reply);
-	pump(client);
-}
-
-static void
-judge_recipient(struct smtp_client *client)
-{
-	static const enum defence_test tests[] = {
-		[SMTP_SIGN_BARE_NEWLINE] = TEST_BARE_NEWLINE,
-		[SMTP_SIGN_PIPELINING] = TEST_EARLY_PIPELINING,
-		[SMTP_SIGN_UNKNOWN] = TEST_UNKNOWN_COMMANDS,
-	};
-	const struct smtp *smtp = &client->smtp;
-	const struct guard_case wanted = { .helo = span_of(smtp->helo), .sender = span_of(smtp->envelope.sender), .recipient = smtp->asked,
-		.first = smtp->envelope.count == 0, .postmaster = smtp->rcpt.as_postmaster };
-
-	for (unsigned sign = 1; sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
-		if ((smtp->signs & sign) != 0)
-			defence_note(guard_defence(client->guard), tests[sign]);
-	guard_judge(client->guard, &wanted, judged, client);
-}
-
-/* Whom a proxy speaks for is somebody else, with a guard of his own. */
-static void
-set_guard(struct smtp_client *client)
-{
-	struct smtp *smtp = &client->smtp;
-
-	if (smtp->kind != SMTP_MX || strcmp(client->guarded, smtp->client) == 0)
-		return;
-	(void)snprintf(client->guarded, sizeof(client->guarded), "%s", smtp->client);
-	client->guard = guard_free(client->guard);
-	client->guard = guard_new(client->role->guards, smtp->client);
-	smtp->guarded = client->guard != NULL;
-}
-
-static void
-on_greet(evutil_socket_t fd, short what, void *context)
-{
-	struct smtp_client *client = context;
-
-	(void)fd, (void)what;
-	event_free(client->greeter);
-	client->greeter = NULL;
-	if (guard_is_crowded(client->guard))
-		smtp_hang_up(&client->smtp, "4.7.0", "Too many connections from your address: try again later");
-	else
-		smtp_greet(&client->smtp);
-	pump(client);
-}
-
-/* Greets at once, or in two steps: who takes the first for the greeting, or waits for none, gives itself away. */
-static void
-greet(struct smtp_client *client)
-{
-	struct timeval delay = { smtpd_conf(front_proc(client->role->front))->greet_delay, 0 };
-
-	set_guard(client);
-	if (client->guard == NULL || (delay.tv_sec == 0 && !guard_is_crowded(client->guard))) {
-		smtp_greet(&client->smtp);
-		return;
-	}
-	if (guard_is_crowded(client->guard))
-		delay.tv_sec = 0;
-	else
-		smtp_tease(&client->smtp);
-	client->greeter = event_new(front_proc(client->role->front)->base, -1, 0, on_greet, client);
-	if (client->greeter == NULL)
-		abort();
-	(void)event_add(client->greeter, &delay);
-}
-
-/* Still to be greeted: true. What it says meanwhile is kept, and noted. */
-static bool
-is_early(struct smtp_client *client)
-{
-	if (client->greeter == NULL || client->smtp.action != SMTP_NOTHING)
-		return false;
-	if (stream_input(client->stream).len != 0)
-		defence_note(guard_defence(client->guard), TEST_EARLY_TALK);
-	put_out(client);
-	if (client->eof)
-		leave(client, "gone before the greeting");
-	return true;
-}
+const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, smtp_client_rewritten, grown };
 
 /* --- carrying out --- */
 
@@ -536,7 +312,7 @@ start_tls(struct smtp_client *client)
 		return true;
 	log_warning("starttls-with-bytes-behind", log_str("client", client->smtp.client),
 	    log_errno("error", r));
-	leave(client, "plaintext behind STARTTLS");
+	smtp_client_leave(client, "plaintext behind STARTTLS");
 	return false;
 }
 
@@ -571,7 +347,7 @@ act(struct smtp_client *client)
 		open_message(client);
 		return true;
 	case SMTP_JUDGE:
-		judge_recipient(client);
+		smtp_client_judge(client);
 		return true;
 	case SMTP_CHECK:
 		if (client->check != NULL)
@@ -580,7 +356,7 @@ act(struct smtp_client *client)
 			judge_message(client, SMTP_FAULT_NONE);
 		return true;
 	case SMTP_FILTER:
-		ask_filter(client);
+		smtp_client_ask_filter(client);
 		return true;
 	case SMTP_COMMIT:
 		handin_commit(client->handin, smtp->checks ? buf_get(&client->fields) : SPAN_NULL, first_of(smtp));
@@ -592,7 +368,7 @@ act(struct smtp_client *client)
 		client->handin = NULL;
 		return true;
 	case SMTP_CLOSE:
-		leave(client, "closed");
+		smtp_client_leave(client, "closed");
 		return false;
 	case SMTP_NOTHING:
 		break;
@@ -612,7 +388,7 @@ take_proxy_header(struct smtp_client *client)
 	if (r < 0 || client->eof) {
 		log_warning("no-proxy-header", log_str("client", smtp->client),
 		    log_str("listener", client->front->listener->name));
-		leave(client, "no PROXY header");
+		smtp_client_leave(client, "no PROXY header");
 		return false;
 	}
 	if (r == 1) {
@@ -623,13 +399,12 @@ take_proxy_header(struct smtp_client *client)
 	stream_consume(client->stream, len);
 	if (header.address[0] != '\0')
 		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", header.address);
-	greet(client);
+	smtp_client_greet(client);
 	return true;
 }
 
-/* Goes on as far as it can. The client may be gone afterwards. */
-static void
-pump(struct smtp_client *client)
+void
+smtp_client_pump(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
 	size_t taken = 1;
@@ -637,10 +412,10 @@ pump(struct smtp_client *client)
 	smtp->now = (int64_t)time(NULL);
 	if (client->awaits_proxy && smtp->action == SMTP_NOTHING && !take_proxy_header(client))
 		return;
-	if (is_early(client))
+	if (smtp_client_is_early(client))
 		return;
 	while (taken != 0) {
-		put_out(client);
+		smtp_client_put_out(client);
 		if (client->growing) {
 			stream_pause(client->stream);
 			return;
@@ -655,11 +430,11 @@ pump(struct smtp_client *client)
 		taken = smtp_input(smtp, stream_input(client->stream));
 		stream_consume(client->stream, taken);
 		client->received += taken;
-		set_guard(client);
+		smtp_client_set_guard(client);
 	}
-	put_out(client);
+	smtp_client_put_out(client);
 	if (taken == 0 && client->eof) {
-		leave(client,
+		smtp_client_leave(client,
 		    smtp->phase == SMTP_COMMANDS && !smtp->in_mail ? "gone" :
 								     "gone within a message");
 		return;
@@ -678,7 +453,7 @@ static void
 on_readable(struct stream *stream, void *context)
 {
 	(void)stream;
-	pump(context);
+	smtp_client_pump(context);
 }
 
 static void
@@ -693,7 +468,7 @@ on_secured(struct stream *stream, void *context)
 	smtp_secured(&client->smtp, text);
 	if (first)
 		smtp_greet(&client->smtp);
-	pump(client);
+	smtp_client_pump(client);
 }
 
 static void
@@ -704,19 +479,19 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	switch (end) {
 	case STREAM_EOF:
 		client->eof = true;
-		pump(client);
+		smtp_client_pump(client);
 		break;
 	case STREAM_TIMEOUT:
 		smtp_hang_up(&client->smtp, "4.4.2", "You were silent too long");
-		pump(client);
+		smtp_client_pump(client);
 		break;
 	case STREAM_TLS_FAILED:
 		log_info("tls-failed", log_str("client", client->smtp.client),
 		    log_str("error", stream_tls_error(stream)));
-		leave(client, "TLS failed");
+		smtp_client_leave(client, "TLS failed");
 		break;
 	case STREAM_ERROR:
-		leave(client, "broken");
+		smtp_client_leave(client, "broken");
 		break;
 	}
 }
@@ -737,7 +512,7 @@ on_watch(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	if (progress == client->progress_seen && client->smtp.awaited == SMTP_NOTHING) {
 		smtp_hang_up(&client->smtp, "4.4.2", "You are too slow");
-		pump(client);
+		smtp_client_pump(client);
 		return;
 	}
 	client->progress_seen = progress;
@@ -776,8 +551,8 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	(void)event_add(client->watch, &timeout);
 	stream_set_owner(client->stream, &stream_ops, client);
 	if (!front_client->listener->tls && !client->awaits_proxy) {
-		greet(client);
-		put_out(client);
+		smtp_client_greet(client);
+		smtp_client_put_out(client);
 	}
 }
 
@@ -792,6 +567,6 @@ smtp_clients_stop(struct smtp_role *role)
 		if (client->smtp.awaited == SMTP_COMMIT)
 			continue;
 		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
-		pump(client);
+		smtp_client_pump(client);
 	}
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One client from within: what smtp_client.c (the connection), smtp_client_door.c (who comes, and how it is greeted) and
+ * smtp_client_filter.c (milters) share. Nobody else includes this. */
+#ifndef SMTPD_SMTP_CLIENT_INSIDE_H
+#define SMTPD_SMTP_CLIENT_INSIDE_H
+
+#include "smtpd/smtp_client.h"
+
+struct smtp_client {
+	struct smtp_client *next, **at;
+	struct smtp_role *role;
+	struct front_client *front;
+	struct stream *stream;
+	struct smtp smtp;
+	uint32_t request; /* pending at auth */
+	struct handin *handin;
+	struct guard *guard;      /* NULL: the client is not tested */
+	char guarded[64];         /* the address that this was found out for */
+	struct event *greeter;    /* while the client is not greeted yet */
+	struct smtp_check *check; /* of the message that is coming, or NULL */
+	bool verifies;            /* it is verified */
+	struct buf fields;        /* what is to stand before it */
+	struct filter_question *question; /* of this message, at the filter role */
+	struct filtered filtered;         /* while the message is rewritten */
+	bool eof;         /* no more input will come */
+	bool growing; /* the message's file does not take more at the moment */
+	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
+	uint64_t received, progress_seen;
+	unsigned messages;
+	struct event *watch;
+};
+
+/* --- smtp_client.c --- */
+
+/* Goes on as far as it can. The client may be gone afterwards. */
+void smtp_client_pump(struct smtp_client *client);
+/* Writes what the machine has put out: replies, and the message that comes. */
+void smtp_client_put_out(struct smtp_client *client);
+/* The client is gone; `end` tells the log why. Frees it. */
+void smtp_client_leave(struct smtp_client *client, const char *end);
+
+/* --- smtp_client_door.c --- */
+
+/* Greets at once, or in two steps: who takes the first for the greeting, or waits for none, gives itself away. */
+void smtp_client_greet(struct smtp_client *client);
+/* Whom a proxy speaks for is somebody else, with a guard of his own. */
+void smtp_client_set_guard(struct smtp_client *client);
+/* Still to be greeted: true, and the client may be gone. What it says meanwhile is kept, and noted. */
+bool smtp_client_is_early(struct smtp_client *client);
+/* SMTP_JUDGE: is the recipient taken from this client? smtp_judged is called then. */
+void smtp_client_judge(struct smtp_client *client);
+
+/* --- smtp_client_filter.c --- */
+
+/* SMTP_FILTER: asks the milters about this step. */
+void smtp_client_ask_filter(struct smtp_client *client);
+/* The answers of this message's questions are not wanted any more. */
+void smtp_client_forget_question(struct smtp_client *client);
+/* For handin_ops: the message's new file is there. */
+void smtp_client_rewritten(void *context, enum smtp_stored result);
+
+#endif
