@@ -61,6 +61,7 @@ smtpd_SRC += \
 	smtpd/dsn.c \
 	smtpd/proc_relay.c \
 	smtpd/relay_conn.c \
+	smtpd/relay_message.c \
 	smtpd/relay_data.c \
 	smtpd/relay_job.c \
 	smtpd/relay_auth.c \

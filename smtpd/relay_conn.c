@@ -8,14 +8,12 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/tls.h"
 #include "common/xalloc.h"
-#include "smtpd/relay.h"
-#include "smtpd/sign_state.h"
+#include "smtpd/relay_conn.h"
 #include "smtpd/tcp_connect.h"
 
 #define CONNECT_SECONDS 30
@@ -23,42 +21,9 @@
 #define IDLE_SECONDS 3
 #define MESSAGES_MAX 100
 #define IDLE_MAX 200
-/* How long the key role may take. */
-#define SIGN_SECONDS 60
 #define INPUT_MAX 65536
-/* Commands of one transaction, or some chunks of a message. */
-#define OUTPUT_MAX (RELAY_OUT_MAX + SIGNING_FIELDS_MAX + RELAY_DATA_ROOM(RELAY_TEXT_PIECE))
-
-struct relay_conn {
-	struct relay_role *role;
-	struct relay_job *job;       /* NULL: idle, or saying goodbye */
-	struct relay_conn *next, **at; /* among the idle ones */
-	char *destination;
-	char *name;
-	struct relay_demand *demand;
-	struct resolve_address address;
-	uint16_t port;
-	char host[VERDICT_HOST_MAX];
-	int fd;                      /* while it connects */
-	int refused;                 /* -errno of a connection that failed at once */
-	struct event *connecting, *timer;
-	struct stream *stream;
-	struct relay_state state;
-	struct relay_reply reply;
-	unsigned messages;           /* begun on this connection */
-	bool told, reported;         /* the log knows of it; so does the report on TLS */
-	bool tls_first;              /* TLS comes before the greeting */
-	struct relay_sign *signing;  /* the message is being signed, or NULL */
-	struct buf fields;           /* the signatures, until they are sent */
-	struct relay_text text;      /* the message as it is sent */
-	struct relay_data data;
-	char *user, *password;       /* for the next hop, or NULL */
-};
 
 static const struct stream_ops ops;
-static void carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out);
-static void cannot_sign(struct relay_conn *conn, int r);
-static void ready(struct relay_conn *conn);
 
 const char *
 relay_conn_host(const struct relay_conn *conn)
@@ -134,8 +99,8 @@ fail(struct relay_conn *conn, const struct relay_result *result)
 }
 
 /* The connection broke or the host is silent. */
-static void
-fail_saying(struct relay_conn *conn, const char *status, const char *text)
+void
+relay_conn_fail(struct relay_conn *conn, const char *status, const char *text)
 {
 	struct relay_result result;
 
@@ -156,8 +121,8 @@ fail_saying(struct relay_conn *conn, const char *status, const char *text)
 
 /* --- time --- */
 
-static void
-set_timer(struct relay_conn *conn, unsigned seconds)
+void
+relay_conn_set_timer(struct relay_conn *conn, unsigned seconds)
 {
 	const struct timeval time = { seconds, 0 };
 
@@ -176,7 +141,7 @@ say_goodbye(struct relay_conn *conn)
 	relay_state_quit(&conn->state, &out);
 	(void)stream_write(conn->stream, buf_get(&out));
 	buf_free(&out);
-	set_timer(conn, relay_state_timeout(&conn->state));
+	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
 static void
@@ -187,171 +152,16 @@ on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	if (conn->stream == NULL) {
-		fail_saying(conn, "4.4.1", "The host cannot be connected to: no answer");
+		relay_conn_fail(conn, "4.4.1", "The host cannot be connected to: no answer");
 	} else if (conn->signing != NULL) {
 		conn->signing = relay_sign_cancel(conn->signing);
-		cannot_sign(conn, -ETIMEDOUT);
+		relay_message_unsigned(conn, -ETIMEDOUT);
 	} else if (conn->state.phase == RELAY_IDLE) {
 		say_goodbye(conn);
 	} else {
 		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
-		fail_saying(conn, "4.4.2", text);
+		relay_conn_fail(conn, "4.4.2", text);
 	}
-}
-
-/* --- messages --- */
-
-/* Looks through the whole message, as it is or converted. 0 or -errno. */
-static int
-scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t *ret_size)
-{
-	struct buf piece = BUF_INIT(RELAY_TEXT_PIECE);
-	struct relay_text text;
-	int r;
-
-	*ret = (struct relay_scan){ 0 };
-	*ret_size = 0;
-	relay_text_begin(&text, job, converted);
-	do {
-		buf_clear(&piece);
-		r = relay_text_next(&text, &piece);
-		relay_scan_put(ret, buf_get(&piece));
-		*ret_size += piece.len;
-	} while (r > 0);
-	relay_text_end(&text);
-	buf_free(&piece);
-	return r;
-}
-
-/* Where what the host offers makes it necessary. 0 or -errno. */
-static int
-scan(struct relay_conn *conn)
-{
-	struct relay_job *job = conn->job;
-	struct relay_scan found;
-	uint64_t size;
-	int r;
-
-	job->mail.size = job->length;
-	job->mail.convertible = false;
-	if (!relay_state_wants_scan(&conn->state, &job->mail))
-		return 0;
-	r = scan_as(job, false, &found, &size);
-	job->mail.eight_bit = found.eight_bit;
-	job->mail.utf8_header = found.utf8_header;
-	if (r < 0 || !found.eight_bit || !relay_state_is_seven_bit(&conn->state))
-		return r;
-	/* What has a header that is too long for it cannot be converted. */
-	job->mail.convertible = scan_as(job, true, &found, &size) == 0 && !found.eight_bit;
-	if (job->mail.convertible)
-		job->mail.size = size;
-	return 0;
-}
-
-static void
-begin_transaction(struct relay_conn *conn)
-{
-	struct buf out = BUF_INIT(RELAY_OUT_MAX);
-	struct relay_job *job = conn->job;
-	enum relay_action action;
-
-	job->mail.size += conn->fields.len;
-	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
-	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
-	carry_out(conn, action, &out);
-	buf_free(&out);
-}
-
-/* No other host would get it signed: it waits. */
-static void
-cannot_sign(struct relay_conn *conn, int r)
-{
-	struct relay_result result;
-
-	log_error("not-signed", log_str("queue", conn->job->queue_id), log_errno("error", r));
-	relay_result_set(&result, VERDICT_TEMPFAIL, "4.3.0", "The message cannot be signed now");
-	relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
-	ready(conn);
-}
-
-static void
-on_signed(void *context, int r, struct span fields)
-{
-	struct relay_conn *conn = context;
-
-	conn->signing = NULL;
-	if (r < 0) {
-		cannot_sign(conn, r);
-		return;
-	}
-	(void)buf_span(&conn->fields, fields);
-	begin_transaction(conn);
-}
-
-static void
-begin_message(struct relay_conn *conn)
-{
-	struct relay_job *job = conn->job;
-	int r = scan(conn);
-
-	if (r < 0) {
-		log_error("message-unreadable", log_str("queue", job->queue_id), log_errno("error", r));
-		fail_saying(conn, "4.3.0", "The message cannot be read from the queue now");
-		return;
-	}
-	conn->messages++;
-	conn->data = (struct relay_data){ 0 };
-	conn->fields = BUF_INIT(SIGNING_FIELDS_MAX);
-	relay_text_end(&conn->text);
-	relay_text_begin(&conn->text, job, job->mail.convertible);
-	if (job->mail.convertible)
-		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("reason", "no 8BITMIME"));
-	conn->signing = relay_sign_begin(job, job->mail.convertible, on_signed, conn);
-	if (conn->signing != NULL)
-		set_timer(conn, SIGN_SECONDS);
-	else
-		begin_transaction(conn);
-}
-
-/* False when the message cannot be read. */
-static bool
-send_piece(struct relay_conn *conn)
-{
-	struct buf out = BUF_INIT(OUTPUT_MAX), piece = BUF_INIT(RELAY_TEXT_PIECE);
-	int r;
-
-	(void)buf_span(&out, buf_get(&conn->fields));
-	buf_free(&conn->fields);
-	/* While the converter holds a header there is nothing to drain. */
-	do {
-		buf_clear(&piece);
-		r = relay_text_next(&conn->text, &piece);
-		relay_data_put(&conn->data, buf_get(&piece), &out);
-	} while (r > 0 && out.len == 0);
-	if (r == 0) {
-		relay_data_end(&conn->data, &out);
-		relay_state_message_sent(&conn->state);
-		set_timer(conn, relay_state_timeout(&conn->state));
-	}
-	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
-	if (r >= 0)
-		(void)stream_write(conn->stream, buf_get(&out));
-	buf_free(&piece);
-	buf_free(&out);
-	return r >= 0;
-}
-
-static void
-on_drained(struct stream *stream, void *context)
-{
-	struct relay_conn *conn = context;
-
-	(void)stream;
-	if (conn->state.phase != RELAY_MESSAGE || send_piece(conn))
-		return;
-	/* Half a message is out: it ends with the connection, without the final dot. */
-	log_error("message-unreadable", log_str("queue", conn->job->queue_id));
-	fail_saying(conn, "4.3.0", "The message cannot be read from the queue now");
 }
 
 /* --- actions --- */
@@ -427,11 +237,11 @@ rest(struct relay_conn *conn)
 		conn->next->at = &conn->next;
 	role->idle = conn;
 	role->idle_count++;
-	set_timer(conn, IDLE_SECONDS);
+	relay_conn_set_timer(conn, IDLE_SECONDS);
 }
 
-static void
-ready(struct relay_conn *conn)
+void
+relay_conn_ready(struct relay_conn *conn)
 {
 	struct relay_job *job = conn->job;
 
@@ -442,9 +252,9 @@ ready(struct relay_conn *conn)
 	} else if (job->settled < job->mail.count) {
 		/* Replies that nobody asked for would be taken for those to come. */
 		if (stream_input(conn->stream).len != 0)
-			fail_saying(conn, "4.5.0", "The host speaks out of turn");
+			relay_conn_fail(conn, "4.5.0", "The host speaks out of turn");
 		else
-			begin_message(conn);
+			relay_message_begin(conn);
 	} else {
 		conn->job = NULL;
 		rest(conn);
@@ -460,16 +270,16 @@ start_tls(struct relay_conn *conn)
 
 	if (r < 0) {
 		/* Bytes behind the reply to STARTTLS: somebody is in between. */
-		fail_saying(conn, "4.7.5", "The host sent bytes before TLS that it should not have sent");
+		relay_conn_fail(conn, "4.7.5", "The host sent bytes before TLS that it should not have sent");
 		return;
 	}
 	conn->state.tls = relay_tls_prepare(conn->demand, stream_tls_settings(conn->stream));
-	set_timer(conn, relay_state_timeout(&conn->state));
+	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
 /* The connection may be gone afterwards. */
-static void
-carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out)
+void
+relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *out)
 {
 	struct relay_job *job = conn->job;
 	struct relay_result result;
@@ -478,18 +288,18 @@ carry_out(struct relay_conn *conn, enum relay_action action, struct buf *out)
 		(void)stream_write(conn->stream, buf_get(out));
 	switch (action) {
 	case RELAY_WAIT:
-		set_timer(conn, relay_state_timeout(&conn->state));
+		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 		break;
 	case RELAY_START_TLS:
 		start_tls(conn);
 		break;
 	case RELAY_READY:
-		ready(conn);
+		relay_conn_ready(conn);
 		break;
 	case RELAY_SEND_MESSAGE:
 		/* While it is sent, the write timeout of the stream watches over it. */
-		set_timer(conn, 0);
-		(void)on_drained(conn->stream, conn);
+		relay_conn_set_timer(conn, 0);
+		relay_message_go_on(conn);
 		break;
 	case RELAY_HOST_FAILED:
 		result = conn->state.host;
@@ -527,19 +337,19 @@ take_reply(struct relay_conn *conn)
 	if (r == 1)
 		return false;
 	if (r < 0) {
-		fail_saying(conn, "4.5.0", r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP");
+		relay_conn_fail(conn, "4.5.0", r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP");
 		return false;
 	}
 	action = relay_state_reply(&conn->state, &conn->reply, &out);
 	relay_reply_clear(&conn->reply);
 	if (action == RELAY_HOST_FAILED && conn->messages > 1 && before == RELAY_MAIL && conn->state.host.code == 421) {
 		/* Its idle timeout met our next message. */
-		fail_saying(conn, "4.4.2", "The host closed the connection");
+		relay_conn_fail(conn, "4.4.2", "The host closed the connection");
 		return false;
 	}
 	/* After these the connection may be gone; nothing more is expected to stand in the input anyway, but of pipelined replies. */
 	goes_on = action == RELAY_WAIT && !idle;
-	carry_out(conn, action, &out);
+	relay_conn_act(conn, action, &out);
 	buf_wipe(&out); /* there may be a password in it */
 	return goes_on;
 }
@@ -555,13 +365,20 @@ on_readable(struct stream *stream, void *context)
 }
 
 static void
+on_drained(struct stream *stream, void *context)
+{
+	(void)stream;
+	relay_message_go_on(context);
+}
+
+static void
 on_secured(struct stream *stream, void *context)
 {
 	struct relay_conn *conn = context;
 	struct buf out = BUF_INIT(1024);
 	enum relay_action action = relay_state_secured(&conn->state, relay_tls_is_verified(conn->demand, stream_ssl(stream)), &out);
 
-	carry_out(conn, action, &out);
+	relay_conn_act(conn, action, &out);
 	buf_free(&out);
 }
 
@@ -594,7 +411,7 @@ handshake_failed(struct relay_conn *conn, const char *why)
 	}
 	report(conn, TLSRPT_VALIDATION_FAILURE, why);
 	(void)snprintf(text, sizeof(text), "%s demands TLS, and the handshake failed: %s", conn->state.whose, why);
-	fail_saying(conn, "4.7.5", text);
+	relay_conn_fail(conn, "4.7.5", text);
 }
 
 static void
@@ -630,7 +447,7 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 		    strerrordesc_np(stream_error(stream)));
 		break;
 	}
-	fail_saying(conn, "4.4.2", text);
+	relay_conn_fail(conn, "4.4.2", text);
 }
 
 static const struct stream_ops ops = { on_readable, on_drained, on_secured, on_ended };
@@ -642,14 +459,14 @@ connected(struct relay_conn *conn)
 {
 	event_free(conn->connecting);
 	conn->connecting = NULL;
-	conn->stream = stream_new(conn->role->proc->base, conn->fd, &ops, conn, INPUT_MAX, OUTPUT_MAX);
+	conn->stream = stream_new(conn->role->proc->base, conn->fd, &ops, conn, INPUT_MAX, RELAY_CONN_OUTPUT_MAX);
 	conn->fd = -1;
 	/* RFC 5321 4.5.3.2.5: three minutes for each block of data. Replies have the timer. */
 	stream_set_timeouts(conn->stream, 0, 180);
 	if (conn->tls_first)
 		start_tls(conn);
 	else
-		set_timer(conn, relay_state_timeout(&conn->state));
+		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
 static void
@@ -665,7 +482,7 @@ on_connect(evutil_socket_t fd, short what, void *context)
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(error));
-	fail_saying(conn, "4.4.1", text);
+	relay_conn_fail(conn, "4.4.1", text);
 }
 
 static void
@@ -676,7 +493,7 @@ on_refused(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(-conn->refused));
-	fail_saying(conn, "4.4.1", text);
+	relay_conn_fail(conn, "4.4.1", text);
 }
 
 /* What the route says of credentials, which are there, and of when TLS begins. */
@@ -727,7 +544,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 		(void)event_add(conn->connecting, NULL);
 	else
 		event_active(conn->connecting, EV_TIMEOUT, 0);
-	set_timer(conn, CONNECT_SECONDS);
+	relay_conn_set_timer(conn, CONNECT_SECONDS);
 }
 
 bool
@@ -742,6 +559,6 @@ relay_conn_reuse(struct relay_job *job)
 	leave_idle(conn);
 	conn->job = job;
 	job->conn = conn;
-	begin_message(conn);
+	relay_message_begin(conn);
 	return true;
 }

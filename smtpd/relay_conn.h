@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* One connection from within: what relay_conn.c (the connection) and relay_message.c (the message that it carries) share. Nobody else
+ * includes this. */
+#ifndef SMTPD_RELAY_CONN_H
+#define SMTPD_RELAY_CONN_H
+
+#include "smtpd/relay.h"
+#include "smtpd/sign_state.h"
+
+/* Commands of one transaction, or some chunks of a message. */
+#define RELAY_CONN_OUTPUT_MAX (RELAY_OUT_MAX + SIGNING_FIELDS_MAX + RELAY_DATA_ROOM(RELAY_TEXT_PIECE))
+
+struct relay_conn {
+	struct relay_role *role;
+	struct relay_job *job;       /* NULL: idle, or saying goodbye */
+	struct relay_conn *next, **at; /* among the idle ones */
+	char *destination;
+	char *name;
+	struct relay_demand *demand;
+	struct resolve_address address;
+	uint16_t port;
+	char host[VERDICT_HOST_MAX];
+	int fd;                      /* while it connects */
+	int refused;                 /* -errno of a connection that failed at once */
+	struct event *connecting, *timer;
+	struct stream *stream;
+	struct relay_state state;
+	struct relay_reply reply;
+	unsigned messages;           /* begun on this connection */
+	bool told, reported;         /* the log knows of it; so does the report on TLS */
+	bool tls_first;              /* TLS comes before the greeting */
+	struct relay_sign *signing;  /* the message is being signed, or NULL */
+	struct buf fields;           /* the signatures, until they are sent */
+	struct relay_text text;      /* the message as it is sent */
+	struct relay_data data;
+	char *user, *password;       /* for the next hop, or NULL */
+};
+
+/* --- relay_conn.c --- */
+
+/* Writes `out` and does what the machine wants. The connection may be gone afterwards. */
+void relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *out);
+/* Nothing is to be said at the moment: begins the job's message, or rests. The connection may be gone afterwards. */
+void relay_conn_ready(struct relay_conn *conn);
+/* The connection broke, the host is silent, or the message cannot be had: frees the connection. */
+void relay_conn_fail(struct relay_conn *conn, const char *status, const char *text);
+/* Until something must have happened; 0: no limit. */
+void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
+
+/* --- relay_message.c --- */
+
+/* Begins the transaction of the job's message, once it is signed. The connection may be gone afterwards. */
+void relay_message_begin(struct relay_conn *conn);
+/* It was not signed in time, or at all: it waits in the queue. */
+void relay_message_unsigned(struct relay_conn *conn, int r);
+/* There is room for more of it, when the machine wants it. The connection may be gone afterwards. */
+void relay_message_go_on(struct relay_conn *conn);
+
+#endif

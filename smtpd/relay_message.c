@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The message that a connection carries: looked through, signed, and sent. */
+#include <errno.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "smtpd/relay_conn.h"
+
+/* How long the key role may take. */
+#define SIGN_SECONDS 60
+
+/* Looks through the whole message, as it is or converted. 0 or -errno. */
+static int
+scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t *ret_size)
+{
+	struct buf piece = BUF_INIT(RELAY_TEXT_PIECE);
+	struct relay_text text;
+	int r;
+
+	*ret = (struct relay_scan){ 0 };
+	*ret_size = 0;
+	relay_text_begin(&text, job, converted);
+	do {
+		buf_clear(&piece);
+		r = relay_text_next(&text, &piece);
+		relay_scan_put(ret, buf_get(&piece));
+		*ret_size += piece.len;
+	} while (r > 0);
+	relay_text_end(&text);
+	buf_free(&piece);
+	return r;
+}
+
+/* Where what the host offers makes it necessary. 0 or -errno. */
+static int
+scan(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+	struct relay_scan found;
+	uint64_t size;
+	int r;
+
+	job->mail.size = job->length;
+	job->mail.convertible = false;
+	if (!relay_state_wants_scan(&conn->state, &job->mail))
+		return 0;
+	r = scan_as(job, false, &found, &size);
+	job->mail.eight_bit = found.eight_bit;
+	job->mail.utf8_header = found.utf8_header;
+	if (r < 0 || !found.eight_bit || !relay_state_is_seven_bit(&conn->state))
+		return r;
+	/* What has a header that is too long for it cannot be converted. */
+	job->mail.convertible = scan_as(job, true, &found, &size) == 0 && !found.eight_bit;
+	if (job->mail.convertible)
+		job->mail.size = size;
+	return 0;
+}
+
+static void
+begin_transaction(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_OUT_MAX);
+	struct relay_job *job = conn->job;
+	enum relay_action action;
+
+	job->mail.size += conn->fields.len;
+	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
+	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
+	relay_conn_act(conn, action, &out);
+	buf_free(&out);
+}
+
+/* No other host would get it signed: it waits. */
+void
+relay_message_unsigned(struct relay_conn *conn, int r)
+{
+	struct relay_result result;
+
+	log_error("not-signed", log_str("queue", conn->job->queue_id), log_errno("error", r));
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.3.0", "The message cannot be signed now");
+	relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
+	relay_conn_ready(conn);
+}
+
+static void
+on_signed(void *context, int r, struct span fields)
+{
+	struct relay_conn *conn = context;
+
+	conn->signing = NULL;
+	if (r < 0) {
+		relay_message_unsigned(conn, r);
+		return;
+	}
+	(void)buf_span(&conn->fields, fields);
+	begin_transaction(conn);
+}
+
+void
+relay_message_begin(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+	int r = scan(conn);
+
+	if (r < 0) {
+		log_error("message-unreadable", log_str("queue", job->queue_id), log_errno("error", r));
+		relay_conn_fail(conn, "4.3.0", "The message cannot be read from the queue now");
+		return;
+	}
+	conn->messages++;
+	conn->data = (struct relay_data){ 0 };
+	conn->fields = BUF_INIT(SIGNING_FIELDS_MAX);
+	relay_text_end(&conn->text);
+	relay_text_begin(&conn->text, job, job->mail.convertible);
+	if (job->mail.convertible)
+		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("reason", "no 8BITMIME"));
+	conn->signing = relay_sign_begin(job, job->mail.convertible, on_signed, conn);
+	if (conn->signing != NULL)
+		relay_conn_set_timer(conn, SIGN_SECONDS);
+	else
+		begin_transaction(conn);
+}
+
+/* False when the message cannot be read. */
+static bool
+send_piece(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_CONN_OUTPUT_MAX), piece = BUF_INIT(RELAY_TEXT_PIECE);
+	int r;
+
+	(void)buf_span(&out, buf_get(&conn->fields));
+	buf_free(&conn->fields);
+	/* While the converter holds a header there is nothing to drain. */
+	do {
+		buf_clear(&piece);
+		r = relay_text_next(&conn->text, &piece);
+		relay_data_put(&conn->data, buf_get(&piece), &out);
+	} while (r > 0 && out.len == 0);
+	if (r == 0) {
+		relay_data_end(&conn->data, &out);
+		relay_state_message_sent(&conn->state);
+		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
+	}
+	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
+	if (r >= 0)
+		(void)stream_write(conn->stream, buf_get(&out));
+	buf_free(&piece);
+	buf_free(&out);
+	return r >= 0;
+}
+
+void
+relay_message_go_on(struct relay_conn *conn)
+{
+	if (conn->state.phase != RELAY_MESSAGE || send_piece(conn))
+		return;
+	/* Half a message is out: it ends with the connection, without the final dot. */
+	log_error("message-unreadable", log_str("queue", conn->job->queue_id));
+	relay_conn_fail(conn, "4.3.0", "The message cannot be read from the queue now");
+}
