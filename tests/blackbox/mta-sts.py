@@ -3,16 +3,15 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """MTA-STS (RFC 8461): policies are fetched from hosts with a certificate of the test's authority, obeyed, kept, and fetched anew."""
 import glob
-import http.server
 import os
 import re
 import shutil
 import ssl
 import sys
-import threading
 
 from own_site import FarHost, Results, Site, outer, read, within, work
 from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
+from sts_server import Handler, StsServer, policy
 
 results = Results()
 check = results.check
@@ -23,11 +22,7 @@ if os.getuid() != 0:
 authority, stranger = Authority(f"{work}/ca"), Authority(f"{work}/stranger")
 port = outer + 740
 POLICIES, TRUSTED, UNKNOWN, CLEAR = "127.0.0.91", "127.0.0.1", "127.0.0.2", "127.0.0.3"
-names, policies, fetched = {}, {}, []
-
-
-def policy(mode, *hosts, age=86400):
-    return "".join(f"{line}\r\n" for line in ["version: STSv1", f"mode: {mode}", *(f"mx: {host}" for host in hosts), f"max_age: {age}"])
+names, policies = {}, {}
 
 
 def domain(name, address, text, record="v=STSv1; id=1;", host=None):
@@ -62,43 +57,32 @@ web_certificate, web_key = authority.issue(*web)
 strange_certificate, strange_key = stranger.issue("mta-sts.stranger.example")
 
 
-class Policy(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        host = self.headers["Host"]
-        fetched.append(host)
-        text = policies[host]
+class Odd(Handler):
+    """What some policy hosts say is no policy."""
+
+    def answer(self, host, text, kind="text/plain"):
         if text == "302":
             self.send_response(302)
             self.send_header("Location", "https://mta-sts.good.example/.well-known/mta-sts.txt")
             self.end_headers()
-            return
-        self.send_response(200 if self.path == "/.well-known/mta-sts.txt" else 404)
-        self.send_header("Content-Type", "text/html" if text == "<html>" else "text/plain")
-        if host == "mta-sts.good.example":
-            self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
+        else:
+            super().answer(host, text, "text/html" if text == "<html>" else kind)
 
-    def log_message(self, *_):
-        pass
-
-
-class PolicyServer(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_):
-        """Clients that do not like the certificate."""
+    def end_headers(self):
+        if self.headers["Host"] == "mta-sts.good.example":
+            self.send_header("Content-Length", str(len(policies["mta-sts.good.example"])))
+        super().end_headers()
 
 
 def contexts(connection, name, _):
-    connection.context = strange if name == "mta-sts.stranger.example" else ordinary
+    connection.context = strange if name == "mta-sts.stranger.example" else server.context
 
 
-ordinary, strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-ordinary.load_cert_chain(web_certificate, web_key)
+strange = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 strange.load_cert_chain(strange_certificate, strange_key)
-ordinary.sni_callback = contexts
-server = PolicyServer((POLICIES, 443), Policy)
-server.socket = ordinary.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-threading.Thread(target=server.serve_forever, daemon=True).start()
+server = StsServer(POLICIES, policies, web_certificate, web_key, Odd)
+server.context.sni_callback = contexts
+fetched = server.fetched
 
 dns = Server(f"{work}/dns", names, signed=["signed.example"])
 shutil.copy(authority.certificate, f"{work}/roots.pem")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
 """Mail servers side by side, each in a network namespace with an address of its own on one bridge; all name the name server of the test. Each has
-three domains, by what TLS mail to them must have: NAME.example (a certificate of the test's authority), plain.NAME.example (none), and
-dane.NAME.example (what its TLSA record says)."""
+five domains, by what TLS mail to them must have: NAME.example (a certificate of the test's authority), plain.NAME.example (none), dane.NAME.example
+(what its TLSA record says), sts.NAME.example (what its MTA-STS policy says) and unmet.NAME.example (what another's policy says, so that mail has to wait)."""
 import os
 import pwd
 import shutil
@@ -15,12 +15,13 @@ from core import wait_for
 from servers import Postfix as BenchPostfix
 from servers import command
 from signed_dns import A, MX, PTR, TLSA, TXT, tlsa
+from sts_server import policy
 
 # Not a network of examples: libunbound answers for their reverse names itself.
 NETWORK, SCRIPT = "198.18.0", "198.18.0.53"
 UTF8_USER = "bücher"
 USERS = ("alice", "bob", "carol", UTF8_USER)
-KINDS = ("", "plain.", "dane.")
+KINDS = ("", "plain.", "dane.", "sts.", "unmet.")
 PASSWORD = "demo"
 
 
@@ -85,12 +86,14 @@ def read_maildir(folder):
 
 
 class Host:
-    """`offers` is what it says to EHLO, `verified` what its log says of connections to our names with a certificate that it verified."""
-    name, number, verified, log_name, takes_tls = None, None, {}, "log", True
+    """`offers` is what it says to EHLO, `verified` what its log says of connections to our names with a certificate that it verified, `waits` what it says of
+    mail to an address that has to wait."""
+    name, number, verified, waits, log_name, takes_tls = None, None, {}, None, "log", True
 
     def __init__(self, work):
         self.dir, self.domain, self.address = f"{work}/{self.name}", f"{self.name}.example", f"{NETWORK}.{self.number}"
         self.offers = {}
+        self.policies = {"mta-sts.sts." + self.domain: policy("enforce", "*.sts." + self.domain), "mta-sts.unmet." + self.domain: policy("enforce", "mx.elsewhere.example")}
         os.makedirs(self.dir, mode=0o755)
         command("ip", "netns", "add", self.name)
         command("ip", "link", "add", f"to-{self.name}", "type", "veth", "peer", "name", "eth0", "netns", self.name)
@@ -108,6 +111,8 @@ class Host:
             names[kind + self.domain] = {MX: [(10, host)], TXT: [f"v=spf1 ip4:{self.address} -all"]}
             names[host] = {A: [self.address], TXT: [f"v=spf1 ip4:{self.address} -all"]}
         names[f"_25._tcp.{hosts[2]}"] = {TLSA: [tlsa(3, 1, self.certificate)]}
+        for host in self.policies:
+            names[host], names["_" + host] = {A: [SCRIPT]}, {TXT: ["v=STSv1; id=1;"]}
         return names
 
     def put(self, name, text, mode=0o644):
@@ -147,6 +152,7 @@ class Host:
 
 class Fourpost(Host):
     name, number = "fourpost", 1
+    waits = r" deferred .* to=alice@unmet\.{peer} .* status=4\.7\.5 .*none of those"
 
     def __init__(self, work, programs):
         super().__init__(work)
@@ -193,7 +199,8 @@ tls_policies = [ {policies} ];
 
 class Postfix(Host):
     name, number = "postfix", 2
-    verified = {"": r"Verified TLS connection established to mx\.fourpost\.example", "dane.": r"Verified TLS connection established to mx\.dane\.fourpost\.example"}
+    verified = {kind: rf"Verified TLS connection established to mx\.{kind}fourpost\.example" for kind in ("", "dane.", "sts.")}
+    waits = r" to=<alice@unmet\.{peer}>.* status=deferred \(Server certificate not verified"
 
     def start(self, ours):
         owner = pwd.getpwnam("postfix").pw_uid
@@ -207,7 +214,7 @@ class Postfix(Host):
             "virtual_mailbox_domains": " ".join(kind + self.domain for kind in KINDS), "virtual_mailbox_maps": f"hash:{self.dir}/conf/users",
             "virtual_mailbox_base": f"{self.dir}/mail", "virtual_minimum_uid": "100", "virtual_uid_maps": f"static:{MAIL_UID}",
             "virtual_gid_maps": f"static:{MAIL_UID}", "smtpd_tls_cert_file": self.certificate, "smtpd_tls_key_file": self.key, "smtpd_tls_security_level": "may",
-            "smtp_tls_policy_maps": f"hash:{self.dir}/conf/tls", "smtp_tls_CAfile": self.authority, "smtp_tls_loglevel": "1",
+            "smtp_tls_policy_maps": f"hash:{self.dir}/conf/tls, socketmap:inet:127.0.0.1:8461:postfix", "smtp_tls_CAfile": self.authority, "smtp_tls_loglevel": "1",
             "smtp_dns_support_level": "dnssec", "minimal_backoff_time": "5s", "queue_run_delay": "5s"}
         self.put("conf/main.cf", "".join(f"{option} = {value}\n" for option, value in options.items()))
         self.put("conf/master.cf", BenchPostfix.SERVICES.format(port=f"{self.address}:25") + "tlsmgr unix - - n 1000? 1 tlsmgr\n")
@@ -215,6 +222,8 @@ class Postfix(Host):
         self.put("conf/tls", f"{ours.domain} secure\nplain.{ours.domain} none\ndane.{ours.domain} dane-only\n")
         for table in ("users", "tls"):
             self.run("postmap", "-c", f"{self.dir}/conf", f"hash:{self.dir}/conf/{table}")
+        # Postfix itself knows nothing of MTA-STS.
+        self.spawn("/usr/bin/mta-sts-daemon", "-c", self.put("conf/sts", "host: 127.0.0.1\nport: 8461\ncache:\n  type: internal\n"))
         self.run("postfix", "-c", f"{self.dir}/conf", "start")
         self.ready()
 
