@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "libmailstore/ms_set.h"
+
 #define KEY_LEN 8
 #define RECORD_MAX (MS_ROW_EACH * (MS_NAME_MAX + 3 * MS_KEYWORDS_MORE_MAX + 128))
 
@@ -15,24 +17,61 @@ make_key(uint8_t key[KEY_LEN], uint32_t mailbox, uint32_t n)
 	ms_key_u32(key + 4, n);
 }
 
-/* What a record that is damaged has lost. Without the bitmap nobody knows: then the index is made anew. */
+/* Which UIDs a record that is damaged may have had. */
+struct lost {
+	uint32_t mailbox, first;
+	bool uids[MS_ROW_EACH];
+	bool any;
+};
+
+static int
+lose_from_bitmap(struct bdb *bdb, struct bdb_txn *txn, struct lost *lost)
+{
+	uint8_t map[MS_UIDS_BYTES];
+	int r = ms_uids_read(bdb, txn, lost->mailbox, lost->first / MS_UIDS_EACH, map);
+
+	for (uint32_t i = 0; r == 0 && i < MS_ROW_EACH; i++) {
+		uint32_t bit = (lost->first + i) % MS_UIDS_EACH;
+
+		lost->uids[i] = (map[bit / 8] >> (bit % 8) & 1) != 0;
+		lost->any = lost->any || lost->uids[i];
+	}
+	return r;
+}
+
+static int
+lose_place(void *context, uint64_t email_id, uint64_t place)
+{
+	struct lost *lost = context;
+	uint32_t uid = (uint32_t)place;
+
+	(void)email_id;
+	if (place >> 32 == lost->mailbox && uid >= lost->first && uid - lost->first < MS_ROW_EACH)
+		lost->any = lost->uids[uid - lost->first] = true;
+	return 0;
+}
+
+/* The bitmap tells. Where it is damaged too, or has none of them, which no record is made of, the email ids that lead there do; where that
+ * is damaged as well, all may have been: the folder tells which. */
 static int
 lose(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t n, struct ms_row *ret)
 {
-	uint8_t map[MS_UIDS_BYTES];
-	uint32_t first = n * MS_ROW_EACH;
-	int r = n <= UINT32_MAX / MS_ROW_EACH ? ms_uids_read(bdb, txn, mailbox, first / MS_UIDS_EACH, map) : MS_BDB(BDB_BROKEN);
+	struct lost lost = { .mailbox = mailbox, .first = n * MS_ROW_EACH };
+	int r = lose_from_bitmap(bdb, txn, &lost);
 
-	ret->count = 0;
-	for (uint32_t uid = first; r == 0 && uid - first < MS_ROW_EACH; uid++) {
-		uint32_t bit = uid % MS_UIDS_EACH;
-
-		if ((map[bit / 8] >> (bit % 8) & 1) == 0)
-			continue;
-		ret->list[ret->count].message = (struct ms_message){ .uid = uid };
-		ret->list[ret->count++].lost = true;
+	if (r == MS_BDB(MS_DAMAGED) || (r == 0 && !lost.any))
+		r = ms_set_each(bdb, txn, &ms_set_places, (struct ms_pair){ 0, 0 }, UINT64_MAX, lose_place, &lost);
+	if (r == MS_BDB(MS_DAMAGED) || (r == 0 && !lost.any)) {
+		memset(lost.uids, true, sizeof(lost.uids));
+		r = 0;
 	}
-	return r == MS_BDB(MS_DAMAGED) ? MS_BDB(BDB_BROKEN) : r;
+	ret->count = 0;
+	for (uint32_t i = 0; r == 0 && i < MS_ROW_EACH; i++)
+		if (lost.uids[i] && lost.first + i != 0) {
+			ret->list[ret->count].message = (struct ms_message){ .uid = lost.first + i };
+			ret->list[ret->count++].lost = true;
+		}
+	return r;
 }
 
 static int
@@ -88,6 +127,12 @@ is_at(const struct ms_row *row, unsigned i, uint32_t uid)
 	return i < row->count && row->list[i].message.uid == uid;
 }
 
+bool
+ms_entry_key(const uint8_t *key, size_t key_len)
+{
+	return key_len == KEY_LEN && ms_key_get_u32(key + 4) <= UINT32_MAX / MS_ROW_EACH;
+}
+
 int
 ms_entry_load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t uid, struct ms_message_record *ret)
 {
@@ -103,23 +148,43 @@ ms_entry_load(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t u
 	return row.list[i].lost || ms_entry_get(&row.list[i], mailbox, ret) != 0 ? MS_BDB(MS_DAMAGED) : 0;
 }
 
+/* The place of that UID, made where there is none. */
+static unsigned
+make_room(struct ms_row *row, uint32_t uid)
+{
+	unsigned i = place_of(row, uid);
+
+	if (!is_at(row, i, uid)) {
+		memmove(&row->list[i + 1], &row->list[i], (row->count - i) * sizeof(row->list[0]));
+		row->count++;
+		row->list[i].message = (struct ms_message){ .uid = uid };
+	}
+	return i;
+}
+
 int
 ms_entry_put(struct ms_txn *txn, uint32_t mailbox, const struct ms_message_record *record)
 {
-	uint32_t uid = record->message.uid, n = uid / MS_ROW_EACH;
+	uint32_t uid = record->message.uid;
 	struct ms_row row;
-	unsigned i;
-	int r = load(txn->bdb, txn->txn, mailbox, n, &row);
+	int r = load(txn->bdb, txn->txn, mailbox, uid / MS_ROW_EACH, &row);
 
 	if (r != 0)
 		return r;
-	i = place_of(&row, uid);
-	if (!is_at(&row, i, uid)) {
-		memmove(&row.list[i + 1], &row.list[i], (row.count - i) * sizeof(row.list[0]));
-		row.count++;
-	}
-	ms_entry_set(record, mailbox, &row.list[i]);
-	return save(txn, mailbox, n, &row);
+	ms_entry_set(record, mailbox, &row.list[make_room(&row, uid)]);
+	return save(txn, mailbox, uid / MS_ROW_EACH, &row);
+}
+
+int
+ms_entry_lose(struct ms_txn *txn, uint32_t mailbox, uint32_t uid)
+{
+	struct ms_row row;
+	int r = load(txn->bdb, txn->txn, mailbox, uid / MS_ROW_EACH, &row);
+
+	if (r != 0)
+		return r;
+	row.list[make_room(&row, uid)].lost = true;
+	return save(txn, mailbox, uid / MS_ROW_EACH, &row);
 }
 
 int
@@ -158,8 +223,8 @@ walk_record(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	struct ms_row row;
 	uint32_t mailbox, n;
 
-	if (key_len != KEY_LEN)
-		return BDB_BROKEN;
+	if (!ms_entry_key(key, key_len))
+		return 0; /* nobody's: ms_tables takes it away */
 	mailbox = ms_key_get_u32(key);
 	n = ms_key_get_u32(key + 4);
 	if (ms_row_get(span_make((const char *)value, len), n, &row) != 0)

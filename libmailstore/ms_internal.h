@@ -269,6 +269,8 @@ int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_r
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
 /* One bitmap of all UIDs, as the tables have it; one that is not there is empty. 0, -errno, MS_BDB(...). */
 int ms_uids_read(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t n, uint8_t ret[MS_UIDS_BYTES]);
+/* Whether it has that UID; not when it is damaged. */
+bool ms_uids_has(struct bdb *bdb, uint32_t mailbox, uint32_t uid);
 /* Writes what was noted: the end of each transaction. */
 int ms_uids_flush(struct ms_txn *txn);
 /* The bitmap in the transaction's hands: many changes of one are one write. Good until the next is taken. */
@@ -416,7 +418,7 @@ int ms_tables(struct ms_store *store, bool mend);
 bool ms_counts_equal(const struct ms_mailbox_record *a, const struct ms_mailbox_record *b);
 /* Adds a message to the mailbox's counters, or takes it away (sign -1). */
 void ms_message_count(struct ms_mailbox_record *mailbox, const struct ms_message *message, int sign);
-/* Removes a message of whose record nothing is known but its key. */
+/* Removes a message of whose record nothing is known but its key; one whose UID the mailbox never gave leaves nothing behind. */
 int ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, uint32_t uid, uint64_t modseq);
 /* Notes the message's latest change, its place, its thread. Steps of ms_message_insert and ms_thread_join. */
 int ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq);

@@ -242,7 +242,14 @@ ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *
 {
 	struct place place = { .place = MS_PLACE(mailbox, uid) };
 	struct ms_message_record message = { .message = { .uid = uid, .flags = MS_SEEN } };
-	int r = ms_set_each(txn->bdb, txn->txn, &ms_set_places, (struct ms_pair){ 0, 0 }, UINT64_MAX, find_place, &place);
+	int r;
+
+	/* Where nothing told which there were: that one was not. */
+	if (uid >= record->uidnext) {
+		r = ms_entry_remove(txn, mailbox, uid);
+		return r == 0 ? ms_uids_note(txn, mailbox, &message.message, NULL) : r;
+	}
+	r = ms_set_each(txn->bdb, txn->txn, &ms_set_places, (struct ms_pair){ 0, 0 }, UINT64_MAX, find_place, &place);
 
 	if (r != 0 && r != MS_AGAIN)
 		return r;

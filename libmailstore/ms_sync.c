@@ -45,6 +45,14 @@ collect(void *context, uint32_t mailbox, const struct ms_entry *entry)
 	return 0;
 }
 
+/* Messages are counted that have no record: their files would be taken for new ones. */
+static bool
+lacks_records(const struct ms_syncing *sync)
+{
+	return !sync->rebuild && !sync->store->opening && !sync->store->mending && sync->damaged_count == 0 &&
+	    sync->known_count < sync->record->messages;
+}
+
 static int
 read_known(struct bdb *bdb, void *context)
 {
@@ -53,6 +61,8 @@ read_known(struct bdb *bdb, void *context)
 
 	sync->known_count = sync->damaged_count = 0;
 	r = ms_entries(bdb, NULL, sync->number, 0, collect, sync);
+	if (r == 0 && lacks_records(sync))
+		r = MS_BDB(MS_DAMAGED);
 	return r == 0 ? ms_pending_read(bdb, NULL, sync->number, 0, UINT32_MAX, &sync->noted) : r;
 }
 
@@ -324,7 +334,8 @@ mend(struct ms_syncing *sync)
 
 	recount(sync);
 	for (size_t i = 0; i < sync->damaged_count; i++)
-		tell(sync, MS_FAULT_RECORD, sync->damaged[i]);
+		if (sync->damaged[i] < sync->record->uidnext)
+			tell(sync, MS_FAULT_RECORD, sync->damaged[i]);
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->listing.count; i++) {
 		const struct ms_file *file = &sync->listing.files[i];
 

@@ -38,7 +38,9 @@ collect(void *context, const uint8_t *key, size_t key_len, const uint8_t *value,
 	struct mailboxes *mailboxes = context;
 	struct known known = { .seen = false };
 
-	if (key_len != 4 || (ms_mailbox_record_get(span_make(value, len), &known.record) != 0 && mailboxes->damaged_count == DAMAGED_MAX))
+	if (key_len != 4)
+		return 0; /* nobody's: ms_tables takes it away */
+	if (ms_mailbox_record_get(span_make(value, len), &known.record) != 0 && mailboxes->damaged_count == DAMAGED_MAX)
 		return BDB_BROKEN;
 	if (known.record.name == NULL) {
 		mailboxes->damaged[mailboxes->damaged_count++] = ms_key_get_u32(key);

@@ -13,6 +13,7 @@
 #include "libmailstore/ms_texts.h"
 
 #define KEY_MAX 32
+#define MAP_KEY 9 /* of a bitmap in T_UIDS */
 
 enum { HAS_CHANGE = 1, HAS_PLACE = 2, HAS_CACHE = 4 };
 
@@ -37,13 +38,19 @@ struct map {
 	bool right;
 };
 
+/* A bitmap of T_UIDS that tells which messages there are. */
+struct listed {
+	uint32_t mailbox, n;
+	uint8_t bits[MS_UIDS_BYTES];
+};
+
 /* What names and records of a mailbox do not tell yet, but the bitmaps do. */
 struct untold {
 	uint32_t mailbox;
 	struct ms_pending_list pending;
 };
 
-enum what { REMOVE, REMOVE_PAIR, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ };
+enum what { REMOVE, REMOVE_PAIR, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ, LOSE };
 struct fix {
 	enum what what;
 	enum ms_table table; /* REMOVE: from there */
@@ -59,6 +66,9 @@ struct tables {
 	struct box *boxes;
 	struct row *rows;       /* by mailbox and UID */
 	struct untold *untold;  /* by mailbox */
+	struct listed *listed;  /* by mailbox and number */
+	size_t listed_at;       /* while rows are read: the first that may have some beyond the last row, */
+	uint32_t listed_bit;    /* and the bit from where on */
 	struct map *maps;       /* by mailbox, bitmap and number */
 	size_t maps_from;       /* while they are made: the first of those of the last message's numbers */
 	bool damaged;           /* some row is */
@@ -66,7 +76,7 @@ struct tables {
 	struct ms_pair *members; /* thread and email */
 	bool ids_lost;          /* of messages, that lead to their threads */
 	struct fix *fixes;
-	size_t box_count, row_count, row_room, untold_count, map_count, member_count, member_room, fix_count, fix_room, next;
+	size_t box_count, row_count, row_room, untold_count, listed_count, map_count, member_count, member_room, fix_count, fix_room, next;
 };
 
 static void
@@ -77,6 +87,7 @@ clear(struct tables *tables)
 	for (size_t i = 0; i < tables->untold_count; i++)
 		ms_pending_clear(&tables->untold[i].pending);
 	free(tables->untold);
+	free(tables->listed);
 	free(tables->boxes);
 	free(tables->rows);
 	free(tables->maps);
@@ -141,8 +152,11 @@ take_box(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 	struct tables *tables = context;
 	struct ms_mailbox_record record;
 
-	if (key_len != 4)
+	if (key_len != 4) {
+		tell(tables, MS_FAULT_STRAY, 0, 0);
+		remove_key(tables, T_MAILBOX, key, key_len);
 		return 0;
+	}
 	(void)ms_mailbox_record_get(span_make(value, len), &record);
 	tables->boxes = xreallocarray(tables->boxes, tables->box_count + 1, sizeof(*tables->boxes));
 	tables->boxes[tables->box_count].number = ms_key_get_u32(key);
@@ -201,19 +215,16 @@ take_meta(void *context, const uint8_t *key, size_t key_len, const uint8_t *valu
 }
 
 /* A record that is damaged goes: the folder's file has what it said. */
-static int
-take_untold(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+static void
+take_untold(struct tables *tables, const uint8_t *key, size_t key_len, struct span value)
 {
-	struct tables *tables = context;
 	struct ms_pending pending = { .n = 0 };
 	struct untold *last = tables->untold_count != 0 ? &tables->untold[tables->untold_count - 1] : NULL;
 
-	if (key_len != MS_PENDING_KEY)
-		return 0;
-	if (box_of(tables, ms_key_get_u32(key)) == NULL || ms_pending_record_get(span_make(value, len), &pending) != 0) {
+	if (box_of(tables, ms_key_get_u32(key)) == NULL || ms_pending_record_get(value, &pending) != 0) {
 		tell(tables, MS_FAULT_PENDING, ms_key_get_u32(key), 0);
 		remove_key(tables, T_UIDS, key, key_len);
-		return 0;
+		return;
 	}
 	if (last == NULL || last->mailbox != ms_key_get_u32(key)) {
 		tables->untold = xreallocarray(tables->untold, tables->untold_count + 1, sizeof(*tables->untold));
@@ -223,6 +234,31 @@ take_untold(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	pending.n = ms_key_get_u32(key + 5);
 	pending.modseq = ms_key_get_u64(key + 9);
 	*ms_pending_add(&last->pending) = pending;
+}
+
+static void
+take_listed(struct tables *tables, const uint8_t *key, struct span value)
+{
+	struct listed *listed;
+
+	if (box_of(tables, ms_key_get_u32(key)) == NULL || ms_key_get_u32(key + 5) > UINT32_MAX / MS_UIDS_EACH)
+		return;
+	tables->listed = xreallocarray(tables->listed, tables->listed_count + 1, sizeof(*tables->listed));
+	listed = &tables->listed[tables->listed_count];
+	listed->mailbox = ms_key_get_u32(key);
+	listed->n = ms_key_get_u32(key + 5);
+	if (ms_uids_record_get(value, listed->bits) == 0)
+		tables->listed_count++;
+}
+
+/* What the records of messages are held against; look_at_map sees the others. */
+static int
+take_uids(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	if (key_len == MS_PENDING_KEY)
+		take_untold(context, key, key_len, span_make(value, len));
+	else if (key_len == MAP_KEY && key[4] == MS_UIDS_ALL)
+		take_listed(context, key, span_make(value, len));
 	return 0;
 }
 
@@ -235,12 +271,63 @@ apply_untold(const struct tables *tables, uint32_t mailbox, struct ms_message *m
 }
 
 static int
+compare_maps(const void *a, const void *b)
+{
+	const struct map *x = a, *y = b;
+
+	if (x->mailbox != y->mailbox)
+		return x->mailbox < y->mailbox ? -1 : 1;
+	if (x->plane != y->plane)
+		return x->plane < y->plane ? -1 : 1;
+	return (x->n > y->n) - (x->n < y->n);
+}
+
+static void
+add_row(struct tables *tables, const struct row *row, const struct ms_message *message)
+{
+	if (tables->row_count == tables->row_room) {
+		tables->row_room = tables->row_room != 0 ? tables->row_room * 2 : 256;
+		tables->rows = xreallocarray(tables->rows, tables->row_room, sizeof(*tables->rows));
+	}
+	tables->rows[tables->row_count++] = *row;
+	tables->damaged = tables->damaged || row->damaged;
+	add_to_maps(tables, row->mailbox, message);
+}
+
+/* The bitmaps have it, and no record does. */
+static void
+add_missing(struct tables *tables, uint32_t mailbox, uint32_t uid)
+{
+	add_row(tables, &(struct row){ .mailbox = mailbox, .uid = uid, .damaged = true }, &(struct ms_message){ .uid = uid });
+	lacks(tables, tables->row_count - 1, LOSE, MS_FAULT_LOST);
+}
+
+/* Those before that message. */
+static void
+add_all_missing(struct tables *tables, uint32_t mailbox, uint32_t uid)
+{
+	while (tables->listed_at < tables->listed_count) {
+		const struct listed *listed = &tables->listed[tables->listed_at];
+		uint32_t bit = tables->listed_bit, at = listed->n * MS_UIDS_EACH + bit;
+		bool here = listed->mailbox == mailbox && at == uid;
+
+		if (listed->mailbox > mailbox || (listed->mailbox == mailbox && at > uid))
+			return;
+		if (!here && at != 0 && (listed->bits[bit / 8] >> bit % 8 & 1) != 0)
+			add_missing(tables, listed->mailbox, at);
+		tables->listed_bit = (bit + 1) % MS_UIDS_EACH;
+		tables->listed_at += tables->listed_bit == 0;
+	}
+}
+
+static int
 take_row(void *context, uint32_t mailbox, const struct ms_entry *entry)
 {
 	struct row row = { .mailbox = mailbox, .uid = entry->message.uid, .damaged = entry->lost };
 	struct ms_message message = { .uid = row.uid };
 	struct tables *tables = context;
 
+	add_all_missing(tables, mailbox, row.uid);
 	if (box_of(tables, mailbox) == NULL) {
 		uint8_t key[8];
 
@@ -250,9 +337,7 @@ take_row(void *context, uint32_t mailbox, const struct ms_entry *entry)
 		remove_key(tables, T_MESSAGE, key, sizeof(key));
 		return 0;
 	}
-	if (row.damaged) {
-		tables->damaged = true;
-	} else {
+	if (!row.damaged) {
 		message = entry->message;
 		row.modseq = message.modseq;
 		row.email_id = message.email_id;
@@ -261,12 +346,32 @@ take_row(void *context, uint32_t mailbox, const struct ms_entry *entry)
 		if (message.modseq > tables->highest)
 			tables->highest = message.modseq;
 	}
-	if (tables->row_count == tables->row_room) {
-		tables->row_room = tables->row_room != 0 ? tables->row_room * 2 : 256;
-		tables->rows = xreallocarray(tables->rows, tables->row_room, sizeof(*tables->rows));
+	add_row(tables, &row, &message);
+	return 0;
+}
+
+static int
+take_messages(struct bdb *bdb, struct tables *tables)
+{
+	int r = ms_entries(bdb, NULL, 0, 0, take_row, tables);
+
+	if (r != 0)
+		return r;
+	add_all_missing(tables, UINT32_MAX, UINT32_MAX);
+	if (tables->map_count != 0)
+		qsort(tables->maps, tables->map_count, sizeof(*tables->maps), compare_maps);
+	return 0;
+}
+
+/* ms_entries passes over it. */
+static int
+look_at_key(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	(void)value, (void)len;
+	if (!ms_entry_key(key, key_len)) {
+		tell(context, MS_FAULT_STRAY, 0, 0);
+		remove_key(context, T_MESSAGE, key, key_len);
 	}
-	tables->rows[tables->row_count++] = row;
-	add_to_maps(tables, row.mailbox, &message);
 	return 0;
 }
 
@@ -404,18 +509,6 @@ look_at_cache(void *context, const uint8_t *key, size_t key_len, const uint8_t *
 }
 
 static int
-compare_maps(const void *a, const void *b)
-{
-	const struct map *x = a, *y = b;
-
-	if (x->mailbox != y->mailbox)
-		return x->mailbox < y->mailbox ? -1 : 1;
-	if (x->plane != y->plane)
-		return x->plane < y->plane ? -1 : 1;
-	return (x->n > y->n) - (x->n < y->n);
-}
-
-static int
 look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
 	struct tables *tables = context;
@@ -426,7 +519,7 @@ look_at_map(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 
 	if (key_len == MS_PENDING_KEY)
 		return 0; /* take_untold has seen it */
-	if (key_len == 9) {
+	if (key_len == MAP_KEY) {
 		wanted = (struct map){ .mailbox = ms_key_get_u32(key), .n = ms_key_get_u32(key + 5), .plane = key[4] };
 		if (tables->map_count != 0)
 			map = bsearch(&wanted, tables->maps, tables->map_count, sizeof(wanted), compare_maps);
@@ -512,7 +605,7 @@ read_tables(struct bdb *bdb, void *context)
 		enum ms_table table;
 		bdb_fn each;
 	} scans[] = {
-		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_untold }, { T_MESSAGE, NULL }, { T_CHANGE, look_at_changes },
+		{ T_META, take_meta }, { T_MAILBOX, take_box }, { T_UIDS, take_uids }, { T_MESSAGE, look_at_key }, { T_MESSAGE, NULL }, { T_CHANGE, look_at_changes },
 		{ T_GONE, look_at_gone }, { T_EMAIL, look_at_places }, { T_CACHE, look_at_cache }, { T_UIDS, look_at_map }, { T_THREAD, take_members },
 	};
 	struct tables *tables = context;
@@ -520,14 +613,9 @@ read_tables(struct bdb *bdb, void *context)
 
 	clear(tables);
 	*tables = (struct tables){ .store = tables->store };
-	for (size_t i = 0; r == 0 && i < sizeof(scans) / sizeof(*scans); i++) {
-		if (scans[i].table == T_MESSAGE)
-			r = ms_entries(bdb, NULL, 0, 0, take_row, tables);
-		else
-			r = ms_bdb(bdb_scan(bdb, NULL, scans[i].table, "", 0, 0, scans[i].each, tables));
-		if (scans[i].table == T_MESSAGE && tables->map_count != 0)
-			qsort(tables->maps, tables->map_count, sizeof(*tables->maps), compare_maps);
-	}
+	for (size_t i = 0; r == 0 && i < sizeof(scans) / sizeof(*scans); i++)
+		r = scans[i].each == NULL ? take_messages(bdb, tables)
+		    : ms_bdb(bdb_scan(bdb, NULL, scans[i].table, "", 0, 0, scans[i].each, tables));
 	if (r == 0)
 		look_at_rows(tables);
 	return r;
@@ -584,7 +672,7 @@ static int
 put_map(struct ms_txn *txn, const struct map *map)
 {
 	struct buf bytes = BUF_INIT(MS_RECORD_MAX);
-	uint8_t key[9];
+	uint8_t key[MAP_KEY];
 	int r;
 
 	ms_key_u32(key, map->mailbox);
@@ -610,6 +698,7 @@ apply(struct ms_txn *txn, const struct tables *tables, const struct fix *fix)
 	case PUT_MAP: return put_map(txn, &tables->maps[fix->at]);
 	case PUT_MODSEQ: return ms_bdb(ms_meta_put(txn, "modseq", tables->highest));
 	case REMOVE_PAIR: return ms_set_remove(txn, fix->set, fix->pair.a, fix->pair.b);
+	case LOSE: return ms_entry_lose(txn, row->mailbox, row->uid);
 	case REMOVE: break;
 	}
 	r = bdb_del(txn->bdb, txn->txn, fix->table, fix->key, fix->key_len);

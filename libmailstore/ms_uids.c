@@ -49,6 +49,15 @@ ms_uids_read(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t n,
 	return load(bdb, txn, mailbox, MS_UIDS_ALL, n, ret);
 }
 
+bool
+ms_uids_has(struct bdb *bdb, uint32_t mailbox, uint32_t uid)
+{
+	uint32_t bit = uid % MS_UIDS_EACH;
+	uint8_t map[MS_UIDS_BYTES];
+
+	return ms_uids_read(bdb, NULL, mailbox, uid / MS_UIDS_EACH, map) == 0 && (map[bit / 8] >> bit % 8 & 1) != 0;
+}
+
 /* --- writing --- */
 
 static int

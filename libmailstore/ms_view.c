@@ -303,8 +303,11 @@ read_one(struct bdb *bdb, void *context)
 	struct one *one = context;
 	struct ms_txn txn = { .bdb = bdb };
 
-	if (one->record != NULL)
-		return ms_message_load(&txn, one->mailbox->number, one->uid, one->record);
+	if (one->record != NULL) {
+		int r = ms_message_load(&txn, one->mailbox->number, one->uid, one->record);
+
+		return r == MS_E_NOTFOUND && ms_uids_has(bdb, one->mailbox->number, one->uid) ? MS_BDB(MS_DAMAGED) : r;
+	}
 	return ms_texts_get(bdb, NULL, one->mailbox->number, one->uid, &one->mailbox->texts, one->texts);
 }
 

@@ -245,6 +245,54 @@ find_map(unsigned plane)
 }
 
 static void damage_uids(void) { flip(find_map(MS_UIDS_ALL)); }
+/* Nothing tells any more which messages the record had. */
+static void
+damage_messages_and_uids(void)
+{
+	damage_messages();
+	damage_uids();
+}
+
+static void
+damage_messages_and_lose_uids(void)
+{
+	damage_messages();
+	take_away(find_map(MS_UIDS_ALL));
+}
+
+/* Nor do email ids. */
+static void
+damage_messages_uids_and_places(void)
+{
+	damage_messages_and_uids();
+	flip(find(T_EMAIL, "e", 1));
+}
+
+static void lose_messages(void) { take_away(find_row()); }
+
+static void
+put_stray(enum ms_table table)
+{
+	struct record record = { .table = table, .key = "stray", .key_len = 5, .value = "bytes", .len = 5 };
+
+	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
+}
+
+static void stray_message(void) { put_stray(T_MESSAGE); }
+static void stray_mailbox(void) { put_stray(T_MAILBOX); }
+static void stray_uids(void) { put_stray(T_UIDS); }
+static void stray_gone(void) { put_stray(T_GONE); }
+static void stray_cache(void) { put_stray(T_CACHE); }
+
+static void
+message_of_no_uid(void)
+{
+	struct record record = find_row();
+
+	ms_key_u32(record.key + 4, UINT32_MAX);
+	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
+}
+
 static void lose_uids(void) { take_away(find_map(MS_UIDS_ALL)); }
 static void damage_flags(void) { flip(find_map(MS_UIDS_FLAG(0))); }
 static void lose_flags(void) { take_away(find_map(MS_UIDS_KEYWORD(1))); }
@@ -485,37 +533,49 @@ tell(void *context, const struct ms_fault *fault)
 static const struct {
 	void (*damage)(void);
 	const char *fault;
+	bool alone; /* takes away what others damage, or cannot be told from them */
 } damages[] = {
-	{ damage_messages, "INBOX|1||its record is damaged" },
-	{ damage_messages, "INBOX|4||its record is damaged" },
-	{ damage_mailbox, "|0||the index's record of a mailbox is damaged" },
-	{ damage_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
-	{ lose_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong" },
-	{ damage_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong" },
-	{ lose_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong" },
-	{ dangling_flags, "INBOX|0||a list of UIDs or flags has some that no message has" },
-	{ damage_modseq, "|0||a number that the index keeps for the whole account is damaged" },
-	{ lower_modseq, "|0||the number of the last change is below that of a message" },
-	{ damage_gone, "|0||the note of a message that was expunged makes no sense" },
-	{ damage_cache, "INBOX|2||its envelope and structure" },
-	{ lose_cache, "INBOX|2||its envelope and structure" },
-	{ dangling_cache, "INBOX|99||an envelope is kept of it, but it is not there" },
-	{ change_counters, "INBOX|0||the counts of its messages and of their sizes do not add up" },
-	{ change_flags, "INBOX|4|cur|its file's name tells other flags than the index" },
-	{ lose_change, "INBOX|2||its last change is not noted" },
-	{ dangling_change, "INBOX|77||a change is noted of it, but it is not there" },
-	{ lose_place, "INBOX|2||its email id does not lead to it" },
-	{ dangling_place, "INBOX|2||an email id leads to it, but it is not there" },
-	{ lose_thread, "INBOX|2||its thread does not have it" },
-	{ damage_changes, "|0||a list of changes is damaged" },
-	{ damage_places, "|0||a list of email ids is damaged" },
-	{ damage_threads, "|0||a list of threads is damaged" },
-	{ damage_known, "|0||a list of threads is damaged" },
-	{ stray_thread, "|0||a list of threads is damaged" },
-	{ message_of_no_mailbox, "|2||its mailbox is not in the index" },
-	{ lose_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged" },
-	{ damage_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged" },
-	{ rename_file, "INBOX|4|cur|its file's name tells another UID than the index" },
+	{ damage_messages, "INBOX|1||its record is damaged", true },
+	{ damage_messages, "INBOX|4||its record is damaged", true },
+	{ damage_messages_and_uids, "INBOX|1||its record is damaged", true },
+	{ damage_messages_and_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong", true },
+	{ damage_messages_and_lose_uids, "INBOX|4||its record is damaged", true },
+	{ damage_messages_uids_and_places, "INBOX|2||its record is damaged", true },
+	{ lose_messages, "INBOX|2||the mailbox's list of UIDs has it, but the index has no record of it", true },
+	{ stray_message, "|0||the index has a record that belongs to nothing", false },
+	{ message_of_no_uid, "|0||the index has a record that belongs to nothing", false },
+	{ stray_mailbox, "|0||the index has a record that belongs to nothing", false },
+	{ stray_uids, "|0||a list of UIDs or flags has some that no message has", false },
+	{ stray_gone, "|0||the note of a message that was expunged makes no sense", false },
+	{ stray_cache, "|0||an envelope is kept of it, but it is not there", false },
+	{ damage_mailbox, "|0||the index's record of a mailbox is damaged", true },
+	{ damage_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong", false },
+	{ lose_uids, "INBOX|0||the list of its messages' UIDs is damaged or wrong", true },
+	{ damage_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong", false },
+	{ lose_flags, "INBOX|0||the list of its messages with a flag is damaged or wrong", true },
+	{ dangling_flags, "INBOX|0||a list of UIDs or flags has some that no message has", false },
+	{ damage_modseq, "|0||a number that the index keeps for the whole account is damaged", false },
+	{ lower_modseq, "|0||the number of the last change is below that of a message", false },
+	{ damage_gone, "|0||the note of a message that was expunged makes no sense", false },
+	{ damage_cache, "INBOX|2||its envelope and structure", false },
+	{ lose_cache, "INBOX|2||its envelope and structure", true },
+	{ dangling_cache, "INBOX|99||an envelope is kept of it, but it is not there", false },
+	{ change_counters, "INBOX|0||the counts of its messages and of their sizes do not add up", false },
+	{ change_flags, "INBOX|4|cur|its file's name tells other flags than the index", false },
+	{ lose_change, "INBOX|2||its last change is not noted", true },
+	{ dangling_change, "INBOX|77||a change is noted of it, but it is not there", false },
+	{ lose_place, "INBOX|2||its email id does not lead to it", true },
+	{ dangling_place, "INBOX|2||an email id leads to it, but it is not there", false },
+	{ lose_thread, "INBOX|2||its thread does not have it", false },
+	{ damage_changes, "|0||a list of changes is damaged", false },
+	{ damage_places, "|0||a list of email ids is damaged", false },
+	{ damage_threads, "|0||a list of threads is damaged", false },
+	{ damage_known, "|0||a list of threads is damaged", false },
+	{ stray_thread, "|0||a list of threads is damaged", false },
+	{ message_of_no_mailbox, "|2||its mailbox is not in the index", false },
+	{ lose_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged", false },
+	{ damage_folder_file, "INBOX|0||the folder's file fourpost-folder is missing or damaged", false },
+	{ rename_file, "INBOX|4|cur|its file's name tells another UID than the index", true },
 };
 
 static void
@@ -582,8 +642,8 @@ START_TEST(met_by_a_daemon)
 	free(envelope);
 	ms_mailbox_close(mailbox);
 	after = contents("INBOX");
-	/* A count or a flag that is wrong is found by the next look at the folder. */
-	if (damages[_i].damage != change_counters && damages[_i].damage != change_flags)
+	/* A count or a flag that is wrong, or a record that is missing, is found by the next look at the folder. */
+	if (damages[_i].damage != change_counters && damages[_i].damage != change_flags && damages[_i].damage != lose_messages)
 		ck_assert_str_eq(after, before);
 	free(after);
 	/* Without a record of the next UID it is above all that were promised. */
@@ -603,6 +663,28 @@ START_TEST(met_by_a_daemon)
 	free(after);
 	free(before);
 	buf_free(&told.text);
+}
+END_TEST
+
+/* Whoever asks for the message has it made again; its file is not taken for a new message when the folder is read. */
+START_TEST(a_missing_record)
+{
+	char *before = contents("INBOX"), *after;
+	struct ms_mailbox *mailbox;
+	struct ms_message message;
+
+	lose_messages();
+	if (_i == 1)
+		shell("touch new cur");
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, 2, &message), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, 3, &message), MS_E_NOTFOUND);
+	ms_mailbox_close(mailbox);
+	after = contents("INBOX");
+	ck_assert_str_eq(after, before);
+	no_fault();
+	free(before);
+	free(after);
 }
 END_TEST
 
@@ -673,9 +755,7 @@ START_TEST(everything_at_once)
 	char *before = contents("INBOX"), *after;
 
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++)
-		if (damages[i].damage != damage_messages && damages[i].damage != damage_mailbox &&
-		    damages[i].damage != rename_file && damages[i].damage != lose_uids && damages[i].damage != lose_flags && damages[i].damage != lose_cache &&
-		    damages[i].damage != lose_change && damages[i].damage != lose_place)
+		if (!damages[i].alone)
 			damages[i].damage();
 	damage_messages();
 	damage_mailbox();
@@ -700,6 +780,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, named_and_mended, 0, count);
 	tcase_add_loop_test(tcase, met_by_a_daemon, 0, count);
+	tcase_add_loop_test(tcase, a_missing_record, 0, 2);
 	tcase_add_test(tcase, a_file_that_was_cut);
 	tcase_add_test(tcase, a_uid_twice);
 	tcase_add_test(tcase, a_record_whose_file_is_gone);
