@@ -123,12 +123,25 @@ resolve_mx_finish(struct resolve_answer *answer, bool failed)
 	answer->result = kept != 0 ? RESOLVE_OK : failed ? RESOLVE_FAILED : RESOLVE_NO_ADDRESS;
 }
 
+/* To connect to no host's address reaches this host itself, or many (RFC 1122 section 3.2.1.3, RFC 4291 section 2). */
+static bool
+is_of_a_host(struct span bytes)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+	const uint8_t first = bytes.len != 0 ? (uint8_t)bytes.ptr[0] : 0;
+
+	if (bytes.len == 4)
+		return first != 0 && first < 224;
+	/* With ten zeros begin :: and IPv4 in another form, too. */
+	return bytes.len == sizeof(loopback) && first != 0xff && (memcmp(bytes.ptr, loopback, sizeof(loopback)) == 0 || memcmp(bytes.ptr, loopback, 10) != 0);
+}
+
 void
 resolve_add_address(struct resolve_host *host, const struct dns_record *record)
 {
 	struct resolve_address *address = &host->addresses[host->count];
 
-	if (host->count == RESOLVE_ADDRESSES_MAX || record->data.len > sizeof(address->bytes))
+	if (host->count == RESOLVE_ADDRESSES_MAX || !is_of_a_host(record->data))
 		return;
 	address->len = (uint8_t)record->data.len;
 	memcpy(address->bytes, record->data.ptr, record->data.len);

@@ -27,7 +27,7 @@ void resolve_mx_order(struct resolve_mx *mx, struct span domain, struct span own
  * answer, for the reason in answer->text. */
 void resolve_mx_finish(struct resolve_answer *answer, bool failed);
 
-/* Adds the address of an A or AAAA record, if there is room. */
+/* Adds the address of an A or AAAA record, if it is one of a host and there is room. */
 void resolve_add_address(struct resolve_host *host, const struct dns_record *record);
 
 #endif

@@ -24,6 +24,9 @@ def wire(name):
 
 
 def data_of(kind, value):
+    """Bytes stand as they are."""
+    if isinstance(value, bytes):
+        return value
     if kind == MX:
         return struct.pack(">H", value[0]) + wire(value[1])
     if kind in (CNAME, PTR):

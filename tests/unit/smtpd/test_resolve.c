@@ -138,6 +138,25 @@ START_TEST(hosts_without_address)
 }
 END_TEST
 
+START_TEST(addresses_of_no_host)
+{
+	const struct span none[] = { SPAN("\0\0\0\0"), SPAN("\0\0\0\1"), SPAN("\340\0\0\1"), SPAN("\377\377\377\377"), SPAN("\177\0\0"), SPAN(""),
+		SPAN("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), SPAN("\377\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1"),
+		SPAN("\0\0\0\0\0\0\0\0\0\0\377\377\0\0\0\0"), SPAN("\0\0\0\0\0\0\0\0\0\0\0\0\177\0\0\1"), SPAN("\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1\2") };
+	const struct span some[] = { SPAN("\177\0\0\1"), SPAN("\337\1\2\3"), SPAN("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"),
+		SPAN("\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1") };
+	struct resolve_host host = { 0 };
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		resolve_add_address(&host, &(struct dns_record){ .data = none[i] });
+		ck_assert_msg(host.count == 0, "%zu", i);
+	}
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		resolve_add_address(&host, &(struct dns_record){ .data = some[i] });
+	ck_assert_uint_eq(host.count, sizeof(some) / sizeof(some[0]));
+}
+END_TEST
+
 /* --- messages --- */
 
 START_TEST(answers_as_messages)
@@ -190,6 +209,7 @@ main(void)
 	tcase_add_test(tests, equals_are_shuffled);
 	tcase_add_test(tests, too_many_exchangers);
 	tcase_add_test(tests, hosts_without_address);
+	tcase_add_test(tests, addresses_of_no_host);
 	tcase_add_test(tests, answers_as_messages);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

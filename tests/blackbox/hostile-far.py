@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
+"""Hosts and name servers that mean harm to whoever sends mail to them: what they say is bounded, passed on clean, and stops no other mail."""
+import itertools
+import re
+import socketserver
+import sys
+import threading
+
+import own_site
+from signed_dns import A, AAAA, CNAME, MX, Server, wire
+
+results = own_site.Results()
+check = results.check
+port = own_site.outer + 820
+
+
+def endless(first, more):
+    return itertools.chain([first], itertools.repeat(more))
+
+
+class Session(socketserver.StreamRequestHandler):
+    """A server whose answers to some commands are others: bytes, or an iterator of them; None: it hangs up."""
+
+    def say(self, verb, usual):
+        answer = self.server.odd.get(verb, usual)
+        for part in [answer] if isinstance(answer, bytes) else answer or []:
+            self.wfile.write(part)
+        return answer is not None
+
+    def handle(self):
+        try:
+            self.converse()
+        except OSError:
+            pass  # it was hung up on
+
+    def converse(self):
+        if not self.say("greeting", b"220 far.example\r\n"):
+            return
+        while line := self.rfile.readline():
+            verb = line[:4].upper().decode("ascii", "replace")
+            usual = {"EHLO": b"250-far.example\r\n250 PIPELINING\r\n", "DATA": b"354 Go ahead\r\n", "QUIT": b"221 Bye\r\n"}.get(verb, b"250 2.0.0 Ok\r\n")
+            if not self.say(verb, usual) or verb == "QUIT":
+                return
+            if verb == "DATA":
+                while self.rfile.readline() not in (b".\r\n", b""):
+                    pass
+                if not self.say("text", b"250 2.0.0 Taken\r\n"):
+                    return
+
+
+class Far(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, block_on_close = True, True, False
+
+    def __init__(self, at, odd):
+        super().__init__(("127.0.0.1", at), Session)
+        self.odd = odd
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+EVIL = b"550 5.1.1 a\0b\x1b[2Jc\x9bd\xff\xc2\x9be\r\n"
+# What is odd of a host, and what its mail comes to by the log.
+HOSTS = {
+    "greets-without-end": ({"greeting": endless(b"", b"220-far.example\r\n")}, r"deferred .*"),
+    "offers-without-end": ({"EHLO": endless(b"", b"250-X-" + b"y" * 500 + b"\r\n")}, r"deferred .*"),
+    "line-without-end": ({"MAIL": endless(b"250 ", b"x" * 1000)}, r"deferred .*"),
+    "refuses-without-end": ({"RCPT": endless(b"", b"550-" + b"no " * 100 + b"\r\n")}, r"deferred .*"),
+    "no-number": ({"MAIL": b"Ok\r\n"}, r"deferred .*"),
+    "two-codes": ({"MAIL": b"250-2.1.0 Ok\r\n550 5.7.1 No\r\n"}, r"deferred .*"),
+    "number-out-of-range": ({"MAIL": b"999 Ok\r\n"}, r"deferred .*"),
+    "evil-text": ({"RCPT": EVIL}, r"failed .*status=5\.1\.1 "),
+    "status-of-another-class": ({"RCPT": b"550 2.0.0 Fine\r\n"}, r"failed .*status=5\."),
+    "behind-starttls": ({"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": b"220 Go\r\n250-far.example\r\n250 AUTH PLAIN\r\n"}, r"deferred .*"),
+    "leaves-for-good": ({"RCPT": b"421 4.3.2 Going down\r\n"}, r"deferred .*status=4\.3\.2 "),
+    "hangs-up-greeting": ({"greeting": None}, r"deferred .*"),
+    **{f"hangs-up-{verb.lower()}": ({verb: None}, r"deferred .*") for verb in ("EHLO", "MAIL", "RCPT", "DATA", "text")},
+    "refuses-the-text": ({"text": b"554 5.6.0 No\r\n"}, r"failed .*status=5\.6\.0 "),
+    "says-nothing": ({"greeting": iter(())}, None),
+}
+# Domains whose exchangers are odd.
+names = {
+    "many.example": {MX: [(n % 7, f"mx{n}.many.example") for n in range(300)]},
+    **{f"mx{n}.many.example": {A: ["127.0.0.99"] * 20, AAAA: ["::1"] * 20} for n in range(300)},
+    "circle.example": {MX: [(1, "a.circle.example")]}, "a.circle.example": {CNAME: ["b.circle.example"]}, "b.circle.example": {CNAME: ["a.circle.example"]},
+    "itself.example": {CNAME: ["itself.example"]},
+    "chain.example": {CNAME: ["c0.chain.example"]}, **{f"c{n}.chain.example": {CNAME: [f"c{n + 1}.chain.example"]} for n in range(60)},
+    "short.example": {MX: [b"\0"]}, "behind.example": {MX: [b"\0\1" + wire("mx.behind.example") + b"more"]}, "pointer.example": {MX: [b"\0\1\xc0\xff"]},
+    "half.example": {MX: [(1, "mx.half.example")]}, "mx.half.example": {A: [b"\x7f\0\0"], AAAA: [b"\0" * 15]},
+    "evil.example": {MX: [(1, name) for name in ("a\nb.evil.example", 'q"uote.evil.example', "a b.evil.example", "\x1b[2J.evil.example", "n\0l.evil.example")]},
+    **{name: {A: ["127.0.0.99"]} for name in ("a\nb.evil.example", 'q"uote.evil.example', "a b.evil.example", "\x1b[2J.evil.example", "n\0l.evil.example")},
+    "nobody.example": {MX: [(1, "mx.nobody.example")]}, "mx.nobody.example": {A: ["0.0.0.0", "255.255.255.255", "224.0.0.1"], AAAA: ["::", "ff02::1"]},
+    "good.example": {MX: [(1, "mx.good.example")]}, "mx.good.example": {A: ["127.0.0.1"]},
+}
+ODD_NAMES = [name for name in ("many", "circle", "itself", "chain", "short", "behind", "pointer", "half", "evil", "nobody")]
+
+
+def memory(site):
+    """The most that the relay role has had, in KB."""
+    parent = own_site.read(f"{site.state}/run/smtpd.pid").strip()
+    for pid in own_site.read(f"/proc/{parent}/task/{parent}/children").split():
+        if own_site.read(f"/proc/{pid}/cmdline").startswith("smtpd: relay"):
+            return int(re.search(r"VmHWM:\s+(\d+)", own_site.read(f"/proc/{pid}/status")).group(1))
+    return None
+
+
+dns = Server(f"{own_site.work}/dns", names)
+far = own_site.FarHost("far", port)
+servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
+routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "good"]]
+quoted = ", ".join(f'"{route}"' for route in routes)
+site = own_site.Site(own_site.outer + 840, f'{dns.options()} routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
+try:
+    site.send("alice@example.test", ["first@good.example"], "the first", login="alice")
+    check("mail goes to a host that is as others are", own_site.within(lambda: far.taken("the first")), site.log()[-3000:])
+    before = memory(site)
+    for name, (_, end) in HOSTS.items():
+        site.send("alice@example.test", [f"a@{name}.example"], f"hostile {name}", login="alice", body="line\r\n" * 5000)
+    for name, (_, end) in HOSTS.items():
+        if end:
+            check(f"a host that {name}: {end.split()[0]}", site.logged(rf" smtpd/queue\S* info: {end.replace('.*', f'.* to=a@{name}.example .*', 1)}"), site.log()[-3000:])
+    for name in ODD_NAMES:
+        site.send("alice@example.test", [f"a@{name}.example"], f"odd {name}", login="alice")
+    for name in ODD_NAMES:
+        check(f"a domain with names that are {name}: its mail waits, or comes back", site.logged(rf" (deferred|failed) .* to=a@{name}\.example "), site.log()[-3000:])
+    tried = len(re.findall(r" host-failed .*127\.0\.0\.99|\[::1\]", site.log()))
+    check("a message is tried at so many addresses, and no more", tried <= 2 * 16 * 8, tried)
+    check("addresses of nobody reach nothing of ours", not far.taken("odd nobody"), site.log()[-3000:])
+    if own_site.lane != "asan":
+        check("who talks without end costs no memory", before and memory(site) < before + 16384, (before, memory(site)))
+    found = own_site.within(lambda: site.delivered("alice", "evil-text"))
+    check("the sender is told what such a host said, clean", found and not re.search(r"[\0\x1b\x7f-\x9f]", found[0]) and "abc" not in found[0], found)
+    strange = [line for line in site.log().splitlines() if not re.match(r"\d{4}-[ -~]*$", line)]
+    check("the log has whole lines of printable ASCII", not strange, strange[:5])
+    site.send("alice@example.test", ["last@good.example"], "the last", login="alice")
+    check("other mail goes on", own_site.within(lambda: far.taken("the last")), site.log()[-3000:])
+    died = [line for line in site.log().splitlines() if re.search("role-killed|role-ended|role-misbehaved", line)]
+    check("no role of it died", not died, died)
+finally:
+    site.stop()
+    far.stop()
+sys.exit(results.failed)
