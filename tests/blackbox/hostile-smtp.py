@@ -129,6 +129,41 @@ check("a header that is too big", b"552 5.3.4" in text and b"221 " in text, text
 text = talk(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\r\n", 24)
 check("LMTP: a bare LF is refused for each recipient", text.count(b"550 5.6.0") == 2, text)
 
+text = talk(HELLO + b"x" * 5000000 + b"\r\nQUIT\r\n")
+check("a command that is 5 MB long is one, and wrong", text.count(b"\r\n500 5.5.2") == 1 and b"\r\n221 " in text, text[-300:])
+for name, line in (("a host's name", b"EHLO " + b"a" * 300), ("many parameters", b"MAIL FROM:<a@example.org>" + b" BODY=7BIT" * 300), ("a parameter", b"MAIL FROM:<a@example.org> ENVID=" + b"x" * 1500),
+                   ("a mailbox that was named elsewhere", b"MAIL FROM:<>\r\nRCPT TO:<alice@example.test> ORCPT=rfc822;" + b"x" * 1500), ("an argument of NOOP", b"NOOP " + b"x" * 3000)):
+    text = talk(HELLO + line + b"\r\nQUIT\r\n")
+    check(f"over-long: {name}", re.search(rb"\r\n50[01] 5\.5\.[24][^\n]*\n221 ", text), text)
+
+# --- what proxies say, from somebody who is none ---
+for name, header in (("1", b"PROXY TCP4 192.0.2.9 192.0.2.10 1000 25\r\n"), ("2", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\x09\xc0\0\2\x0a\x03\xe8\0\x19")):
+    before = len(log())
+    text = talk(header + MAIL + b"QUIT\r\n")
+    check(f"a PROXY header of version {name} is a command that is wrong", re.match(rb"220 [^\n]*\n50[03] 5\.5\.[12]", text), text)
+    check(f"a PROXY header of version {name}: the address stays", logged(before, r" client client=127\.0\.0\.1 ") and "client=192.0.2.9" not in log()[before:], log()[before:])
+
+# --- floods, and who does not read ---
+FLOOD = 200000
+with socket.create_connection(("127.0.0.1", base + 25), timeout=30) as peer:
+    peer.settimeout(3)
+    sent, data = 0, b"RSET\r\n" * FLOOD
+    try:
+        while sent < 16 * len(data):
+            sent += peer.send(data[sent % len(data):])
+    except TimeoutError:
+        pass
+    check("who reads no reply is not read from", sent < 16 * len(data), sent)
+    text = talk(HELLO + b"NOOP\r\nQUIT\r\n")
+    check("others are served meanwhile", b"250 2.0.0 Ok\r\n221 " in text, text)
+    # The last may be half a command.
+    peer.settimeout(30)
+    wanted, got, tail = sent // 6, 0, b""
+    while got < wanted and (more := peer.recv(1 << 20)):
+        got += (tail + more).count(b"250 2.0.0 ") - tail.count(b"250 2.0.0 ")
+        tail = more[-9:]
+    check("each of its commands is answered once it reads", got == wanted, (got, wanted))
+
 text = talk(HELLO + b"NOOP\r\nQUIT\r\n")
 check("others are served", text.endswith(b"\r\n") and b"250 2.0.0 Ok\r\n221 " in text, text)
 sys.exit(failed)
