@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -175,6 +176,17 @@ auth_lookup(struct auth_client *client, struct span address, struct span asker, 
 
 	request->done.lookup = done;
 	return send_lookup(client, request, LOOKUP_WHO, address, asker);
+}
+
+uint32_t
+auth_owner(struct auth_client *client, struct span account, int64_t uid, lookup_done done, void *context)
+{
+	struct request *request = new_request(client, LOOKUP, context);
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%lld", (long long)uid);
+
+	request->done.lookup = done;
+	return send_lookup(client, request, LOOKUP_OWNER, account, span_make(digits, (size_t)len));
 }
 
 uint32_t

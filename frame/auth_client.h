@@ -31,6 +31,8 @@ uint32_t auth_verify(struct auth_client *client, struct span user, struct span p
  * the alias's mail. */
 uint32_t auth_lookup(struct auth_client *client, struct span address, struct span asker, lookup_done done,
     void *context);
+/* Whether that uid is the account's: LOOKUP_LOCAL, or LOOKUP_UNKNOWN. */
+uint32_t auth_owner(struct auth_client *client, struct span account, int64_t uid, lookup_done done, void *context);
 /* All that get mail for the address; expanded: the address came of aliases itself, which have no more say. */
 uint32_t auth_expand(struct auth_client *client, struct span address, bool expanded, expand_done done, void *context);
 uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done,

@@ -30,6 +30,7 @@ enum lookup_kind {
 	LOOKUP_WHO,     /* whether it is anybody's; and if aliases have a say, whether the account of who asks is among them */
 	LOOKUP_EXPAND,  /* all that get its mail */
 	LOOKUP_ACCOUNT, /* whose account it is, aliases aside: of what came of aliases already */
+	LOOKUP_OWNER,   /* whether the account of that name has the uid that stands for who asks, in digits */
 };
 
 enum lookup_result {

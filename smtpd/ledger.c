@@ -9,6 +9,8 @@
 #include "common/xalloc.h"
 
 #define SECOND 1000000
+/* What was overdrawn is remembered so far: beyond that all wait for the same time. */
+#define DEBT_WINDOWS_MAX 32
 
 struct ledger {
 	uint64_t seed;
@@ -114,34 +116,45 @@ ledger_take(struct ledger *ledger, uint64_t key, int64_t now)
 
 /* --- buckets --- */
 
-/* The generic cell rate algorithm: `since` is when the bucket will be full again. Returns when it would be after taking; 0: there is not
- * so much in it. */
+/* The generic cell rate algorithm: `since` is when the bucket will be full again. Returns when it would be after taking. */
 static int64_t
 full_after(const struct ledger_slot *slot, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us)
 {
-	int64_t window = seconds * SECOND, full = slot != NULL && slot->since > now_us ? slot->since : now_us;
+	int64_t window = seconds * SECOND, full = slot != NULL ? slot->since : now_us;
 
-	/* A clock that was set back: nobody waits longer than for a whole window. */
-	if (full - now_us > window)
-		full = now_us + window;
-	full += window / count * amount;
-	return full - now_us <= window ? full : 0;
+	/* A clock that was set back adds nothing to what is to be waited for. */
+	if (slot != NULL && slot->last > now_us)
+		full -= slot->last - now_us;
+	if (full < now_us)
+		full = now_us;
+	if (full - now_us > DEBT_WINDOWS_MAX * window)
+		full = now_us + DEBT_WINDOWS_MAX * window;
+	return full + window / count * amount;
 }
 
 bool
 ledger_could_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us)
 {
-	return full_after(ledger_find(ledger, key), count, seconds, amount, now_us) != 0;
+	return full_after(ledger_find(ledger, key), count, seconds, amount, now_us) - now_us <= seconds * SECOND;
 }
 
 bool
 ledger_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us)
 {
-	int64_t full = full_after(ledger_find(ledger, key), count, seconds, amount, now_us);
+	bool could = ledger_could_spend(ledger, key, count, seconds, amount, now_us);
 
-	if (full != 0)
-		ledger_take(ledger, key, now_us)->since = full;
-	return full != 0;
+	if (could)
+		(void)ledger_overdraw(ledger, key, count, seconds, amount, now_us);
+	return could;
+}
+
+int64_t
+ledger_overdraw(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us)
+{
+	int64_t full = full_after(ledger_find(ledger, key), count, seconds, amount, now_us), there = full - seconds * SECOND;
+
+	ledger_take(ledger, key, now_us)->since = full;
+	return there > now_us ? there : now_us;
 }
 
 /* --- networks --- */

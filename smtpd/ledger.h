@@ -44,7 +44,9 @@ struct ledger_slot *ledger_take(struct ledger *ledger, uint64_t key, int64_t now
 /* A bucket that holds `count` and fills up within that time, kept in `since` and `last` in microseconds: takes so much out, and is true;
  * or false, when there is not so much in it, and nothing is taken. */
 bool ledger_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
-/* The same without taking anything. */
+/* Takes so much out though it may not be in it. Returns when it would have been: now, or later. */
+int64_t ledger_overdraw(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
+/* As ledger_spend, without taking anything. */
 bool ledger_could_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
 
 /* The network that an address (in digits) belongs to, as bytes: 3 of an IPv4 address (/24), 8 of an IPv6 one (/64). Borrowed from

@@ -113,6 +113,11 @@ int greylist_message(struct queue *queue, const struct msg *msg);
 /* Takes a message to so many recipients from what the account may send. False: it has sent enough, and who cares is told. */
 bool account_may_send(struct queue *queue, struct span account, size_t recipients);
 
+/* Takes the same from what it may send even when that is not enough, which is told in the same way. Returns when it may go: now, or later. */
+int64_t account_sends_at(struct queue *queue, struct span account, size_t recipients);
+/* Do any limits of accounts stand? */
+bool account_is_limited(const struct queue *queue);
+
 /* --- queue_alert.c --- */
 
 /* Tells the postmaster that an account has reached a limit. */

@@ -39,7 +39,7 @@ build(struct queue *queue, const char *postmaster, const struct limit *limit, st
 	    (long long)queue_now(), queue_random(), hostname);
 	(void)buf_fmt(out,
 	    "The account %.*s\r\nmay send %u %s within %lld seconds, and wanted to send more.\r\n\r\n"
-	    "Its mail is put off (451) until it has room again. If that is not what its\r\nuser does, somebody else may know the password:"
+	    "Its mail is put off (451), or waits in the queue, until it has room again. If that\r\nis not what its user does, somebody else may know the password:"
 	    " change it with\r\nmailuser password, and look at what waits with mailqueue list.\r\nThe limit stands in limits of smtpd.conf.\r\n",
 	    (int)account.len, account.ptr, limit->count, limit_what_name(limit->what), (long long)limit->seconds);
 	buf_free(&value);

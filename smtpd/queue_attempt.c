@@ -99,7 +99,7 @@ outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, s
 static void
 forget(struct attempt *attempt)
 {
-	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
+	for (size_t i = 0; attempt->targets != NULL && i < attempt->file.envelope.count; i++) {
 		free(attempt->targets[i].destination);
 		free(attempt->targets[i].members);
 		free(attempt->targets[i].owner);
@@ -655,6 +655,11 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 	struct attempt *attempt;
 	int r = load(queue, entry, SPOOL_QUEUE, -1, &attempt);
 
+	/* Whoever asks for another try, it is not sent before its time (RFC 4865, or the account's limits). */
+	if (r == 0 && attempt->file.envelope.release > attempt->started) {
+		settle(attempt, attempt->file.envelope.release);
+		return;
+	}
 	if (r == 0) {
 		attempt->early = attempt->file.envelope.progress.due > attempt->started;
 		attempt->anew = entry->requeued;

@@ -30,12 +30,16 @@
 /* What could not be done for reasons of our own (descriptors, a full disk) is tried again then. */
 #define AGAIN_SECONDS 30
 
-/* A file that has been copied and whose copy waits to be synced. */
+/* Files that are open at once, until it is known whose they are. */
+#define ASKED_MAX 64
+
+/* A file that is being taken in: it is asked whose it is, then it is copied, and the copy waits to be synced. */
 struct taken {
 	struct taken *next, **at;
 	struct queue *queue;
 	char name[DROP_NAME_MAX];
 	int64_t uid;
+	struct spool_file file; /* -1: copied */
 	char *from, *to;
 	size_t recipients;
 };
@@ -57,6 +61,8 @@ struct pickup {
 	struct listed list[LISTED_MAX];
 	size_t count, next;
 	struct taken *taken;
+	size_t asked;
+	bool again; /* something was passed over, and waits for one that is being taken */
 	struct stuck *stuck;
 };
 
@@ -165,12 +171,56 @@ write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
 }
 
 static bool
-is_taken(const struct pickup *pickup, const char *name)
+is_taken(const struct pickup *pickup, struct span name)
 {
 	for (const struct taken *taken = pickup->taken; taken != NULL; taken = taken->next)
-		if (strcmp(taken->name, name) == 0)
+		if (span_eq(span_of(taken->name), name))
 			return true;
 	return false;
+}
+
+static struct taken *
+begin_taking(struct queue *queue, const char *name, int64_t uid, const struct spool_file *file)
+{
+	struct taken *drop = xcalloc(1, sizeof(*drop));
+
+	drop->next = queue->pickup->taken;
+	if (drop->next != NULL)
+		drop->next->at = &drop->next;
+	drop->at = &queue->pickup->taken;
+	queue->pickup->taken = drop;
+	drop->queue = queue;
+	memcpy(drop->name, name, strlen(name) + 1);
+	drop->uid = uid;
+	drop->file = *file;
+	drop->from = xstrdup(file->envelope.sender);
+	drop->to = xstrdup(file->envelope.recipients[0].address);
+	drop->recipients = file->envelope.count;
+	return drop;
+}
+
+static void
+close_taken(struct taken *drop)
+{
+	if (drop->file.fd >= 0)
+		spool_close(&drop->file);
+	drop->file.fd = -1;
+}
+
+static void
+end_taking(struct taken *drop)
+{
+	struct pickup *pickup = drop->queue->pickup;
+
+	close_taken(drop);
+	*drop->at = drop->next;
+	if (drop->next != NULL)
+		drop->next->at = drop->at;
+	free(drop->from);
+	free(drop->to);
+	free(drop);
+	if (pickup->again && pickup->next == pickup->count)
+		event_active(pickup->rescan, EV_TIMEOUT, 0);
 }
 
 static void
@@ -186,12 +236,7 @@ taken(void *context, const char *id, int result)
 	} else {
 		rescan_later(drop->queue->pickup); /* it stays and is tried again */
 	}
-	*drop->at = drop->next;
-	if (drop->next != NULL)
-		drop->next->at = drop->at;
-	free(drop->from);
-	free(drop->to);
-	free(drop);
+	end_taking(drop);
 }
 
 static void
@@ -218,21 +263,19 @@ prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
 
 /* 0, -EBADMSG, or -errno: try again. */
 static int
-queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64_t uid)
+copy_in(struct taken *drop)
 {
+	struct queue *queue = drop->queue;
+	struct spool_file *file = &drop->file;
 	struct envelope *envelope = &file->envelope;
 	char id[SPOOL_ID_LEN + 1];
-	struct taken *context;
 	int fd, r;
 
-	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max ||
-	    envelope->count > (size_t)smtpd_conf(queue->proc)->recipients_max)
-		return -EBADMSG;
-	prepare_envelope(envelope, name, uid);
+	prepare_envelope(envelope, drop->name, drop->uid);
 	fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
 	if (fd < 0)
 		return fd;
-	r = write_trace(queue, fd, uid, id);
+	r = write_trace(queue, fd, drop->uid, id);
 	if (r == 0)
 		r = queue_copy_message(file->fd, file->offset, file->length, fd);
 	if (r < 0) {
@@ -240,19 +283,83 @@ queue_drop(struct queue *queue, const char *name, struct spool_file *file, int64
 		queue_files_discard(queue->files, id);
 		return r;
 	}
-	context = xcalloc(1, sizeof(*context));
-	context->next = queue->pickup->taken;
-	if (context->next != NULL)
-		context->next->at = &context->next;
-	context->at = &queue->pickup->taken;
-	queue->pickup->taken = context;
-	context->queue = queue;
-	memcpy(context->name, name, strlen(name) + 1);
-	context->uid = uid;
-	context->from = xstrdup(envelope->sender);
-	context->to = xstrdup(envelope->recipients[0].address);
-	context->recipients = envelope->count;
-	intake_commit(queue, id, fd, envelope, taken, context);
+	intake_commit(queue, id, fd, envelope, taken, drop);
+	close_taken(drop);
+	return 0;
+}
+
+static void
+not_taken(struct queue *queue, const char *name, int64_t uid, int error)
+{
+	if (error == -EBADMSG) {
+		set_aside(queue, name, uid, "no envelope, too big, or a message with other line ends than CRLF");
+	} else if (error != -ENOENT) {
+		log_error("drop-waits", log_str("file", name), log_i64("uid", uid), log_errno("error", error));
+		rescan_later(queue->pickup);
+	}
+}
+
+/* --- accounts' mail --- */
+
+/* Does an account's process drop it? Where all share an ordinary user's uid, those of accounts say so. */
+static bool
+is_accounts(const struct queue *queue, const struct envelope *envelope, int64_t uid)
+{
+	const struct fourpost_conf *common = queue->proc->common;
+
+	return (uid >= common->account_uid_low && uid <= common->account_uid_high) || (uid == (int64_t)geteuid() && envelope->account != NULL);
+}
+
+/* Nobody waits for an answer whom another could be given: what goes beyond the account's limits goes later. One that has not said whose it is
+ * counts by its uid. */
+static void
+on_owner(void *context, enum lookup_result result, struct span account)
+{
+	struct taken *drop = context;
+	struct queue *queue = drop->queue;
+	int64_t at, *release = &drop->file.envelope.release;
+	char uid[32];
+	int r;
+
+	queue->pickup->asked--;
+	if (result == LOOKUP_TEMPFAIL) {
+		rescan_later(queue->pickup); /* it stays and is tried again */
+		end_taking(drop);
+		return;
+	}
+	(void)snprintf(uid, sizeof(uid), "uid %lld", (long long)drop->uid);
+	at = account_sends_at(queue, result == LOOKUP_LOCAL ? account : span_of(uid), drop->recipients);
+	if (at > queue_now() && at > *release)
+		*release = at;
+	r = copy_in(drop);
+	if (r < 0) {
+		not_taken(queue, drop->name, drop->uid, r);
+		end_taking(drop);
+	}
+}
+
+/* The file is taken over with 0; or -EBADMSG, -errno. */
+static int
+take_message(struct queue *queue, const char *name, const struct spool_file *file, int64_t uid)
+{
+	struct pickup *pickup = queue->pickup;
+	struct taken *drop;
+	int r;
+
+	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max ||
+	    file->envelope.count > (size_t)smtpd_conf(queue->proc)->recipients_max)
+		return -EBADMSG;
+	drop = begin_taking(queue, name, uid, file);
+	if (is_accounts(queue, &file->envelope, uid) && account_is_limited(queue)) {
+		pickup->asked++;
+		(void)auth_owner(queue->auth, span_of(file->envelope.account), uid, on_owner, drop);
+		return 0;
+	}
+	r = copy_in(drop);
+	if (r < 0) {
+		not_taken(queue, name, uid, r);
+		end_taking(drop);
+	}
 	return 0;
 }
 
@@ -278,6 +385,7 @@ put_answer(int fd, const struct stat *st, size_t at, struct span answer)
 	}
 }
 
+/* 0; -EBADMSG; -EAGAIN: a message that it is about is just being taken in. */
 static int
 obey(struct queue *queue, int fd, const struct stat *st)
 {
@@ -285,10 +393,14 @@ obey(struct queue *queue, int fd, const struct stat *st)
 	static char text[DROP_CONTROL_MAX + 1];
 	ssize_t got = pread(fd, text, sizeof(text), 0);
 	enum drop_action action;
-	struct span ids, id = SPAN_NULL;
+	struct span ids, rest, id = SPAN_NULL;
 
 	if (got < 0 || drop_control_decode(span_make(text, (size_t)got), &action, &ids) < 0)
 		return -EBADMSG;
+	for (rest = ids; span_split(&rest, ' ', &id);)
+		if (is_taken(queue->pickup, id))
+			return -EAGAIN;
+	id = SPAN_NULL;
 	do {
 		(void)span_split(&ids, ' ', &id);
 		queue_control(queue, action, id, st->st_uid, &answer);
@@ -340,8 +452,12 @@ take_file(struct queue *queue, const char *name)
 	int fd, r;
 
 	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY ||
-	    is_taken(queue->pickup, name))
+	    is_taken(queue->pickup, span_of(name)))
 		return;
+	if (drop_kind(name) == DROP_IS_MESSAGE && queue->pickup->asked >= ASKED_MAX) {
+		queue->pickup->again = true;
+		return;
+	}
 	/* Queued before a crash came between that and the removal; or done with. */
 	if (queue_table_find(queue->table, span_of(name)) != NULL || *find_stuck(queue->pickup, name) != NULL) {
 		remove_name(queue->pickup, name);
@@ -353,6 +469,10 @@ take_file(struct queue *queue, const char *name)
 	} else if (drop_kind(name) == DROP_IS_CONTROL) {
 		r = obey(queue, fd, &st);
 		(void)close(fd);
+		if (r == -EAGAIN) {
+			queue->pickup->again = true;
+			return;
+		}
 		remove_name(queue->pickup, name);
 		/* What is asked next must not be undone by this, found again after a power loss. */
 		(void)fsync(queue->pickup->folder);
@@ -366,21 +486,13 @@ take_file(struct queue *queue, const char *name)
 		return;
 	} else {
 		r = spool_read(fd, &file);
-		if (r == 0)
-			r = queue_drop(queue, name, &file, st.st_uid);
-		if (file.fd >= 0)
-			spool_close(&file);
-		else
+		if (r < 0)
 			(void)close(fd);
-		if (r == -EBADMSG)
-			set_aside(queue, name, st.st_uid,
-			    "no envelope, too big, or a message with other line ends than CRLF");
+		else if ((r = take_message(queue, name, &file, st.st_uid)) < 0)
+			spool_close(&file);
 	}
-	if (r < 0 && r != -EBADMSG && r != -ENOENT) {
-		log_error("drop-waits", log_str("file", name), log_i64("uid", st.st_uid),
-		    log_errno("error", r));
-		rescan_later(queue->pickup);
-	}
+	if (r < 0 && (fd >= 0 || r != -EBADMSG))
+		not_taken(queue, name, st.st_uid, r);
 }
 
 /* --- noticing --- */
@@ -416,6 +528,7 @@ list_files(struct pickup *pickup)
 	const struct dirent *entry = NULL;
 
 	pickup->count = pickup->next = 0;
+	pickup->again = false;
 	if (dir == NULL) {
 		r = -errno;
 		closep(&copy);
@@ -447,7 +560,7 @@ on_rescan(evutil_socket_t fd, short what, void *context)
 	}
 	for (unsigned turn = 0; turn < TURN_MAX && pickup->next < pickup->count; turn++)
 		take_file(queue, pickup->list[pickup->next++].name);
-	if (pickup->next < pickup->count) {
+	if (pickup->next < pickup->count || (pickup->again && pickup->taken == NULL)) {
 		event_active(pickup->rescan, EV_TIMEOUT, 0);
 	} else if (pickup->count == LISTED_MAX) {
 		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */

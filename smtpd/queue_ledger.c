@@ -111,7 +111,7 @@ key_of(const struct queue_ledger *memory, const struct limit *limit, struct span
 	return ledger_key_and(memory->ledger, key, span_make(&limit->seconds, sizeof(limit->seconds)));
 }
 
-/* Once for all refusals that follow each other. */
+/* Once for all that follow each other. */
 static void
 note_refusal(struct queue *queue, const struct limit *limit, struct span account)
 {
@@ -132,32 +132,73 @@ note_refusal(struct queue *queue, const struct limit *limit, struct span account
 		alert_submit(queue, limit, account);
 }
 
+/* The next limit of accounts from *at on. */
+static bool
+next_limit(const struct queue *queue, size_t *at, struct limit *ret_limit)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	const char *fault;
+
+	while (*at < conf->limits.count)
+		if (limit_parse(span_of(conf->limits.item[(*at)++]), ret_limit, &fault) == 0 && ret_limit->whom == LIMIT_ACCOUNT)
+			return true;
+	return false;
+}
+
+bool
+account_is_limited(const struct queue *queue)
+{
+	struct limit limit;
+	size_t at = 0;
+
+	return next_limit(queue, &at, &limit);
+}
+
+static uint32_t
+amount_of(const struct limit *limit, size_t recipients)
+{
+	return limit->what == LIMIT_RECIPIENTS ? (uint32_t)recipients : 1;
+}
+
+int64_t
+account_sends_at(struct queue *queue, struct span account, size_t recipients)
+{
+	struct ledger *ledger = queue->ledger->ledger;
+	int64_t now = queue_now_us(), at_us = now;
+	struct limit limit;
+	size_t at = 0;
+
+	while (next_limit(queue, &at, &limit)) {
+		uint64_t key = key_of(queue->ledger, &limit, account);
+		int64_t there = ledger_overdraw(ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients), now);
+
+		store_key(queue->ledger, key);
+		if (there > now && at_us == now)
+			note_refusal(queue, &limit, account);
+		if (there > at_us)
+			at_us = there;
+	}
+	return at_us == now ? queue_now() : at_us / 1000000 + 1;
+}
+
 bool
 account_may_send(struct queue *queue, struct span account, size_t recipients)
 {
-	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
-	struct queue_ledger *memory = queue->ledger;
+	struct ledger *ledger = queue->ledger->ledger;
 	int64_t now = queue_now_us();
 	struct limit limit;
-	const char *fault;
 
 	/* From all buckets, or from none. */
-	for (unsigned taking = 0; taking < 2; taking++)
-		for (size_t i = 0; i < conf->limits.count; i++) {
-			uint32_t amount;
-			uint64_t key;
-
-			if (limit_parse(span_of(conf->limits.item[i]), &limit, &fault) < 0 || limit.whom != LIMIT_ACCOUNT)
-				continue;
-			amount = limit.what == LIMIT_RECIPIENTS ? (uint32_t)recipients : 1;
-			key = key_of(memory, &limit, account);
-			if (taking) {
-				(void)ledger_spend(memory->ledger, key, limit.count, limit.seconds, amount, now);
-				store_key(memory, key);
-			} else if (!ledger_could_spend(memory->ledger, key, limit.count, limit.seconds, amount, now)) {
-				note_refusal(queue, &limit, account);
-				return false;
-			}
+	for (size_t at = 0; next_limit(queue, &at, &limit);)
+		if (!ledger_could_spend(ledger, key_of(queue->ledger, &limit, account), limit.count, limit.seconds, amount_of(&limit, recipients), now)) {
+			note_refusal(queue, &limit, account);
+			return false;
 		}
+	for (size_t at = 0; next_limit(queue, &at, &limit);) {
+		uint64_t key = key_of(queue->ledger, &limit, account);
+
+		(void)ledger_spend(ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients), now);
+		store_key(queue->ledger, key);
+	}
 	return true;
 }

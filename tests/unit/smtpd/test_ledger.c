@@ -64,6 +64,28 @@ START_TEST(buckets)
 }
 END_TEST
 
+START_TEST(debts)
+{
+	struct ledger *ledger = ledger_new(1, 4);
+	int64_t now = 1000 * (int64_t)SECOND;
+
+	ck_assert_int_eq(ledger_overdraw(ledger, 7, 6, 60, 6, now), now);
+	for (int i = 1; i <= 12; i++)
+		ck_assert_int_eq(ledger_overdraw(ledger, 7, 6, 60, 1, now), now + i * 10 * (int64_t)SECOND);
+	/* Who asks first has to wait for what was overdrawn. */
+	ck_assert(!ledger_spend(ledger, 7, 6, 60, 1, now + 129 * (int64_t)SECOND));
+	ck_assert(ledger_spend(ledger, 7, 6, 60, 1, now + 130 * (int64_t)SECOND));
+	/* More at once than it holds. */
+	ck_assert_int_eq(ledger_overdraw(ledger, 8, 6, 60, 9, now), now + 30 * (int64_t)SECOND);
+	/* A clock that was set back. */
+	ck_assert_int_eq(ledger_overdraw(ledger, 8, 6, 60, 1, now - 86400 * (int64_t)SECOND), now + (40 - 86400) * (int64_t)SECOND);
+	/* A debt is bounded, whatever is in a file. */
+	ledger_find(ledger, 8)->since = INT64_MAX / 2;
+	ck_assert_int_eq(ledger_overdraw(ledger, 8, 6, 60, 0, now), now + 31 * 60 * (int64_t)SECOND);
+	(void)ledger_free(ledger);
+}
+END_TEST
+
 START_TEST(networks)
 {
 	uint8_t a[16], b[16];
@@ -87,6 +109,7 @@ main(void)
 	tcase_add_test(tests, keys);
 	tcase_add_test(tests, the_oldest_makes_room);
 	tcase_add_test(tests, buckets);
+	tcase_add_test(tests, debts);
 	tcase_add_test(tests, networks);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
