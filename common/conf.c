@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <sys/un.h>
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
@@ -477,4 +478,12 @@ conf_split_address(struct span text, struct span *ret_host, uint16_t *ret_port)
 	*ret_host = host;
 	*ret_port = (uint16_t)port;
 	return 0;
+}
+
+const char *
+conf_unix_path(const char *text)
+{
+	const char *path = text + strlen("unix:");
+
+	return span_starts(span_of(text), SPAN("unix:/")) && strlen(path) < sizeof((struct sockaddr_un){ 0 }.sun_path) ? path : NULL;
 }

@@ -78,5 +78,7 @@ void conf_load_for_tool(const char *path, struct fourpost_conf *ret_conf);
 
 /* "host:port", "[v6]:port", ":port" or "*:port". Borrowed parts in *ret_host (empty for any address). 0 or -EINVAL. */
 int conf_split_address(struct span text, struct span *ret_host, uint16_t *ret_port);
+/* The path in "unix:/path", absolute and short enough for a socket. Borrowed; NULL when the text is something else. */
+const char *conf_unix_path(const char *text);
 
 #endif

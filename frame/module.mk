@@ -15,6 +15,7 @@ frame_SRC := \
 	frame/login.c \
 	frame/login_sleep.c \
 	frame/parent_account.c \
+	frame/parent_connect.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
 	frame/proc_auth.c \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The parent: root, binds ports, starts roles, joins them by channels, starts a worker for an account when auth says so.
- * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth. */
+ * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth,
+ * and numbers of sockets that smtpd's filter wants to be connected to. */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -367,11 +368,30 @@ spawn(struct parent *parent, const struct msg *msg)
 	return 0;
 }
 
+/* A role that sees no file wants to talk with another program of this host. */
+static int
+connect_for(struct parent *parent, struct msg_channel *channel, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint8_t which = msg_get_u8(&body);
+	struct msg_writer answer;
+	int r;
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	r = parent_connect(parent->daemon, parent->conf, find_role(parent, msg_channel_peer(channel)), parent->as_root, which);
+	if (r == -EBADMSG)
+		return r;
+	msg_writer_init(&answer);
+	msg_put_u32(&answer, r < 0 ? (uint32_t)-r : 0);
+	(void)msg_send(channel, MSG_CONNECTED, msg->id, &answer, r < 0 ? -1 : r);
+	return 0;
+}
+
 static int
 on_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	(void)channel;
-	return msg->type == MSG_SPAWN ? spawn(context, msg) : -EBADMSG;
+	return msg->type == MSG_SPAWN ? spawn(context, msg) : msg->type == MSG_CONNECT ? connect_for(context, channel, msg) : -EBADMSG;
 }
 
 static void

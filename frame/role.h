@@ -47,6 +47,12 @@ struct role_listener {
 	bool path;      /* "/path" names a Unix socket */
 };
 
+/* An option (LIST) whose "unix:/path" the parent connects to for a role, which sees no file. */
+struct role_connection {
+	size_t offset; /* of the struct conf_list in the daemon's configuration */
+	uint8_t role;
+};
+
 /* A file (an option with its path, empty for none) that a role reads before its jail, and is handed by the parent at a reload. */
 struct role_file {
 	size_t offset; /* of the path in the daemon's configuration */
@@ -78,6 +84,8 @@ struct daemon {
 	void (*conf_check)(const void *conf, struct buf *errors);
 	const struct role_file *files; /* beside certificate and key */
 	size_t file_count;
+	const struct role_connection *connections;
+	size_t connection_count;
 	const struct role_keys *keys; /* or NULL */
 	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
 	/* Looks at files that options name, in a process that ends with it; appends sentences to errors. May be NULL. */

@@ -4,6 +4,7 @@
 #ifndef SMTPD_FILTER_H
 #define SMTPD_FILTER_H
 
+#include "frame/asked.h"
 #include "frame/role.h"
 #include "smtpd/milter_state.h"
 
@@ -21,6 +22,7 @@ struct filter_role {
 	struct proc *proc;
 	struct filter_job *jobs;
 	size_t count;
+	struct asked_table connecting; /* connections that the parent makes */
 };
 
 /* --- filter_job.c: one message, and the milters in their order --- */
@@ -70,7 +72,10 @@ void filter_edit_settle(struct filter_edit *edit);
 
 /* --- filter_conn.c: the connection to one milter, for one message --- */
 
-struct filter_conn *filter_conn_new(struct filter_job *job, const char *address, const struct milter_client *client);
+/* To that one of the milters. */
+struct filter_conn *filter_conn_new(struct filter_job *job, size_t which, const struct milter_client *client);
+/* CONNECTED. 0 or -EBADMSG. */
+int filter_conn_connected(struct filter_role *role, struct msg *msg);
 struct filter_conn *filter_conn_free(struct filter_conn *conn);
 /* Each ends with filter_job_answered, now or later. */
 void filter_conn_mail(struct filter_conn *conn);

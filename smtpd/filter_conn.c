@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/stream.h"
 #include "common/xalloc.h"
+#include "frame/frame_msg.h"
 #include "smtpd/filter.h"
 #include "smtpd/smtpd_conf.h"
 
@@ -18,6 +20,7 @@
 #define OUTPUT_MAX (4u << 20)
 
 struct filter_conn {
+	struct asked asked_parent; /* while the parent connects; id 0: it does not */
 	struct filter_job *job;
 	char *address;
 	struct milter milter;
@@ -229,6 +232,48 @@ connect_socket(const char *address)
 	return r;
 }
 
+/* Waits for the connection, or tells from the loop that there is none. */
+static void
+await(struct filter_conn *conn, int fd)
+{
+	conn->fd = fd;
+	conn->connecting = event_new(filter_job_role(conn->job)->proc->base, fd < 0 ? -1 : fd, fd < 0 ? 0 : EV_WRITE, on_connect, conn);
+	if (conn->connecting == NULL)
+		abort();
+	if (fd < 0)
+		event_active(conn->connecting, EV_TIMEOUT, 0);
+	else
+		(void)event_add(conn->connecting, NULL);
+}
+
+/* This process sees no file: the parent connects for it. */
+static int
+ask_parent(struct filter_conn *conn, size_t which)
+{
+	struct filter_role *role = filter_job_role(conn->job);
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)which);
+	return msg_send(role->proc->parent, MSG_CONNECT, asked_add(&role->connecting, &conn->asked_parent), &body, -1);
+}
+
+int
+filter_conn_connected(struct filter_role *role, struct msg *msg)
+{
+	struct filter_conn *conn = (struct filter_conn *)asked_take(&role->connecting, msg->id);
+	struct msg_reader body = msg_read(msg);
+	uint32_t error = msg_get_u32(&body);
+
+	if (!msg_done(&body) || error > INT32_MAX || (error == 0) != (msg->fd >= 0))
+		return -EBADMSG;
+	if (conn == NULL)
+		return 0; /* the message is done with */
+	conn->asked_parent.id = 0;
+	await(conn, error == 0 ? TAKE_FD(msg->fd) : -(int)error);
+	return 0;
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *context)
 {
@@ -237,24 +282,22 @@ on_timer(evutil_socket_t fd, short what, void *context)
 }
 
 struct filter_conn *
-filter_conn_new(struct filter_job *job, const char *address, const struct milter_client *client)
+filter_conn_new(struct filter_job *job, size_t which, const struct milter_client *client)
 {
 	struct event_base *base = filter_job_role(job)->proc->base;
 	struct filter_conn *conn = xcalloc(1, sizeof(*conn));
 
 	conn->job = job;
-	conn->address = xstrdup(address);
+	conn->address = xstrdup(conf_of(conn)->milters.item[which]);
+	conn->fd = -1;
 	milter_init(&conn->milter, client);
-	conn->fd = connect_socket(address);
-	/* One that failed at once tells it from the loop. */
-	conn->connecting = event_new(base, conn->fd < 0 ? -1 : conn->fd, conn->fd < 0 ? 0 : EV_WRITE, on_connect, conn);
 	conn->timer = evtimer_new(base, on_timer, conn);
-	if (conn->connecting == NULL || conn->timer == NULL)
+	if (conn->timer == NULL)
 		abort();
-	if (conn->fd < 0)
-		event_active(conn->connecting, EV_TIMEOUT, 0);
-	else
-		(void)event_add(conn->connecting, NULL);
+	if (conf_unix_path(conn->address) == NULL)
+		await(conn, connect_socket(conn->address));
+	else if (ask_parent(conn, which) < 0) /* it has gone, and so goes this process */
+		await(conn, -EPIPE);
 	return conn;
 }
 
@@ -263,6 +306,8 @@ filter_conn_free(struct filter_conn *conn)
 {
 	if (conn == NULL)
 		return NULL;
+	if (conn->asked_parent.id != 0)
+		(void)asked_take(&filter_job_role(conn->job)->connecting, conn->asked_parent.id);
 	if (conn->connecting != NULL)
 		event_free(conn->connecting);
 	if (conn->fd >= 0)

@@ -175,7 +175,7 @@ take_mail(struct filter_role *role, const struct msg *msg)
 		return -EBADMSG;
 	}
 	for (; job->count < conf->milters.count; job->count++)
-		job->conns[job->count] = filter_conn_new(job, conf->milters.item[job->count], &job->client);
+		job->conns[job->count] = filter_conn_new(job, job->count, &job->client);
 	begin(job, MSG_FILTER_MAIL);
 	return 0;
 }

@@ -62,6 +62,10 @@ static const struct role_file files[] = {
 	{ offsetof(struct smtpd_conf, rules), ROLE_FRONT, MSG_RULES_FILE },
 };
 
+static const struct role_connection connections[] = {
+	{ offsetof(struct smtpd_conf, milters), ROLE_FILTER },
+};
+
 static void
 check_rules(struct span text, const char *prefix, struct buf *errors)
 {
@@ -109,5 +113,6 @@ const struct daemon smtpd = {
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
 	.conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
 	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
+	.connections = connections, .connection_count = sizeof(connections) / sizeof(*connections),
 	.explain = explain_message,
 };

@@ -137,8 +137,8 @@ check_milters(const struct smtpd_conf *conf, struct buf *errors)
 
 		if (conf_split_address(span_of(conf->milters.item[i]), &host, &port) == 0 && host.len < sizeof(text) && host.len != 0)
 			memcpy(text, host.ptr, host.len);
-		if (port == 0 || (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1))
-			(void)buf_fmt(errors, "milters: %s is not address:port\n", conf->milters.item[i]);
+		if (conf_unix_path(conf->milters.item[i]) == NULL && (port == 0 || (inet_pton(AF_INET, text, address) != 1 && inet_pton(AF_INET6, text, address) != 1)))
+			(void)buf_fmt(errors, "milters: %s is not address:port or unix:/path\n", conf->milters.item[i]);
 	}
 	if (strcmp(conf->milter_default, "tempfail") != 0 && strcmp(conf->milter_default, "accept") != 0)
 		(void)buf_fmt(errors, "milter_default: %s is neither tempfail nor accept\n", conf->milter_default);

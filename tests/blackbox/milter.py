@@ -11,11 +11,11 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from milter_server import Milter
+from milter_server import Milter, UnixMilter
 
 base, state, lane, tmp, binaries = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"], os.environ["TMP"], os.environ["BIN"]
 CONF, LOG = f"{state}/etc/smtpd.conf", f"{state}/log/smtpd.log"
-FIRST, SECOND, RSPAMD, CLAMAV = base + 71, base + 72, base + 73, base + 74
+FIRST, SECOND, RSPAMD = base + 71, base + 72, base + 73
 failed = False
 
 
@@ -146,18 +146,41 @@ def ours():
     first.server_close()
 
 
-def answers(port):
+def by_unix_socket():
+    path = f"{tmp}/milter.sock"
+    os.chmod(tmp, 0o755)
+    milter = UnixMilter(path)
+    os.chmod(path, 0o666)
+    configure(f'milters = [ "unix:{path}" ];\n')
+    code, reply = send("change-12")
+    check("a milter on a Unix socket sees a message, and changes it", code == 250 and milter.seen and arrived("u1", rb"X-Added: at the end"), reply)
+    check("and may refuse one", send("reject-12")[0] == 550)
+    if os.geteuid() == 0:
+        os.chmod(path, 0o600)
+        code, reply = send("shut-13")
+        check("the socket is opened with the filter role's rights, not with root's", code == 451 and eventually(
+            lambda: re.search(rf'milter-failed milter="?unix:{path}"? error="Permission denied"', log())), (code, reply))
+    milter.shutdown()
+    milter.server_close()
+    check("a Unix socket that nobody listens on puts messages off", send("gone-14")[0] == 451)
+    os.unlink(path)
+    check("so does one that is not there", send("gone-15")[0] == 451)
+
+
+def answers(where):
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=20):
+        with socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET) as peer:
+            peer.settimeout(20)
+            peer.connect(where if isinstance(where, str) else ("127.0.0.1", where))
             return True
     except OSError:
         return False
 
 
-def start(name, command, port, seconds):
+def start(name, command, where, seconds):
     with open(f"{tmp}/{name}.log", "wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
-    up = eventually(lambda: answers(port) or process.poll() is not None, seconds) and process.poll() is None
+    up = eventually(lambda: answers(where) or process.poll() is not None, seconds) and process.poll() is None
     with open(f"{tmp}/{name}.log", encoding="utf-8", errors="replace") as file:
         check(f"{name} starts", up, file.read()[-2000:])
     return process
@@ -208,15 +231,15 @@ def clamav():
     with open(f"{folder}/clamd.conf", "w", encoding="ascii") as file:
         file.write(f"DatabaseDirectory {folder}/db\nLocalSocket {folder}/clamd.sock\nForeground yes\nLogFile {folder}/clamd.log\n")
     with open(f"{folder}/milter.conf", "w", encoding="ascii") as file:
-        file.write(f"MilterSocket inet:{CLAMAV}@127.0.0.1\nForeground yes\nClamdSocket unix:{folder}/clamd.sock\n"
+        file.write(f"MilterSocket unix:{folder}/milter.sock\nMilterSocketMode 666\nForeground yes\nClamdSocket unix:{folder}/clamd.sock\n"
                    "OnInfected Reject\nRejectMsg A virus: %v\nAddHeader Replace\n")
     with open(f"{folder}/clamd.out", "wb") as out:
         clamd = subprocess.Popen(["/usr/sbin/clamd", "-c", f"{folder}/clamd.conf"], stdout=out, stderr=out, start_new_session=True)
     try:
         check("clamd starts", eventually(lambda: os.path.exists(f"{folder}/clamd.sock"), 120), open(f"{folder}/clamd.out").read())
-        process = start("clamav-milter", ["/usr/sbin/clamav-milter", "-c", f"{folder}/milter.conf"], CLAMAV, 120)
+        process = start("clamav-milter", ["/usr/sbin/clamav-milter", "-c", f"{folder}/milter.conf"], f"{folder}/milter.sock", 120)
         try:
-            configure(f'milters = [ "127.0.0.1:{CLAMAV}" ];\n')
+            configure(f'milters = [ "unix:{folder}/milter.sock" ];\n')
             code, reply = send("clamav-clean")
             text = arrived("u1", rb"clamav-clean") or b""
             check("clamav-milter lets mail pass, and says so in the header", code == 250 and b"X-Virus-Status: Clean" in text, (reply, text))
@@ -232,6 +255,7 @@ with open(CONF, encoding="utf-8") as file:
     original = file.read()
 try:
     ours()
+    by_unix_socket()
     if os.geteuid() == 0 and os.path.exists("/usr/bin/rspamd"):
         rspamd()
     else:

@@ -126,3 +126,12 @@ class Milter(socketserver.ThreadingTCPServer):
         self.seen, self.options = [], options
         super().__init__(("127.0.0.1", port), Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class UnixMilter(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path, options=0):
+        self.seen, self.options = [], options
+        super().__init__(path, Session)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
