@@ -180,7 +180,7 @@ put_rules(struct span message, const struct rules *rules, struct score *score, s
 		return;
 	rules_apply(rules, message, &outcome);
 	(void)buf_fmt(out, "Rules that match now: %s%s%s\n", outcome.matched.len != 0 ? buf_cstr(&outcome.matched) : "none",
-	    outcome.refused ? " (it would be refused)" : "", outcome.junk ? " (it would go to Junk)" : "");
+	    outcome.refused ? " (it would be refused)" : outcome.held ? " (it would be held)" : "", outcome.junk ? " (it would go to Junk)" : "");
 	score_add_all(score, &outcome.score);
 	rules_outcome_free(&outcome);
 }

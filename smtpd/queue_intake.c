@@ -469,7 +469,7 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	struct commit_context *context;
 	int r;
 
-	if (!msg_done(&body) || transaction->fd < 0 || first > FIRST_TRY_EACH)
+	if (!msg_done(&body) || transaction->fd < 0 || first > FIRST_HOLD)
 		return -EBADMSG;
 	r = finish_file(queue, transaction, written, fields);
 	if (r < 0) {
@@ -480,7 +480,8 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;
-	if (first == FIRST_QUEUE || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
+	transaction->held |= first == FIRST_HOLD;
+	if (first == FIRST_QUEUE || transaction->held || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
 	    transaction->in_memory, &transaction->envelope, first == FIRST_TRY_EACH, tried, context))
 		commit_soon(queue, transaction->queue_id, on_disk(queue, transaction, written + fields.len), &transaction->envelope,
 		    transaction->held, committed, context);

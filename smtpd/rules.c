@@ -122,6 +122,7 @@ apply(const struct rule_line *line, struct rules_outcome *outcome)
 	switch (line->action) {
 	case RULE_SCORE: score_add(&outcome->score, span_of(name), line->weight); break;
 	case RULE_REFUSE: outcome->refused = true; break;
+	case RULE_QUARANTINE: outcome->held = true; break;
 	case RULE_JUNK: outcome->junk = true; break;
 	case RULE_ADD: add_field(line, outcome); break;
 	}

@@ -29,7 +29,7 @@ struct rules_outcome {
 	struct score score;    /* an item "rule.NAME" for each that matched; refusals and the like weigh nothing, and stand in `matched` */
 	struct buf matched;    /* names of all that matched, "one two" */
 	struct buf fields;     /* header fields to be added */
-	bool refused, junk;
+	bool refused, held, junk;
 };
 
 /* The message is whole, with CRLF or LF. The outcome is for rules_outcome_free. */

@@ -79,6 +79,10 @@ take_field(struct span text, struct rule_line *rule)
 static const char *
 take_action(struct span *rest, struct rule_line *rule)
 {
+	static const struct {
+		struct span name;
+		enum rule_action action;
+	} alone[] = { { SPAN("refuse"), RULE_REFUSE }, { SPAN("quarantine"), RULE_QUARANTINE }, { SPAN("junk"), RULE_JUNK } };
 	struct span action = take_word(rest), text;
 
 	if (span_eq(action, SPAN("score"))) {
@@ -89,8 +93,12 @@ take_action(struct span *rest, struct rule_line *rule)
 		rule->action = RULE_ADD;
 		return take_quoted(rest, &text) && take_field(text, rule) ? NULL : "behind add comes \"Field: value\", in ASCII";
 	}
-	rule->action = span_eq(action, SPAN("refuse")) ? RULE_REFUSE : RULE_JUNK;
-	return rule->action == RULE_REFUSE || span_eq(action, SPAN("junk")) ? NULL : "behind the pattern comes score, refuse, junk or add";
+	for (size_t i = 0; i < sizeof(alone) / sizeof(*alone); i++)
+		if (span_eq(action, alone[i].name)) {
+			rule->action = alone[i].action;
+			return NULL;
+		}
+	return "behind the pattern comes score, refuse, quarantine, junk or add";
 }
 
 int

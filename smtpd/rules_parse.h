@@ -10,7 +10,7 @@
 #define RULE_PATTERN_MAX 200
 
 enum rule_where { RULE_HEADER, RULE_ATTACHMENT, RULE_BODY };
-enum rule_action { RULE_SCORE, RULE_REFUSE, RULE_JUNK, RULE_ADD };
+enum rule_action { RULE_SCORE, RULE_REFUSE, RULE_QUARANTINE, RULE_JUNK, RULE_ADD };
 
 /* All spans are borrowed from the line. */
 struct rule_line {

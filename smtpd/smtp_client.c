@@ -187,6 +187,7 @@ judge_message(struct smtp_client *client, enum smtp_fault fault)
 	if (client->guard != NULL && fault == SMTP_FAULT_NONE) {
 		ruled = smtp_rules_apply(client->role->rules, client->handin, &outcome);
 		fault = smtp_score_message(guard_defence(client->guard), verification, ruled ? &outcome : NULL, client->smtp.queue_id, &client->fields);
+		client->held = ruled && outcome.held && fault == SMTP_FAULT_NONE;
 		if (ruled)
 			rules_outcome_free(&outcome);
 	}
@@ -253,6 +254,8 @@ committed(void *context, enum smtp_stored result, const struct smtp_verdict *ver
 	if (result == SMTP_STORED || smtp_any_taken(verdicts, count)) {
 		client->messages++;
 		log_received(client);
+		if (client->held)
+			smtp_client_log_held(client, SPAN("a rule of this site"));
 	}
 	smtp_committed(&client->smtp, result, verdicts, count);
 	if (client->role->stopping && client->smtp.action == SMTP_NOTHING)
@@ -295,6 +298,7 @@ open_message(struct smtp_client *client)
 
 	/* Whom XCLIENT and PROXY speak for is known by now. */
 	client->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
+	client->held = false;
 	smtp->checks = client->verifies || client->guard != NULL;
 	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
 	    smtp->checks ? FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
@@ -318,8 +322,12 @@ start_tls(struct smtp_client *client)
 
 /* Mail for accounts here is in its mailboxes before the client is told so. */
 static enum message_first
-first_of(const struct smtp *smtp)
+first_of(const struct smtp_client *client)
 {
+	const struct smtp *smtp = &client->smtp;
+
+	if (client->held)
+		return FIRST_HOLD;
 	if (smtp->has_remote)
 		return FIRST_QUEUE;
 	return smtp->kind == SMTP_LMTP ? FIRST_TRY_EACH : FIRST_TRY;
@@ -359,7 +367,7 @@ act(struct smtp_client *client)
 		smtp_client_ask_filter(client);
 		return true;
 	case SMTP_COMMIT:
-		handin_commit(client->handin, smtp->checks ? buf_get(&client->fields) : SPAN_NULL, first_of(smtp));
+		handin_commit(client->handin, smtp->checks ? buf_get(&client->fields) : SPAN_NULL, first_of(client));
 		client->check = smtp_check_free(client->check);
 		return true;
 	case SMTP_ABORT:

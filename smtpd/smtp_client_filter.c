@@ -38,6 +38,13 @@ smtp_client_ask_filter(struct smtp_client *client)
 	}
 }
 
+void
+smtp_client_log_held(const struct smtp_client *client, struct span why)
+{
+	log_warning("held", log_str("id", client->smtp.queue_id), log_str("from", client->smtp.envelope.sender), log_span("why", why),
+	    log_str("hint", "see it with mailqueue show, let it go with mailqueue release"));
+}
+
 /* The message is to be another: true when its file will be made anew. */
 static bool
 rewrite(struct smtp_client *client, struct filtered *filtered)
@@ -54,8 +61,7 @@ rewrite(struct smtp_client *client, struct filtered *filtered)
 	if (r >= 0)
 		r = handin_rewrite(client->handin, &smtp->envelope, filtered->held);
 	if (filtered->held)
-		log_warning("held", log_str("id", smtp->queue_id), log_str("from", smtp->envelope.sender), log_span("why", filtered->reason),
-		    log_str("hint", "see it with mailqueue show, let it go with mailqueue release"));
+		smtp_client_log_held(client, filtered->reason);
 	if (r < 0) {
 		log_error("not-rewritten", log_str("id", smtp->queue_id), log_errno("error", r));
 		smtp_write_failed(smtp, false);

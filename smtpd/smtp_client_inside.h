@@ -21,6 +21,7 @@ struct smtp_client {
 	struct smtp_check *check; /* of the message that is coming, or NULL */
 	bool verifies;            /* it is verified */
 	struct buf fields;        /* what is to stand before it */
+	bool held;                /* a rule wants an operator to see it */
 	struct filter_question *question; /* of this message, at the filter role */
 	struct filtered filtered;         /* while the message is rewritten */
 	bool eof;         /* no more input will come */
@@ -57,6 +58,8 @@ void smtp_client_judge(struct smtp_client *client);
 void smtp_client_ask_filter(struct smtp_client *client);
 /* The answers of this message's questions are not wanted any more. */
 void smtp_client_forget_question(struct smtp_client *client);
+/* Tells the log that the message is held, and why. */
+void smtp_client_log_held(const struct smtp_client *client, struct span why);
 /* For handin_ops: the message's new file is there. */
 void smtp_client_rewritten(void *context, enum smtp_stored result);
 

@@ -43,7 +43,7 @@ smtp_score_message(const struct defence *defence, const struct verification *ver
 	score_put_items(&score, &items);
 	log_info("score", log_str("id", queue_id), log_str("client", defence_client(defence)), log_i64("score", score.total),
 	    log_span("items", buf_get(&items)), log_span("rules", rules != NULL ? buf_get(&rules->matched) : SPAN_NULL),
-	    log_str("verdict", refused || (rules != NULL && rules->refused) ? "refuse" : junk ? "junk" : "take"));
+	    log_str("verdict", refused || (rules != NULL && rules->refused) ? "refuse" : rules != NULL && rules->held ? "quarantine" : junk ? "junk" : "take"));
 	buf_free(&items);
 	/* For other programs; verification says it for itself. */
 	if (junk && (verification == NULL || verify_verdict(verification) != VERIFY_QUARANTINE))

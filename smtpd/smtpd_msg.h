@@ -39,6 +39,7 @@ enum message_first {
 	FIRST_QUEUE,   /* it is put on stable storage */
 	FIRST_TRY,     /* its recipients are accounts here: delivered, where that can be done at once */
 	FIRST_TRY_EACH, /* and LMTP answers for each of them */
+	FIRST_HOLD,     /* promised, and held: an operator lets it go */
 };
 
 /* What became of one recipient. */

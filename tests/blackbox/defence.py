@@ -156,7 +156,8 @@ def greylisting(site):
 def rules(site):
     path = f"{site.state}/etc/rules"
     site.put("rules", '# site\nnote: header Subject contains "ruled" add "X-Site-Note: ruled"\nexe: attachment "*.exe" refuse\n'
-             'cheap: body contains "CHEAP" score 3\njunk: header Subject matches "*junk" junk\n')
+             'cheap: body contains "CHEAP" score 3\njunk: header Subject matches "*junk" junk\n'
+             'odd: header Subject contains "odd" quarantine\n')
     conf = re.sub(r"(?m)^(limits|greylist|rules) .*\n", "", read(f"{site.state}/etc/smtpd.conf")) + PLAIN
     site.put("smtpd.conf", conf + f'rules = "{path}";\n')
     site.reload()
@@ -171,6 +172,11 @@ def rules(site):
     check("a rule weighs what the decoded text holds", score(text) == "3/6; rule.cheap=3", text)
     hand_in(site, GOOD, "this is junk")
     check("a rule sends to Junk", within(lambda: [one for one in junk_of(site, "bob") if "this is junk" in one and "X-Spam-Flag: YES" in one]))
+    _, last, log = hand_in(site, GOOD, "odd-1")
+    held = os.listdir(f"{site.state}/spool/hold")
+    check("a rule holds a message in the queue", last.startswith("250 ") and len(held) == 1 and "verdict=quarantine" in log and "held id=" in log and not site.delivered("bob", "odd-1"), log)
+    site.tool("mailqueue", "release", *held, conf="smtpd.conf")
+    check("until it is let go", within(lambda: site.delivered("bob", "odd-1")))
     site.put("rules", "nonsense\n")
     status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
     check("faults of rules are told by line", status == 78 and f"{path}:1: a rule begins with its name" in text, text)

@@ -17,6 +17,7 @@ static const struct {
 	{ "pills: header Subject contains \"cheap pills\" score 3", "cheap pills", RULE_HEADER, RULE_SCORE },
 	{ "a-1:  header  From   matches \"*@bad.example\"  refuse ", "*@bad.example", RULE_HEADER, RULE_REFUSE },
 	{ "exe: attachment \"*.exe\" junk", "*.exe", RULE_ATTACHMENT, RULE_JUNK },
+	{ "exe: attachment \"*.exe\" quarantine", "*.exe", RULE_ATTACHMENT, RULE_QUARANTINE },
 	{ "b: body contains \"#1: 'x'\" add \"X-Note: seen it\"", "#1: 'x'", RULE_BODY, RULE_ADD },
 	{ "b: body matches \"x\" junk", NULL, 0, 0 },
 	{ "header Subject contains \"x\" junk", NULL, 0, 0 },
