@@ -22,8 +22,13 @@ SCENARIOS = {
     "aliases": ["smtp a both", "smtp b list,bob | try c one", "try d both,carol", "drop e both,nobody"],
     "bounces": ["smtp a no@other.test", "drop b nobody,bob", "smtp c nobody from=-", "smtp d bob notify=success | smtp e lost@down.test,wait@other.test"],
     "filters": ["smtp a answers", "try b passes,bob | try c answers", "rewrite d bob,no@other.test", "quarantine e bob | quarantine f carol", "release e"],
+    "state": ["keep one.test 1 | greylist 1", "load one.test | load two.test", "keep one.test 2 | keep two.test 1 | greylist 2", "load one.test | load two.test | greylist 3",
+              "keep two.test 2 | keep one.test 3", "load two.test | load one.test | try a bob"],
     "start": [],
 }
+# What the queue keeps beside mail, where a scenario is about it, and what the next life asks of that.
+FOLDERS = {"state": ["sts", "state"]}
+NEXT = {"state": ["load one.test | load two.test", "greylist 4"]}
 # What lies there already, each under a name that tells when it came.
 LEFT = {
     "drop/tmp.m.1.x": "half", "drop/m.0.a": ("a", "P bob", ""), "drop/m.0.b": ("b", "P carol", ""), "queue/AA/0006278AA1C3D4E0": ("b", "P carol", "drop m.0.b\n"),
@@ -55,14 +60,14 @@ class Ground:
 class World:
     """A spool, and all that is outside of it, in whatever lives the queue has."""
 
-    def __init__(self, ground, name):
+    def __init__(self, ground, name, folders=()):
         self.ground, self.name = ground, name
         self.spool = os.path.join(ground.folder, name)
         self.events, self.mails, self.tries = [], {}, {}
         self.passed = 0
         self.before = 0  # events that were before the first life
         self.faulty = False  # calls fail
-        self.made = ["", "drop", "hold", "corrupt", "queue", *[f"queue/{n:02X}" for n in range(256)]]
+        self.made = ["", "drop", "hold", "corrupt", "queue", *[f"queue/{n:02X}" for n in range(256)], *folders]
         for folder in self.made:
             os.mkdir(os.path.join(self.spool, folder))
         self.own()
@@ -125,7 +130,7 @@ class World:
         found = {}
         for folder in self.made:
             for entry in os.scandir(os.path.join(self.spool, folder)):
-                if entry.is_file():
+                if entry.is_file() and folder not in ("sts", "state"):
                     with open(entry.path, encoding="utf-8", errors="replace") as file:
                         found[os.path.join(folder, entry.name)] = file.read()
         return found
@@ -151,7 +156,7 @@ class Case:
         return sorted({int(i * step) + 1 for i in range(min(count, wanted))})
 
     def world(self, name):
-        world = World(self.ground, name)
+        world = World(self.ground, name, FOLDERS.get(self.scenario, ()))
         world.faulty = self.faulty
         for path, what in LEFT.items() if self.scenario == "start" else []:
             world.put(path, what)
@@ -170,7 +175,7 @@ class Case:
     def live_on(self, world):
         """The life after a death; nothing befalls it."""
         world.events.append(("died",))
-        status = Life(world, [], ["smtp last bob"]).run()
+        status = Life(world, [], [*NEXT.get(self.scenario, []), "smtp last bob"]).run()
         if status != 137:
             raise Fault(f"the next life ends with {status}")
 
@@ -311,7 +316,7 @@ class Rows(Power):
     def run(self, name, n):
         found = set()
         for self.scenario in SCENARIOS:
-            if self.scenario != "start":
+            if self.scenario not in ("start", "state"):
                 found |= self.states(name)
         # One is passed over at once, unless the removal fails.
         self.scenario, n, rare = "queue", 0, "finished"

@@ -99,9 +99,32 @@ class Story:
                     raise self.fault(f"{end} was told to have it")
 
 
+def check_policies(world, deaths):
+    """Each that is told is one that was to be kept, whole; and, where no call failed, no older than what was told before, and the last where nothing died."""
+    kept, told = collections.defaultdict(int), collections.defaultdict(int)
+    for kind, domain, version in [event for event in world.events if event[0] in ("kept", "policy")]:
+        if kind == "kept":
+            kept[domain] = version
+        elif version is None or version > kept[domain] or (version < told[domain] and not world.faulty):
+            raise Fault(f"the policy of {domain} is {version}, after {told[domain]} was told and {kept[domain]} was to be kept")
+        elif version != kept[domain] and not deaths and not world.faulty:
+            raise Fault(f"the policy of {domain} is {version}, not {kept[domain]}")
+        else:
+            told[domain] = version
+
+
+def check_greylist(world):
+    """Who asks again is to wait no longer than before; what the power takes along is another wait."""
+    waits = [event[2] for event in world.events if event[0] == "greylisted"]
+    if waits and (not 0 < waits[0] <= 3600 or (("died",) not in world.events and waits != sorted(waits, reverse=True))):
+        raise Fault(f"who asks again waits for {waits}")
+
+
 def check(world, deaths, bound):
     """Before any death, what was being received may be there: the next start removes it."""
     left = world.left()
+    check_policies(world, deaths)
+    check_greylist(world)
     for mail in world.mails.values():
         story = Story(mail, world.events)
         if story.kinds or story.got:

@@ -9,7 +9,7 @@ import subprocess
 
 from promises import Fault
 
-PARENT, FRONT, AUTH, WORKER, QUEUE, RELAY = 0, 1, 3, 4, 5, 7
+PARENT, FRONT, AUTH, WORKER, QUEUE, RELAY, POLICY = 0, 1, 3, 4, 5, 7, 9
 ROLE_UID_BASE = 61000
 QUEUE_UID = ROLE_UID_BASE + 16 + QUEUE
 TAKEN, NO_SPACE, FAILED, ANSWERED = range(4)       # enum message_result
@@ -60,6 +60,18 @@ NAMES = {number: name for name, number in NUMBERS.items()}
 def span(text):
     data = text if isinstance(text, bytes) else text.encode()
     return struct.pack("=H", len(data)) + data
+
+
+def policy_text(domain, version):
+    """An MTA-STS policy of two pages, each of whose lines is of that version."""
+    return "".join(f"{domain} {version} {line}\n" for line in range(300))
+
+
+def policy_version(domain, text):
+    """0: there is none; None: it is no policy that was ever kept."""
+    found = re.match(r"\S+ (\d+) 0\n", text)
+    version = int(found.group(1)) if found else 0
+    return version if text == ("" if version == 0 else policy_text(domain, version)) else None
 
 
 class Body:
@@ -199,7 +211,7 @@ class Life:
         os.write(conf, (CONFIGURATION % (ROLE_UID_BASE, self.world.spool)).encode())
         self.send(PARENT, "CONFIG", 0, fd=conf)
         os.close(conf)
-        for role in (FRONT, AUTH, RELAY):
+        for role in (FRONT, AUTH, RELAY, POLICY):
             theirs = self._channel(role)
             self.send(PARENT, "PEER", 0, bytes([role]), theirs.fileno())
             theirs.close()
@@ -262,7 +274,7 @@ class Life:
                 except (BlockingIOError, ConnectionError):
                     break
                 if not data:
-                    if key not in (PARENT, FRONT, AUTH, RELAY):
+                    if key not in (PARENT, FRONT, AUTH, RELAY, POLICY):
                         channel.close()
                         del self.channels[key]
                     break
@@ -318,6 +330,11 @@ class Life:
             self.mine.append(lambda: self._spawn(number, account))
         elif name == "DELIVER":
             self.mine.append(lambda: self._deliver(key, number, body, fd))
+        elif name == "STS_KEPT":
+            domain, text = body.span(), body.span()
+            self.event("policy", domain, policy_version(domain, text))
+        elif name == "GREYLISTED":
+            self.event("greylisted", number, body.take("I"))
         elif name == "RELAY":
             self.mine.append(lambda: self._relay(number, body, fd))
         else:
@@ -416,6 +433,12 @@ class Life:
         if verb == "rubbish":
             self._put(f"m.0.{name}", b"no envelope\n")
             return
+        if verb in ("keep", "load"):
+            self._policy(verb, name, *rest)
+            return
+        if verb == "greylist":
+            self.send(FRONT, "GREYLIST", int(name), span("192.0.2.1") + span("a@other.test") + span("bob@local.test"))
+            return
         mail = Mail(verb, name, rest[0], dict(option.split("=") for option in rest[1:]))
         self.mails[name] = self.world.mails[name] = mail
         if verb == "drop":
@@ -448,6 +471,13 @@ class Life:
         self.event("asked", verb, name)
         fd = self._put(f"ctl.0.{len(self.world.events):04}", (text := f"{verb} {mail.id}\n").encode())
         self.requests.append((verb, name, fd, len(text)))
+
+    def _policy(self, verb, domain, version="0"):
+        if verb == "keep":
+            self.event("kept", domain, int(version))
+            self.send(POLICY, "STS_KEEP", 0, span(domain) + span(policy_text(domain, int(version))))
+        else:
+            self.send(POLICY, "STS_LOAD", 0, span(domain))
 
     def _look_at_requests(self):
         for request in [r for r in self.requests if os.fstat(r[2]).st_nlink == 0]:
