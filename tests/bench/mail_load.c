@@ -2,12 +2,15 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* An SMTP or LMTP client that hands in many messages over several connections at once and costs little. Where smtp-source knows one
  * recipient, this knows many, and AUTH. It waits for each answer before it goes on, as smtp-source does.
- *   mail_load [-l] [-r] [-A BASE64] -c CONNECTIONS -n MESSAGES -s SIZE [-f SENDER] -t RECIPIENT [-k COUNT] PORT
- * -l LMTP; -r several messages on a connection; -A AUTH PLAIN with that; each % of RECIPIENT becomes 1 to COUNT, in turns.
+ *   mail_load [-l] [-r] [-T] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT
+ * -l LMTP; -r several messages on a connection; -T STARTTLS, with TLS 1.3 and a handshake in full for each connection; -A AUTH PLAIN with
+ * that; -m this message, as it is to be sent. # in RECIPIENT becomes the message's number, and % 1 to COUNT, in turns.
  * Prints the seconds until the last answer. Ends with 1 when anything is refused. */
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum step { GREETING, HELLO, AUTH, MAIL, RCPT, DATA, MESSAGE, QUIT };
+#include "common/buf.h"
+
+enum step { GREETING, HELLO, STARTTLS, HANDSHAKE, HELLO_AGAIN, AUTH, MAIL, RCPT, DATA, MESSAGE, QUIT };
 
 struct client {
 	int fd;
+	SSL *tls;
 	enum step step;
 	unsigned long message;
 	size_t len; /* of input */
@@ -33,8 +39,10 @@ static struct {
 	const char *auth, *sender, *recipient;
 	unsigned long clients, messages, recipients, started, finished;
 	struct sockaddr_in address;
+	SSL_CTX *tls;
 	char *filling;
 	size_t filling_len;
+	bool ready; /* the filling is the message */
 	int epoll;
 } load = { .sender = "sender@example.test", .recipients = 1 };
 
@@ -48,12 +56,13 @@ now(void)
 }
 
 static void
-send_all(int fd, const char *bytes, size_t len)
+send_all(const struct client *client, const char *bytes, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
+		int part = len < 1 << 20 ? (int)len : 1 << 20;
+		ssize_t n = client->tls != NULL ? SSL_write(client->tls, bytes, part) : write(client->fd, bytes, (size_t)part);
 
-		if (n < 0)
+		if (n <= 0)
 			err(1, "write");
 		bytes += n;
 		len -= (size_t)n;
@@ -61,7 +70,7 @@ send_all(int fd, const char *bytes, size_t len)
 }
 
 __attribute__((format(printf, 2, 3))) static void
-send_line(int fd, const char *format, ...)
+send_line(const struct client *client, const char *format, ...)
 {
 	char line[1024];
 	va_list args;
@@ -73,7 +82,7 @@ send_line(int fd, const char *format, ...)
 	if (n < 0 || (size_t)n >= sizeof(line) - 2)
 		errx(1, "a line is too long");
 	memcpy(line + n, "\r\n", 2);
-	send_all(fd, line, (size_t)n + 2);
+	send_all(client, line, (size_t)n + 2);
 }
 
 static void
@@ -91,15 +100,60 @@ begin(struct client *client)
 }
 
 static void
+finish(struct client *client)
+{
+	SSL_free(client->tls);
+	client->tls = NULL;
+	(void)close(client->fd);
+	client->fd = -1;
+}
+
+static void
+set_blocking(int fd, bool blocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0)
+		err(1, "fcntl");
+}
+
+/* Others go on while the server thinks; true when it is done. */
+static bool
+shook_hands(struct client *client)
+{
+	int r = SSL_connect(client->tls);
+
+	if (r != 1 && SSL_get_error(client->tls, r) != SSL_ERROR_WANT_READ)
+		errx(1, "no TLS");
+	if (r == 1)
+		set_blocking(client->fd, true);
+	return r == 1;
+}
+
+static bool
+begin_tls(struct client *client)
+{
+	client->tls = SSL_new(load.tls);
+	if (client->tls == NULL || SSL_set_fd(client->tls, client->fd) != 1)
+		errx(1, "no TLS");
+	set_blocking(client->fd, false);
+	return shook_hands(client);
+}
+
+static void
 send_recipient(const struct client *client)
 {
-	const char *wild = strchr(load.recipient, '%');
+	struct buf address = BUF_INIT(512);
 
-	if (wild == NULL)
-		send_line(client->fd, "RCPT TO:<%s>", load.recipient);
-	else
-		send_line(client->fd, "RCPT TO:<%.*s%lu%s>", (int)(wild - load.recipient), load.recipient,
-		    client->message % load.recipients + 1, wild + 1);
+	for (const char *at = load.recipient; *at != '\0'; at++)
+		if (*at == '%')
+			(void)buf_u64(&address, client->message % load.recipients + 1);
+		else if (*at == '#')
+			(void)buf_u64(&address, client->message);
+		else
+			(void)buf_char(&address, *at);
+	send_line(client, "RCPT TO:<%s>", buf_cstr(&address));
+	buf_free(&address);
 }
 
 /* The head, then so much of the filling that the size is what was asked for. */
@@ -110,6 +164,11 @@ send_message(const struct client *client)
 	size_t len;
 	int n;
 
+	if (load.ready) {
+		send_all(client, load.filling, load.filling_len);
+		send_all(client, ".\r\n", 3);
+		return;
+	}
 	n = snprintf(head, sizeof(head), "From: <%s>\r\nTo: <%s>\r\nSubject: message %lu\r\nDate: Fri, 01 Mar 2024 10:00:00 +0000\r\n"
 	    "Message-ID: <%lu.%ld@bench.example.test>\r\n\r\n", load.sender, load.recipient, client->message, client->message, (long)getpid());
 	if (n < 0 || (size_t)n >= sizeof(head))
@@ -117,9 +176,9 @@ send_message(const struct client *client)
 	len = load.filling_len > (size_t)n ? load.filling_len - (size_t)n : 0;
 	if (len > 0 && load.filling[len - 1] == '\r')
 		len--;
-	send_all(client->fd, head, (size_t)n);
-	send_all(client->fd, load.filling, len);
-	send_all(client->fd, "\r\n.\r\n", 5);
+	send_all(client, head, (size_t)n);
+	send_all(client, load.filling, len);
+	send_all(client, "\r\n.\r\n", 5);
 }
 
 static bool
@@ -128,7 +187,7 @@ next_message(struct client *client)
 	if (load.started == load.messages)
 		return false;
 	client->message = load.started++;
-	send_line(client->fd, "MAIL FROM:<%s>", load.sender);
+	send_line(client, "MAIL FROM:<%s>", load.sender);
 	return true;
 }
 
@@ -138,16 +197,32 @@ advance(struct client *client)
 {
 	switch (client->step) {
 	case GREETING:
-		send_line(client->fd, "%s bench.example.test", load.lmtp ? "LHLO" : "EHLO");
+		send_line(client, "%s bench.example.test", load.lmtp ? "LHLO" : "EHLO");
 		client->step = HELLO;
 		return;
 	case HELLO:
+		if (load.tls != NULL) {
+			send_line(client, "STARTTLS");
+			client->step = STARTTLS;
+			return;
+		}
+		__attribute__((fallthrough));
+	case HELLO_AGAIN:
 		if (load.auth != NULL) {
-			send_line(client->fd, "AUTH PLAIN %s", load.auth);
+			send_line(client, "AUTH PLAIN %s", load.auth);
 			client->step = AUTH;
 			return;
 		}
 		break;
+	case STARTTLS:
+		client->step = HANDSHAKE;
+		if (!begin_tls(client))
+			return;
+		__attribute__((fallthrough));
+	case HANDSHAKE:
+		send_line(client, "EHLO bench.example.test");
+		client->step = HELLO_AGAIN;
+		return;
 	case AUTH:
 		break;
 	case MAIL:
@@ -155,7 +230,7 @@ advance(struct client *client)
 		client->step = RCPT;
 		return;
 	case RCPT:
-		send_line(client->fd, "DATA");
+		send_line(client, "DATA");
 		client->step = DATA;
 		return;
 	case DATA:
@@ -167,11 +242,10 @@ advance(struct client *client)
 		if (load.reuse)
 			break;
 		client->step = QUIT;
-		send_line(client->fd, "QUIT");
+		send_line(client, "QUIT");
 		return;
 	case QUIT:
-		(void)close(client->fd);
-		client->fd = -1;
+		finish(client);
 		if (load.started < load.messages)
 			begin(client);
 		return;
@@ -179,7 +253,7 @@ advance(struct client *client)
 	client->step = MAIL;
 	if (!next_message(client)) {
 		client->step = QUIT;
-		send_line(client->fd, "QUIT");
+		send_line(client, "QUIT");
 	}
 }
 
@@ -187,10 +261,17 @@ advance(struct client *client)
 static bool
 answered(struct client *client)
 {
-	ssize_t n = read(client->fd, client->input + client->len, sizeof(client->input) - client->len);
+	char *line, *end, *room = client->input + client->len;
+	size_t size = sizeof(client->input) - client->len;
 	bool whole = false;
-	char *line, *end;
+	ssize_t n;
 
+	if (client->step == HANDSHAKE)
+		return shook_hands(client);
+	n = client->tls != NULL ? SSL_read(client->tls, room, (int)size) : read(client->fd, room, size);
+	/* What came was of TLS itself, such as a ticket. */
+	if (n <= 0 && client->tls != NULL && SSL_get_error(client->tls, (int)n) == SSL_ERROR_WANT_READ)
+		return false;
 	if (n <= 0)
 		errx(1, "the server hung up after %lu messages", load.finished);
 	client->len += (size_t)n;
@@ -208,26 +289,69 @@ answered(struct client *client)
 	return whole;
 }
 
+static SSL_CTX *
+client_tls(void)
+{
+	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+
+	if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
+		errx(1, "no TLS");
+	/* A ticket that comes alone must not have us wait for an answer. */
+	(void)SSL_CTX_clear_mode(tls, SSL_MODE_AUTO_RETRY);
+	return tls;
+}
+
+static void
+read_message(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	long size;
+
+	if (file == NULL || fseek(file, 0, SEEK_END) < 0 || (size = ftell(file)) < 0)
+		err(1, "%s", path);
+	rewind(file);
+	load.filling_len = (size_t)size;
+	load.filling = malloc(load.filling_len + 1);
+	if (load.filling == NULL || fread(load.filling, 1, load.filling_len, file) != load.filling_len)
+		err(1, "%s", path);
+	(void)fclose(file);
+	load.ready = true;
+}
+
+static void
+make_filling(void)
+{
+	load.filling = malloc(load.filling_len + 1);
+	if (load.filling == NULL)
+		err(1, "memory");
+	for (size_t i = 0; i < load.filling_len; i++)
+		load.filling[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
+}
+
 static void
 options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "lrA:c:n:s:f:t:k:")) != -1)
+	while ((c = getopt(argc, argv, "lrTA:c:n:s:m:f:t:k:")) != -1)
 		switch (c) {
 		case 'l': load.lmtp = true; break;
 		case 'r': load.reuse = true; break;
+		case 'T': load.tls = client_tls(); break;
 		case 'A': load.auth = optarg; break;
 		case 'c': load.clients = strtoul(optarg, NULL, 10); break;
 		case 'n': load.messages = strtoul(optarg, NULL, 10); break;
 		case 's': load.filling_len = strtoul(optarg, NULL, 10); break;
+		case 'm': read_message(optarg); break;
 		case 'f': load.sender = optarg; break;
 		case 't': load.recipient = optarg; break;
 		case 'k': load.recipients = strtoul(optarg, NULL, 10); break;
 		default: exit(64);
 		}
+	if (load.filling == NULL)
+		make_filling();
 	if (optind != argc - 1 || load.recipient == NULL || load.clients == 0 || load.recipients == 0)
-		errx(64, "usage: mail_load [-lr] [-A BASE64] -c CONNECTIONS -n MESSAGES -s SIZE [-f SENDER] -t RECIPIENT [-k COUNT] PORT");
+		errx(64, "usage: mail_load [-lrT] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT");
 	load.address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons((uint16_t)strtoul(argv[optind], NULL, 10)) };
 }
@@ -242,12 +366,9 @@ main(int argc, char **argv)
 
 	options(argc, argv);
 	clients = calloc(load.clients, sizeof(*clients));
-	load.filling = malloc(load.filling_len + 1);
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (clients == NULL || load.filling == NULL || load.epoll < 0)
+	if (clients == NULL || load.epoll < 0)
 		err(1, "start");
-	for (i = 0; i < load.filling_len; i++)
-		load.filling[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : (char)('a' + i * 7 % 26);
 	start = now();
 	for (i = 0; i < load.clients && i < load.messages; i++)
 		begin(&clients[i]);

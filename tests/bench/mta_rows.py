@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Taking mail in and delivering it, against Dovecot's LMTP and against Postfix with virtual(8) or with Dovecot's LMTP behind it."""
 import base64
+import os
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import time
 
 import core
+import signed_mail
 from servers import DOMAIN, PASSWORD, Dovecot, Fourpost, Postfix, answers, command
 
 ACCOUNTS = 100
@@ -29,9 +31,14 @@ class Inbound:
         bench.say(f"making {ACCOUNTS} accounts")
         port = bench.port + 50
         self.bench = bench
-        self.ours = Fourpost(bench, "inbound", port, smtpd="connections_per_address_max = 10000; connections_max = 10000;\n")
+        many = "connections_per_address_max = 10000; connections_max = 10000;\n"
+        self.ours = Fourpost(bench, "inbound", port, smtpd=many)
+        self.dns = signed_mail.zone(bench.dir)
+        self.verifying = Fourpost(bench, "inbound-verifying", port + 20,
+                                  smtpd=many + f'verify_not_from = [ ]; resolvers = [ "{self.dns.address}" ]; dnssec_anchor = "";\n')
         for user in USERS:
             self.ours.add_account(user)
+            self.verifying.add_account(user)
         uid = self.ours.accounts["u1"][1]
         self.dovecot = Dovecot(bench, "inbound-dovecot", port + 5, uid)
         self.virtual = Postfix(bench, "inbound-virtual", port + 10, uid, USERS)
@@ -39,28 +46,29 @@ class Inbound:
         self.behind.delivered = self.dovecot.delivered
         # What another's process did for it counts.
         self.behind.cpu = lambda: core.tree_cpu(self.behind.pid) + core.tree_cpu(self.dovecot.pid)
-        self.ours.start("smtpd")
+        for server in (self.ours, self.verifying):
+            server.start("smtpd")
         for server in (self.dovecot, self.virtual, self.behind):
             server.start()
         self.idle = self.ours.queued()
         # Every account's folders are made, and every process has begun once.
-        for server, port, lmtp in ((self.ours, self.ours.smtp_port, False), (self.dovecot, self.dovecot.lmtp_port, True),
+        for server, port, lmtp in ((self.ours, self.ours.smtp_port, False), (self.verifying, self.verifying.smtp_port, False), (self.dovecot, self.dovecot.lmtp_port, True),
                                    (self.virtual, self.virtual.smtp_port, False), (self.behind, self.behind.smtp_port, False)):
             self.hand_in(server, port, ACCOUNTS, ACCOUNTS, True, lmtp)
 
-    def hand_in(self, server, port, count, accounts, reuse, lmtp=False, size=4096, connections=10):
-        """Messages a second from the first connection until the last message is in its Maildir."""
+    def hand_in(self, server, port, count, accounts, reuse, lmtp=False, size=4096, connections=10, message=None, options=()):
+        """Messages a second from the first connection until the last message is in its Maildir. message: a file that is each of them."""
         users = USERS[:accounts]
         before, cpu = sum(map(server.delivered, users)), server.cpu()
         begin = time.monotonic()
-        if accounts == 1 and not lmtp:
+        if accounts == 1 and not lmtp and message is None:
             command("smtp-source", *(["-d"] if reuse else []), "-s", str(connections), "-m", str(count), "-l", str(size), "-M", f"bench.{DOMAIN}",
                     "-f", f"sender@{DOMAIN}", "-t", f"u1@{DOMAIN}", f"inet:127.0.0.1:{port}")
         else:
-            command(f"{self.bench.tools}/mail_load", *(["-l"] if lmtp else []), *(["-r"] if reuse else []), "-c", str(connections), "-n", str(count),
-                    "-s", str(size), "-t", f"u%@{DOMAIN}", "-k", str(accounts), str(port))
+            command(f"{self.bench.tools}/mail_load", *(["-l"] if lmtp else []), *(["-r"] if reuse else []), *options, "-c", str(connections), "-n", str(count),
+                    *(["-s", str(size)] if message is None else ["-m", message]), "-t", f"u%@{DOMAIN}", "-k", str(accounts), str(port))
         if server is not self.dovecot:
-            idle = self.idle if server is self.ours else 0
+            idle = self.idle if isinstance(server, Fourpost) else 0
             core.wait_for(f"{server.name}: an empty queue", lambda: server.queued() <= idle, 300, 0.02)
         seconds = time.monotonic() - begin
         arrived = sum(map(server.delivered, users)) - before
@@ -96,15 +104,88 @@ def smtp(bench):
             bench.row(work, "msg/s", ours, behind, "Postfix + Dovecot LMTP", ("ratio", 2), True)
 
 
+def verify(bench):
+    """verify: SMTP in with TLS 1.3, SPF, DKIM (RSA of 2048 bits and Ed25519) and DMARC, against Postfix with none of them."""
+    all_, count = Inbound.of(bench), 10000 if bench.full else 500
+    message, log = signed_mail.write(bench.dir, 4096), f"{all_.verifying.dir}/smtpd.log"
+
+    def ours(accounts, reuse):
+        before, asked = os.path.getsize(log), len(all_.dns.asked)
+        result = all_.hand_in(all_.verifying, all_.verifying.smtp_port, count, accounts, reuse, message=message, options=["-T", "-f", signed_mail.SENDER])
+        with open(log, encoding="utf-8", errors="replace") as f:
+            f.seek(before)
+            verified = f.read().count(signed_mail.VERIFIED)
+        if verified != count:
+            raise RuntimeError(f"{verified} of {count} messages were verified")
+        # The zone is served by this program: it must not be what is measured.
+        if len(all_.dns.asked) - asked > count / 20:
+            raise RuntimeError(f"{len(all_.dns.asked) - asked} questions to the DNS for {count} messages")
+        return result
+
+    def postfix(accounts, reuse):
+        return all_.hand_in(all_.virtual, all_.virtual.smtp_port, count, accounts, reuse, message=message, options=["-f", signed_mail.SENDER])
+    for accounts in (1, ACCOUNTS):
+        for reuse in (False, True):
+            results = bench.alternate(3, lambda: ours(accounts, reuse), lambda: postfix(accounts, reuse))
+            bench.row(f"TLS, SPF, DKIM, DMARC, 10 connections{' reused' if reuse else ', new per message'}, {accounts} account{'s' * (accounts > 1)}", "msg/s",
+                      *results, "Postfix virtual(8) with none", ("ratio", 1.5), True)
+
+
+def is_delivering(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return b"deliver" in f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for_deliveries(server):
+    """What earlier messages had started has ended by then, so that what ends while memory is measured is not part of it."""
+    core.wait_for("deliveries to end", lambda: not any(map(is_delivering, core.tree(server.pid))), 120, 0.5)
+
+
+def half_sent(server, size):
+    """KB of memory that each of 50 connections takes, when half of a message is sent."""
+    wait_for_deliveries(server)
+    before = server.memory()
+    clients, half = [greeted(server.smtp_port, None) for _ in range(50)], (b"x" * 70 + b"\r\n") * (size // 144)
+    for client in clients:
+        for line in (f"MAIL FROM:<sender@{DOMAIN}>", f"RCPT TO:<u1@{DOMAIN}>", "DATA"):
+            client.sendall(line.encode() + b"\r\n")
+            client.recv(1000)
+        client.sendall(half)
+    time.sleep(1)
+    used = (server.memory() - before) / len(clients) / 1024
+    for client in clients:
+        client.close()
+    time.sleep(1)
+    return used
+
+
+def big(bench):
+    """big: SMTP in, messages of 100 KB and 10 MB, and what they take of memory."""
+    all_ = Inbound.of(bench)
+    for size, text, count in ((100_000, "100 KB", 2000 if bench.full else 400), (10_000_000, "10 MB", 60 if bench.full else 20)):
+        def run(server):
+            return lambda: all_.hand_in(server, server.smtp_port, count, accounts, True, size=size)  # noqa: B023
+        for accounts in (1, ACCOUNTS):
+            bench.row(f"SMTP, {text}, 10 connections reused, {accounts} account{'s' * (accounts > 1)}", "msg/s",
+                      *bench.alternate(3, run(all_.ours), run(all_.virtual)), "Postfix virtual(8)", ("ratio", 1.5), True)
+    small, large = (half_sent(all_.ours, size) for size in (4096, 10_000_000))
+    bench.row("memory of a connection, half of 4 KB sent", "KB", [small], target=("most", 40))
+    bench.row("the same, half of 10 MB", "KB", [large], target=("most", 40))
+
+
 def relay(bench):
-    """relay: submission, queue, another host (smtp-sink), 50 destinations."""
+    """relay: submission, queue, another host, 50 destinations; smtp-sink, and one that first puts off each fifth recipient."""
     count, port = 20000 if bench.full else 2000, bench.port + 80
-    sink = bench.spawn(["smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "1000"], f"{bench.dir}/sink.log", cwd=bench.dir)
-    core.wait_for("smtp-sink", lambda: answers(port))
-    ours = Fourpost(bench, "relay", port + 1, smtpd=f'relay_host = "127.0.0.1:{port}"; connections_per_address_max = 1000;\n')
+    ours = Fourpost(bench, "relay", port + 1,
+                    smtpd=f'relay_host = "127.0.0.1:{port}"; connections_per_address_max = 1000; retry_min = "1s"; retry_max = "1s";\n')
     ours.add_account("u1")
     ours.start("smtpd")
-    peer = Postfix(bench, "relay-postfix", port + 7, ours.accounts["u1"][1], ["u1"], relay=f"[127.0.0.1]:{port}")
+    # Both come again after a second, so that a run ends soon after its last message.
+    peer = Postfix(bench, "relay-postfix", port + 7, ours.accounts["u1"][1], ["u1"], relay=f"[127.0.0.1]:{port}",
+                   minimal_backoff_time="1s", maximal_backoff_time="1s", queue_run_delay="1s")
     peer.start()
     idle = ours.queued()
     words = base64.b64encode(f"\0u1@{DOMAIN}\0{PASSWORD}".encode()).decode()
@@ -113,7 +194,7 @@ def relay(bench):
     def run(server):
         auth, to, nothing = (["-A", words], ours.submission_port, idle) if server is ours else ([], peer.smtp_port, 0)
         cpu, begin, used = server.cpu(), time.monotonic(), 0
-        command(f"{bench.tools}/mail_load", "-r", *auth, "-c", "10", "-n", str(count), "-s", "4096", "-f", f"u1@{DOMAIN}", "-t", "r@d%.test", "-k", "50", str(to))
+        command(f"{bench.tools}/mail_load", "-r", *auth, "-c", "10", "-n", str(count), "-s", "4096", "-f", f"u1@{DOMAIN}", "-t", "r#@d%.test", "-k", "50", str(to))
         while server.queued() > nothing:
             used = max(used, server.memory())
             time.sleep(0.1)
@@ -121,10 +202,29 @@ def relay(bench):
                 raise RuntimeError(f"{server.name}: the queue is not empty after 600 s")
         memory[server].append((used or server.memory()) / 1e6)
         return count / (time.monotonic() - begin), server.cpu() - cpu
-    rates = bench.alternate(3, lambda: run(ours), lambda: run(peer))
-    bench.row(f"relay of {count:,} to 50 domains by smtp-sink, 10 connections reused", "msg/s", *rates, "Postfix", ("ratio", 2), True)
-    bench.row("memory while it relays", "MB", memory[ours], memory[peer], "Postfix", ("ratio", 2))
-    for server in (peer, ours, sink):
+
+    def run_put_off(server):
+        log = f"{bench.dir}/mail_sink.log"
+        sink = bench.spawn([f"{bench.tools}/mail_sink", "-l", "5", str(port)], log)
+        core.wait_for("mail_sink", lambda: answers(port))
+        result = run(server)
+        sink.stop()
+        with open(log, encoding="ascii") as f:
+            said = f.read().splitlines()[-1]
+        if said != f"{count} {count // 5}":
+            raise RuntimeError(f"{server.name}: of {count} messages the far side took, and put off: {said}")
+        return result
+
+    sink = bench.spawn(["smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "1000"], f"{bench.dir}/sink.log", cwd=bench.dir)
+    core.wait_for("smtp-sink", lambda: answers(port))
+    for work, run_one in ((f"relay of {count:,} to 50 domains by smtp-sink, 10 connections reused", run),
+                          (f"relay of {count:,} to 50 domains, each fifth first put off (4xx)", run_put_off)):
+        rates = bench.alternate(3, lambda: run_one(ours), lambda: run_one(peer))
+        sink.stop()
+        bench.row(work, "msg/s", *rates, "Postfix", ("ratio", 2), True)
+        bench.row("memory while it relays", "MB", memory[ours], memory[peer], "Postfix", ("ratio", 2))
+        memory[ours], memory[peer] = [], []
+    for server in (peer, ours):
         server.stop()
 
 
@@ -149,8 +249,7 @@ def connections(bench):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
-    # What earlier messages had started has ended by then.
-    core.wait_for("deliveries to end", lambda: all(b"deliver" not in open(f"/proc/{p}/cmdline", "rb").read() for p in core.tree(all_.ours.pid)), 120, 0.5)
+    wait_for_deliveries(all_.ours)
 
     def each(server, port, count, secure=None):
         before = server.memory()
@@ -203,4 +302,4 @@ def syncs(bench):
                   [counted(all_.virtual, 10, accounts)], "Postfix virtual(8)")
 
 
-ROWS = (lmtp, smtp, relay, connections, syncs)
+ROWS = (lmtp, smtp, verify, big, relay, connections, syncs)

@@ -29,8 +29,8 @@ def reverse(address, zone):
 class DnsServer:
     """zone: {(name, "TXT"): value, or a list of them}. What ends with a name of `broken` is not answered for."""
 
-    def __init__(self, zone, broken=()):
-        self.zone, self.broken, self.asked, self.lock = dict(zone), tuple(broken), [], threading.Lock()
+    def __init__(self, zone, broken=(), ttl=60):
+        self.zone, self.broken, self.ttl, self.asked, self.lock = dict(zone), tuple(broken), ttl, [], threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1@{self.socket.getsockname()[1]}"  # as the option resolvers has it
@@ -58,7 +58,7 @@ class DnsServer:
         out = packet[:2] + struct.pack(">HHHHH", 0x8180 | (0 if known else 3), 1, len(values), not values, 0) + question
         for value in values:
             data = data_of(kind, value)
-            out += b"\xc0\x0c" + struct.pack(">HHIH", number, 1, 60, len(data)) + data
+            out += b"\xc0\x0c" + struct.pack(">HHIH", number, 1, self.ttl, len(data)) + data
         if not values:
             data = wire("ns.example") + wire("root.example") + struct.pack(">IIIII", 1, 60, 60, 60, 1)
             out += wire(labels[-1]) + struct.pack(">HHIH", 6, 1, 60, len(data)) + data
