@@ -277,6 +277,27 @@ start_tls(struct relay_conn *conn)
 	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
+/* The job has another connection, to the same address. */
+static struct relay_conn *
+open_again(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+
+	relay_conn_open(job, conn->name, &conn->address, conn->port);
+	conn->job = NULL;
+	forget(conn);
+	return job->conn;
+}
+
+/* CHUNKING was offered and is not known after all, as behind something that adds to what a host offers: the message goes by DATA. */
+static void
+without_chunks(struct relay_conn *conn)
+{
+	log_warning("chunking-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", conn->state.host.text));
+	conn = open_again(conn);
+	conn->state.unchunked = true;
+}
+
 /* The connection may be gone afterwards. */
 void
 relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *out)
@@ -305,6 +326,10 @@ relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *ou
 		result = conn->state.host;
 		if (conn->state.refused_tls)
 			report_state(conn);
+		if (conn->state.refused_chunks) {
+			without_chunks(conn);
+			break;
+		}
 		if (out->len != 0) { /* a goodbye */
 			stream_finish(conn->stream);
 			conn->stream = NULL;
@@ -386,18 +411,11 @@ on_secured(struct stream *stream, void *context)
 static void
 without_tls(struct relay_conn *conn)
 {
-	struct relay_job *job = conn->job;
-	struct relay_conn *again;
-
 	report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
-	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
-	job->conn = NULL;
-	relay_conn_open(job, conn->name, &conn->address, conn->port);
-	again = job->conn;
-	conn->job = NULL;
-	forget(conn);
-	if (again != NULL)
-		again->state.tls = RELAY_TLS_NEVER, again->reported = true;
+	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
+	conn = open_again(conn);
+	conn->state.tls = RELAY_TLS_NEVER;
+	conn->reported = true;
 }
 
 static void

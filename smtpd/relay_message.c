@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The message that a connection carries: looked through, signed, and sent. */
-#include <errno.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -122,40 +121,62 @@ relay_message_begin(struct relay_conn *conn)
 		begin_transaction(conn);
 }
 
-/* False when the message cannot be read. */
-static bool
-send_piece(struct relay_conn *conn)
+/* Appends the next of the text as it is sent, as much as makes a write worth while. 1; 0 when it was the last; -errno. */
+static int
+next_of_text(struct relay_conn *conn, struct buf *out)
 {
-	struct buf out = BUF_INIT(RELAY_CONN_OUTPUT_MAX), piece = BUF_INIT(RELAY_TEXT_PIECE);
+	struct buf piece = BUF_INIT(RELAY_TEXT_PIECE);
 	int r;
 
-	(void)buf_span(&out, buf_get(&conn->fields));
+	(void)buf_span(out, buf_get(&conn->fields));
 	buf_free(&conn->fields);
-	/* While the converter holds a header there is nothing to drain. */
 	do {
 		buf_clear(&piece);
 		r = relay_text_next(&conn->text, &piece);
-		relay_data_put(&conn->data, buf_get(&piece), &out);
-	} while (r > 0 && out.len == 0);
-	if (r == 0) {
-		relay_data_end(&conn->data, &out);
-		relay_state_message_sent(&conn->state);
-		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
-	}
-	/* There is room: the piece before has been sent. A broken connection tells its end by itself. */
-	if (r >= 0)
-		(void)stream_write(conn->stream, buf_get(&out));
+		relay_data_put(&conn->data, buf_get(&piece), out);
+	} while (r > 0 && out->len < RELAY_TEXT_CHUNK);
+	if (r == 0)
+		relay_data_end(&conn->data, out);
 	buf_free(&piece);
+	return r;
+}
+
+/* False when the message cannot be read. */
+static bool
+send_next(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(RELAY_CONN_OUTPUT_MAX), command = BUF_INIT(64);
+	bool chunked = relay_state_is_chunked(&conn->state);
+	int r;
+
+	conn->data.undotted = chunked;
+	r = next_of_text(conn, &out);
+	if (r < 0) {
+		buf_free(&out);
+		return false;
+	}
+	if (chunked)
+		(void)buf_fmt(&command, "BDAT %zu%s\r\n", out.len, r == 0 ? " LAST" : "");
+	/* There is room: what went before has been sent. A broken connection tells its end by itself. */
+	(void)stream_write(conn->stream, buf_get(&command));
+	(void)stream_write(conn->stream, buf_get(&out));
+	buf_free(&command);
 	buf_free(&out);
-	return r >= 0;
+	if (r == 0)
+		relay_state_message_sent(&conn->state);
+	else if (chunked)
+		relay_state_chunk_sent(&conn->state);
+	/* Where nothing is awaited the stream's own timeout watches over the writing. */
+	relay_conn_set_timer(conn, relay_state_may_send(&conn->state) ? 0 : relay_state_timeout(&conn->state));
+	return true;
 }
 
 void
 relay_message_go_on(struct relay_conn *conn)
 {
-	if (conn->state.phase != RELAY_MESSAGE || send_piece(conn))
+	if (!relay_state_may_send(&conn->state) || stream_pending(conn->stream) != 0 || send_next(conn))
 		return;
-	/* Half a message is out: it ends with the connection, without the final dot. */
+	/* Half a message is out: it ends with the connection, without the final dot or the last chunk. */
 	log_error("message-unreadable", log_str("queue", conn->job->queue_id));
 	relay_conn_fail(conn, "4.3.0", "The message cannot be read from the queue now");
 }

@@ -124,6 +124,7 @@ static const struct {
 	{ SPAN("LIMITS"), RELAY_EXT_LIMITS },
 	{ SPAN("REQUIRETLS"), RELAY_EXT_REQUIRETLS },
 	{ SPAN("DELIVERBY"), RELAY_EXT_DELIVERBY },
+	{ SPAN("CHUNKING"), RELAY_EXT_CHUNKING },
 };
 
 /* "MAILMAX=100 RCPTMAX=1000" (RFC 9422 section 4): what is malformed or not known is passed over. */

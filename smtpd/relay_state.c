@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The client's side of SMTP: RFC 5321, with RFC 1870, 2034, 2920, 3207, 3461, 6152 and 6531. */
+/* The client's side of SMTP: RFC 5321, with RFC 1870, 2034, 2920, 3030, 3207, 3461, 6152 and 6531. */
 #include "smtpd/relay_state.h"
 
 #include <stdio.h>
@@ -385,8 +385,8 @@ relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settl
 	state->mail = mail;
 	state->settled = settled;
 	state->context = context;
-	state->asked = state->answered = state->accepted = 0;
-	state->refused = false;
+	state->asked = state->answered = state->accepted = state->chunks = 0;
+	state->refused = state->chunk_taken = false;
 	for (size_t i = 0; i < mail->count; i++)
 		mail->recipients[i].accepted = false;
 	state->end = mail->count;
@@ -411,7 +411,10 @@ rcpts_done(struct relay_state *state, struct buf *out)
 		return idle(state);
 	if (state->accepted == 0)
 		return say(state, RELAY_RSET, "RSET", out);
-	return say(state, RELAY_DATA, "DATA", out);
+	if ((state->offer.extensions & RELAY_EXT_CHUNKING) == 0 || state->unchunked)
+		return say(state, RELAY_DATA, "DATA", out);
+	state->phase = RELAY_CHUNKS;
+	return RELAY_SEND_MESSAGE;
 }
 
 /* Replies to RCPT come in the order in which it was sent. */
@@ -505,10 +508,69 @@ on_data(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	return say(state, RELAY_RSET, "RSET", out);
 }
 
+/* --- the text of it --- */
+
+bool
+relay_state_is_chunked(const struct relay_state *state)
+{
+	return state->phase == RELAY_CHUNKS;
+}
+
+bool
+relay_state_may_send(const struct relay_state *state)
+{
+	return state->phase == RELAY_MESSAGE ||
+	    (state->phase == RELAY_CHUNKS && (state->chunks == 0 || (state->offer.extensions & RELAY_EXT_PIPELINING) != 0));
+}
+
+void
+relay_state_chunk_sent(struct relay_state *state)
+{
+	state->chunks++;
+}
+
 void
 relay_state_message_sent(struct relay_state *state)
 {
+	if (state->phase == RELAY_CHUNKS)
+		state->chunks++;
 	state->phase = RELAY_DOT;
+}
+
+static bool
+is_bdat_unknown(const struct relay_state *state, const struct relay_reply *reply)
+{
+	return !state->chunk_taken && (reply->code == 500 || reply->code == 502);
+}
+
+/* Between chunks a transaction is given up by RSET (RFC 3030 section 2), behind which the replies to those under way are still to come. */
+static enum relay_action
+chunk_refused(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	struct relay_result result;
+
+	/* What does not know BDAT takes the chunk for commands: nothing more is said to it, not even QUIT. */
+	if (is_bdat_unknown(state, reply)) {
+		relay_result_set(&state->host, VERDICT_TEMPFAIL, "4.5.0", "The host offers CHUNKING and does not know BDAT");
+		state->refused_chunks = true;
+		state->phase = RELAY_ENDED;
+		return RELAY_HOST_FAILED;
+	}
+	result_of(&result, state, reply);
+	settle_accepted(state, &result);
+	return say(state, RELAY_RSET, "RSET", out);
+}
+
+static enum relay_action
+on_chunk(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
+{
+	if (state->chunks == 0 || reply->code / 100 == 3)
+		return nonsense(state, reply, out);
+	state->chunks--;
+	if (reply->code / 100 != 2)
+		return chunk_refused(state, reply, out);
+	state->chunk_taken = true;
+	return state->phase == RELAY_CHUNKS && state->chunks == 0 ? RELAY_SEND_MESSAGE : RELAY_WAIT;
 }
 
 /* A host that has seen enough says so before the end, and should close. */
@@ -535,6 +597,8 @@ on_dot(struct relay_state *state, const struct relay_reply *reply, struct buf *o
 		settle_accepted(state, &result);
 		return say(state, RELAY_QUIT, "QUIT", out);
 	}
+	if (state->chunks > 1 || (state->chunks == 1 && is_bdat_unknown(state, reply)))
+		return on_chunk(state, reply, out);
 	result_of(&result, state, reply);
 	settle_accepted(state, &result);
 	return idle(state);
@@ -543,6 +607,10 @@ on_dot(struct relay_state *state, const struct relay_reply *reply, struct buf *o
 static enum relay_action
 on_rset(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
+	if (state->chunks > 0) { /* that was a chunk's */
+		state->chunks--;
+		return RELAY_WAIT;
+	}
 	return reply->code / 100 == 2 ? idle(state) : say(state, RELAY_QUIT, "QUIT", out);
 }
 
@@ -578,6 +646,7 @@ static const struct {
 	[RELAY_RCPT] = { on_rcpt, 300, "the reply to RCPT" },
 	[RELAY_DATA] = { on_data, 120, "the reply to DATA" },
 	[RELAY_MESSAGE] = { on_message, 180, "the message to be taken" },
+	[RELAY_CHUNKS] = { on_chunk, 300, "the reply to a chunk of the message" },
 	[RELAY_DOT] = { on_dot, 600, "the reply to the message" },
 	[RELAY_RSET] = { on_rset, 60, "the reply to RSET" },
 	[RELAY_QUIT] = { on_quit, 10, "the reply to QUIT" },

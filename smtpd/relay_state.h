@@ -69,7 +69,7 @@ enum relay_action {
 
 enum relay_phase {
 	RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE, RELAY_AUTH, RELAY_IDLE, RELAY_MAIL, RELAY_RCPT, RELAY_DATA, RELAY_MESSAGE,
-	RELAY_DOT, RELAY_RSET, RELAY_QUIT, RELAY_ENDED,
+	RELAY_CHUNKS, RELAY_DOT, RELAY_RSET, RELAY_QUIT, RELAY_ENDED,
 };
 
 typedef void (*relay_settled)(void *context, size_t recipient, const struct relay_result *result);
@@ -80,6 +80,7 @@ struct relay_state {
 	enum relay_tls tls;
 	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
+	bool unchunked;        /* CHUNKING is not used */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
 
@@ -88,6 +89,7 @@ struct relay_state {
 	struct relay_offer offer;
 	struct relay_result host; /* of RELAY_HOST_FAILED */
 	bool refused_tls;         /* it failed for what is demanded of TLS */
+	bool refused_chunks;      /* it offers CHUNKING and does not know BDAT */
 
 	/* Within. */
 	bool secured, verified;
@@ -96,6 +98,8 @@ struct relay_state {
 	size_t asked, answered, accepted; /* recipients */
 	size_t end; /* recipients from here on are for another transaction (RFC 9422) */
 	bool refused;                     /* MAIL was: the replies to RCPT mean nothing */
+	size_t chunks;                    /* sent, and not answered yet */
+	bool chunk_taken;                 /* one of this message */
 };
 
 /* The connection stands; the greeting is awaited. */
@@ -116,7 +120,13 @@ bool relay_state_suits(const struct relay_state *state, const struct relay_mail 
  * were settled at once (too large for that host, or not fit for it); RELAY_HOST_FAILED when that host does not keep what the message
  * asks for, and another may. */
 enum relay_action relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out);
-/* The message and its final dot have been handed to the connection. */
+/* After RELAY_SEND_MESSAGE: it goes in chunks, each behind its BDAT command (RFC 3030), and without a final dot. */
+bool relay_state_is_chunked(const struct relay_state *state);
+/* False while the message, or its next chunk, has to wait for a reply. */
+bool relay_state_may_send(const struct relay_state *state);
+/* A chunk that is not the last has been handed to the connection. */
+void relay_state_chunk_sent(struct relay_state *state);
+/* The message and its final dot, or its last chunk, have been handed to the connection. */
 void relay_state_message_sent(struct relay_state *state);
 /* QUIT, from RELAY_IDLE; its reply leads to RELAY_CLOSE. */
 void relay_state_quit(struct relay_state *state, struct buf *out);

@@ -56,11 +56,29 @@ class Session(socketserver.StreamRequestHandler):
             assert line.endswith(b"\r\n") and len(line) <= 1002, "a line that SMTP does not allow"
             lines.append(line[1:] if line.startswith(b".") else line)
 
+    def on_bdat(self, argument):
+        """A chunk (RFC 3030). False when the connection is over."""
+        length, _, last = argument.partition(" ")
+        chunk = self.rfile.read(int(length))
+        if len(chunk) < int(length):
+            return False
+        self.chunks.append(chunk)
+        if not self.rcpt or self.refused or len(self.chunks) == self.options.refuse_chunk:
+            self.say("503 5.5.1 No" if not self.rcpt or self.refused else "552 5.3.4 Enough")
+            self.refused = True
+        elif last:
+            self.store(b"".join(self.chunks))
+            self.chunks = []
+            self.say("250 2.0.0 Taken")
+        else:
+            self.say(f"250 2.0.0 {length} octets")
+        return True
+
     def store(self, text):
         with lock:
             number[0] += 1
             name = f"{self.options.folder}/{number[0]:04d}"
-        about = {"tls": self.tls, "login": self.login, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "address": self.server.server_address[0]}
+        about = {"tls": self.tls, "login": self.login, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "chunks": len(self.chunks), "address": self.server.server_address[0]}
         with open(name + ".tmp", "wb") as file:
             file.write(json.dumps(about).encode() + b"\n" + text)
         os.rename(name + ".tmp", name)
@@ -81,6 +99,7 @@ class Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         self.tls, self.helo, self.mail, self.rcpt, self.login = None, None, None, [], None
+        self.chunks, self.refused = [], False
         if self.server.server_address[1] in self.options.smtps:
             self.start_tls()
         self.say("220 far.example ESMTP")
@@ -91,7 +110,8 @@ class Session(socketserver.StreamRequestHandler):
             if verb == "EHLO":
                 self.helo = argument
                 self.say("250-far.example")
-                self.say("250-PIPELINING")
+                if not self.options.no_pipelining:
+                    self.say("250-PIPELINING")
                 if self.options.certificate and not self.tls:
                     self.say("250-STARTTLS")
                 if self.options.auth and self.tls:
@@ -110,7 +130,7 @@ class Session(socketserver.StreamRequestHandler):
             elif verb == "MAIL" and self.options.auth and not self.login:
                 self.say("530 5.7.0 Authentication required")
             elif verb == "MAIL":
-                self.mail, self.rcpt = argument, []
+                self.mail, self.rcpt, self.chunks, self.refused = argument, [], [], False
                 self.say("250 2.1.0 Ok")
             elif verb == "RCPT":
                 if not self.on_rcpt(argument):
@@ -121,7 +141,13 @@ class Session(socketserver.StreamRequestHandler):
                 self.say("250 2.0.0 Taken")
             elif verb == "DATA":
                 self.say("554 5.5.1 No valid recipients")
-            elif verb in ("RSET", "NOOP"):
+            elif verb == "BDAT" and not self.options.no_bdat:
+                if not self.on_bdat(argument):
+                    return
+            elif verb == "RSET":
+                self.rcpt, self.chunks = [], []
+                self.say("250 2.0.0 Ok")
+            elif verb == "NOOP":
                 self.say("250 2.0.0 Ok")
             elif verb == "QUIT":
                 self.say("221 2.0.0 Bye")
@@ -212,6 +238,9 @@ def main():
     parser.add_argument("--auth", help="user:password, without which nothing is taken")
     parser.add_argument("--mechanisms", default="PLAIN LOGIN")
     parser.add_argument("--broken-tls", action="store_true")
+    parser.add_argument("--no-pipelining", action="store_true")
+    parser.add_argument("--no-bdat", action="store_true", help="whatever it offers")
+    parser.add_argument("--refuse-chunk", type=int, help="of each message that is sent in chunks, this one")
     parser.add_argument("--offer", default="8BITMIME DSN SMTPUTF8 SIZE")
     Session.options = parser.parse_args()
     servers = [Server(at, Session) for at in Session.options.smtp]

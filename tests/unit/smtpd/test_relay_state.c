@@ -7,8 +7,8 @@
 #include "smtpd/relay_state.h"
 
 /* A dialogue is lines: "S: " the host's reply lines, "C: " the commands that must have been sent since, "= " the action after the
- * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured", "verified" and "sent" are
- * the owner's words, and so are "encrypt" and "verify", which is demanded of TLS. */
+ * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured", "verified", "chunk" and "sent"
+ * (the last chunk, or the final dot) are the owner's words, and so are "encrypt" and "verify", which is demanded of TLS. */
 struct dialogue {
 	const char *name;
 	struct relay_mail mail;
@@ -51,6 +51,34 @@ static const struct dialogue dialogues[] = {
 		"S: 421 4.3.2 bye\n= FAILED TEMP 4.3.2\n" },
 	{ "EHLO is not known: HELO, and no extensions", { .sender = SPAN("a@b"), .body = ENVELOPE_8BITMIME, .ret = ENVELOPE_RET_FULL }, { "x@y" },
 		"S: 220 old\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 PIPELINING\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
+	{ "CHUNKING: no DATA, and one chunk is the last", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\n= SEND\nsent\nS: 250 2.0.0 ok\n! 0 OK 2.0.0\n= READY\n" },
+	{ "each chunk waits for the reply to the one before", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\n= SEND\n"
+		"chunk\nS: 250 ok\n= SEND\nchunk\nS: 250 ok\n= SEND\nsent\nS: 250 2.0.0 ok\n! 0 OK 2.0.0\n= READY\n" },
+	{ "or does not, with PIPELINING: the last reply is the message's", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250-PIPELINING\nS: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nS: 250 ok\nS: 250 ok\n= SEND\nchunk\nchunk\nsent\n"
+		"S: 250 1\n= WAIT\nS: 250 2\n= WAIT\nS: 250 2.6.0 all\n! 0 OK 2.6.0\n= READY\n" },
+	{ "a chunk is refused: RSET, behind the replies to those under way", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250-PIPELINING\nS: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nS: 250 ok\nS: 250 ok\nchunk\nchunk\nS: 250 ok\n"
+		"chunk\nS: 552 5.3.4 too big\n! 0 PERM 5.3.4\nC: RSET\n= WAIT\nS: 503 5.5.1 no\n= WAIT\nS: 250 2.0.0 reset\n= READY\n" },
+	{ "the first chunk is refused when the last has been sent", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250-PIPELINING\nS: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nS: 250 ok\nS: 250 ok\nchunk\nsent\n"
+		"S: 451 4.3.0 no\n! 0 TEMP 4.3.0\nC: RSET\nS: 503 5.5.1 no\n= WAIT\nS: 250 ok\n= READY\n" },
+	{ "the last chunk is refused", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nsent\nS: 554 5.6.0 no\n! 0 PERM 5.6.0\n= READY\n" },
+	{ "421 to the last chunk answers for the message", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nsent\nS: 421 4.3.2 bye\n! 0 TEMP 4.3.2\n= READY\n" },
+	{ "421 to another is the host's failure", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nchunk\nS: 421 4.3.2 bye\n= FAILED TEMP 4.3.2\n" },
+	{ "BDAT is not known after all: not a word more, for the chunk was taken for commands", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nsent\nS: 500 what\n= FAILED TEMP 4.5.0\n" },
+	{ "the same before the last chunk", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nchunk\nS: 502 what\n= FAILED TEMP 4.5.0\n" },
+	{ "CHUNKING, and no recipient is taken", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 550 5.1.1 no\n! 0 PERM 5.1.1\nC: RSET\nS: 250 ok\n= READY\n" },
+	{ "354 to a chunk", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 CHUNKING\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nchunk\nS: 354 go\nC: QUIT\n= FAILED TEMP 4.5.0\n" },
 	{ "TLS is demanded and not offered", { .sender = SPAN("a@b") }, { "x@y" }, "encrypt\n" HELLO "S: 250 X\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
 	{ "TLS is demanded and refused", { .sender = SPAN("a@b") }, { "x@y" },
 		"encrypt\n" HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 454 not now\nC: QUIT\n= FAILED TEMP 4.7.5\n" },
@@ -68,7 +96,8 @@ static const struct dialogue dialogues[] = {
 	{ "no EHLO after all: QUIT before it is closed", { .sender = SPAN("a@b") }, { "x@y" },
 		"S: 220 hi\nC: EHLO me.example\nS: 451 4.3.0 not now\nC: QUIT\n= FAILED TEMP 4.3.0\n" },
 	{ "RSET is refused: QUIT", { .sender = SPAN("a@b") }, { "x@y" },
-		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 550 5.1.1 no\n! 0 PERM 5.1.1\nC: RSET\nS: 500 what\nC: QUIT\nS: 221 bye\n= CLOSE\n" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 550 5.1.1 no\n! 0 PERM 5.1.1\n"
+		"C: RSET\nS: 500 what\nC: QUIT\nS: 221 bye\n= CLOSE\n" },
 	{ "354 to the message", { .sender = SPAN("a@b") }, { "x@y" },
 		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 354 go\n"
 		"! 0 TEMP 4.5.0\nC: QUIT\nS: 221 bye\n= CLOSE\n" },
@@ -228,6 +257,8 @@ START_TEST(dialogue)
 			play.state.tls = RELAY_TLS_ENCRYPT;
 		else if (span_eq(line, SPAN("verify")))
 			play.state.tls = RELAY_TLS_VERIFY;
+		else if (span_eq(line, SPAN("chunk")))
+			relay_state_chunk_sent(&play.state);
 		else if (span_eq(line, SPAN("secured")))
 			play.action = relay_state_secured(&play.state, false, &play.out);
 		else if (span_eq(line, SPAN("verified")))
@@ -289,7 +320,7 @@ START_TEST(timeouts)
 		enum relay_phase phase;
 		unsigned least;
 	} rows[] = {
-		{ RELAY_GREETING, 300 }, { RELAY_MAIL, 300 }, { RELAY_RCPT, 300 }, { RELAY_DATA, 120 }, { RELAY_MESSAGE, 180 }, { RELAY_DOT, 600 },
+		{ RELAY_GREETING, 300 }, { RELAY_MAIL, 300 }, { RELAY_RCPT, 300 }, { RELAY_DATA, 120 }, { RELAY_MESSAGE, 180 }, { RELAY_CHUNKS, 180 }, { RELAY_DOT, 600 },
 	};
 	struct relay_state state;
 
