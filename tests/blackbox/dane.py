@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
 """DANE (RFC 7672): mail goes to hosts of a signed zone as their TLSA records demand, or waits; what tls_policies says goes before that, and
-TLS-Required: No (RFC 8689)."""
+TLS-Required: No and REQUIRETLS (RFC 8689)."""
 import os
 import re
 import sys
@@ -71,7 +71,7 @@ POLICIES = ["none.policy.example none", "may.policy.example may", "encrypt.polic
 
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)],
              failing=[(f"_{port}._tcp.mx.fails.signed.example", TLSA)])
-encrypted = FarHost("encrypted", options=[f"--smtp={ENCRYPTED}:{port}", "--certificate", certificate, "--key", key])
+encrypted = FarHost("encrypted", options=[f"--smtp={ENCRYPTED}:{port}", "--offer", "8BITMIME SIZE REQUIRETLS", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp={CLEAR}:{port}"])
 domains = sorted(name for name in names if MX in names[name]) + ["bare.signed.example"]
 policies = ", ".join(f'"{policy}"' for policy in POLICIES)
@@ -126,6 +126,19 @@ try:
     check("TLS-Required: No goes all the same", site.logged(rf" relayed .* to=b@relaxed\.signed\.example .* tls=\"TLSv1\.3 \S+ unverified"), site.log()[-3000:])
     site.send("alice@example.test", ["c@relaxed.signed.example"], "dane-after", login="alice")
     check("and no other by its connection", site.logged(r" deferred .* to=c@relaxed\.signed\.example .*DANE record"))
+
+    # REQUIRETLS: the records vouch for the host, or nothing does, and then the sender is told.
+    before = len(site.log())
+    unsure = ["unusable.signed.example", "unsigned.example", "mixed.example"]
+    site.send("alice@example.test", [f"r@{name}" for name in ["ee.signed.example", "ta.signed.example", *unsure]], "dane-required", login="alice", mail=" REQUIRETLS")
+    for name in ("ee.signed.example", "ta.signed.example"):
+        check(f"REQUIRETLS to {name}, by its records", site.logged(rf' relayed .* to=r@{name} .* tls="TLSv1\.3 \S+ dane"', before), site.log()[before:])
+    for name in unsure:
+        check(f"REQUIRETLS to {name} comes back", site.logged(rf" failed .* to=r@{name} .* status=5\.7\.10 ", before), site.log()[before:])
+    required = encrypted.taken("dane-required")
+    check("the hosts are told of it, and no other got it", len(required) == 2 and all("REQUIRETLS" in about["mail"] and about["tls"] for about, _ in required), required)
+    check("the sender hears of those that did not", within(lambda: len(site.delivered("alice", "5.7.10")) >= 1))
+
     def policy(name):
         return site.tool("mailqueue", "policy", name, conf="smtpd.conf")[1]
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
-"""MTA-STS (RFC 8461): policies are fetched from hosts with a certificate of the test's authority, obeyed, kept, and fetched anew."""
+"""MTA-STS (RFC 8461): policies are fetched from hosts with a certificate of the test's authority, obeyed, kept, and fetched anew; REQUIRETLS
+(RFC 8689) by what they vouch for."""
 import glob
 import os
 import re
@@ -88,8 +89,9 @@ dns = Server(f"{work}/dns", names, signed=["signed.example"])
 shutil.copy(authority.certificate, f"{work}/roots.pem")
 os.chmod(f"{work}/roots.pem", 0o644)
 os.environ["SSL_CERT_FILE"] = f"{work}/roots.pem"
-trusted = FarHost("trusted", options=[f"--smtp={TRUSTED}:{port}", "--certificate", certificate, "--key", key])
-unknown = FarHost("unknown", options=[f"--smtp={UNKNOWN}:{port}", "--certificate", foreign, "--key", foreign_key])
+OFFER = ["--offer", "8BITMIME SIZE REQUIRETLS"]
+trusted = FarHost("trusted", options=[f"--smtp={TRUSTED}:{port}", *OFFER, "--certificate", certificate, "--key", key])
+unknown = FarHost("unknown", options=[f"--smtp={UNKNOWN}:{port}", *OFFER, "--certificate", foreign, "--key", foreign_key])
 clear = FarHost("clear", options=[f"--smtp={CLEAR}:{port}"])
 domains = [name for name in names if MX in names[name]]
 routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
@@ -125,6 +127,13 @@ try:
                          ("othername", "certificate verify failed"), ("silent", "Connection refused")]:
         check(f"no policy ({reason}): mail goes", relayed(f"a@{word}.example", UNVERIFIED), site.log()[-3000:])
         check(f"no policy ({reason}): the log says why", site.logged(rf" policy-not-fetched domain={word}\.example .*{reason}"))
+    before = len(site.log())
+    site.send("alice@example.test", ["r@good.example", "r@moved.example", "r@testing.example"], "sts-required", login="alice", mail=" REQUIRETLS")
+    check("REQUIRETLS: a policy that is enforced vouches for the host", site.logged(r' relayed .* to=r@good\.example .* tls="TLSv1\.3 \S+ sts"', before), site.log()[before:])
+    for word, why in [("moved", "no policy"), ("testing", "one that is a test")]:
+        check(f"REQUIRETLS: {why} does not, and it comes back", site.logged(rf" failed .* to=r@{word}\.example .* status=5\.7\.10 ", before), site.log()[before:])
+    required = trusted.taken("sts-required") + unknown.taken("sts-required") + clear.taken("sts-required")
+    check("REQUIRETLS: that host is told, and no other got it", len(required) == 1 and "REQUIRETLS" in required[0][0]["mail"], required)
     check("DANE goes before MTA-STS", relayed("a@dane.signed.example", r"TLSv1\.3 \S+ dane"))
     check("redirections are not followed", fetched.count("mta-sts.good.example") == 1, fetched)
 
