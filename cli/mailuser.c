@@ -18,6 +18,7 @@
 #include "cli/mailuser_forward.h"
 #include "cli/tool.h"
 #include "common/address.h"
+#include "common/address_fold.h"
 #include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/span.h"
@@ -125,21 +126,19 @@ hash_password(bool from_input)
 static char *
 canonical(const char *text, char **ret_path)
 {
-	char *address = xstrdup(text);
-	const char *at = strrchr(address, '@');
+	_cleanup_(buf_free) struct buf folded = BUF_INIT(ADDRESS_MAX);
+	struct address address;
+	ptrdiff_t at;
 
-	for (char *c = address; *c != '\0'; c++)
-		*c = ascii_lower(*c);
-	/* The local part names a folder: letters, digits and what addresses usually have. '+' begins a detail. */
-	if (at == NULL || at == address || at[1] == '\0' || strlen(address) > 254)
+	/* The length is that of the form that is kept: it names a folder, whose local part has at most 64 octets (RFC 5321 section 4.5.3.1.1). */
+	if (address_fold(span_of(text), &folded) < 0 || address_parse_mailbox(buf_get(&folded), ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
 		tool_fail(EX_DATAERR, "%s is not an address: user@domain", text);
-	for (const char *c = address; *c != '\0'; c++)
-		if (c != at && !ascii_is_alnum(*c) && strchr(c < at ? "._-" : ".-", *c) == NULL)
-			tool_fail(EX_DATAERR, "%s: an account's address has letters, digits, '.', '-' and '_' only", text);
-	if (address[0] == '.' || at[-1] == '.' || strstr(address, "..") != NULL || at[1] == '.' || at[1] == '-')
-		tool_fail(EX_DATAERR, "%s is not an address", text);
-	*ret_path = xasprintf("%s/%.*s", at + 1, (int)(at - address), address);
-	return address;
+	at = span_rchr(buf_get(&folded), '@');
+	/* '+' begins a detail. */
+	if (!local_part_is_account(span_make(folded.data, (size_t)at)) || !span_is_ascii(address.domain) || address.literal)
+		tool_fail(EX_DATAERR, "%s: an account's name has letters and digits of one direction, '.', '-' and '_' only, and its domain is in ASCII", text);
+	*ret_path = xasprintf("%.*s/%.*s", (int)address.domain.len, address.domain.ptr, (int)at, folded.data);
+	return span_dup(buf_get(&folded));
 }
 
 /* Those who may read the database: the auth roles. */

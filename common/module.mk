@@ -1,6 +1,7 @@
 # Sources of libcommon.a: what every daemon and tool shares, and no mail daemon's own.
 common_SRC := \
 	common/address.c \
+	common/address_fold.c \
 	common/address_form.c \
 	common/address_list.c \
 	common/address_list_append.c \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Account names: local parts are compared without regard to ASCII case, as everybody expects though
- * RFC 5321 section 2.4 leaves it to the host; beyond ASCII the bytes count. */
+/* Account names: local parts are compared in the one form of common/address_fold.h. */
 #include "frame/account_name.h"
+
+#include "common/address_fold.h"
 
 static bool
 is_ours(struct span domain, const struct conf_list *domains)
@@ -16,11 +17,10 @@ is_ours(struct span domain, const struct conf_list *domains)
 /* Text without the quotes of a quoted-string local part (RFC 5321 section 4.1.2). False when it is
  * malformed. */
 static bool
-put_local(struct span local, struct buf *name)
+unquote(struct span local, struct buf *content)
 {
 	if (local.len < 2 || local.ptr[0] != '"') {
-		for (size_t i = 0; i < local.len; i++)
-			(void)buf_char(name, ascii_lower(local.ptr[i]));
+		(void)buf_span(content, local);
 		return local.len != 0 && span_chr(local, '"') < 0;
 	}
 	if (local.ptr[local.len - 1] != '"')
@@ -30,9 +30,19 @@ put_local(struct span local, struct buf *name)
 			return false;
 		if (local.ptr[i] == '\\' && ++i == local.len - 1)
 			return false;
-		(void)buf_char(name, ascii_lower(local.ptr[i]));
+		(void)buf_char(content, local.ptr[i]);
 	}
-	return name->len != 0;
+	return content->len != 0;
+}
+
+static bool
+put_local(struct span local, struct buf *name)
+{
+	struct buf content = BUF_INIT(ACCOUNT_NAME_MAX);
+	bool good = unquote(local, &content) && !content.overflow && local_part_fold(buf_get(&content), name) == 0;
+
+	buf_free(&content);
+	return good;
 }
 
 /* A name becomes a folder: nothing that could lead elsewhere, nothing that cannot be seen. */

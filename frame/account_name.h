@@ -7,7 +7,7 @@
 #include "common/buf.h"
 #include "common/conf.h"
 
-/* "user@domain" in the case the accounts database uses: ASCII letters lowered. */
+/* "user@domain" in the form that the accounts database uses (common/address_fold.h). */
 #define ACCOUNT_NAME_MAX 320
 
 enum account_name {

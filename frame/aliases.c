@@ -7,6 +7,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
+#include "common/address_fold.h"
 #include "common/xalloc.h"
 
 struct entry {
@@ -136,14 +137,17 @@ compile(struct span text, regex_t **ret)
 	return NULL;
 }
 
+/* A name as it is looked for. It was read as an address, which is UTF-8. */
 static struct span
-lower(struct span text)
+fold(struct span text)
 {
-	char *copy = span_dup(text);
+	struct buf folded = BUF_INIT(ADDRESS_FOLD_ROOM(text.len));
+	struct span copy;
 
-	for (size_t i = 0; i < text.len; i++)
-		copy[i] = ascii_lower(copy[i]);
-	return span_make(copy, text.len);
+	(void)address_fold(text, &folded);
+	copy = span_make(span_dup(buf_get(&folded)), folded.len);
+	buf_free(&folded);
+	return copy;
 }
 
 static void
@@ -224,7 +228,7 @@ aliases_new(struct span text, const char *prefix, struct buf *errors)
 		if (r == 0) {
 			struct entry *entry = xcalloc(1, sizeof(*entry));
 
-			entry->alias = (struct alias){ row.kind, row.line, row.kind == ALIAS_EXPRESSION ? span_make(span_dup(row.key), row.key.len) : lower(row.key), row.targets };
+			entry->alias = (struct alias){ row.kind, row.line, row.kind == ALIAS_EXPRESSION ? span_make(span_dup(row.key), row.key.len) : fold(row.key), row.targets };
 			fault = add(aliases, entry);
 			if (fault != NULL)
 				free_entry(entry);

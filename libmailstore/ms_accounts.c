@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/address_fold.h"
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/xalloc.h"
@@ -175,15 +176,20 @@ refresh(struct ms_accounts *accounts)
 	return r;
 }
 
+/* 0 when it is no address that could be there. */
 static size_t
 make_key(const char *address, size_t len, char key[ADDRESS_MAX + 1])
 {
-	if (len == 0 || len > ADDRESS_MAX)
-		return 0;
-	key[0] = 'a';
-	for (size_t i = 0; i < len; i++)
-		key[i + 1] = ascii_lower(address[i]);
-	return len + 1;
+	struct buf folded = BUF_INIT(ADDRESS_MAX);
+	size_t key_len = 0;
+
+	if (len != 0 && len <= ADDRESS_MAX && address_fold(span_make(address, len), &folded) == 0) {
+		key[0] = 'a';
+		memcpy(key + 1, folded.data, folded.len);
+		key_len = folded.len + 1;
+	}
+	buf_free(&folded);
+	return key_len;
 }
 
 int
