@@ -10,20 +10,24 @@
 #include "common/base64.h"
 #include "common/header.h"
 #include "common/parameter.h"
+#include "common/quoted_printable.h"
 #include "common/xalloc.h"
 
 /* What a delimiter may be long, with "--" at both ends, blanks and CRLF. */
 #define LINE_MAX_LEN (SMTP_BINARY_BOUNDARY_MAX + 64)
 /* Octets of a line of base64 (RFC 2045 section 6.8). */
 #define GROUP 57
+/* What is held of a line of text until it ends; a longer one gets a soft line break there. */
+#define TEXT_HELD_MAX 1000
 
 struct smtp_binary {
-	enum { HEADER, COPIED, ENCODED } phase;
+	enum { HEADER, COPIED, ENCODED, QUOTED } phase;
 	char *boundaries[SMTP_BINARY_DEPTH_MAX]; /* the outermost first */
 	size_t depth;
 	struct buf header; /* of the part that begins */
 	struct buf line;   /* may yet be a delimiter, or the end of a header */
 	struct buf group;  /* ENCODED: octets that do not fill a line yet */
+	struct buf text;   /* QUOTED: a line that has not ended yet */
 	struct span held;  /* ENCODED: a CR or CRLF before the line, literal */
 	bool seven_bit;    /* "8bit" is encoded too */
 	bool inside;       /* of a line that is no delimiter */
@@ -39,6 +43,7 @@ smtp_binary_new(bool seven_bit)
 	buf_init(&binary->header, SMTP_HEADER_MAX);
 	buf_init(&binary->line, LINE_MAX_LEN);
 	buf_init(&binary->group, GROUP);
+	buf_init(&binary->text, TEXT_HELD_MAX);
 	return binary;
 }
 
@@ -58,6 +63,7 @@ smtp_binary_free(struct smtp_binary *binary)
 	buf_free(&binary->header);
 	buf_free(&binary->line);
 	buf_free(&binary->group);
+	buf_free(&binary->text);
 	free(binary);
 	return NULL;
 }
@@ -98,6 +104,29 @@ put_encoded(struct smtp_binary *binary, struct span bytes, struct buf *out)
 	encode(binary, span_make(bytes.ptr, bytes.len - binary->held.len), out);
 }
 
+/* Text stays readable: quoted-printable, line by line. */
+static void
+put_quoted(struct smtp_binary *binary, struct span bytes, struct buf *out)
+{
+	while (bytes.len != 0) {
+		ptrdiff_t lf = span_chr(bytes, '\n');
+		size_t wanted = lf < 0 ? bytes.len : (size_t)lf + 1, room = TEXT_HELD_MAX - binary->text.len;
+		bool cr;
+
+		(void)buf_span(&binary->text, span_take(&bytes, wanted < room ? wanted : room));
+		cr = span_ends(buf_get(&binary->text), SPAN("\r"));
+		if (span_ends(buf_get(&binary->text), SPAN("\n"))) {
+			(void)quoted_printable_encode(buf_get(&binary->text), out);
+			buf_clear(&binary->text);
+		} else if (binary->text.len == TEXT_HELD_MAX) {
+			/* The CR may belong to the end of the line. */
+			(void)quoted_printable_encode(span_make(binary->text.data, TEXT_HELD_MAX - cr), out);
+			(void)buf_str(out, "=\r\n");
+			buf_drop(&binary->text, TEXT_HELD_MAX - cr);
+		}
+	}
+}
+
 /* The part ends here, before a delimiter or at the end of the message. */
 static void
 end_body(struct smtp_binary *binary, struct buf *out)
@@ -109,6 +138,8 @@ end_body(struct smtp_binary *binary, struct buf *out)
 	if (binary->phase == ENCODED)
 		(void)base64_encode_body(buf_get(&binary->group), out);
 	buf_clear(&binary->group);
+	(void)quoted_printable_encode(buf_get(&binary->text), out);
+	buf_clear(&binary->text);
 }
 
 /* --- headers --- */
@@ -116,6 +147,7 @@ end_body(struct smtp_binary *binary, struct buf *out)
 /* What the header says of its body. */
 struct kind {
 	bool binary, multipart, message;
+	bool text; /* of 8 bits that are to be 7 */
 };
 
 static struct kind
@@ -128,11 +160,14 @@ read_header(struct smtp_binary *binary, struct span block)
 
 	if (header_find(block, SPAN("Content-Transfer-Encoding"), &field)) {
 		header_skip_cfws(&field.value);
-		kind.binary = span_istarts(field.value, SPAN("binary")) || (binary->seven_bit && span_istarts(field.value, SPAN("8bit")));
+		kind.text = binary->seven_bit && span_istarts(field.value, SPAN("8bit"));
+		kind.binary = span_istarts(field.value, SPAN("binary")) || kind.text;
 	}
+	/* RFC 2045 section 5.2: without the field it is text. */
 	if (!header_find(block, SPAN("Content-Type"), &field))
 		return kind;
 	header_skip_cfws(&field.value);
+	kind.text &= span_istarts(field.value, SPAN("text/"));
 	kind.multipart = span_istarts(field.value, SPAN("multipart/"));
 	kind.message = span_istarts(field.value, SPAN("message/rfc822")) ||
 	    span_istarts(field.value, SPAN("message/global"));
@@ -177,11 +212,11 @@ end_header(struct smtp_binary *binary, struct buf *out)
 	bool composite = kind.multipart || kind.message;
 
 	if (kind.binary)
-		put_header(block, !composite ? "base64" : binary->seven_bit ? "7bit" : "8bit", out);
+		put_header(block, kind.text ? "quoted-printable" : !composite ? "base64" : binary->seven_bit ? "7bit" : "8bit", out);
 	else
 		(void)buf_span(out, block);
 	buf_clear(&binary->header);
-	binary->phase = kind.message ? HEADER : kind.binary && !composite ? ENCODED : COPIED;
+	binary->phase = kind.message ? HEADER : kind.text ? QUOTED : kind.binary && !composite ? ENCODED : COPIED;
 }
 
 /* --- lines --- */
@@ -210,6 +245,7 @@ put_bytes(struct smtp_binary *binary, struct span bytes, struct buf *out)
 	switch (binary->phase) {
 	case HEADER: return buf_span(&binary->header, bytes);
 	case ENCODED: put_encoded(binary, bytes, out); return 0;
+	case QUOTED: put_quoted(binary, bytes, out); return 0;
 	default: (void)buf_span(out, bytes); return 0;
 	}
 }

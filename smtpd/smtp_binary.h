@@ -3,7 +3,7 @@
 /* A message of BODY=BINARYMIME (RFC 3030 section 3) becomes one of lines: each part whose encoding is
  * "binary" is encoded in base64, so that what is stored can go to any host and into any mailbox.
  * What is binary and does not say so passes through, to be refused by smtp_data. For hosts that take 7-bit text alone (RFC 6152
- * section 3), the same is done to "8bit". Pure. */
+ * section 3), the same is done to "8bit", but that text becomes quoted-printable. Pure. */
 #ifndef SMTPD_SMTP_BINARY_H
 #define SMTPD_SMTP_BINARY_H
 
@@ -14,8 +14,8 @@
 #define SMTP_BINARY_DEPTH_MAX 100
 /* RFC 2046 section 5.1.1 has 70 characters. */
 #define SMTP_BINARY_BOUNDARY_MAX 200
-/* What a piece of that length may add to out: a header that was held, and base64. */
-#define SMTP_BINARY_ROOM(len) (SMTP_HEADER_MAX + 2 * (len) + 1024)
+/* What a piece of that length may add to out: a header and a line that were held, and quoted-printable, which is the longest. */
+#define SMTP_BINARY_ROOM(len) (SMTP_HEADER_MAX + 4 * (len) + 8192)
 
 struct smtp_binary;
 

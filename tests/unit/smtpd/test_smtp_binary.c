@@ -3,7 +3,9 @@
 /* Binary messages become lines: each row whole and in pieces of every length. */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/quoted_printable.h"
 #include "smtpd/smtp_binary.h"
 
 #define CTE "Content-Transfer-Encoding: "
@@ -55,14 +57,40 @@ START_TEST(rows_become_lines)
 }
 END_TEST
 
+/* A line of any length keeps its bytes, wherever it is cut. */
+START_TEST(long_lines_of_text)
+{
+	struct buf eight = BUF_INIT(10000), body = BUF_INIT(10000), out = BUF_INIT(SMTP_BINARY_ROOM(10000)), back = BUF_INIT(10000);
+	struct smtp_binary *binary = smtp_binary_new(true);
+
+	(void)buf_str(&eight, CTE "8bit\r\n\r\n");
+	for (int i = 0; i < 1000 + _i; i++)
+		(void)buf_char(&body, i % 7 == 0 ? '\xe9' : 'x');
+	(void)buf_str(&body, "\r\nend\r\n");
+	(void)buf_span(&eight, buf_get(&body));
+	ck_assert_int_eq(smtp_binary_put(binary, buf_get(&eight), &out), 0);
+	smtp_binary_end(binary, &out);
+	ck_assert_int_eq(quoted_printable_decode(span_skip(buf_get(&out), strlen(CTE "quoted-printable\r\n\r\n")), &back), 0);
+	ck_assert(span_eq(buf_get(&back), buf_get(&body)));
+	buf_free(&eight);
+	buf_free(&body);
+	buf_free(&out);
+	buf_free(&back);
+	(void)smtp_binary_free(binary);
+}
+END_TEST
+
 START_TEST(eight_bits_become_seven)
 {
 	static const struct {
 		struct span eight, seven;
 	} cases[] = {
-		{ SPAN("A: b\r\n" CTE "8bit\r\n\r\ncaf\xc3\xa9\r\n"), SPAN("A: b\r\n" CTE "base64\r\n\r\nY2Fmw6kNCg==\r\n") },
+		{ SPAN("A: b\r\n" CTE "8bit\r\n\r\ncaf\xc3\xa9\r\n"), SPAN("A: b\r\n" CTE "quoted-printable\r\n\r\ncaf=C3=A9\r\n") },
+		{ SPAN("Content-Type: text/html\r\n" CTE "8bit\r\n\r\n\xe9 \r\n\r\n.=\r\nx"),
+		    SPAN("Content-Type: text/html\r\n" CTE "quoted-printable\r\n\r\n=E9=20\r\n\r\n=2E=3D\r\nx") },
+		{ SPAN("Content-Type: application/pdf\r\n" CTE "8bit\r\n\r\ncaf\xc3\xa9\r\n"), SPAN("Content-Type: application/pdf\r\n" CTE "base64\r\n\r\nY2Fmw6kNCg==\r\n") },
 		{ SPAN("Content-Type: multipart/mixed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "7bit\r\n\r\nx\r\n--b\r\n" CTE "8BIT\r\n\r\n\xe9\r\n--b--\r\n"),
-		    SPAN("Content-Type: multipart/mixed; boundary=b\r\n" CTE "7bit\r\n\r\n--b\r\n" CTE "7bit\r\n\r\nx\r\n--b\r\n" CTE "base64\r\n\r\n6Q==\r\n--b--\r\n") },
+		    SPAN("Content-Type: multipart/mixed; boundary=b\r\n" CTE "7bit\r\n\r\n--b\r\n" CTE "7bit\r\n\r\nx\r\n--b\r\n" CTE "quoted-printable\r\n\r\n=E9\r\n--b--\r\n") },
 		/* What is signed stays, and what does not say that it has eight bits. */
 		{ SPAN("Content-Type: multipart/signed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "8bit\r\n\r\n\xe9\r\n--b--\r\n"),
 		    SPAN("Content-Type: multipart/signed; boundary=b\r\n" CTE "8bit\r\n\r\n--b\r\n" CTE "8bit\r\n\r\n\xe9\r\n--b--\r\n") },
@@ -109,6 +137,7 @@ main(void)
 	tcase_add_loop_test(tests, rows_become_lines, 0, (int)(sizeof(rows) / sizeof(*rows)));
 	tcase_add_test(tests, a_header_has_its_bound);
 	tcase_add_test(tests, eight_bits_become_seven);
+	tcase_add_loop_test(tests, long_lines_of_text, -4, 4);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
