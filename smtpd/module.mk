@@ -31,6 +31,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/proxy_parse.c \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
+	smtpd/queue_conclude.c \
 	smtpd/queue_control.c \
 	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
@@ -48,6 +49,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_schedule.c \
 	smtpd/queue_start.c \
 	smtpd/queue_table.c \
+	smtpd/queue_tell.c \
 	smtpd/route_parse.c \
 	smtpd/smtp_client.c \
 	smtpd/smtp_client_door.c \

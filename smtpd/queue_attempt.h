@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* An attempt from within: what queue_attempt.c and queue_recipients.c share. */
+/* An attempt from within: what queue_attempt.c, queue_recipients.c, queue_tell.c and queue_conclude.c share. */
 #ifndef SMTPD_QUEUE_ATTEMPT_H
 #define SMTPD_QUEUE_ATTEMPT_H
 
@@ -45,9 +45,30 @@ void attempt_look_up(struct attempt *attempt);
 
 /* --- queue_attempt.c --- */
 
-/* The time that its sender set has come (RFC 2852). */
-bool attempt_is_overdue(const struct envelope *envelope);
 /* The last outcome is known. */
 void attempt_finish(struct attempt *attempt);
+
+/* --- queue_tell.c --- */
+
+/* The time that its sender set has come (RFC 2852). */
+bool attempt_is_overdue(const struct envelope *envelope);
+void attempt_log_outcome(const struct attempt *attempt, const struct target *target);
+/* All outcomes are known: tells the log and the sender, and concludes it. */
+void attempt_report(struct attempt *attempt);
+/* Writes to the sender what is to be told, once more after a fault, and concludes it. */
+void attempt_tell(struct attempt *attempt);
+
+/* --- queue_conclude.c: each but the second may end the attempt --- */
+
+/* All that was to be told has been told (reported), or could not be: writes what became of each recipient. */
+void attempt_conclude(struct attempt *attempt, bool reported);
+/* Until it can be told and written what became of it, the message stays active: goes on from there after a while. */
+void attempt_go_on_later(struct attempt *attempt);
+/* No recipient is open: removes the message. */
+void attempt_done(struct attempt *attempt);
+/* Ends the attempt; the message is due then. */
+void attempt_settle(struct attempt *attempt, int64_t due);
+/* Ends the attempt: nothing is left of the message on disk. */
+void attempt_leave(struct attempt *attempt);
 
 #endif
