@@ -20,11 +20,14 @@
 
 /* How often it is looked whether a day is over; the first time soon after the start. */
 #define LOOK_SECONDS 600
+/* A power loss takes along what was counted in this time, no more; nobody waits for a sync. */
+#define SYNC_SECONDS 30
 
 static int
 on_count(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct proc *proc = context;
+	const struct timeval soon = { SYNC_SECONDS, 0 };
+	struct report_role *role = ((struct proc *)context)->state;
 	struct msg_reader body = msg_read(msg);
 	uint8_t kind = msg_get_u8(&body);
 	struct report_line line = { .count = 1 };
@@ -37,7 +40,9 @@ on_count(struct msg_channel *channel, struct msg *msg, void *context)
 	line.row = msg_get_span(&body);
 	if (!msg_done(&body) || kind >= REPORT_KINDS)
 		return -EBADMSG;
-	r = report_append(proc->state, (enum report_kind)kind, &line);
+	r = report_append(role, (enum report_kind)kind, &line);
+	if (!event_pending(role->syncing, EV_TIMEOUT, NULL))
+		(void)event_add(role->syncing, &soon);
 	if (r < 0)
 		log_error("not-counted", log_span("domain", line.domain), log_errno("error", r));
 	return 0;
@@ -79,6 +84,13 @@ on_timer(evutil_socket_t fd, short what, void *context)
 	look_again(role, LOOK_SECONDS);
 }
 
+static void
+on_syncing(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	report_sync(context);
+}
+
 static bool
 open_folders(struct report_role *role, const char *folder)
 {
@@ -99,6 +111,7 @@ proc_report(struct proc *proc)
 		.paths = { { folder, JAIL_PATH_WRITE }, { drop, JAIL_PATH_WRITE } },
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES,
 	};
+	int status;
 
 	role.proc = proc;
 	for (size_t i = 0; i < REPORT_KINDS; i++)
@@ -114,8 +127,11 @@ proc_report(struct proc *proc)
 	proc_jail(proc, &jail);
 	role.dns = dns_client_new(proc);
 	role.timer = evtimer_new(proc->base, on_timer, &role);
-	if (role.timer == NULL)
+	role.syncing = evtimer_new(proc->base, on_syncing, &role);
+	if (role.timer == NULL || role.syncing == NULL)
 		abort();
 	look_again(&role, 1);
-	return proc_loop(proc);
+	status = proc_loop(proc);
+	report_sync(&role);
+	return status;
 }

@@ -57,6 +57,18 @@ mend_end(int fd, uint64_t size)
 	return last == '\n' ? 0 : io_write_all(fd, SPAN("\n"));
 }
 
+void
+report_sync(struct report_role *role)
+{
+	for (size_t i = 0; i < REPORT_KINDS; i++) {
+		struct report_file *file = &role->files[i];
+
+		if (file->unsynced && fdatasync(file->fd) < 0)
+			log_error("reports-not-synced", log_str("kind", report_kind_name((enum report_kind)i)), log_errno("error", errno));
+		file->unsynced = false;
+	}
+}
+
 static int
 open_today(struct report_role *role, enum report_kind kind, int64_t day)
 {
@@ -67,14 +79,18 @@ open_today(struct report_role *role, enum report_kind kind, int64_t day)
 
 	if (file->fd >= 0 && file->day == day)
 		return 0;
-	if (file->fd >= 0)
+	if (file->fd >= 0) {
+		report_sync(role);
 		(void)close(file->fd);
+	}
 	put_name(kind, day, "", name);
 	*file = (struct report_file){ .day = day, .fd = openat(role->folder, name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) };
 	if (file->fd < 0)
 		return -errno;
 	size = lseek(file->fd, 0, SEEK_END);
 	r = size < 0 ? -errno : mend_end(file->fd, (uint64_t)size);
+	if (r == 0 && size == 0 && fsync(role->folder) < 0) /* its name is to outlive a power loss, too */
+		r = -errno;
 	file->size = (uint64_t)size;
 	if (r < 0) {
 		(void)close(file->fd);
@@ -99,6 +115,7 @@ report_append(struct report_role *role, enum report_kind kind, const struct repo
 	} else if (r == 0) {
 		r = io_write_all(file->fd, buf_get(&text));
 		file->size += text.len;
+		file->unsynced = true;
 	}
 	buf_free(&text);
 	return r;

@@ -21,11 +21,12 @@ struct report_role {
 	int folder, drop; /* opened before the jail */
 	struct dns_client *dns;
 	struct event *timer; /* looks for days that are over */
+	struct event *syncing; /* while something counted is not on stable storage */
 	struct report_file {
 		int fd;      /* today's, open for appending; -1: none */
 		int64_t day; /* days since 1970, UTC */
 		uint64_t size;
-		bool full;
+		bool full, unsynced;
 	} files[REPORT_KINDS];
 	struct report_sending *sending; /* or NULL */
 };
@@ -34,6 +35,8 @@ struct report_role {
 
 /* Counts a message for today: once this returns, the line survives the end of this process. 0 or -errno. */
 int report_append(struct report_role *role, enum report_kind kind, const struct report_line *line);
+/* Puts what has been counted on stable storage. A fault is logged. */
+void report_sync(struct report_role *role);
 /* The oldest day before `before` and after `after` that has a file. False when there is none. */
 bool report_find_day(const struct report_role *role, enum report_kind kind, int64_t after, int64_t before, int64_t *ret_day);
 /* Sums a day. 0 or -errno; lines that cannot be read, which a crash leaves, are left out. */
