@@ -44,8 +44,9 @@ struct script {
 	bool retired;                  /* another stands in its place */
 };
 
-/* site: the folder of the site's scripts; own: the account's. */
-struct scripts *scripts_new(const char *site, const char *own);
+/* site: the folder of the site's scripts; own: the account's; options: enum sieve_option. */
+struct scripts *scripts_new(const char *site, const char *own, unsigned options);
+unsigned scripts_options(const struct scripts *scripts);
 /* Before each turn: forgets those that have been replaced. */
 void scripts_begin(struct scripts *scripts);
 enum script_place { SCRIPT_BEFORE, SCRIPT_ACTIVE, SCRIPT_AFTER };

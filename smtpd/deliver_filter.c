@@ -15,6 +15,7 @@
 #include "common/xalloc.h"
 #include "smtpd/defence_score.h"
 #include "smtpd/deliver.h"
+#include "smtpd/filter_word_parse.h"
 #include "smtpd/smtpd_conf.h"
 
 #define DAY 86400
@@ -68,20 +69,7 @@ include(void *context, bool global, struct span name, const char **ret_error)
 	return script != NULL ? script->program : NULL;
 }
 
-/* What a filter said (rspamd, SpamAssassin): 100, 0, or -1 where none did. */
-static int
-filter_spam_of(struct span block)
-{
-	static const struct span names[] = { SPAN("X-Spam-Flag"), SPAN("X-Spam-Status"), SPAN("X-Spam") };
-	struct header_field field;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (header_find(block, names[i], &field))
-			return span_istarts(span_trim(field.value), SPAN("yes")) ? 100 : 0;
-	return -1;
-}
-
-/* The same of the score that the smtp role gave it. */
+/* Percent of what makes it spam by the score that the smtp role gave it; -1: it has none. */
 static int
 score_of(struct span block)
 {
@@ -96,28 +84,6 @@ score_of(struct span block)
 	return percent;
 }
 
-/* The worse of both: a sender may have written the filter's word himself. */
-static int
-spam_of(struct span message)
-{
-	struct span block = span_make(message.ptr, header_block_size(message));
-	int filter = filter_spam_of(block), score = score_of(block);
-
-	return filter > score ? filter : score;
-}
-
-/* RFC 5235 section 3.3: 1 is clean, 5 infected, 0 not tested. Of clamav-milter. */
-static int
-virus_of(struct span message)
-{
-	struct span block = span_make(message.ptr, header_block_size(message));
-	struct header_field field;
-
-	if (!header_find(block, SPAN("X-Virus-Status"), &field))
-		return 0;
-	return span_istarts(span_trim(field.value), SPAN("infected")) ? 5 : span_istarts(span_trim(field.value), SPAN("clean")) ? 1 : 0;
-}
-
 static struct span
 domain_of(const char *address)
 {
@@ -129,12 +95,14 @@ domain_of(const char *address)
 static void
 set_host(struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_host *host)
 {
+	struct span block = span_make(message.ptr, header_block_size(message));
+	int word = filter_word_spam(block), score = score_of(block);
 	time_t now = time(NULL);
 
 	*host = (struct sieve_host){
 		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
-		.spam = spam_of(message), .virus = virus_of(message), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
-		.is_remembered = is_remembered, .include = include,
+		.spam = word > score ? word : score, .virus = filter_word_virus(block), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
+		.is_remembered = is_remembered, .include = include, .options = scripts_options(deliver->scripts),
 		.environment = {
 			[SIEVE_ENV_DOMAIN] = domain_of(deliver->proc->account), [SIEVE_ENV_HOST] = span_of(deliver->proc->common->hostname),
 			[SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost"), [SIEVE_ENV_PHASE] = SPAN("during"),

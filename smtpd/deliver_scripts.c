@@ -19,6 +19,7 @@
 
 struct scripts {
 	char *site, *own;
+	unsigned options; /* enum sieve_option */
 	struct script *list[SCRIPTS_MAX];
 	size_t count;
 	char *names[2][SCRIPTS_MAX]; /* of the site's folders before and after, as this turn found them */
@@ -29,14 +30,14 @@ struct scripts {
 /* --- compiling --- */
 
 static void
-compile(struct script *script, int fd)
+compile(struct script *script, unsigned options, int fd)
 {
 	struct buf text = BUF_INIT(SIEVE_SCRIPT_MAX + 65536), faults = BUF_INIT(16384);
 
 	if (io_read_all(fd, &text) < 0)
 		(void)buf_str(&faults, "1: the script cannot be read\n");
 	else
-		(void)sieve_compile(buf_get(&text), 0, &script->program, &faults);
+		(void)sieve_compile(buf_get(&text), options, &script->program, &faults);
 	script->faults = buf_take(&faults);
 	buf_free(&text);
 }
@@ -77,7 +78,7 @@ get(struct scripts *scripts, const char *path)
 	script->mtime_ns = mtime;
 	script->size = st.st_size;
 	script->inode = st.st_ino;
-	compile(script, fd);
+	compile(script, scripts->options, fd);
 	return scripts->list[scripts->count++] = script;
 }
 
@@ -118,13 +119,20 @@ active_path(const struct scripts *scripts)
 }
 
 struct scripts *
-scripts_new(const char *site, const char *own)
+scripts_new(const char *site, const char *own, unsigned options)
 {
 	struct scripts *scripts = xcalloc(1, sizeof(*scripts));
 
 	scripts->site = xstrdup(site);
 	scripts->own = xstrdup(own);
+	scripts->options = options;
 	return scripts;
+}
+
+unsigned
+scripts_options(const struct scripts *scripts)
+{
+	return scripts->options;
 }
 
 void

@@ -116,6 +116,7 @@ smtpd_SRC += \
 	smtpd/filter_conn.c \
 	smtpd/filter_edit.c \
 	smtpd/filter_job.c \
+	smtpd/filter_word_parse.c \
 	smtpd/header_edit.c \
 	smtpd/milter_parse.c \
 	smtpd/milter_state.c \

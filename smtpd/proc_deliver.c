@@ -226,7 +226,7 @@ proc_deliver(struct proc *proc)
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	own = xasprintf("%s/sieve", proc->account_dir);
 	buf_init(&deliver.forward_text, FORWARD_FILE_MAX + 65536);
-	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own);
+	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own, smtpd_conf(proc)->sieve_editheader ? SIEVE_EDITHEADER : 0);
 	tzset(); /* scripts ask for local dates, and its file cannot be read later */
 	/* --- jail --- */
 	proc_jail(proc, &jail);

@@ -296,6 +296,7 @@ reloaded(struct proc *proc)
 	set_limits(queue);
 	if (proc->common->srs_secret[0] == '\0')
 		queue->srs = srs_free(queue->srs);
+	deliver_renew(queue);
 	reader_again(queue);
 }
 

@@ -369,7 +369,7 @@ have_worker(void *context, struct msg_channel *worker)
 	feed(account);
 }
 
-/* Ends a process that idles, for somebody who waits. */
+/* Ends a process that idles. False when none does. */
 static bool
 end_idle(struct deliver_pool *pool)
 {
@@ -433,6 +433,13 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 		feed(account);
 	else
 		start_waiting(pool);
+}
+
+void
+deliver_renew(struct queue *queue)
+{
+	while (end_idle(queue->deliver))
+		;
 }
 
 struct deliver_pool *

@@ -7,6 +7,7 @@ import email
 import imaplib
 import os
 import re
+import signal
 import smtplib
 import subprocess
 import sys
@@ -52,6 +53,22 @@ def put(path, text):
 def use(script):
     put(f"{OWN}/main.sieve", script)
     put(f"{OWN}/active", "main\n")
+
+
+def editheader(allowed):
+    with open(f"{STATE}/etc/smtpd.conf", encoding="utf-8") as file:
+        text = re.sub(r"(?m)^sieve_editheader .*\n", "", file.read())
+    with open(f"{STATE}/etc/smtpd.conf", "w", encoding="utf-8") as file:
+        file.write(text + ("sieve_editheader = true;\n" if allowed else ""))
+    with open(f"{STATE}/log/smtpd.log", encoding="utf-8", errors="replace") as file:
+        before = len(file.read())
+        with open(f"{STATE}/run/smtpd.pid", encoding="ascii") as pid:
+            os.kill(int(pid.read()), signal.SIGHUP)
+        until, text = time.monotonic() + 60, ""
+        while " reloaded " not in text and time.monotonic() < until:
+            time.sleep(0.05)
+            text += file.read()
+    check("the configuration is taken over", " reloaded " in text, before)
 
 
 def send(subject, sender=SENDER, to=USER, header=""):
@@ -103,6 +120,16 @@ def main():
     check("without a script mail is in INBOX", find(USER, "INBOX", "no script")[1] is not None)
     send("spam", header="X-Spam-Flag: YES\r\n")
     check("the site's script puts spam into Junk", find(USER, "Junk", "spam")[1] is not None)
+
+    use('require ["fileinto", "mailbox", "spamtestplus", "virustest", "relational", "comparator-i;ascii-numeric"];\n'
+        'if virustest :value "ge" :comparator "i;ascii-numeric" "4" { fileinto :create "Viruses"; }\n'
+        'elsif spamtest :percent :value "ge" :comparator "i;ascii-numeric" "50" { fileinto :create "Perhaps"; }\n')
+    send("graded", header="X-Spam-Status: No, score=3.0 required=5.0\r\n")
+    check("spamtest knows how near to spam a filter saw it", find(USER, "Perhaps", "graded")[1] is not None)
+    send("below", header="X-Spam-Status: No, score=2.0 required=5.0\r\n")
+    check("and what is far from it", find(USER, "INBOX", "below")[1] is not None)
+    send("infected", header="X-Virus-Status: Infected (Eicar)\r\n")
+    check("virustest knows what a filter found", find(USER, "Viruses", "infected")[1] is not None)
 
     use('require ["fileinto", "mailbox", "imap4flags", "copy"];\n'
         'if header "subject" "filed" { fileinto :create :flags ["\\\\Flagged", "$Work"] "Lists/Work"; }\n'
@@ -193,6 +220,20 @@ def main():
     os.unlink(f"{OWN}/active")
     send("end")
     check("no script is active any more", find(USER, "INBOX", "end")[1] is not None)
+
+    use('require "editheader";\naddheader "X-Edited" "yes";\n')
+    send("not edited")
+    _, message = find(USER, "INBOX", "not edited")
+    check("no script changes the header unless the site says so", message is not None and message["X-Edited"] is None)
+    editheader(True)
+    for number in range(20):  # until the queue has read it, too
+        send(f"edited {number}")
+        _, message = find(USER, "INBOX", f"edited {number}")
+        if message is None or message["X-Edited"]:
+            break
+        time.sleep(1)
+    check("with sieve_editheader they do", message is not None and message["X-Edited"] == "yes", message and message.items())
+    editheader(False)
     finish()
 
 
