@@ -3,6 +3,7 @@
 /* What is demanded of TLS with the host that a job turns to: by the route, by the host's TLSA records (RFC 7672), or
  * by its domain's MTA-STS policy (RFC 8461);
  * or by the operator, instead of what the destination says. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/header.h"
@@ -48,6 +49,7 @@ struct decision {
 	enum relay_tls tls;
 	enum relay_tls_by by;
 	bool trusted, testing;
+	bool pinned; /* to fingerprints of tls_policies */
 	const char *status, *refusal;
 	enum tlsrpt_policy judge; /* of a refusal, and what it counts as */
 	enum tlsrpt_result counts;
@@ -127,6 +129,8 @@ decide(const struct relay_job *job, const struct dane *dane)
 		return decide_names(job, &policy);
 	case TLS_LEVEL_DANE:
 		return refuse("4.7.5", "tls_policies demands DANE, and the host has no TLSA record that can be used");
+	case TLS_LEVEL_FINGERPRINT:
+		return (struct decision){ .tls = RELAY_TLS_VERIFY, .by = RELAY_TLS_BY_POLICY, .trusted = true, .pinned = true };
 	case TLS_LEVEL_AUTO:
 		break;
 	}
@@ -155,6 +159,21 @@ is_relaxed(const struct relay_job *job)
 	return relaxed;
 }
 
+/* As TLSA records of the host's own (RFC 6698): each digest may be of its certificate or of its public key. */
+static void
+pin(struct dane *dane, const char *host, struct span fingerprints)
+{
+	uint8_t digest[TLS_FINGERPRINT_SIZE];
+
+	buf_init(&dane->data, TLS_FINGERPRINTS_MAX * sizeof(digest) + 1);
+	(void)snprintf(dane->base, sizeof(dane->base), "%s", host);
+	while (tls_policy_fingerprint(&fingerprints, digest))
+		(void)buf_put(&dane->data, digest, sizeof(digest));
+	for (size_t at = 0; at + sizeof(digest) <= dane->data.len; at += sizeof(digest))
+		for (uint8_t selector = 0; selector <= 1; selector++)
+			dane->records[dane->count++] = (struct dane_record){ .usage = 3, .selector = selector, .matching = 1, .data = span_make(dane->data.data + at, sizeof(digest)) };
+}
+
 /* Acts on the decision. True: job->demand is set. False: the host is passed over, and the job has gone on. */
 static bool
 act(struct relay_job *job, struct decision decision)
@@ -177,6 +196,8 @@ act(struct relay_job *job, struct decision decision)
 	job->demand = relay_demand_new(decision.tls, decision.by, decision.trusted || is_name_trusted(job));
 	job->demand->testing = decision.testing;
 	job->demand->relaxed = relaxed;
+	if (decision.pinned)
+		pin(&job->demand->dane, host_of(job)->name, policy_of(job).fingerprints);
 	return true;
 }
 

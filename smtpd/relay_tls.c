@@ -58,10 +58,11 @@ relay_demand_whose(const struct relay_demand *demand)
 	return by_rows[demand->by].whose;
 }
 
+/* TLSA records say who the host is: its own, or those that the operator's fingerprints make. */
 static bool
-is_dane(const struct relay_demand *demand)
+has_records(const struct relay_demand *demand)
 {
-	return demand->by == RELAY_TLS_BY_DANE && demand->tls == RELAY_TLS_VERIFY;
+	return demand->tls == RELAY_TLS_VERIFY && (demand->by == RELAY_TLS_BY_DANE || (demand->by == RELAY_TLS_BY_POLICY && demand->dane.count != 0));
 }
 
 enum relay_tls
@@ -72,7 +73,7 @@ relay_tls_prepare(const struct relay_demand *demand, SSL *ssl)
 
 	/* "*.example.com" and nothing that is more of a pattern (RFC 7672 section 3.2.3, RFC 8461 section 4.1). */
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (!is_dane(demand))
+	if (!has_records(demand))
 		return demand->tls;
 	if (SSL_dane_enable(ssl, dane->base) != 1)
 		abort(); /* the context allows it, and the name was one of the DNS */
@@ -87,7 +88,7 @@ relay_tls_prepare(const struct relay_demand *demand, SSL *ssl)
 			usable = true;
 	}
 	ERR_clear_error();
-	return usable ? RELAY_TLS_VERIFY : RELAY_TLS_ENCRYPT;
+	return usable || demand->by != RELAY_TLS_BY_DANE ? RELAY_TLS_VERIFY : RELAY_TLS_ENCRYPT;
 }
 
 bool
@@ -96,7 +97,7 @@ relay_tls_is_verified(const struct relay_demand *demand, SSL *ssl)
 	if (SSL_get_verify_result(ssl) != X509_V_OK)
 		return false;
 	/* Without a record that could be used the result is that of the certificate. */
-	if (is_dane(demand) && SSL_get0_dane_authority(ssl, NULL, NULL) < 0)
+	if (has_records(demand) && SSL_get0_dane_authority(ssl, NULL, NULL) < 0)
 		return false;
 	return demand->trusted_name;
 }

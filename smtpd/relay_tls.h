@@ -19,7 +19,7 @@ struct relay_demand {
 	bool trusted_name;         /* the host certainly is one for the destination: a certificate of its name proves something */
 	bool relaxed;              /* by a message that may go without: others must not go the same way */
 	bool testing;              /* a policy of MTA-STS would demand more, were it not a test */
-	struct dane dane;          /* counts where `by` says so */
+	struct dane dane;          /* counts where `by` says so; records of tls_policies' fingerprints, too */
 	char *domains[2];          /* DANE-TA: names beside the base domain that a certificate may be of (RFC 7672 section 3.2.2), or NULL */
 };
 

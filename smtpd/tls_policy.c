@@ -9,7 +9,7 @@
 
 static const char *const levels[] = {
 	[TLS_LEVEL_AUTO] = "auto", [TLS_LEVEL_NONE] = "none", [TLS_LEVEL_MAY] = "may", [TLS_LEVEL_ENCRYPT] = "encrypt", [TLS_LEVEL_VERIFY] = "verify",
-	[TLS_LEVEL_DANE] = "dane",
+	[TLS_LEVEL_DANE] = "dane", [TLS_LEVEL_FINGERPRINT] = "fingerprint",
 };
 
 const char *
@@ -36,6 +36,48 @@ take_level(struct span word, enum tls_level *ret_level)
 	return false;
 }
 
+/* Pairs of hexadecimal digits, with colons between them as openssl(1) writes them, or without. */
+static bool
+read_fingerprint(struct span word, uint8_t digest[static TLS_FINGERPRINT_SIZE])
+{
+	bool colons = word.len == 3 * TLS_FINGERPRINT_SIZE - 1;
+	size_t step = colons ? 3 : 2;
+
+	if (!colons && word.len != 2 * TLS_FINGERPRINT_SIZE)
+		return false;
+	for (size_t i = 0; i < TLS_FINGERPRINT_SIZE; i++) {
+		const char *at = word.ptr + i * step;
+		int high = ascii_hex(at[0]), low = ascii_hex(at[1]);
+
+		if (high < 0 || low < 0 || (colons && i != 0 && at[-1] != ':'))
+			return false;
+		digest[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+bool
+tls_policy_fingerprint(struct span *rest, uint8_t ret_digest[static TLS_FINGERPRINT_SIZE])
+{
+	struct span word = route_take_word(rest);
+
+	return word.len != 0 && read_fingerprint(word, ret_digest);
+}
+
+static int
+take_fingerprints(struct span text, struct tls_policy *ret_policy, const char **ret_fault)
+{
+	uint8_t digest[TLS_FINGERPRINT_SIZE];
+	struct span rest = text, word;
+	size_t count = 0;
+
+	ret_policy->fingerprints = text;
+	while ((word = route_take_word(&rest)).len != 0)
+		if (!read_fingerprint(word, digest) || ++count > TLS_FINGERPRINTS_MAX)
+			break;
+	return count != 0 && word.len == 0 ? 0 : fault(ret_fault, "behind fingerprint stand 1 to 8 SHA-256 digests in hexadecimal");
+}
+
 int
 tls_policy_parse(struct span text, struct span *ret_whom, struct tls_policy *ret_policy, const char **ret_fault)
 {
@@ -46,7 +88,9 @@ tls_policy_parse(struct span text, struct span *ret_whom, struct tls_policy *ret
 	if (!route_is_domain(*ret_whom))
 		return fault(ret_fault, "the first word of a policy is a domain, *.domain or *");
 	if (!take_level(route_take_word(&text), &ret_policy->level))
-		return fault(ret_fault, "the second word of a policy is auto, none, may, encrypt, verify or dane");
+		return fault(ret_fault, "the second word of a policy is auto, none, may, encrypt, verify, dane or fingerprint");
+	if (ret_policy->level == TLS_LEVEL_FINGERPRINT)
+		return take_fingerprints(span_trim(text), ret_policy, ret_fault);
 	rest = ret_policy->names = span_trim(text);
 	if (rest.len != 0 && ret_policy->level != TLS_LEVEL_VERIFY)
 		return fault(ret_fault, "names of hosts stand behind verify alone");

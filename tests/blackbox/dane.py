@@ -62,12 +62,14 @@ names[f"_{port}._tcp.mx.shared.signed.example"] = {CNAME: [f"_{port}._tcp.mx.ee.
 
 # What tls_policies says.
 for word, host in [("none", "mx.wrong.signed.example"), ("may", "mx.wrong.signed.example"), ("encrypt", "mx.without.signed.example"),
-                   ("verify", "mx.ta.signed.example"), ("names", "mx.ta.signed.example"), ("othernames", "mx.ta.signed.example"), ("dane", "mx.without.signed.example")]:
+                   ("verify", "mx.ta.signed.example"), ("names", "mx.ta.signed.example"), ("othernames", "mx.ta.signed.example"), ("dane", "mx.without.signed.example"),
+                   ("certificate", "mx.unsigned.example"), ("key", "mx.unsigned.example"), ("otherkey", "mx.unsigned.example"), ("pinned", "mx.without.signed.example")]:
     names[word + ".policy.example"] = {MX: [(10, host)]}
 domain("relaxed.signed.example", [("mx.relaxed.signed.example", ENCRYPTED, [other])])
 POLICIES = ["none.policy.example none", "may.policy.example may", "encrypt.policy.example encrypt", "verify.policy.example verify",
             "names.policy.example verify mx.b.example *.ta.signed.example mx.ta.signed.example", "othernames.policy.example verify *.policy.example",
-            "dane.policy.example dane"]
+            "dane.policy.example dane", f"certificate.policy.example fingerprint {'00' * 32} {tlsa(3, 0, certificate)[3].hex(':')}",
+            f"key.policy.example fingerprint {end_entity[3].hex()}", f"otherkey.policy.example fingerprint {'ab' * 32}", f"pinned.policy.example fingerprint {'ab' * 32}"]
 
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)],
              failing=[(f"_{port}._tcp.mx.fails.signed.example", TLSA)])
@@ -96,6 +98,8 @@ GOES = [
     ("none.policy.example", encrypted, "none", "tls_policies none"),
     ("may.policy.example", encrypted, r"TLSv1\.3 \S+ unverified", "tls_policies may"),
     ("names.policy.example", encrypted, r"TLSv1\.3 \S+ policy", "tls_policies verify with a host's name"),
+    ("certificate.policy.example", encrypted, r"TLSv1\.3 \S+ policy", "tls_policies with the fingerprint of the certificate"),
+    ("key.policy.example", encrypted, r"TLSv1\.3 \S+ policy", "or of the key"),
 ]
 WAITS = [
     ("wrong.signed.example", "4.7.5", "DANE record demands TLS, and the host has no certificate", "another key than the records tell"),
@@ -108,6 +112,8 @@ WAITS = [
     ("verify.policy.example", "4.7.5", "none of those that tls_policies names", "tls_policies verify, and a host of another domain"),
     ("othernames.policy.example", "4.7.5", "none of those that tls_policies names", "tls_policies verify with other names"),
     ("dane.policy.example", "4.7.5", "tls_policies demands DANE", "tls_policies dane without records"),
+    ("otherkey.policy.example", "4.7.5", "tls_policies demands TLS, and the host has no certificate", "tls_policies with another fingerprint"),
+    ("pinned.policy.example", "4.7.5", "tls_policies demands TLS, and the host does not offer it", "a fingerprint, and no TLS"),
     ("fails.signed.example", "4.4.3", "The DNS gave no answer for TLSA", "records that are not to be had"),
 ]
 try:

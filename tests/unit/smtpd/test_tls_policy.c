@@ -7,6 +7,8 @@
 
 #include "smtpd/tls_policy.h"
 
+#define DIGEST "0123456789abcdefABCDEF01234567890123456789abcdefABCDEF0123456789"
+#define COLONS "01:23:45:67:89:ab:cd:ef:AB:CD:EF:01:23:45:67:89:01:23:45:67:89:ab:cd:ef:AB:CD:EF:01:23:45:67:89"
 #define ROWS(table) (sizeof(table) / sizeof(*(table)))
 
 static const struct {
@@ -18,6 +20,10 @@ static const struct {
 	{ "a.example auto", 0, TLS_LEVEL_AUTO }, { "a.example verify", 0, TLS_LEVEL_VERIFY }, { "a.example verify mx.b.example *.c.example", 0, TLS_LEVEL_VERIFY },
 	{ "a.example", -EINVAL, 0 }, { "", -EINVAL, 0 }, { "a.example Encrypt", -EINVAL, 0 }, { "a.example must", -EINVAL, 0 }, { "from:a.example encrypt", -EINVAL, 0 },
 	{ "a@b.example encrypt", -EINVAL, 0 }, { "a.example encrypt mx.b.example", -EINVAL, 0 }, { "a.example verify *", -EINVAL, 0 },
+	{ "a.example fingerprint " DIGEST, 0, TLS_LEVEL_FINGERPRINT }, { "a.example fingerprint  " DIGEST " " COLONS " ", 0, TLS_LEVEL_FINGERPRINT },
+	{ "a.example fingerprint", -EINVAL, 0 }, { "a.example fingerprint " DIGEST "0", -EINVAL, 0 }, { "a.example fingerprint " DIGEST " x", -EINVAL, 0 },
+	{ "a.example fingerprint " COLONS ":", -EINVAL, 0 }, { "a.example fingerprint 0:" COLONS, -EINVAL, 0 },
+	{ "a.example fingerprint " DIGEST " " DIGEST " " DIGEST " " DIGEST " " DIGEST " " DIGEST " " DIGEST " " DIGEST " " DIGEST, -EINVAL, 0 },
 	{ "a.example verify a/b", -EINVAL, 0 }, { "[192.0.2.1] encrypt", -EINVAL, 0 },
 };
 
@@ -31,6 +37,21 @@ START_TEST(a_policy)
 	ck_assert((fault != NULL) == (policies[_i].result != 0));
 	if (policies[_i].result == 0)
 		ck_assert_int_eq(policy.level, policies[_i].level);
+}
+END_TEST
+
+START_TEST(fingerprints)
+{
+	struct span rest = SPAN(COLONS "  " DIGEST);
+	uint8_t digest[TLS_FINGERPRINT_SIZE];
+
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert(tls_policy_fingerprint(&rest, digest));
+		ck_assert_uint_eq(digest[0], 0x01);
+		ck_assert_uint_eq(digest[5], 0xab);
+		ck_assert_uint_eq(digest[31], 0x89);
+	}
+	ck_assert(!tls_policy_fingerprint(&rest, digest));
 }
 END_TEST
 
@@ -67,6 +88,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, a_policy, 0, ROWS(policies));
+	tcase_add_test(tests, fingerprints);
 	tcase_add_test(tests, the_first_that_fits);
 	tcase_add_test(tests, whom_it_names);
 	suite_add_tcase(suite, tests);
