@@ -19,6 +19,7 @@
 #include "smtpd/tlsrpt.h"
 
 struct event;
+struct relay_kept;
 struct relay_sign;
 struct ssl_ctx_st;
 
@@ -34,6 +35,8 @@ struct relay_role {
 	struct buf secrets; /* for relay_secrets_find */
 	struct relay_sign *signs; /* under way */
 	uint32_t last_sign;
+	struct relay_kept *kept; /* what was signed just now */
+	size_t kept_count, kept_next;
 };
 
 /* What the domain's MTA-STS policy says. */

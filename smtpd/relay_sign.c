@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Signing what goes out: the message is read as it will be sent, some of it in each turn of the loop, and the key role is asked for the
- * rest. */
+ * rest. What goes to several destinations in the same form is signed once: they wait for the first, and what it got is kept for a while. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/log.h"
@@ -18,9 +19,28 @@
 #define QUESTIONS 16
 #define QUESTION_OF_KEYS (QUESTIONS - 1)
 
+/* Messages whose fields are kept, and for how long: another key may take over meanwhile, and the time stands in them. */
+#define KEPT_MAX 64
+#define KEPT_SECONDS 60
+
+/* What makes the fields of two jobs the same. */
+struct form {
+	char *queue_id, *domain;
+	enum sign_as as;
+	bool converted;
+};
+
+struct relay_kept {
+	struct form form;
+	int64_t until;
+	struct buf fields;
+};
+
 struct relay_sign {
 	struct relay_sign *next, **at;
 	struct relay_role *role;
+	struct form form;
+	bool reads;      /* or waits for another job of the same form */
 	uint32_t first;  /* of its questions */
 	struct relay_text text;
 	struct relay_data data; /* as it will arrive: no dots are doubled */
@@ -30,6 +50,69 @@ struct relay_sign {
 	void *context;
 };
 
+/* --- forms --- */
+
+static void
+form_free(struct form *form)
+{
+	free(form->queue_id);
+	free(form->domain);
+}
+
+static bool
+is_same_form(const struct form *a, const struct form *b)
+{
+	return a->as == b->as && a->converted == b->converted && strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->domain, b->domain) == 0;
+}
+
+static const struct relay_kept *
+find_kept(const struct relay_role *role, const struct form *form)
+{
+	for (size_t i = 0; i < role->kept_count; i++)
+		if (role->kept[i].until > (int64_t)time(NULL) && is_same_form(&role->kept[i].form, form))
+			return &role->kept[i];
+	return NULL;
+}
+
+/* The oldest makes room. */
+static void
+keep(struct relay_role *role, const struct form *form, struct span fields)
+{
+	struct relay_kept *kept;
+
+	if (role->kept == NULL)
+		role->kept = xcalloc(KEPT_MAX, sizeof(*role->kept));
+	kept = &role->kept[role->kept_next++ % KEPT_MAX];
+	if (role->kept_count < KEPT_MAX) {
+		role->kept_count++;
+	} else {
+		form_free(&kept->form);
+		buf_free(&kept->fields);
+	}
+	kept->form = (struct form){ xstrdup(form->queue_id), xstrdup(form->domain), form->as, form->converted };
+	kept->until = (int64_t)time(NULL) + KEPT_SECONDS;
+	buf_init(&kept->fields, SIGNING_FIELDS_MAX);
+	(void)buf_span(&kept->fields, fields);
+}
+
+static bool
+another_reads(const struct relay_sign *sign)
+{
+	for (const struct relay_sign *other = sign->role->signs; other != NULL; other = other->next)
+		if (other->reads && is_same_form(&other->form, &sign->form))
+			return true;
+	return false;
+}
+
+/* Those that wait for it have its fields now, or read for themselves. */
+static void
+wake_others(const struct relay_sign *sign)
+{
+	for (const struct relay_sign *other = sign->role->signs; other != NULL && sign->reads; other = other->next)
+		if (!other->reads && is_same_form(&other->form, &sign->form))
+			event_active(other->turn, EV_TIMEOUT, 0);
+}
+
 struct relay_sign *
 relay_sign_cancel(struct relay_sign *sign)
 {
@@ -38,6 +121,8 @@ relay_sign_cancel(struct relay_sign *sign)
 	*sign->at = sign->next;
 	if (sign->next != NULL)
 		sign->next->at = sign->at;
+	wake_others(sign);
+	form_free(&sign->form);
 	event_free(sign->turn);
 	relay_text_end(&sign->text);
 	(void)signing_free(sign->signing);
@@ -46,17 +131,28 @@ relay_sign_cancel(struct relay_sign *sign)
 }
 
 static void
-finish(struct relay_sign *sign, int r)
+finish_with(struct relay_sign *sign, int r, struct span text)
 {
 	relay_signed done = sign->done;
 	void *context = sign->context;
 	struct buf fields = BUF_INIT(SIGNING_FIELDS_MAX);
 
-	if (r == 0)
-		(void)buf_span(&fields, signing_fields(sign->signing));
+	(void)buf_span(&fields, text);
 	(void)relay_sign_cancel(sign);
 	done(context, r, buf_get(&fields));
 	buf_free(&fields);
+}
+
+static void
+finish(struct relay_sign *sign, int r)
+{
+	struct span fields = r == 0 ? signing_fields(sign->signing) : SPAN_NULL;
+
+	if (r == 0) {
+		log_debug("signed", log_str("queue", sign->form.queue_id), log_u64("bytes", fields.len));
+		keep(sign->role, &sign->form, fields);
+	}
+	finish_with(sign, r, fields);
 }
 
 /* --- the message --- */
@@ -87,6 +183,15 @@ on_turn(evutil_socket_t fd, short what, void *context)
 	int r = 1;
 
 	(void)fd, (void)what;
+	if (!sign->reads) {
+		const struct relay_kept *kept = find_kept(sign->role, &sign->form);
+
+		if (kept != NULL)
+			finish_with(sign, 0, buf_get(&kept->fields));
+		if (kept != NULL || another_reads(sign))
+			return;
+		sign->reads = true;
+	}
 	for (unsigned i = 0; i < PIECES_A_TURN && r > 0; i++) {
 		buf_clear(&piece);
 		buf_clear(&out);
@@ -120,6 +225,7 @@ relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void 
 		return NULL;
 	sign = xcalloc(1, sizeof(*sign));
 	sign->role = role;
+	sign->form = (struct form){ xstrdup(job->queue_id), span_dup(job->sign_domain), job->sign_as, converted };
 	sign->first = QUESTIONS * ++role->last_sign;
 	sign->data.undotted = true;
 	sign->signing = signing_new(&order);

@@ -19,9 +19,11 @@ outer, work = own_site.outer, own_site.work
 records = {"_dmarc.signed.example": "v=DMARC1; p=reject", "elsewhere.example": "v=spf1 ip4:192.0.2.0/24 -all"}
 dns = DnsServer({(name, "TXT"): text for name, text in records.items()})
 far = own_site.FarHost("far", outer + 752)
+many = own_site.FarHost("many", outer + 754, outer + 755, outer + 756)
+MANY = ", ".join(f'"{name}.many.example 127.0.0.1:{outer + 754 + i}"' for i, name in enumerate("abc"))
 seven = own_site.FarHost("seven", outer + 753, options=("--offer=DSN SIZE",))
 site = own_site.Site(outer + 780, f"""\
-relay_host = "127.0.0.1:{outer + 752}"; routes = [ "seven.example 127.0.0.1:{outer + 753}" ]; relay_domains = [ "backup.example" ];
+relay_host = "127.0.0.1:{outer + 752}"; routes = [ "seven.example 127.0.0.1:{outer + 753}", {MANY} ]; log_level = "debug"; relay_domains = [ "backup.example" ];
 retry_min = "1s"; retry_max = "2s"; proxy_from = [ "127.0.0.0/8" ]; resolvers = [ "{dns.address}" ]; dnssec_anchor = "";
 allow_from = [ "127.0.0.0/8", "192.0.2.0/24" ];
 dmarc_policy = "none";
@@ -218,6 +220,16 @@ try:
     check("a retired key is kept for some days", status == 69, text)
     check("unless it must go", mailkey("remove", "-f", "signed.example", "ed1")[0] == 0 and len(mailkey("list")[1].splitlines()) == 3)
 
+    before = len(site.log())
+    to = [f"x@{name}.many.example" for name in "abc"]
+    said = site.talk(["MAIL FROM:<alice@signed.example>", *(f"RCPT TO:<{one}>" for one in to), "DATA", message("alice@signed.example", "to many")], "alice")[-1]
+    own_site.within(lambda: len(many.taken("to many")) == len(to))
+    texts = [text for _, text in many.taken("to many")]
+    check("a message to many destinations is signed once", said.startswith("250 ") and len(texts) == len(to) and
+          site.log()[before:].count(" signed queue=") == 1, site.log()[before:])
+    check("and each copy is signed", all(sorted(one[:2] for one in signers(text)) == sorted(BOTH) and
+          peer(text).get("dkim") == [True, True] for text in texts), texts)
+
     # The key role dies.
     pid = re.search(r"(?m)^\s*(\d+) smtpd: key", subprocess.run(["ps", "-o", "pid,args", "--ppid", own_site.read(f"{site.state}/run/smtpd.pid").strip()],
                                                                 stdout=subprocess.PIPE, text=True, check=True).stdout)
@@ -235,5 +247,6 @@ try:
 finally:
     site.stop()
     far.stop()
+    many.stop()
     seven.stop()
 sys.exit(results.failed)
