@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Several fsync(2) at once, by io_submit(2): the one interface of Linux by which a single thread can wait for more than one. glibc has
+/* Several fsync(2) at once: by one syncfs(2), or by io_submit(2), the one interface of Linux by which a single thread can wait for more than one. glibc has
  * no wrapper, and libaio would be these three calls. */
 #include "common/io_sync.h"
 
@@ -9,10 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* At once: of this many the kernel keeps room for each process that ever needs it, out of fs.aio-max-nr. */
 #define TOGETHER_MAX 32
+
+/* Ten files of mail take less than a quarter of this. */
+#define LONG_MS 20
+#define LEFT_ALONE_MS 60000
 
 static void
 sync_one(struct io_sync *sync)
@@ -85,4 +90,30 @@ io_sync_all(struct io_sync *syncs, size_t count)
 		syncs += together;
 		count -= together;
 	}
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+io_sync_same(struct io_sync *syncs, size_t count)
+{
+	static int64_t left_alone_until;
+	int64_t began;
+
+	if (count < IO_SYNC_MANY || (began = now_ms()) < left_alone_until || syncfs(syncs[0].fd) < 0) {
+		/* Of an error each file tells for itself. */
+		io_sync_all(syncs, count);
+		return;
+	}
+	if (now_ms() - began > LONG_MS)
+		left_alone_until = now_ms() + LEFT_ALONE_MS;
+	for (size_t i = 0; i < count; i++)
+		syncs[i].result = 0;
 }

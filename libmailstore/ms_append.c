@@ -373,7 +373,7 @@ sync_files(struct commits *commits)
 	for (size_t i = 0; i < commits->count; i++)
 		if (commits->list[i].append->error == 0)
 			syncs[count++] = (struct io_sync){ .fd = commits->list[i].append->fd };
-	io_sync_all(syncs, count);
+	io_sync_same(syncs, count);
 	count = 0;
 	for (size_t i = 0; i < commits->count; i++)
 		if (commits->list[i].append->error == 0)

@@ -276,7 +276,7 @@ sync_files(struct queue_commit *const *commits, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (commits[i]->fd >= 0)
 			syncs[files++] = (struct io_sync){ .fd = commits[i]->fd };
-	io_sync_all(syncs, files);
+	io_sync_same(syncs, files);
 	files = 0;
 	for (size_t i = 0; i < count; i++)
 		commits[i]->result = commits[i]->fd >= 0 ? syncs[files++].result : commits[i]->fd;

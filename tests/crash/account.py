@@ -21,7 +21,7 @@ SCENARIOS = {
     # What has arrived is taken in by whoever looks; the first of each stands in a transaction, for the index was closed in order.
     "deliver": ["append-all INBOX n1", "append-all INBOX n2", "append-all INBOX n3,n4", "append-all Work n5", "append-all INBOX n6", "tell INBOX",
                 "append-all INBOX n7", "append-all INBOX n8", "flags INBOX 1,4 add F", "append-all INBOX n9", "move INBOX 1,2 Work", "append-all Work n10",
-                "append-all Work n11", "delete Work/Deep"],
+                "append-all Work n11", "append-all INBOX n12,n13,n14,n15,n16,n17,n18,n19,n20", "delete Work/Deep"],
     "copy": ["copy INBOX 1,2,3 Archive", "copy INBOX 4 INBOX", "copy INBOX 5,6 Work"],
     "move": ["move INBOX 1,2,5 Work", "move Archive 1 INBOX", "move INBOX 6 INBOX"],
     "flags": ["flags INBOX 1,2,3,4 add SF New1", "flags INBOX 2,3 set -", "flags INBOX 1 remove S $Work", "flags Work 1 set T Other"],

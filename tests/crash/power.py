@@ -103,6 +103,9 @@ class Disk:
                     self._change({(self.inodes[f[0]], ""): None}, {self.inodes[f[0]]: int(f[2])})
                 else:
                     self.inodes[f[0]].loose.append(("times", int(f[2]), None))
+            elif kind == "syncfs":
+                for file in set(self.inodes.values()):
+                    self._sync(file, False)
             elif kind in ("sync", "lose"):
                 self._sync(self.inodes[f[0]], kind == "lose")
             else:

@@ -76,7 +76,7 @@ static const struct {
 	unsigned errors;
 } befalls[] = {
 	{ SYS_openat, NOSPC | IO | FILES | MEMORY }, { SYS_read, IO }, { SYS_pread64, IO }, { SYS_write, NOSPC | IO }, { SYS_pwrite64, NOSPC | IO },
-	{ SYS_fsync, NOSPC | IO | SYNC }, { SYS_fdatasync, NOSPC | IO | SYNC }, { SYS_ftruncate, NOSPC | IO }, { SYS_fallocate, NOSPC | IO },
+	{ SYS_fsync, NOSPC | IO | SYNC }, { SYS_fdatasync, NOSPC | IO | SYNC }, { SYS_syncfs, NOSPC | IO | SYNC }, { SYS_ftruncate, NOSPC | IO }, { SYS_fallocate, NOSPC | IO },
 	{ SYS_copy_file_range, NOSPC | IO },
 	{ SYS_renameat, NOSPC | IO | MEMORY }, { SYS_linkat, NOSPC | IO | MEMORY }, { SYS_unlinkat, IO | MEMORY }, { SYS_mkdirat, NOSPC | IO | MEMORY },
 	{ SYS_utimensat, IO | MEMORY }, { SYS_newfstatat, IO | MEMORY }, { SYS_fstat, IO }, { SYS_getdents64, IO | MEMORY }, { SYS_mmap, MEMORY },
@@ -392,6 +392,7 @@ log_call(struct trace *trace, long result)
 		break;
 	case SYS_ftruncate: case SYS_fallocate: log_fd(trace, "truncate", (long)args[0]); break;
 	case SYS_fsync: case SYS_fdatasync: log_fd(trace, "sync", (long)args[0]); break;
+	case SYS_syncfs: (void)fputs("syncfs\n", trace->log); break;
 	case SYS_io_submit: note_orders(trace, result); break;
 	case SYS_utimensat:
 		if (args[1] == 0) {

@@ -60,10 +60,33 @@ START_TEST(closed)
 }
 END_TEST
 
+/* Few, and so many that they are one sync; one that is no file fails whatever the others do. */
+START_TEST(same)
+{
+	static const size_t counts[] = { 0, 1, IO_SYNC_MANY - 1, IO_SYNC_MANY, MANY };
+	struct io_sync syncs[MANY];
+
+	for (size_t n = 0; n < COUNT(counts); n++) {
+		for (size_t i = 0; i < counts[n]; i++)
+			syncs[i] = (struct io_sync){ .fd = temporary(), .result = 1 };
+		io_sync_same(syncs, counts[n]);
+		for (size_t i = 0; i < counts[n]; i++) {
+			ck_assert_int_eq(syncs[i].result, 0);
+			(void)close(syncs[i].fd);
+		}
+	}
+	for (size_t i = 0; i < IO_SYNC_MANY; i++)
+		syncs[i] = (struct io_sync){ .fd = -1 };
+	io_sync_same(syncs, IO_SYNC_MANY);
+	for (size_t i = 0; i < IO_SYNC_MANY; i++)
+		ck_assert_int_eq(syncs[i].result, -EBADF);
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = { groups, closed };
+	const TTest *const tests[] = { groups, closed, same };
 
 	return run_suite("io_sync", tests, COUNT(tests));
 }
