@@ -13,6 +13,8 @@
 #define CHUNK 16384
 /* Bytes read in one turn of the loop, so that a fast peer does not starve the others. */
 #define TURN_MAX (4 * CHUNK)
+/* The beginning of a line must not hold on to what the message before it took. */
+#define SMALL_QUEUE 1024
 
 /* --- queues --- */
 
@@ -59,6 +61,13 @@ stream_queue_drop(struct stream_queue *queue, size_t len)
 	}
 	queue->start += len;
 	queue->len -= len;
+	if (queue->len <= SMALL_QUEUE && queue->cap > CHUNK) {
+		struct stream_queue rest = *queue;
+
+		*queue = (struct stream_queue){ NULL, 0, 0, 0 };
+		stream_queue_add(queue, rest.data + rest.start, rest.len);
+		stream_queue_free(&rest);
+	}
 }
 
 /* --- moving bytes --- */

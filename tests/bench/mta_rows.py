@@ -148,7 +148,7 @@ def half_sent(server, size):
     """KB of memory that each of 50 connections takes, when half of a message is sent."""
     wait_for_deliveries(server)
     before = server.memory()
-    clients, half = [greeted(server.smtp_port, None) for _ in range(50)], (b"x" * 70 + b"\r\n") * (size // 144)
+    clients, half = [greeted(server.smtp_port, None) for _ in range(50)], (b"x" * 70 + b"\r\n") * (size // 144) + b"half a line"
     for client in clients:
         for line in (f"MAIL FROM:<sender@{DOMAIN}>", f"RCPT TO:<u1@{DOMAIN}>", "DATA"):
             client.sendall(line.encode() + b"\r\n")
