@@ -87,8 +87,8 @@ def read_maildir(folder):
 
 class Host:
     """`offers` is what it says to EHLO, `verified` what its log says of connections to our names with a certificate that it verified, `waits` what it says of
-    mail to an address that has to wait."""
-    name, number, verified, waits, log_name, takes_tls = None, None, {}, None, "log", True
+    mail to an address that has to wait, `chunked` of a message of ours that came by BDAT."""
+    name, number, verified, waits, chunked, log_name, takes_tls = None, None, {}, None, None, "log", True
 
     def __init__(self, work):
         self.dir, self.domain, self.address = f"{work}/{self.name}", f"{self.name}.example", f"{NETWORK}.{self.number}"
@@ -200,6 +200,7 @@ tls_policies = [ {policies} ];
 class Postfix(Host):
     name, number = "postfix", 2
     verified = {kind: rf"Verified TLS connection established to mx\.{kind}fourpost\.example" for kind in ("", "dane.", "sts.")}
+    chunked = r"disconnect from mx\.fourpost\.example\S* .*\bbdat=[1-9]"
     waits = r" to=<alice@unmet\.{peer}>.* status=deferred \(Server certificate not verified"
 
     def start(self, ours):
@@ -235,6 +236,7 @@ class Exim(Host):
     name, number, log_name = "exim", 3, "spool/mainlog"
     # CV is what was verified of the certificate, K that the text went by BDAT.
     verified = {"": r"=> alice@fourpost\.example .* CV=yes .*K ", "dane.": r"=> alice@dane\.fourpost\.example .* CV=dane .*K "}
+    chunked = r" <= alice@fourpost\.example .* K "
     CONF = """\
 primary_hostname = mx.{domain}
 domainlist ours = {domains}
