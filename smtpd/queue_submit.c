@@ -77,7 +77,9 @@ read_submission(const struct spool_file *file, struct span account, struct msg *
 	ret->sender = msg_get_span(&body);
 	ret->recipient = msg_get_span(&body);
 	ret->text = msg_take_fd(msg);
-	if (!msg_done(&body) || fstat(ret->text, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > TEXT_MAX ||
+	if (fstat(ret->text, &st) < 0)
+		return -errno;
+	if (!msg_done(&body) || !S_ISREG(st.st_mode) || st.st_size > TEXT_MAX ||
 	    (ret->from != SUBMIT_NOTHING && ret->from > file->length) ||
 	    address_parse_mailbox(ret->recipient, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
 		return -EBADMSG;
@@ -85,6 +87,16 @@ read_submission(const struct spool_file *file, struct span account, struct msg *
 		return -EBADMSG;
 	ret->text_len = (uint64_t)st.st_size;
 	return 0;
+}
+
+/* An answer that cannot be sent is left out: tried again, it would only have the message stored once more. A message that was to go
+ * elsewhere must not get lost. */
+static int
+result_of(const struct submission *submission, int r)
+{
+	if (r != 0 && submission->from == SUBMIT_NOTHING)
+		return 1;
+	return r == -EBADMSG ? -EINVAL : r;
 }
 
 int
@@ -98,7 +110,7 @@ queue_submit(struct queue *queue, const struct spool_file *file, struct span acc
 	if (r != 0) {
 		if (submission.text >= 0)
 			(void)close(submission.text);
-		return r;
+		return r == -EBADMSG ? r : result_of(&submission, r);
 	}
 	r = make_envelope(queue, &submission, &envelope);
 	if (r == 0) {
@@ -117,7 +129,5 @@ queue_submit(struct queue *queue, const struct spool_file *file, struct span acc
 		log_error("not-submitted", log_span("account", account), log_span("to", submission.recipient), log_errno("error", r));
 	envelope_free(&envelope);
 	(void)close(submission.text);
-	/* An answer that cannot be sent is left out: tried again, it would only have the message stored once more. A message that was to
-	 * go elsewhere must not get lost. */
-	return r == -EBADMSG ? (submission.from == SUBMIT_NOTHING ? 1 : -EINVAL) : r;
+	return result_of(&submission, r);
 }
