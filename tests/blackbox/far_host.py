@@ -159,7 +159,8 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address, daemon_threads = True, True
+    # Who comes at once with more than wait to be accepted is connected and then greeted by nobody.
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 1000
 
 
 # --- DNS ---

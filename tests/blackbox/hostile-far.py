@@ -51,7 +51,7 @@ class Session(socketserver.StreamRequestHandler):
 
 
 class Far(socketserver.ThreadingTCPServer):
-    allow_reuse_address, daemon_threads, block_on_close = True, True, False
+    allow_reuse_address, daemon_threads, block_on_close, request_queue_size = True, True, False, 100
 
     def __init__(self, at, odd):
         super().__init__(("127.0.0.1", at), Session)

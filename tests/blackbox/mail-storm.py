@@ -18,13 +18,13 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from milter_server import Milter  # noqa: E402
-from own_site import FarHost, Results, Site, outer, read, within, work  # noqa: E402
+from own_site import FarHost, Results, Site, outer, programs, read, within, work  # noqa: E402
 
 full = os.environ.get("SIZE") == "full"
 count = int(os.environ.get("MESSAGES", 100000 if full else 1500))
 seed = int(os.environ.get("SEED", time.time()))
 FAR, MILTER, SITE = outer + 901, outer + 902, outer + 903
-ROLES = ["smtp", "key", "auth", "queue", "resolve", "relay", "filter", "report", "deliver"]
+ROLES = ["smtp", "key", "auth", "queue", "resolve", "relay", "filter", "report", "deliver", "parent"]
 LOGIN = "AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v"  # alice@example.test, demo
 
 
@@ -174,10 +174,12 @@ def text_of(number):
 # --- what is killed ---
 
 class Killer(threading.Thread):
-    def __init__(self, parent, pause):
+    def __init__(self, site, pause):
         super().__init__(daemon=True)
-        self.parent, self.pause, self.ends = parent, pause, threading.Event()
+        self.site, self.pause, self.ends = site, pause, threading.Event()
+        self.parent = int(read(f"{site.state}/run/smtpd.pid"))
         self.kills = []  # (when, role), of a delivery with its account
+        self.fault = None
 
     def run(self):
         turn = []
@@ -185,7 +187,8 @@ class Killer(threading.Thread):
             turn = turn or random.sample(ROLES, len(ROLES))
             role = turn.pop()
             # A permanent role that ends early, again and again, stops the daemon; that is the parent's own test's.
-            found = [(pid, title) for pid, title in children(self.parent) if re.match(rf"smtpd: {role}\b", title) and (role == "deliver" or age(pid) > 4)]
+            roles = [*children(self.parent), (self.parent, "smtpd: parent")]
+            found = [(pid, title) for pid, title in roles if re.match(rf"smtpd: {role}\b", title) and (role == "deliver" or age(pid) > 4)]
             if found:
                 pid, title = random.choice(found)
                 try:
@@ -193,6 +196,21 @@ class Killer(threading.Thread):
                     self.kills.append((time.time(), title.removeprefix("smtpd: ")))
                 except ProcessLookupError:
                     pass
+                if role == "parent":
+                    self.start_again([pid for pid, _ in roles])
+                    if self.fault:
+                        return
+
+    def start_again(self, pids):
+        """The roles end with their parent; then there is another daemon."""
+        if not within(lambda: not any(runs(pid) for pid in pids)):
+            self.fault = f"roles outlive their parent: {[pid for pid in pids if runs(pid)]}"
+            return
+        with open(f"{self.site.state}/log/smtpd.log", "ab") as log:
+            process = subprocess.Popen([f"{programs}/smtpd", "-C", f"{self.site.state}/etc/smtpd.conf"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(f"{self.site.state}/run/smtpd.pid", "w", encoding="ascii") as file:
+            file.write(f"{process.pid}\n")
+        self.parent = process.pid
 
     def stop(self):
         self.ends.set()
@@ -203,6 +221,10 @@ def age(pid):
     """Seconds since the process began."""
     begun = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return float(read("/proc/uptime").split()[0]) - int(begun[19]) / os.sysconf("SC_CLK_TCK") if begun else 0
+
+
+def runs(pid):
+    return re.search(r"^State:\s*[^ZX\s]", read(f"/proc/{pid}/status"), re.M) is not None
 
 
 def children(parent):
@@ -242,8 +264,8 @@ def read_copies(site, far):
 
 
 def may_repeat(end, role):
-    """Whether that role's end in the middle of it has this come again: who delivers, and the queue, which notes that it was."""
-    return role in ("queue", "relay" if end == "" else f"deliver {'alice' if end.startswith('told') else end}@example.test")
+    """Whether that role's end in the middle of it has this come again: who delivers, the queue, which notes that it was, and the parent, with whom both end."""
+    return role in ("queue", "parent", "relay" if end == "" else f"deliver {'alice' if end.startswith('told') else end}@example.test")
 
 
 def kind_of(end):
@@ -277,10 +299,9 @@ def storm():
     milter.seen = collections.deque(maxlen=1)
     site = Site(SITE, f'relay_host = "127.0.0.1:{FAR}"; retry_min = "1s"; retry_max = "2s"; limits = [ ]; milters = [ "127.0.0.1:{MILTER}" ]; milter_default = "tempfail";'
                 f'resolvers = [ "127.0.0.1@9" ]; dnssec_anchor = "";')
-    parent = int(read(f"{site.state}/run/smtpd.pid"))
     numbers = range(1, count + 1)
     clients = [Client(range(n or len(WAYS), count + 1, len(WAYS)), way, site) for n, way in enumerate(WAYS)]
-    killer = Killer(parent, 1 if full else 0.4)
+    killer = Killer(site, 1 if full else 0.4)
     try:
         for client in clients:
             client.start()
@@ -290,7 +311,7 @@ def storm():
         killer.stop()
         faults = [client.fault for client in clients if client.fault]
         results.check(f"storm: each of {count} messages is taken, of {sum(c.refused for c in clients)} times that one was put off", not faults, faults)
-        results.check(f"storm: smtpd stands it that {len(killer.kills)} roles are killed (seed {seed})", os.path.exists(f"/proc/{parent}"), site.log()[-3000:])
+        results.check(f"storm: smtpd stands it that {len(killer.kills)} roles are killed (seed {seed})", runs(killer.parent) and not killer.fault, killer.fault or site.log()[-3000:])
         until = time.monotonic() + patience
         while time.monotonic() < until and "The queue is empty." not in site.tool("mailqueue", "list", conf="smtpd.conf")[1]:
             time.sleep(0.3)
