@@ -118,6 +118,8 @@ queue_enter(struct queue *queue, const char *id, const struct facts *facts, bool
 void
 queue_leave(struct queue *queue, struct queue_entry *entry)
 {
+	if (entry->drop != NULL)
+		pickup_forget(queue, entry->drop);
 	schedule_forget(queue->schedule, entry);
 	queue_table_remove(queue->table, entry);
 }

@@ -148,6 +148,8 @@ void queue_control_late(struct queue *queue, struct queue_entry *entry);
 struct pickup *pickup_new(struct queue *queue);
 /* Takes what lies there, and from there on what comes. */
 void pickup_start(struct queue *queue);
+/* The message that was dropped under that name is done with: its file, should a crash have left it, must not be found and queued once more. */
+void pickup_forget(struct queue *queue, const char *name);
 
 /* --- queue_attempt.c: one try at delivering a message --- */
 

@@ -63,6 +63,7 @@ struct pickup {
 	struct taken *taken;
 	size_t asked;
 	bool again; /* something was passed over, and waits for one that is being taken */
+	bool listed; /* all that lay there at the start has been looked at */
 	struct stuck *stuck;
 };
 
@@ -551,9 +552,13 @@ on_rescan(evutil_socket_t fd, short what, void *context)
 {
 	struct queue *queue = context;
 	struct pickup *pickup = queue->pickup;
-	int r = pickup->next == pickup->count ? list_files(pickup) : 0;
+	int r = 0;
 
 	(void)fd, (void)what;
+	if (!reader_is_done(queue))
+		return;
+	if (pickup->next == pickup->count)
+		r = list_files(pickup);
 	if (r < 0) {
 		log_error("drop-unreadable", log_errno("error", r));
 		rescan_later(pickup);
@@ -566,7 +571,16 @@ on_rescan(evutil_socket_t fd, short what, void *context)
 		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */
 
 		(void)event_add(pickup->rescan, &soon);
+	} else if (r == 0) {
+		pickup->listed = true;
 	}
+}
+
+void
+pickup_forget(struct queue *queue, const char *name)
+{
+	if (!queue->pickup->listed)
+		remove_name(queue->pickup, name);
 }
 
 static void

@@ -14,6 +14,8 @@
 #define TURN_MAX 256
 /* What cannot be read for reasons of our own (descriptors, a disk that fails) is tried again then. */
 #define AGAIN_SECONDS 60
+/* So often they are waited for before drop/ is looked at all the same. */
+#define WAITS_MAX 10
 
 struct name {
 	char id[SPOOL_ID_LEN];
@@ -26,6 +28,7 @@ struct reader {
 	size_t count, room, at;
 	size_t again; /* of those before `at`: to be read once more */
 	size_t queued, held, corrupt;
+	unsigned waits;
 	bool started; /* drop/ is being looked at */
 };
 
@@ -113,9 +116,10 @@ finish(struct queue *queue)
 	const struct timeval later = { AGAIN_SECONDS, 0 };
 	struct reader *reader = queue->reader;
 
-	if (!reader->started) {
+	/* Only when all have been read it is known which files of drop/ are in the queue already. A disk that stays broken is not to keep
+	 * them for ever: taken in twice rather than never. */
+	if (!reader->started && (reader->again == 0 || reader->waits++ == WAITS_MAX)) {
 		log_info("queue-read", log_u64("queued", reader->queued), log_u64("held", reader->held), log_u64("corrupt", reader->corrupt));
-		/* Only now it is known which files of drop/ are in the queue already. */
 		reader->started = true;
 		pickup_start(queue);
 	}
