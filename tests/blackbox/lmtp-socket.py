@@ -6,35 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
-state, work, lane, programs = os.environ["STATE"], os.environ["TMP"], os.environ["LANE"], os.environ["BIN"]
-failed = False
+from own_site import Results, programs, read, within, work
 
-
-def check(name, good, detail=""):
-    global failed
-    print(("ok" if good else "not ok"), f"- {lane}: {name}")
-    if not good:
-        failed = True
-        print("   ", detail)
-
-
-def within(seconds, condition):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    return None
-
-
-def read(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
+state, results = os.environ["STATE"], Results()
+check = results.check
 
 
 def connected(path):
@@ -66,7 +42,7 @@ stale.close()
 with open(log, "w", encoding="utf-8") as file:
     daemon = subprocess.Popen([f"{programs}/smtpd", "-C", f"{work}/etc/smtpd.conf"], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 try:
-    peer = within(30, lambda: connected(path))
+    peer = within(lambda: connected(path))
     check("a stale socket is replaced", peer is not None, read(log))
     text = b""
     if peer is not None:
@@ -78,8 +54,8 @@ try:
                       rb"250 2\.0\.0 <bob@example\.test> delivered as \w+\r\n221 ", text)
     check("each recipient has its reply", found is not None, text)
     delivered = re.compile(rf"delivered id={found.group(1).decode() if found else '-'} ")
-    check("both are delivered", within(30, lambda: len(delivered.findall(read(log))) == 2) is not None, read(log))
+    check("both are delivered", within(lambda: len(delivered.findall(read(log))) == 2) is not None, read(log))
 finally:
     daemon.send_signal(signal.SIGTERM)
     daemon.wait(60)
-sys.exit(failed)
+sys.exit(results.failed)

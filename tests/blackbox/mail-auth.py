@@ -3,26 +3,14 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """SPF, DKIM and DMARC of mail from other hosts: a DNS server of our own tells what they are, XCLIENT who brings the message."""
 import glob
-import os
 import re
-import signal
-import socket
 import sys
-import time
 
 from dns_server import DnsServer
+from own_site import Results, SharedSite, exchange, read, within
 
-base, state, lane = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"]
-CONF = f"{state}/etc/smtpd.conf"
-failed = False
-
-
-def check(name, good, detail=""):
-    global failed
-    print(("ok" if good else "not ok"), f"- {lane}: {name}")
-    if not good:
-        failed = True
-        print("   ", detail)
+site, results = SharedSite(), Results()
+check, state = results.check, site.state
 
 
 # --- the DNS ---
@@ -55,39 +43,16 @@ SIGNED = (
 )
 
 
-def log():
-    with open(f"{state}/log/smtpd.log", encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
 def say(data):
-    with socket.create_connection(("127.0.0.1", base + 25), timeout=60) as peer:
-        peer.sendall(data)
-        text = b""
-        try:
-            while more := peer.recv(65536):
-                text += more
-        except ConnectionResetError:
-            pass
-    return text.decode("utf-8", "replace")
+    return exchange(site.base + 25, data).decode("utf-8", "replace")
 
 
 def send(message, address="192.0.2.7", sender="joe@football.example.com"):
     """Hands it in as that address; the last reply but that of QUIT, and the log since then."""
-    before = len(log())
+    before = len(site.log())
     text = say(f"EHLO p\r\nXCLIENT ADDR={address} HELO=mx.football.example.com\r\nEHLO p\r\nMAIL FROM:<{sender}>\r\n"
                "RCPT TO:<alice@example.test>\r\nDATA\r\n".encode() + message + b".\r\nQUIT\r\n")
-    return text.splitlines()[-2], log()[before:]
-
-
-def wait(look):
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    return None
+    return text.splitlines()[-2], site.log()[before:]
 
 
 def stored(reply, folder=""):
@@ -102,32 +67,22 @@ def stored(reply, folder=""):
                 return text
         return None
 
-    return wait(look) or ""
+    return within(look) or ""
 
 
 def unfolded(text):
     return re.sub(r"\r?\n[ \t]+", " ", text)
 
 
-def configure(text):
-    """Takes over the configuration; what the resolve role has was read by a new one."""
-    with open(CONF, "w", encoding="utf-8") as file:
-        file.write(text)
-    with open(f"{state}/run/smtpd.pid", encoding="ascii") as file:
-        os.kill(int(file.read()), signal.SIGHUP)
-
-
 with open(f"{state}/log/smtpd.expected", "a", encoding="ascii") as file:
     file.write("role-ended role=resolve\n")  # one that has other resolvers is a new process
-with open(CONF, encoding="utf-8") as file:
-    original = file.read()
+original = read(f"{state}/etc/smtpd.conf")
 plain = re.sub(r"(?m)^(resolvers|dnssec_anchor|proxy_from|dmarc_policy|dmarc_defer).*\n", "", original)
 ours = plain + f'tarpit = 0;\ngreylist = "none";\nproxy_from = [ "127.0.0.0/8" ];\nresolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\n'
 try:
-    configure(ours + 'dmarc_policy = "reject";\n')
-    wait(lambda: "XCLIENT" in say(b"EHLO x\r\nQUIT\r\n"))
+    site.configure(ours + 'dmarc_policy = "reject";\n', lambda: "XCLIENT" in say(b"EHLO x\r\nQUIT\r\n"))
     # The new resolve role may come a moment later than the new settings.
-    wait(lambda: "spf=pass" in send(SIGNED)[1])
+    within(lambda: "spf=pass" in send(SIGNED)[1])
 
     reply, seen = send(SIGNED)
     text = unfolded(stored(reply))
@@ -164,16 +119,16 @@ try:
     reply, seen = send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")
     check("without an answer of the DNS mail is taken", reply.startswith("250 ") and "dmarc=temperror" in seen, reply)
 
-    configure(ours + 'dmarc_policy = "none";\ndmarc_defer = true;\n')
+    site.put("smtpd.conf", ours + 'dmarc_policy = "none";\ndmarc_defer = true;\n')
+    site.reload()
     check("or put off, as the site wants",
-          wait(lambda: send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")[0].startswith("451 4.7.0 ")))
+          within(lambda: send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")[0].startswith("451 4.7.0 ")))
     reply, seen = send(SIGNED.replace(b"lost", b"won "), "198.51.100.9")
     check("with dmarc_policy none all is taken", reply.startswith("250 ") and "dmarc=fail" in seen and "verdict=take" in seen, seen)
 
-    before = len(log())
+    before = len(site.log())
     text = say(b"EHLO p\r\nMAIL FROM:<joe@football.example.com>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n" + SIGNED + b".\r\nQUIT\r\n")
-    check("mail of this host's is not verified", " delivered as " in text and " verified " not in log()[before:], text)
+    check("mail of this host's is not verified", " delivered as " in text and " verified " not in site.log()[before:], text)
 finally:
-    configure(original)
-    wait(lambda: "XCLIENT" not in say(b"EHLO x\r\nQUIT\r\n"))
-sys.exit(failed)
+    site.configure(original, lambda: "XCLIENT" not in say(b"EHLO x\r\nQUIT\r\n"))
+sys.exit(results.failed)

@@ -44,6 +44,19 @@ def read(path):
         return ""
 
 
+def exchange(port, data):
+    """All that is said to these bytes, until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as peer:
+        peer.sendall(data)
+        text = b""
+        try:
+            while more := peer.recv(65536):
+                text += more
+        except ConnectionResetError:
+            pass
+    return text
+
+
 class FarHost:
     """far_host.py on some ports of 127.0.0.1; what it takes lies in `folder`."""
 
@@ -158,3 +171,16 @@ class Site:
 
     def queue_empties(self):
         return within(lambda: "The queue is empty." in self.tool("mailqueue", "list", conf="smtpd.conf")[1])
+
+
+class SharedSite(Site):
+    """The demo that the tests have together, which runs already."""
+
+    def __init__(self):  # pylint: disable=super-init-not-called
+        self.base, self.state = outer, os.environ["STATE"]
+
+    def configure(self, text, taken):
+        """Takes over that smtpd.conf; true once `taken` is, for the role that listens reads it a moment later."""
+        self.put("smtpd.conf", text)
+        os.kill(int(read(f"{self.state}/run/smtpd.pid")), signal.SIGHUP)
+        return within(taken)
