@@ -522,7 +522,8 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	for (unsigned i = 0; r == 0 && i < 2; i++)
 		if (sync.renamed[i])
 			r = ms_folder_fsync(sync.folder_fd, i == 1);
-	if (r != 0)
+	/* Where the index was made anew, or mended, beneath, that had the names follow too and forgot what waited: they stay. */
+	if (r != 0 && sync.generation == store->generation)
 		ms_renames_take_back(&sync.followed, sync.folder_fd);
 	ms_renames_clear(&sync.followed);
 	if (r == 0 && (record->pending != 0 || ms_pending_file_size(sync.folder_fd) != 0))

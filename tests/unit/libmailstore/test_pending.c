@@ -581,6 +581,34 @@ START_TEST(test_damaged_record)
 }
 END_TEST
 
+static void
+remove_index(void *context, const struct ms_fault *fault)
+{
+	bool *removed = context;
+
+	ck_assert_ptr_nonnull(strstr(fault->what, MS_FOLDER_FILE));
+	ck_assert(!*removed);
+	*removed = true;
+	shell("rm -r index");
+}
+
+/* The names have followed by then. Who makes the index anew finds them so, and forgets what waited: they are not taken back after that. */
+START_TEST(test_index_removed_while_names_follow)
+{
+	bool removed = false;
+
+	flag_all(MS_FLAGS_SET, MS_SEEN | MS_FLAGGED);
+	shell("rm Maildir/" MS_FOLDER_FILE "; touch Maildir/new Maildir/cur");
+	store->fault = remove_index;
+	store->fault_context = &removed;
+	ck_assert_int_eq(ms_mailbox_sync(inbox), 0);
+	store->fault = NULL;
+	ck_assert(removed);
+	ck_assert_uint_eq(ms_mailbox_info(inbox)->unseen, 0);
+	ck_assert_uint_eq(names_with(":2,FS"), MESSAGES);
+}
+END_TEST
+
 START_TEST(test_unchanged_since)
 {
 	uint32_t uids[MESSAGES], modified[MESSAGES], one = 9;
@@ -618,6 +646,7 @@ main(void)
 	tcase_add_test(all, test_names_follow);
 	tcase_add_test(all, test_moved_and_checked);
 	tcase_add_test(all, test_damaged_record);
+	tcase_add_test(all, test_index_removed_while_names_follow);
 	tcase_add_test(all, test_unchanged_since);
 	tcase_add_loop_test(all, test_any_order_of_changes, 0, 5);
 	suite_add_tcase(suite, all);
