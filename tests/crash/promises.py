@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-TIMEOUT = 20  # seconds: whatever takes longer hangs
+TIMEOUT = 120  # seconds: whatever takes longer hangs, also on a machine that has much else to do
 DATE = 1700000000  # of the driver's messages
 # UIDVALIDITYs that mail brought along from elsewhere: below any of this store's own.
 FOREIGN = range(1, 10 ** 8)

@@ -13,7 +13,6 @@ from promises import Fault, answers, deliver, died, reap
 MAILBOXES = {"INBOX": "", "Archive": ".Archive", "Work": ".Work", "Old": ".Old"}
 FLAGS, KEYWORDS = ["", "S", "F", "FS", "RS", "DF"], ["", "$Work", "Home", "$Work Home"]
 MESSAGES = 30  # of each client at a time
-LOAD_TIMEOUT = 30
 
 
 class Sky:
@@ -74,13 +73,13 @@ class Actor(threading.Thread):
         if self.session is None:
             session = Session(self.sky.ground, self.sky.account, alone=False)
             self.session = session
-            answer = session.ask("open", LOAD_TIMEOUT)
+            answer = session.ask("open")
             if answer is not None and answer[0] != 0:
                 raise Fault(answer[1])
             if answer is None:
                 return self.lost(session)
         session, floor, begun = self.session, self.sky.modseq, time.monotonic()
-        answer = session.ask(command, LOAD_TIMEOUT)
+        answer = session.ask(command)
         self.sky.log.append(f"{begun:.6f} {time.monotonic():.6f} {self.title} {command}: {answer[:2] if answer else 'killed'}")
         if answer is None:
             return self.lost(session)
