@@ -59,6 +59,7 @@ libmailstore_SRC := \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_sync_new.c \
 	libmailstore/ms_tables.c \
+	libmailstore/ms_text_check.c \
 	libmailstore/ms_text_index.c \
 	libmailstore/ms_text_walk.c \
 	libmailstore/ms_text_work.c \

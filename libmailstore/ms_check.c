@@ -11,6 +11,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_listing.h"
+#include "libmailstore/ms_text_index.h"
 
 struct check {
 	struct ms_store *store;
@@ -177,6 +178,8 @@ ms_check(struct ms_store *store, ms_fault_fn fault, void *context)
 	}
 	if (r == 0)
 		r = ms_tables(store, false);
+	if (r == 0)
+		r = ms_text_check(store, false);
 	if (locked)
 		ms_unlock(store);
 	store->fault = before;

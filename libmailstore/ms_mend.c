@@ -6,6 +6,7 @@
 
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_text_index.h"
 
 struct numbers {
 	uint32_t *list;
@@ -98,6 +99,8 @@ ms_repair(struct ms_store *store, ms_fault_fn fault, void *context)
 	r = ms_ensure(store);
 	if (r == 0)
 		r = ms_mend(store);
+	if (r == 0)
+		r = ms_text_check(store, true);
 	store->doubt = false;
 	store->fault = before;
 	store->fault_context = before_context;

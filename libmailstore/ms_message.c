@@ -7,6 +7,7 @@
 
 #include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
+#include "libmailstore/ms_text_index.h"
 #include "libmailstore/ms_texts.h"
 
 int
@@ -214,7 +215,7 @@ int
 ms_message_note_change(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, uint64_t modseq)
 {
 	/* The text index may have passed where it was missing. */
-	int r = ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
+	int r = ms_text_discard(txn, NULL);
 
 	/* Who asked meanwhile was not told: whoever was away since before that looks at all. */
 	if (r == 0)

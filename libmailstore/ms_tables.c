@@ -10,6 +10,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_entries.h"
 #include "libmailstore/ms_set.h"
+#include "libmailstore/ms_text_index.h"
 #include "libmailstore/ms_texts.h"
 
 #define KEY_MAX 32
@@ -50,7 +51,7 @@ struct untold {
 	struct ms_pending_list pending;
 };
 
-enum what { REMOVE, REMOVE_PAIR, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ, LOSE };
+enum what { REMOVE, REMOVE_PAIR, PUT_CHANGE, PUT_PLACE, PUT_CACHE, PUT_THREAD, PUT_MAP, PUT_MODSEQ, LOSE, EMPTY_TEXT };
 struct fix {
 	enum what what;
 	enum ms_table table; /* REMOVE: from there */
@@ -208,6 +209,8 @@ take_meta(void *context, const uint8_t *key, size_t key_len, const uint8_t *valu
 	if (len != 8) {
 		tell(tables, MS_FAULT_NUMBER, 0, 0);
 		remove_key(tables, T_META, key, key_len);
+		/* It may have been one of the text index's. */
+		(void)add_fix(tables, EMPTY_TEXT, 0);
 	} else if (span_eq(span_make((const char *)key, key_len), SPAN("modseq"))) {
 		tables->modseq = ms_key_get_u64(value);
 	}
@@ -698,6 +701,7 @@ apply(struct ms_txn *txn, const struct tables *tables, const struct fix *fix)
 	case PUT_MAP: return put_map(txn, &tables->maps[fix->at]);
 	case PUT_MODSEQ: return ms_bdb(ms_meta_put(txn, "modseq", tables->highest));
 	case REMOVE_PAIR: return ms_set_remove(txn, fix->set, fix->pair.a, fix->pair.b);
+	case EMPTY_TEXT: return ms_text_discard(txn, NULL);
 	case LOSE: return ms_entry_lose(txn, row->mailbox, row->uid);
 	case REMOVE: break;
 	}

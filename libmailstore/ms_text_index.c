@@ -185,22 +185,27 @@ add_email(struct ask *ask, uint64_t email)
 	ask->emails[ask->count++] = email;
 }
 
+/* Without it nobody knows whose the document is: MS_E_NOTFOUND, then. */
 static int
 take_document(struct ask *ask, uint32_t document)
 {
 	uint8_t key[5] = { 'd' };
-	void *bytes;
-	size_t len;
+	void *bytes = NULL;
+	size_t len = 0;
 	int r;
 
 	ms_key_u32(key + 1, document);
 	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
-	if (r != 0)
-		return r == BDB_NONE ? 0 : ms_bdb(r);
-	if (len == 8)
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	if (r == BDB_NONE || len != 8) {
+		ask->store->text_damaged = true;
+		r = MS_E_NOTFOUND;
+	} else {
 		add_email(ask, ms_key_get_u64(bytes));
+	}
 	free(bytes);
-	return 0;
+	return r;
 }
 
 int

@@ -414,13 +414,6 @@ write_step(struct ms_store *store, struct ms_text_work *work, bool *ret_over)
 
 /* --- clearing --- */
 
-static int
-mark_clear(struct ms_txn *txn, void *context)
-{
-	(void)context;
-	return ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
-}
-
 struct keys {
 	uint8_t bytes[RECORDS_TXN][9];
 	size_t len[RECORDS_TXN], count;
@@ -509,7 +502,7 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	if (r == 0 && !work->begun && (store->text_damaged || work->documents > 2 * messages + GONE_MAX)) {
 		store->text_damaged = false;
 		*ret_more = true;
-		return ms_run_unsynced(store, mark_clear, NULL);
+		return ms_run_unsynced(store, ms_text_discard, NULL);
 	}
 	work->begun = true;
 	if (r == 0)

@@ -277,6 +277,126 @@ START_TEST(same_as_a_scan)
 }
 END_TEST
 
+/* --- damage --- */
+
+static int
+put_text_record(struct ms_txn *txn, void *context)
+{
+	const char *key = context;
+
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, strlen(key), "rubbish", 7));
+}
+
+static int
+lose_document(struct ms_txn *txn, void *context)
+{
+	uint8_t key[5] = { 'd' };
+
+	ms_key_u32(key + 1, *(uint32_t *)context);
+	return ms_bdb(bdb_del(txn->bdb, txn->txn, T_TEXT, key, sizeof(key)));
+}
+
+static int
+mislead_email(struct ms_txn *txn, void *context)
+{
+	uint8_t key[9] = { 'e' }, value[4];
+
+	ms_key_u64(key + 1, *(uint64_t *)context);
+	ms_key_u32(value, 77);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), value, sizeof(value)));
+}
+
+static int
+take_posting(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	(void)value, (void)len;
+	memcpy(context, key, key_len);
+	return 1;
+}
+
+static int
+damage_posting(struct ms_txn *txn, void *context)
+{
+	uint8_t key[MS_TEXT_POSTING_KEY];
+
+	(void)context;
+	ck_assert_int_eq(bdb_scan(txn->bdb, txn->txn, T_TEXT, "p", 1, 1, take_posting, key), 1);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), "\0\xff\x7f", 3));
+}
+
+static int
+damage_number(struct ms_txn *txn, void *context)
+{
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_META, context, strlen(context), "abc", 3));
+}
+
+static const struct {
+	ms_work work;
+	void *context;
+	const char *what;
+} damages[] = {
+	{ lose_document, &(uint32_t){ 5 }, "the index of what messages say" },
+	{ mislead_email, &(uint64_t){ 4711 }, "the index of what messages say" },
+	{ damage_posting, NULL, "the index of what messages say" },
+	{ put_text_record, (char[]){ "stray" }, "the index of what messages say" },
+	{ damage_number, (char[]){ MS_TEXT_DOCUMENTS }, "a number that the index keeps" },
+	{ damage_number, (char[]){ MS_TEXT_CLEAR }, "a number that the index keeps" },
+};
+
+struct told {
+	const char *wanted;
+	unsigned count;
+};
+
+static void
+take_fault(void *context, const struct ms_fault *fault)
+{
+	struct told *told = context;
+
+	ck_assert_msg(told->wanted != NULL && strstr(fault->what, told->wanted) != NULL, "%s", fault->what);
+	told->count++;
+}
+
+/* Each kind is named, searches find what they did, and it is made anew. */
+START_TEST(damaged)
+{
+	const struct ms_search_key rare = { .kind = MS_SEARCH_TEXT, .where = MS_IN_BODY, .text = "nowhere at all", .text_len = 14 };
+	struct ms_match *match = ms_match_new(&rare);
+	struct told told = { .wanted = damages[_i].what }, none = { .wanted = NULL };
+	struct ms_mailbox *mailbox;
+	struct ms_store *store;
+	uint64_t *emails = NULL;
+	size_t count;
+	char path[64];
+
+	srand((unsigned)_i + 1);
+	(void)snprintf(path, sizeof(path), "%s/damaged%d", folder, _i);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(ms_open(path, &store), 0);
+	for (unsigned i = 0; i < MESSAGES / 2; i++)
+		append(store, "INBOX");
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	work_off(store);
+	ck_assert_int_eq(ms_check(store, take_fault, &none), 0);
+	ck_assert_int_eq(ms_run(store, damages[_i].work, damages[_i].context), 0);
+	ck_assert_int_eq(ms_check(store, take_fault, &told), 0);
+	ck_assert_uint_eq(told.count, 1);
+	compare_some(mailbox, 30);
+	ck_assert_int_eq(ms_repair(store, take_fault, &told), 0);
+	ck_assert_int_eq(ms_check(store, take_fault, &none), 0);
+	compare_some(mailbox, 10);
+	work_off(store);
+	ck_assert_int_eq(ms_check(store, take_fault, &none), 0);
+	ck_assert_int_eq(ms_text_candidates(store, match, &emails, &count), 0);
+	ck_assert_uint_lt(count, MESSAGES / 20);
+	free(emails);
+	compare_some(mailbox, 30);
+	ms_mailbox_close(mailbox);
+	ms_match_free(match);
+	ms_close(store);
+}
+END_TEST
+
 struct gram_set {
 	uint8_t has[MS_GRAMS / 8];
 	unsigned wide;
@@ -385,6 +505,7 @@ main(void)
 	tcase_add_test(tests, postings);
 	tcase_add_test(tests, grams_of_what_is_within);
 	tcase_add_loop_test(tests, same_as_a_scan, 0, 2);
+	tcase_add_loop_test(tests, damaged, 0, sizeof(damages) / sizeof(*damages));
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
