@@ -324,7 +324,7 @@ struct ms_import_result {
 /* What a postmaster should know of it; mailbox NULL: of the account. */
 typedef void (*ms_note_fn)(void *context, const char *mailbox, const char *note);
 /* Takes over, in place, a Maildir that Dovecot or Courier has kept: UIDVALIDITY, UIDs, keywords and subscriptions become those of this
- * store; then opens it once, so that the index is there. Cut short, it is gone on with by the next call, and nobody opens the store
+ * store; then opens it once, so that the index is there, if it can be. Cut short, it is gone on with by the next call, and nobody opens the store
  * before. MS_E_NOTFOUND: there is nothing of either. MS_E_EXISTS: a mailbox has UIDs of ours already, which clients may know;
  * with force they are given up. *ret is set in any case. */
 int ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret);

@@ -54,13 +54,16 @@ add_folder(struct account *account, const char *path, const char *name)
 	account->folders[account->count++] = (struct folder){ .path = xstrdup(path), .name = xstrdup(name) };
 }
 
-static bool
+/* 1 or 0, or -errno. */
+static int
 is_maildir(int at, const char *path)
 {
 	_cleanup_(freep) char *cur = xasprintf("%s/cur", path);
 	struct stat st;
 
-	return fstatat(at, cur, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	if (fstatat(at, cur, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+	return S_ISDIR(st.st_mode);
 }
 
 /* A name that ours cannot have gets the nearest that they can; the folder is renamed with it. */
@@ -89,9 +92,9 @@ static int
 take_entry(struct account *account, const char *entry, bool rename)
 {
 	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int r = 0;
+	int found = entry[0] == '.' ? is_maildir(account->maildir_fd, entry) : 0, r = found < 0 ? found : 0;
 
-	if (entry[0] == '.' && is_maildir(account->maildir_fd, entry)) {
+	if (found > 0) {
 		if (account->count == MS_MAILBOXES_MAX) {
 			account->import.note(account->import.context, entry, "there are more folders than an account may have mailboxes");
 			r = MS_E_LIMIT;
@@ -231,13 +234,30 @@ ms_account_hold(const char *account_dir, int *ret_dir_fd, int *ret_lock_fd, int 
 	return *ret_maildir_fd < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* Where its going cannot be written down, the mark stands again, and the next call goes on from there; where that cannot be either, all
+ * is done as far as anybody sees. */
+static int
+take_mark_away(int account_dir_fd)
+{
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	if (unlinkat(account_dir_fd, MS_IMPORTING, 0) < 0)
+		return -errno;
+	if (fsync(account_dir_fd) == 0)
+		return 0;
+	r = -errno;
+	fd = openat(account_dir_fd, MS_IMPORTING, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd >= 0 ? r : 0;
+}
+
 int
 ms_account_mark(int account_dir_fd, bool importing)
 {
 	_cleanup_(closep) int fd = -1;
 
 	if (!importing)
-		return unlinkat(account_dir_fd, MS_IMPORTING, 0) < 0 || fsync(account_dir_fd) < 0 ? -errno : 0;
+		return take_mark_away(account_dir_fd);
 	fd = openat(account_dir_fd, MS_IMPORTING, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return fd < 0 || fsync(fd) < 0 || fsync(account_dir_fd) < 0 ? -errno : 0;
 }
@@ -291,8 +311,10 @@ ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, s
 	if (r == 0)
 		r = take_over(&account);
 	clear(&account);
-	/* Whoever opens it first need not wait for the index to be made. */
-	if (r == 0 && (r = ms_open(account_dir, &store)) == 0)
+	/* Whoever opens it first need not wait for the index to be made; where it cannot be now, the mail has moved in all the same. */
+	if (r == 0 && ms_open(account_dir, &store) == 0)
 		ms_close(store);
+	else if (r == 0)
+		note(context, NULL, "its index could not be made now: whoever opens it first makes it");
 	return r;
 }

@@ -453,6 +453,8 @@ make_defaults(struct ms_store *store)
 	/* INBOX's file tells that the account is not new, or moved in from elsewhere with folders of its own. */
 	if (fstatat(store->maildir_fd, MS_FOLDER_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
+	if (errno != ENOENT)
+		return -errno;
 	for (size_t i = 0; r == 0 && i < sizeof(defaults) / sizeof(*defaults); i++) {
 		r = ms_folder_make(store, defaults[i].name, defaults[i].use);
 		if (r == 0)

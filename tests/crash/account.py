@@ -43,6 +43,8 @@ SCENARIOS = {
     # Moved in before the first step (moving.py).
     "import-dovecot": ["append INBOX n1 S", "flags INBOX 7 add F New1"],
     "import-courier": ["append INBOX n1 S", "flags INBOX 9 add F New1"],
+    "import-dovecot-from": ["append INBOX n1 S", "flags INBOX 7 add F New1"],
+    "import-courier-from": ["append INBOX n1 S", "flags INBOX 9 add F New1"],
     "restore": ["append INBOX n1 S", "append Old n2 -"],
     "mbox": ["import-mbox mbox Old", "import-mbox mbox Fresh/Deep", "export-mbox out Old", "append Fresh/Deep n1 -"],
     "backup": ["backup one", "append INBOX n1 -", "backup two one"],
@@ -106,7 +108,7 @@ class Ground:
         for name, mailbox in ARRIVALS if scenario == "arrive" else []:
             for state in states[:steps.index("tell " + mailbox) + 1]:
                 state.unpromised(mailbox, [name])
-        for state in states if scenario == "import-dovecot" else []:
+        for state in states if scenario.startswith("import-dovecot") else []:
             state.unpromised("INBOX", [moving.UNLISTED])
         for step, mailbox in enumerate(["Old", "Fresh/Deep"] if scenario == "mbox" else [], 1):
             for state in states[step:]:

@@ -335,17 +335,6 @@ no_note(void *context, const char *mailbox, const char *note)
 	(void)context, (void)mailbox, (void)note;
 }
 
-/* Again, where it has not come to its end. */
-static int
-do_import(struct driver *driver)
-{
-	struct ms_import_result result;
-	int r = driver->moved_in ? 0 : ms_import(driver->dir, false, no_note, NULL, &result);
-
-	driver->moved_in = r == 0;
-	return r;
-}
-
 /* A file or folder of the account's. Returns a descriptor or -errno. */
 static int
 open_beside(const struct driver *driver, const char *name, int flags)
@@ -355,6 +344,31 @@ open_beside(const struct driver *driver, const char *name, int flags)
 
 	free(path);
 	return fd < 0 ? -errno : fd;
+}
+
+static int
+import_from(struct driver *driver, struct ms_import_result *ret)
+{
+	int fd = open_beside(driver, driver->words[1], O_RDONLY | O_DIRECTORY), r;
+
+	if (fd < 0)
+		return fd;
+	r = ms_import_from(driver->dir, fd, false, NULL, NULL, no_note, NULL, ret);
+	(void)close(fd);
+	return r;
+}
+
+/* import [FOLDER]: in place, or from there. Again, where it has not come to its end. */
+static int
+do_import(struct driver *driver)
+{
+	struct ms_import_result result;
+	int r = 0;
+
+	if (!driver->moved_in)
+		r = driver->words[1] != NULL ? import_from(driver, &result) : ms_import(driver->dir, false, no_note, NULL, &result);
+	driver->moved_in = r == 0;
+	return r;
 }
 
 /* import-mbox FILE MAILBOX, export-mbox FILE MAILBOX */

@@ -64,6 +64,14 @@ def make_courier(_, account):
     write(maildir, "courierimapsubscribed", "INBOX\nINBOX.Sent\n")
 
 
+def elsewhere(make):
+    """The same, in a folder beside an account that has no mail yet."""
+    def make_elsewhere(ground, account):
+        make(ground, account)
+        os.rename(os.path.join(account, "Maildir"), os.path.join(account, "elsewhere"))
+    return make_elsewhere
+
+
 def make_backup(ground, account):
     """Mail came and went since the backup."""
     subprocess.run(["cp", "-a", ground.template, account], check=True)
@@ -101,6 +109,8 @@ def make_many(ground, account):
 MADE = {
     "import-dovecot": (make_dovecot, ["import"]),
     "import-courier": (make_courier, ["import"]),
+    "import-dovecot-from": (elsewhere(make_dovecot), ["import elsewhere"]),
+    "import-courier-from": (elsewhere(make_courier), ["import elsewhere"]),
     "restore": (make_backup, ["restore backups/one"]),
     "mbox": (make_mbox, []),
     "backup": (make_mbox, []),
