@@ -315,7 +315,7 @@ arrive(struct commits *commits)
 		ms_arrivals_add(commits->store, &arrival, &bytes);
 	}
 	if (r == 0)
-		ms_arrivals_end(commits->store, &bytes);
+		r = ms_arrivals_end(commits->store, &bytes);
 	buf_free(&bytes);
 	return r;
 }

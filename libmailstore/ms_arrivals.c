@@ -129,13 +129,12 @@ read_arrived(const struct ms_store *store, uint64_t bytes, char **ret)
 
 	if (bytes > MS_ARRIVALS_MAX)
 		return MS_E_CORRUPT;
+	/* But for what may pass: it cannot be read, and the folders can. */
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? MS_E_CORRUPT : -errno;
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : MS_E_CORRUPT;
 	text = xmalloc((size_t)bytes + 1);
 	got = pread(fd, text, (size_t)bytes, 0);
-	if (got < 0)
-		return -errno;
-	if ((uint64_t)got != bytes || !is_sound(span_make(text, (size_t)bytes)))
+	if (got < 0 || (uint64_t)got != bytes || !is_sound(span_make(text, (size_t)bytes)))
 		return MS_E_CORRUPT;
 	*ret = TAKE_PTR(text);
 	return 0;
@@ -173,7 +172,7 @@ ms_arrivals_take_in(struct ms_store *store)
 	store->taking_in = true;
 	/* Somebody else may have done it before the lock was ours. */
 	r = ms_mark_read(&store->mark, &words);
-	if (r == 0 && words.sequence == store->sequence && !words.writing && words.arrived != 0) {
+	if (r == 0 && words.sequence == store->sequence && (!words.writing || store->writing) && words.arrived != 0) {
 		store->arrived = words.arrived;
 		r = take_in_locked(store);
 	}
@@ -198,7 +197,8 @@ learn(struct ms_store *store, const char *mailbox)
 		return r;
 	arrivals->fd = openat(store->dir_fd, MS_ARRIVALS_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (arrivals->fd < 0)
-		return -errno;
+		return MS_BY_TRANSACTION;
+	arrivals->generation = store->generation;
 	arrivals->sequence = store->sequence;
 	arrivals->known = true;
 	return 0;
@@ -210,7 +210,7 @@ still_knows(const struct ms_store *store, const struct ms_mark_words *words, con
 {
 	const struct ms_arrivals *arrivals = &store->arrivals;
 
-	return arrivals->known && arrivals->sequence == words->sequence && arrivals->bytes == words->arrived &&
+	return arrivals->known && arrivals->generation == store->generation && arrivals->sequence == words->sequence && arrivals->bytes == words->arrived &&
 	    strcmp(arrivals->record.name, mailbox) == 0;
 }
 
@@ -266,35 +266,30 @@ ms_arrivals_add(struct ms_store *store, const struct ms_arrival *arrival, struct
 	arrivals->count++;
 }
 
-/* Whoever is next recovers, and reads the folders. */
-static void
-leave_to_recovery(struct ms_store *store)
-{
-	ms_arrivals_forget(store);
-	ms_index_close(store);
-}
-
-void
+int
 ms_arrivals_end(struct ms_store *store, const struct buf *bytes)
 {
 	struct ms_arrivals *arrivals = &store->arrivals;
 	struct ms_mark_words words = { .sequence = store->sequence, .arrived = arrivals->bytes + bytes->len };
 	ssize_t put = bytes->overflow ? -1 : pwrite(arrivals->fd, bytes->data, bytes->len, (off_t)arrivals->bytes);
+	int r;
 
-	if (put != (ssize_t)bytes->len || ms_mark_write(&store->mark, &words) != 0) {
-		leave_to_recovery(store);
-		return;
-	}
-	arrivals->bytes = store->arrived = words.arrived;
+	if (put != (ssize_t)bytes->len)
+		return put < 0 && !bytes->overflow ? -errno : -ENOSPC;
+	r = ms_mark_write(&store->mark, &words);
+	if (r == 0)
+		arrivals->bytes = store->arrived = words.arrived;
+	return r;
 }
 
 void
 ms_arrivals_fail(struct ms_store *store)
 {
 	struct ms_mark_words words = { .sequence = store->sequence, .arrived = store->arrivals.bytes };
+	int r = ms_mark_write(&store->mark, &words);
 
-	if (ms_mark_write(&store->mark, &words) == 0)
-		ms_arrivals_forget(store);
-	else
-		leave_to_recovery(store);
+	ms_arrivals_forget(store);
+	/* The state says that it is being written: whoever is next recovers, and reads the folders. */
+	if (r != 0)
+		ms_index_close(store);
 }

@@ -13,7 +13,8 @@ struct ms_store;
 struct ms_arrivals {
 	int fd;            /* of the file; -1 */
 	bool known;        /* what follows is the mailbox as it will be when all has been taken in, and the file has this process's alone */
-	uint64_t sequence; /* of the index, then */
+	unsigned generation; /* of the index, then; and its state */
+	uint64_t sequence;
 	uint32_t mailbox;
 	struct ms_mailbox_record record;
 	struct ms_quota usage; /* of the account, where it has a quota */
@@ -33,9 +34,9 @@ struct ms_arrivals {
 int ms_arrivals_begin(struct ms_store *store, const char *mailbox, const struct ms_quota *more, size_t texts);
 /* One of them stands in the folder, synced: appended to bytes, and counted. */
 void ms_arrivals_add(struct ms_store *store, const struct ms_arrival *arrival, struct buf *bytes);
-/* So all of them do. What cannot be written is found in the folder. */
-void ms_arrivals_end(struct ms_store *store, const struct buf *bytes);
-/* They do not stand there: whatever they took is given to nobody. */
+/* So all of them do. 0, or -errno: ms_arrivals_fail is to follow. */
+int ms_arrivals_end(struct ms_store *store, const struct buf *bytes);
+/* They do not stand there any more: whatever they took is given to nobody. */
 void ms_arrivals_fail(struct ms_store *store);
 
 /* Takes in what has arrived by the state; harmless when nothing has. 0, -errno (all is as it was), MS_BDB(BDB_RECOVER) when it cannot be

@@ -68,6 +68,7 @@ struct ms_store {
 	bool writing;          /* something has been written since the lock was taken */
 	bool changed;          /* and whoever waits is to be woken */
 	uint64_t arrived;      /* bytes of what is to be taken in, by that state */
+	int in_vain;           /* why it could not be */
 	bool taking_in;        /* within taking in: nothing below begins it again */
 	struct ms_arrivals arrivals;
 	ino_t database_inode;

@@ -369,10 +369,11 @@ restore_locked(struct restore *restore, bool force)
 		r = copy_account(restore);
 	if (r == 0)
 		r = ms_account_mark(restore->dir_fd, true);
-	if (r == 0)
-		r = put_in_place(restore, had_mail);
+	/* Those who have the store open see that their index is gone, then the mark: none goes on to store mail in the Maildir of before. */
 	if (r == 0)
 		r = ms_index_discard(restore->dir_fd);
+	if (r == 0)
+		r = put_in_place(restore, had_mail);
 	/* What came in with lists has not been taken over yet. */
 	return r == 0 && !restore->lists ? ms_account_mark(restore->dir_fd, false) : r;
 }

@@ -270,7 +270,20 @@ take_in(struct ms_store *store)
 {
 	int r = store->arrived != 0 ? ms_arrivals_take_in(store) : 0;
 
+	store->in_vain = r < 0 ? r : 0;
 	return r < 0 ? 0 : r;
+}
+
+/* A record that keeps what has arrived from being taken in, too: mending finds that in the folders. */
+static int
+mend(struct ms_store *store)
+{
+	int r;
+
+	store->taking_in = true;
+	r = ms_mend(store);
+	store->taking_in = false;
+	return r;
 }
 
 /* The index and, by it, all mailboxes. What is found broken on the way sends us back to the beginning, and from the second time on
@@ -301,7 +314,7 @@ reopen_locked(struct ms_store *store, bool discard)
 		if (r == 0 && store->doubt)
 			r = ms_run(store, ms_begin_anew, NULL);
 		if (r == MS_BDB(MS_DAMAGED))
-			r = ms_mend(store);
+			r = mend(store);
 		if (r < MS_BDB(0))
 			break;
 		discard = discard || r == MS_BDB(BDB_BROKEN) || r == MS_BDB(MS_DAMAGED);
@@ -396,8 +409,9 @@ begin_reading(struct ms_store *store)
 			(void)hold(store, LOCK_UN);
 		if (r == 0) {
 			r = ms_arrivals_take_in(store);
-			/* For lack of room above all: then it can be read without, not written. */
-			in_vain = r < 0 && store->locked == 0;
+			/* For lack of room above all: then it can be read without; run() writes nothing. */
+			in_vain = r < 0;
+			store->in_vain = in_vain ? r : 0;
 			if (r == 0 || in_vain || r > MS_BDB(0))
 				continue;
 		}
@@ -472,6 +486,9 @@ prepare_to_write(struct ms_store *store)
 
 	if (!bdb_is_writable(store->bdb))
 		r = ms_bdb(open_tables(store, BDB_WRITING));
+	/* For lack of room or descriptors: it can be read still. */
+	if (r < 0)
+		(void)open_tables(store, BDB_READING);
 	return r == 0 && !store->writing ? begin_writing(store) : r;
 }
 
@@ -518,6 +535,9 @@ run(struct ms_store *store, ms_work work, void (*undo)(void *context), void *con
 		/* What is promised must stand in an index that others see. */
 		if (r == 0 && database_inode(store) != store->database_inode)
 			r = reopen(store, false);
+		/* What has arrived has its UIDs: nothing is given one before that is taken in. */
+		if (r == 0 && store->arrived != 0 && !store->taking_in)
+			r = store->in_vain;
 		if (r != 0)
 			break;
 		r = run_once(store, work, context, tries, durable, &changed);

@@ -504,6 +504,11 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 
 	if (r != 0)
 		return r;
+	/* What arrived last could not be taken in, so nothing can: the mailbox is as it was before. */
+	if (store->arrived != 0 && store->in_vain != 0 && !store->taking_in && !sync.rebuild) {
+		(void)close(sync.folder_fd);
+		return 0;
+	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
 	if (why == SYNC_NEWS && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time) &&

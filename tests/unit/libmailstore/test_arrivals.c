@@ -3,11 +3,13 @@
 /* Mail that has arrived and is not in the index yet: whoever looks finds it there, under the UID that was told, whatever became of the
  * process that took it and of the file index/arrivals. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,25 @@
 static char folder[] = "/tmp/test_arrivals.XXXXXX";
 static char account[64];
 static struct ms_store *store;
+static bool disk_full, arrivals_full;
+
+/* In the C library's place. */
+ssize_t
+pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	if (disk_full || (arrivals_full && store != NULL && fd == store->arrivals.fd)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, bytes, len, at);
+}
+
+ssize_t
+write(int fd, const void *bytes, size_t len)
+{
+	errno = ENOSPC;
+	return disk_full ? -1 : syscall(SYS_write, fd, bytes, len);
+}
 
 static void
 setup(void)
@@ -247,6 +268,77 @@ START_TEST(quota)
 }
 END_TEST
 
+static ino_t
+index_inode(void)
+{
+	struct stat st;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/index", account);
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* What cannot be taken in waits: all else can be read, and nothing of the index is thrown away. */
+START_TEST(no_room)
+{
+	struct ms_store *other;
+	struct ms_mailbox *mailbox;
+	struct ms_mailbox_info info;
+	ino_t before;
+
+	deliver("INBOX", 1, 1);
+	deliver("INBOX", 2, 1);
+	deliver("INBOX", 3, 4);
+	before = index_inode();
+	disk_full = true;
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(ms_open(account, &other), 0);
+		ck_assert_int_eq(ms_mailbox_open(other, "INBOX", &mailbox), 0);
+		ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 1);
+		ms_mailbox_close(mailbox);
+		ck_assert_int_eq(ms_mailbox_status(other, "INBOX", &info), 0);
+		ms_mailbox_info_clear(&info);
+		ck_assert_int_eq(ms_mailbox_create(other, "Other", MS_USE_NONE), -ENOSPC);
+		ms_close(other);
+	}
+	disk_full = false;
+	seen_by_another("INBOX", 6);
+	ck_assert_uint_eq(index_inode(), before);
+	deliver("INBOX", 7, 1);
+}
+END_TEST
+
+/* What cannot be noted is not promised, and its UID is given to the next. */
+START_TEST(no_room_to_note)
+{
+	uint32_t uids[MS_APPENDS_MAX];
+
+	deliver("INBOX", 1, 1);
+	deliver("INBOX", 2, 1);
+	arrivals_full = true;
+	ck_assert_int_eq(try("INBOX", 3, 1, uids), -ENOSPC);
+	arrivals_full = false;
+	deliver("INBOX", 3, 1);
+	deliver("INBOX", 4, 1);
+	seen_by_another("INBOX", 4);
+}
+END_TEST
+
+/* The file's place is taken by what cannot be opened: it is done without. */
+START_TEST(no_file)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "ln -s nowhere %s/index/arrivals", account);
+	ck_assert_int_eq(system(command), 0);
+	deliver("INBOX", 1, 1);
+	deliver("INBOX", 2, 1);
+	ck_assert_uint_eq(waiting(), 0);
+	seen_by_another("INBOX", 2);
+}
+END_TEST
+
 START_TEST(as_bytes)
 {
 	struct ms_arrival arrival = {
@@ -296,6 +388,9 @@ main(void)
 	tcase_add_loop_test(tcase, damaged, 0, 4);
 	tcase_add_test(tcase, changed_by_another);
 	tcase_add_test(tcase, quota);
+	tcase_add_test(tcase, no_room);
+	tcase_add_test(tcase, no_room_to_note);
+	tcase_add_test(tcase, no_file);
 	tcase_add_test(tcase, as_bytes);
 	return run_case("arrivals", tcase, folder);
 }
