@@ -17,7 +17,8 @@
 
 /* Ten files of mail take less than a quarter of this. */
 #define LONG_MS 20
-#define LEFT_ALONE_MS 60000
+/* So many times as long as it took: what others cost us is so much at most. */
+#define LEFT_ALONE 20
 
 static void
 sync_one(struct io_sync *sync)
@@ -105,15 +106,16 @@ void
 io_sync_same(struct io_sync *syncs, size_t count)
 {
 	static int64_t left_alone_until;
-	int64_t began;
+	int64_t began, took;
 
 	if (count < IO_SYNC_MANY || (began = now_ms()) < left_alone_until || syncfs(syncs[0].fd) < 0) {
 		/* Of an error each file tells for itself. */
 		io_sync_all(syncs, count);
 		return;
 	}
-	if (now_ms() - began > LONG_MS)
-		left_alone_until = now_ms() + LEFT_ALONE_MS;
+	took = now_ms() - began;
+	if (took > LONG_MS)
+		left_alone_until = began + took * LEFT_ALONE;
 	for (size_t i = 0; i < count; i++)
 		syncs[i].result = 0;
 }

@@ -18,7 +18,7 @@ struct io_sync {
 void io_sync_all(struct io_sync *syncs, size_t count);
 
 /* The same for files that are all on one file system. From IO_SYNC_MANY on one syncfs(2) takes less than they do; but it waits for what others
- * write there too, so that it is left alone for a minute after it has taken long. */
+ * write there too, so that it is left alone for a while after it has taken long. */
 #define IO_SYNC_MANY 4
 void io_sync_same(struct io_sync *syncs, size_t count);
 
