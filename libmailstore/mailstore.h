@@ -302,6 +302,8 @@ int ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t fla
 #define MS_APPENDS_MAX 16
 int ms_append_commit_all(struct ms_append *const *appends, size_t count, const char *mailbox, uint32_t *ret_uids);
 void ms_append_abort(struct ms_append *append);
+/* The email id that the message will have. */
+uint64_t ms_append_email_id(const struct ms_append *append);
 
 enum ms_store_op { MS_FLAGS_SET, MS_FLAGS_ADD, MS_FLAGS_REMOVE };
 /* Changes the flags of those UIDs (ascending). Messages changed after unchanged_since (0: any) are left and reported through

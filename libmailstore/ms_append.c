@@ -112,6 +112,12 @@ ms_append_write(struct ms_append *append, const void *bytes, size_t len)
 	return append->error;
 }
 
+uint64_t
+ms_append_email_id(const struct ms_append *append)
+{
+	return ms_name_email_id(span_of(append->unique));
+}
+
 void
 ms_append_abort(struct ms_append *append)
 {

@@ -29,6 +29,7 @@ struct deliver {
 	struct delivery list[MS_APPENDS_MAX];
 	size_t count;
 	struct scripts *scripts;
+	struct stored *stored;
 	struct forward forward;  /* of this turn; its text */
 	struct buf forward_text;
 };
@@ -61,6 +62,15 @@ const struct script *scripts_named(struct scripts *scripts, bool global, struct 
 bool memory_has(const char *own, struct span id, int64_t now);
 /* Remembers it until then. 0 or -errno. */
 int memory_put(const char *own, struct span id, int64_t now, int64_t until);
+
+/* --- deliver_stored.c: what was stored last, in the account's file delivered --- */
+
+/* Reads it; nothing, where it cannot be read. */
+struct stored *stored_new(const char *account_dir);
+/* The store has it in that mailbox, or has it moved elsewhere: it was given to us before. The log tells. */
+bool stored_before(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox);
+/* To be called before it is stored. */
+void stored_note(struct deliver *deliver, const struct delivery *delivery, const char *mailbox, const struct ms_append *append);
 
 /* --- deliver_filter.c: running them --- */
 

@@ -130,8 +130,11 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 	struct flags flags;
 	uint32_t uidvalidity;
 	uint64_t email_id;
-	int r = ms_append_begin(deliver->store, &append);
+	int r;
 
+	if (stored_before(deliver, delivery, target->mailbox))
+		return 0;
+	r = ms_append_begin(deliver->store, &append);
 	if (r != 0)
 		return r;
 	(void)buf_fmt(&fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", delivery->sender, delivery->recipient);
@@ -149,6 +152,7 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 		ms_append_abort(append);
 		return r;
 	}
+	stored_note(deliver, delivery, target->mailbox, append);
 	read_flags(target->action, &flags);
 	r = ms_append_commit(append, target->mailbox, flags.bits, (const char *const *)flags.keywords, 0, &delivery->uid, &uidvalidity, &email_id);
 	if (r == 0)

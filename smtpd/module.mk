@@ -22,6 +22,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/deliver_scripts.c \
 	smtpd/deliver_send.c \
 	smtpd/deliver_store.c \
+	smtpd/deliver_stored.c \
 	smtpd/delivered_to.c \
 	smtpd/envelope_msg.c \
 	smtpd/heap.c \

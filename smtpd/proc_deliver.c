@@ -95,11 +95,14 @@ store(struct deliver *deliver, struct delivery *list, size_t count)
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
+		list[i].handled = list[i].handled || stored_before(deliver, &list[i], "INBOX");
 		if (list[i].handled)
 			continue;
 		list[i].result = begin(deliver, &list[i], &appends[ready]);
-		if (list[i].result == 0)
-			begun[ready++] = &list[i];
+		if (list[i].result != 0)
+			continue;
+		stored_note(deliver, &list[i], "INBOX", appends[ready]);
+		begun[ready++] = &list[i];
 	}
 	r = ms_append_commit_all(appends, ready, "INBOX", uids);
 	for (size_t i = 0; i < ready; i++)
@@ -230,6 +233,7 @@ proc_deliver(struct proc *proc)
 	tzset(); /* scripts ask for local dates, and its file cannot be read later */
 	/* --- jail --- */
 	proc_jail(proc, &jail);
+	deliver.stored = stored_new(proc->account_dir);
 	r = ms_open(proc->account_dir, &deliver.store);
 	if (r != 0) {
 		/* The queue sees the channel close and tries again later. */

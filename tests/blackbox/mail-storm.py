@@ -264,8 +264,9 @@ def read_copies(site, far):
 
 
 def may_repeat(end, role):
-    """Whether that role's end in the middle of it has this come again: who delivers, the queue, which notes that it was, and the parent, with whom both end."""
-    return role in ("queue", "parent", "relay" if end == "" else f"deliver {'alice' if end.startswith('told') else end}@example.test")
+    """Whether that role's end in the middle of it has this come again: the queue, which notes that it was sent, or writes a report anew; the parent, with whom it
+    ends; and relay. In a mailbox nothing comes again: deliver knows what it has stored."""
+    return role in (("queue", "parent", "relay") if end == "" else ("queue", "parent") if end.startswith("told") else ())
 
 
 def kind_of(end):

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What was stored last, so that it is not stored again: the queue gives a message once more when it has had no answer, since this process
+ * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient and
+ * mailbox, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo 128. It is written before
+ * the message is stored, and says nothing of one that the store does not have. It is not synced: after a power failure a message
+ * may come twice. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/deliver.h"
+
+#define FILE_NAME "delivered"
+#define COUNT 128
+#define KEY_MAX 2048
+
+struct entry {
+	uint8_t key[16];
+	uint64_t email_id, number;
+};
+_Static_assert(sizeof(struct entry) == 32, "an entry is as it stands in the file");
+
+struct stored {
+	char *path;
+	int fd; /* -1: not written yet */
+	struct entry list[COUNT];
+	uint64_t last;
+};
+
+struct stored *
+stored_new(const char *account_dir)
+{
+	struct stored *stored = xcalloc(1, sizeof(*stored));
+	ssize_t got;
+
+	stored->path = xasprintf("%s/" FILE_NAME, account_dir);
+	stored->fd = open(stored->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (stored->fd < 0)
+		return stored;
+	got = pread(stored->fd, stored->list, sizeof(stored->list), 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		struct entry *entry = &stored->list[i];
+
+		if (got < 0 || (i + 1) * sizeof(*entry) > (size_t)got)
+			*entry = (struct entry){ .number = 0 };
+		entry->email_id = le64toh(entry->email_id);
+		entry->number = le64toh(entry->number);
+		if (entry->number % COUNT != i)
+			*entry = (struct entry){ .number = 0 };
+		if (entry->number > stored->last)
+			stored->last = entry->number;
+	}
+	return stored;
+}
+
+static void
+key_of(const struct delivery *delivery, const char *mailbox, uint8_t ret[static 16])
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	struct buf text = BUF_INIT(KEY_MAX);
+
+	(void)buf_fmt(&text, "%s %s %s", delivery->queue_id, delivery->recipient, mailbox);
+	if (EVP_Digest(buf_cstr(&text), text.len, digest, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+	memcpy(ret, digest, 16);
+	buf_free(&text);
+}
+
+static int
+is_there(void *context, const char *mailbox, uint32_t uid)
+{
+	(void)mailbox, (void)uid;
+	*(bool *)context = true;
+	return 0;
+}
+
+bool
+stored_before(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox)
+{
+	const struct stored *stored = deliver->stored;
+	bool there = false;
+	uint8_t key[16];
+
+	key_of(delivery, mailbox, key);
+	for (size_t i = 0; i < COUNT && !there; i++)
+		if (stored->list[i].number != 0 && memcmp(stored->list[i].key, key, sizeof(key)) == 0)
+			(void)ms_email_places(deliver->store, stored->list[i].email_id, is_there, &there);
+	if (there)
+		log_info("delivered-before", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("mailbox", mailbox));
+	return there;
+}
+
+void
+stored_note(struct deliver *deliver, const struct delivery *delivery, const char *mailbox, const struct ms_append *append)
+{
+	struct stored *stored = deliver->stored;
+	struct entry *entry = &stored->list[++stored->last % COUNT], bytes;
+
+	key_of(delivery, mailbox, entry->key);
+	entry->email_id = ms_append_email_id(append);
+	entry->number = stored->last;
+	if (stored->fd < 0)
+		stored->fd = open(stored->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bytes = *entry;
+	bytes.email_id = htole64(bytes.email_id);
+	bytes.number = htole64(bytes.number);
+	/* Where it cannot be written, a message may come twice, and that is better than not at all. */
+	if (stored->fd >= 0)
+		(void)!pwrite(stored->fd, &bytes, sizeof(bytes), (off_t)(stored->last % COUNT * sizeof(bytes)));
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What a delivery knows of those before it, also in another process, and what it must not take for one. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "smtpd/deliver.h"
+#include "tests/unit/libmailstore/store_tests.h"
+
+static char folder[] = "/tmp/test_stored.XXXXXX";
+static char account[64];
+static struct proc proc = { .account = account };
+static struct deliver deliver = { .proc = &proc };
+static char queue_id[32], recipient[] = "alice@example.test";
+static struct delivery delivery = { .queue_id = queue_id, .recipient = recipient };
+
+static void
+setup(void)
+{
+	make_account(folder, account, sizeof(account));
+	ck_assert_int_eq(ms_open(account, &deliver.store), 0);
+	deliver.stored = stored_new(account);
+}
+
+static void
+teardown(void)
+{
+	ms_close(deliver.store);
+}
+
+static void
+is_called(unsigned id)
+{
+	(void)snprintf(queue_id, sizeof(queue_id), "%016X", id);
+}
+
+/* Noted; stored, where that is said. */
+static void
+take(unsigned id, bool stored)
+{
+	struct ms_append *append;
+	uint32_t uid;
+
+	is_called(id);
+	ck_assert_int_eq(ms_append_begin(deliver.store, &append), 0);
+	ck_assert_int_eq(ms_append_write(append, "Subject: x\r\n\r\n", 14), 0);
+	stored_note(&deliver, &delivery, "INBOX", append);
+	if (stored)
+		ck_assert_int_eq(ms_append_commit_all(&append, 1, "INBOX", &uid), 0);
+	else
+		ms_append_abort(append);
+}
+
+static bool
+knows(unsigned id)
+{
+	is_called(id);
+	return stored_before(&deliver, &delivery, "INBOX");
+}
+
+START_TEST(known)
+{
+	struct ms_mailbox *mailbox;
+
+	ck_assert(!knows(1));
+	take(1, true);
+	take(2, false);
+	ck_assert(knows(1));
+	ck_assert(!knows(2));
+	ck_assert(!knows(3));
+	deliver.stored = stored_new(account);
+	ck_assert(knows(1));
+	ck_assert(!knows(2));
+	ck_assert(!stored_before(&deliver, &delivery, "Archive"));
+	ck_assert_int_eq(ms_mailbox_open(deliver.store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_expunge(mailbox, (uint32_t[]){ 1 }, 1), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert(!knows(1));
+}
+END_TEST
+
+START_TEST(only_the_last)
+{
+	for (unsigned id = 1; id <= 130; id++)
+		take(id, true);
+	for (unsigned again = 0; again < 2; again++) {
+		ck_assert(!knows(1));
+		ck_assert(!knows(2));
+		ck_assert(knows(3));
+		ck_assert(knows(130));
+		deliver.stored = stored_new(account);
+	}
+	take(131, true);
+	ck_assert(!knows(3));
+	ck_assert(knows(4));
+}
+END_TEST
+
+/* Cut, and not a file: nothing is known, and nothing is in the way. */
+START_TEST(damaged)
+{
+	static const char *const commands[] = { "truncate -s 40 delivered", "head -c 4096 /dev/urandom >delivered", "rm delivered && mkdir delivered", "rm delivered && ln -s x delivered" };
+	char command[256];
+
+	take(1, true);
+	take(2, true);
+	(void)snprintf(command, sizeof(command), "cd %s && %s", account, commands[_i]);
+	ck_assert_int_eq(system(command), 0);
+	deliver.stored = stored_new(account);
+	ck_assert(!knows(2));
+	take(3, true);
+	ck_assert(knows(3));
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tcase = tcase_create("stored");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, known);
+	tcase_add_test(tcase, only_the_last);
+	tcase_add_loop_test(tcase, damaged, 0, 4);
+	return run_case("stored", tcase, folder);
+}
