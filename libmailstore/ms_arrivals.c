@@ -277,9 +277,11 @@ ms_arrivals_end(struct ms_store *store, const struct buf *bytes)
 	if (put != (ssize_t)bytes->len)
 		return put < 0 && !bytes->overflow ? -errno : -ENOSPC;
 	r = ms_mark_write(&store->mark, &words);
-	if (r == 0)
-		arrivals->bytes = store->arrived = words.arrived;
-	return r;
+	if (r != 0)
+		return r;
+	arrivals->bytes = store->arrived = words.arrived;
+	store->changed = true; /* nobody has the index open, but one who sleeps may watch it */
+	return 0;
 }
 
 void

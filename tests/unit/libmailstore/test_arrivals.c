@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,27 @@ START_TEST(another_is_there)
 	deliver("INBOX", 4, 1);
 	ck_assert_uint_gt(waiting(), 0);
 	seen_by_another("INBOX", 4);
+}
+END_TEST
+
+/* One who sleeps has nothing but the descriptor (imapd hands it on, and ends). */
+START_TEST(one_sleeps)
+{
+	struct ms_store *other;
+	struct pollfd waits = { .events = POLLIN };
+	char events[4096];
+
+	ck_assert_int_eq(ms_open(account, &other), 0);
+	waits.fd = fcntl(ms_watch_fd(other), F_DUPFD_CLOEXEC, 0);
+	ck_assert_int_ge(waits.fd, 0);
+	ms_close(other);
+	deliver("INBOX", 1, 1);
+	while (read(waits.fd, events, sizeof(events)) > 0)
+		continue;
+	deliver("INBOX", 2, 1);
+	ck_assert_uint_gt(waiting(), 0);
+	ck_assert_int_eq(poll(&waits, 1, 20000), 1);
+	(void)close(waits.fd);
 }
 END_TEST
 
@@ -383,6 +405,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, waits_and_is_taken_in);
 	tcase_add_test(tcase, another_is_there);
+	tcase_add_test(tcase, one_sleeps);
 	tcase_add_test(tcase, many);
 	tcase_add_test(tcase, its_process_dies);
 	tcase_add_loop_test(tcase, damaged, 0, 4);
