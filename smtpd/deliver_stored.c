@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What was stored last, so that it is not stored again: the queue gives a message once more when it has had no answer, since this process
- * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient and
- * mailbox, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo 128. It is written before
+ * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient,
+ * mailbox and how the message begins, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo 128. It is written before
  * the message is stored, and says nothing of one that the store does not have. It is not synced: after a power failure a message
  * may come twice. */
 #include <endian.h>
@@ -19,7 +19,9 @@
 
 #define FILE_NAME "delivered"
 #define COUNT 128
-#define KEY_MAX 2048
+#define KEY_MAX 4096
+/* Of the message, its beginning tells it from another that got the same queue id when the clock was set back. */
+#define BEGINNING 1024
 
 struct entry {
 	uint8_t key[16];
@@ -65,8 +67,12 @@ key_of(const struct delivery *delivery, const char *mailbox, uint8_t ret[static 
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	struct buf text = BUF_INIT(KEY_MAX);
+	uint8_t beginning[BEGINNING];
+	ssize_t got;
 
-	(void)buf_fmt(&text, "%s %s %s", delivery->queue_id, delivery->recipient, mailbox);
+	(void)buf_fmt(&text, "%s %s %s\n", delivery->queue_id, delivery->recipient, mailbox);
+	got = pread(delivery->fd, beginning, delivery->length < BEGINNING ? (size_t)delivery->length : BEGINNING, (off_t)delivery->offset);
+	(void)buf_put(&text, beginning, got > 0 ? (size_t)got : 0);
 	if (EVP_Digest(buf_cstr(&text), text.len, digest, NULL, EVP_sha256(), NULL) != 1)
 		abort();
 	memcpy(ret, digest, 16);

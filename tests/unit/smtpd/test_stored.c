@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What a delivery knows of those before it, also in another process, and what it must not take for one. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static char account[64];
 static struct proc proc = { .account = account };
 static struct deliver deliver = { .proc = &proc };
 static char queue_id[32], recipient[] = "alice@example.test";
-static struct delivery delivery = { .queue_id = queue_id, .recipient = recipient };
+static struct delivery delivery = { .queue_id = queue_id, .recipient = recipient, .fd = -1 };
 
 static void
 setup(void)
@@ -82,6 +83,24 @@ START_TEST(known)
 }
 END_TEST
 
+/* The clock was set back, and another message has the same id. */
+START_TEST(another_begins_otherwise)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/message", account);
+	delivery.fd = open(path, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(write(delivery.fd, "Received: one\r\n", 15), 15);
+	delivery.length = 15;
+	take(1, true);
+	ck_assert(knows(1));
+	ck_assert_int_eq(pwrite(delivery.fd, "two", 3, 10), 3);
+	ck_assert(!knows(1));
+	(void)close(delivery.fd);
+	delivery = (struct delivery){ .queue_id = queue_id, .recipient = recipient, .fd = -1 };
+}
+END_TEST
+
 START_TEST(only_the_last)
 {
 	for (unsigned id = 1; id <= 130; id++)
@@ -124,6 +143,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, known);
+	tcase_add_test(tcase, another_begins_otherwise);
 	tcase_add_test(tcase, only_the_last);
 	tcase_add_loop_test(tcase, damaged, 0, 4);
 	return run_case("stored", tcase, folder);
