@@ -84,9 +84,11 @@ smtpd_SRC += \
 	smtpd/sign_state.c
 # What other domains demand of TLS (MTA-STS).
 smtpd_SRC += \
+	smtpd/https_client.c \
 	smtpd/https_reply.c \
 	smtpd/policy_domain.c \
 	smtpd/policy_fetch.c \
+	smtpd/policy_post.c \
 	smtpd/proc_policy.c \
 	smtpd/queue_sts.c \
 	smtpd/sts_parse.c \

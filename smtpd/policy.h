@@ -6,11 +6,10 @@
 
 #include "frame/role.h"
 #include "smtpd/dns_client.h"
+#include "smtpd/https_client.h"
 #include "smtpd/sts_parse.h"
 
-struct ssl_ctx_st;
 struct policy_domain;
-struct policy_fetch;
 
 /* Domains that are remembered, and policies that are fetched, at once. */
 #define POLICY_DOMAINS_MAX 10000
@@ -19,8 +18,8 @@ struct policy_fetch;
 
 struct policy_role {
 	struct proc *proc;
-	struct ssl_ctx_st *tls;
-	struct dns_client *dns;
+	struct https_client https;
+	size_t posts; /* reports that are being sent */
 	struct policy_domain *table[POLICY_BUCKETS];
 	struct policy_domain *first, *last; /* by their last use */
 	size_t count;
@@ -43,5 +42,10 @@ void policy_relay_gone(struct policy_role *role);
 typedef void (*policy_fetched)(void *context, enum sts_fault fault, struct span text);
 /* Fetches https://mta-sts.DOMAIN/.well-known/mta-sts.txt (RFC 8461 section 3.3) within a minute: the callback runs once, later. */
 void policy_fetch(struct policy_role *role, const char *domain, policy_fetched done, void *context);
+
+/* --- policy_post.c --- */
+
+/* REPORT_POST of report: 0 or -EBADMSG. */
+int policy_report(struct policy_role *role, struct msg *msg);
 
 #endif

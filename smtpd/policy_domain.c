@@ -303,7 +303,7 @@ ask_record(struct policy_domain *domain)
 	(void)buf_fmt(&name, PREFIX "%s", domain->name);
 	domain->phase = DOMAIN_ASKS;
 	if (dns_is_name(buf_get(&name)))
-		(void)dns_ask(domain->role->dns, buf_get(&name), DNS_TXT, on_record, domain);
+		(void)dns_ask(domain->role->https.dns, buf_get(&name), DNS_TXT, on_record, domain);
 	else
 		answer(domain);
 	buf_free(&name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The policy role: fetches by HTTPS what other domains demand of TLS with their mail exchangers (MTA-STS, RFC 8461). It sees their names,
- * no mail and no file; what it found is kept by the queue. */
+/* The policy role: fetches by HTTPS what other domains demand of TLS with their mail exchangers (MTA-STS, RFC 8461), and sends
+ * the reports that they want so (TLSRPT, RFC 8460). It sees their names, no mail and no file; what it found is kept by the queue. */
 #include <openssl/ssl.h>
 
 #include "common/log.h"
@@ -31,12 +31,21 @@ on_kept(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static int
+on_report(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+
+	(void)channel;
+	return policy_report(proc->state, msg);
+}
+
+static int
 on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	const struct policy_role *role = ((struct proc *)context)->state;
 
 	(void)channel;
-	return dns_client_message(role->dns, msg);
+	return dns_client_message(role->https.dns, msg);
 }
 
 static void
@@ -45,7 +54,7 @@ peer_gone(struct proc *proc, uint8_t peer)
 	struct policy_role *role = proc->state;
 
 	if (peer == ROLE_RESOLVE)
-		dns_client_resolve_gone(role->dns);
+		dns_client_resolve_gone(role->https.dns);
 	else if (peer == ROLE_QUEUE)
 		policy_queue_gone(role);
 	else if (peer == ROLE_RELAY)
@@ -56,7 +65,7 @@ int
 proc_policy(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_STS_QUESTION, on_question }, { MSG_STS_KEPT, on_kept },
-		{ MSG_DNS_ANSWER, on_dns_answer } };
+		{ MSG_REPORT_POST, on_report },		{ MSG_DNS_ANSWER, on_dns_answer } };
 	static struct policy_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 	struct buf error = BUF_INIT(512);
@@ -67,14 +76,15 @@ proc_policy(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
-	role.tls = tls_client_new(1, &error);
-	if (role.tls == NULL) {
+	role.https.tls = tls_client_new(1, &error);
+	if (role.https.tls == NULL) {
 		log_warning("no-root-certificates", log_str("error", buf_cstr(&error)), log_str("hint", "no policy can be fetched: Debian has them in ca-certificates"));
-		role.tls = tls_client_new(0, &error);
-		SSL_CTX_set_verify(role.tls, SSL_VERIFY_PEER, NULL);
+		role.https.tls = tls_client_new(0, &error);
+		SSL_CTX_set_verify(role.https.tls, SSL_VERIFY_PEER, NULL);
 	}
 	buf_free(&error);
-	role.dns = dns_client_new(proc);
+	role.https.dns = dns_client_new(proc);
+	role.https.base = proc->base;
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	return proc_loop(proc);

@@ -57,13 +57,22 @@ on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
 	return dns_client_message(role->dns, msg);
 }
 
+static int
+on_posted(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	(void)channel;
+	return report_posted(((struct proc *)context)->state, msg);
+}
+
 static void
 peer_gone(struct proc *proc, uint8_t peer)
 {
-	const struct report_role *role = proc->state;
+	struct report_role *role = proc->state;
 
 	if (peer == ROLE_RESOLVE)
 		dns_client_resolve_gone(role->dns);
+	else if (peer == ROLE_POLICY)
+		report_policy_gone(role);
 }
 
 static void
@@ -104,12 +113,13 @@ open_folders(struct report_role *role, const char *folder)
 int
 proc_report(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_REPORT_COUNT, on_count }, { MSG_DNS_ANSWER, on_dns_answer } };
+	static const struct proc_handler handlers[] = { { MSG_REPORT_COUNT, on_count }, { MSG_DNS_ANSWER, on_dns_answer },
+		{ MSG_REPORT_POSTED, on_posted } };
 	static struct report_role role;
 	char *folder = xasprintf("%s/" REPORT_FOLDER, proc->common->spool_dir), *drop = xasprintf("%s/drop", proc->common->spool_dir);
 	struct jail jail = {
 		.paths = { { folder, JAIL_PATH_WRITE }, { drop, JAIL_PATH_WRITE } },
-		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES,
+		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_MEMFD,
 	};
 	int status;
 

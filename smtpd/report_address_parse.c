@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "smtpd/https_reply.h"
+
+#define HTTPS "https://"
+
 /* "10m" behind the last "!": units are powers of 1024. False when it is no size. */
 static bool
 take_size(struct span text, uint64_t *ret_size)
@@ -40,14 +44,40 @@ decode(struct span text, struct buf *out)
 	return !out->overflow;
 }
 
+void
+report_address_split(const struct report_address *address, struct span *ret_host, struct span *ret_path)
+{
+	struct span rest = span_skip(span_of(address->text), strlen(HTTPS));
+	ptrdiff_t slash = span_chr(rest, '/');
+
+	*ret_host = span_take(&rest, slash >= 0 ? (size_t)slash : rest.len);
+	*ret_path = rest.len != 0 ? rest : SPAN("/");
+}
+
+/* RFC 8460 section 3; a "!" may stand in a path. */
 static bool
-take_uri(struct span uri, struct report_address *ret_address)
+take_https(struct span uri, struct report_address *ret_address)
+{
+	struct span host, path;
+
+	if (!span_istarts(uri, SPAN(HTTPS)) || uri.len > ADDRESS_MAX)
+		return false;
+	*ret_address = (struct report_address){ .https = true };
+	memcpy(ret_address->text, uri.ptr, uri.len);
+	report_address_split(ret_address, &host, &path);
+	return https_is_host(host) && https_is_path(path);
+}
+
+static bool
+take_uri(struct span uri, bool https, struct report_address *ret_address)
 {
 	struct buf text = BUF_INIT(ADDRESS_MAX);
 	struct address address;
 	ptrdiff_t mark = span_rchr(uri, '!');
 	bool good;
 
+	if (https && take_https(uri, ret_address))
+		return true;
 	*ret_address = (struct report_address){ .size_max = 0 };
 	if (!span_istarts(uri, SPAN("mailto:")))
 		return false;
@@ -59,18 +89,18 @@ take_uri(struct span uri, struct report_address *ret_address)
 	good = decode(span_skip(uri, strlen("mailto:")), &text) && address_parse_mailbox(buf_get(&text), 0, &address) == ADDRESS_OK &&
 	    !address.literal && !address.quoted;
 	if (good)
-		memcpy(ret_address->mailbox, text.data, text.len + 1);
+		memcpy(ret_address->text, text.data, text.len + 1);
 	buf_free(&text);
 	return good;
 }
 
 size_t
-report_addresses_parse(struct span text, struct report_address ret_addresses[static REPORT_ADDRESSES_MAX])
+report_addresses_parse(struct span text, bool https, struct report_address ret_addresses[static REPORT_ADDRESSES_MAX])
 {
 	struct span uri;
 	size_t count = 0;
 
 	while (count < REPORT_ADDRESSES_MAX && span_split(&text, ',', &uri))
-		count += take_uri(span_trim(uri), &ret_addresses[count]);
+		count += take_uri(span_trim(uri), https, &ret_addresses[count]);
 	return count;
 }

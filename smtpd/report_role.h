@@ -54,6 +54,9 @@ void report_remove_day(const struct report_role *role, enum report_kind kind, in
 const char *report_kind_name(enum report_kind kind);
 /* Sends what is there of days that are over, if nothing is being sent. */
 void report_send(struct report_role *role);
+/* REPORT_POSTED of policy: 0 or -EBADMSG. That role is gone: what it was to send is not. */
+int report_posted(struct report_role *role, const struct msg *msg);
+void report_policy_gone(struct report_role *role);
 /* The same for days of that kind after that one, and for all of other kinds after it. */
 void report_send_after(struct report_role *role, enum report_kind kind, int64_t after);
 

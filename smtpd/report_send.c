@@ -6,11 +6,13 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/date.h"
 #include "common/drop.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/text_set.h"
 #include "common/xalloc.h"
@@ -22,6 +24,7 @@
 #include "smtpd/report_mail.h"
 #include "smtpd/report_role.h"
 #include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
 #include "smtpd/tlsrpt.h"
 
 /* What the DNS or the disk has kept from being sent is tried again at each look, for so long. */
@@ -29,7 +32,7 @@
 #define SECONDS_PER_DAY 86400
 /* Bytes of a report, and packed in a message. */
 #define REPORT_MAX (64u << 20)
-#define MESSAGE_MAX (16u << 20)
+#define MESSAGE_MAX REPORT_PACKED_MAX
 #define SENT_MAX (REPORT_DOMAINS_MAX * 256u)
 
 struct report_sending {
@@ -44,6 +47,11 @@ struct report_sending {
 	bool allowed[REPORT_ADDRESSES_MAX];
 	size_t count, asked;          /* addresses of the domain */
 	bool postponed, any_postponed; /* that domain's; any */
+	/* While the domain has its report sent. */
+	struct buf id, packed;
+	size_t next;                  /* address */
+	uint32_t posting;             /* the id of what policy is to answer; 0: nothing */
+	bool taken, refused;          /* some address has it; some host has not taken it */
 	struct event *turn;
 };
 
@@ -94,12 +102,13 @@ static const struct {
 	const char *verified_at; /* whoever is to get others' reports says so there (RFC 7489 section 7.1); NULL: need not */
 	const char *type, *part_type, *extension;
 	const char *sentence;
+	bool https;                                        /* may go so */
 	void (*put_fields)(const struct report_sending *sending, struct buf *out); /* or NULL */
 } kinds[REPORT_KINDS] = {
 	[REPORT_DMARC] = { "dmarc", compose_dmarc, "_report._dmarc", "multipart/mixed", "application/gzip", "xml.gz",
-	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's.", NULL },
+	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's.", false, NULL },
 	[REPORT_TLS] = { "tls", compose_tls, NULL, "multipart/report; report-type=\"tlsrpt\"", "application/tlsrpt+gzip", "json.gz",
-	    "This is a report on TLS (RFC 8460): which connections to the hosts\r\nthat take your domain's mail had what its policies demand.", put_tls_fields },
+	    "This is a report on TLS (RFC 8460): which connections to the hosts\r\nthat take your domain's mail had what its policies demand.", true, put_tls_fields },
 };
 
 const char *
@@ -128,7 +137,7 @@ hand_in(const struct report_sending *sending, const struct report_address *addre
 
 	envelope_init(&envelope, span_of(from), (int64_t)time(NULL));
 	/* Nobody here could mend an address that fails. */
-	r = envelope_add(&envelope, span_of(address->mailbox), SPAN_NULL, ENVELOPE_NEVER);
+	r = envelope_add(&envelope, span_of(address->text), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)
 		r = drop_begin(sending->role->drop, &envelope, &drop);
 	envelope_free(&envelope);
@@ -163,7 +172,7 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 	struct buf subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), fields = BUF_INIT(1024), message = BUF_INIT(MESSAGE_MAX);
 	long long begin = (long long)(sending->day * SECONDS_PER_DAY), end = begin + SECONDS_PER_DAY - 1;
 	struct report_mail mail = {
-		.from = span_of(sender_of(sending->role)), .to = span_of(address->mailbox), .boundary = SPAN("report=_boundary"),
+		.from = span_of(sender_of(sending->role)), .to = span_of(address->text), .boundary = SPAN("report=_boundary"),
 		.type = kinds[sending->kind].type, .part_type = kinds[sending->kind].part_type,
 		.sentence = span_of(kinds[sending->kind].sentence), .report = packed, .now = (int64_t)time(NULL),
 	};
@@ -197,37 +206,143 @@ log_report(const struct report_sending *sending, size_t number, int r)
 	const struct report_domain *domain = sending->domain;
 
 	if (r == 0)
-		log_info("report", log_str("kind", kinds[sending->kind].name), log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox),
+		log_info("report", log_str("kind", kinds[sending->kind].name), log_str("domain", domain->name), log_str("to", sending->addresses[number].text),
 		    log_u64("rows", domain->row_count), log_u64("left-out", domain->left_out));
 	else if (r == 1)
-		log_info("report-too-large", log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox));
+		log_info("report-too-large", log_str("domain", domain->name), log_str("to", sending->addresses[number].text));
 	else
-		log_error("report-not-sent", log_str("domain", domain->name), log_str("to", sending->addresses[number].mailbox), log_errno("error", r));
+		log_error("report-not-sent", log_str("domain", domain->name), log_str("to", sending->addresses[number].text), log_errno("error", r));
+}
+
+/* The next domain, in a turn of the loop of its own, so that counting goes on. */
+static void
+end_domain(struct report_sending *sending)
+{
+	sending->postponed |= sending->refused && !sending->taken;
+	if (!sending->postponed && report_mark_sent(sending->sent_fd, sending->domain->name) < 0)
+		sending->postponed = true;
+	buf_free(&sending->id);
+	buf_free(&sending->packed);
+	sending->any_postponed |= sending->postponed;
+	sending->domain = sending->domain->next;
+	event_active(sending->turn, EV_TIMEOUT, 0);
+}
+
+static void
+told(struct report_sending *sending, size_t number, int r)
+{
+	log_report(sending, number, r);
+	if (r == 0)
+		sending->taken = true;
+	else if (r < 0 && sending->addresses[number].https)
+		sending->refused = true;
+	else if (r < 0 && r != -EMSGSIZE)
+		sending->postponed = true;
+}
+
+/* Has policy send it to a host by HTTPS: the answer will come. 0 or -errno. */
+static int
+post(struct report_sending *sending, size_t number)
+{
+	static uint32_t last;
+	struct span host, path;
+	struct msg_writer body;
+	int fd = memfd_create("report", MFD_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = io_write_all(fd, buf_get(&sending->packed));
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	report_address_split(&sending->addresses[number], &host, &path);
+	msg_writer_init(&body);
+	msg_put_span(&body, host);
+	msg_put_span(&body, path);
+	if (++last == 0)
+		last = 1;
+	sending->posting = last;
+	r = proc_send(sending->role->proc, ROLE_POLICY, MSG_REPORT_POST, last, &body, fd);
+	if (r < 0)
+		sending->posting = 0;
+	return r;
+}
+
+static void
+send_on(struct report_sending *sending)
+{
+	while (sending->next < sending->count) {
+		size_t number = sending->next++;
+		bool https = sending->addresses[number].https;
+		int r;
+
+		if (!sending->allowed[number])
+			continue;
+		r = https ? post(sending, number) : send_to(sending, number, buf_get(&sending->id), buf_get(&sending->packed));
+		if (https && r == 0)
+			return;
+		told(sending, number, r);
+	}
+	end_domain(sending);
+}
+
+static void
+posted(struct report_sending *sending, bool taken, struct span why)
+{
+	size_t number = sending->next - 1;
+
+	sending->posting = 0;
+	if (!taken)
+		log_warning("report-not-taken", log_str("domain", sending->domain->name), log_str("to", sending->addresses[number].text), log_span("reason", why));
+	if (taken)
+		told(sending, number, 0);
+	else
+		sending->refused = true;
+	send_on(sending);
+}
+
+int
+report_posted(struct report_role *role, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	bool taken = msg_get_u8(&body) != 0;
+	struct span why = msg_get_span(&body);
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	if (role->sending != NULL && role->sending->posting != 0 && role->sending->posting == msg->id)
+		posted(role->sending, taken, why);
+	return 0;
+}
+
+void
+report_policy_gone(struct report_role *role)
+{
+	if (role->sending != NULL && role->sending->posting != 0)
+		posted(role->sending, false, SPAN("policy has ended"));
 }
 
 static void
 send_domain(struct report_sending *sending)
 {
-	struct buf id = BUF_INIT(1024), report = BUF_INIT(REPORT_MAX), packed = BUF_INIT(MESSAGE_MAX);
+	struct buf report = BUF_INIT(REPORT_MAX);
 	int r;
 
-	put_id(sending, 0, &id);
-	r = kinds[sending->kind].compose(sending, span_of(sender_of(sending->role)), buf_get(&id), &report);
+	sending->next = 0;
+	sending->taken = sending->refused = false;
+	put_id(sending, 0, &sending->id);
+	r = kinds[sending->kind].compose(sending, span_of(sender_of(sending->role)), buf_get(&sending->id), &report);
 	if (r == 0)
-		r = report_pack(buf_get(&report), &packed);
-	for (size_t i = 0; i < sending->count; i++) {
-		int sent = r < 0 || !sending->allowed[i] ? r : send_to(sending, i, buf_get(&id), buf_get(&packed));
-
-		if (r < 0 || sending->allowed[i])
-			log_report(sending, i, sent);
-		if (sent < 0 && sent != -EMSGSIZE)
-			sending->postponed = true;
-	}
-	if (!sending->postponed && report_mark_sent(sending->sent_fd, sending->domain->name) < 0)
-		sending->postponed = true;
-	buf_free(&id);
+		r = report_pack(buf_get(&report), &sending->packed);
 	buf_free(&report);
-	buf_free(&packed);
+	if (r == 0) {
+		send_on(sending);
+		return;
+	}
+	for (size_t i = 0; i < sending->count; i++)
+		told(sending, i, r);
+	end_domain(sending);
 }
 
 /* --- who may be told --- */
@@ -245,7 +360,7 @@ verified(void *context, const struct dns_answer *answer)
 	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS)
 		sending->postponed = true;
 	else if (!*allowed)
-		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].mailbox),
+		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].text),
 		    log_str("hint", "that host does not say that it takes the domain's reports (RFC 7489 section 7.1)"));
 	sending->asked++;
 	go_on(sending);
@@ -256,7 +371,7 @@ static bool
 ask(struct report_sending *sending)
 {
 	const struct report_address *address = &sending->addresses[sending->asked];
-	const char *host = strrchr(address->mailbox, '@') + 1, *place = kinds[sending->kind].verified_at;
+	const char *place = kinds[sending->kind].verified_at, *host = address->https ? address->text : strrchr(address->text, '@') + 1;
 	struct buf lower = BUF_INIT(DNS_NAME_MAX), name = BUF_INIT(2 * DNS_NAME_MAX + 64);
 	bool asks = false;
 
@@ -296,13 +411,12 @@ finish(struct report_sending *sending)
 static void
 begin_domain(struct report_sending *sending)
 {
-	sending->count = report_addresses_parse(span_of(sending->domain->addresses), sending->addresses);
+	sending->count = report_addresses_parse(span_of(sending->domain->addresses), kinds[sending->kind].https, sending->addresses);
 	sending->asked = 0;
 	sending->postponed = false;
 	memset(sending->allowed, 0, sizeof(sending->allowed));
 }
 
-/* One domain in each turn of the loop, so that counting goes on. */
 static void
 go_on(struct report_sending *sending)
 {
@@ -311,11 +425,11 @@ go_on(struct report_sending *sending)
 			return;
 		sending->asked++;
 	}
-	if (!sending->postponed)
+	sending->taken = sending->refused = false;
+	if (sending->postponed)
+		end_domain(sending);
+	else
 		send_domain(sending);
-	sending->any_postponed |= sending->postponed;
-	sending->domain = sending->domain->next;
-	event_active(sending->turn, EV_TIMEOUT, 0);
 }
 
 static void
@@ -360,6 +474,8 @@ begin(struct report_role *role, enum report_kind kind, int64_t day)
 	int r;
 
 	sending->role = role;
+	sending->id = BUF_INIT(1024);
+	sending->packed = BUF_INIT(REPORT_PACKED_MAX);
 	sending->kind = kind;
 	sending->day = day;
 	r = report_read_day(role, kind, day, &sending->sums);

@@ -39,7 +39,7 @@ static const struct role roles[] = {
 	{ .id = ROLE_RELAY, .name = "relay", .run = proc_relay, .peers = ROLE_BIT(ROLE_RESOLVE) | ROLE_BIT(ROLE_KEY) | ROLE_BIT(ROLE_POLICY) },
 	{ .id = ROLE_POLICY, .name = "policy", .run = proc_policy, .peers = ROLE_BIT(ROLE_RESOLVE) | ROLE_BIT(ROLE_QUEUE) },
 	{ .id = ROLE_FILTER, .name = "filter", .run = proc_filter },
-	{ .id = ROLE_REPORT, .name = "report", .run = proc_report, .peers = ROLE_BIT(ROLE_RELAY) | ROLE_BIT(ROLE_RESOLVE) },
+	{ .id = ROLE_REPORT, .name = "report", .run = proc_report, .peers = ROLE_BIT(ROLE_RELAY) | ROLE_BIT(ROLE_RESOLVE) | ROLE_BIT(ROLE_POLICY) },
 	{ .id = ROLE_WORKER,
 	    .name = "deliver",
 	    .run = proc_deliver,

@@ -34,6 +34,9 @@ enum message_result {
 /* A message begins in memory, and goes to the disk before it has more bytes than this. Nine of ten are smaller. */
 #define MESSAGE_MEMORY_MAX 65536
 
+/* Bytes of a report as it is sent. */
+#define REPORT_PACKED_MAX (16u << 20)
+
 /* What is done with a message before the client is answered. */
 enum message_first {
 	FIRST_QUEUE,   /* it is put on stable storage */

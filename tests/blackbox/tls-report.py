@@ -6,9 +6,11 @@ import email
 import email.policy
 import glob
 import gzip
+import http.server
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import time
 
 from own_site import FarHost, Results, Site, outer, read, within, work
 from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
+from sts_server import StsServer
 
 results = Results()
 check = results.check
@@ -29,12 +32,40 @@ for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, 
     names["mx." + name] = {A: [address]}
     if records is not None:
         names[f"_{port}._tcp.mx.{name}"] = {TLSA: records}
-    if name != "silent.example":
+    if name == "plain.example":
+        names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=https://rua.plain.example/tls?who=us,mailto:alice@example.test"]}
+    elif name == "stripped.signed.example":
+        names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=https://refuses.plain.example/tls,mailto:alice@example.test"]}
+    elif name != "silent.example":
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=mailto:alice@example.test"]}
 domains = [name for name in names if MX in names[name]]
+WEB = "127.0.0.3"
+for host in ("rua.plain.example", "refuses.plain.example"):
+    names[host] = {A: [WEB]}
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)])
 encrypted = FarHost("encrypted", options=[f"--smtp=127.0.0.1:{port}", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp=127.0.0.2:{port}"])
+posted = {}
+
+
+class Taker(http.server.BaseHTTPRequestHandler):
+    """Takes reports, but for one host, which has an error of its own."""
+
+    def do_POST(self):
+        posted[self.headers["Host"]] = (self.path, self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(500 if self.headers["Host"].startswith("refuses") else 201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+authority = Authority(f"{work}/web")
+web = StsServer(WEB, {}, *authority.issue("rua.plain.example", "refuses.plain.example"), Taker)
+shutil.copy(authority.certificate, f"{work}/roots.pem")
+os.chmod(f"{work}/roots.pem", 0o644)
+os.environ["SSL_CERT_FILE"] = f"{work}/roots.pem"
 routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
 site = None
 
@@ -87,6 +118,11 @@ try:
         failures = told.get("failure-details", [{}])
         check(f"a failure: {result}", told.get("policy", {}).get("policy-type") == kind and failures[0].get("result-type") == result and
               failures[0]["receiving-mx-hostname"] == "mx." + name and told["summary"]["total-failure-session-count"] == 1, told)
+    path, kind, packed = posted.get("rua.plain.example", ("", "", gzip.compress(b"{}")))
+    check("a report goes by HTTPS where that is wanted", path == "/tls?who=us" and kind == "application/tlsrpt+gzip" and
+          json.loads(gzip.decompress(packed)).get("policies", [{}])[0].get("policy", {}).get("policy-domain") == "plain.example", (posted.keys(), site.log()[-2000:]))
+    check("one that a host does not take goes by mail alone, and the log says so", "refuses.plain.example" in posted and
+          re.search(r" report-not-taken .*to=https://refuses.plain.example/tls .*answers 500", site.log()), site.log()[-2000:])
     told = found.get("plain.example", (None, {"policies": [{}]}))[1]["policies"][0]
     check("a domain without policy", told.get("policy", {}).get("policy-type") == "no-policy-found" and
           told["summary"]["total-successful-session-count"] == 1, told)

@@ -15,11 +15,18 @@ check_addresses(struct span text)
 {
 	struct report_address addresses[REPORT_ADDRESSES_MAX];
 	struct address address;
-	size_t count = report_addresses_parse(text, addresses);
+	size_t count = report_addresses_parse(text, true, addresses);
+	struct span host, path;
 
-	for (size_t i = 0; i < count; i++)
-		if (address_parse_mailbox(span_of(addresses[i].mailbox), 0, &address) != ADDRESS_OK)
+	for (size_t i = 0; i < count; i++) {
+		if (addresses[i].https) {
+			report_address_split(&addresses[i], &host, &path);
+			if (host.len == 0 || path.ptr[0] != '/' || span_chr(path, '\n') >= 0 || span_chr(host, '/') >= 0)
+				abort();
+		} else if (address_parse_mailbox(span_of(addresses[i].text), 0, &address) != ADDRESS_OK) {
 			abort();
+		}
+	}
 }
 
 static size_t

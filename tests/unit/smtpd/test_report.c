@@ -16,34 +16,43 @@ static const struct {
 	const char *text, *first, *second;
 	size_t count;
 	uint64_t size;
+	bool https;
 } addresses[] = {
-	{ "mailto:a@example.com", "a@example.com", NULL, 1, 0 },
-	{ "mailto:a@example.com!10m, MAILTO:b@example.net", "a@example.com", "b@example.net", 2, 10485760 },
-	{ "mailto:a%2Bdmarc@example.com!50K", "a+dmarc@example.com", NULL, 1, 51200 },
-	{ "https://example.com/report, mailto:a@example.com!7", "a@example.com", NULL, 1, 7 },
-	{ "", NULL, NULL, 0, 0 },
-	{ "mailto:", NULL, NULL, 0, 0 },
-	{ "mailto:a@example.com!10x", NULL, NULL, 0, 0 },
-	{ "mailto:a@example.com!", NULL, NULL, 0, 0 },
-	{ "mailto:a%0D%0Ab@example.com", NULL, NULL, 0, 0 },
-	{ "mailto:a@example.com?subject=x", NULL, NULL, 0, 0 },
-	{ "mailto:a%4@example.com", NULL, NULL, 0, 0 },
-	{ "mailto:a@[192.0.2.1]", NULL, NULL, 0, 0 },
-	{ "mailto:a@b.test,mailto:c@d.test,mailto:e@f.test,mailto:g@h.test,mailto:i@j.test", "a@b.test", "c@d.test", 4, 0 },
+	{ "mailto:a@example.com", "a@example.com", NULL, 1, 0, false },
+	{ "mailto:a@example.com!10m, MAILTO:b@example.net", "a@example.com", "b@example.net", 2, 10485760, false },
+	{ "mailto:a%2Bdmarc@example.com!50K", "a+dmarc@example.com", NULL, 1, 51200, false },
+	{ "https://example.com/report, mailto:a@example.com!7", "a@example.com", NULL, 1, 7, false },
+	{ "https://Example.com/report?a=b!7, mailto:a@example.com!7", "https://Example.com/report?a=b!7", "a@example.com", 2, 0, true },
+	{ "https://example.com", "https://example.com", NULL, 1, 0, true },
+	{ "https://example.com:8443/x", NULL, NULL, 0, 0, true },
+	{ "https://user@example.com/x", NULL, NULL, 0, 0, true },
+	{ "https://example.com/a b", NULL, NULL, 0, 0, true },
+	{ "https://example.com/\r\nHost:x", NULL, NULL, 0, 0, true },
+	{ "https:///x, https://localhost/x, https://[::1]/x", NULL, NULL, 0, 0, true },
+	{ "http://example.com/x", NULL, NULL, 0, 0, true },
+	{ "", NULL, NULL, 0, 0, false },
+	{ "mailto:", NULL, NULL, 0, 0, false },
+	{ "mailto:a@example.com!10x", NULL, NULL, 0, 0, false },
+	{ "mailto:a@example.com!", NULL, NULL, 0, 0, false },
+	{ "mailto:a%0D%0Ab@example.com", NULL, NULL, 0, 0, false },
+	{ "mailto:a@example.com?subject=x", NULL, NULL, 0, 0, false },
+	{ "mailto:a%4@example.com", NULL, NULL, 0, 0, false },
+	{ "mailto:a@[192.0.2.1]", NULL, NULL, 0, 0, false },
+	{ "mailto:a@b.test,mailto:c@d.test,mailto:e@f.test,mailto:g@h.test,mailto:i@j.test", "a@b.test", "c@d.test", 4, 0, false },
 };
 
 START_TEST(addresses_are_read)
 {
 	struct report_address read[REPORT_ADDRESSES_MAX];
-	size_t count = report_addresses_parse(span_of(addresses[_i].text), read);
+	size_t count = report_addresses_parse(span_of(addresses[_i].text), addresses[_i].https, read);
 
 	ck_assert_uint_eq(count, addresses[_i].count);
 	if (count > 0) {
-		ck_assert_str_eq(read[0].mailbox, addresses[_i].first);
+		ck_assert_str_eq(read[0].text, addresses[_i].first);
 		ck_assert_uint_eq(read[0].size_max, addresses[_i].size);
 	}
 	if (count > 1)
-		ck_assert_str_eq(read[1].mailbox, addresses[_i].second);
+		ck_assert_str_eq(read[1].text, addresses[_i].second);
 }
 END_TEST
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A report on TLS that a domain wants by HTTPS (RFC 8460 section 5.4): the report role, which reaches no network, hands it over. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/xalloc.h"
+#include "smtpd/policy.h"
+#include "smtpd/smtpd_msg.h"
+
+/* At once; report sends one after the other. */
+#define POSTS_MAX 4
+#define POST_SECONDS 120
+#define HEAD_MAX 4096
+/* What the host says of it is of no interest. */
+#define REPLY_MAX 65536
+
+struct post {
+	struct policy_role *role;
+	uint32_t id;
+};
+
+static void
+answer(struct policy_role *role, uint32_t id, bool taken, const char *why)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u8(&body, taken);
+	msg_put_span(&body, span_of(why));
+	(void)proc_send(role->proc, ROLE_REPORT, MSG_REPORT_POSTED, id, &body, -1); /* one that is gone asks again */
+}
+
+static void
+on_reply(void *context, enum https_result result, const struct https_reply *reply, const char *why)
+{
+	struct post *post = context;
+	char said[64];
+
+	(void)snprintf(said, sizeof(said), "the host answers %u", reply->status);
+	post->role->posts--;
+	answer(post->role, post->id, result == HTTPS_REPLIED && reply->status / 100 == 2, result == HTTPS_REPLIED ? said : why);
+	free(post);
+}
+
+/* The report behind the head. 0 or -errno. */
+static int
+put_report(int fd, struct buf *request)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *room;
+	ssize_t got;
+
+	if (size < 0 || size > REPORT_PACKED_MAX)
+		return -EMSGSIZE;
+	room = buf_reserve(request, (size_t)size);
+	if (room == NULL)
+		return -EMSGSIZE;
+	got = pread(fd, room, (size_t)size, 0);
+	if (got != size)
+		return got < 0 ? -errno : -EIO;
+	buf_added(request, (size_t)got);
+	return 0;
+}
+
+int
+policy_report(struct policy_role *role, struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	struct span host = msg_get_span(&body), path = msg_get_span(&body);
+	struct buf request = BUF_INIT(HEAD_MAX + REPORT_PACKED_MAX);
+	off_t size = lseek(msg->fd, 0, SEEK_END);
+	struct post *post;
+	char *name;
+	int r;
+
+	if (!msg_done(&body) || !https_is_host(host) || !https_is_path(path) || role->posts == POSTS_MAX)
+		return -EBADMSG;
+	(void)buf_fmt(&request, "POST %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: Fourpost\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Length: %lld\r\n"
+	    "Connection: close\r\n\r\n", (int)path.len, path.ptr, (int)host.len, host.ptr, (long long)size);
+	r = put_report(msg->fd, &request);
+	if (r < 0) {
+		answer(role, msg->id, false, "the report cannot be read");
+		buf_free(&request);
+		return 0;
+	}
+	post = xcalloc(1, sizeof(*post));
+	*post = (struct post){ .role = role, .id = msg->id };
+	role->posts++;
+	name = span_dup(host);
+	https_call(&role->https, name, buf_get(&request), REPLY_MAX, POST_SECONDS, on_reply, post);
+	free(name);
+	buf_free(&request);
+	return 0;
+}
