@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/span.h"
+
+/* Ten seconds. */
+#define REMOVE_TRIES_MAX 100
 
 static const char *tool_name = "tool";
 
@@ -60,7 +64,18 @@ remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 int
 tool_remove_tree(const char *path)
 {
-	return nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT ? 0 : -errno;
+	const struct timespec pause = { 0, 100 * 1000 * 1000 };
+	int r = -ENOTEMPTY;
+
+	/* A process that has the account open yet may put a file there meanwhile. */
+	for (unsigned tries = 0; tries < REMOVE_TRIES_MAX && r == -ENOTEMPTY; tries++) {
+		if (tries > 0)
+			(void)nanosleep(&pause, NULL);
+		r = nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 ? 0 : -errno;
+		if (r == -ENOENT || r == -EEXIST)
+			r = access(path, F_OK) < 0 ? 0 : -ENOTEMPTY;
+	}
+	return r;
 }
 
 uint64_t
