@@ -67,10 +67,15 @@ int memory_put(const char *own, struct span id, int64_t now, int64_t until);
 
 /* Reads it; nothing, where it cannot be read. */
 struct stored *stored_new(const char *account_dir);
-/* The store has it in that mailbox, or has it moved elsewhere: it was given to us before. The log tells. */
-bool stored_before(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox);
+/* What tells the message in that mailbox from all others. */
+struct stored_key {
+	uint8_t bytes[16];
+};
+struct stored_key stored_key(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox);
+/* The store has it, there or moved elsewhere: it was given to us before. The log tells. */
+bool stored_before(const struct deliver *deliver, const struct delivery *delivery, const struct stored_key *key);
 /* To be called before it is stored. */
-void stored_note(struct deliver *deliver, const struct delivery *delivery, const char *mailbox, const struct ms_append *append);
+void stored_note(struct deliver *deliver, const struct stored_key *key, const struct ms_append *append);
 
 /* --- deliver_filter.c: running them --- */
 

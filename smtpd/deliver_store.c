@@ -127,12 +127,14 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 {
 	struct buf fields = BUF_INIT(FIELDS_MAX);
 	struct ms_append *append;
+	struct stored_key key;
 	struct flags flags;
 	uint32_t uidvalidity;
 	uint64_t email_id;
 	int r;
 
-	if (stored_before(deliver, delivery, target->mailbox))
+	key = stored_key(deliver, delivery, target->mailbox);
+	if (stored_before(deliver, delivery, &key))
 		return 0;
 	r = ms_append_begin(deliver->store, &append);
 	if (r != 0)
@@ -152,7 +154,7 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 		ms_append_abort(append);
 		return r;
 	}
-	stored_note(deliver, delivery, target->mailbox, append);
+	stored_note(deliver, &key, append);
 	read_flags(target->action, &flags);
 	r = ms_append_commit(append, target->mailbox, flags.bits, (const char *const *)flags.keywords, 0, &delivery->uid, &uidvalidity, &email_id);
 	if (r == 0)

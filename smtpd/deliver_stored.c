@@ -24,12 +24,13 @@
 #define BEGINNING 1024
 
 struct entry {
-	uint8_t key[16];
+	struct stored_key key;
 	uint64_t email_id, number;
 };
 _Static_assert(sizeof(struct entry) == 32, "an entry is as it stands in the file");
 
 struct stored {
+	EVP_MD *sha256; /* fetched once: that takes longer than the digest */
 	char *path;
 	int fd; /* -1: not written yet */
 	struct entry list[COUNT];
@@ -42,6 +43,9 @@ stored_new(const char *account_dir)
 	struct stored *stored = xcalloc(1, sizeof(*stored));
 	ssize_t got;
 
+	stored->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (stored->sha256 == NULL)
+		abort();
 	stored->path = xasprintf("%s/" FILE_NAME, account_dir);
 	stored->fd = open(stored->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (stored->fd < 0)
@@ -62,21 +66,23 @@ stored_new(const char *account_dir)
 	return stored;
 }
 
-static void
-key_of(const struct delivery *delivery, const char *mailbox, uint8_t ret[static 16])
+struct stored_key
+stored_key(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
+	size_t len = delivery->length < BEGINNING ? (size_t)delivery->length : BEGINNING;
+	uint8_t digest[EVP_MAX_MD_SIZE], beginning[BEGINNING];
 	struct buf text = BUF_INIT(KEY_MAX);
-	uint8_t beginning[BEGINNING];
+	struct stored_key key;
 	ssize_t got;
 
 	(void)buf_fmt(&text, "%s %s %s\n", delivery->queue_id, delivery->recipient, mailbox);
-	got = pread(delivery->fd, beginning, delivery->length < BEGINNING ? (size_t)delivery->length : BEGINNING, (off_t)delivery->offset);
+	got = pread(delivery->fd, beginning, len, (off_t)delivery->offset);
 	(void)buf_put(&text, beginning, got > 0 ? (size_t)got : 0);
-	if (EVP_Digest(buf_cstr(&text), text.len, digest, NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_Digest(buf_cstr(&text), text.len, digest, NULL, deliver->stored->sha256, NULL) != 1)
 		abort();
-	memcpy(ret, digest, 16);
 	buf_free(&text);
+	memcpy(key.bytes, digest, sizeof(key.bytes));
+	return key;
 }
 
 static int
@@ -88,30 +94,26 @@ is_there(void *context, const char *mailbox, uint32_t uid)
 }
 
 bool
-stored_before(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox)
+stored_before(const struct deliver *deliver, const struct delivery *delivery, const struct stored_key *key)
 {
 	const struct stored *stored = deliver->stored;
 	bool there = false;
-	uint8_t key[16];
 
-	key_of(delivery, mailbox, key);
 	for (size_t i = 0; i < COUNT && !there; i++)
-		if (stored->list[i].number != 0 && memcmp(stored->list[i].key, key, sizeof(key)) == 0)
+		if (stored->list[i].number != 0 && memcmp(&stored->list[i].key, key, sizeof(*key)) == 0)
 			(void)ms_email_places(deliver->store, stored->list[i].email_id, is_there, &there);
 	if (there)
-		log_info("delivered-before", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("mailbox", mailbox));
+		log_info("delivered-before", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account));
 	return there;
 }
 
 void
-stored_note(struct deliver *deliver, const struct delivery *delivery, const char *mailbox, const struct ms_append *append)
+stored_note(struct deliver *deliver, const struct stored_key *key, const struct ms_append *append)
 {
 	struct stored *stored = deliver->stored;
 	struct entry *entry = &stored->list[++stored->last % COUNT], bytes;
 
-	key_of(delivery, mailbox, entry->key);
-	entry->email_id = ms_append_email_id(append);
-	entry->number = stored->last;
+	*entry = (struct entry){ .key = *key, .email_id = ms_append_email_id(append), .number = stored->last };
 	if (stored->fd < 0)
 		stored->fd = open(stored->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	bytes = *entry;

@@ -91,17 +91,21 @@ store(struct deliver *deliver, struct delivery *list, size_t count)
 	struct ms_append *appends[MS_APPENDS_MAX] = { NULL };
 	struct delivery *begun[MS_APPENDS_MAX];
 	uint32_t uids[MS_APPENDS_MAX] = { 0 };
+	struct stored_key key;
 	size_t ready = 0;
 	int r;
 
 	for (size_t i = 0; i < count; i++) {
-		list[i].handled = list[i].handled || stored_before(deliver, &list[i], "INBOX");
+		if (list[i].handled)
+			continue;
+		key = stored_key(deliver, &list[i], "INBOX");
+		list[i].handled = stored_before(deliver, &list[i], &key);
 		if (list[i].handled)
 			continue;
 		list[i].result = begin(deliver, &list[i], &appends[ready]);
 		if (list[i].result != 0)
 			continue;
-		stored_note(deliver, &list[i], "INBOX", appends[ready]);
+		stored_note(deliver, &key, appends[ready]);
 		begun[ready++] = &list[i];
 	}
 	r = ms_append_commit_all(appends, ready, "INBOX", uids);
