@@ -67,6 +67,8 @@ int memory_put(const char *own, struct span id, int64_t now, int64_t until);
 
 /* Reads it; nothing, where it cannot be read. */
 struct stored *stored_new(const char *account_dir);
+/* Returns NULL. */
+struct stored *stored_free(struct stored *stored);
 /* What tells the message in that mailbox from all others. */
 struct stored_key {
 	uint8_t bytes[16];

@@ -66,6 +66,17 @@ stored_new(const char *account_dir)
 	return stored;
 }
 
+struct stored *
+stored_free(struct stored *stored)
+{
+	EVP_MD_free(stored->sha256);
+	if (stored->fd >= 0)
+		(void)close(stored->fd);
+	free(stored->path);
+	free(stored);
+	return NULL;
+}
+
 struct stored_key
 stored_key(const struct deliver *deliver, const struct delivery *delivery, const char *mailbox)
 {

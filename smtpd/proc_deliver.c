@@ -247,5 +247,6 @@ proc_deliver(struct proc *proc)
 	ms_set_quota(deliver.store, &proc->quota);
 	r = proc_loop(proc);
 	ms_close(deliver.store);
+	deliver.stored = stored_free(deliver.stored);
 	return r;
 }

@@ -30,12 +30,21 @@ static void
 teardown(void)
 {
 	ms_close(deliver.store);
+	deliver.stored = stored_free(deliver.stored);
 }
 
 static void
 is_called(unsigned id)
 {
 	(void)snprintf(queue_id, sizeof(queue_id), "%016X", id);
+}
+
+/* As another process does. */
+static void
+read_anew(void)
+{
+	deliver.stored = stored_free(deliver.stored);
+	deliver.stored = stored_new(account);
 }
 
 /* Noted; stored, where that is said. */
@@ -83,7 +92,7 @@ START_TEST(known)
 	ck_assert(knows(1));
 	ck_assert(!knows(2));
 	ck_assert(!knows(3));
-	deliver.stored = stored_new(account);
+	read_anew();
 	ck_assert(knows(1));
 	ck_assert(!knows(2));
 	ck_assert(!knows_in(1, "Archive"));
@@ -121,7 +130,7 @@ START_TEST(only_the_last)
 		ck_assert(!knows(2));
 		ck_assert(knows(3));
 		ck_assert(knows(130));
-		deliver.stored = stored_new(account);
+		read_anew();
 	}
 	take(131, true);
 	ck_assert(!knows(3));
@@ -139,7 +148,7 @@ START_TEST(damaged)
 	take(2, true);
 	(void)snprintf(command, sizeof(command), "cd %s && %s", account, commands[_i]);
 	ck_assert_int_eq(system(command), 0);
-	deliver.stored = stored_new(account);
+	read_anew();
 	ck_assert(!knows(2));
 	take(3, true);
 	ck_assert(knows(3));
