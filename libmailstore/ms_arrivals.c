@@ -177,6 +177,7 @@ ms_arrivals_take_in(struct ms_store *store)
 		r = take_in_locked(store);
 	}
 	store->taking_in = false;
+	store->in_vain = r < 0 ? r : 0;
 	ms_unlock(store);
 	return r == MS_E_CORRUPT ? MS_BDB(BDB_RECOVER) : r;
 }

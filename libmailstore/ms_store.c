@@ -270,7 +270,6 @@ take_in(struct ms_store *store)
 {
 	int r = store->arrived != 0 ? ms_arrivals_take_in(store) : 0;
 
-	store->in_vain = r < 0 ? r : 0;
 	return r < 0 ? 0 : r;
 }
 
@@ -391,7 +390,7 @@ static int
 begin_reading(struct ms_store *store)
 {
 	int r = MS_BDB(BDB_RECOVER);
-	bool in_vain = false;
+	bool tried = false;
 
 	if (store->reading > 0) {
 		store->reading++;
@@ -401,19 +400,18 @@ begin_reading(struct ms_store *store)
 		r = store->locked == 0 ? hold(store, LOCK_SH) : 0;
 		if (r == 0)
 			r = look(store);
-		if (r == 0 && (store->arrived == 0 || store->taking_in || in_vain)) {
+		if (r == 0 && (store->arrived == 0 || store->taking_in || (tried && store->in_vain != 0))) {
 			store->reading = 1;
 			return 0;
 		}
 		if (store->locked == 0)
 			(void)hold(store, LOCK_UN);
 		if (r == 0) {
-			r = ms_arrivals_take_in(store);
-			/* For lack of room above all: then it can be read without; run() writes nothing. */
-			in_vain = r < 0;
-			store->in_vain = in_vain ? r : 0;
-			if (r == 0 || in_vain || r > MS_BDB(0))
-				continue;
+			/* In vain, for lack of room above all, it can be read without; run() writes nothing then. What was found
+			 * damaged on the way, the next look tells. */
+			(void)ms_arrivals_take_in(store);
+			tried = true;
+			continue;
 		}
 		if (r < MS_BDB(0))
 			return r;
