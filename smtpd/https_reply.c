@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* RFC 9112 sections 4 to 7, as far as the reply to a GET with "Connection: close" goes. */
+/* RFC 9112 sections 4 to 7, as far as the reply to a request with "Connection: close" goes. */
 #include "smtpd/https_reply.h"
 
 #include <errno.h>
-
-#include "smtpd/dns.h"
-
-bool
-https_is_host(struct span name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '.')
-			return false;
-	return name.len <= DNS_NAME_MAX && dns_is_name(name) && span_chr(name, '.') > 0;
-}
-
-bool
-https_is_path(struct span path)
-{
-	for (size_t i = 0; i < path.len; i++)
-		if (path.ptr[i] <= ' ' || path.ptr[i] >= 0x7f || path.ptr[i] == '#')
-			return false;
-	return path.len != 0 && path.ptr[0] == '/';
-}
 
 void
 https_reply_init(struct https_reply *reply, size_t body_max)

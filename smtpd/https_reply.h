@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Requests and replies of HTTP (RFC 9112): a reply piece by piece. Pure; what comes from outside is bounded before it is kept. */
+/* The reply to one request (RFC 9112), piece by piece. Pure; what comes from outside is bounded before it is kept. */
 #ifndef SMTPD_HTTPS_REPLY_H
 #define SMTPD_HTTPS_REPLY_H
 
@@ -25,10 +25,6 @@ struct https_reply {
 	uint64_t left;   /* of the body, or of the chunk */
 	bool counted, chunked;
 };
-
-/* Whether that may stand in a request: a host's name of letters, digits and hyphens, with a dot; a path that is absolute. */
-bool https_is_host(struct span name);
-bool https_is_path(struct span path);
 
 void https_reply_init(struct https_reply *reply, size_t body_max);
 void https_reply_free(struct https_reply *reply);

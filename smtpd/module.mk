@@ -86,6 +86,7 @@ smtpd_SRC += \
 smtpd_SRC += \
 	smtpd/https_client.c \
 	smtpd/https_reply.c \
+	smtpd/https_uri_parse.c \
 	smtpd/policy_domain.c \
 	smtpd/policy_fetch.c \
 	smtpd/policy_post.c \

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/xalloc.h"
+#include "smtpd/https_uri_parse.h"
 #include "smtpd/policy.h"
 #include "smtpd/smtpd_msg.h"
 
@@ -47,9 +48,8 @@ on_reply(void *context, enum https_result result, const struct https_reply *repl
 
 /* The report behind the head. 0 or -errno. */
 static int
-put_report(int fd, struct buf *request)
+put_report(int fd, off_t size, struct buf *request)
 {
-	off_t size = lseek(fd, 0, SEEK_END);
 	char *room;
 	ssize_t got;
 
@@ -80,7 +80,7 @@ policy_report(struct policy_role *role, struct msg *msg)
 		return -EBADMSG;
 	(void)buf_fmt(&request, "POST %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: Fourpost\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Length: %lld\r\n"
 	    "Connection: close\r\n\r\n", (int)path.len, path.ptr, (int)host.len, host.ptr, (long long)size);
-	r = put_report(msg->fd, &request);
+	r = put_report(msg->fd, size, &request);
 	if (r < 0) {
 		answer(role, msg->id, false, "the report cannot be read");
 		buf_free(&request);

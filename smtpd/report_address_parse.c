@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "smtpd/https_reply.h"
+#include "smtpd/https_uri_parse.h"
 
 #define HTTPS "https://"
 

@@ -293,12 +293,12 @@ posted(struct report_sending *sending, bool taken, struct span why)
 	size_t number = sending->next - 1;
 
 	sending->posting = 0;
-	if (!taken)
-		log_warning("report-not-taken", log_str("domain", sending->domain->name), log_str("to", sending->addresses[number].text), log_span("reason", why));
-	if (taken)
+	if (taken) {
 		told(sending, number, 0);
-	else
+	} else {
+		log_warning("report-not-taken", log_str("domain", sending->domain->name), log_str("to", sending->addresses[number].text), log_span("reason", why));
 		sending->refused = true;
+	}
 	send_on(sending);
 }
 
@@ -330,7 +330,6 @@ send_domain(struct report_sending *sending)
 	int r;
 
 	sending->next = 0;
-	sending->taken = sending->refused = false;
 	put_id(sending, 0, &sending->id);
 	r = kinds[sending->kind].compose(sending, span_of(sender_of(sending->role)), buf_get(&sending->id), &report);
 	if (r == 0)
@@ -413,7 +412,7 @@ begin_domain(struct report_sending *sending)
 {
 	sending->count = report_addresses_parse(span_of(sending->domain->addresses), kinds[sending->kind].https, sending->addresses);
 	sending->asked = 0;
-	sending->postponed = false;
+	sending->postponed = sending->taken = sending->refused = false;
 	memset(sending->allowed, 0, sizeof(sending->allowed));
 }
 
@@ -425,7 +424,6 @@ go_on(struct report_sending *sending)
 			return;
 		sending->asked++;
 	}
-	sending->taken = sending->refused = false;
 	if (sending->postponed)
 		end_domain(sending);
 	else
