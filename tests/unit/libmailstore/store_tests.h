@@ -20,6 +20,16 @@ make_account(const char *folder, char *account, size_t room)
 	ck_assert_int_eq(mkdir(account, 0700), 0);
 }
 
+/* Runs commands of the shell in that folder of the account's, "." for its own. */
+static inline void
+shell_in(const char *account, const char *part, const char *script)
+{
+	char command[1024];
+
+	ck_assert_int_lt(snprintf(command, sizeof(command), "cd %s/%s && %s", account, part, script), (int)sizeof(command));
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+
 /* Runs all tests of the case; main returns what this does. folder (a template of mkdtemp, or NULL: they need none) is there meanwhile. */
 static inline int
 run_case(const char *name, TCase *tcase, char *folder)

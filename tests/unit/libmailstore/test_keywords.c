@@ -11,18 +11,10 @@
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_folder.h"
 #include "libmailstore/ms_keywords.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 static char *folder, *account;
 static struct ms_store *store;
-
-static void
-shell(const char *command)
-{
-	char *text = xasprintf("cd %s && %s", account, command);
-
-	ck_assert_int_eq(system(text), 0);
-	free(text);
-}
 
 static void
 setup(void)
@@ -39,7 +31,7 @@ teardown(void)
 {
 	ms_close(store);
 	store = NULL;
-	shell("rm -r ../a");
+	shell_in(account, ".", "rm -r ../a");
 	ck_assert_int_eq(rmdir(folder), 0);
 	free(account);
 	free(folder);
@@ -204,15 +196,15 @@ START_TEST(beyond_the_letters)
 	expect("Archive", new, "k80 k81 k82 ");
 	/* The index goes, all stays. */
 	ms_close(store);
-	shell("rm -r index");
+	shell_in(account, ".", "rm -r index");
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	expect("INBOX", one, many);
 	expect("INBOX", two, "k80 k81 k82 ");
 	/* Another program changes flags and letters, as Maildir has it: the rest stays. */
-	shell("cd Maildir/cur && f=$(ls | grep U=1[.]) && mv $f ${f%:*}:2,Sy");
+	shell_in(account, ".", "cd Maildir/cur && f=$(ls | grep U=1[.]) && mv $f ${f%:*}:2,Sy");
 	expect("INBOX", one, "k24 k26 k27 k63 k64 k65 k66 ");
 	/* And one that knows no fields in names takes away what it knows nothing of. */
-	shell("cd Maildir/cur && f=$(ls | grep U=1[.]) && mv $f ${f%%,*}:2,F");
+	shell_in(account, ".", "cd Maildir/cur && f=$(ls | grep U=1[.]) && mv $f ${f%%,*}:2,F");
 	expect("INBOX", one, "k26 k27 k63 k64 k65 k66 ");
 }
 END_TEST
@@ -235,7 +227,7 @@ START_TEST(limits)
 	expect("INBOX", uid, "k2047 ");
 	ck_assert_int_eq(flag("INBOX", uid, MS_FLAGS_ADD, MS_KEYWORDS_MAX, MS_KEYWORDS_MAX), MS_E_LIMIT);
 	ms_close(store);
-	shell("rm -r index");
+	shell_in(account, ".", "rm -r index");
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	expect("INBOX", uid, "k2047 ");
 }

@@ -15,16 +15,6 @@ static char account[64];
 static struct ms_store *store;
 static char told[256]; /* "mailbox: fault" */
 
-static void
-shell(const char *script)
-{
-	char *command = NULL;
-
-	ck_assert_int_gt(asprintf(&command, "cd %s/Maildir && %s", account, script), 0);
-	ck_assert_msg(system(command) == 0, "%s", command);
-	free(command);
-}
-
 static size_t
 count(void)
 {
@@ -83,16 +73,16 @@ START_TEST(others_made_more)
 {
 	size_t max = store->mailboxes_max;
 
-	shell("for name in A B C D; do mkdir -p .$name/cur .$name/new .$name/tmp; done");
+	shell_in(account, "Maildir", "for name in A B C D; do mkdir -p .$name/cur .$name/new .$name/tmp; done");
 	ck_assert_uint_eq(count(), max);
 	ck_assert_int_eq(ms_check(store, tell, NULL), 0);
 	ck_assert_str_ne(told, "");
 	ck_assert_int_eq(ms_mailbox_create(store, "E", MS_USE_NONE), MS_E_LIMIT);
 	/* One that is renamed by others stays the same, and the next finds its place when one is gone. */
 	told[0] = '\0';
-	shell("mv .Archive .Attic && rm -r .Junk");
+	shell_in(account, "Maildir", "mv .Archive .Attic && rm -r .Junk");
 	ck_assert_uint_eq(count(), max);
-	shell("rm -r .Trash .Attic");
+	shell_in(account, "Maildir", "rm -r .Trash .Attic");
 	ck_assert_uint_eq(count(), max - 1);
 	ck_assert_int_eq(ms_check(store, tell, NULL), 0);
 	ck_assert_str_eq(told, "");

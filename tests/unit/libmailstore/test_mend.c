@@ -48,15 +48,6 @@ open_store(void)
 	ms_mailbox_close(mailbox);
 }
 
-static void
-shell(const char *script)
-{
-	char command[512];
-
-	(void)snprintf(command, sizeof(command), "cd %s/Maildir && %s", account, script);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 /* INBOX has the UIDs 1, 2, 4. Its folder has been read, and changed long before: only what is damaged makes anybody read it again. */
 static void
 setup(void)
@@ -73,7 +64,7 @@ setup(void)
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_int_eq(ms_expunge(mailbox, &(uint32_t){ 3 }, 1), 0);
 	ms_mailbox_close(mailbox);
-	shell("touch -d @1000000000 new cur");
+	shell_in(account, "Maildir", "touch -d @1000000000 new cur");
 	open_store();
 }
 
@@ -509,9 +500,9 @@ message_of_no_mailbox(void)
 	ck_assert_int_eq(ms_run(store, put_record, &record), 0);
 }
 
-static void lose_folder_file(void) { shell("rm fourpost-folder"); }
-static void damage_folder_file(void) { shell("echo rubbish >fourpost-folder"); }
-static void rename_file(void) { shell("for f in cur/*U=4.*; do mv $f $(echo $f | sed s/U=4[.]/U=2./); done"); }
+static void lose_folder_file(void) { shell_in(account, "Maildir", "rm fourpost-folder"); }
+static void damage_folder_file(void) { shell_in(account, "Maildir", "echo rubbish >fourpost-folder"); }
+static void rename_file(void) { shell_in(account, "Maildir", "for f in cur/*U=4.*; do mv $f $(echo $f | sed s/U=4[.]/U=2./); done"); }
 
 /* --- what is found --- */
 
@@ -675,7 +666,7 @@ START_TEST(a_missing_record)
 
 	lose_messages();
 	if (_i == 1)
-		shell("touch new cur");
+		shell_in(account, "Maildir", "touch new cur");
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_int_eq(ms_message_get(mailbox, 2, &message), 0);
 	ck_assert_int_eq(ms_message_get(mailbox, 3, &message), MS_E_NOTFOUND);
@@ -694,7 +685,7 @@ START_TEST(a_file_that_was_cut)
 	struct ms_mailbox *mailbox;
 	struct ms_message message;
 
-	shell("truncate -s 20 cur/*U=1.*");
+	shell_in(account, "Maildir", "truncate -s 20 cur/*U=1.*");
 	ck_assert_int_eq(ms_check(store, tell, &told), 0);
 	is_told(&told, "INBOX|1|cur|its file has another size");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
@@ -718,14 +709,14 @@ START_TEST(a_uid_twice)
 	struct told told = { .text = BUF_INIT(65536) };
 	struct ms_mailbox *mailbox;
 
-	shell("for f in cur/*U=1.*; do cp $f $(echo $f | sed 's/cur\\/[0-9]*/&1/'); done");
+	shell_in(account, "Maildir", "for f in cur/*U=1.*; do cp $f $(echo $f | sed 's/cur\\/[0-9]*/&1/'); done");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	is_told(&told, "INBOX|1|cur|another file's name tells this UID too");
 	no_fault();
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 4);
 	ms_mailbox_close(mailbox);
-	shell("test $(ls cur | grep -c U=1[.]) = 1");
+	shell_in(account, "Maildir", "test $(ls cur | grep -c U=1[.]) = 1");
 	buf_free(&told.text);
 }
 END_TEST
@@ -737,7 +728,7 @@ START_TEST(a_record_whose_file_is_gone)
 	struct ms_message message;
 
 	damage_messages();
-	shell("rm cur/*U=1.*");
+	shell_in(account, "Maildir", "rm cur/*U=1.*");
 	ck_assert_int_eq(ms_repair(store, tell, &told), 0);
 	is_told(&told, "INBOX|1||its record is damaged");
 	no_fault();

@@ -20,16 +20,6 @@ static char account[96], other[96];
 static struct ms_store *store;
 
 static void
-shell(const char *script)
-{
-	char *command = NULL;
-
-	ck_assert_int_gt(asprintf(&command, "cd %s && %s", account, script), 0);
-	ck_assert_msg(system(command) == 0, "%s", command);
-	free(command);
-}
-
-static void
 setup(void)
 {
 	static unsigned n;
@@ -122,13 +112,13 @@ subscribed(const char *wanted)
 static void
 make_dovecot(void)
 {
-	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/.Work.Sub/cur Maildir/.Work.Sub/new Maildir/.Work.Sub/tmp");
-	shell(MESSAGE " | tee 'Maildir/cur/1.a.host,S=34,W=38:2,Sac' >Maildir/new/2.b.host");
-	shell(MESSAGE " | tee 'Maildir/cur/3.c.host:2,Fb' 'Maildir/new/4.d.host:2,S' >Maildir/.Work.Sub/cur/5.e.host:2,");
-	shell("printf '3 V1234567 N90 G0123\\n7 W38 :1.a.host,S=34,W=38\\n20 :2.b.host\\n21 :9.gone.host\\n80 :3.c.host\\nrubbish\\n' >Maildir/dovecot-uidlist");
-	shell("printf '0 $Label1\\n2 Work\\n' >Maildir/dovecot-keywords");
-	shell("printf '3 V7654321 N5\\n4 :5.e.host:2,\\n' >Maildir/.Work.Sub/dovecot-uidlist");
-	shell("printf 'Work.Sub\\nGone\\n' >Maildir/subscriptions");
+	shell_in(account, ".", "mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/.Work.Sub/cur Maildir/.Work.Sub/new Maildir/.Work.Sub/tmp");
+	shell_in(account, ".", MESSAGE " | tee 'Maildir/cur/1.a.host,S=34,W=38:2,Sac' >Maildir/new/2.b.host");
+	shell_in(account, ".", MESSAGE " | tee 'Maildir/cur/3.c.host:2,Fb' 'Maildir/new/4.d.host:2,S' >Maildir/.Work.Sub/cur/5.e.host:2,");
+	shell_in(account, ".", "printf '3 V1234567 N90 G0123\\n7 W38 :1.a.host,S=34,W=38\\n20 :2.b.host\\n21 :9.gone.host\\n80 :3.c.host\\nrubbish\\n' >Maildir/dovecot-uidlist");
+	shell_in(account, ".", "printf '0 $Label1\\n2 Work\\n' >Maildir/dovecot-keywords");
+	shell_in(account, ".", "printf '3 V7654321 N5\\n4 :5.e.host:2,\\n' >Maildir/.Work.Sub/dovecot-uidlist");
+	shell_in(account, ".", "printf 'Work.Sub\\nGone\\n' >Maildir/subscriptions");
 }
 
 /* The UID of the file that no list has. */
@@ -160,7 +150,7 @@ START_TEST(dovecot)
 	ck_assert_uint_eq(check_dovecot(), 90);
 	/* What the names say outlives the index, and doing it again changes nothing. */
 	teardown();
-	shell("rm -r index");
+	shell_in(account, ".", "rm -r index");
 	ck_assert_uint_eq(check_dovecot(), 90);
 	teardown();
 	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), 0);
@@ -176,8 +166,8 @@ START_TEST(dovecot_elsewhere)
 	int from;
 
 	make_dovecot();
-	shell("mkdir -p Maildir/Deep/a.b/cur && printf '3 V99 N8\\n7 :6.f.host\\n' >Maildir/Deep/a.b/dovecot-uidlist && cp Maildir/new/2.b.host Maildir/Deep/a.b/cur/6.f.host:2,R");
-	shell("find Maildir | sort >before");
+	shell_in(account, ".", "mkdir -p Maildir/Deep/a.b/cur && printf '3 V99 N8\\n7 :6.f.host\\n' >Maildir/Deep/a.b/dovecot-uidlist && cp Maildir/new/2.b.host Maildir/Deep/a.b/cur/6.f.host:2,R");
+	shell_in(account, ".", "find Maildir | sort >before");
 	(void)snprintf(command, sizeof(command), "%s/Maildir", account);
 	from = open(command, O_RDONLY | O_DIRECTORY);
 	ck_assert_int_ge(from, 0);
@@ -198,7 +188,7 @@ START_TEST(dovecot_elsewhere)
 	}
 	(void)snprintf(command, sizeof(command), "rm %s/importing && test $(find %s/Maildir/cur %s/Maildir/new -type f -links +1 | wc -l) -eq 4", other, other, other);
 	ck_assert_int_eq(system(command), 0);
-	shell("find Maildir | sort | diff before -");
+	shell_in(account, ".", "find Maildir | sort | diff before -");
 	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), MS_E_EXISTS);
 	ck_assert_int_eq(close(from), 0);
 }
@@ -237,7 +227,7 @@ END_TEST
 START_TEST(half_moved_in)
 {
 	make_dovecot();
-	shell("touch importing");
+	shell_in(account, ".", "touch importing");
 	ck_assert_int_eq(ms_open(account, &store), MS_E_LOCKED);
 	store = NULL;
 }
@@ -265,11 +255,11 @@ START_TEST(nothing_to_take_over)
 	struct ms_import_result result;
 
 	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_NOTFOUND);
-	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp");
+	shell_in(account, ".", "mkdir -p Maildir/cur Maildir/new Maildir/tmp");
 	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_NOTFOUND);
-	shell("echo rubbish >Maildir/dovecot-uidlist; test ! -e importing");
+	shell_in(account, ".", "echo rubbish >Maildir/dovecot-uidlist; test ! -e importing");
 	ck_assert_int_eq(ms_import(account, false, no_note, NULL, &result), MS_E_CORRUPT);
-	shell("test ! -e importing");
+	shell_in(account, ".", "test ! -e importing");
 }
 END_TEST
 
@@ -277,12 +267,12 @@ END_TEST
 static void
 make_courier(void)
 {
-	shell("mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/courierimapkeywords");
-	shell(MESSAGE " | tee 'Maildir/cur/1.a.host,S=34:2,S' Maildir/cur/2.b.host:2, >Maildir/new/3.c.host");
-	shell("printf '1 55555 40\\n3 1.a.host,S=34\\n9 2.b.host\\n12 3.c.host\\n' >Maildir/courierimapuiddb");
-	shell("{ for i in $(seq 0 29); do echo k$i; done; echo; echo 1.a.host,S=34:0 28; echo 2.b.host:1; } >Maildir/courierimapkeywords/:list");
-	shell("printf 'k5\\n$Forwarded\\n' >Maildir/courierimapkeywords/.7.2.b.host; printf 'k6\\n' >Maildir/courierimapkeywords/.3.2.b.host");
-	shell("printf 'INBOX\\nINBOX.Sent\\n' >Maildir/courierimapsubscribed");
+	shell_in(account, ".", "mkdir -p Maildir/cur Maildir/new Maildir/tmp Maildir/courierimapkeywords");
+	shell_in(account, ".", MESSAGE " | tee 'Maildir/cur/1.a.host,S=34:2,S' Maildir/cur/2.b.host:2, >Maildir/new/3.c.host");
+	shell_in(account, ".", "printf '1 55555 40\\n3 1.a.host,S=34\\n9 2.b.host\\n12 3.c.host\\n' >Maildir/courierimapuiddb");
+	shell_in(account, ".", "{ for i in $(seq 0 29); do echo k$i; done; echo; echo 1.a.host,S=34:0 28; echo 2.b.host:1; } >Maildir/courierimapkeywords/:list");
+	shell_in(account, ".", "printf 'k5\\n$Forwarded\\n' >Maildir/courierimapkeywords/.7.2.b.host; printf 'k6\\n' >Maildir/courierimapkeywords/.3.2.b.host");
+	shell_in(account, ".", "printf 'INBOX\\nINBOX.Sent\\n' >Maildir/courierimapsubscribed");
 }
 
 static void
@@ -395,7 +385,7 @@ START_TEST(backup_and_restore)
 	(void)add("INBOX", MS_SEEN, keywords);
 	uid = add("INBOX", 0, NULL);
 	(void)add("Work/S\xc3\xbc" "b", MS_FLAGGED, NULL);
-	shell("mkdir backups");
+	shell_in(account, ".", "mkdir backups");
 	(void)snprintf(path, sizeof(path), "%s/backups", account);
 	into = open_folder(path);
 	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
@@ -415,10 +405,10 @@ START_TEST(backup_and_restore)
 	ck_assert_uint_eq(result.linked, 2);
 	inbox = contents("INBOX");
 	sub = contents("Work/S\xc3\xbc" "b");
-	shell("test -z \"$(ls backup)\"");
+	shell_in(account, ".", "test -z \"$(ls backup)\"");
 
 	/* The first is whole without the second's, and the second without the first. */
-	shell("rm -r backups/one");
+	shell_in(account, ".", "rm -r backups/one");
 	(void)snprintf(path, sizeof(path), "%s/backups/two", account);
 	from = open_folder(path);
 	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), 0);
@@ -453,7 +443,7 @@ START_TEST(backup_while_others_write)
 	ck_assert_int_eq(ms_mailbox_create(store, "A", MS_USE_NONE), 0);
 	for (unsigned i = 0; i < 50; i++)
 		(void)add("INBOX", 0, NULL);
-	shell("mkdir backups");
+	shell_in(account, ".", "mkdir backups");
 	(void)snprintf(path, sizeof(path), "%s/backups", account);
 	into = open_folder(path);
 	teardown();
@@ -483,9 +473,9 @@ START_TEST(backup_while_others_write)
 		(void)snprintf(name, sizeof(name), "b%u", i);
 		ck_assert_int_eq(ms_backup(store, into, name, NULL, &result), 0);
 		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | sed 's,.*/,,; s/,.*//' | sort -u | wc -l) = 50", name);
-		shell(script);
+		shell_in(account, ".", script);
 		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | wc -l) = 50", name);
-		shell(script);
+		shell_in(account, ".", script);
 	}
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, &status, 0);

@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "tests/unit/libmailstore/store_tests.h"
 
 /* --- the file --- */
 
@@ -192,15 +193,6 @@ setup(void)
 	ck_assert_int_eq(ms_mailbox_sync(inbox), 0);
 	let_folder_settle();
 	highest = 0;
-}
-
-static void
-shell(const char *command)
-{
-	char *text = xasprintf("cd %s && %s", account, command);
-
-	ck_assert_int_eq(system(text), 0);
-	free(text);
 }
 
 static void
@@ -440,11 +432,11 @@ step(void)
 	case 13:
 		leave();
 		if (random_below(2) == 0)
-			shell("rm -rf index");
+			shell_in(account, ".", "rm -rf index");
 		open_all();
 		break;
 	case 14: ck_assert_int_eq(ms_rebuild(store), 0); break;
-	case 15: shell("touch -d '1 hour ago' Maildir/new Maildir/cur"); break;
+	case 15: shell_in(account, ".", "touch -d '1 hour ago' Maildir/new Maildir/cur"); break;
 	}
 }
 
@@ -589,7 +581,7 @@ remove_index(void *context, const struct ms_fault *fault)
 	ck_assert_ptr_nonnull(strstr(fault->what, MS_FOLDER_FILE));
 	ck_assert(!*removed);
 	*removed = true;
-	shell("rm -r index");
+	shell_in(account, ".", "rm -r index");
 }
 
 /* The names have followed by then. Who makes the index anew finds them so, and forgets what waited: they are not taken back after that. */
@@ -598,7 +590,7 @@ START_TEST(test_index_removed_while_names_follow)
 	bool removed = false;
 
 	flag_all(MS_FLAGS_SET, MS_SEEN | MS_FLAGGED);
-	shell("rm Maildir/" MS_FOLDER_FILE "; touch Maildir/new Maildir/cur");
+	shell_in(account, ".", "rm Maildir/" MS_FOLDER_FILE "; touch Maildir/new Maildir/cur");
 	store->fault = remove_index;
 	store->fault_context = &removed;
 	ck_assert_int_eq(ms_mailbox_sync(inbox), 0);

@@ -113,15 +113,6 @@ contents(const char *name)
 	return buf_take(&text);
 }
 
-static void
-shell(const char *script)
-{
-	char command[512];
-
-	(void)snprintf(command, sizeof(command), "cd %s && %s", account, script);
-	ck_assert_int_eq(system(command), 0);
-}
-
 START_TEST(default_mailboxes)
 {
 	struct ms_mailbox_info *list;
@@ -318,16 +309,16 @@ START_TEST(trees_are_renamed_whole)
 	ck_assert_int_eq(ms_subscribe(store, "X/B", true), 0);
 	/* Cut short after the first: the next to open takes it back. */
 	ms_close(store);
-	shell("printf 'X\nY\nX/B\nY/B\nX/B/C\nY/B/C\n' >renaming && mv Maildir/.X Maildir/.Y && printf 'Y/B\n' >Maildir/subscriptions");
+	shell_in(account, ".", "printf 'X\nY\nX/B\nY/B\nX/B/C\nY/B/C\n' >renaming && mv Maildir/.X Maildir/.Y && printf 'Y/B\n' >Maildir/subscriptions");
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	ck_assert(exists("X") && exists("X/B") && exists("X/B/C") && !exists("Y") && !exists("Y/B"));
-	shell("test \"$(cat Maildir/subscriptions)\" = X/B");
-	shell("test ! -e renaming");
+	shell_in(account, ".", "test \"$(cat Maildir/subscriptions)\" = X/B");
+	shell_in(account, ".", "test ! -e renaming");
 	/* What makes no sense is forgotten. */
 	ms_close(store);
-	shell("echo X >renaming");
+	shell_in(account, ".", "echo X >renaming");
 	ck_assert_int_eq(ms_open(account, &store), 0);
-	shell("test ! -e renaming");
+	shell_in(account, ".", "test ! -e renaming");
 }
 END_TEST
 
@@ -346,7 +337,7 @@ START_TEST(the_index_may_vanish)
 	ck_assert_int_eq(ms_expunge(mailbox, &gone, 1), 0);
 	before = status("INBOX");
 	contents_before = contents("INBOX");
-	shell("rm -rf index");
+	shell_in(account, ".", "rm -rf index");
 	/* With the store and the mailbox open. */
 	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
 	after = status("INBOX");
@@ -362,7 +353,7 @@ START_TEST(the_index_may_vanish)
 	ms_mailbox_info_clear(&after);
 	free(contents_after);
 	teardown();
-	shell("rm -rf index");
+	shell_in(account, ".", "rm -rf index");
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	contents_after = contents("INBOX");
 	ck_assert_str_eq(contents_before, contents_after);
@@ -381,10 +372,10 @@ START_TEST(other_programs_touch_the_maildir)
 	(void)add("INBOX", "c", 0, NULL);
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	/* mutt marks one as read and flagged, removes another; somebody copies a file in; a folder is made by hand. */
-	shell("f=$(grep -l 'Subject: a' Maildir/new/*) && mv $f Maildir/cur/$(basename $f):2,FS");
-	shell("rm $(grep -l 'Subject: b' Maildir/new/*)");
-	shell("printf 'Subject: by hand\\n\\nx\\n' > Maildir/new/1.cp.host");
-	shell("mkdir -p Maildir/.Hand/tmp Maildir/.Hand/new Maildir/.Hand/cur && printf 'Subject: h\\n\\n' > Maildir/.Hand/cur/2.x.host:2,S");
+	shell_in(account, ".", "f=$(grep -l 'Subject: a' Maildir/new/*) && mv $f Maildir/cur/$(basename $f):2,FS");
+	shell_in(account, ".", "rm $(grep -l 'Subject: b' Maildir/new/*)");
+	shell_in(account, ".", "printf 'Subject: by hand\\n\\nx\\n' > Maildir/new/1.cp.host");
+	shell_in(account, ".", "mkdir -p Maildir/.Hand/tmp Maildir/.Hand/new Maildir/.Hand/cur && printf 'Subject: h\\n\\n' > Maildir/.Hand/cur/2.x.host:2,S");
 	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
 	ms_mailbox_close(mailbox);
 	text = contents("INBOX");
@@ -393,7 +384,7 @@ START_TEST(other_programs_touch_the_maildir)
 	text = contents("Hand");
 	ck_assert_str_eq(text, "1:1:0 ");
 	free(text);
-	shell("rm -rf Maildir/.Hand");
+	shell_in(account, ".", "rm -rf Maildir/.Hand");
 	ck_assert_int_eq(ms_mailbox_open(store, "Hand", &mailbox), MS_E_NOTFOUND);
 }
 END_TEST
@@ -414,8 +405,8 @@ START_TEST(uids_in_names_are_of_their_folder)
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
 	ck_assert_int_eq(ms_message_get(mailbox, uid[1], &message), 0);
 	email = message.email_id;
-	shell("mv Maildir/.A/new/* Maildir/new/");
-	shell("rm -r index");
+	shell_in(account, ".", "mv Maildir/.A/new/* Maildir/new/");
+	shell_in(account, ".", "rm -r index");
 	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
 	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 2);
 	ck_assert_int_eq(ms_message_get(mailbox, uid[1], &message), 0);
@@ -438,7 +429,7 @@ START_TEST(damage_is_mended)
 		(void)snprintf(script, sizeof(script),
 		    "python3 -c \"import random,glob; random.seed(%u); f=open(random.choice(sorted(glob.glob('index/*.db')+glob.glob('index/log.*'))),'r+b'); b=bytearray(f.read());\n"
 		    "for i in range(40): b[random.randrange(len(b))]^=255\nf.seek(0); f.write(b); f.close()\"", seed);
-		shell(script);
+		shell_in(account, ".", script);
 		ck_assert_int_eq(ms_open(account, &store), 0);
 		after = contents("INBOX");
 		ck_assert_msg(strcmp(before, after) == 0, "seed %u: %s", seed, after);
@@ -600,7 +591,7 @@ START_TEST(waiting_wakes)
 	FD_SET(fd, &set);
 	ck_assert_int_eq(select(fd + 1, &set, NULL, NULL, &moment), 1);
 	ms_watch_drain(store);
-	shell("printf 'Subject: y\\n\\n' > Maildir/tmp/9.y.h && mv Maildir/tmp/9.y.h Maildir/new/9.y.h");
+	shell_in(account, ".", "printf 'Subject: y\\n\\n' > Maildir/tmp/9.y.h && mv Maildir/tmp/9.y.h Maildir/new/9.y.h");
 	FD_SET(fd, &set);
 	moment = (struct timeval){ 2, 0 };
 	ck_assert_int_eq(select(fd + 1, &set, NULL, NULL, &moment), 1);
