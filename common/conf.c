@@ -227,27 +227,34 @@ distance(const char *a, const char *b)
 }
 
 static const struct conf_option *
-find_option(const struct conf_table *const *tables, size_t table_count, const char *name, const struct conf_table **ret_table,
-    const char **ret_nearest)
+find_option(const struct conf_table *const *tables, size_t table_count, const char *name, const struct conf_table **ret_table)
+{
+	for (size_t t = 0; t < table_count; t++)
+		for (size_t i = 0; i < tables[t]->count; i++)
+			if (strcmp(name, tables[t]->rows[i].name) == 0) {
+				*ret_table = tables[t];
+				return &tables[t]->rows[i];
+			}
+	return NULL;
+}
+
+/* What may have been meant by a name that is none; NULL when nothing is near. */
+static const char *
+nearest_option(const struct conf_table *const *tables, size_t table_count, const char *name)
 {
 	size_t best = 4; /* further apart than that it is no slip of the fingers */
+	const char *nearest = NULL;
 
-	*ret_nearest = NULL;
 	for (size_t t = 0; t < table_count; t++)
 		for (size_t i = 0; i < tables[t]->count; i++) {
-			const struct conf_option *row = &tables[t]->rows[i];
-			size_t edits = distance(name, row->name);
+			size_t edits = distance(name, tables[t]->rows[i].name);
 
-			if (edits == 0) {
-				*ret_table = tables[t];
-				return row;
-			}
 			if (edits < best) {
 				best = edits;
-				*ret_nearest = row->name;
+				nearest = tables[t]->rows[i].name;
 			}
 		}
-	return NULL;
+	return nearest;
 }
 
 static void
@@ -272,14 +279,16 @@ take_settings(const config_t *config, const char *path, const struct conf_table 
 
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *setting = config_setting_get_elem(root, (unsigned)i);
-		const char *name = config_setting_name(setting), *file = config_setting_source_file(setting), *nearest;
+		const char *name = config_setting_name(setting), *file = config_setting_source_file(setting);
 		int line = config_setting_source_line(setting), r;
 		const struct conf_table *table = NULL;
-		const struct conf_option *row = find_option(tables, table_count, name, &table, &nearest);
+		const struct conf_option *row = find_option(tables, table_count, name, &table);
 
 		if (file == NULL)
 			file = path;
 		if (row == NULL) {
+			const char *nearest = nearest_option(tables, table_count, name);
+
 			(void)buf_fmt(errors, "%s:%d: unknown option %s", file, line, name);
 			(void)buf_fmt(errors, nearest != NULL ? "; do you mean %s?\n" : "%s\n", nearest != NULL ? nearest : "");
 			continue;

@@ -16,7 +16,7 @@
 
 /* Messages given to one process before it has answered for the first. */
 #define WINDOW 16
-#define IDLE_SECONDS 5
+#define IDLE_SECONDS 60
 /* Processes that are kept without work, beside those at work. */
 #define IDLE_MAX 100
 /* A job whose process ended is given to another once. */
