@@ -21,7 +21,7 @@
 #define TRANSACTIONS_MAX 120000
 #define BATCH_MAX 256
 /* With what each may have that is 64 MiB. */
-#define IN_MEMORY_MAX 1024
+#define IN_MEMORY_MAX 256
 
 /* A message that smtp is handing in. */
 struct transaction {

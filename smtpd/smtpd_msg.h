@@ -31,8 +31,8 @@ enum message_result {
 	MESSAGE_ANSWERED, /* nothing of it is in the queue: each recipient has had his delivery, or will have none of it */
 };
 
-/* A message begins in memory, and goes to the disk before it has more bytes than this. Nine of ten are smaller. */
-#define MESSAGE_MEMORY_MAX 65536
+/* A message begins in memory, and goes to the disk before it has more bytes than this. Most that have no attachment are smaller. */
+#define MESSAGE_MEMORY_MAX 262144
 
 /* Bytes of a report as it is sent. */
 #define REPORT_PACKED_MAX (16u << 20)

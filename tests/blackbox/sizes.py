@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from jmap_client import BASE_PORT, context, finish  # noqa: E402
 import jmap_client  # noqa: E402
 
-MEMORY, TO = 65536, "sizes@example.test"
+MEMORY, TO = 262144, "sizes@example.test"
 
 
 def check(name, fact, shown=None):

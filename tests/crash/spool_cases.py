@@ -14,7 +14,7 @@ from spool_world import HOUR, QUEUE_UID, Life, Mail, address
 SCENARIOS = {
     "queue": ["smtp a bob", "smtp b bob,carol,late size=20000", "smtp c nobody,bob", "abort d bob"],
     "together": ["smtp a bob | smtp b carol size=9000 | smtp c bob,dave | smtp d no@other.test | smtp e ok@other.test", "smtp f bob | drop g bob | drop h carol,dave"],
-    "direct": ["try a bob | try b carol,dave", "each c bob,never,late", "try d bob,late", "try e never,bob", "try f ok@other.test,bob", "try g bob notify=success", "try h bob,carol size=70000 | smtp i bob size=70000 | try j bob,late size=70000 | abort k bob size=70000"],
+    "direct": ["try a bob | try b carol,dave", "each c bob,never,late", "try d bob,late", "try e never,bob", "try f ok@other.test,bob", "try g bob notify=success", "try h bob,carol size=270000 | smtp i bob size=270000 | try j bob,late size=270000 | abort k bob size=270000"],
     "slow": ["try a slow,bob", "each b slow | each c slow,carol"],
     "drop": ["drop a bob", "drop b bob,carol size=30000 | drop c nobody,ok@other.test", "rubbish rubbish"],
     "requests": [f"smtp a bob after={HOUR} | smtp b bob after={HOUR} | drop c carol after={HOUR} | smtp d dave after={HOUR} | smtp e both after={HOUR}", "hold a", "hold b | remove c",
