@@ -123,6 +123,8 @@ start_tls(struct stream *stream, SSL_CTX *context)
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 		SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_options(stream->ssl, SSL_OP_NO_RENEGOTIATION);
+	/* A record's head and body with one call. */
+	SSL_set_read_ahead(stream->ssl, 1);
 	stream->tls = TLS_HANDSHAKE;
 	stream->plain_left = stream->out.len;
 	stream->read_since = stream_now();

@@ -234,9 +234,8 @@ stream_receive(struct stream *stream)
 	size_t total = 0;
 
 	while (stream_reading(stream) && total < TURN_MAX) {
-		size_t room = stream->input_max - stream->in.len;
-		ssize_t got =
-		    stream_receive_some(stream, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+		size_t space = stream->input_max - stream->in.len, room = space < sizeof(bytes) ? space : sizeof(bytes);
+		ssize_t got = stream_receive_some(stream, bytes, room);
 
 		if (got <= 0)
 			break;
@@ -244,6 +243,9 @@ stream_receive(struct stream *stream)
 		explicit_bzero(bytes, (size_t)got);
 		total += (size_t)got;
 		stream->tell_input = true;
+		/* That was all; should more have come meanwhile, the loop tells. */
+		if ((size_t)got < room && (stream->tls != TLS_ON || SSL_has_pending(stream->ssl) == 0))
+			break;
 	}
 	if (total != 0)
 		stream->read_since = stream_now();

@@ -5,6 +5,7 @@
  * do between our first look and that is seen by inotify(7): more events than our own, and the folder counts as not read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,8 @@ take_events(struct ms_touch *touch)
 	_Alignas(struct inotify_event) char bytes[8192];
 	ssize_t got;
 
-	while ((got = read(touch->store->touch_fd, bytes, sizeof(bytes))) > 0)
+	do {
+		got = read(touch->store->touch_fd, bytes, sizeof(bytes));
 		for (ssize_t at = 0; at < got;) {
 			const struct inotify_event *event = (const void *)(bytes + at);
 
@@ -47,7 +49,9 @@ take_events(struct ms_touch *touch)
 						touch->sides[i].seen++;
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
-	return got < 0 && errno == EAGAIN;
+		/* One more would have been read with them. */
+	} while (got > (ssize_t)(sizeof(bytes) - sizeof(struct inotify_event) - NAME_MAX - 1));
+	return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
 void
@@ -95,19 +99,31 @@ is_kept(const struct ms_touch *touch, const struct ms_touch_side *side)
 	return kept->watch[0] >= 0 && kept->watch[0] == side->watch[0] && kept->watch[1] == side->watch[1];
 }
 
-/* Watches the folder; by what is kept, if that is it. */
+static void
+look(struct ms_touch_side *side)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct stat st = { 0 };
+
+		(void)fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW);
+		side->inode[i] = st.st_ino;
+		side->times[i] = (struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec };
+	}
+}
+
+/* Watches the folder, by what is kept if that is it; its times are of after that. */
 static void
 watch(struct ms_touch *touch, struct ms_touch_side *side, const char *name)
 {
 	const struct ms_kept *kept = &touch->store->kept;
-	struct stat st;
 
-	for (unsigned i = 0; i < 2; i++)
-		side->inode[i] = fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
-	if (kept->watch[0] >= 0 && kept->inode[0] == side->inode[0] && kept->inode[1] == side->inode[1])
+	look(side);
+	if (kept->watch[0] >= 0 && kept->inode[0] == side->inode[0] && kept->inode[1] == side->inode[1]) {
 		memcpy(side->watch, kept->watch, sizeof(side->watch));
-	else
-		ms_folder_watch(touch->store, name, touch->store->touch_fd, side->watch);
+		return;
+	}
+	ms_folder_watch(touch->store, name, touch->store->touch_fd, side->watch);
+	look(side);
 }
 
 /* The first side's watches stay for the next change, instead of those of before. */
@@ -139,17 +155,13 @@ void
 ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox_record *record)
 {
 	struct ms_touch_side *side = &touch->sides[touch->count++];
-	struct ms_time new_time, cur_time;
 
 	*side = (struct ms_touch_side){ .folder_fd = folder_fd };
 	watch(touch, side, record->name);
 	if (side->watch[0] < 0 || side->watch[1] < 0)
 		return;
 	/* From here on every change is an event. */
-	ms_folder_times(folder_fd, &new_time, &cur_time);
-	side->times[0] = new_time;
-	side->times[1] = cur_time;
-	side->known = same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time);
+	side->known = same_time(&side->times[0], &record->new_time) && same_time(&side->times[1], &record->cur_time);
 }
 
 /* Gives what we changed a time of its own. */
