@@ -89,10 +89,15 @@ class Bench:
         # Roles with uids of their own must reach what is below.
         self.dir = tempfile.mkdtemp(prefix="fourpost-bench.", dir=folder)
         os.chmod(self.dir, 0o755)
-        # Each server's files in a part of the disk of its own, where ext4 makes such parts: it looks at every inode that was removed some
-        # minutes ago, near the folder, before it gives one out, and what one server or an earlier run removes would slow another down.
+        # See folder().
         subprocess.run(["chattr", "+T", self.dir], stderr=subprocess.DEVNULL, check=False)
         self.started = time.monotonic()
+
+    def folder(self, name):
+        """Where a server's files are: a part of the disk of its own where ext4 makes such parts, which it chooses by the name. For it looks
+        at every inode that was removed near by some minutes ago before it gives one out: what one server or an earlier run removes would
+        slow another down."""
+        return f"{self.dir}/{name}.{os.getpid()}"
 
     # ---- processes
 

@@ -43,7 +43,7 @@ class Fourpost(Server):
     name = "Fourpost"
 
     def __init__(self, bench, name, port, **options):
-        self.bench, self.dir = bench, f"{bench.dir}/{name}"
+        self.bench, self.dir = bench, bench.folder(name)
         self.imap_port, self.lmtp_port, self.smtp_port, self.submission_port = port + 1, port + 2, port + 3, port + 4
         self.conf, self.spool, self.accounts = f"{self.dir}/fourpost.conf", f"{self.dir}/spool", {}
         for d, mode in (("", 0o755), ("accounts", 0o755), ("mail", 0o711), ("spool", 0o755), ("empty", 0o755), ("tls", 0o755)):
@@ -105,7 +105,7 @@ class Dovecot(Server):
     name = "Dovecot"
 
     def __init__(self, bench, name, port, uid):
-        self.bench, self.dir, self.uid = bench, f"{bench.dir}/{name}", uid
+        self.bench, self.dir, self.uid = bench, bench.folder(name), uid
         self.imap_port, self.lmtp_port, self.lmtp_socket = port + 1, port + 2, f"{self.dir}/run/lmtp"
         os.makedirs(f"{self.dir}/mail")
         os.chown(f"{self.dir}/mail", uid, uid)
@@ -201,7 +201,7 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
     def __init__(self, bench, name, port, uid, users=(), lmtp_socket=None, relay=None, **more):
-        self.bench, self.dir, self.smtp_port, self.users = bench, f"{bench.dir}/{name}", port, users
+        self.bench, self.dir, self.smtp_port, self.users = bench, bench.folder(name), port, users
         self.conf, self.queue = f"{self.dir}/conf", f"{self.dir}/queue"
         owner = pwd.getpwnam("postfix").pw_uid
         for d, who in (("conf", 0), ("queue", 0), ("data", owner), ("mail", uid)):
