@@ -15,12 +15,14 @@
 #include "libmailstore/ms_internal.h"
 
 #define CHUNK 65536
+/* A large message goes to the disk while the rest of it comes. */
+#define WRITE_AHEAD (1 << 20)
 
 struct ms_append {
 	struct ms_store *store;
 	char *unique;
 	int fd;
-	uint64_t bytes;
+	uint64_t bytes, ahead; /* written; of that, given to the disk */
 	bool cr;        /* the last byte was a CR that waits for its LF */
 	int error;
 	struct buf out;
@@ -69,6 +71,11 @@ flush(struct ms_append *append)
 			done += (size_t)put;
 	}
 	append->bytes += done;
+	if (append->bytes - append->ahead >= WRITE_AHEAD) {
+		/* No promise: that is the sync's. */
+		(void)sync_file_range(append->fd, (off_t)append->ahead, (off_t)(append->bytes - append->ahead), SYNC_FILE_RANGE_WRITE);
+		append->ahead = append->bytes;
+	}
 	buf_clear(&append->out);
 	return append->error;
 }
