@@ -66,8 +66,9 @@ int
 mailstore_import_mbox(const struct mailstore_job *job)
 {
 	struct ms_store *store = mailstore_open(job);
+	struct mailstore_job copy = *job;
 	uint64_t count;
-	int r = ms_mbox_import(store, job->file_fd, job->mailbox, &count);
+	int r = ms_mbox_import(store, job->file_fd, job->mailbox, print_note, &copy, &count);
 
 	if (r == MS_E_CORRUPT)
 		tool_fail(EX_DATAERR, "%s is no mbox file: it does not begin with a line \"From \"", job->file);

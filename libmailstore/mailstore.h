@@ -338,9 +338,9 @@ int ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(
     void *context, struct ms_import_result *ret);
 
 /* Takes the messages of an mbox file (mboxrd or mboxcl2, told by itself) into a mailbox, which is made when it is not there, with the flags,
- * keywords and dates that the file tells. Each is durable before the next. MS_E_CORRUPT: it is no mbox file. *ret_count is set in any
- * case: of those that are in. fd is read to its end. */
-int ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *ret_count);
+ * keywords and dates that the file tells; note says how many keywords could not be kept. Each is durable before the next. MS_E_CORRUPT: it
+ * is no mbox file. *ret_count is set in any case: of those that are in. fd is read to its end. */
+int ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, ms_note_fn note, void *context, uint64_t *ret_count);
 /* Writes a mailbox as an mbox file (mboxrd), in the order of UIDs. MS_E_NOTFOUND. */
 int ms_mbox_export(struct ms_store *store, const char *mailbox, int fd, uint64_t *ret_count);
 

@@ -137,6 +137,20 @@ put_flags(struct ms_mbox_reader *reader, struct span value)
 				reader->status.flags |= letters[k].flag;
 }
 
+/* In any parts of the field: one space between words, whatever stands there. */
+static void
+put_keywords(struct ms_mbox_reader *reader, struct span text)
+{
+	struct buf *out = &reader->keywords;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool blank = text.ptr[i] == ' ' || text.ptr[i] == '\t';
+
+		if (!blank || (out->len != 0 && out->data[out->len - 1] != ' '))
+			(void)buf_char(out, blank ? ' ' : text.ptr[i]);
+	}
+}
+
 static int
 give(struct ms_mbox_reader *reader, struct span bytes)
 {
@@ -158,7 +172,8 @@ begin_message(struct ms_mbox_reader *reader, int64_t date)
 static int
 end_message(struct ms_mbox_reader *reader)
 {
-	reader->status.keywords = buf_get(&reader->keywords);
+	reader->status.keywords = span_trim(buf_get(&reader->keywords));
+	reader->status.keywords_cut = reader->keywords.overflow;
 	return reader->sink->end(reader->context, &reader->status);
 }
 
@@ -188,10 +203,8 @@ header_line(struct ms_mbox_reader *reader, struct span line, bool whole)
 	if (line.len == 0)
 		return begin_body(reader);
 	if (line.ptr[0] == ' ' || line.ptr[0] == '\t') {
-		if (reader->dropping_keywords) {
-			(void)buf_char(&reader->keywords, ' ');
-			(void)buf_span(&reader->keywords, span_trim(line));
-		}
+		if (reader->dropping_keywords)
+			put_keywords(reader, line);
 	} else {
 		enum ms_mbox_field field = ms_mbox_field(line, &value);
 
@@ -200,7 +213,7 @@ header_line(struct ms_mbox_reader *reader, struct span line, bool whole)
 		if (field == MS_MBOX_STATUS || field == MS_MBOX_X_STATUS)
 			put_flags(reader, value);
 		else if (field == MS_MBOX_KEYWORDS)
-			(void)(reader->keywords.len != 0 && buf_char(&reader->keywords, ' ')), (void)buf_span(&reader->keywords, value);
+			put_keywords(reader, SPAN(" ")), put_keywords(reader, span_skip(line, (size_t)span_chr(line, ':') + 1));
 		else if (field == MS_MBOX_IMAP)
 			reader->status.internal = true;
 		else if (field == MS_MBOX_LENGTH && span_to_u64(value, UINT64_MAX / 2, &length) == 0) {
@@ -262,6 +275,8 @@ take_line(struct ms_mbox_reader *reader, struct span line, bool whole, bool firs
 	if (reader->state == HEADER && first)
 		return header_line(reader, line, whole);
 	if (reader->state == HEADER) {
+		if (reader->dropping_keywords)
+			put_keywords(reader, line);
 		r = reader->dropping ? 0 : give(reader, line);
 		return r == 0 && whole && !reader->dropping ? give(reader, SPAN("\n")) : r;
 	}

@@ -14,7 +14,8 @@
 
 /* Longer lines are handed on in parts. */
 #define MS_MBOX_LINE_MAX 8192
-#define MS_MBOX_KEYWORDS_MAX 4096
+/* Room for as many as a message may have. */
+#define MS_MBOX_KEYWORDS_MAX (64 * 1024)
 
 enum ms_mbox_form {
 	MS_MBOX_AUTO, /* reading: lengths where they are right, quotes elsewhere */
@@ -27,6 +28,7 @@ struct ms_mbox_status {
 	int64_t date;     /* of the "From " line, seconds since 1970; 0 unknown */
 	uint32_t flags;   /* MS_SEEN ... */
 	struct span keywords; /* as the header has them: words with spaces between */
+	bool keywords_cut; /* there were more than MS_MBOX_KEYWORDS_MAX bytes of them */
 	bool internal;    /* no message: a mail program's notes (X-IMAP) */
 };
 
@@ -35,8 +37,8 @@ struct ms_mbox_sink {
 	int (*begin)(void *context);
 	int (*bytes)(void *context, struct span bytes);
 	int (*end)(void *context, const struct ms_mbox_status *status);
-	/* True when at that offset of the file its end, or at most two line ends and then a line "From " stands: the length that a
-	 * header told is believed then. */
+	/* True when at that offset, which is not beyond its end, the file ends, or at most two line ends and then a line "From " stand: the
+	 * length that a header told is believed then. */
 	bool (*ends_at)(void *context, uint64_t offset);
 };
 

@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* A mailbox from an mbox file, and to one. Streams both ways: a message of any size takes no more memory. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,11 +11,14 @@
 #include "common/header.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
+#include "libmailstore/ms_keywords.h"
 #include "libmailstore/ms_mbox.h"
 
 #define PIECE 65536
-/* In one message; the rest is left out. */
-#define KEYWORDS_MAX 64
+/* A file's name has room for so many, whichever they are of the folder's. */
+#define KEYWORDS_SURE 26
+/* No message has more. */
+#define KEYWORDS_MAX (MS_KEYWORDS_FIRST + MS_KEYWORDS_MORE_MAX)
 /* A flag of Maildir's own, and a keyword elsewhere. */
 #define FORWARDED SPAN("$Forwarded")
 
@@ -24,7 +29,7 @@ struct intake {
 	const char *mailbox;
 	int fd;
 	struct ms_append *append;
-	uint64_t count;
+	uint64_t count, left_out; /* messages that are in; keywords that are not */
 };
 
 static int
@@ -43,12 +48,32 @@ take_bytes(void *context, struct span bytes)
 	return ms_append_write(intake->append, bytes.ptr, bytes.len);
 }
 
+/* Those of a message that are more than surely fit, one by one: as many as there is room for. */
+static int
+add_keywords(struct intake *intake, uint32_t uid, char *const *keywords)
+{
+	struct ms_mailbox *mailbox;
+	int r = ms_mailbox_open(intake->store, intake->mailbox, &mailbox);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; r == 0 && keywords[i] != NULL; i++) {
+		r = ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, 0, (const char *const[]){ keywords[i], NULL }, 0, NULL, NULL);
+		if (r == MS_E_LIMIT) {
+			intake->left_out++;
+			r = 0;
+		}
+	}
+	ms_mailbox_close(mailbox);
+	return r;
+}
+
 static int
 take_end(void *context, const struct ms_mbox_status *status)
 {
 	struct intake *intake = context;
 	struct span rest = status->keywords, word;
-	char *keywords[KEYWORDS_MAX + 1] = { NULL };
+	char *keywords[KEYWORDS_MAX + 1] = { NULL }, *beyond;
 	struct ms_append *append = TAKE_PTR(intake->append);
 	uint32_t flags = status->flags, uid, uidvalidity;
 	size_t count = 0;
@@ -58,12 +83,20 @@ take_end(void *context, const struct ms_mbox_status *status)
 		ms_append_abort(append);
 		return 0;
 	}
-	while (count < KEYWORDS_MAX && span_split(&rest, ' ', &word))
+	intake->left_out += status->keywords_cut;
+	while (span_split(&rest, ' ', &word))
 		if (span_ieq(word, FORWARDED))
 			flags |= MS_FORWARDED;
-		else if (ms_keyword_is_valid(word))
+		else if (count < KEYWORDS_MAX && ms_keyword_is_valid(word))
 			keywords[count++] = span_dup(word);
+		else
+			intake->left_out += word.len != 0;
+	beyond = keywords[KEYWORDS_SURE];
+	keywords[KEYWORDS_SURE] = NULL;
 	r = ms_append_commit(append, intake->mailbox, flags, (const char *const *)keywords, status->date, &uid, &uidvalidity, NULL);
+	keywords[KEYWORDS_SURE] = beyond;
+	if (r == 0 && beyond != NULL)
+		r = add_keywords(intake, uid, keywords + KEYWORDS_SURE);
 	while (count > 0)
 		free(keywords[--count]);
 	if (r == 0)
@@ -75,12 +108,14 @@ static bool
 take_ends_at(void *context, uint64_t offset)
 {
 	const struct intake *intake = context;
-	char bytes[9]; /* two line ends of CRLF, and "From " */
-	ssize_t got = pread(intake->fd, bytes, sizeof(bytes), (off_t)offset);
-	struct span rest = span_make(bytes, got > 0 ? (size_t)got : 0);
+	char bytes[10]; /* the last one of the body, two line ends of CRLF, and "From " */
+	ssize_t got = pread(intake->fd, bytes, sizeof(bytes), (off_t)offset - 1);
+	struct span rest;
 
-	if (got < 0)
-		return false; /* a pipe: the length is not believed */
+	/* Neither where it cannot be seen (a pipe) nor where it is beyond the end: that would swallow all messages that follow. */
+	if (got <= 0)
+		return false;
+	rest = span_make(bytes + 1, (size_t)got - 1);
 	for (unsigned i = 0; i < 2 && rest.len != 0; i++) {
 		if (span_starts(rest, SPAN("\r\n")))
 			rest = span_skip(rest, 2);
@@ -90,8 +125,19 @@ take_ends_at(void *context, uint64_t offset)
 	return rest.len == 0 || span_starts(rest, SPAN("From "));
 }
 
+static void
+note_left_out(const struct intake *intake, ms_note_fn note, void *context)
+{
+	char text[128];
+
+	if (intake->left_out == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "keywords that no IMAP client can set, or more than a message may have, are left out: %" PRIu64, intake->left_out);
+	note(context, intake->mailbox, text);
+}
+
 int
-ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *ret_count)
+ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, ms_note_fn note, void *context, uint64_t *ret_count)
 {
 	static const struct ms_mbox_sink sink = { take_begin, take_bytes, take_end, take_ends_at };
 	struct intake intake = { .store = store, .mailbox = mailbox, .fd = fd };
@@ -113,6 +159,7 @@ ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, uint64_t *re
 		r = got < 0 ? -errno : ms_mbox_finish(reader);
 	ms_mbox_reader_free(reader);
 	ms_append_abort(intake.append);
+	note_left_out(&intake, note, context);
 	*ret_count = intake.count;
 	return r;
 }

@@ -381,7 +381,7 @@ do_mbox(struct driver *driver)
 
 	if (fd < 0)
 		return fd;
-	r = import ? ms_mbox_import(driver->store, fd, driver->words[2], &count) : ms_mbox_export(driver->store, driver->words[2], fd, &count);
+	r = import ? ms_mbox_import(driver->store, fd, driver->words[2], no_note, NULL, &count) : ms_mbox_export(driver->store, driver->words[2], fd, &count);
 	(void)close(fd);
 	return r;
 }

@@ -13,6 +13,7 @@ struct reading {
 	struct span text;
 	struct buf out; /* "{date flags keywords|bytes}" for each message */
 	struct buf message;
+	bool cut; /* keywords were */
 };
 
 static int
@@ -33,6 +34,7 @@ on_end(void *context, const struct ms_mbox_status *status)
 {
 	struct reading *reading = context;
 
+	reading->cut = status->keywords_cut;
 	return buf_fmt(&reading->out, "{%lld %x %.*s%s|%s}", (long long)status->date, status->flags, (int)status->keywords.len, status->keywords.ptr,
 	    status->internal ? "internal" : "", buf_cstr(&reading->message));
 }
@@ -144,6 +146,35 @@ START_TEST(status_headers)
 	assert_mbox(FROM "X-IMAP: 1 2\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nb\n", MS_MBOX_AUTO,
 	    "{100 0 internal|Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nb\n}");
 	assert_mbox(FROM "S: 1\n Status: folded\n\nStatus: R\n", MS_MBOX_AUTO, "{100 0 |S: 1\n Status: folded\n\nStatus: R\n}");
+}
+END_TEST
+
+/* More than one line of ours, and more than may be. */
+START_TEST(many_keywords)
+{
+	struct buf text = BUF_INIT(200000), wanted = BUF_INIT(200000);
+	struct reading reading;
+
+	(void)buf_str(&text, FROM "X-Keywords:\tk0");
+	(void)buf_str(&wanted, "{100 0 k0");
+	for (unsigned i = 1; i < 3000; i++) {
+		(void)buf_fmt(&text, "%sk%u", i % 3 == 0 ? "\t" : i % 3 == 1 ? " " : "  ", i);
+		(void)buf_fmt(&wanted, " k%u", i);
+	}
+	(void)buf_str(&text, "\nS: 1\n\nb\n");
+	(void)buf_str(&wanted, "|S: 1\n\nb\n}");
+	assert_mbox(buf_cstr(&text), MS_MBOX_AUTO, buf_cstr(&wanted));
+	buf_clear(&text);
+	(void)buf_str(&text, FROM);
+	for (unsigned i = 0; i < 10000; i++)
+		(void)buf_fmt(&text, "X-Keywords: keyword%u\n", i);
+	(void)buf_str(&text, "\nb\n");
+	ck_assert_int_eq(read_mbox(buf_cstr(&text), MS_MBOX_AUTO, 1000, &reading), 0);
+	ck_assert(reading.cut);
+	buf_free(&reading.out);
+	buf_free(&reading.message);
+	buf_free(&text);
+	buf_free(&wanted);
 }
 END_TEST
 
@@ -277,6 +308,7 @@ main(void)
 	tcase_add_test(tests, quotes);
 	tcase_add_test(tests, lengths);
 	tcase_add_test(tests, status_headers);
+	tcase_add_test(tests, many_keywords);
 	tcase_add_test(tests, from_lines);
 	tcase_add_test(tests, written);
 	tcase_add_test(tests, round_trip);

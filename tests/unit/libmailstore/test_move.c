@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_keywords.h"
 #include "tests/unit/libmailstore/store_tests.h"
 
 static char folder[] = "/tmp/test_move.XXXXXX";
@@ -329,7 +330,7 @@ START_TEST(mbox_both_ways)
 	fd = open(in, O_RDWR | O_CREAT, 0600);
 	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-	ck_assert_int_eq(ms_mbox_import(store, fd, "Old/Mail", &count), 0);
+	ck_assert_int_eq(ms_mbox_import(store, fd, "Old/Mail", no_note, NULL, &count), 0);
 	ck_assert_uint_eq(count, 2);
 	(void)close(fd);
 	fd = open(out, O_RDWR | O_CREAT, 0600);
@@ -342,9 +343,59 @@ START_TEST(mbox_both_ways)
 	ck_assert_msg(strstr(back, "\n>From the beginning\n") != NULL && strstr(back, "$Forwarded Work\n") != NULL, "%s", back);
 	ck_assert_msg(strstr(back, "Status: RO\n") != NULL && strstr(back, "X-Status: F\n") != NULL, "%s", back);
 	ck_assert_int_eq(lseek(fd, 3, SEEK_SET), 3);
-	ck_assert_int_eq(ms_mbox_import(store, fd, "Bad", &count), MS_E_CORRUPT);
+	ck_assert_int_eq(ms_mbox_import(store, fd, "Bad", no_note, NULL, &count), MS_E_CORRUPT);
 	ck_assert_int_eq(ms_mbox_export(store, "Nowhere", fd, &count), MS_E_NOTFOUND);
 	(void)close(fd);
+}
+END_TEST
+
+static unsigned
+keywords_of(const char *name, uint32_t uid)
+{
+	struct ms_mailbox *mailbox;
+	struct ms_message message;
+	unsigned count = 0;
+
+	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, uid, &message), 0);
+	ms_mailbox_close(mailbox);
+	for (unsigned n = ms_keywords_next(&message.keywords, 0); n != MS_KEYWORD_NONE; n = ms_keywords_next(&message.keywords, n + 1))
+		count++;
+	return count;
+}
+
+static void
+count_left_out(void *context, const char *mailbox, const char *note)
+{
+	(void)mailbox;
+	*(unsigned *)context += (unsigned)strtoul(strrchr(note, ' '), NULL, 10);
+}
+
+/* What a sender may have written must not swallow what follows; keywords that cannot be kept are told. */
+START_TEST(mbox_of_strangers)
+{
+	unsigned left_out = 0, kept;
+	uint64_t count;
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/in", account);
+	open_store(account);
+	file = fopen(path, "w+");
+	ck_assert_ptr_nonnull(file);
+	(void)fprintf(file, "From a@b Thu Jan  1 00:00:10 1970\nContent-Length: 99999\n\none\n\n");
+	(void)fprintf(file, "From a@b Thu Jan  1 00:00:20 1970\nX-Keywords: B(d");
+	for (unsigned i = 0; i < 400; i++)
+		(void)fprintf(file, " key%u", i);
+	(void)fprintf(file, "\n\ntwo\n\nFrom a@b Thu Jan  1 00:00:30 1970\nX-Keywords: key399 last\nContent-Length: 1\n\nthree\n");
+	rewind(file);
+	ck_assert_int_eq(ms_mbox_import(store, fileno(file), "Old", count_left_out, &left_out, &count), 0);
+	(void)fclose(file);
+	ck_assert_uint_eq(count, 3);
+	kept = keywords_of("Old", 2);
+	ck_assert_uint_gt(kept, 60);
+	ck_assert_uint_eq(kept + left_out, 401);
+	ck_assert_uint_eq(keywords_of("Old", 3), 2);
 }
 END_TEST
 
@@ -498,6 +549,7 @@ main(void)
 	tcase_add_test(tcase, nothing_to_take_over);
 	tcase_add_test(tcase, courier);
 	tcase_add_test(tcase, mbox_both_ways);
+	tcase_add_test(tcase, mbox_of_strangers);
 	tcase_add_test(tcase, backup_and_restore);
 	tcase_add_test(tcase, backup_while_others_write);
 	return run_case("move", tcase, folder);
