@@ -15,6 +15,10 @@
 #include "libmailstore/ms_import_folder.h"
 #include "libmailstore/ms_internal.h"
 
+/* Of one folder of Dovecot's or Courier's: folders, and what else begins with a dot. */
+#define ENTRIES_MAX 100000
+/* Folders whose names come out the same. */
+#define SAME_NAMES_MAX 1000
 
 struct folder {
 	char *path;  /* in the Maildir: "." for INBOX */
@@ -66,24 +70,44 @@ is_maildir(int at, const char *path)
 	return S_ISDIR(st.st_mode);
 }
 
+/* The wanted name or its beginning, as much as a name may have, the nth of those that come out the same. MS_E_EXISTS: it is another's. */
+static int
+nearest_name(const struct account *account, struct span wanted, unsigned n, struct buf *name, struct buf *folder)
+{
+	int r = MS_E_BADNAME;
+
+	while (r == MS_E_BADNAME && wanted.len != 0) {
+		buf_clear(name);
+		buf_clear(folder);
+		(void)buf_span(name, wanted);
+		if (n > 1)
+			(void)buf_fmt(name, "_%u", n);
+		r = ms_mailbox_folder_name(buf_cstr(name), folder);
+		do
+			wanted.len--;
+		while (wanted.len != 0 && ((unsigned char)wanted.ptr[wanted.len] & 0xc0) == 0x80);
+	}
+	if (r == 0 && (folder->len == 0 || faccessat(account->maildir_fd, buf_cstr(folder), F_OK, AT_SYMLINK_NOFOLLOW) == 0))
+		r = MS_E_EXISTS;
+	return r;
+}
+
 /* A name that ours cannot have gets the nearest that they can; the folder is renamed with it. */
 static int
 fit_name(struct account *account, const char *entry, struct buf *name)
 {
-	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int r = ms_import_name(span_skip(span_of(entry), 1), ".", name);
+	struct buf wanted = BUF_INIT(MS_MAILBOX_NAME_MAX), folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_import_name(span_skip(span_of(entry), 1), ".", &wanted) == 0 ? MS_E_EXISTS : MS_E_BADNAME;
 
+	for (unsigned n = 1; r == MS_E_EXISTS && n <= SAME_NAMES_MAX; n++)
+		r = nearest_name(account, buf_get(&wanted), n, name, &folder);
 	if (r == 0)
-		r = ms_mailbox_folder_name(buf_cstr(name), &folder);
-	if (r == 0 && folder.len != 0 && faccessat(account->maildir_fd, buf_cstr(&folder), F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = renameat(account->maildir_fd, entry, account->maildir_fd, buf_cstr(&folder)) < 0 ? -errno : 0;
-		if (r == 0) {
-			account->import.note(account->import.context, buf_cstr(name), "its name could not be kept as it was");
-			add_folder(account, buf_cstr(&folder), buf_cstr(name));
-		}
-	} else {
-		r = r < 0 ? r : MS_E_BADNAME;
+	if (r == 0) {
+		account->import.note(account->import.context, buf_cstr(name), "its name could not be kept as it was");
+		add_folder(account, buf_cstr(&folder), buf_cstr(name));
 	}
+	buf_free(&wanted);
 	buf_free(&folder);
 	return r;
 }
@@ -125,7 +149,13 @@ list_folders(struct account *account, bool rename)
 	if (r != 0)
 		return r;
 	/* Names first: folders are renamed on the way. */
-	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL && count < 2 * MS_MAILBOXES_MAX) {
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
+		if (entry->d_name[0] != '.')
+			continue;
+		if (count == ENTRIES_MAX) {
+			r = MS_E_LIMIT;
+			break;
+		}
 		entries = xreallocarray(entries, count + 1, sizeof(*entries));
 		entries[count++] = xstrdup(entry->d_name);
 	}

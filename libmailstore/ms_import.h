@@ -54,7 +54,7 @@ size_t ms_import_subscriptions_parse(struct span text, ms_import_name_fn each, v
 size_t ms_import_subscribed_parse(struct span text, ms_import_name_fn each, void *context);
 
 /* The name that a mailbox of theirs gets: levels divided by any of `separators` become UTF-8 divided by '/'. Levels may be in modified
- * UTF-7 or in UTF-8; '_' stands for what names of ours cannot have. Appends it. 0, or MS_E_BADNAME (an empty level, too long). */
+ * UTF-7 or in UTF-8; '_' stands for what names of ours cannot have. Appends it. 0, or MS_E_BADNAME (too long for the buffer). */
 int ms_import_name(struct span name, const char *separators, struct buf *out);
 
 #endif

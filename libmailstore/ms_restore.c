@@ -26,22 +26,42 @@ struct restore {
 };
 
 #define KEYWORD_FILES "courierimapkeywords"
-/* Folders in folders, where Dovecot has LAYOUT=fs. */
-#define DEPTH_MAX 16
+/* Folders in folders, where Dovecot has LAYOUT=fs: more than names have levels. */
+#define DEPTH_MAX 64
+/* Of a name that levels are put together to; a number may follow it. */
+#define PATH_LEN_MAX 240
+#define SAME_NAMES_MAX 1000
 
-/* The folder's name in a Maildir++, where it stands in a tree of folders. False for what is none. */
 static bool
-put_path(const char *parent, const char *entry, struct buf *out)
+is_part(const char *entry)
 {
 	static const char *const parts[] = { "cur", "new", "tmp", KEYWORD_FILES };
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (strcmp(entry, parts[i]) == 0)
-			return false;
+			return true;
+	return false;
+}
+
+/* The folder's name in a Maildir++, where it stands in a tree of folders. */
+static void
+put_path(const char *parent, const char *entry, struct buf *out)
+{
 	(void)buf_fmt(out, "%s.", strcmp(parent, ".") != 0 ? parent : "");
-	for (const char *c = entry; *c != '\0'; c++)
+	for (const char *c = entry; *c != '\0' && out->len < PATH_LEN_MAX; c++)
 		(void)buf_char(out, *c != '.' ? *c : '_');
-	return !out->overflow;
+}
+
+/* Names that differed may have come out the same. */
+static void
+make_unique(const struct restore *restore, struct buf *path)
+{
+	size_t len = path->len;
+
+	for (unsigned n = 2; n < SAME_NAMES_MAX && faccessat(restore->new_fd, buf_cstr(path), F_OK, AT_SYMLINK_NOFOLLOW) == 0; n++) {
+		buf_truncate(path, len);
+		(void)buf_fmt(path, "_%u", n);
+	}
 }
 
 /* Calls each folder of a Maildir that is a Maildir itself, "." first. backup: its folders are opened as those of the backup are. */
@@ -64,14 +84,18 @@ each_folder(struct restore *restore, int maildir_fd, const char *parent, unsigne
 	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		_cleanup_(closep) int folder = -1;
 		struct buf path = BUF_INIT(MS_NAME_MAX);
-		bool deeper = tree && depth < DEPTH_MAX && entry->d_name[0] != '.' && put_path(parent, entry->d_name, &path);
+		bool deeper = tree && entry->d_name[0] != '.' && !is_part(entry->d_name);
 
 		if (!deeper && (depth != 0 || entry->d_name[0] != '.')) {
 			buf_free(&path);
 			continue;
 		}
-		if (!deeper)
+		if (deeper)
+			put_path(parent, entry->d_name, &path);
+		else
 			(void)buf_str(&path, entry->d_name);
+		if (tree)
+			make_unique(restore, &path);
 		restore->as(restore->context, backup);
 		folder = openat(maildir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
@@ -85,7 +109,7 @@ each_folder(struct restore *restore, int maildir_fd, const char *parent, unsigne
 		if (r == MS_E_NOTFOUND)
 			r = 0; /* no Maildir */
 		if (folder >= 0 && r == 0 && deeper)
-			r = each_folder(restore, folder, buf_cstr(&path), depth + 1, backup, work);
+			r = depth == DEPTH_MAX ? MS_E_LIMIT : each_folder(restore, folder, buf_cstr(&path), depth + 1, backup, work);
 		buf_free(&path);
 	}
 	(void)closedir(dir);

@@ -174,10 +174,10 @@ START_TEST(names)
 	assert_name("A&B", ".", "A&B"); /* not modified UTF-7: as it stands */
 	assert_name("50%*", ".", "50__");
 	assert_name("a\tb", ".", "a_b");
-	assert_name("", ".", NULL);
-	assert_name(".a", ".", NULL);
-	assert_name("a.", ".", NULL);
-	assert_name("\xff", ".", NULL);
+	assert_name("", ".", "_");
+	assert_name(".a", ".", "_/a");
+	assert_name("a.", ".", "a/_");
+	assert_name("\xff" "b.c", ".", "_b/c");
 }
 END_TEST
 

@@ -195,6 +195,56 @@ START_TEST(dovecot_elsewhere)
 }
 END_TEST
 
+static bool
+any_holds(const char *const *mailboxes, const char *wanted)
+{
+	for (size_t i = 0; mailboxes[i] != NULL; i++) {
+		char *text = contents(mailboxes[i]);
+		bool same = strcmp(text, wanted) == 0;
+
+		free(text);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+/* No folder is left out for its name, nor two made one: which of two gets the name depends on the order in the folder. */
+START_TEST(odd_names)
+{
+	static const char *const folders[] = { ".a%b", ".a_b", "..d", ".e.", ".INBOX", ".b\\377", "t/x.y", "t/x_y", "t/x.y/deep" };
+	static const char *const names[] = { "a_b", "a_b_2", "_/d", "e/_", "INBOX_2", "b_", "t/x_y", "t/x_y_2", "t/x_y/deep", NULL };
+	static const char *const other_names[] = { "a_b", "a_b_2", "_/d", "e/_", "INBOX_2", "b_", "t/x_y", "t/x_y_2", "t/x_y_2/deep", NULL };
+	struct ms_mailbox_info info;
+	struct ms_import_result result;
+	char command[512], wanted[64];
+	bool first;
+	int from;
+
+	make_dovecot();
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		(void)snprintf(command, sizeof(command),
+		    "d=Maildir/$(printf '%s') && mkdir -p \"$d/cur\" && printf '3 V%zu N8\\n7 :6.f.host\\n' >\"$d/dovecot-uidlist\" && cp Maildir/new/2.b.host \"$d/cur/6.f.host:2,R\"",
+		    strcmp(folders[i], ".a%b") == 0 ? ".a%%b" : folders[i], i + 10);
+		shell_in(account, ".", command);
+	}
+	shell_in(account, ".", "d=Maildir/.$(printf '%0240d' 1) && mkdir $d $d/cur && cp Maildir/.a_b/dovecot-uidlist $d");
+	(void)snprintf(command, sizeof(command), "%s/Maildir", account);
+	from = open(command, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), 0);
+	ck_assert_uint_eq(result.mailboxes, 12);
+	open_store(other);
+	first = ms_mailbox_status(store, "t/x_y/deep", &info) == 0;
+	if (first)
+		ms_mailbox_info_clear(&info);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		(void)snprintf(wanted, sizeof(wanted), "%zu 7:2: ", i + 10);
+		ck_assert_msg(any_holds(first ? names : other_names, wanted), "%s", folders[i]);
+	}
+	ck_assert_int_eq(close(from), 0);
+}
+END_TEST
+
 /* Killed at any of its steps: nobody opens the store in between when names were changed, and the next attempt comes to the same end. Only what
  * no list has may get a later UID: those that the first attempt wrote ahead for may have been promised. */
 START_TEST(dovecot_cut_short)
@@ -543,6 +593,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, dovecot);
 	tcase_add_test(tcase, dovecot_elsewhere);
+	tcase_add_test(tcase, odd_names);
 	tcase_add_test(tcase, dovecot_cut_short);
 	tcase_add_test(tcase, half_moved_in);
 	tcase_add_test(tcase, in_use_already);
