@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Requests to the auth role under way. A request is in exactly one of two places: the table (its
- * answer is awaited) or the list of those that failed at once, which the loop answers in its next
+ * answer is awaited) or the list of those whose answer is known at once, which the loop gives in its next
  * turn: a callback never runs within a request. */
 #include "frame/auth_client.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
+#include "frame/account_name.h"
 #include "frame/asked.h"
 
 /* Far more than the auth role sends. */
@@ -21,7 +22,8 @@ enum kind { VERIFY, LOOKUP, EXPAND, WORKER };
 struct request {
 	struct asked asked;
 	enum kind kind;
-	enum auth_result failed_result; /* VERIFY */
+	enum auth_result auth_result;     /* without an answer: of VERIFY */
+	enum lookup_result lookup_result; /* of LOOKUP, EXPAND */
 	union {
 		auth_done verify;
 		lookup_done lookup;
@@ -35,8 +37,8 @@ struct request {
 struct auth_client {
 	struct proc *proc;
 	struct asked_table requests;
-	struct asked *failed;
-	struct event *fail_soon;
+	struct asked *known;
+	struct event *answer_soon;
 };
 
 static void
@@ -48,17 +50,17 @@ free_request(struct request *request)
 }
 
 static void
-answer_failed(struct request *request)
+answer_unasked(struct request *request)
 {
 	switch (request->kind) {
 	case VERIFY:
-		request->done.verify(request->context, request->failed_result, 0, SPAN_NULL);
+		request->done.verify(request->context, request->auth_result, 0, SPAN_NULL);
 		break;
 	case LOOKUP:
-		request->done.lookup(request->context, LOOKUP_TEMPFAIL, SPAN_NULL);
+		request->done.lookup(request->context, request->lookup_result, SPAN_NULL);
 		break;
 	case EXPAND:
-		request->done.expand(request->context, LOOKUP_TEMPFAIL, SPAN_NULL, SPAN_NULL, SPAN_NULL);
+		request->done.expand(request->context, request->lookup_result, SPAN_NULL, SPAN_NULL, SPAN_NULL);
 		break;
 	case WORKER:
 		request->done.worker(request->context, NULL);
@@ -68,26 +70,26 @@ answer_failed(struct request *request)
 }
 
 static void
-on_fail_soon(evutil_socket_t fd, short what, void *context)
+on_answer_soon(evutil_socket_t fd, short what, void *context)
 {
 	struct auth_client *client = context;
 
 	(void)fd, (void)what;
 	/* A callback may cancel others and make new requests: take one at a time. */
-	while (client->failed != NULL) {
-		struct request *request = (struct request *)client->failed;
+	while (client->known != NULL) {
+		struct request *request = (struct request *)client->known;
 
-		client->failed = request->asked.next;
-		answer_failed(request);
+		client->known = request->asked.next;
+		answer_unasked(request);
 	}
 }
 
 static void
-fail_later(struct auth_client *client, struct request *request)
+answer_later(struct auth_client *client, struct request *request)
 {
-	request->asked.next = client->failed;
-	client->failed = &request->asked;
-	event_active(client->fail_soon, EV_TIMEOUT, 0);
+	request->asked.next = client->known;
+	client->known = &request->asked;
+	event_active(client->answer_soon, EV_TIMEOUT, 0);
 }
 
 struct auth_client *
@@ -97,8 +99,8 @@ auth_client_new(struct proc *proc)
 
 	client->proc = proc;
 	asked_init(&client->requests);
-	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
-	if (client->fail_soon == NULL)
+	client->answer_soon = event_new(proc->base, -1, 0, on_answer_soon, client);
+	if (client->answer_soon == NULL)
 		abort();
 	return client;
 }
@@ -117,7 +119,8 @@ new_request(struct auth_client *client, enum kind kind, void *context)
 	(void)asked_add(&client->requests, &request->asked);
 	request->kind = kind;
 	request->context = context;
-	request->failed_result = AUTH_TEMPFAIL;
+	request->auth_result = AUTH_TEMPFAIL;
+	request->lookup_result = LOOKUP_TEMPFAIL;
 	buf_init(&request->members, MEMBERS_MAX);
 	return request;
 }
@@ -132,9 +135,9 @@ send_request(struct auth_client *client, struct request *request, uint16_t type,
 	if (r < 0) {
 		/* Longer than a message may be: no account has such a name or password. */
 		if (r == -EBADMSG)
-			request->failed_result = AUTH_BAD;
+			request->auth_result = AUTH_BAD;
 		(void)take(client, id);
-		fail_later(client, request);
+		answer_later(client, request);
 	}
 	return id;
 }
@@ -157,11 +160,29 @@ auth_verify(struct auth_client *client, struct span user, struct span password,
 	return id;
 }
 
+/* The configured domains tell it; of the others auth knows no more. */
+static bool
+is_elsewhere(const struct auth_client *client, struct span address)
+{
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+	bool elsewhere = account_name_of_address(address, &client->proc->common->domains, &name) == ACCOUNT_NAME_NOT_OURS;
+
+	buf_free(&name);
+	return elsewhere;
+}
+
 static uint32_t
 send_lookup(struct auth_client *client, struct request *request, enum lookup_kind kind, struct span address, struct span asker)
 {
 	struct msg_writer body;
+	uint32_t id = request->asked.id;
 
+	if (kind != LOOKUP_OWNER && is_elsewhere(client, address)) {
+		request->lookup_result = LOOKUP_NOT_OURS;
+		(void)take(client, id);
+		answer_later(client, request);
+		return id;
+	}
 	msg_writer_init(&body);
 	msg_put_u8(&body, (uint8_t)kind);
 	msg_put_span(&body, address);
@@ -229,7 +250,7 @@ auth_cancel(struct auth_client *client, uint32_t id)
 	struct request *request = take(client, id);
 
 	if (request == NULL)
-		request = (struct request *)asked_take_from(&client->failed, id);
+		request = (struct request *)asked_take_from(&client->known, id);
 	free_request(request);
 }
 
@@ -350,5 +371,5 @@ auth_client_peer_gone(struct auth_client *client, uint8_t role)
 	/* Should the parent still send a worker that was asked for, nobody knows its id any more
 	 * and it ends at once. */
 	while ((request = (struct request *)asked_take_any(&client->requests)) != NULL)
-		fail_later(client, request);
+		answer_later(client, request);
 }

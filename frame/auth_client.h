@@ -27,8 +27,8 @@ struct auth_client;
 struct auth_client *auth_client_new(struct proc *proc);
 uint32_t auth_verify(struct auth_client *client, struct span user, struct span password,
     struct span client_address, auth_done done, void *context);
-/* Whose address it is. Aliases have no one account: asker (or nothing) is told when it is the account that asks and one that gets
- * the alias's mail. */
+/* Whose address it is: of other hosts' domains the answer is LOOKUP_NOT_OURS, here and below, whether or not the auth role is there.
+ * Aliases have no one account: asker (or nothing) is told when it is the account that asks and one that gets the alias's mail. */
 uint32_t auth_lookup(struct auth_client *client, struct span address, struct span asker, lookup_done done,
     void *context);
 /* Whether that uid is the account's: LOOKUP_LOCAL, or LOOKUP_UNKNOWN. */
