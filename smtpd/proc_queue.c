@@ -25,11 +25,7 @@
 /* Messages at once to a destination of which nothing is known yet. */
 #define WINDOW_FIRST 5
 
-int64_t
-queue_now(void)
-{
-	return (int64_t)time(NULL);
-}
+#define SECOND 1000000
 
 int64_t
 queue_now_us(void)
@@ -37,7 +33,14 @@ queue_now_us(void)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	return (int64_t)now.tv_sec * SECOND + now.tv_nsec / 1000;
+}
+
+/* Not time(2), which may be some milliseconds behind: a timer that ends with a second would find it still running. */
+int64_t
+queue_now(void)
+{
+	return queue_now_us() / SECOND;
 }
 
 uint32_t
@@ -63,15 +66,17 @@ static void
 arm(struct queue *queue)
 {
 	struct timeval wait = { 0, 0 };
-	int64_t when = schedule_when(queue->schedule, relays(queue)), now = queue_now();
+	int64_t when = schedule_when(queue->schedule, relays(queue)), now = queue_now_us(), left;
 
 	if (when == INT64_MAX || queue->active >= queue->active_max || queue->stopping) {
 		(void)event_del(queue->due);
 		return;
 	}
-	/* Looks at the clock again after a minute at least, should somebody have set it. */
-	if (when > now)
-		wait.tv_sec = when - now < 60 ? when - now : 60;
+	/* As soon as that second begins; or after a minute, should somebody have set the clock. */
+	if (when > now / SECOND) {
+		left = when - now / SECOND <= 60 ? when * SECOND - now : 60 * SECOND;
+		wait = (struct timeval){ left / SECOND, left % SECOND };
+	}
 	(void)event_add(queue->due, &wait);
 }
 
