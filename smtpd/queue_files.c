@@ -27,7 +27,8 @@ struct unwanted {
 struct queue_files {
 	int spool, hold;
 	int folders[SPOOL_FOLDERS]; /* queue/XX, opened when first synced; -1 */
-	uint64_t last_us;
+	uint64_t last_us; /* the latest that was given a name */
+	uint64_t latest_us; /* that names a file, as far as is known; UINT64_MAX before they are listed */
 	struct unwanted *unwanted;
 	size_t unwanted_count;
 };
@@ -49,6 +50,7 @@ queue_files_open(const char *spool_dir, struct queue_files **ret_files)
 	for (size_t i = 0; i < SPOOL_FOLDERS; i++)
 		files->folders[i] = -1;
 	files->hold = -1;
+	files->latest_us = UINT64_MAX;
 	files->spool = r;
 	if (r >= 0)
 		r = files->hold = open_folder(files->spool, "hold");
@@ -110,25 +112,30 @@ sync_folder(struct queue_files *files, unsigned number)
 /* Those who hand in messages append to them, and read them again when they are to be changed. */
 #define CREATE_FLAGS (O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
 
-int
-queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+static bool
+is_taken(const struct queue_files *files, const char *id)
 {
 	static const enum spool_place places[] = { SPOOL_QUEUE, SPOOL_HOLD, SPOOL_QUEUE_TMP };
 	char path[SPOOL_PATH_MAX];
 
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		spool_path(places[i], id, path);
+		if (faccessat(files->spool, path, F_OK, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1])
+{
 	/* A clock that stands still or goes back repeats no id of this run; one of an earlier run
-	 * is met as an existing file. */
+	 * is met as an existing file, but for which nothing is later than what lay there at the start. */
 	if ((uint64_t)now_us <= files->last_us)
 		now_us = (int64_t)files->last_us + 1;
 	for (unsigned number = 0; number < 256; number++) {
-		bool taken = false;
-
 		spool_id_make((uint64_t)now_us, (uint8_t)number, ret_id);
-		for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !taken; i++) {
-			spool_path(places[i], ret_id, path);
-			taken = faccessat(files->spool, path, F_OK, 0) == 0;
-		}
-		if (!taken) {
+		if ((uint64_t)now_us > files->latest_us || !is_taken(files, ret_id)) {
 			files->last_us = (uint64_t)now_us;
 			return 0;
 		}
@@ -166,9 +173,10 @@ queue_files_recreate(struct queue_files *files, struct envelope *envelope, const
 	int r = queue_files_head(envelope, &text), fd = -1;
 
 	spool_path(SPOOL_QUEUE_TMP, id, path);
-	(void)unlinkat(files->spool, path, 0);
 	if (r == 0) {
 		fd = openat(files->spool, path, CREATE_FLAGS, 0600);
+		if (fd < 0 && errno == EEXIST && unlinkat(files->spool, path, 0) == 0)
+			fd = openat(files->spool, path, CREATE_FLAGS, 0600);
 		r = fd < 0 ? -errno : io_write_all(fd, buf_get(&text));
 	}
 	buf_free(&text);
@@ -468,11 +476,14 @@ scan_folder(
 	}
 	errno = 0;
 	while ((entry = readdir(dir)) != NULL) {
-		if (!held && span_starts(span_of(entry->d_name), SPAN("tmp.")))
+		if (!held && span_starts(span_of(entry->d_name), SPAN("tmp."))) {
 			(void)unlinkat(fd, entry->d_name,
 			    0); /* was being written, and nobody has been promised anything */
-		else if (spool_id_valid(span_of(entry->d_name)))
+		} else if (spool_id_valid(span_of(entry->d_name))) {
+			if (spool_id_time(entry->d_name) > files->latest_us)
+				files->latest_us = spool_id_time(entry->d_name);
 			found(context, entry->d_name, held);
+		}
 		errno = 0;
 	}
 	r = -errno;
@@ -483,8 +494,10 @@ scan_folder(
 int
 queue_files_scan(struct queue_files *files, queue_found found, void *context)
 {
-	int r = scan_folder(files, "hold", true, found, context);
+	int r;
 
+	files->latest_us = 0;
+	r = scan_folder(files, "hold", true, found, context);
 	for (unsigned i = 0; i < SPOOL_FOLDERS; i++) {
 		char path[16];
 		int r2;
@@ -494,5 +507,7 @@ queue_files_scan(struct queue_files *files, queue_found found, void *context)
 		if (r == 0)
 			r = r2;
 	}
+	if (r < 0)
+		files->latest_us = UINT64_MAX;
 	return r;
 }
