@@ -277,6 +277,16 @@ add_recipients(struct queue *queue, const struct transaction *given, const struc
 	return msg_done(&body) ? 0 : -EBADMSG;
 }
 
+/* Before anything goes to another host it is promised, so that it will be on the disk. */
+static bool
+goes_elsewhere(const struct queue *queue, const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->count; i++)
+		if (!facts_is_ours(smtpd_conf(queue->proc), span_of(envelope->recipients[i].address)))
+			return true;
+	return false;
+}
+
 /* In memory, where that has room for it. */
 static int
 create(struct queue *queue, struct transaction *transaction)
@@ -289,7 +299,7 @@ create(struct queue *queue, struct transaction *transaction)
 	r = queue_files_name(queue->files, queue_now_us(), transaction->queue_id);
 	if (r < 0)
 		return r;
-	fd = queue->intake->in_memory < IN_MEMORY_MAX ? queue_memory_create(envelope) : -ENOMEM;
+	fd = queue->intake->in_memory < IN_MEMORY_MAX && !goes_elsewhere(queue, envelope) ? queue_memory_create(envelope) : -ENOMEM;
 	if (fd < 0)
 		return queue_files_recreate(queue->files, envelope, transaction->queue_id);
 	transaction->in_memory = true;
