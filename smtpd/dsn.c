@@ -11,6 +11,7 @@
 
 #include "common/date.h"
 #include "common/header.h"
+#include "smtpd/utf8_address.h"
 
 #define WRAP_AT 72
 #define WORD_MAX 400 /* a longer one is cut: lines stay below 998 */
@@ -244,82 +245,6 @@ put_xtext(struct buf *out, struct span xtext, bool utf8)
 	buf_free(&plain);
 }
 
-/* A code point as UTF-8, or as RFC 6533 writes it in ASCII. */
-static void
-put_code_point(struct buf *out, uint32_t point, bool utf8)
-{
-	if (!utf8)
-		(void)buf_fmt(out, "\\x{%X}", point);
-	else if (point < 0x80)
-		(void)buf_char(out, (char)point);
-	else if (point < 0x800)
-		(void)buf_fmt(out, "%c%c", (int)(0xc0 | point >> 6), (int)(0x80 | (point & 63)));
-	else if (point < 0x10000)
-		(void)buf_fmt(out, "%c%c%c", (int)(0xe0 | point >> 12), (int)(0x80 | (point >> 6 & 63)), (int)(0x80 | (point & 63)));
-	else
-		(void)buf_fmt(out, "%c%c%c%c", (int)(0xf0 | point >> 18), (int)(0x80 | (point >> 12 & 63)), (int)(0x80 | (point >> 6 & 63)),
-		    (int)(0x80 | (point & 63)));
-}
-
-/* Takes one code point off well-formed UTF-8. */
-static uint32_t
-take_code_point(struct span *text)
-{
-	unsigned char first = (unsigned char)text->ptr[0];
-	size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-	struct span bytes = span_take(text, len);
-	uint32_t point = len == 1 ? first : first & (0x7fu >> len);
-
-	for (size_t i = 1; i < bytes.len; i++)
-		point = point << 6 | ((unsigned char)bytes.ptr[i] & 63);
-	return point;
-}
-
-/* "\x{HEXPOINT}" taken off the front: its code point, or 0 when there is none that may stand in a field. */
-static uint32_t
-take_embedded(struct span *text)
-{
-	struct span rest = *text;
-	uint32_t point = 0;
-	ptrdiff_t end;
-
-	if (!span_starts(rest, SPAN("\\x{")))
-		return 0;
-	rest = span_skip(rest, 3);
-	end = span_chr(rest, '}');
-	if (end < 2 || end > 6)
-		return 0;
-	for (ptrdiff_t i = 0; i < end; i++) {
-		if (ascii_hex(rest.ptr[i]) < 0)
-			return 0;
-		point = point << 4 | (uint32_t)ascii_hex(rest.ptr[i]);
-	}
-	if (point < 0x20 || point == 0x7f || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff)
-		return 0;
-	*text = span_skip(rest, (size_t)end + 1);
-	return point;
-}
-
-/* An address of type utf-8 (RFC 6533 section 3): as UTF-8, or in its 7-bit form. */
-static void
-put_utf8_address(struct buf *out, struct span address, bool utf8)
-{
-	if (!span_is_utf8(address)) {
-		put_clean(out, address, false);
-		return;
-	}
-	while (address.len != 0) {
-		uint32_t point = utf8 ? take_embedded(&address) : 0;
-
-		if (point == 0)
-			point = take_code_point(&address);
-		if (point < 0x80)
-			(void)buf_char(out, point < 0x20 || point == 0x7f ? '?' : (char)point);
-		else
-			put_code_point(out, point, utf8);
-	}
-}
-
 static void
 put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_recipient *recipient, bool utf8)
 {
@@ -337,7 +262,7 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 		put_clean(out, type, false);
 		(void)buf_str(out, "; ");
 		if (span_ieq(type, SPAN("utf-8")))
-			put_utf8_address(out, orcpt, utf8);
+			utf8_address_put(orcpt, utf8, out);
 		else
 			put_xtext(out, orcpt, utf8);
 		(void)buf_str(out, "\r\n");
@@ -347,7 +272,7 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 		put_clean(out, recipient->address, false);
 	} else {
 		(void)buf_str(out, "Final-Recipient: utf-8; ");
-		put_utf8_address(out, recipient->address, utf8);
+		utf8_address_put(recipient->address, utf8, out);
 	}
 	(void)buf_fmt(out, "\r\nAction: %s\r\nStatus: ", names[recipient->action]);
 	put_clean(out, recipient->status, false);

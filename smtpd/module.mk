@@ -76,7 +76,8 @@ smtpd_SRC += \
 	smtpd/relay_state.c \
 	smtpd/relay_sts.c \
 	smtpd/relay_text.c \
-	smtpd/relay_tls.c
+	smtpd/relay_tls.c \
+	smtpd/utf8_address.c
 # Signatures of what goes out.
 smtpd_SRC += \
 	smtpd/dkim_keys_parse.c \

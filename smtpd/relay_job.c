@@ -408,7 +408,7 @@ check_addresses(struct relay_job *job)
 	for (size_t i = 0; i < mail->count; i++) {
 		struct relay_recipient *recipient = &mail->recipients[i];
 
-		if (recipient->orcpt.len != 0 && (!smtp_is_orcpt(recipient->orcpt) || !span_is_ascii(recipient->orcpt)))
+		if (recipient->orcpt.len != 0 && !smtp_is_orcpt(recipient->orcpt))
 			recipient->orcpt = SPAN_NULL;
 		if (!recipient->settled && !fit_address(job, &recipient->address)) {
 			recipient->settled = true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "smtpd/relay_auth.h"
+#include "smtpd/utf8_address.h"
 
 /* --- results --- */
 
@@ -229,6 +230,24 @@ relay_state_secured(struct relay_state *state, bool verified, struct buf *out)
 
 /* --- a message --- */
 
+/* Where the command may not have UTF-8, that has its form of ASCII (RFC 6533 section 3); nothing when that is too long. */
+static void
+put_orcpt(const struct relay_state *state, struct span orcpt, struct buf *out)
+{
+	struct buf ascii = BUF_INIT(ENVELOPE_XTEXT_MAX);
+	struct span type;
+
+	if (!span_is_ascii(orcpt) && !(state->mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) != 0)) {
+		(void)span_split(&orcpt, ';', &type);
+		(void)buf_fmt(&ascii, "%.*s;", (int)type.len, type.ptr);
+		utf8_address_put(orcpt, false, &ascii);
+		orcpt = ascii.overflow ? SPAN_NULL : buf_get(&ascii);
+	}
+	if (orcpt.len != 0)
+		(void)buf_fmt(out, " ORCPT=%.*s", (int)orcpt.len, orcpt.ptr);
+	buf_free(&ascii);
+}
+
 static void
 put_rcpt(const struct relay_state *state, size_t i, struct buf *out)
 {
@@ -252,8 +271,7 @@ put_rcpt(const struct relay_state *state, size_t i, struct buf *out)
 				(void)buf_fmt(out, "%s%s", before, notify[n].name);
 				before = ",";
 			}
-		if (recipient->orcpt.len != 0)
-			(void)buf_fmt(out, " ORCPT=%.*s", (int)recipient->orcpt.len, recipient->orcpt.ptr);
+		put_orcpt(state, recipient->orcpt, out);
 	}
 	(void)buf_str(out, "\r\n");
 }

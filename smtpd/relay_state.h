@@ -32,7 +32,7 @@ void relay_result_set(struct relay_result *result, enum verdict verdict, const c
 
 struct relay_recipient {
 	struct span address; /* a mailbox that has been checked: it holds nothing that ends a path */
-	struct span orcpt;   /* "rfc822;xtext", or empty */
+	struct span orcpt;   /* "rfc822;xtext", or "utf-8;" and what RFC 6533 has there, or empty */
 	uint8_t notify;
 	bool settled;        /* its result has been told */
 	bool accepted;       /* within a transaction: RCPT was taken */

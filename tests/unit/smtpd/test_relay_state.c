@@ -12,7 +12,7 @@
 struct dialogue {
 	const char *name;
 	struct relay_mail mail;
-	const char *recipients[4];
+	const char *recipients[4]; /* each an address, and perhaps its ORCPT */
 	const char *lines;
 };
 
@@ -107,9 +107,13 @@ static const struct dialogue dialogues[] = {
 	{ "STARTTLS is offered and refused: in the clear", { .sender = SPAN("a@b") }, { "x@y" },
 		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 454 no\n= READY\nmail\nC: MAIL FROM:<a@b>\n" },
 	{ "DSN parameters where they are offered",
-		{ .sender = SPAN("a@b"), .envid = SPAN("QQ+2B"), .ret = ENVELOPE_RET_HDRS, .body = ENVELOPE_8BITMIME, .smtputf8 = true }, { "x@y" },
+		{ .sender = SPAN("a@b"), .envid = SPAN("QQ+2B"), .ret = ENVELOPE_RET_HDRS, .body = ENVELOPE_8BITMIME, .smtputf8 = true }, { "x@y rfc822;x@y" },
 		HELLO "S: 250-DSN\nS: 250-8BITMIME\nS: 250 SMTPUTF8\nmail\nC: MAIL FROM:<a@b> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B\nS: 250 ok\n"
 		"C: RCPT TO:<x@y> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@y\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 250 2.0.0 ok\n! 0 OK 2.0.0 DSN\n" },
+	{ "ORCPT in UTF-8 where that is offered", { .sender = SPAN("a@b"), .smtputf8 = true }, { "x@y utf-8;j\xc3\xb6\\x{2B}@c" },
+		HELLO "S: 250-DSN\nS: 250 SMTPUTF8\nmail\nC: MAIL FROM:<a@b> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<x@y> ORCPT=utf-8;j\xc3\xb6\\x{2B}@c\n" },
+	{ "and in ASCII where it is not (RFC 6533 section 3)", { .sender = SPAN("a@b"), .smtputf8 = true }, { "x@y utf-8;j\xc3\xb6\\x{2B}+@c" },
+		HELLO "S: 250 DSN\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y> ORCPT=utf-8;j\\x{F6}\\x{2B}\\x{2B}@c\n" },
 	{ "a message larger than the host takes", { .sender = SPAN("a@b"), .size = 1001 }, { "x@y" },
 		HELLO "S: 250 SIZE 1000\nmail\n! 0 PERM 5.3.4\n= READY\n" },
 	{ "8-bit text for a 7-bit host", { .sender = SPAN("a@b"), .eight_bit = true }, { "x@y" }, HELLO "S: 250 X\nmail\n! 0 PERM 5.6.3\n= READY\n" },
@@ -235,10 +239,12 @@ START_TEST(dialogue)
 	relay_state_init(&play.state, "me.example", RELAY_TLS_MAY);
 	play.mail.recipients = play.recipients;
 	while (play.mail.count < 4 && row->recipients[play.mail.count] != NULL) {
-		play.recipients[play.mail.count].address = span_of(row->recipients[play.mail.count]);
+		struct relay_recipient *recipient = &play.recipients[play.mail.count];
+
+		recipient->orcpt = span_of(row->recipients[play.mail.count]);
+		(void)span_split(&recipient->orcpt, ' ', &recipient->address);
 		if (row->mail.envid.len != 0) {
-			play.recipients[play.mail.count].orcpt = SPAN("rfc822;x@y");
-			play.recipients[play.mail.count].notify = ENVELOPE_SUCCESS | ENVELOPE_DELAY;
+			recipient->notify = ENVELOPE_SUCCESS | ENVELOPE_DELAY;
 		}
 		play.mail.count++;
 	}
