@@ -115,6 +115,13 @@ clear(struct parser *parser)
 	parser->has_at = parser->has_angle = parser->has_comment = parser->in_angle = false;
 }
 
+/* What others may read as an address is left out, or is part of one that others may read otherwise. */
+static void
+doubt(struct parser *parser)
+{
+	parser->list->bad = parser->list->ambiguous = true;
+}
+
 /* A ",", ";" or the end: what was gathered is a mailbox, if it is anything. */
 static void
 finish(struct parser *parser)
@@ -167,7 +174,7 @@ take_comment(struct parser *parser)
 			(void)buf_char(&parser->comment, c);
 	}
 	if (depth != 0)
-		parser->list->bad = true;
+		doubt(parser);
 	parser->has_comment = true;
 	parser->rest = span_skip(parser->rest, i + 1);
 	current(parser)->space = true;
@@ -260,7 +267,7 @@ static void
 open_angle(struct parser *parser)
 {
 	if (parser->has_angle) {
-		parser->list->bad = true;
+		doubt(parser);
 		return;
 	}
 	if (parser->has_at) {
@@ -285,12 +292,12 @@ static void
 take_at(struct parser *parser)
 {
 	if (parser->has_angle && !parser->in_angle) {
-		parser->list->bad = true;
+		doubt(parser);
 		return;
 	}
 	if (parser->has_at) {
 		/* Of several the last one counts. */
-		parser->list->bad = true;
+		doubt(parser);
 		words_put(&parser->local, SPAN("@"));
 		words_put(&parser->local, buf_get(&parser->domain.joined));
 		words_clear(&parser->domain);
@@ -377,7 +384,7 @@ take_token(struct parser *parser)
 		take_comment(parser);
 	} else if (parser->has_angle && !parser->in_angle && c != ',' && c != ';') {
 		/* Nothing more may stand behind "<...>". */
-		parser->list->bad = true;
+		doubt(parser);
 		parser->rest = span_skip(parser->rest, 1);
 	} else if (c == '"') {
 		take_quoted(parser);

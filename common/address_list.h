@@ -33,6 +33,8 @@ struct address_list {
 	size_t count;
 	bool cut;        /* a limit was passed */
 	bool bad;        /* something was not RFC 5322 and was guessed or skipped */
+	bool ambiguous;  /* and so that others may take it for another address: what stood behind "<...>", a second "@",
+			  * a comment without end */
 	struct buf text; /* what the spans point into */
 };
 

@@ -67,6 +67,8 @@ take_authors(struct span value, char from[DNS_NAME_MAX + 1])
 	struct address_list list;
 
 	address_list_parse(value, &list);
+	if (list.cut || list.ambiguous)
+		fault = "From can be read in two ways";
 	for (size_t i = 0; i < list.count && fault == NULL; i++) {
 		if (list.entries[i].kind != ADDRESS_KIND_MAILBOX)
 			continue;

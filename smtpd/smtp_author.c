@@ -21,15 +21,16 @@ smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct span acc
 }
 
 /* The author of that number. 0 with *ret_author (for free(3)), -ENOENT behind the last, or -EINVAL: it
- * is no address. */
+ * is no address, or others may read another there. */
 static int
 read_author(const struct smtp_data *data, size_t number, char **ret_author)
 {
 	struct buf text = BUF_INIT(AUTHOR_MAX);
 	struct address_list list;
-	int r = -ENOENT;
+	int r;
 
 	address_list_parse(buf_get(&data->authors), &list);
+	r = list.cut || list.ambiguous ? -EINVAL : -ENOENT;
 	for (size_t i = 0; i < list.count && r == -ENOENT; i++) {
 		const struct address_entry *entry = &list.entries[i];
 

@@ -68,18 +68,32 @@ is_field(struct span line, struct span *ret_name)
 	return name.len != 0;
 }
 
+/* Of submitted mail: who speaks in these must be the account (RFC 6409 section 6.1). */
+static const struct span author_fields[] = { SPAN("From"), SPAN("Sender"), SPAN("Resent-From"), SPAN("Resent-Sender") };
+/* And these are for nobody else (RFC 5322 sections 3.6.3 and 3.6.6), or are not the sender's to write (RFC 5321 section 4.4). */
+static const struct span private_fields[] = { SPAN("Bcc"), SPAN("Resent-Bcc"), SPAN("Return-Path") };
+#define COUNT(names) (sizeof(names) / sizeof(*(names)))
+
+static bool
+is_among(struct span name, const struct span *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
 static void
 begin_field(struct smtp_data *data, struct span name, struct span line)
 {
-	bool from = span_ieq(name, SPAN("From"));
 
 	data->in_field = true;
 	data->in_results_field = data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"));
-	data->skipping_field = (data->mend && span_ieq(name, SPAN("Bcc"))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
+	data->skipping_field = (data->mend && is_among(name, private_fields, COUNT(private_fields))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
 	data->has_date |= span_ieq(name, SPAN("Date"));
 	data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
-	data->from_fields += from;
-	data->in_author_field = data->mend && (from || span_ieq(name, SPAN("Sender")));
+	data->from_fields += span_ieq(name, SPAN("From"));
+	data->in_author_field = data->mend && is_among(name, author_fields, COUNT(author_fields));
 	if (data->in_author_field) {
 		(void)buf_str(&data->authors, ",");
 		put_line(&data->authors, span_skip(line, (size_t)span_chr(line, ':') + 1));

@@ -48,7 +48,7 @@ struct smtp_data {
 	/* Set by the owner. */
 	uint64_t size_max;
 	unsigned hops_max;
-	bool mend; /* submission: add date and message_id when missing, remove Bcc (RFC 6409 section
+	bool mend; /* submission: add date and message_id when missing, remove Bcc and its kin (RFC 6409 section
 		      8), and refuse what has no author or 8-bit text where none may be */
 	bool smtputf8; /* 8-bit text may stand in the header (RFC 6531) */
 	const char *date, *message_id; /* the values of these fields */

@@ -60,7 +60,7 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 		[SMTP_FAULT_HOPS] = { 554, "5.4.6",
 		    "Too many Received fields: this message goes round in circles" },
 		[SMTP_FAULT_NO_FROM] = { 550, "5.6.0",
-		    "The header must have one From field with an address (RFC 5322 section 3.6)" },
+		    "The header must have one From field, with addresses that cannot be read in two ways (RFC 5322 section 3.6)" },
 		[SMTP_FAULT_8BIT_HEADER] = { 550, "5.6.9",
 		    "8-bit text in the header wants SMTPUTF8 (RFC 6531)" },
 		[SMTP_FAULT_AUTHOR] = { 550, "5.7.1",

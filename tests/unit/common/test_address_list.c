@@ -96,6 +96,28 @@ START_TEST(parse)
 }
 END_TEST
 
+/* What one reader takes for one author and another for another one. */
+START_TEST(ambiguous)
+{
+	static const struct {
+		const char *value;
+		bool ambiguous;
+	} rows[] = {
+		{ "X <a@b> <c@d>", true }, { "<a@b>c@d", true }, { "X <a@b> junk, c@d", true }, { "a@b c@d", true }, { "a@b@c", true },
+		{ "a@b (open <c@d>", true }, { "a@b <c@d>", false }, { "\"<c@d>\" <a@b>", false }, { "a@b (c@d), e@f", false }, { "<@c,@d:a@b>", false },
+		{ "a@b; c@d", false }, { "<a@b", false },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct address_list list;
+
+		address_list_parse(span_of(rows[i].value), &list);
+		ck_assert_msg(list.ambiguous == rows[i].ambiguous, "%s", rows[i].value);
+		address_list_free(&list);
+	}
+}
+END_TEST
+
 START_TEST(limits)
 {
 	for (size_t count = ADDRESS_LIST_COUNT_MAX - 1; count <= ADDRESS_LIST_COUNT_MAX + 1; count++) {
@@ -211,7 +233,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { parse, limits, not_quadratic, append, append_list };
+	const TTest *const tests[] = { parse, ambiguous, limits, not_quadratic, append, append_list };
 
 	return run_suite("address_list", tests, COUNT(tests));
 }

@@ -104,6 +104,7 @@ static const struct {
 	{ FROM FROM, RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: a@mail.example.com, b@example.org\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: a@[192.0.2.1]\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
+	{ "From: a@mail.example.com <b@example.com> <c@example.org>\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: nobody\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	/* Two in one domain have one policy. */
 	{ "From: a@mail.example.com, b@MAIL.example.com\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_NONE, "", 0, DMARC_PASS, 0 },

@@ -276,6 +276,16 @@ static const struct dialogue {
 	{ "submission: another's Sender", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\nSender: <x@elsewhere.example>\r\n\r\n.\r\nNOOP\r\n",
 	    "EHLO\n235\n250\n250\n354\n550 5.7.1\n250 2.0.0 Ok\n", NULL, false },
+	{ "submission: sent again in another's name", SMTP_SUBMISSION, "TLSv1.3 X",
+	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\nResent-from:\r\n bob@example.test\r\n\r\n.\r\nNOOP\r\n",
+	    "EHLO\n235\n250\n250\n354\n550 5.7.1\n250 2.0.0 Ok\n", NULL, false },
+	{ "submission: an author that others may read there", SMTP_SUBMISSION, "TLSv1.3 X",
+	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\n <bob@example.test>\r\n\r\n.\r\nNOOP\r\n",
+	    "EHLO\n235\n250\n250\n354\n550 5.6.0\n250 2.0.0 Ok\n", NULL, false },
+	{ "submission: what is for nobody else", SMTP_SUBMISSION, "TLSv1.3 X",
+	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nbCC : a@b,\r\n c@d\r\nFrom: <alice@example.test>\r\nRESENT-BCC:\r\n\ta@b\r\nReturn-Path: <a@b>\r\nX: y\r\n\r\nBcc: z\r\n.\r\nNOOP\r\n",
+	    "EHLO\n235\n250\n250\n354\n250 2.0.0\n250 2.0.0 Ok\n",
+	    "From: <alice@example.test>\r\nX: y\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-ID: <00000000000000A1@mail.example.test>\r\n\r\nBcc: z\r\n", false },
 	{ "submission: an author who cannot be looked up", SMTP_SUBMISSION, "TLSv1.3 X",
 	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <later@example.test>\r\n\r\n.\r\nNOOP\r\n",
 	    "EHLO\n235\n250\n250\n354\n451 4.3.0\n250 2.0.0 Ok\n", NULL, false },
@@ -497,7 +507,9 @@ START_TEST(what_is_verified)
 	feed(&owner,
 	    SPAN("EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
 		 "Authentication-Results: a.example; spf=pass\r\nAuthentication-Results:\r\n"
-		 " mail.example.test; spf=pass\r\n\tx.y=forged\r\nFrom: a@b.example\r\n\r\nx\r\n"),
+		 " mail.example.test; spf=pass\r\n\tx.y=forged\r\naUTHENTICATION-rESULTS : (x\\)y(z)) MAIL.example.TEST/1 ; spf=pass x.y=forged\r\n"
+		 "Authentication-Results: \"mail.example\\.test\"; spf=pass x.y=forged\r\nAuthentication-Results: \"mail.example.test\" 1; spf=pass x.y=forged\r\n"
+		 "Authentication-Results: (open; spf=pass x.y=forged\r\nFrom: a@b.example\r\n\r\nx\r\n"),
 	    3);
 	buf_clear(&owner.out);
 	feed(&owner, SPAN(".\r\n"), 3);
