@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-/* authserv-id is a value of RFC 2045: a token or a quoted-string. */
+/* authserv-id is a value of RFC 2045: a token or a quoted-string. Nobody needs quoted-pairs for one, but to have it read otherwise by others. */
 static bool
 take_value(struct span *text, struct span *ret_value)
 {
@@ -14,13 +14,13 @@ take_value(struct span *text, struct span *ret_value)
 	if (span_starts(*text, SPAN("\""))) {
 		ptrdiff_t end = span_chr(span_skip(*text, 1), '"');
 
-		if (end < 0)
+		if (end < 0 || span_chr(span_make(text->ptr, (size_t)end + 1), '\\') >= 0)
 			return false;
 		*ret_value = span_make(text->ptr + 1, (size_t)end);
 		*text = span_skip(*text, (size_t)end + 2);
 		return true;
 	}
-	while (len < text->len && span_chr(SPAN(" \t\r\n;("), text->ptr[len]) < 0)
+	while (len < text->len && span_chr(SPAN(" \t\r\n()<>@,;:\\\"/[]?="), text->ptr[len]) < 0)
 		len++;
 	*ret_value = span_take(text, len);
 	return len != 0;
