@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* DMARC records: a tag list like those of DKIM. */
+/* DMARC records: a tag list like those of DKIM, but with errors that do no harm (RFC 7489 section 6.3), and many have some. */
 #include "smtpd/dmarc_parse.h"
 
 #include <errno.h>
-
-#include "smtpd/dkim_parse.h"
 
 static const char *const policy_names[] = {
 	[DMARC_POLICY_NONE] = "none", [DMARC_POLICY_QUARANTINE] = "quarantine", [DMARC_POLICY_REJECT] = "reject"
@@ -38,38 +36,70 @@ dmarc_is_record(struct span text)
 	return span_eq(span_trim(name), SPAN("v")) && span_eq(span_trim(version), SPAN("DMARC1"));
 }
 
-static struct span
-value_of(const struct dkim_tags *tags, struct span name)
-{
-	const struct dkim_tag *tag = dkim_tags_get(tags, name);
+/* --- the tags --- */
 
-	return tag != NULL ? tag->value : SPAN_NULL;
+enum tag { TAG_P, TAG_SP, TAG_ADKIM, TAG_ASPF, TAG_PCT, TAG_RUA, TAGS };
+static const struct span tag_names[TAGS] = {
+	[TAG_P] = SPAN("p"), [TAG_SP] = SPAN("sp"), [TAG_ADKIM] = SPAN("adkim"), [TAG_ASPF] = SPAN("aspf"), [TAG_PCT] = SPAN("pct"), [TAG_RUA] = SPAN("rua"),
+};
+struct tags {
+	struct span values[TAGS];
+	bool has[TAGS];
+};
+
+static bool
+is_printable(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (((unsigned char)text.ptr[i] < ' ' && text.ptr[i] != '\t') || text.ptr[i] == 0x7f)
+			return false;
+	return span_is_ascii(text) || span_is_utf8(text);
+}
+
+/* What is no tag, or none that is known, is passed over; one that is there twice leaves open what is wanted. 0 or -EINVAL. */
+static int
+read_tags(struct span text, struct tags *ret_tags)
+{
+	struct span spec, name;
+
+	*ret_tags = (struct tags){ .has = { false } };
+	while (span_split(&text, ';', &spec)) {
+		(void)span_split(&spec, '=', &name);
+		for (size_t i = 0; i < TAGS; i++) {
+			if (!span_eq(span_trim(name), tag_names[i]) || !is_printable(spec))
+				continue;
+			if (ret_tags->has[i])
+				return -EINVAL;
+			ret_tags->has[i] = true;
+			ret_tags->values[i] = span_trim(spec);
+		}
+	}
+	return 0;
 }
 
 int
 dmarc_record_parse(struct span text, struct dmarc_record *ret_record)
 {
 	struct dmarc_record record = { .percent = 100 };
-	struct dkim_tags tags;
+	struct tags tags;
 	uint64_t percent;
 	bool has_policy;
 
-	if (!dmarc_is_record(text) || dkim_tags_parse(text, &tags) < 0)
+	if (!dmarc_is_record(text) || read_tags(text, &tags) < 0)
 		return -EINVAL;
-	record.reports = value_of(&tags, SPAN("rua"));
-	has_policy = dmarc_policy_parse(value_of(&tags, SPAN("p")), &record.policy);
+	record.reports = tags.values[TAG_RUA];
+	has_policy = dmarc_policy_parse(tags.values[TAG_P], &record.policy);
 	record.subdomain_policy = record.policy;
-	if (dkim_tags_get(&tags, SPAN("sp")) != NULL &&
-	    !dmarc_policy_parse(value_of(&tags, SPAN("sp")), &record.subdomain_policy))
+	if (tags.has[TAG_SP] && !dmarc_policy_parse(tags.values[TAG_SP], &record.subdomain_policy))
 		has_policy = false;
 	if (!has_policy) {
 		if (record.reports.len == 0)
 			return -EINVAL;
 		record.policy = record.subdomain_policy = DMARC_POLICY_NONE;
 	}
-	record.strict_dkim = span_ieq(value_of(&tags, SPAN("adkim")), SPAN("s"));
-	record.strict_spf = span_ieq(value_of(&tags, SPAN("aspf")), SPAN("s"));
-	if (span_to_u64(value_of(&tags, SPAN("pct")), 100, &percent) == 0)
+	record.strict_dkim = span_ieq(tags.values[TAG_ADKIM], SPAN("s"));
+	record.strict_spf = span_ieq(tags.values[TAG_ASPF], SPAN("s"));
+	if (span_to_u64(tags.values[TAG_PCT], 100, &percent) == 0)
 		record.percent = (uint8_t)percent;
 	*ret_record = record;
 	return 0;

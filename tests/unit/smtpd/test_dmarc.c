@@ -23,6 +23,11 @@ static const struct {
 	{ "v=DMARC1; p=reject", 0, DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false, 100 },
 	{ "v=DMARC1;p=none;sp=quarantine;adkim=s;aspf=s;pct=25;", 0, DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, true, true, 25 },
 	{ "v = DMARC1 ; p = Quarantine ; adkim=r; pct=101", 0, DMARC_POLICY_QUARANTINE, DMARC_POLICY_QUARANTINE, false, false, 100 },
+	/* Section 6.3: what is wrong beside the policy does not count. */
+	{ "v=DMARC1; p=reject;; pct=30", 0, DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false, 30 },
+	{ "v=DMARC1; p=reject; nonsense; =; a b=c; fo=1; fo=1; aspf=\x01s", 0, DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false, 100 },
+	{ "v=DMARC1; p=reject; a=; b=; c=; d=; e=; f=; g=; h=; i=; j=; k=; l=; m=; n=; o=; q=; r=; s=; t=; u=; w=; x=; y=; z=; aa=; bb=; cc=; dd=; ee=; ff=; gg=; adkim=s",
+	  0, DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, true, false, 100 },
 	/* Without a usable policy: reports alone. */
 	{ "v=DMARC1; rua=mailto:d@example.org", 0, DMARC_POLICY_NONE, DMARC_POLICY_NONE, false, false, 100 },
 	{ "v=DMARC1; p=reject; sp=who; rua=mailto:d@example.org", 0, DMARC_POLICY_NONE, DMARC_POLICY_NONE, false, false, 100 },
