@@ -21,25 +21,6 @@ is_plural(uint64_t count)
 	return count != 1;
 }
 
-/* Control characters, those of ISO 6429 above 128 too, and what is not UTF-8, become "?". */
-static void
-print_clean(struct span text, const char *allowed)
-{
-	bool utf8 = span_is_utf8(text);
-
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char byte = (unsigned char)text.ptr[i];
-		bool c1 = byte == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
-
-		if (c1)
-			i++;
-		(void)putchar(c1 || (byte < ' ' && strchr(allowed, byte) == NULL) || byte == 0x7f ||
-				(byte >= 0x80 && !utf8) ?
-			'?' :
-			byte);
-	}
-}
-
 static void
 print_time(int64_t seconds, bool whole)
 {
@@ -87,7 +68,7 @@ print_when(const struct queued *queued)
 		(void)printf(", %" PRIu32 " attempt%s so far", progress->attempts, is_plural(progress->attempts) ? "s" : "");
 	if (progress->reason[0] != '\0') {
 		(void)printf(": ");
-		print_clean(span_of(progress->reason), "");
+		tool_print(stdout, span_of(progress->reason), "");
 	}
 }
 
@@ -97,7 +78,7 @@ print_sender(const struct envelope *envelope)
 	if (envelope->sender[0] == '\0')
 		(void)printf("<> (a notification)");
 	else
-		print_clean(span_of(envelope->sender), "");
+		tool_print(stdout, span_of(envelope->sender), "");
 }
 
 struct listing {
@@ -128,7 +109,7 @@ print_queued(void *context, const struct queued *queued)
 	for (size_t i = 0; i < envelope->count; i++)
 		if (envelope_is_open(&envelope->recipients[i])) {
 			(void)printf("%43s", "");
-			print_clean(span_of(envelope->recipients[i].address), "");
+			tool_print(stdout, span_of(envelope->recipients[i].address), "");
 			(void)putchar('\n');
 		}
 }
@@ -212,7 +193,7 @@ print_counts(const struct queue_counts *counts)
 		for (size_t age = 0; age < QUEUE_AGES; age++)
 			(void)printf(" %8zu", counts->items[i].by_age[age]);
 		(void)printf("  ");
-		print_clean(span_of(counts->items[i].domain), "");
+		tool_print(stdout, span_of(counts->items[i].domain), "");
 		(void)putchar('\n');
 	}
 }
@@ -249,7 +230,7 @@ print_recipient(const struct envelope_recipient *recipient)
 								   "waits";
 
 	(void)printf("To:       ");
-	print_clean(span_of(recipient->address), "");
+	tool_print(stdout, span_of(recipient->address), "");
 	(void)printf(" (%s)\n", status);
 }
 
@@ -259,7 +240,7 @@ print_field(const char *name, const char *value)
 	if (value == NULL)
 		return;
 	(void)printf("%-10s", name);
-	print_clean(span_of(value), "");
+	tool_print(stdout, span_of(value), "");
 	(void)putchar('\n');
 }
 
@@ -306,7 +287,7 @@ print_text(const struct spool_file *file)
 			if (chunk[i] != '\r') /* stands before LF alone */
 				chunk[kept++] = chunk[i];
 		if (terminal)
-			print_clean(span_make(chunk, kept), "\n\t");
+			tool_print(stdout, span_make(chunk, kept), "\n\t");
 		else
 			(void)fwrite(chunk, 1, kept, stdout);
 	}

@@ -58,8 +58,11 @@ compile(const char *path, unsigned options)
 
 	if (r == 0 && sieve_compile(buf_get(&script), options, &program, &errors) != 0) {
 		rest = buf_get(&errors);
-		while (span_split(&rest, '\n', &line))
-			(void)fprintf(stderr, "%s:%.*s\n", path, (int)line.len, line.ptr);
+		while (span_split(&rest, '\n', &line)) {
+			(void)fprintf(stderr, "%s:", path);
+			tool_print(stderr, line, "");
+			(void)fputc('\n', stderr);
+		}
 	} else if (r != 0) {
 		tool_warn("%s: %s", path, r == -EFBIG ? "too large for a script" : strerror(-r));
 	}
@@ -110,7 +113,9 @@ static void
 print(void *context, unsigned line, unsigned depth, struct span text)
 {
 	(void)context;
-	(void)printf("%*s%4u  %.*s\n", (int)depth * 2, "", line, (int)text.len, text.ptr);
+	(void)printf("%*s%4u  ", (int)depth * 2, "", line);
+	tool_print(stdout, text, "\n\t");
+	(void)putchar('\n');
 }
 
 /* --- what is to be done --- */
@@ -123,7 +128,9 @@ print_actions(const struct sieve_result *result)
 		struct buf text = BUF_INIT(16384);
 
 		sieve_action_show(&result->actions[i], &text);
-		(void)printf("  %s\n", buf_cstr(&text));
+		(void)printf("  ");
+		tool_print(stdout, buf_get(&text), "\n\t");
+		(void)putchar('\n');
 		buf_free(&text);
 	}
 	if (result->count == 0)
@@ -151,7 +158,9 @@ trace(struct tracer *tracer, struct sieve_host *host, char *const *scripts, int 
 		(void)printf("%s:\n", scripts[i]);
 		if (sieve_run(program, host, &result) != 0) {
 			(void)fflush(stdout);
-			(void)fprintf(stderr, "%s:%u: %s\n", scripts[i], result.error_line, result.error);
+			(void)fprintf(stderr, "%s:%u: ", scripts[i], result.error_line);
+			tool_print(stderr, span_of(result.error), "");
+			(void)fputc('\n', stderr);
 			status = EX_SOFTWARE;
 		}
 		(void)sieve_program_free(program);

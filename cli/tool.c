@@ -8,11 +8,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "common/span.h"
+#include "common/visible.h"
 
 /* Ten seconds. */
 #define REMOVE_TRIES_MAX 100
@@ -52,6 +53,20 @@ tool_warn(const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
+}
+
+void
+tool_print(FILE *to, struct span text, const char *allowed)
+{
+	bool utf8 = span_is_utf8(text);
+
+	while (text.len != 0) {
+		char c = text.ptr[0];
+		size_t hidden = c != '\0' && strchr(allowed, c) != NULL ? 0 : visible_hidden(text, utf8);
+
+		(void)fputc(hidden != 0 ? '?' : c, to);
+		text = span_skip(text, hidden != 0 ? hidden : 1);
+	}
 }
 
 static int

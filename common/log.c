@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/visible.h"
+
 /* One line is one write(2), whole; values are cut so that it stays below PIPE_BUF. */
 #define LINE_MAX_LEN 2048
 #define VALUE_MAX 512
@@ -109,19 +111,6 @@ is_plain(unsigned char c)
 	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
 
-/* In UTF-8: the C1 controls (U+0080 to U+009F), and what turns or breaks a line for who looks at it
- * (U+2028 to U+202E, U+2066 to U+2069). */
-static bool
-is_disguise(struct span text)
-{
-	const unsigned char *c = (const unsigned char *)text.ptr;
-
-	if (text.len >= 2 && c[0] == 0xc2)
-		return c[1] < 0xa0;
-	return text.len >= 3 && c[0] == 0xe2 &&
-	    ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
-}
-
 /* Plain words stand as they are; all else is quoted, control and 8-bit bytes as \xHH unless the whole is UTF-8: a peer can
  * neither end the line nor make a field of its own. */
 static void
@@ -130,6 +119,7 @@ add_value(struct line *line, struct span text)
 	static const char hex[] = "0123456789abcdef";
 	size_t len = text.len < VALUE_MAX ? text.len : VALUE_MAX;
 	bool utf8 = span_is_utf8(span_make(text.ptr, len)), plain = len != 0;
+	size_t hidden = 0; /* of a character none of whose bytes may be seen */
 
 	for (size_t i = 0; i < len && plain; i++)
 		plain = is_plain((unsigned char)text.ptr[i]);
@@ -137,9 +127,11 @@ add_value(struct line *line, struct span text)
 		add_char(line, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		bool control = c < ' ' || c == 0x7f || (c >= 0x80 && !utf8) || is_disguise(span_make(text.ptr + i, len - i));
 
-		if (control) {
+		if (hidden == 0)
+			hidden = visible_hidden(span_make(text.ptr + i, len - i), utf8);
+		if (hidden != 0) {
+			hidden--;
 			add_text(line, "\\x");
 			add_char(line, hex[c >> 4]);
 			add_char(line, hex[c & 15]);

@@ -57,4 +57,5 @@ common_SRC := \
 	common/tls_key.c \
 	common/tls_server.c \
 	common/utf7.c \
+	common/visible.c \
 	common/xalloc.c

@@ -151,6 +151,17 @@ expect "remove" "^$id is removed" queue remove "$id"
 expect "and it is gone" '^The queue is empty' queue list
 check "newaliases does nothing" "$TMP/bin/newaliases"
 
+# --- what a terminal would obey ---
+hostile=$(printf 'a\033]0;x\007b\302\233c\342\200\256d')
+printf 'Subject: %s\n\nx\n' "$hostile" | sendmail -f alice@example.test hostile@far.example
+check "a message with control characters waits" eventually in_queue hostile@far.example
+id=$(queue list | grep -B2 hostile@ | head -1 | cut -d' ' -f1)
+expect "on a terminal mailqueue show has ? for each" 'a\?\]0;x\?b\?c\?d' script -qec "$BIN/mailqueue -C $own/etc/smtpd.conf show $id" /dev/null
+printf 'Subject: %s\n\nx\n' "$hostile" >"$TMP/hostile.eml"
+printf 'require ["variables", "fileinto"];\nif header :matches "subject" "*" { fileinto "${1}"; }\n' >"$TMP/hostile.sieve"
+expect "sievec -t shows none either" 'fileinto "a \]0;x b\?c\?d"' "$BIN/sievec" -t "$TMP/hostile.eml" "$TMP/hostile.sieve"
+queue remove "$id" >/dev/null
+
 # --- other users ---
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example

@@ -20,8 +20,8 @@ START_TEST(values_are_escaped)
 		{ "\x1b[31m", "e k=\"\\x1b[31m\"" },
 		{ "\xe4\xb8\xad\xe6\x96\x87", "e k=\"\xe4\xb8\xad\xe6\x96\x87\"" },
 		{ "bad \xff", "e k=\"bad \\xff\"" },
-		{ "a \xe2\x80\xae b \xe2\x81\xa6\xe2\x82\xac", "e k=\"a \\xe2\x80\xae b \\xe2\x81\xa6\xe2\x82\xac\"" },
-		{ "c1 \xc2\x9b", "e k=\"c1 \\xc2\\x9b\"" },
+		{ "a \xe2\x80\xae b \xe2\x81\xa6\xe2\x82\xac", "e k=\"a \\xe2\\x80\\xae b \\xe2\\x81\\xa6\xe2\x82\xac\"" },
+		{ "c1 \xc2\x9b \xe2\x80\x8f\xd8\x9c", "e k=\"c1 \\xc2\\x9b \\xe2\\x80\\x8f\\xd8\\x9c\"" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -29,11 +29,6 @@ START_TEST(values_are_escaped)
 		char line[256];
 
 		(void)log_format(line, sizeof(line), "e", &field, 1);
-		if (i == sizeof(cases) / sizeof(*cases) - 1) {
-			/* A control of C1 loses its meaning when its first byte is escaped. */
-			ck_assert_ptr_nonnull(strstr(line, "\\xc2"));
-			continue;
-		}
 		ck_assert_str_eq(line, cases[i].out);
 	}
 }
