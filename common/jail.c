@@ -4,14 +4,16 @@
  * and the system-call filter last because it forbids all the others. */
 #include "common/jail.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <gnu/libc-version.h>
 #include <grp.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,6 +24,7 @@
 
 #include "common/cleanup.h"
 #include "common/sanitizer.h"
+#include "common/xalloc.h"
 
 /* --- rlimits --- */
 
@@ -84,19 +87,18 @@ allow_path(int ruleset, const struct jail_path *path, uint64_t handled)
 	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0 ? 0 : -errno;
 }
 
-/* iconv's modules stand in one folder for each architecture of the host. */
+/* iconv's modules stand beside the C library that is in use. */
 static int
 allow_modules(int ruleset, uint64_t handled)
 {
-	glob_t found;
-	int r = 0;
+	_cleanup_(freep) char *path = NULL;
+	const char *file;
+	Dl_info libc;
 
-	if (glob("/usr/lib/*/gconv", GLOB_ONLYDIR, NULL, &found) != 0)
+	if (dladdr((const void *)(uintptr_t)gnu_get_libc_version, &libc) == 0 || (file = strrchr(libc.dli_fname, '/')) == NULL)
 		return 0;
-	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++)
-		r = allow_path(ruleset, &(struct jail_path){ found.gl_pathv[i], JAIL_PATH_READ }, handled);
-	globfree(&found);
-	return r;
+	path = xasprintf("%.*s/gconv", (int)(file - libc.dli_fname), libc.dli_fname);
+	return allow_path(ruleset, &(struct jail_path){ path, JAIL_PATH_READ }, handled);
 }
 
 static int
