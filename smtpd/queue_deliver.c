@@ -48,6 +48,7 @@ struct account {
 	bool suspect; /* the last process ended early: one message at a time, so that only the cause
 			 suffers */
 	struct event *timer;         /* idle, or no answer */
+	uint64_t idle_since;         /* on the pool's count */
 };
 
 struct deliver_pool {
@@ -55,6 +56,7 @@ struct deliver_pool {
 	struct account *accounts;
 	size_t started, busy;        /* processes; of those, starting or at work */
 	uint32_t last_id;
+	uint64_t idled;              /* so many times a process had nothing more to do */
 };
 
 static void start_waiting(struct deliver_pool *pool);
@@ -348,6 +350,8 @@ feed(struct account *account)
 	}
 	count_busy(account);
 	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : IDLE_SECONDS);
+	if (account->given_count == 0)
+		account->idle_since = ++pool->idled;
 }
 
 static void
@@ -369,17 +373,19 @@ have_worker(void *context, struct msg_channel *worker)
 	feed(account);
 }
 
-/* Ends a process that idles. False when none does. */
+/* Ends the process that has idled longest. False when none does. */
 static bool
 end_idle(struct deliver_pool *pool)
 {
+	struct account *longest = NULL;
+
 	for (struct account *account = pool->accounts; account != NULL; account = account->next)
-		if (account->channel != NULL && account->given_count == 0 &&
-		    account->first == NULL) {
-			forget(account);
-			return true;
-		}
-	return false;
+		if (account->channel != NULL && account->given_count == 0 && account->first == NULL &&
+		    (longest == NULL || account->idle_since < longest->idle_since))
+			longest = account;
+	if (longest != NULL)
+		forget(longest);
+	return longest != NULL;
 }
 
 static void
