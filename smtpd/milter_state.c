@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/header.h"
+#include "smtpd/relay_parse.h"
 #include "smtpd/smtp_data.h"
 
 /* A header whose fields are all told at once (a packet takes more octets than a field), or a piece of the body; and macros. */
@@ -259,16 +260,43 @@ milter_body(struct milter *milter, struct span piece)
 
 /* --- answers --- */
 
-/* "550 5.7.1 text" that clients may be told: a code of the fourth or fifth hundred and one line of printable text. */
+/* Of a line behind the first what the first has not said: its code and status stand before each line of smfi_setmlreply. */
+static struct span
+without_code(struct span line, struct span first)
+{
+	struct span status = relay_parse_status(span_skip(first, 4), (unsigned)(first.ptr[0] - '0'));
+
+	if (line.len < 4 || !span_starts(line, span_make(first.ptr, 3)) || (line.ptr[3] != '-' && line.ptr[3] != ' '))
+		return line;
+	line = span_skip(line, 4);
+	return span_trim(status.len != 0 && span_starts(line, status) ? span_skip(line, status.len) : line);
+}
+
+/* "550 5.7.1 text" that clients may be told: a code of the fourth or fifth hundred and printable text. Several lines become one. */
 static bool
 set_reply(struct milter *milter, struct span text)
 {
-	if (text.len < 3 || text.len > MILTER_REPLY_MAX || (text.ptr[0] != '4' && text.ptr[0] != '5') || !ascii_is_digit(text.ptr[1]) ||
-	    !ascii_is_digit(text.ptr[2]) || (text.len > 3 && text.ptr[3] != ' '))
+	struct buf reply = BUF_INIT(2 * MILTER_PACKET_MAX);
+	struct span first, line;
+	size_t len;
+
+	(void)span_split(&text, '\n', &first);
+	first = span_trim(first);
+	if (first.len < 3 || (first.ptr[0] != '4' && first.ptr[0] != '5') || !ascii_is_digit(first.ptr[1]) || !ascii_is_digit(first.ptr[2]) ||
+	    (first.len > 3 && first.ptr[3] != ' ' && first.ptr[3] != '-'))
 		return false;
-	for (size_t i = 0; i < text.len; i++)
-		milter->reply[i] = text.ptr[i] < ' ' || text.ptr[i] > '~' ? '?' : text.ptr[i];
-	milter->reply[text.len] = '\0';
+	(void)buf_span(&reply, span_make(first.ptr, 3));
+	if (first.len > 4)
+		(void)buf_fmt(&reply, " %.*s", (int)first.len - 4, first.ptr + 4);
+	while (span_split(&text, '\n', &line)) {
+		line = without_code(span_trim(line), first);
+		(void)buf_fmt(&reply, " %.*s", (int)line.len, line.ptr);
+	}
+	len = reply.len < MILTER_REPLY_MAX ? reply.len : MILTER_REPLY_MAX;
+	for (size_t i = 0; i < len; i++)
+		milter->reply[i] = reply.data[i] < ' ' || reply.data[i] > '~' ? '?' : reply.data[i];
+	milter->reply[len] = '\0';
+	buf_free(&reply);
 	return true;
 }
 

@@ -170,7 +170,11 @@ static const struct {
 	{ 'c', SPAN(""), MILTER_DONE, MILTER_PASS, "" },
 	{ 'd', SPAN(""), MILTER_DONE, MILTER_DISCARD, "" },
 	{ 'r', SPAN(""), MILTER_DONE, MILTER_REFUSE, "550 5.7.1 The message is refused by this site's rules" },
-	{ 'y', SPAN("554 5.7.1 a\r\nb\0"), MILTER_DONE, MILTER_REFUSE, "554 5.7.1 a??b" },
+	{ 'y', SPAN("554 5.7.1 a\r\nb\0"), MILTER_DONE, MILTER_REFUSE, "554 5.7.1 a b" },
+	/* smfi_setmlreply */
+	{ 'y', SPAN("550-5.7.1 Spam,\r\n550-5.7.1 and\r\n550 5.7.1 more\x1b of it\0"), MILTER_DONE, MILTER_REFUSE, "550 5.7.1 Spam, and more? of it" },
+	{ 'y', SPAN("451-later\r\n451 please\0"), MILTER_DONE, MILTER_REFUSE, "451 later please" },
+	{ 'y', SPAN("550\0"), MILTER_DONE, MILTER_REFUSE, "550" },
 	{ 'y', SPAN("250 fine\0"), MILTER_BROKEN, MILTER_PASS, "" },
 	{ 'y', SPAN("55\0"), MILTER_BROKEN, MILTER_PASS, "" },
 	{ 'p', SPAN(""), MILTER_ALIVE, MILTER_PASS, "" },
