@@ -170,7 +170,7 @@ struct outcome {
 	enum { NOT_EXPANDED, EXPANDED_ONE, EXPANDED_MANY, EXPANDED_LIST } expanded; /* an alias's mail is on its way to so many */
 	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
 	bool remote;         /* another host has it, or refused it */
-	bool unreached;      /* its destination could not be reached: that is no word on the message */
+	enum relay_reach reach;
 	bool untried;        /* nothing was tried: its destination is down */
 	bool dsn;            /* that host takes over delivery status notifications */
 	bool by;             /* and the time of delivery (RFC 2852) */

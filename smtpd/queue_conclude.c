@@ -243,7 +243,7 @@ attempt_conclude(struct attempt *attempt, bool reported)
 				last = outcome;
 			ours |= outcome->ours;
 			counted |= !outcome->ours && !outcome->untried;
-			attempt->unreached |= outcome->unreached || outcome->untried;
+			attempt->unreached |= outcome->reach == RELAY_UNREACHED || outcome->untried;
 		}
 	}
 	for (size_t i = 0; i < attempt->report_count && reported; i++) {

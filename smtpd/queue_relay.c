@@ -278,8 +278,8 @@ learn(struct relay_pool *pool, struct destination *destination, const struct out
 	struct schedule *schedule = pool->queue->schedule;
 	int64_t now = queue_now();
 
-	if (!outcome->unreached) {
-		if (schedule_worked(schedule, destination))
+	if (outcome->reach != RELAY_UNREACHED) {
+		if (outcome->reach == RELAY_ANSWERED ? schedule_worked(schedule, destination) : schedule_broke_off(schedule, destination))
 			log_info("destination-up", log_str("destination", destination->name));
 		return;
 	}
@@ -296,7 +296,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	uint16_t place = msg_get_u16(&body);
 	uint8_t verdict = msg_get_u8(&body);
 	uint16_t code = msg_get_u16(&body);
-	uint8_t takes = msg_get_u8(&body), unreached = msg_get_u8(&body);
+	uint8_t takes = msg_get_u8(&body), reach = msg_get_u8(&body);
 	struct span status = msg_get_span(&body), text = msg_get_span(&body),
 		    host = msg_get_span(&body), tls = msg_get_span(&body);
 	struct relay_job *job = pool->running;
@@ -305,7 +305,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	while (job != NULL && job->id != msg->id)
 		job = job->next;
 	if (!msg_done(&body) || job == NULL || place >= job->count ||
-	    job->recipients[place].answered || verdict > VERDICT_PERMFAIL)
+	    job->recipients[place].answered || verdict > VERDICT_PERMFAIL || reach > RELAY_BROKE_OFF)
 		return -EBADMSG;
 	outcome_set(&outcome, (enum verdict)verdict, "", text);
 	if (!copy_text(outcome.status, sizeof(outcome.status), status) ||
@@ -315,7 +315,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	outcome.code = code;
 	outcome.dsn = (takes & TAKES_DSN) != 0;
 	outcome.by = (takes & TAKES_BY) != 0;
-	outcome.unreached = unreached != 0 && verdict == VERDICT_TEMPFAIL;
+	outcome.reach = verdict == VERDICT_TEMPFAIL ? (enum relay_reach)reach : RELAY_ANSWERED;
 	job->recipients[place].answered = true;
 	if (--job->open == 0)
 		learn(pool, job->lane->destination, &outcome);

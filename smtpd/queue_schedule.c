@@ -193,6 +193,38 @@ schedule_each(const struct schedule *schedule, void (*each)(void *context, const
 
 /* --- how a destination does --- */
 
+/* It can be reached. True when it had been down. */
+static bool
+is_up(struct schedule *schedule, struct destination *destination)
+{
+	bool was_down = destination->times_down != 0;
+
+	destination->failed = 0;
+	destination->times_down = 0;
+	destination->until = 0;
+	free(destination->reason);
+	destination->reason = NULL;
+	put_in_place(schedule, destination);
+	return was_down;
+}
+
+/* By one after a whole window of failures. Returns by how much. */
+static unsigned
+lower_window(struct destination *destination)
+{
+	unsigned share = SCHEDULE_SCALE * SCHEDULE_SCALE / destination->window;
+
+	destination->window = destination->window > SCHEDULE_SCALE + share ? destination->window - share : SCHEDULE_SCALE;
+	return share;
+}
+
+bool
+schedule_broke_off(struct schedule *schedule, struct destination *destination)
+{
+	(void)lower_window(destination);
+	return is_up(schedule, destination);
+}
+
 bool
 schedule_worked(struct schedule *schedule, struct destination *destination)
 {
@@ -204,13 +236,7 @@ schedule_worked(struct schedule *schedule, struct destination *destination)
 	if (was_down && window < schedule->limits.window_first * SCHEDULE_SCALE)
 		window = schedule->limits.window_first * SCHEDULE_SCALE;
 	destination->window = window < max ? window : max;
-	destination->failed = 0;
-	destination->times_down = 0;
-	destination->until = 0;
-	free(destination->reason);
-	destination->reason = NULL;
-	put_in_place(schedule, destination);
-	return was_down;
+	return is_up(schedule, destination);
 }
 
 static int64_t
@@ -245,16 +271,13 @@ take_those_to_be_told(struct schedule *schedule, struct destination *destination
 bool
 schedule_failed(struct schedule *schedule, struct destination *destination, int64_t now, uint32_t random, struct span reason)
 {
-	unsigned share = SCHEDULE_SCALE * SCHEDULE_SCALE / destination->window;
-
 	free(destination->reason);
 	destination->reason = span_dup(reason);
 	/* It is down once a whole window has failed and nothing has worked in between. What was under way when it went down says
 	 * nothing new. */
 	if (schedule_is_down(destination, now))
 		return false;
-	destination->failed += share;
-	destination->window = destination->window > SCHEDULE_SCALE + share ? destination->window - share : SCHEDULE_SCALE;
+	destination->failed += lower_window(destination);
 	if (destination->failed + SCHEDULE_SCALE / 64 < SCHEDULE_SCALE && destination->times_down == 0) {
 		put_in_place(schedule, destination);
 		return false;

@@ -76,6 +76,8 @@ struct destination *schedule_destination(struct schedule *schedule, struct span 
 void schedule_release(struct schedule *schedule, struct destination *destination);
 /* Something was taken there, or refused by somebody who listens. True when it had been down. */
 bool schedule_worked(struct schedule *schedule, struct destination *destination);
+/* It was reached, and broke off a message: that says little about the others, of which fewer are sent at once. True when it had been down. */
+bool schedule_broke_off(struct schedule *schedule, struct destination *destination);
 /* It could not be reached. True when it is down from now on; random is any number. */
 bool schedule_failed(struct schedule *schedule, struct destination *destination, int64_t now, uint32_t random, struct span reason);
 /* Messages that may be sent there at once. */

@@ -80,6 +80,7 @@ struct relay_job {
 	uint32_t asked_dns;
 	unsigned tries;
 	bool failed_for_now;  /* some host failed temporarily */
+	bool reached;         /* and one was ready for mail before it failed */
 	struct relay_result failure;
 	char failed_host[VERDICT_HOST_MAX];
 	struct relay_conn *conn;
@@ -99,7 +100,7 @@ void relay_job_drop_all(struct relay_role *role);
 
 /* A connection's word on its job: it was settled in part or whole; the job may be gone when this returns.
  * done: the transaction is over. failed: this host will not do, for that reason; unsettled recipients may be tried elsewhere.
- * stale: an idle connection had been closed by the other side meanwhile. */
+ * stale: the connection will not do for what is left, which says nothing about the host: the way is looked for anew. */
 void relay_job_done(struct relay_job *job);
 void relay_job_failed(struct relay_job *job, const char *host, const struct relay_result *result);
 void relay_job_stale(struct relay_job *job);

@@ -89,6 +89,7 @@ fail(struct relay_conn *conn, const struct relay_result *result)
 	char host[VERDICT_HOST_MAX];
 	struct relay_result copy = *result;
 
+	copy.reach = conn->state.was_ready ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 	memcpy(host, conn->host, sizeof(host));
 	forget(conn);
 	if (job == NULL)

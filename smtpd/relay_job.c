@@ -59,7 +59,7 @@ relay_job_settled(void *context, size_t recipient, const struct relay_result *re
 	msg_put_u8(&body, (uint8_t)result->verdict);
 	msg_put_u16(&body, result->code);
 	msg_put_u8(&body, (uint8_t)((result->dsn ? TAKES_DSN : 0) | (result->by ? TAKES_BY : 0)));
-	msg_put_u8(&body, result->unreached);
+	msg_put_u8(&body, (uint8_t)result->reach);
 	msg_put_span(&body, span_of(result->status));
 	msg_put_span(&body, span_of(result->text));
 	msg_put_span(&body, span_of(job->conn != NULL ? relay_conn_host(job->conn) : job->failed_host));
@@ -106,6 +106,7 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 		(void)snprintf(job->failed_host, sizeof(job->failed_host), "%s", host);
 	}
 	job->failed_for_now |= result->verdict == VERDICT_TEMPFAIL;
+	job->reached |= result->reach != RELAY_UNREACHED;
 	if (job->settled == job->mail.count)
 		forget(job);
 	else
@@ -125,7 +126,7 @@ next_host(struct relay_job *job)
 		relay_demand_forget(job);
 	}
 	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX) {
-		job->failure.unreached = true;
+		job->failure.reach = job->reached ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 		give_up(job, &job->failure);
 		return;
 	}
@@ -152,12 +153,14 @@ void
 relay_job_unfit(struct relay_job *job, const struct relay_result *result)
 {
 	const struct resolve_host *host = &job->hosts.hosts[job->host];
+	struct relay_result unreached = *result;
 	char name[VERDICT_HOST_MAX];
 
+	unreached.reach = RELAY_UNREACHED;
 	(void)snprintf(name, sizeof(name), "%s", host->name);
 	log_info("host-unfit", log_str("queue", job->queue_id), log_str("host", name), log_str("status", result->status), log_str("text", result->text));
 	job->address = host->count;
-	relay_job_failed(job, name, result);
+	relay_job_failed(job, name, &unreached);
 }
 
 /* "192.0.2.1" or "2001:db8::1". */
@@ -241,7 +244,7 @@ go_to_hop(struct relay_job *job)
 		fault = "The file of relay_secrets has no credentials for that next hop";
 	if (fault != NULL) { /* the operator's to mend: mail waits for him */
 		relay_result_set(&job->failure, VERDICT_TEMPFAIL, "4.3.5", fault);
-		job->failure.unreached = true;
+		job->failure.reach = RELAY_UNREACHED;
 		give_up(job, &job->failure);
 		return;
 	}
@@ -275,6 +278,8 @@ void
 relay_job_stale(struct relay_job *job)
 {
 	job->conn = NULL;
+	relay_demand_forget(job);
+	job->host = job->address = 0;
 	set_out(job);
 }
 
@@ -315,7 +320,7 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 	} else {
 		relay_result_set(&result, refusals[answer.result].verdict, refusals[answer.result].status,
 		    refusals[answer.result].text != NULL ? refusals[answer.result].text : answer.text);
-		result.unreached = result.verdict == VERDICT_TEMPFAIL;
+		result.reach = RELAY_UNREACHED;
 		give_up(job, &result);
 	}
 	return 0;

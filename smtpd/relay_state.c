@@ -107,6 +107,7 @@ idle(struct relay_state *state)
 {
 	state->mail = NULL;
 	state->phase = RELAY_IDLE;
+	state->was_ready = true;
 	return RELAY_READY;
 }
 

@@ -23,7 +23,7 @@ struct relay_result {
 	uint16_t code; /* of the reply; 0: the text is our own */
 	bool dsn;      /* the next host takes over delivery status notifications */
 	bool by;       /* and the time of delivery (RFC 2852) */
-	bool unreached; /* no host was reached: it says nothing about the message */
+	enum relay_reach reach;
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
 };
@@ -90,6 +90,7 @@ struct relay_state {
 	struct relay_result host; /* of RELAY_HOST_FAILED */
 	bool refused_tls;         /* it failed for what is demanded of TLS */
 	bool refused_chunks;      /* it offers CHUNKING and does not know BDAT */
+	bool was_ready;           /* it has been: what fails from then on is a message, not the host */
 
 	/* Within. */
 	bool secured, verified;

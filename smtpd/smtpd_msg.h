@@ -66,6 +66,13 @@ enum sign_as {
 /* SUBMIT: the text is the whole message. */
 #define SUBMIT_NOTHING UINT64_MAX
 
+/* How far the relay role got with a recipient. */
+enum relay_reach {
+	RELAY_ANSWERED,  /* a host has answered for it */
+	RELAY_UNREACHED, /* no host was ready for mail: that is no word on the message, and one on the destination */
+	RELAY_BROKE_OFF, /* one was, and did not answer for this message */
+};
+
 /* The longest texts of DELIVERED and RELAYED; senders cut, so that a talkative host costs no
  * memory. */
 #define VERDICT_STATUS_MAX 16

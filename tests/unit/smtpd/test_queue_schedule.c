@@ -122,6 +122,25 @@ START_TEST(window_rises_and_falls)
 }
 END_TEST
 
+/* Whatever breaks off, the destination is not down: each message has its own time. */
+START_TEST(breaking_off_is_not_being_down)
+{
+	struct destination *destination = schedule_destination(schedule, SPAN("a.test"));
+
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert(!schedule_broke_off(schedule, destination));
+	ck_assert_uint_eq(schedule_window(destination), 1);
+	ck_assert(!schedule_is_down(destination, 0));
+	ck_assert(schedule_failed(schedule, destination, 0, RANDOM, SPAN("x")));
+	ck_assert(schedule_is_down(destination, 299));
+	/* It could be connected to. */
+	ck_assert(schedule_broke_off(schedule, destination));
+	ck_assert(!schedule_is_down(destination, 0));
+	ck_assert_ptr_null(destination->reason);
+	schedule_release(schedule, destination);
+}
+END_TEST
+
 START_TEST(lets_in_what_the_window_says)
 {
 	unsigned count = 0;
@@ -411,6 +430,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, waits_for_its_time);
 	tcase_add_test(tests, window_rises_and_falls);
+	tcase_add_test(tests, breaking_off_is_not_being_down);
 	tcase_add_test(tests, lets_in_what_the_window_says);
 	tcase_add_test(tests, down_and_back);
 	tcase_add_test(tests, down_for_those_to_be_told);
