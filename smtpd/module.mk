@@ -66,6 +66,7 @@ smtpd_SRC += \
 	smtpd/relay_conn.c \
 	smtpd/relay_message.c \
 	smtpd/relay_data.c \
+	smtpd/relay_habits.c \
 	smtpd/relay_job.c \
 	smtpd/relay_auth.c \
 	smtpd/relay_parse.c \

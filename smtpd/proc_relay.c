@@ -11,6 +11,7 @@
 #include "frame/read_file.h"
 #include "smtpd/public_suffix.h"
 #include "smtpd/relay.h"
+#include "smtpd/relay_habits.h"
 #include "smtpd/smtpd.h"
 
 #define DESCRIPTORS_MAX 4096
@@ -178,6 +179,7 @@ proc_relay(struct proc *proc)
 	if (SSL_CTX_dane_enable(role.tls) != 1)
 		return EX_SOFTWARE;
 	role.dns = dns_client_new(proc);
+	role.habits = relay_habits_new();
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	return proc_loop(proc);

@@ -19,6 +19,7 @@
 #include "smtpd/tlsrpt.h"
 
 struct event;
+struct relay_habits;
 struct relay_kept;
 struct relay_sign;
 struct ssl_ctx_st;
@@ -37,6 +38,7 @@ struct relay_role {
 	uint32_t last_sign;
 	struct relay_kept *kept; /* what was signed just now */
 	size_t kept_count, kept_next;
+	struct relay_habits *habits; /* of hosts */
 };
 
 /* What the domain's MTA-STS policy says. */

@@ -8,12 +8,14 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/tls.h"
 #include "common/xalloc.h"
 #include "smtpd/relay_conn.h"
+#include "smtpd/relay_habits.h"
 #include "smtpd/tcp_connect.h"
 
 #define CONNECT_SECONDS 30
@@ -215,6 +217,32 @@ report_state(struct relay_conn *conn)
 		report(conn, TLSRPT_VALIDATION_FAILURE, "the policy does not name the host");
 }
 
+/* What a host was found to do is remembered from one connection to the next. */
+static void
+note_habit(struct relay_conn *conn, struct relay_habit found)
+{
+	relay_habits_note(conn->role->habits, conn->host, found, (int64_t)time(NULL));
+}
+
+static void
+use_habit(struct relay_conn *conn)
+{
+	struct relay_habit habit = relay_habits_find(conn->role->habits, conn->host, (int64_t)time(NULL));
+
+	conn->state.unchunked = habit.unchunked;
+	conn->state.rcpt_max = habit.rcpt_max;
+}
+
+/* The next transaction has so many, and so has the next message. */
+static void
+learn_rcpt_max(struct relay_conn *conn)
+{
+	log_info("too-many-recipients", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_u64("taken", conn->state.took));
+	note_habit(conn, (struct relay_habit){ .rcpt_max = conn->state.took });
+	conn->state.rcpt_max = conn->state.took;
+	conn->state.took = 0;
+}
+
 static unsigned
 messages_max(const struct relay_conn *conn)
 {
@@ -241,6 +269,34 @@ rest(struct relay_conn *conn)
 	relay_conn_set_timer(conn, IDLE_SECONDS);
 }
 
+/* What is left of the job has another connection, to the same address where the job has looked for it. */
+static void
+open_again(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+
+	conn->job = NULL;
+	if (job->demand != NULL)
+		relay_conn_open(job, conn->name, &conn->address, conn->port);
+	else /* it took over a connection that stood */
+		relay_job_stale(job);
+	forget(conn);
+}
+
+/* The host takes no more transactions on this connection. */
+static void
+go_on_elsewhere(struct relay_conn *conn)
+{
+	struct buf out = BUF_INIT(64);
+
+	relay_state_quit(&conn->state, &out);
+	(void)stream_write(conn->stream, buf_get(&out));
+	buf_free(&out);
+	stream_finish(conn->stream);
+	conn->stream = NULL;
+	open_again(conn);
+}
+
 void
 relay_conn_ready(struct relay_conn *conn)
 {
@@ -248,12 +304,16 @@ relay_conn_ready(struct relay_conn *conn)
 
 	log_session(conn);
 	report_state(conn);
+	if (job != NULL && conn->state.took != 0)
+		learn_rcpt_max(conn);
 	if (job == NULL) {
 		rest(conn);
 	} else if (job->settled < job->mail.count) {
 		/* Replies that nobody asked for would be taken for those to come. */
 		if (stream_input(conn->stream).len != 0)
 			relay_conn_fail(conn, "4.5.0", "The host speaks out of turn");
+		else if (conn->state.offer.mail_max != 0 && conn->messages >= conn->state.offer.mail_max)
+			go_on_elsewhere(conn);
 		else
 			relay_message_begin(conn);
 	} else {
@@ -278,25 +338,13 @@ start_tls(struct relay_conn *conn)
 	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
-/* The job has another connection, to the same address. */
-static struct relay_conn *
-open_again(struct relay_conn *conn)
-{
-	struct relay_job *job = conn->job;
-
-	relay_conn_open(job, conn->name, &conn->address, conn->port);
-	conn->job = NULL;
-	forget(conn);
-	return job->conn;
-}
-
 /* CHUNKING was offered and is not known after all, as behind something that adds to what a host offers: the message goes by DATA. */
 static void
 without_chunks(struct relay_conn *conn)
 {
 	log_warning("chunking-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", conn->state.host.text));
-	conn = open_again(conn);
-	conn->state.unchunked = true;
+	note_habit(conn, (struct relay_habit){ .unchunked = true });
+	open_again(conn);
 }
 
 /* The connection may be gone afterwards. */
@@ -412,11 +460,14 @@ on_secured(struct stream *stream, void *context)
 static void
 without_tls(struct relay_conn *conn)
 {
+	struct relay_job *job;
+
 	report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
 	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
-	conn = open_again(conn);
-	conn->state.tls = RELAY_TLS_NEVER;
-	conn->reported = true;
+	job = conn->job;
+	open_again(conn); /* the handshake was for this very job: it has a connection now */
+	job->conn->state.tls = RELAY_TLS_NEVER;
+	job->conn->reported = true;
 }
 
 static void
@@ -551,6 +602,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	relay_reply_init(&conn->reply);
 	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
 	conn->state.whose = relay_demand_whose(conn->demand);
+	use_habit(conn);
 	take_hop(conn, &job->hop);
 	conn->timer = evtimer_new(base, on_timer, conn);
 	/* A connection that failed at once tells it from the loop: no caller is called back from within. */
@@ -578,6 +630,7 @@ relay_conn_reuse(struct relay_job *job)
 	leave_idle(conn);
 	conn->job = job;
 	job->conn = conn;
+	use_habit(conn);
 	relay_message_begin(conn);
 	return true;
 }

@@ -142,6 +142,8 @@ parse_limits(struct span words, struct relay_offer *offer)
 			offer->mail_max = number;
 		else if (span_ieq(name, SPAN("RCPTMAX")))
 			offer->rcpt_max = number;
+		else if (span_ieq(name, SPAN("RCPTDOMAINMAX")))
+			offer->rcpt_domain_max = number;
 	}
 }
 

@@ -43,8 +43,8 @@ enum relay_extension {
 struct relay_offer {
 	unsigned extensions; /* enum relay_extension bits */
 	uint64_t size_max;   /* RFC 1870: 0 is no limit that is known */
-	/* RFC 9422: transactions of one connection, recipients of one transaction; 0 likewise. */
-	uint64_t mail_max, rcpt_max;
+	/* RFC 9422: transactions of one connection, recipients of one transaction and their domains; 0 likewise. */
+	uint64_t mail_max, rcpt_max, rcpt_domain_max;
 	uint64_t by_min; /* RFC 2852: the shortest time within which it delivers, in seconds */
 };
 /* The text of a reply to EHLO (RFC 5321 section 4.1.1.1); its first line is the greeting. */

@@ -305,11 +305,17 @@ put_mail(const struct relay_state *state, struct buf *out)
 	(void)buf_str(out, "\r\n");
 }
 
-/* The next recipient that is to be asked for, from `asked` on; count when there is none. */
+static bool
+is_chosen(const struct relay_recipient *recipient)
+{
+	return recipient->chosen && !recipient->settled;
+}
+
+/* The next recipient of this transaction, from there on; count when there is none. */
 static size_t
 next_recipient(const struct relay_state *state, size_t from)
 {
-	while (from < state->end && state->mail->recipients[from].settled)
+	while (from < state->mail->count && !is_chosen(&state->mail->recipients[from]))
 		from++;
 	return from;
 }
@@ -318,7 +324,7 @@ static void
 ask_next(struct relay_state *state, struct buf *out)
 {
 	state->asked = next_recipient(state, state->asked);
-	if (state->asked < state->end)
+	if (state->asked < state->mail->count)
 		put_rcpt(state, state->asked++, out);
 }
 
@@ -364,20 +370,61 @@ settle_unfit(struct relay_state *state)
 	for (size_t i = 0; i < mail->count; i++)
 		if ((state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && !span_is_ascii(mail->recipients[i].address))
 			settle(mail, i, state->settled, state->context, &result);
-	return next_recipient(state, 0) == mail->count;
+	for (size_t i = 0; i < mail->count; i++)
+		if (!mail->recipients[i].settled)
+			return false;
+	return true;
 }
 
-/* Behind as many recipients as the host takes at once. */
-static size_t
-transaction_end(const struct relay_state *state)
-{
-	size_t end = 0;
+/* --- recipients of one transaction --- */
 
-	if (state->offer.rcpt_max == 0)
-		return state->mail->count;
-	for (uint64_t left = state->offer.rcpt_max; left != 0 && end < state->mail->count; left--)
-		end = next_recipient(state, end) + 1;
-	return end < state->mail->count ? end : state->mail->count;
+static struct span
+domain_of(const struct relay_recipient *recipient)
+{
+	return span_skip(recipient->address, (size_t)(span_rchr(recipient->address, '@') + 1));
+}
+
+/* Another before it, of this transaction, has the same domain. */
+static bool
+has_domain_before(const struct relay_mail *mail, size_t recipient)
+{
+	for (size_t i = 0; i < recipient; i++)
+		if (is_chosen(&mail->recipients[i]) && span_ieq(domain_of(&mail->recipients[i]), domain_of(&mail->recipients[recipient])))
+			return true;
+	return false;
+}
+
+/* 0 is no limit. */
+static uint64_t
+lower_limit(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* As many as the host takes at once, and of as many domains. */
+static void
+choose_recipients(struct relay_state *state)
+{
+	struct relay_mail *mail = state->mail;
+	uint64_t max = lower_limit(state->offer.rcpt_max, state->rcpt_max), domains_max = state->offer.rcpt_domain_max;
+	uint64_t count = 0, domains = 0;
+
+	for (size_t i = 0; i < mail->count; i++) {
+		struct relay_recipient *recipient = &mail->recipients[i];
+		bool another = domains_max != 0 && !has_domain_before(mail, i);
+
+		recipient->chosen = !recipient->settled && (max == 0 || count < max) && (!another || domains < domains_max);
+		count += recipient->chosen;
+		domains += recipient->chosen && another;
+	}
+}
+
+/* Those that have not been asked for are for the next. */
+static void
+leave_the_others(struct relay_state *state)
+{
+	for (size_t i = state->asked; i < state->mail->count; i++)
+		state->mail->recipients[i].chosen = false;
 }
 
 bool
@@ -405,18 +452,18 @@ relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settl
 	state->settled = settled;
 	state->context = context;
 	state->asked = state->answered = state->accepted = state->chunks = 0;
+	state->took = 0;
 	state->refused = state->chunk_taken = false;
 	for (size_t i = 0; i < mail->count; i++)
-		mail->recipients[i].accepted = false;
-	state->end = mail->count;
+		mail->recipients[i].accepted = mail->recipients[i].chosen = false;
 	if (!relay_state_suits(state, mail))
 		return refuse_host(state, out);
 	if (settle_unfit(state))
 		return idle(state);
-	state->end = transaction_end(state);
+	choose_recipients(state);
 	put_mail(state, out);
 	if ((state->offer.extensions & RELAY_EXT_PIPELINING) != 0)
-		while (next_recipient(state, state->asked) < state->end)
+		while (next_recipient(state, state->asked) < mail->count)
 			ask_next(state, out);
 	state->phase = RELAY_MAIL;
 	return RELAY_WAIT;
@@ -444,7 +491,7 @@ next_answer(struct relay_state *state, struct buf *out)
 		state->phase = RELAY_RCPT;
 		return RELAY_WAIT;
 	}
-	if (!state->refused && next_recipient(state, state->asked) < state->end) {
+	if (!state->refused && next_recipient(state, state->asked) < state->mail->count) {
 		ask_next(state, out);
 		state->phase = RELAY_RCPT;
 		return RELAY_WAIT;
@@ -465,7 +512,7 @@ on_mail(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	state->refused = true;
 	/* The replies to the RCPTs that are under way are still to come: they are counted before anything is settled. */
 	for (size_t i = 0; i < state->asked; i++)
-		state->accepted += !state->mail->recipients[i].settled;
+		state->accepted += is_chosen(&state->mail->recipients[i]);
 	relay_settle_all(state->mail, state->settled, state->context, &result);
 	if (state->accepted == 0)
 		return idle(state);
@@ -473,31 +520,51 @@ on_mail(struct relay_state *state, const struct relay_reply *reply, struct buf *
 	return RELAY_WAIT;
 }
 
+/* "Too many recipients": 452, and 552 from servers that should say 452 (RFC 5321 section 4.5.3.1.10), unless their status tells of something
+ * else, such as a full mailbox; X.5.3 (RFC 3463 section 3.6) says it with any code. */
+static bool
+is_too_many(const struct relay_reply *reply)
+{
+	struct span status = relay_parse_status(buf_get(&reply->text), reply->code / 100);
+
+	return status.len != 0 ? span_eq(span_skip(status, 1), SPAN(".5.3")) : reply->code == 452 || reply->code == 552;
+}
+
+static void
+rcpt_refused(struct relay_state *state, const struct relay_reply *reply)
+{
+	struct relay_result result;
+
+	if (state->accepted != 0 && is_too_many(reply)) {
+		/* The first of the next transaction, which follows at once. */
+		if (state->took == 0)
+			state->took = state->accepted;
+		state->mail->recipients[state->answered].chosen = false;
+		leave_the_others(state);
+		return;
+	}
+	result_of(&result, state, reply);
+	if (reply->code == 552) {
+		result.verdict = VERDICT_TEMPFAIL;
+		relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.3", buf_cstr(&reply->text));
+		result.code = reply->code;
+	}
+	settle(state->mail, state->answered, state->settled, state->context, &result);
+}
+
 static enum relay_action
 on_rcpt(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
-	struct relay_recipient *recipient;
-	struct relay_result result;
-
 	if (state->refused)
 		return --state->accepted == 0 ? idle(state) : RELAY_WAIT;
 	if (reply->code / 100 == 3)
 		return nonsense(state, reply, out);
-	while (state->mail->recipients[state->answered].settled)
-		state->answered++;
-	recipient = &state->mail->recipients[state->answered];
+	state->answered = next_recipient(state, state->answered);
 	if (reply->code / 100 == 2) {
-		recipient->accepted = true;
+		state->mail->recipients[state->answered].accepted = true;
 		state->accepted++;
 	} else {
-		result_of(&result, state, reply);
-		/* RFC 5321 4.5.3.1.10: "too many recipients", from servers that should say 452. */
-		if (reply->code == 552) {
-			result.verdict = VERDICT_TEMPFAIL;
-			relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.3", buf_cstr(&reply->text));
-			result.code = reply->code;
-		}
-		settle(state->mail, state->answered, state->settled, state->context, &result);
+		rcpt_refused(state, reply);
 	}
 	state->answered++;
 	return next_answer(state, out);
@@ -559,7 +626,8 @@ relay_state_message_sent(struct relay_state *state)
 static bool
 is_bdat_unknown(const struct relay_state *state, const struct relay_reply *reply)
 {
-	return !state->chunk_taken && (reply->code == 500 || reply->code == 502);
+	/* Of syntax (RFC 5321 section 4.2.1), which says nothing about the message. */
+	return !state->chunk_taken && reply->code / 10 == 50;
 }
 
 /* Between chunks a transaction is given up by RSET (RFC 3030 section 2), behind which the replies to those under way are still to come. */

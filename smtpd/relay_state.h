@@ -35,7 +35,9 @@ struct relay_recipient {
 	struct span orcpt;   /* "rfc822;xtext", or "utf-8;" and what RFC 6533 has there, or empty */
 	uint8_t notify;
 	bool settled;        /* its result has been told */
-	bool accepted;       /* within a transaction: RCPT was taken */
+	/* Within a transaction: */
+	bool chosen;         /* it is for this one */
+	bool accepted;       /* RCPT was taken */
 };
 
 /* A message that is to go out. Spans stay the caller's. */
@@ -81,6 +83,7 @@ struct relay_state {
 	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
 	bool unchunked;        /* CHUNKING is not used */
+	size_t rcpt_max;       /* recipients that the host is known to take in one transaction; 0: not known */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
 
@@ -91,13 +94,13 @@ struct relay_state {
 	bool refused_tls;         /* it failed for what is demanded of TLS */
 	bool refused_chunks;      /* it offers CHUNKING and does not know BDAT */
 	bool was_ready;           /* it has been: what fails from then on is a message, not the host */
+	size_t took;              /* recipients of this transaction before it had too many; 0: it has not */
 
 	/* Within. */
 	bool secured, verified;
 	unsigned auth_step;
 	struct relay_mail *mail;
 	size_t asked, answered, accepted; /* recipients */
-	size_t end; /* recipients from here on are for another transaction (RFC 9422) */
 	bool refused;                     /* MAIL was: the replies to RCPT mean nothing */
 	size_t chunks;                    /* sent, and not answered yet */
 	bool chunk_taken;                 /* one of this message */
@@ -117,7 +120,8 @@ bool relay_state_wants_scan(const struct relay_state *state, const struct relay_
 /* False when the host does not keep what the message asks for (REQUIRETLS). */
 bool relay_state_suits(const struct relay_state *state, const struct relay_mail *mail);
 /* Begins a message: legal in RELAY_IDLE. Recipients that are settled are left out, and so are those beyond
- * what the host takes in one transaction: they are for the next. RELAY_WAIT; RELAY_READY when all of them
+ * what the host takes in one transaction, by what it offers (RFC 9422), by rcpt_max or by its replies: they are not settled, and are for the
+ * next. RELAY_WAIT; RELAY_READY when all of them
  * were settled at once (too large for that host, or not fit for it); RELAY_HOST_FAILED when that host does not keep what the message
  * asks for, and another may. */
 enum relay_action relay_state_mail(struct relay_state *state, struct relay_mail *mail, relay_settled settled, void *context, struct buf *out);

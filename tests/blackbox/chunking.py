@@ -44,7 +44,10 @@ def arrives(domain, word, body, chunked):
 
 
 try:
-    for domain in ("chunks", "one-by-one", "data", "pretends"):
+    # On a connection that has carried another message already, by which it has not come out.
+    site.send("alice@example.test", ["no-x@pretends.example"], "nobody", login="alice")
+    check("pretends: a recipient is refused", site.logged(r" failed .* to=no-x@pretends\.example "), site.log()[-3000:])
+    for domain in ("pretends", "chunks", "one-by-one", "data"):
         chunked = domain in ("chunks", "one-by-one")
         send(domain, "small-word", "x\r\n.\r\n..\r\n")
         about = arrives(domain, "small-word", "x\r\n.\r\n..\r\n", chunked)
@@ -53,6 +56,7 @@ try:
         about = arrives(domain, "large-word", DOTS, chunked)
         check(f"{domain}: a large one is many", about.get("chunks", 0) >= 20 or not chunked, about)
     check("a host that does not know what it offers is told of", site.logged(r" chunking-failed .*does not know BDAT"))
+    check("once: the next message goes by DATA at once", site.log().count(" chunking-failed ") == 1, site.log()[-3000:])
     check("and no message went twice to it", len(hosts["pretends"].messages()) == 2, hosts["pretends"].messages())
     send("refuses", "refused-word", DOTS)
     check("a chunk is refused: the sender is told", site.logged(r" failed .* to=x@refuses\.example .*status=5\.3\.4"), site.log()[-3000:])

@@ -2,12 +2,13 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Another host as the relay role meets it: an SMTP server whose answers depend on the recipient, and a DNS server for a zone of its own.
 
-Recipients: no-X is refused (550), later-X is put off the first time (450), gone-X finds the connection closed the first time, others are taken.
+Recipients: no-X is refused (550), later-X is put off the first time (450), gone-X finds the connection closed the first time,
+never-X each time, others are taken.
 Each message that is taken is a file in the folder: one line of JSON about the session and the envelope, then the message as it came.
 """
 import argparse, base64, json, os, socket, socketserver, ssl, struct, threading
 
-seen, lock, number = set(), threading.Lock(), [0]
+seen, lock, number, sessions = set(), threading.Lock(), [0], [0]
 
 
 def first_time(what):
@@ -78,7 +79,7 @@ class Session(socketserver.StreamRequestHandler):
         with lock:
             number[0] += 1
             name = f"{self.options.folder}/{number[0]:04d}"
-        about = {"tls": self.tls, "login": self.login, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "chunks": len(self.chunks), "address": self.server.server_address[0]}
+        about = {"session": self.session, "tls": self.tls, "login": self.login, "helo": self.helo, "mail": self.mail, "rcpt": self.rcpt, "chunks": len(self.chunks), "address": self.server.server_address[0]}
         with open(name + ".tmp", "wb") as file:
             file.write(json.dumps(about).encode() + b"\n" + text)
         os.rename(name + ".tmp", name)
@@ -90,8 +91,10 @@ class Session(socketserver.StreamRequestHandler):
             self.say(f"550 5.1.1 {address}")
         elif address.startswith("later-") and first_time(address):
             self.say("450 4.2.1 Not now")
-        elif address.startswith("gone-") and first_time(address):
+        elif address.startswith("gone-") and first_time(address) or address.startswith("never-"):
             return False
+        elif len(self.rcpt) == self.options.take:
+            self.say("452 4.5.3 Too many recipients")
         else:
             self.rcpt.append(argument)
             self.say("250 2.1.5 Ok")
@@ -100,6 +103,9 @@ class Session(socketserver.StreamRequestHandler):
     def handle(self):
         self.tls, self.helo, self.mail, self.rcpt, self.login = None, None, None, [], None
         self.chunks, self.refused = [], False
+        with lock:
+            sessions[0] += 1
+            self.session = sessions[0]
         if self.server.server_address[1] in self.options.smtps:
             self.start_tls()
         self.say("220 far.example ESMTP")
@@ -118,6 +124,8 @@ class Session(socketserver.StreamRequestHandler):
                     self.say("250-AUTH " + self.options.mechanisms)
                 for word in self.options.offer.split():
                     self.say("250-" + word)
+                if self.options.offer_limits:
+                    self.say("250-LIMITS " + self.options.offer_limits)
                 self.say("250 ENHANCEDSTATUSCODES")
             elif verb == "STARTTLS":
                 self.say("220 2.0.0 Go ahead")
@@ -241,7 +249,9 @@ def main():
     parser.add_argument("--broken-tls", action="store_true")
     parser.add_argument("--no-pipelining", action="store_true")
     parser.add_argument("--no-bdat", action="store_true", help="whatever it offers")
+    parser.add_argument("--take", type=int, help="so many recipients of a message")
     parser.add_argument("--refuse-chunk", type=int, help="of each message that is sent in chunks, this one")
+    parser.add_argument("--offer-limits", help="such as RCPTMAX=2 (RFC 9422)")
     parser.add_argument("--offer", default="8BITMIME DSN SMTPUTF8 SIZE")
     Session.options = parser.parse_args()
     servers = [Server(at, Session) for at in Session.options.smtp]

@@ -129,20 +129,20 @@ END_TEST
 static const struct {
 	const char *text;
 	unsigned extensions;
-	uint64_t size_max, rcpt_max;
+	uint64_t size_max, rcpt_max, rcpt_domain_max;
 } offers[] = {
-	{ "mail.example hello", 0, 0, 0 },
-	{ "PIPELINING", 0, 0, 0 }, /* the first line is a greeting whatever it says */
-	{ "h\nPIPELINING\nSIZE 35882577\n8BITMIME\nDSN\nSMTPUTF8\nSTARTTLS\nENHANCEDSTATUSCODES", 127, 35882577, 0 },
-	{ "h\nsize\nPipelining", RELAY_EXT_SIZE | RELAY_EXT_PIPELINING, 0, 0 },
-	{ "h\nSIZE x", RELAY_EXT_SIZE, 0, 0 },
-	{ "h\nSIZE 99999999999999999999999", RELAY_EXT_SIZE, 0, 0 },
-	{ "h\nLIMITS MAILMAX=5 RCPTMAX=100 RCPTDOMAINMAX=1", RELAY_EXT_LIMITS, 0, 100 },
-	{ "h\nLIMITS RCPTMAX=x =7 RCPTMAX", RELAY_EXT_LIMITS, 0, 0 },
-	{ "h\nMT-PRIORITY MIXER", RELAY_EXT_MT_PRIORITY, 0, 0 },
-	{ "h\nXPIPELINING\nPIPELININGX\nAUTH CRAM-MD5\n\nCHUNKING-X", 0, 0, 0 },
-	{ "h\n chunking", RELAY_EXT_CHUNKING, 0, 0 },
-	{ "h\nAUTH CRAM-MD5 login PLAIN", RELAY_EXT_AUTH_PLAIN | RELAY_EXT_AUTH_LOGIN, 0, 0 },
+	{ "mail.example hello", 0, 0, 0, 0 },
+	{ "PIPELINING", 0, 0, 0, 0 }, /* the first line is a greeting whatever it says */
+	{ "h\nPIPELINING\nSIZE 35882577\n8BITMIME\nDSN\nSMTPUTF8\nSTARTTLS\nENHANCEDSTATUSCODES", 127, 35882577, 0, 0 },
+	{ "h\nsize\nPipelining", RELAY_EXT_SIZE | RELAY_EXT_PIPELINING, 0, 0, 0 },
+	{ "h\nSIZE x", RELAY_EXT_SIZE, 0, 0, 0 },
+	{ "h\nSIZE 99999999999999999999999", RELAY_EXT_SIZE, 0, 0, 0 },
+	{ "h\nLIMITS MAILMAX=5 RCPTMAX=100 RCPTDOMAINMAX=1", RELAY_EXT_LIMITS, 0, 100, 1 },
+	{ "h\nLIMITS RCPTMAX=x =7 RCPTMAX", RELAY_EXT_LIMITS, 0, 0, 0 },
+	{ "h\nMT-PRIORITY MIXER", RELAY_EXT_MT_PRIORITY, 0, 0, 0 },
+	{ "h\nXPIPELINING\nPIPELININGX\nAUTH CRAM-MD5\n\nCHUNKING-X", 0, 0, 0, 0 },
+	{ "h\n chunking", RELAY_EXT_CHUNKING, 0, 0, 0 },
+	{ "h\nAUTH CRAM-MD5 login PLAIN", RELAY_EXT_AUTH_PLAIN | RELAY_EXT_AUTH_LOGIN, 0, 0, 0 },
 };
 
 START_TEST(extensions)
@@ -152,6 +152,7 @@ START_TEST(extensions)
 	ck_assert_uint_eq(offer.extensions, offers[_i].extensions);
 	ck_assert_uint_eq(offer.size_max, offers[_i].size_max);
 	ck_assert_uint_eq(offer.rcpt_max, offers[_i].rcpt_max);
+	ck_assert_uint_eq(offer.rcpt_domain_max, offers[_i].rcpt_domain_max);
 }
 END_TEST
 

@@ -8,7 +8,8 @@
 
 /* A dialogue is lines: "S: " the host's reply lines, "C: " the commands that must have been sent since, "= " the action after the
  * last reply, "! " what becomes of recipients ("0 OK 2.0.0", "1 PERM 5.1.1"), "mail" begins the message, "secured", "verified", "chunk" and "sent"
- * (the last chunk, or the final dot) are the owner's words, and so are "encrypt" and "verify", which is demanded of TLS. */
+ * (the last chunk, or the final dot) are the owner's words, and so are "takes N" (what the host was found to take) and "encrypt" and
+ * "verify", which is demanded of TLS. */
 struct dialogue {
 	const char *name;
 	struct relay_mail mail;
@@ -130,6 +131,34 @@ static const struct dialogue dialogues[] = {
 		HELLO "S: 250-PIPELINING\nS: 250 LIMITS RCPTMAX=2\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\n"
 		"S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no\n! 1 PERM 5.1.1\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n! 0 OK 2.0.0\n= READY\n"
 		"mail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<w@y>\nS: 250 ok\nS: 250 ok\nC: DATA\n" },
+	{ "too many recipients: those that are left are the next transaction", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y", "v@y" },
+		HELLO "S: 250 PIPELINING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nC: RCPT TO:<w@y>\nC: RCPT TO:<v@y>\n"
+		"S: 250 ok\nS: 250 ok\nS: 452 4.5.3 too many\n= WAIT\nS: 550 5.1.1 no\n! 2 PERM 5.1.1\n= WAIT\nS: 452 too many\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n"
+		"! 0 OK 2.0.0\n= READY\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<z@y>\nC: RCPT TO:<v@y>\nS: 250 ok\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\n"
+		"sent\nS: 250 ok\n! 1 OK 2.0.0\n! 3 OK 2.0.0\n= READY\n" },
+	{ "too many, and no pipelining: no more are asked for", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: RCPT TO:<z@y>\nS: 552 enough\nC: DATA\nS: 354 go\nsent\n"
+		"S: 250 ok\n! 0 OK 2.0.0\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
+	{ "too many by the enhanced code alone, as some have it for good", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: RCPT TO:<z@y>\nS: 550 5.5.3 enough\nC: DATA\nS: 354 go\nsent\n"
+		"S: 250 ok\n! 0 OK 2.0.0\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
+	{ "452 of a mailbox that is full is that one's alone", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: RCPT TO:<z@y>\nS: 452 4.2.2 full\n! 1 TEMP 4.2.2\n"
+		"C: RCPT TO:<w@y>\n" },
+	{ "too many with none taken is for a later attempt", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 452 4.5.3 enough for today\n! 0 TEMP 4.5.3\nC: RCPT TO:<z@y>\n"
+		"S: 452 4.5.3 enough for today\n! 1 TEMP 4.5.3\nC: RSET\nS: 250 ok\n= READY\n" },
+	{ "the message is refused to some: it is sent to the others all the same", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 250 ok\nC: RCPT TO:<z@y>\nS: 452 too many\nC: DATA\nS: 354 go\nsent\n"
+		"S: 554 5.6.0 no\n! 0 PERM 5.6.0\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
+	{ "as many as the host was found to take, if it does not offer less", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y" },
+		HELLO "S: 250-PIPELINING\nS: 250 LIMITS RCPTMAX=3\ntakes 2\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\n"
+		"S: 250 ok\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n! 0 OK 2.0.0\n! 1 OK 2.0.0\n= READY\n"
+		"mail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<w@y>\n" },
+	{ "recipients of as many domains as the host takes (LIMITS), whatever their order", { .sender = SPAN("a@b") }, { "x@y", "x@z", "z@Y", "z@z" },
+		HELLO "S: 250-PIPELINING\nS: 250 LIMITS RCPTDOMAINMAX=1\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@Y>\n"
+		"S: 250 ok\nS: 250 ok\nS: 250 ok\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n! 0 OK 2.0.0\n! 2 OK 2.0.0\n= READY\n"
+		"mail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@z>\nC: RCPT TO:<z@z>\n" },
 	{ "one recipient at a time, one command at a time", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
 		HELLO "S: 250 LIMITS MAILMAX=9 FOO RCPTMAX=1\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 450 later\n! 0 TEMP 4.0.0\n"
 		"C: RSET\nS: 250 ok\n= READY\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<z@y>\n" },
@@ -263,6 +292,8 @@ START_TEST(dialogue)
 			play.state.tls = RELAY_TLS_ENCRYPT;
 		else if (span_eq(line, SPAN("verify")))
 			play.state.tls = RELAY_TLS_VERIFY;
+		else if (span_starts(line, SPAN("takes ")))
+			play.state.rcpt_max = (size_t)(line.ptr[6] - '0');
 		else if (span_eq(line, SPAN("chunk")))
 			relay_state_chunk_sent(&play.state);
 		else if (span_eq(line, SPAN("secured")))
