@@ -5,6 +5,7 @@
 #include "cli/sendmail_smtp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,6 +118,7 @@ act(struct session *session)
 		break;
 	case SMTP_CHECK: /* not asked for */
 	case SMTP_JUDGE:
+	case SMTP_TARPIT:
 	case SMTP_START_TLS: /* not offered */
 	case SMTP_CLOSE:
 		return false;
@@ -185,6 +187,7 @@ sendmail_smtp(const struct smtpd_conf *conf, int folder, const char *user)
 		.recipients_max = (size_t)conf->recipients_max,
 		.hops_max = (unsigned)conf->hops_max,
 		.errors_max = (unsigned)conf->client_errors_max,
+		.junk_max = UINT_MAX, /* it is the user's own program that waits */
 	};
 	struct session session = { .conf = conf, .folder = folder, .user = user };
 	struct buf input = BUF_INIT(INPUT_MAX);

@@ -43,6 +43,7 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 		.recipients_max = (size_t)conf->recipients_max,
 		.hops_max = (unsigned)conf->hops_max,
 		.errors_max = (unsigned)conf->client_errors_max,
+		.junk_max = (unsigned)conf->client_junk_max,
 		.tls = front_has_tls(role->front),
 		.filters = conf->milters.count != 0,
 		.own_senders = conf->own_senders,

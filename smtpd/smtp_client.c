@@ -53,6 +53,7 @@ smtp_client_leave(struct smtp_client *client, const char *end)
 	client->guard = guard_free(client->guard);
 	if (client->greeter != NULL)
 		event_free(client->greeter);
+	smtp_client_leave_tarpit(client);
 	buf_free(&client->fields);
 	event_free(client->watch);
 	stream_finish(client->stream);
@@ -357,6 +358,9 @@ act(struct smtp_client *client)
 		return true;
 	case SMTP_JUDGE:
 		smtp_client_judge(client);
+		return true;
+	case SMTP_TARPIT:
+		smtp_client_tarpit(client);
 		return true;
 	case SMTP_CHECK:
 		if (client->check != NULL)

@@ -36,6 +36,43 @@ smtp_client_judge(struct smtp_client *client)
 }
 
 void
+smtp_client_leave_tarpit(struct smtp_client *client)
+{
+	if (client->tarpit == NULL)
+		return;
+	event_free(client->tarpit);
+	client->tarpit = NULL;
+	guards_leave_tarpit(client->role->guards);
+}
+
+static void
+on_waited(evutil_socket_t fd, short what, void *context)
+{
+	struct smtp_client *client = context;
+
+	(void)fd, (void)what;
+	smtp_client_leave_tarpit(client);
+	smtp_waited(&client->smtp);
+	smtp_client_pump(client);
+}
+
+void
+smtp_client_tarpit(struct smtp_client *client)
+{
+	struct proc *proc = front_proc(client->role->front);
+	const struct timeval patience = { smtpd_conf(proc)->tarpit, 0 };
+
+	if (patience.tv_sec == 0 || !guards_enter_tarpit(client->role->guards)) {
+		smtp_waited(&client->smtp);
+		return;
+	}
+	client->tarpit = evtimer_new(proc->base, on_waited, client);
+	if (client->tarpit == NULL)
+		abort();
+	(void)event_add(client->tarpit, &patience);
+}
+
+void
 smtp_client_set_guard(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;

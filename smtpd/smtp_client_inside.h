@@ -18,6 +18,7 @@ struct smtp_client {
 	struct guard *guard;      /* NULL: the client is not tested */
 	char guarded[64];         /* the address that this was found out for */
 	struct event *greeter;    /* while the client is not greeted yet */
+	struct event *tarpit;     /* while it waits for its next command to be taken, or NULL */
 	struct smtp_check *check; /* of the message that is coming, or NULL */
 	bool verifies;            /* it is verified */
 	struct buf fields;        /* what is to stand before it */
@@ -49,6 +50,10 @@ void smtp_client_greet(struct smtp_client *client);
 void smtp_client_set_guard(struct smtp_client *client);
 /* Still to be greeted: true, and the client may be gone. What it says meanwhile is kept, and noted. */
 bool smtp_client_is_early(struct smtp_client *client);
+/* SMTP_TARPIT: lets it wait, unless too many do; smtp_waited is called then. */
+void smtp_client_tarpit(struct smtp_client *client);
+/* It waits no more. */
+void smtp_client_leave_tarpit(struct smtp_client *client);
 /* SMTP_JUDGE: is the recipient taken from this client? smtp_judged is called then. */
 void smtp_client_judge(struct smtp_client *client);
 

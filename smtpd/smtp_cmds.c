@@ -147,11 +147,11 @@ const struct smtp_row smtp_rows[] = {
 	    smtp_cmd_data },
 	/* Says itself when it is legal: its bytes come whether it is or not. */
 	{ SPAN("BDAT"), SMTP_ANYWHERE, smtp_cmd_bdat },
-	{ SPAN("RSET"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS, rset },
-	{ SPAN("NOOP"), SMTP_ANYWHERE, noop },
-	{ SPAN("VRFY"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH, vrfy },
-	{ SPAN("EXPN"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH, expn },
-	{ SPAN("HELP"), SMTP_ANYWHERE, help },
+	{ SPAN("RSET"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS | SMTP_IS_JUNK, rset },
+	{ SPAN("NOOP"), SMTP_ANYWHERE | SMTP_IS_JUNK, noop },
+	{ SPAN("VRFY"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH | SMTP_IS_JUNK, vrfy },
+	{ SPAN("EXPN"), SMTP_ANYWHERE | SMTP_AFTER_TLS | SMTP_AFTER_AUTH | SMTP_IS_JUNK, expn },
+	{ SPAN("HELP"), SMTP_ANYWHERE | SMTP_IS_JUNK, help },
 	{ SPAN("QUIT"), SMTP_ANYWHERE | SMTP_WITHOUT_ARGS, quit },
 };
 const size_t smtp_row_count = sizeof(smtp_rows) / sizeof(*smtp_rows);
@@ -237,4 +237,6 @@ smtp_command(struct smtp *smtp, struct span line)
 		return;
 	smtp->commands++;
 	row->run(smtp, command.args);
+	if ((row->when & SMTP_IS_JUNK) != 0)
+		smtp_count_junk(smtp);
 }

@@ -19,6 +19,7 @@ enum smtp_when {
 	SMTP_AFTER_MAIL = 1 << 8,
 	SMTP_AFTER_RCPT = 1 << 9,
 	SMTP_BEFORE_BDAT = 1 << 10, /* no chunk of the message has come */
+	SMTP_IS_JUNK = 1 << 11,     /* always: it leads to no mail, and is counted */
 };
 
 struct smtp_row {
@@ -125,6 +126,9 @@ void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
 void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text);
+/* Behind the reply to a command that leads to no mail: from junk_max on what follows waits, and it counts as an error. A message that is
+ * taken makes up for all of them. */
+void smtp_count_junk(struct smtp *smtp);
 /* The reply for a fault of the text after DATA. */
 void smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault);
 /* The trace field for the message that has been opened (RFC 5321 section 4.4). */

@@ -73,6 +73,21 @@ guards_reload(struct guards *guards)
 	guards->settings = defence_settings_new(smtpd_conf(guards->proc));
 }
 
+bool
+guards_enter_tarpit(struct guards *guards)
+{
+	if (guards->waiting >= (unsigned)smtpd_conf(guards->proc)->connections_max / WAITING_PART)
+		return false;
+	guards->waiting++;
+	return true;
+}
+
+void
+guards_leave_tarpit(struct guards *guards)
+{
+	guards->waiting--;
+}
+
 /* --- limits --- */
 
 static int64_t
@@ -195,7 +210,7 @@ tell(struct guard *guard)
 	struct buf reply = guard->reply;
 
 	if (guard->waits)
-		guard->guards->waiting--;
+		guards_leave_tarpit(guard->guards);
 	guard->judging = guard->waits = false;
 	guard->reply = BUF_INIT(REPLY_MAX);
 	guard->done(guard->context, buf_get(&reply)); /* it may be freed in there */
@@ -207,13 +222,11 @@ static void
 tell_later(struct guard *guard, int64_t seconds)
 {
 	const struct timeval patience = { seconds, 0 };
-	unsigned most = (unsigned)smtpd_conf(guard->guards->proc)->connections_max / WAITING_PART;
 
-	if (seconds == 0 || guard->guards->waiting >= most) {
+	if (seconds == 0 || !guards_enter_tarpit(guard->guards)) {
 		tell(guard);
 		return;
 	}
-	guard->guards->waiting++;
 	guard->waits = true;
 	(void)event_add(guard->timer, &patience);
 }
@@ -415,7 +428,7 @@ guard_free(struct guard *guard)
 	if (guard == NULL)
 		return NULL;
 	if (guard->waits)
-		guard->guards->waiting--;
+		guards_leave_tarpit(guard->guards);
 	greylist_client_cancel(guard->guards->greylist, guard->greylisting);
 	guard->check = sender_check_free(guard->check);
 	guard->asking = dns_asking_free(guard->asking);

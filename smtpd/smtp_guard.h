@@ -16,6 +16,10 @@ void guards_queue_gone(struct guards *guards);
 /* The configuration is another. */
 void guards_reload(struct guards *guards);
 
+/* A client of any kind is to wait: false when so many do that others might find no place. Each that waits leaves, once. */
+bool guards_enter_tarpit(struct guards *guards);
+void guards_leave_tarpit(struct guards *guards);
+
 struct guard;
 /* Begins to find out about the client (its address in digits), unless the site allows it: then NULL. Counts its connection. */
 struct guard *guard_new(struct guards *guards, const char *client);

@@ -137,10 +137,13 @@ put_extensions(const struct smtp *smtp, struct buf *out)
 static void
 hello(struct smtp *smtp, struct span name, bool extended)
 {
+	bool again;
+
 	if (!smtp_is_helo(name)) {
 		smtp_error(smtp, 501, "5.5.4", "A host name or address literal is missing");
 		return;
 	}
+	again = smtp->greeted;
 	smtp_abandon(smtp);
 	free(smtp->helo);
 	smtp->helo = smtp->told_helo != NULL ? xstrdup(smtp->told_helo) : span_dup(name);
@@ -152,6 +155,8 @@ hello(struct smtp *smtp, struct span name, bool extended)
 	} else {
 		smtp_reply(smtp, 250, NULL, "%s", smtp->settings->hostname);
 	}
+	if (again)
+		smtp_count_junk(smtp);
 }
 
 void

@@ -37,6 +37,17 @@ smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *tex
 }
 
 void
+smtp_count_junk(struct smtp *smtp)
+{
+	if (smtp->kind == SMTP_LMTP || ++smtp->junk <= smtp->settings->junk_max)
+		return;
+	if (++smtp->errors > smtp->settings->errors_max)
+		smtp_hang_up(smtp, "4.7.0", "Too many commands that lead to no mail");
+	else if (smtp->action == SMTP_NOTHING)
+		smtp->action = SMTP_TARPIT;
+}
+
+void
 smtp_hang_up(struct smtp *smtp, const char *status, const char *text)
 {
 	smtp_reply(smtp, 421, status, "%s %s", smtp->settings->hostname, text);

@@ -285,6 +285,12 @@ sender_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span acco
 		    "That sender address does not belong to the account that has logged in");
 }
 
+void
+smtp_waited(struct smtp *smtp)
+{
+	(void)smtp_answers(smtp, SMTP_TARPIT);
+}
+
 struct span
 smtp_asker(const struct smtp *smtp)
 {

@@ -28,6 +28,7 @@ struct smtp_settings {
 	uint64_t size_max;
 	size_t recipients_max;
 	unsigned hops_max, errors_max;
+	unsigned junk_max;      /* commands that lead to no mail */
 	bool tls;               /* STARTTLS can be done */
 	bool plaintext_login;
 	bool filters;     /* there are milters; not asked about LMTP */
@@ -45,6 +46,7 @@ enum smtp_action {
 	SMTP_FILTER,       /* may it go on? `filter_step` says with what; smtp_filtered answers */
 	SMTP_COMMIT,       /* `message` has its last bytes; smtp_committed answers */
 	SMTP_ABORT,        /* the message that was opened is not wanted; no answer */
+	SMTP_TARPIT,       /* send `out`, and let what follows wait; smtp_waited answers */
 	SMTP_CLOSE,        /* send `out` and close (a message that was opened is not wanted) */
 };
 
@@ -100,6 +102,7 @@ struct smtp {
 	bool greeted, extended;   /* HELO or EHLO came; EHLO or LHLO it was */
 	bool first;               /* nothing has come yet */
 	unsigned errors;
+	unsigned junk;            /* commands that led to no mail, since the last message */
 	char *helo;
 	char *told_helo;          /* by XCLIENT: counts whatever EHLO says */
 	char *account;            /* logged in, or NULL */
@@ -150,6 +153,8 @@ void smtp_acted(struct smtp *smtp);
 /* True when smtp_input would take more. */
 bool smtp_is_ready(const struct smtp *smtp);
 
+/* SMTP_TARPIT: it has waited. */
+void smtp_waited(struct smtp *smtp);
 /* SMTP_LOOKUP: the account that wants to send from the address, or nothing when mail is to go there. */
 struct span smtp_asker(const struct smtp *smtp);
 void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);

@@ -14,6 +14,7 @@
 static void
 answer_taken(struct smtp *smtp, const char *became, size_t recipient)
 {
+	smtp->junk = 0;
 	if (smtp->kind == SMTP_LMTP)
 		smtp_reply(smtp, 250, "2.0.0", "<%s> %s as %s", smtp->envelope.recipients[recipient].address, became, smtp->queue_id);
 	else

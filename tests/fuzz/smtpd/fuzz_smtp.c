@@ -17,6 +17,7 @@ static const struct smtp_settings settings = {
 	.recipients_max = 3,
 	.hops_max = 5,
 	.errors_max = 50,
+	.junk_max = 50,
 	.tls = true,
 	.plaintext_login = true,
 	.own_senders = true,
@@ -66,6 +67,9 @@ act(struct smtp *smtp)
 			break;
 		case SMTP_COMMIT:
 			smtp_committed(smtp, SMTP_STORED, NULL, 0);
+			break;
+		case SMTP_TARPIT:
+			smtp_waited(smtp);
 			break;
 		case SMTP_ABORT: case SMTP_CLOSE: case SMTP_NOTHING:
 			break;

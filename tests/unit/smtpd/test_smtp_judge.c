@@ -7,7 +7,7 @@
 #include "smtpd/smtp_state.h"
 
 static const struct smtp_settings settings = {
-	.hostname = "mail.example.test", .postmaster = "alice@example.test", .size_max = 100000, .recipients_max = 10, .hops_max = 10, .errors_max = 20
+	.hostname = "mail.example.test", .postmaster = "alice@example.test", .size_max = 100000, .recipients_max = 10, .hops_max = 10, .errors_max = 20, .junk_max = 100
 };
 
 /* Carries out what it asks for: each recipient is here, and gets that word. */

@@ -15,6 +15,7 @@ static const struct smtp_settings settings = {
 	.recipients_max = 3,
 	.hops_max = 10,
 	.errors_max = 5,
+	.junk_max = 100,
 	.tls = true,
 	.own_senders = true,
 };
@@ -136,7 +137,7 @@ act(struct owner *owner)
 		case SMTP_CLOSE:
 			owner->closed = true;
 			break;
-		case SMTP_JUDGE: case SMTP_NOTHING:
+		case SMTP_JUDGE: case SMTP_TARPIT: case SMTP_NOTHING:
 			break;
 		}
 		drain(owner);

@@ -14,6 +14,7 @@ static const struct smtp_settings settings = {
 	.recipients_max = 3,
 	.hops_max = 10,
 	.errors_max = 5,
+	.junk_max = 100,
 	.tls = true,
 	.own_senders = true,
 };
