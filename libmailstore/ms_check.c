@@ -81,10 +81,22 @@ check_file(struct check *check, int folder, const struct ms_message_record *reco
 		tell(check, MS_FAULT_NOT_A_FILE, uid, path);
 	else if ((uint64_t)st.st_size != record->bytes)
 		tell(check, MS_FAULT_SIZE, uid, path);
+	else if (faccessat(folder, path, R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) < 0)
+		tell(check, MS_FAULT_UNREADABLE, uid, path);
 	if (!ms_name_parse(span_of(record->name), &name) || (name.uid != 0 && name.uid != uid))
 		tell(check, MS_FAULT_UID, uid, path);
 	else if (record->in_cur && name.flags != record->message.flags)
 		tell(check, MS_FAULT_FLAGS, uid, path);
+}
+
+/* A file that the index does not have: a fault, but where it has gone meanwhile, or has just been made and not written yet. */
+static void
+check_left(const struct check *check, int folder, const struct ms_file *file)
+{
+	int r = ms_file_look(folder, file);
+
+	if (r <= 0)
+		ms_tell_file(check->store, r == 0 ? MS_FAULT_NOT_INDEXED : MS_FAULT_UNREADABLE, check->name, file->parsed.uid, file->in_cur, file->name);
 }
 
 static void
@@ -133,7 +145,7 @@ check_mailbox(struct check *check)
 			const struct ms_file *left = &listing.files[i];
 
 			if (!left->taken && !is_bad(check, left->parsed.uid))
-				ms_tell_file(check->store, MS_FAULT_NOT_INDEXED, check->name, left->parsed.uid, left->in_cur, left->name);
+				check_left(check, folder, left);
 		}
 		check_counters(check, &record);
 		if (ms_folder_read(folder, &file) != 0)

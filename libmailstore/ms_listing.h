@@ -64,6 +64,8 @@ int ms_file_compare(const void *a, const void *b);
 /* Opens it for reading, with what fstat(2) says of it: a descriptor, MS_NO_MESSAGE, MS_E_NOTFOUND (gone, or just made and not written
  * yet), -errno. */
 int ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st);
+/* Whether it is a message, and readable: 0, or as above. */
+int ms_file_look(int folder_fd, const struct ms_file *file);
 
 /* For qsort(3) of pointers to files: those with UIDs first, in their order; the others as they came. */
 int ms_listing_by_arrival(const void *a, const void *b);

@@ -251,3 +251,15 @@ ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 	}
 	return fd;
 }
+
+int
+ms_file_look(int folder_fd, const struct ms_file *file)
+{
+	struct stat st;
+	int fd = ms_file_open(folder_fd, file, &st);
+
+	if (fd < 0 || fd == MS_E_NOTFOUND)
+		return fd;
+	(void)close(fd);
+	return 0;
+}

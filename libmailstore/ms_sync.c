@@ -339,7 +339,7 @@ mend(struct ms_syncing *sync)
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->listing.count; i++) {
 		const struct ms_file *file = &sync->listing.files[i];
 
-		if (!file->taken && !ms_sync_is_damaged(sync, file->parsed.uid))
+		if (!file->taken && !ms_sync_is_damaged(sync, file->parsed.uid) && ms_file_look(sync->folder_fd, file) == 0)
 			tell_file(sync, MS_FAULT_NOT_INDEXED, file->parsed.uid, file);
 	}
 	for (size_t i = 0; r == 0 && sync->mend && i < sync->known_count; i++)

@@ -102,6 +102,13 @@ expect "nothing is wrong" "no fault" store check elsewhere@example.test tree@exa
 rm "$mail/elsewhere/Maildir/.Sent/fourpost-folder"
 expect "a fault is named" "Sent: the folder's file fourpost-folder is missing" store check --repair elsewhere@example.test
 expect "and mended" "no fault" store check elsewhere@example.test
+strange=$mail/elsewhere/Maildir/new/1800000000.M1P1.copied
+: >"$strange"
+expect "a file that is about to be written is no fault" "no fault" store check elsewhere@example.test
+printf 'Subject: x\n\nx\n' >"$strange"; chmod 0 "$strange"
+expect "mail that the account may not read is named" "copied: the account may not read the file" store check elsewhere@example.test
+expect "and not said to be mended" "0 fault.s. mended, 1 not" store check --repair elsewhere@example.test
+rm "$strange"
 
 # Backups.
 mkdir "$TMP/backups"
