@@ -200,7 +200,7 @@ main(int argc, char **argv)
 	struct buf message = BUF_INIT(MESSAGE_MAX);
 	struct tracer tracer = { .global = NULL };
 	struct sieve_host host = {
-		.sender = SPAN("sender@example.com"), .recipient = SPAN("user@example.org"), .spam = -1, .context = &tracer,
+		.sender = SPAN("sender@example.com"), .recipient = SPAN("user@example.org"), .delimiter = '+', .spam = -1, .context = &tracer,
 		.mailbox_exists = any_mailbox, .special_use = any_use, .include = include, .trace = print,
 		.environment = {
 			[SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost"), [SIEVE_ENV_PHASE] = SPAN("during"),

@@ -1,5 +1,6 @@
 # Sources of libsieve.a: the mail filter language, its compiler and its interpreter.
 sieve_SRC := \
+	sieve/answer.c \
 	sieve/arena.c \
 	sieve/compile.c \
 	sieve/flags.c \

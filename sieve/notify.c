@@ -11,6 +11,7 @@
 #include "common/encoded_word.h"
 #include "common/header.h"
 #include "common/message_id.h"
+#include "sieve/answer.h"
 #include "sieve/run_parts.h"
 
 #define URI_MAX 8192
@@ -205,7 +206,7 @@ notify_compose(const struct sieve_action *action, const struct sieve_host *host,
 	if (!split_uri(action->text, &path, &fields))
 		return -EINVAL;
 	put_recipients(path, fields, &to);
-	(void)header_append(out, SPAN("From"), action->from.len != 0 ? action->from : owner);
+	(void)header_append(out, SPAN("From"), answer_from(action, host, owner));
 	(void)header_append(out, SPAN("To"), buf_get(&to));
 	put_uri_fields(out, fields, &subject, &body);
 	put_subject(out, action, host, buf_get(&subject));

@@ -121,7 +121,8 @@ struct address_match {
 static bool
 match_parts(struct address_match *match, struct span local, struct span domain, struct span all)
 {
-	ptrdiff_t plus = span_chr(local, '+');
+	char delimiter = match->matcher.run->host->delimiter;
+	ptrdiff_t detail = delimiter != '\0' ? span_chr(local, delimiter) : -1;
 
 	if ((match->tags & (T_PART & ~T(ALL))) == 0)
 		return matcher_value(&match->matcher, all);
@@ -133,8 +134,8 @@ match_parts(struct address_match *match, struct span local, struct span domain, 
 		return matcher_value(&match->matcher, domain);
 	/* RFC 5233 section 4: without a separator there is no detail, not even an empty one. */
 	if ((match->tags & T(DETAIL)) != 0)
-		return plus >= 0 && matcher_value(&match->matcher, span_skip(local, (size_t)plus + 1));
-	return matcher_value(&match->matcher, plus >= 0 ? span_make(local.ptr, (size_t)plus) : local);
+		return detail >= 0 && matcher_value(&match->matcher, span_skip(local, (size_t)detail + 1));
+	return matcher_value(&match->matcher, detail >= 0 ? span_make(local.ptr, (size_t)detail) : local);
 }
 
 static bool

@@ -62,6 +62,8 @@ struct sieve_host {
 	struct span message;         /* whole, CRLF or LF */
 	struct span sender;          /* reverse-path without its brackets; empty: the null one */
 	struct span recipient;       /* the address that the message was sent to */
+	char delimiter;              /* what begins a detail in a local part; NUL: nothing does */
+	bool any_from;               /* vacation and notify may write in anybody's name (:from) */
 	int64_t now;                 /* seconds since 1970 */
 	int zone;                    /* minutes east of UTC: the zone of dates when the script names none */
 	int spam;                    /* percent, or -1: not tested */

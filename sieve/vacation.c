@@ -12,6 +12,7 @@
 #include "common/encoded_word.h"
 #include "common/header.h"
 #include "common/message_id.h"
+#include "sieve/answer.h"
 
 #define SUBJECT_MAX 2000
 #define REFERENCES_MAX 20 /* the first and so many of the last */
@@ -228,7 +229,7 @@ vacation_compose(const struct sieve_action *action, const struct sieve_host *hos
 	size_t column;
 	int r;
 
-	(void)header_append(out, SPAN("From"), action->from.len != 0 ? action->from : owner);
+	(void)header_append(out, SPAN("From"), answer_from(action, host, owner));
 	(void)header_append(out, SPAN("To"), host->sender);
 	put_subject(out, action, block);
 	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = host->now, .zone = host->zone }, date));

@@ -101,6 +101,7 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 
 	*host = (struct sieve_host){
 		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
+		.delimiter = deliver->proc->common->recipient_delimiter[0], .any_from = !smtpd_conf(deliver->proc)->own_senders,
 		.spam = word > score ? word : score, .virus = filter_word_virus(block), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
 		.is_remembered = is_remembered, .include = include, .options = scripts_options(deliver->scripts),
 		.environment = {

@@ -178,6 +178,10 @@ def main():
     check("the same one is not, once a day", find(USER, "INBOX", "are you still there")[1] is not None and
           is_nowhere(SENDER, "INBOX", "Auto: are you still there"))
     check("nor a list", is_nowhere(FRIEND, "INBOX", "Auto: from a list"))
+    use(f'require "vacation";\nvacation :days 1 :from "The boss <{FRIEND}>" "I am somebody else.";\n')
+    send("who are you")
+    _, message = find(SENDER, "INBOX", "Auto: who are you")
+    check("nor is it in another's name", message is not None and message["From"] == USER, message and message.as_string())
 
     use('require "reject";\nif header "subject" "unwanted" { reject "I do not want this."; }\n')
     check("reject refuses, to who brings it", refused("unwanted") == (550, b"5.7.1"))

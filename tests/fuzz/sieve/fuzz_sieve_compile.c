@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sieve_host host = { .message = span_make(data, size), .sender = SPAN("a@example.com"), .recipient = SPAN("b@example.com"),
+	struct sieve_host host = { .delimiter = '+', .message = span_make(data, size), .sender = SPAN("a@example.com"), .recipient = SPAN("b@example.com"),
 		.spam = 50, .options = SIEVE_EDITHEADER, .steps_max = 1000000 };
 	struct buf errors = BUF_INIT(1 << 20);
 	struct sieve_program *program, *again;

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sieve_host host = { .message = SPAN("From: a@example.com\r\nSubject: x\r\nDate: Wed, 1 Jul 2026 12:59:58 +0200\r\n\r\nbody\r\n"),
+	struct sieve_host host = { .delimiter = '+', .message = SPAN("From: a@example.com\r\nSubject: x\r\nDate: Wed, 1 Jul 2026 12:59:58 +0200\r\n\r\nbody\r\n"),
 		.sender = SPAN("a@example.com"), .recipient = SPAN("b+c@example.com"), .spam = 50, .steps_max = 1000000 };
 	struct sieve_program *program;
 	struct sieve_result result;

@@ -108,7 +108,7 @@ read_case(struct test_case *test, struct span title, struct span text)
 	struct span heading;
 
 	*test = (struct test_case){ .file = test->file, .title = title };
-	test->host = (struct sieve_host){
+	test->host = (struct sieve_host){ .delimiter = '+',
 		.sender = SPAN("coyote@desert.example.org"), .recipient = SPAN("roadrunner@acme.example.com"), .spam = -1, .now = NOW,
 		.environment = { [SIEVE_ENV_HOST] = SPAN("mail.acme.example.com"), [SIEVE_ENV_DOMAIN] = SPAN("acme.example.com"),
 		    [SIEVE_ENV_PHASE] = SPAN("during"), [SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost") },

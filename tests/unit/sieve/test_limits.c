@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What is too large, too deep, too long or broken, and the messages that vacation and notify make. */
+#include "sieve/answer.h"
 #include "sieve/notify.h"
 #include "sieve/sieve.h"
 #include "sieve/vacation.h"
@@ -168,6 +169,59 @@ START_TEST(vacation_text)
 }
 END_TEST
 
+/* RFC 5233: what begins a detail is the site's choice. */
+START_TEST(delimiters)
+{
+	static const struct {
+		char delimiter;
+		bool found;
+	} rows[] = { { '-', true }, { '+', false }, { '\0', false } };
+	struct sieve_program *program = compiled(SPAN("require \"subaddress\"; if address :detail \"to\" \"b+c\" { discard; }"));
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sieve_host host = { .message = SPAN("To: a-b+c@example.org\r\n\r\n"), .delimiter = rows[i].delimiter, .spam = -1 };
+		struct sieve_result result;
+
+		sieve_result_init(&result);
+		ck_assert_int_eq(sieve_run(program, &host, &result), 0);
+		ck_assert_int_eq(!result.implicit_keep, rows[i].found);
+		sieve_result_free(&result);
+	}
+	(void)sieve_program_free(program);
+}
+END_TEST
+
+/* In another's name nobody is written to, where the site checks that. */
+START_TEST(whose_name)
+{
+	static const struct {
+		const char *from;
+		bool any_from;
+		const char *wanted;
+	} rows[] = {
+		{ "", false, "me@example.org" },
+		{ "Me <ME@example.org>", false, "Me <ME@example.org>" },
+		{ "me+tag@example.org", false, "me+tag@example.org" },
+		{ "Office <info@example.org>", false, "Office <info@example.org>" }, /* whom it was sent to */
+		{ "boss@example.org", false, "me@example.org" },
+		{ "me@example.org, boss@example.org", false, "me@example.org" },
+		{ "<me@example.org> <boss@example.org>", false, "me@example.org" },
+		{ "me+tag@example.com", false, "me@example.org" },
+		{ "m+e@example.org", false, "me@example.org" },
+		{ "undisclosed:;", false, "me@example.org" },
+		{ "boss@example.org", true, "boss@example.org" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sieve_action action = { .kind = SIEVE_VACATION, .from = span_of(rows[i].from) };
+		struct sieve_host host = { .recipient = SPAN("info@example.org"), .delimiter = '+', .any_from = rows[i].any_from };
+		struct span from = answer_from(&action, &host, SPAN("me@example.org"));
+
+		ck_assert_msg(span_eq(from, span_of(rows[i].wanted)), "%s: %.*s", rows[i].from, (int)from.len, from.ptr);
+	}
+}
+END_TEST
+
 static void
 note(void *context, struct span address)
 {
@@ -201,7 +255,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, notify_text };
+	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, delimiters, whose_name, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
