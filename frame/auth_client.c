@@ -39,6 +39,9 @@ struct auth_client {
 	struct asked_table requests;
 	struct asked *known;
 	struct event *answer_soon;
+	uint64_t edition; /* of the accounts, by the last answer */
+	accounts_changed changed;
+	void *changed_context;
 };
 
 static void
@@ -245,6 +248,13 @@ auth_worker_by_address(struct auth_client *client, struct span account, worker_d
 }
 
 void
+auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context)
+{
+	client->changed = changed;
+	client->changed_context = context;
+}
+
+void
 auth_cancel(struct auth_client *client, uint32_t id)
 {
 	struct request *request = take(client, id);
@@ -311,10 +321,14 @@ lookup_result(struct auth_client *client, const struct msg *msg)
 	struct msg_reader body = msg_read(msg);
 	uint8_t result = msg_get_u8(&body);
 	struct span account = msg_get_span(&body), owner = msg_get_span(&body);
+	uint64_t edition = msg_get_u64(&body);
 	struct request *request;
 
 	if (!msg_done(&body) || result > LOOKUP_TEMPFAIL)
 		return -EBADMSG;
+	if (edition != client->edition && client->changed != NULL)
+		client->changed(client->changed_context);
+	client->edition = edition;
 	request = take(client, msg->id);
 	if (request != NULL && request->kind == LOOKUP)
 		request->done.lookup(request->context, result, account);

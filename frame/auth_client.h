@@ -17,6 +17,8 @@ typedef void (*auth_done)(void *context, enum auth_result result, uint64_t grant
 typedef void (*lookup_done)(void *context, enum lookup_result result, struct span account);
 /* Of LOOKUP_ALIAS: who owns the list (empty: it is none), and the members, each ended by LF. */
 typedef void (*expand_done)(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
+/* Some account is not what it was: another quota, or gone, or new under a name that was there. */
+typedef void (*accounts_changed)(void *context);
 /* The channel to the worker belongs to the callee (msg_channel_start it, msg_channel_free it); NULL
  * when there is none. */
 typedef void (*worker_done)(void *context, struct msg_channel *worker);
@@ -39,6 +41,8 @@ uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker
     void *context);
 uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
     void *context);
+/* From now on changed is called before the first answer to a look-up that comes after a change, and before the very first. */
+void auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context);
 void auth_cancel(struct auth_client *client, uint32_t id);
 /* The connection that logged in is over. */
 void auth_drop_grant(struct auth_client *client, uint64_t grant);

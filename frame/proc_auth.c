@@ -199,7 +199,7 @@ send_members(struct msg_channel *channel, uint32_t id, const struct recipients *
 }
 
 static void
-send_looked_up(struct msg_channel *channel, uint32_t id, enum lookup_result result, struct span account, struct span owner)
+send_looked_up(const struct auth *auth, struct msg_channel *channel, uint32_t id, enum lookup_result result, struct span account, struct span owner)
 {
 	struct msg_writer reply;
 
@@ -207,6 +207,7 @@ send_looked_up(struct msg_channel *channel, uint32_t id, enum lookup_result resu
 	msg_put_u8(&reply, (uint8_t)result);
 	msg_put_span(&reply, account);
 	msg_put_span(&reply, owner);
+	msg_put_u64(&reply, ms_accounts_edition(auth->accounts));
 	(void)msg_send(channel, MSG_LOOKUP_RESULT, id, &reply, -1);
 }
 
@@ -226,7 +227,7 @@ look_up(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span
 		(void)recipient_account(&host, address, &name);
 	if (result == LOOKUP_ALIAS && asker.len != 0 && recipients.owner.len == 0 && recipients_have(&host, &recipients, asker))
 		(void)buf_span(&name, asker);
-	send_looked_up(channel, id, result, buf_get(&name), buf_get(&recipients.owner));
+	send_looked_up(auth, channel, id, result, buf_get(&name), buf_get(&recipients.owner));
 	recipients_free(&recipients);
 	buf_free(&name);
 }
@@ -263,7 +264,7 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		return -EBADMSG;
 	if (kind == LOOKUP_OWNER) {
 		result = is_owner(auth, address, asker);
-		send_looked_up(channel, msg->id, result, result == LOOKUP_LOCAL ? address : SPAN_NULL, SPAN_NULL);
+		send_looked_up(auth, channel, msg->id, result, result == LOOKUP_LOCAL ? address : SPAN_NULL, SPAN_NULL);
 		return 0;
 	}
 	if (kind != LOOKUP_ACCOUNT && (auth->aliases != NULL || auth->srs != NULL)) {
@@ -271,7 +272,7 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		return 0;
 	}
 	result = recipient_account(&host, address, &name);
-	send_looked_up(channel, msg->id, result, result == LOOKUP_LOCAL ? buf_get(&name) : SPAN_NULL, SPAN_NULL);
+	send_looked_up(auth, channel, msg->id, result, result == LOOKUP_LOCAL ? buf_get(&name) : SPAN_NULL, SPAN_NULL);
 	buf_free(&name);
 	return 0;
 }

@@ -53,6 +53,8 @@ int ms_accounts_open(const char *path, struct ms_accounts **ret);
 void ms_accounts_close(struct ms_accounts *accounts);
 /* The address in any case. 0, MS_E_NOTFOUND, -errno. The strings of *ret are the caller's: ms_account_clear. */
 int ms_accounts_get(struct ms_accounts *accounts, const char *address, size_t len, struct ms_account *ret);
+/* A number that is another one once the database that was read last has been changed. */
+uint64_t ms_accounts_edition(const struct ms_accounts *accounts);
 /* Calls each in the order of addresses until it returns non-zero, which is then the result. */
 typedef int (*ms_account_fn)(void *context, const struct ms_account *account);
 int ms_accounts_each(struct ms_accounts *accounts, ms_account_fn each, void *context);

@@ -176,6 +176,14 @@ refresh(struct ms_accounts *accounts)
 	return r;
 }
 
+uint64_t
+ms_accounts_edition(const struct ms_accounts *accounts)
+{
+	const struct timespec *changed = &accounts->st.st_mtim;
+
+	return accounts->file == NULL ? 0 : (uint64_t)changed->tv_sec * UINT64_C(1000000000) + (uint64_t)changed->tv_nsec + accounts->st.st_ino;
+}
+
 /* 0 when it is no address that could be there. */
 static size_t
 make_key(const char *address, size_t len, char key[ADDRESS_MAX + 1])

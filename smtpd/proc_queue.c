@@ -296,6 +296,12 @@ on_sts_message(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static void
+accounts_changed_now(void *context)
+{
+	deliver_renew(context);
+}
+
+static void
 reloaded(struct proc *proc)
 {
 	struct queue *queue = proc->state;
@@ -371,5 +377,6 @@ proc_queue(struct proc *proc)
 	queue.intake = intake_new(&queue);
 	queue.deliver = deliver_pool_new(&queue);
 	queue.relay = relay_pool_new(&queue);
+	auth_tell_changes(queue.auth, accounts_changed_now, &queue);
 	return start(&queue) ? proc_loop(proc) : EX_NOINPUT;
 }

@@ -193,7 +193,7 @@ int queue_sts_keep(struct queue *queue, const struct msg *msg);
 
 struct attempt;
 struct deliver_pool *deliver_pool_new(struct queue *queue);
-/* The configuration is another: processes that idle end, for they keep the one that they began with. */
+/* The configuration is another, or an account: processes end as soon as they have nothing to do, for they keep what they began with. */
 void deliver_renew(struct queue *queue);
 /* Delivers to one recipient: attempt_outcome is called later. */
 void

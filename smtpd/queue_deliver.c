@@ -45,6 +45,7 @@ struct account {
 	struct job *given, **given_last; /* to the process, in order */
 	size_t given_count;
 	bool busy;
+	bool stale;   /* the account, or the configuration, is not what the process was started with: it ends when it has nothing to do */
 	bool suspect; /* the last process ended early: one message at a time, so that only the cause
 			 suffers */
 	struct event *timer;         /* idle, or no answer */
@@ -125,6 +126,17 @@ count_busy(struct account *account)
 	account->pool->busy += busy ? 1 : (size_t)-1;
 }
 
+/* From the process, whether it is there or only asked for. */
+static void
+part(struct account *account)
+{
+	account->channel = msg_channel_free(account->channel);
+	if (account->started)
+		account->pool->started--;
+	account->started = false;
+	account->stale = false;
+}
+
 static void
 forget(struct account *account)
 {
@@ -133,11 +145,8 @@ forget(struct account *account)
 	while (*at != account)
 		at = &(*at)->next;
 	*at = account->next;
-	if (account->started)
-		account->pool->started--;
-	account->started = false;
+	part(account);
 	count_busy(account);
-	(void)msg_channel_free(account->channel);
 	event_free(account->timer);
 	free(account->address);
 	free(account);
@@ -158,10 +167,7 @@ lost(struct account *account, const char *text)
 	struct job *failed = NULL, **failed_last = &failed;
 	struct outcome outcome;
 
-	account->channel = msg_channel_free(account->channel);
-	if (account->started)
-		account->pool->started--;
-	account->started = false;
+	part(account);
 	account->suspect = true;
 	/* In their order, before those that wait. */
 	*account->given_last = account->first;
@@ -209,6 +215,9 @@ on_timer(evutil_socket_t fd, short what, void *context)
 		lost(account, "The account's process does not answer");
 	} else if (account->first == NULL) {
 		forget(account);
+	} else if (account->channel != NULL && account->stale) {
+		part(account);
+		count_busy(account);
 	} else if (account->channel != NULL) {
 		feed(account);
 	}
@@ -309,7 +318,7 @@ feed(struct account *account)
 {
 	struct deliver_pool *pool = account->pool;
 
-	while (account->first != NULL && account->given_count < (account->suspect ? 1 : WINDOW) &&
+	while (account->first != NULL && !account->stale && account->given_count < (account->suspect ? 1 : WINDOW) &&
 	    account->channel != NULL) {
 		struct job *job = account->first;
 		const struct spool_file *file = attempt_file(job->attempt);
@@ -349,7 +358,7 @@ feed(struct account *account)
 		(void)msg_send(account->channel, MSG_DELIVER, job->id, &body, fd);
 	}
 	count_busy(account);
-	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : IDLE_SECONDS);
+	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : account->stale ? 0 : IDLE_SECONDS);
 	if (account->given_count == 0)
 		account->idle_since = ++pool->idled;
 }
@@ -444,8 +453,12 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 void
 deliver_renew(struct queue *queue)
 {
-	while (end_idle(queue->deliver))
-		;
+	for (struct account *account = queue->deliver->accounts; account != NULL; account = account->next) {
+		account->stale = account->started;
+		/* Not at once: whoever calls may be on the way to one of them. */
+		if (account->channel != NULL && account->given_count == 0)
+			set_timer(account, 0);
+	}
 }
 
 struct deliver_pool *

@@ -155,7 +155,7 @@ def when_roles_die():
     check("once", comes(OPEN, "deliver dies") == 1 and empty_queue() and found(OPEN, "deliver dies") == 1)
     with Locked(OPEN):
         # Too large for memory: its file shows that it is there.
-        thread, answers = in_background(lambda: smtp("queue dies", OPEN, lines=40000))
+        thread, answers = in_background(lambda: smtp("queue dies", OPEN, lines=200000))
         until = time.monotonic() + 20
         while not queued() and time.monotonic() < until:
             time.sleep(0.01)
@@ -170,15 +170,24 @@ def when_roles_die():
     check("the next is taken", code == 250 and comes(OPEN, "queue is back") == 1, text)
 
 
+def when_accounts_change():
+    """A process that idles does not keep what it was started with."""
+    mailuser("quota", "-m", "0", FULL)
+    check("a mailbox that was full has room", lmtp("room again", FULL)[0][0] == 250 and found(FULL, "room again") == 1)
+    mailuser("remove", "-r", OPEN)
+    mailuser("add", "-p", OPEN)
+    check("an account made anew gets mail", lmtp("made anew", OPEN)[0][0] == 250 and found(OPEN, "made anew") == 1)
+
+
 def main():
     for user in (FULL, OPEN, SENDER):
         mailuser("add", "-p", user)
     lmtp("first", FULL, OPEN, SENDER)
     mailuser("quota", "-m", "1", FULL)
-    time.sleep(6)  # a process that delivers keeps the quota that it was started with
     answers_of_mailboxes()
     when_it_takes_long()
     when_roles_die()
+    when_accounts_change()
     for user in (FULL, OPEN, SENDER):
         mailuser("remove", "-r", user)
     finish()

@@ -361,7 +361,7 @@ class Life:
             result = NOT_OURS
         else:
             result = UNKNOWN if short(who) in ("nobody", *ALIASES) else LOCAL
-        self.send(AUTH, "LOOKUP_RESULT", number, bytes([result]) + span(who if result == LOCAL else "") + span(owner if result == ALIAS else ""))
+        self.send(AUTH, "LOOKUP_RESULT", number, bytes([result]) + span(who if result == LOCAL else "") + span(owner if result == ALIAS else "") + bytes(8))
 
     def _spawn(self, number, account):
         theirs = self._channel(account)

@@ -59,6 +59,7 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		    span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
 	msg_put_span(&reply, address);
 	msg_put_span(&reply, SPAN_NULL);
+	msg_put_u64(&reply, 1);
 	return msg_send(channel, MSG_LOOKUP_RESULT, msg->id, &reply, -1);
 }
 
