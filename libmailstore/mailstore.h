@@ -334,8 +334,8 @@ typedef void (*ms_note_fn)(void *context, const char *mailbox, const char *note)
 int ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret);
 
 /* The same from another folder, a Maildir of Dovecot's (Maildir++ or LAYOUT=fs) or Courier's, which stays as it is: files of the account's
- * own on the same file system are hard links, others copies. MS_E_EXISTS: the account has mail; with force that is set aside as
- * Maildir.before. as: see ms_restore. */
+ * own on the same file system are hard links, others copies. MS_E_EXISTS: the account has mail; with force that is set aside. as: see
+ * ms_restore. */
 int ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *as_context, ms_note_fn note,
     void *context, struct ms_import_result *ret);
 
@@ -355,7 +355,8 @@ struct ms_backup_result {
  * MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account runs. */
 int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret);
 /* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with
- * force that is set aside as Maildir.before. Cut short, it is gone on with by the next call, and nobody opens the store before.
+ * force that is set aside as Maildir.before, or under the next number behind that. Cut short, it is gone on with by the next call, and nobody
+ * opens the store before.
  * as (NULL: nothing to do) is called before files of the backup are read (true), and before anything else (false). */
 int ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret);
 

@@ -13,7 +13,9 @@
 #include "libmailstore/ms_listing.h"
 
 #define NEW "Maildir.restored"
+/* What is set aside: "Maildir.before", then "Maildir.before.2", ... */
 #define BEFORE "Maildir.before"
+#define BEFORE_MAX 10000
 
 struct restore {
 	int dir_fd, lock_fd, maildir_fd; /* the account's; maildir_fd -1: none yet */
@@ -325,6 +327,41 @@ copy_folder(void *context, int from_fd, const char *path)
 
 /* --- the whole --- */
 
+static char *
+before_of(unsigned n)
+{
+	return n <= 1 ? xstrdup(BEFORE) : xasprintf(BEFORE ".%u", n);
+}
+
+/* The name that was given last, next 1: that which is given next. */
+static int
+name_before(int dir_fd, unsigned next, char **ret)
+{
+	const struct dirent *entry;
+	uint64_t highest = 0, n;
+	DIR *dir;
+	int r = ms_dir_open(dir_fd, ".", &dir);
+
+	if (r != 0)
+		return r;
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
+		struct span name = span_of(entry->d_name);
+
+		if (span_eq(name, SPAN(BEFORE)))
+			n = 1;
+		else if (!span_starts(name, SPAN(BEFORE ".")) || span_to_u64(span_skip(name, sizeof(BEFORE)), BEFORE_MAX, &n) != 0)
+			continue;
+		if (n > highest)
+			highest = n;
+	}
+	(void)closedir(dir);
+	if (r == 0 && highest + next > BEFORE_MAX)
+		r = MS_E_LIMIT;
+	if (r == 0)
+		*ret = before_of((unsigned)highest + next);
+	return r;
+}
+
 static int
 copy_account(struct restore *restore)
 {
@@ -350,18 +387,19 @@ copy_account(struct restore *restore)
 	return r == 0 && (fsync(restore->new_fd) < 0 || fsync(restore->dir_fd) < 0) ? -errno : r;
 }
 
-/* The mark stands, so nobody sees the moment without a Maildir. */
+/* The mark stands, so nobody sees the moment without a Maildir. What was set aside earlier stays: it may be all that is left of mail. */
 static int
 put_in_place(struct restore *restore, bool had_mail)
 {
-	int r = restore->maildir_fd >= 0 ? ms_remove_tree(restore->dir_fd, BEFORE) : 0;
+	_cleanup_(freep) char *before = NULL;
+	int r = restore->maildir_fd >= 0 ? name_before(restore->dir_fd, 1, &before) : 0;
 
-	if (r == 0 && restore->maildir_fd >= 0 && renameat(restore->dir_fd, "Maildir", restore->dir_fd, BEFORE) < 0)
+	if (r == 0 && before != NULL && renameat(restore->dir_fd, "Maildir", restore->dir_fd, before) < 0)
 		r = -errno;
 	if (r == 0 && (renameat(restore->dir_fd, NEW, restore->dir_fd, "Maildir") < 0 || fsync(restore->dir_fd) < 0))
 		r = -errno;
-	if (r == 0 && restore->maildir_fd >= 0 && !had_mail)
-		r = ms_remove_tree(restore->dir_fd, BEFORE);
+	if (r == 0 && before != NULL && !had_mail)
+		r = ms_remove_tree(restore->dir_fd, before);
 	return r;
 }
 
@@ -414,12 +452,15 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 {
 	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret,
 		.lists = lists };
+	_cleanup_(freep) char *before = NULL;
 	int r;
 
 	*ret = (struct ms_backup_result){ .messages = 0 };
 	r = ms_account_hold(account_dir, &restore.dir_fd, &restore.lock_fd, &restore.maildir_fd);
 	if (r == 0 && restore.maildir_fd < 0)
-		restore.before_fd = openat(restore.dir_fd, BEFORE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = name_before(restore.dir_fd, 0, &before);
+	if (r == 0 && before != NULL)
+		restore.before_fd = openat(restore.dir_fd, before, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (r == 0) {
 		restore.as(context, true);
 		restore.backup_fd = openat(from_fd, lists ? "." : "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

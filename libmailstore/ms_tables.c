@@ -650,7 +650,7 @@ derive(struct ms_txn *txn, const struct row *row, struct ms_derived *ret)
 	path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
 	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? MS_E_NOTFOUND : -errno;
+		return errno == ENOENT || errno == ELOOP || errno == EACCES ? MS_E_NOTFOUND : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	return S_ISREG(st.st_mode) ? ms_derive(fd, (uint64_t)st.st_size, false, ret) : MS_E_NOTFOUND;

@@ -525,6 +525,11 @@ START_TEST(backup_and_restore)
 	ck_assert_int_eq(ms_restore(other, from, true, NULL, NULL, &result), 0);
 	holds("INBOX", inbox);
 	ck_assert_uint_gt(add("INBOX", 0, NULL), uid);
+
+	/* Once more: what was set aside the first time is still there. */
+	ck_assert_int_eq(ms_restore(other, from, true, NULL, NULL, &result), 0);
+	holds("INBOX", inbox);
+	shell_in(other, ".", "test $(find Maildir.before/cur Maildir.before/new -type f | wc -l) -eq 3 && test -d Maildir.before.2 && test ! -e Maildir.before.3");
 	free(inbox);
 	free(sub);
 	(void)close(into);
