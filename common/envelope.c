@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/spool.h"
 #include "common/xalloc.h"
 
 #define FIRST_LINE "fourpost 1"
 #define DROP_LEN_MAX 64
 #define HOST_LEN_MAX 255
+#define ABOUT_LEN_MAX (SPOOL_ID_LEN + 1 + ENVELOPE_RECIPIENTS_MAX)
 
 static bool
 printable(struct span text)
@@ -50,6 +52,7 @@ envelope_free(struct envelope *envelope)
 	free(envelope->client);
 	free(envelope->account);
 	free(envelope->forwarder);
+	free(envelope->about);
 	free(envelope->drop);
 	*envelope = (struct envelope){ .uid = -1 };
 }
@@ -238,6 +241,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 		r = put_optional(out, "account", envelope->account);
 	if (r == 0)
 		r = put_optional(out, "forwarder", envelope->forwarder);
+	if (r == 0)
+		r = put_optional(out, "about", envelope->about);
 	if (r == 0 && envelope->uid >= 0)
 		(void)buf_fmt(out, "uid %lld\n", (long long)envelope->uid);
 	if (r == 0)
@@ -270,6 +275,7 @@ enum field {
 	FIELD_CLIENT,
 	FIELD_ACCOUNT,
 	FIELD_FORWARDER,
+	FIELD_ABOUT,
 	FIELD_UID,
 	FIELD_DROP,
 	FIELD_PROGRESS,
@@ -292,6 +298,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	"client",
 	"account",
 	"forwarder",
+	"about",
 	"uid",
 	"drop",
 	"progress",
@@ -382,6 +389,26 @@ take_notify(struct span word, uint8_t *ret_notify)
 	return word.len != 0;
 }
 
+static bool
+is_status(char status)
+{
+	return span_chr(SPAN("PWDRFX"), status) >= 0;
+}
+
+/* "0661333722CBFD50 DFW" */
+static bool
+is_about(struct span value)
+{
+	struct span id;
+
+	if (!span_split(&value, ' ', &id) || !spool_id_valid(id))
+		return false;
+	for (size_t i = 0; i < value.len; i++)
+		if (!is_status(value.ptr[i]))
+			return false;
+	return value.len != 0;
+}
+
 /* "P - - address"; `at` is where value stands in the file. */
 static bool
 take_recipient(struct span value, size_t at, struct envelope *envelope)
@@ -389,8 +416,7 @@ take_recipient(struct span value, size_t at, struct envelope *envelope)
 	struct span status, notify_word, orcpt;
 	uint8_t notify;
 
-	if (!span_split(&value, ' ', &status) || status.len != 1 ||
-	    span_chr(SPAN("PWDRFX"), status.ptr[0]) < 0 || !span_split(&value, ' ', &notify_word) ||
+	if (!span_split(&value, ' ', &status) || status.len != 1 || !is_status(status.ptr[0]) || !span_split(&value, ' ', &notify_word) ||
 	    !take_notify(notify_word, &notify) || !span_split(&value, ' ', &orcpt))
 		return false;
 	if (span_eq(orcpt, SPAN("-")))
@@ -475,6 +501,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
 	case FIELD_FORWARDER: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->forwarder);
+	case FIELD_ABOUT: return is_about(value) && take_text(value, ABOUT_LEN_MAX, &envelope->about);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
 	case FIELD_PROGRESS: return take_progress(value, at, envelope);
 	case FIELD_ROOM: return take_room(value, at, envelope);

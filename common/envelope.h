@@ -81,6 +81,8 @@ struct envelope {
 	char *account;     /* who logged in to hand it in, or whose scripts wrote or sent it; or NULL */
 	char *forwarder;   /* the account or alias that sent on what came from another host, the last of them; or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */
+	char *about; /* of a notification: the id of the message that it tells of, a space, and the statuses of all recipients of
+			that, as they are once it has been told; or NULL */
 	char *drop; /* that file's name, by which its owner may still speak of it (drop_control), or
 		       NULL */
 	bool has_progress; /* set by the queue: there is such a line */

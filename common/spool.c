@@ -32,8 +32,9 @@ spool_id_make(uint64_t microseconds, uint8_t number, char ret_id[SPOOL_ID_LEN + 
 	    ret_id, SPOOL_ID_LEN + 1, "%016llX", (unsigned long long)(microseconds << 8 | number));
 }
 
-uint64_t
-spool_id_time(const char *id)
+/* 0 when it is none. */
+static uint64_t
+value_of(const char *id)
 {
 	uint64_t value = 0;
 
@@ -41,7 +42,19 @@ spool_id_time(const char *id)
 		return 0;
 	for (size_t i = 0; i < SPOOL_ID_LEN; i++)
 		value = value << 4 | (uint64_t)ascii_hex(id[i]);
-	return value >> 8;
+	return value;
+}
+
+uint64_t
+spool_id_time(const char *id)
+{
+	return value_of(id) >> 8;
+}
+
+uint8_t
+spool_id_number(const char *id)
+{
+	return (uint8_t)value_of(id);
 }
 
 void

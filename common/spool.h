@@ -20,6 +20,7 @@ bool spool_id_valid(struct span id);
 void spool_id_make(uint64_t microseconds, uint8_t number, char ret_id[SPOOL_ID_LEN + 1]);
 /* When the id was made, in microseconds since 1970; 0 for what is none. */
 uint64_t spool_id_time(const char *id);
+uint8_t spool_id_number(const char *id);
 
 /* Paths below spool_dir, for openat: "queue/XX/ID", "queue/XX/tmp.ID", "hold/ID", "corrupt/NAME".
  */

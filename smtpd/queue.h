@@ -126,8 +126,8 @@ void alert_submit(struct queue *queue, const struct limit *limit, struct span ac
 
 /* --- queue_copy.c --- */
 
-/* Queues a message that this daemon has written. As bounce_submit. */
-int queue_submit_text(struct queue *queue, struct envelope *envelope, struct span text, intake_done done, void *context);
+/* Queues a message that this daemon has written, under that id, or NULL: any. As bounce_submit. */
+int queue_submit_text(struct queue *queue, const char *id, struct envelope *envelope, struct span text, intake_done done, void *context);
 
 /* Appends those bytes of a file to another. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
 int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);
@@ -267,8 +267,11 @@ struct report {
 	const struct outcome *outcome;
 };
 /* Writes a notification into the queue, for the sender or, when the message is one itself, for postmaster: done is called from the loop. 0, or -errno (done will not
- * be called). */
+ * be called). statuses: of all recipients of the message, as they are once it has been told. */
 int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,
-    const struct report *reports, size_t count, intake_done done, void *context);
+    const struct report *reports, size_t count, const char *statuses, intake_done done, void *context);
+/* A notification was found at the start, before the message that it is about: should the last life have ended between writing it and noting
+ * so, that is noted now. */
+void bounce_found(struct queue *queue, const struct envelope *envelope);
 
 #endif

@@ -61,7 +61,7 @@ alert_submit(struct queue *queue, const struct limit *limit, struct span account
 	if (r == 0)
 		r = build(queue, postmaster, limit, account, &text);
 	if (r == 0)
-		r = queue_submit_text(queue, &envelope, buf_get(&text), NULL, NULL);
+		r = queue_submit_text(queue, NULL, &envelope, buf_get(&text), NULL, NULL);
 	if (r < 0)
 		log_error("alert-not-sent", log_span("account", account), log_errno("error", r));
 	envelope_free(&envelope);

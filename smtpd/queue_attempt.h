@@ -58,10 +58,12 @@ void attempt_report(struct attempt *attempt);
 /* Writes to the sender what is to be told, once more after a fault, and concludes it. */
 void attempt_tell(struct attempt *attempt);
 
-/* --- queue_conclude.c: each but the second may end the attempt --- */
+/* --- queue_conclude.c: each but the second and third may end the attempt --- */
 
 /* All that was to be told has been told (reported), or could not be: writes what became of each recipient. */
 void attempt_conclude(struct attempt *attempt, bool reported);
+/* The status bytes of all recipients as they will be then, one character each. */
+void attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuses);
 /* Until it can be told and written what became of it, the message stays active: goes on from there after a while. */
 void attempt_go_on_later(struct attempt *attempt);
 /* No recipient is open: removes the message. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Delivery status notifications, put into the queue with the null reverse-path so that none is ever
- * answered by another. */
+ * answered by another. Each tells in its envelope what its message's recipients are marked with because of it: a crash before they are
+ * is made up for by that at the start, when it is read before its message, since its name has the same time and a higher number. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/header.h"
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue.h"
@@ -121,11 +123,26 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	return r;
 }
 
+static char *
+about_of(const char *id, struct span statuses)
+{
+	struct buf about = BUF_INIT(SPOOL_ID_LEN + 1 + ENVELOPE_RECIPIENTS_MAX);
+	char *text;
+
+	(void)buf_fmt(&about, "%s ", id);
+	(void)buf_span(&about, statuses);
+	text = span_dup(buf_get(&about));
+	buf_free(&about);
+	return text;
+}
+
 int
 bounce_submit(struct queue *queue, const char *about, const struct spool_file *file,
-    const struct report *reports, size_t count, intake_done done, void *context)
+    const struct report *reports, size_t count, const char *statuses, intake_done done, void *context)
 {
 	struct buf text = BUF_INIT(NOTIFICATION_MAX);
+	char id[SPOOL_ID_LEN + 1];
+	bool behind = queue_files_name_behind(queue->files, about, id) == 0;
 	struct envelope envelope;
 	int r;
 
@@ -134,12 +151,60 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 	envelope.requiretls = file->envelope.requiretls; /* RFC 8689 section 5 */
 	envelope.priority = file->envelope.priority;     /* RFC 6710 section 4.6 */
 	envelope.body = ENVELOPE_8BITMIME;
+	if (behind)
+		envelope.about = about_of(about, span_make(statuses, file->envelope.count));
 	r = envelope_add(&envelope, span_of(addressee(queue, file)), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)
 		r = build(queue, about, file, reports, count, &text);
 	if (r == 0)
-		r = queue_submit_text(queue, &envelope, buf_get(&text), done, context);
+		r = queue_submit_text(queue, behind ? id : NULL, &envelope, buf_get(&text), done, context);
 	envelope_free(&envelope);
 	buf_free(&text);
 	return r;
+}
+
+/* --- after a crash --- */
+
+/* Those that have come further meanwhile stay as they are. */
+static int
+mark(struct queue *queue, enum spool_place place, const char *id, struct span statuses)
+{
+	struct spool_file file;
+	bool changed = false;
+	int r = queue_files_load(queue->files, place, id, &file);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; i < file.envelope.count && file.envelope.count == statuses.len; i++) {
+		struct envelope_recipient *recipient = &file.envelope.recipients[i];
+
+		if (!envelope_is_open(recipient) || statuses.ptr[i] == ENVELOPE_PENDING || statuses.ptr[i] == recipient->status)
+			continue;
+		recipient->status = statuses.ptr[i];
+		changed = true;
+	}
+	if (changed) {
+		log_info("told-before", log_str("id", id));
+		r = queue_files_update(&file, true);
+	}
+	spool_close(&file);
+	return r;
+}
+
+void
+bounce_found(struct queue *queue, const struct envelope *envelope)
+{
+	struct span statuses = span_of(envelope->about), about;
+	char id[SPOOL_ID_LEN + 1] = "";
+	int r;
+
+	/* One that has been read may be under way. */
+	if (!span_split(&statuses, ' ', &about) || about.len != SPOOL_ID_LEN || queue_table_find(queue->table, about) != NULL)
+		return;
+	memcpy(id, about.ptr, SPOOL_ID_LEN);
+	r = mark(queue, SPOOL_QUEUE, id, statuses);
+	if (r == -ENOENT)
+		r = mark(queue, SPOOL_HOLD, id, statuses);
+	if (r < 0 && r != -ENOENT)
+		log_error("not-updated", log_str("id", id), log_errno("error", r));
 }

@@ -3,12 +3,15 @@
 /* The end of an attempt: what the outcomes make of the message.
  *
  * Order: the notification to the sender is on stable storage before a recipient is marked as failed, and the file is removed last. A crash
- * in between repeats a delivery or a notification; it never loses one. */
+ * in between repeats a delivery; it never loses one. The notification tells itself what is to be marked (queue_bounce.c), so that it is not
+ * repeated. */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue_attempt.h"
 
@@ -221,39 +224,50 @@ attempt_go_on_later(struct attempt *attempt)
 	(void)event_add(attempt->again, &later);
 }
 
+void
+attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuses)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct outcome *outcome = attempt->targets[i].outcome;
+
+		ret_statuses[i] = envelope->recipients[i].status;
+		if (envelope_is_open(&envelope->recipients[i]) && outcome != NULL && outcome->verdict == VERDICT_OK)
+			ret_statuses[i] = outcome->expanded != NOT_EXPANDED ? ENVELOPE_EXPANDED :
+			    outcome->remote                                     ? ENVELOPE_RELAYED :
+											  ENVELOPE_DELIVERED;
+	}
+	for (size_t i = 0; i < attempt->report_count && reported; i++)
+		if (attempt->reports[i].action == DSN_FAILED)
+			ret_statuses[attempt->reports[i].recipient] = ENVELOPE_FAILED;
+		else if (attempt->reports[i].action == DSN_DELAYED)
+			ret_statuses[attempt->reports[i].recipient] = ENVELOPE_WARNED;
+}
+
 /* All that is to be told has been told: writes what became of each. */
 void
 attempt_conclude(struct attempt *attempt, bool reported)
 {
 	struct envelope *envelope = &attempt->file.envelope;
+	_cleanup_(freep) char *statuses = xmalloc(envelope->count);
 	bool counted = false, ours = false;
 	const struct outcome *last = NULL;
 
 	attempt->told = true;
+	attempt_statuses(attempt, reported, statuses);
 	for (size_t i = 0; i < envelope->count; i++) {
 		const struct outcome *outcome = attempt->targets[i].outcome;
 		struct envelope_recipient *recipient = &envelope->recipients[i];
 
 		if (envelope_is_open(recipient) && outcome != NULL) {
-			if (outcome->verdict == VERDICT_OK)
-				recipient->status = outcome->expanded != NOT_EXPANDED ? ENVELOPE_EXPANDED :
-				    outcome->remote                                   ? ENVELOPE_RELAYED :
-											ENVELOPE_DELIVERED;
-			else
+			if (outcome->verdict != VERDICT_OK)
 				last = outcome;
 			ours |= outcome->ours;
 			counted |= !outcome->ours && !outcome->untried;
 			attempt->unreached |= outcome->reach == RELAY_UNREACHED || outcome->untried;
 		}
-	}
-	for (size_t i = 0; i < attempt->report_count && reported; i++) {
-		struct envelope_recipient *recipient =
-		    &envelope->recipients[attempt->reports[i].recipient];
-
-		if (attempt->reports[i].action == DSN_FAILED)
-			recipient->status = ENVELOPE_FAILED;
-		else if (attempt->reports[i].action == DSN_DELAYED)
-			recipient->status = ENVELOPE_WARNED;
+		recipient->status = statuses[i];
 	}
 	if (!is_open(envelope)) {
 		attempt_done(attempt);

@@ -54,12 +54,14 @@ queue_copy_message(int from, uint64_t offset, uint64_t length, int to)
 }
 
 int
-queue_submit_text(struct queue *queue, struct envelope *envelope, struct span text, intake_done done, void *context)
+queue_submit_text(struct queue *queue, const char *id, struct envelope *envelope, struct span text, intake_done done, void *context)
 {
-	char id[SPOOL_ID_LEN + 1];
-	int fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
+	char made[SPOOL_ID_LEN + 1];
+	int fd = id != NULL ? queue_files_recreate(queue->files, envelope, id) : queue_files_create(queue->files, envelope, queue_now_us(), made);
 	int r = fd < 0 ? fd : io_write_all(fd, text);
 
+	if (id == NULL)
+		id = made;
 	if (r == 0) {
 		intake_commit(queue, id, fd, envelope, done, context);
 	} else if (fd >= 0) {

@@ -143,6 +143,17 @@ queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID
 	return -EEXIST;
 }
 
+int
+queue_files_name_behind(const struct queue_files *files, const char *id, char ret_id[SPOOL_ID_LEN + 1])
+{
+	for (unsigned number = spool_id_number(id) + 1u; number < 256; number++) {
+		spool_id_make(spool_id_time(id), (uint8_t)number, ret_id);
+		if (!is_taken(files, ret_id))
+			return 0;
+	}
+	return -EEXIST;
+}
+
 static int
 put_room(struct buf *text, size_t room)
 {

@@ -20,6 +20,9 @@ int queue_files_folder(const struct queue_files *files);
 
 /* An id that no file has, and that was not given before. 0 or -errno. */
 int queue_files_name(struct queue_files *files, int64_t now_us, char ret_id[SPOOL_ID_LEN + 1]);
+/* The same with the time of another message's id and a higher number, so that its file is met before that one's at the start. 0, or -EEXIST:
+ * there is none. */
+int queue_files_name_behind(const struct queue_files *files, const char *id, char ret_id[SPOOL_ID_LEN + 1]);
 /* What stands before the message: the envelope, to which its progress line is added, and its room. 0 or -EMSGSIZE. */
 int queue_files_head(struct envelope *envelope, struct buf *ret_text);
 /* Makes queue/XX/tmp.ID with the head in it. Returns a descriptor that only appends, and reads, or -errno. */

@@ -14,6 +14,8 @@
 #define TURN_MAX 256
 /* What cannot be read for reasons of our own (descriptors, a disk that fails) is tried again then. */
 #define AGAIN_SECONDS 60
+/* The last digits of an id: those of its number. */
+#define NUMBER_LEN 2
 /* So often they are waited for before drop/ is looked at all the same. */
 #define WAITS_MAX 10
 
@@ -52,12 +54,15 @@ found(void *context, const char *id, bool held)
 	add(context, id, held);
 }
 
+/* The oldest first, but of one time the highest number: a notification before the message that it is about. */
 static int
 compare(const void *a, const void *b)
 {
 	const struct name *left = a, *right = b;
 
-	return memcmp(left->id, right->id, SPOOL_ID_LEN);
+	int times = memcmp(left->id, right->id, SPOOL_ID_LEN - NUMBER_LEN);
+
+	return times != 0 ? times : memcmp(right->id + SPOOL_ID_LEN - NUMBER_LEN, left->id + SPOOL_ID_LEN - NUMBER_LEN, NUMBER_LEN);
 }
 
 /* --- one file --- */
@@ -71,6 +76,8 @@ enter(struct queue *queue, const char *id, bool held, const struct envelope *env
 
 	facts_of(smtpd_conf(queue->proc), envelope, &facts);
 	if (!known) {
+		if (envelope->about != NULL)
+			bounce_found(queue, envelope);
 		entry = queue_enter(queue, id, &facts, held);
 		queue->reader->held += held;
 		queue->reader->queued += !held;

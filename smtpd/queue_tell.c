@@ -3,6 +3,7 @@
 /* What an attempt's outcomes are told to: the log, and the sender where he wants to know. */
 #include <stdio.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
@@ -150,8 +151,11 @@ reported(void *context, const char *id, int result)
 void
 attempt_tell(struct attempt *attempt)
 {
-	int r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, reported, attempt);
+	_cleanup_(freep) char *statuses = xmalloc(attempt->file.envelope.count);
+	int r;
 
+	attempt_statuses(attempt, true, statuses);
+	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, statuses, reported, attempt);
 	if (r < 0) {
 		log_error("notification-not-written", log_str("id", attempt->entry->id), log_errno("error", r));
 		not_told(attempt);

@@ -64,6 +64,7 @@ class World:
         self.ground, self.name = ground, name
         self.spool = os.path.join(ground.folder, name)
         self.events, self.mails, self.tries = [], {}, {}
+        self.reports = {}  # what was told of which queue id's recipient: by which notifications
         self.passed = 0
         self.before = 0  # events that were before the first life
         self.faulty = False  # calls fail
@@ -110,6 +111,9 @@ class World:
             raise Fault(f"{account} gets what nobody sent: {text[:200]!r}")
         if "multipart/report" in text.split("\r\n\r\n")[0]:
             told = re.findall(r"^Final-Recipient: rfc822; *(\S+?)(?:@local.test)?\r\n(?:.*\r\n)*?Action: (\w+)", text, re.M)
+            queue_id, report = (re.search(rf"^{field}: (\S+)", text, re.M).group(1) for field in ("X-Fourpost-Queue-Id", "Message-ID"))
+            for recipient, action in told:
+                self.reports.setdefault((queue_id, recipient, action), set()).add(report)
             return mail.name, ["told " + recipient for recipient, action in told if action != "delayed"]
         if not text.endswith(mail.final().decode()) or text.count("Message-ID") != 1:
             raise Fault(f"{account} gets another text than {mail.name} has: {text[-200:]!r}")
@@ -217,6 +221,10 @@ class Kill(Case):
         world = self.world(name)
         self.live(world, ["-k", str(n)])
         self.check(world, 1, 2)
+        # The same notification may come again, as any message.
+        for (queue_id, recipient, action), reports in world.reports.items():
+            if len(reports) > 1:
+                raise Fault(f"that {queue_id} to {recipient} is {action} is told by {len(reports)} notifications\n--- log:\n{self.told(world)}")
 
 
 class FaultAt(Case):
