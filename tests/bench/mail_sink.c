@@ -3,7 +3,7 @@
 /* An SMTP server that throws mail away, as smtp-sink does, and can say "later" to each Nth recipient when it first comes: which one that
  * is, the number in its address tells.
  *   mail_sink [-l N] PORT
- * At SIGTERM it prints how many messages it took and how many recipients it put off. */
+ * At SIGTERM it prints how many messages it took, how many recipients it put off, and how many signatures (DKIM) there were. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ struct peer {
 };
 
 static struct {
-	unsigned long nth, taken, put_off;
+	unsigned long nth, taken, put_off, signatures;
 	bool seen[NUMBERS_MAX];
 } sink;
 
@@ -112,6 +112,8 @@ line_came(struct peer *peer, const char *line)
 		peer->in_text = false;
 		sink.taken++;
 		say(peer, "250 2.0.0 Ok");
+	} else if (strncasecmp(line, "DKIM-Signature:", 15) == 0) {
+		sink.signatures++;
 	}
 }
 
@@ -199,6 +201,6 @@ main(int argc, char **argv)
 			else
 				serve(events[e].data.ptr);
 	}
-	(void)printf("%lu %lu\n", sink.taken, sink.put_off);
+	(void)printf("%lu %lu %lu\n", sink.taken, sink.put_off, sink.signatures);
 	return 0;
 }

@@ -182,25 +182,27 @@ def big(bench):
 
 
 def relay(bench):
-    """relay: submission, queue, another host, 50 destinations; smtp-sink, and one that first puts off each fifth recipient."""
+    """relay: submission, queue, another host, 50 destinations; smtp-sink, one that first puts off each fifth recipient; and signing."""
     count, port = 20000 if bench.full else 2000, bench.port + 80
-    ours = Fourpost(bench, "relay", port + 1,
-                    smtpd=f'relay_host = "127.0.0.1:{port}"; connections_per_address_max = 1000; retry_min = "1s"; retry_max = "1s";\n')
-    ours.add_account("u1")
-    ours.start("smtpd")
+    conf = f'relay_host = "127.0.0.1:{port}"; connections_per_address_max = 1000; retry_min = "1s"; retry_max = "1s";\n'
+    ours, signing = Fourpost(bench, "relay", port + 1, smtpd=conf), Fourpost(bench, "relay-signing", port + 10, smtpd=conf)
+    signing.sign()
+    for server in (ours, signing):
+        server.add_account("u1")
+        server.start("smtpd")
     # Both come again after a second, so that a run ends soon after its last message.
     peer = Postfix(bench, "relay-postfix", port + 7, ours.accounts["u1"][1], ["u1"], relay=f"[127.0.0.1]:{port}",
                    minimal_backoff_time="1s", maximal_backoff_time="1s", queue_run_delay="1s")
     peer.start()
-    idle = ours.queued()
+    idle = {ours: ours.queued(), signing: signing.queued(), peer: 0}
     words = base64.b64encode(f"\0u1@{DOMAIN}\0{PASSWORD}".encode()).decode()
-    memory = {ours: [], peer: []}
+    memory = {ours: [], signing: [], peer: []}
 
     def run(server):
-        auth, to, nothing = (["-A", words], ours.submission_port, idle) if server is ours else ([], peer.smtp_port, 0)
+        auth, to = ([], peer.smtp_port) if server is peer else (["-A", words], server.submission_port)
         cpu, begin, used = server.cpu(), time.monotonic(), 0
         command(f"{bench.tools}/mail_load", "-r", *auth, "-c", "10", "-n", str(count), "-s", "4096", "-f", f"u1@{DOMAIN}", "-t", "r#@d%.test", "-k", "50", str(to))
-        while server.queued() > nothing:
+        while server.queued() > idle[server]:
             used = max(used, server.memory())
             time.sleep(0.1)
             if time.monotonic() - begin > 600:
@@ -208,28 +210,31 @@ def relay(bench):
         memory[server].append((used or server.memory()) / 1e6)
         return count / (time.monotonic() - begin), server.cpu() - cpu
 
-    def run_put_off(server):
+    def run_to(server, options, expected):
+        """To mail_sink; expected: what it says at the end."""
         log = f"{bench.dir}/mail_sink.log"
-        sink = bench.spawn([f"{bench.tools}/mail_sink", "-l", "5", str(port)], log)
+        sink = bench.spawn([f"{bench.tools}/mail_sink", *options, str(port)], log)
         core.wait_for("mail_sink", lambda: answers(port))
         result = run(server)
         sink.stop()
         with open(log, encoding="ascii") as f:
             said = f.read().splitlines()[-1]
-        if said != f"{count} {count // 5}":
-            raise RuntimeError(f"{server.name}: of {count} messages the far side took, and put off: {said}")
+        if said != expected:
+            raise RuntimeError(f"{server.name}: of {count} messages the far side took, put off, and had signatures: {said}, not {expected}")
         return result
 
     sink = bench.spawn(["smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "1000"], f"{bench.dir}/sink.log", cwd=bench.dir)
     core.wait_for("smtp-sink", lambda: answers(port))
     for work, run_one in ((f"relay of {count:,} to 50 domains by smtp-sink, 10 connections reused", run),
-                          (f"relay of {count:,} to 50 domains, each fifth first put off (4xx)", run_put_off)):
+                          (f"relay of {count:,} to 50 domains, each fifth first put off (4xx)", lambda server: run_to(server, ["-l", "5"], f"{count} {count // 5} 0"))):
         rates = bench.alternate(3, lambda: run_one(ours), lambda: run_one(peer))
         sink.stop()
         bench.row(work, "msg/s", *rates, "Postfix", ("ratio", 2), True)
         bench.row("memory while it relays", "MB", memory[ours], memory[peer], "Postfix", ("ratio", 2))
         memory[ours], memory[peer] = [], []
-    for server in (peer, ours):
+    rates = bench.alternate(3, lambda: run_to(signing, [], f"{count} 0 {2 * count}"), lambda: run_to(peer, [], f"{count} 0 0"))
+    bench.row(f"relay of {count:,} signed by RSA (2048 bits) and Ed25519", "msg/s", *rates, "Postfix, which signs nothing", None, True)
+    for server in (peer, ours, signing):
         server.stop()
 
 

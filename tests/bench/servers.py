@@ -72,9 +72,20 @@ class Fourpost(Server):
         self.accounts[user] = folder, os.stat(folder).st_uid
         return self.accounts[user]
 
-    def start(self, daemon):
+    def configure(self, daemon):
         with open(f"{self.dir}/{daemon}.conf", "w") as f:
             f.write('@include "fourpost.conf"\n' + self.options[daemon])
+
+    def sign(self):
+        """Before it is started: its mail is signed by a key of each kind."""
+        self.options["smtpd"] += f'dkim_keys = "{self.dir}/dkim.keys";\n'
+        self.configure("smtpd")
+        for algorithm in ("rsa", "ed25519"):
+            for words in (("make", "-a", algorithm, "-s", algorithm, DOMAIN), ("sign", "-f", DOMAIN, algorithm)):
+                command(f"{self.bench.bin}/mailkey", "-C", f"{self.dir}/smtpd.conf", *words)
+
+    def start(self, daemon):
+        self.configure(daemon)
         process = self.bench.spawn([f"{self.bench.bin}/{daemon}", "-C", f"{self.dir}/{daemon}.conf"], f"{self.dir}/{daemon}.log")
         self.pid, self.stop = process.pid, process.stop
         port = self.imap_port if daemon == "imapd" else self.smtp_port
