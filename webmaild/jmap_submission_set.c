@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/address.h"
+#include "common/address_list.h"
 #include "common/drop_control.h"
 #include "common/header.h"
 #include "common/log.h"
@@ -133,13 +134,55 @@ is_7bit(struct span message)
 	return span_is_ascii(message);
 }
 
+/* Those that the value of a field names: true when all are the account's own. */
+static bool
+are_own(const struct jmap *jmap, struct span value, size_t *count)
+{
+	struct address_list list;
+	bool own;
+
+	address_list_parse(value, &list);
+	own = !list.cut && !list.ambiguous;
+	for (size_t i = 0; i < list.count && own; i++) {
+		struct buf email = BUF_INIT(1024);
+
+		if (list.entries[i].kind != ADDRESS_KIND_MAILBOX)
+			continue;
+		(*count)++;
+		own = address_spec_append(&email, list.entries[i].local, list.entries[i].domain) == 0 && is_own(jmap, buf_get(&email));
+		buf_free(&email);
+	}
+	address_list_free(&list);
+	return own;
+}
+
+/* Who says that the message is his must be the account, as with what is submitted by SMTP (RFC 6409 section 6.1). NULL, or an error. */
+static json_t *
+judge_authors(const struct jmap *jmap, struct span block)
+{
+	static const struct span names[] = { SPAN("From"), SPAN("Sender"), SPAN("Resent-From"), SPAN("Resent-Sender") };
+	size_t fields[4] = { 0 }, authors[4] = { 0 };
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, block);
+	while (header_next(&iter, &field))
+		for (size_t i = 0; i < 4; i++)
+			if (span_ieq(field.name, names[i])) {
+				fields[i]++;
+				if (!are_own(jmap, field.value, &authors[i]))
+					return jmap_set_error("forbiddenFrom", NULL);
+			}
+	return fields[0] == 1 && authors[0] != 0 ? NULL : json_pack("{s:s, s:[s]}", "type", "invalidEmail", "properties", "from");
+}
+
 /* RFC 8621 7.5's errors for an envelope. NULL: it may be used. */
 static json_t *
 judge(const struct jmap *jmap, const json_t *envelope, struct span block)
 {
 	const json_t *list = json_object_get(envelope, "rcptTo");
 	struct span from = jmap_span(json_object_get(json_object_get(envelope, "mailFrom"), "email"));
-	json_t *bad = json_array(), *authors = jmap_header_emails(block, "From"), *error = NULL;
+	json_t *bad = json_array(), *error = NULL;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_t *email = json_object_get(json_array_get(list, i), "email");
@@ -150,11 +193,8 @@ judge(const struct jmap *jmap, const json_t *envelope, struct span block)
 	}
 	if (!is_own(jmap, from))
 		error = jmap_set_error("forbiddenMailFrom", NULL);
-	if (error == NULL && json_array_size(authors) == 0)
-		error = json_pack("{s:s, s:[s]}", "type", "invalidEmail", "properties", "from");
-	for (size_t i = 0; error == NULL && i < json_array_size(authors); i++)
-		if (!is_own(jmap, jmap_span(json_array_get(authors, i))))
-			error = jmap_set_error("forbiddenFrom", NULL);
+	if (error == NULL)
+		error = judge_authors(jmap, block);
 	if (error == NULL && json_array_size(list) == 0)
 		error = jmap_set_error("noRecipients", NULL);
 	if (error == NULL && json_array_size(list) > JMAP_RECIPIENTS_MAX)
@@ -162,7 +202,6 @@ judge(const struct jmap *jmap, const json_t *envelope, struct span block)
 	if (error == NULL && json_array_size(bad) > 0)
 		error = json_pack("{s:s, s:O}", "type", "invalidRecipients", "invalidRecipients", bad);
 	json_decref(bad);
-	json_decref(authors);
 	return error;
 }
 

@@ -323,6 +323,14 @@ def submission(c, one, box):
         return error and error["type"]
     check("noRecipients", refused({**mail, "to": None, "bcc": None}) == "noRecipients")
     check("forbiddenFrom", refused({**mail, "from": [{"email": "bob@example.test"}]}) == "forbiddenFrom")
+    # What Email/set would not write an import may have.
+    for name, head in {"two ways to read From": f"From: <{c.user}> <bob@example.test>", "another's Sender": f"From: {c.user}\r\nSender: bob@example.test",
+                       "another's Resent-From": f"From: {c.user}\r\nResent-From:\r\n bob@example.test"}.items():
+        blob = c.upload(f"{head}\r\nTo: bob@example.test\r\n\r\nx\r\n".encode(), "message/rfc822")["blobId"]
+        made = c.call("Email/import", emails={"i": {"blobId": blob, "mailboxIds": {box: True}}})["created"]["i"]["id"]
+        error = c.call("EmailSubmission/set", create={"s": {"emailId": made, "identityId": identity["id"]}})["notCreated"]
+        check(f"forbiddenFrom: {name}", error and error["s"]["type"] == "forbiddenFrom", error)
+        c.call("Email/set", destroy=[made])
     check("forbiddenMailFrom", refused(mail, {"mailFrom": {"email": "bob@example.test"}, "rcptTo": [{"email": "bob@example.test"}]}) == "forbiddenMailFrom")
     check("invalidRecipients", refused(mail, {"mailFrom": {"email": c.user}, "rcptTo": [{"email": "no address"}]}) == "invalidRecipients")
 
