@@ -383,7 +383,8 @@ bdb_commit_with(struct bdb_txn *txn, const int *fds, size_t count)
 	for (size_t i = 0; i < count && beside == 0; i++)
 		beside = syncs[i].result;
 	r = committed(bdb, r);
-	return r != 0 ? r : beside;
+	/* Of both, that of the files: what they lack now is not written again when the work is done once more in an index made anew from them. */
+	return beside != 0 ? beside : r;
 }
 
 void
