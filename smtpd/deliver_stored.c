@@ -3,13 +3,14 @@
 /* What was stored last, so that it is not stored again: the queue gives a message once more when it has had no answer, since this process
  * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient,
  * mailbox and how the message begins, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo 128. It is written before
- * the message is stored, and says nothing of one that the store does not have. It is not synced: after a power failure a message
+ * the message is stored, and says nothing of one that the store does not have. It is locked, so that there is one such process at a time. It is not synced: after a power failure a message
  * may come twice. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -47,9 +48,12 @@ stored_new(const char *account_dir)
 	if (stored->sha256 == NULL)
 		abort();
 	stored->path = xasprintf("%s/" FILE_NAME, account_dir);
-	stored->fd = open(stored->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	stored->fd = open(stored->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (stored->fd < 0)
 		return stored;
+	/* The process of a queue that has ended still stores what it had been given, and this one may be given the same. */
+	while (flock(stored->fd, LOCK_EX) < 0 && errno == EINTR)
+		continue;
 	got = pread(stored->fd, stored->list, sizeof(stored->list), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		struct entry *entry = &stored->list[i];

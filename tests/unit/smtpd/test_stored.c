@@ -3,9 +3,11 @@
 /* What a delivery knows of those before it, also in another process, and what it must not take for one. */
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "smtpd/deliver.h"
@@ -152,6 +154,30 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* One process at a time: what the first is still storing, the next one knows. */
+START_TEST(one_waits_for_the_other)
+{
+	struct pollfd begun = { .events = POLLIN };
+	int ends[2], status;
+	pid_t other;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	begun.fd = ends[0];
+	other = fork();
+	if (other == 0) {
+		/* The descriptor that it has of its parent would keep the lock. */
+		(void)stored_free(deliver.stored);
+		(void)stored_new(account);
+		_exit(write(ends[1], "x", 1) == 1 ? 0 : 1);
+	}
+	ck_assert_int_eq(poll(&begun, 1, 200), 0);
+	deliver.stored = stored_free(deliver.stored);
+	ck_assert_int_eq(waitpid(other, &status, 0), other);
+	ck_assert_int_eq(status, 0);
+	deliver.stored = stored_new(account);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -162,6 +188,7 @@ main(void)
 	tcase_add_test(tcase, known);
 	tcase_add_test(tcase, another_begins_otherwise);
 	tcase_add_test(tcase, only_the_last);
+	tcase_add_test(tcase, one_waits_for_the_other);
 	tcase_add_loop_test(tcase, damaged, 0, 4);
 	return run_case("stored", tcase, folder);
 }
