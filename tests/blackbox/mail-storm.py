@@ -72,6 +72,7 @@ class Client(threading.Thread):
         self.peer = self.replies = None
         self.left = []  # recipients of the message under way for whom it was not taken yet
         self.unsure = collections.Counter()  # how often no answer came to a text that was sent
+        self.late = collections.Counter()  # how often the answer to one was that it be sent again
         self.refused, self.used, self.fault, self.last = 0, 0, None, None
 
     def reply(self):
@@ -125,6 +126,8 @@ class Client(threading.Thread):
         bad = [answer for answer in answers if not answer.startswith("250")]
         if self.way.how == "lmtp":
             self.left = [recipient for recipient, answer in zip(self.left, answers) if answer in bad]
+        if bad:
+            self.late[number] += 1
         return not bad or self.put_off(bad[0])
 
     def drop(self, number):
@@ -275,7 +278,7 @@ def kind_of(end):
 
 def look(site, far, numbers, clients, kills):
     found, lost, torn, more, unexplained = read_copies(site, far), [], [], collections.Counter(), []
-    unsure = sum((client.unsure for client in clients), collections.Counter())
+    unsure, late = (sum((getattr(client, which) for client in clients), collections.Counter()) for which in ("unsure", "late"))
     strange = [(number, end) for number in found for end in found[number] if number in numbers and end not in way_of(number).ends]
     for number in numbers:
         for end in way_of(number).ends:
@@ -287,6 +290,10 @@ def look(site, far, numbers, clients, kills):
             for before, copy in zip(copies, copies[1:]):
                 if unsure[number] >= len({one.id for one in copies}) - 1 and copy.id not in {one.id for one in copies if one is not copy}:
                     more[f"{kind_of(end)} sent again, for no answer had come"] += 1
+                elif (unsure[number] + late[number] >= len({one.id for one in copies}) - 1 and copy.id not in {one.id for one in copies if one is not copy} and
+                      any(before.when - 2 <= when <= min(copy.when + 1, before.when + 60) and role in ("queue", "parent") for when, role in kills)):
+                    # Delivered before it was promised: whoever would have said so to its client was gone, and he was put off.
+                    more[f"{kind_of(end)} sent again, for it was put off where the queue had ended"] += 1
                 elif any(before.when - 2 <= when <= min(copy.when + 1, before.when + 60) and may_repeat(end, role) for when, role in kills):
                     more[f"{kind_of(end)} delivered again, for a role had ended in between"] += 1
                 else:
