@@ -375,6 +375,8 @@ finish_file(struct ms_append *append, int64_t internal_date)
 	/* The time of the file is what INTERNALDATE is known by when the index is lost. */
 	if (append->error == 0 && futimens(append->fd, times) < 0)
 		append->error = -errno;
+	/* The disk has something to do while the message is read for the index. */
+	(void)sync_file_range(append->fd, (off_t)append->ahead, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 static void
@@ -425,7 +427,7 @@ commit_locked(struct commits *commits, const char *mailbox)
 	return r;
 }
 
-/* The files are written and synced, all of them together. */
+/* The files are written and read, and synced, all of them together. */
 static int
 finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 {
@@ -434,7 +436,6 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 
 	for (size_t i = 0; i < commits->count; i++)
 		finish_file(commits->list[i].append, internal_date != 0 ? internal_date : now);
-	sync_files(commits);
 	for (size_t i = 0; r == 0 && i < commits->count; i++) {
 		struct commit *commit = &commits->list[i];
 		struct ms_message *message = &commit->record.message;
@@ -454,6 +455,11 @@ finish_files(struct commits *commits, uint32_t flags, int64_t internal_date)
 		commit->record.bytes = append->bytes;
 		commit->path = tmp_path(append);
 	}
+	if (r != 0)
+		return r;
+	sync_files(commits);
+	for (size_t i = 0; r == 0 && i < commits->count; i++)
+		r = commits->list[i].append->error;
 	return r;
 }
 
