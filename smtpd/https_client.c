@@ -15,7 +15,6 @@
 #include "smtpd/resolve.h"
 #include "smtpd/tcp_connect.h"
 
-#define HTTPS_PORT 443
 /* For one address to answer. */
 #define CONNECT_SECONDS 15
 #define ADDRESSES_MAX 4
@@ -24,6 +23,7 @@
 struct https_call {
 	struct https_client client;
 	char host[DNS_NAME_MAX + 1];
+	uint16_t port;
 	char *request;
 	size_t request_len, reply_max;
 	https_done done;
@@ -156,7 +156,7 @@ next_address(struct https_call *call)
 	int fd = -EHOSTUNREACH;
 
 	while (fd < 0 && call->next < call->count) {
-		fd = tcp_connect(&call->addresses[call->next++], HTTPS_PORT);
+		fd = tcp_connect(&call->addresses[call->next++], call->port);
 		if (fd < 0) {
 			call->result = HTTPS_FAILED;
 			(void)snprintf(call->why, sizeof(call->why), "%s", strerrordesc_np(-fd));
@@ -198,12 +198,13 @@ on_addresses(void *context, const struct dns_answer *answer)
 }
 
 void
-https_call(const struct https_client *client, const char *host, struct span request, size_t reply_max, unsigned seconds, https_done done, void *context)
+https_call(const struct https_client *client, const char *host, uint16_t port, struct span request, size_t reply_max, unsigned seconds,
+    https_done done, void *context)
 {
 	const struct timeval patience = { seconds, 0 };
 	struct https_call *call = xcalloc(1, sizeof(*call));
 
-	*call = (struct https_call){ .client = *client, .request = xmemdup(request.ptr, request.len), .request_len = request.len, .reply_max = reply_max,
+	*call = (struct https_call){ .client = *client, .port = port, .request = xmemdup(request.ptr, request.len), .request_len = request.len, .reply_max = reply_max,
 		.done = done, .context = context, .fd = -1, .family = DNS_AAAA, .result = HTTPS_FAILED, .why = "the host has no address" };
 	(void)snprintf(call->host, sizeof(call->host), "%s", host);
 	https_reply_init(&call->reply, reply_max);

@@ -24,8 +24,9 @@ enum https_result {
 
 /* reply: whole with HTTPS_REPLIED alone, borrowed for the call. why: else what is wrong, for the log. */
 typedef void (*https_done)(void *context, enum https_result result, const struct https_reply *reply, const char *why);
-/* Connects to the host (a name of the DNS) at port 443, to one address after another, sends the request (all of it: copied), and takes a
+/* Connects to the host (a name of the DNS) at that port, to one address after another, sends the request (all of it: copied), and takes a
  * reply whose body has at most so many bytes. It all takes so many seconds at most; the callback runs once, later. */
-void https_call(const struct https_client *client, const char *host, struct span request, size_t reply_max, unsigned seconds, https_done done, void *context);
+void https_call(const struct https_client *client, const char *host, uint16_t port, struct span request, size_t reply_max, unsigned seconds,
+    https_done done, void *context);
 
 #endif

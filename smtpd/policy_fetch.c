@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
+#include "smtpd/https_uri_parse.h"
 #include "smtpd/policy.h"
 
 #define FETCH_SECONDS 60
@@ -44,6 +45,6 @@ policy_fetch(struct policy_role *role, const char *domain, policy_fetched done, 
 	*fetch = (struct policy_fetch){ .done = done, .context = context };
 	(void)snprintf(host, sizeof(host), PREFIX "%s", domain);
 	(void)buf_fmt(&request, "GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: %s\r\nUser-Agent: Fourpost\r\nAccept: text/plain\r\nConnection: close\r\n\r\n", host);
-	https_call(&role->https, host, buf_get(&request), STS_FETCHED_MAX, FETCH_SECONDS, on_reply, fetch);
+	https_call(&role->https, host, HTTPS_PORT, buf_get(&request), STS_FETCHED_MAX, FETCH_SECONDS, on_reply, fetch);
 	buf_free(&request);
 }

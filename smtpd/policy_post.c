@@ -69,17 +69,22 @@ int
 policy_report(struct policy_role *role, struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
-	struct span host = msg_get_span(&body), path = msg_get_span(&body);
+	struct span host = msg_get_span(&body);
+	uint16_t port = msg_get_u16(&body);
+	struct span path = msg_get_span(&body);
 	struct buf request = BUF_INIT(HEAD_MAX + REPORT_PACKED_MAX);
 	off_t size = lseek(msg->fd, 0, SEEK_END);
 	struct post *post;
 	char *name;
 	int r;
 
-	if (!msg_done(&body) || !https_is_host(host) || !https_is_path(path) || role->posts == POSTS_MAX)
+	if (!msg_done(&body) || !https_is_host(host) || port == 0 || !https_is_path(path) || role->posts == POSTS_MAX)
 		return -EBADMSG;
-	(void)buf_fmt(&request, "POST %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: Fourpost\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Length: %lld\r\n"
-	    "Connection: close\r\n\r\n", (int)path.len, path.ptr, (int)host.len, host.ptr, (long long)size);
+	(void)buf_fmt(&request, "POST %.*s HTTP/1.1\r\nHost: %.*s", (int)path.len, path.ptr, (int)host.len, host.ptr);
+	if (port != HTTPS_PORT) /* RFC 9110 section 7.2 */
+		(void)buf_fmt(&request, ":%u", port);
+	(void)buf_fmt(&request, "\r\nUser-Agent: Fourpost\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Length: %lld\r\nConnection: close\r\n\r\n",
+	    (long long)size);
 	r = put_report(msg->fd, size, &request);
 	if (r < 0) {
 		answer(role, msg->id, false, "the report cannot be read");
@@ -90,7 +95,7 @@ policy_report(struct policy_role *role, struct msg *msg)
 	*post = (struct post){ .role = role, .id = msg->id };
 	role->posts++;
 	name = span_dup(host);
-	https_call(&role->https, name, buf_get(&request), REPLY_MAX, POST_SECONDS, on_reply, post);
+	https_call(&role->https, name, port, buf_get(&request), REPLY_MAX, POST_SECONDS, on_reply, post);
 	free(name);
 	buf_free(&request);
 	return 0;

@@ -44,14 +44,15 @@ decode(struct span text, struct buf *out)
 	return !out->overflow;
 }
 
-void
-report_address_split(const struct report_address *address, struct span *ret_host, struct span *ret_path)
+bool
+report_address_split(const struct report_address *address, struct span *ret_host, uint16_t *ret_port, struct span *ret_path)
 {
 	struct span rest = span_skip(span_of(address->text), strlen(HTTPS));
 	ptrdiff_t slash = span_chr(rest, '/');
+	struct span authority = span_take(&rest, slash >= 0 ? (size_t)slash : rest.len);
 
-	*ret_host = span_take(&rest, slash >= 0 ? (size_t)slash : rest.len);
 	*ret_path = rest.len != 0 ? rest : SPAN("/");
+	return https_authority_parse(authority, ret_host, ret_port) && https_is_path(*ret_path);
 }
 
 /* RFC 8460 section 3; a "!" may stand in a path. */
@@ -59,13 +60,13 @@ static bool
 take_https(struct span uri, struct report_address *ret_address)
 {
 	struct span host, path;
+	uint16_t port;
 
 	if (!span_istarts(uri, SPAN(HTTPS)) || uri.len > ADDRESS_MAX)
 		return false;
 	*ret_address = (struct report_address){ .https = true };
 	memcpy(ret_address->text, uri.ptr, uri.len);
-	report_address_split(ret_address, &host, &path);
-	return https_is_host(host) && https_is_path(path);
+	return report_address_split(ret_address, &host, &port, &path);
 }
 
 static bool

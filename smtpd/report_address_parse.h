@@ -10,15 +10,14 @@
 #define REPORT_ADDRESSES_MAX 4
 
 struct report_address {
-	char text[ADDRESS_MAX + 1]; /* a mailbox; or https: "https://host/path" */
+	char text[ADDRESS_MAX + 1]; /* a mailbox; or https: "https://host:port/path" */
 	bool https;
 	uint64_t size_max; /* bytes of the report as it is sent; 0: any */
 };
 
-/* Reads the list of URIs; what is no mailto: of one plain address, nor https: (where that will do) of a host by its name and no port, is left
- * out. Returns their number. */
+/* Reads the list of URIs; what is no mailto: of one plain address, nor https: (where that will do) of a host by its name, is left out. Returns their number. */
 size_t report_addresses_parse(struct span text, bool https, struct report_address ret_addresses[static REPORT_ADDRESSES_MAX]);
-/* Of one that is https: its host and the path, borrowed from it. */
-void report_address_split(const struct report_address *address, struct span *ret_host, struct span *ret_path);
+/* Of one that is https: its host and the path, borrowed from it, and the port. False, which no address is that was read, when it has none. */
+bool report_address_split(const struct report_address *address, struct span *ret_host, uint16_t *ret_port, struct span *ret_path);
 
 #endif

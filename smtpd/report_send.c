@@ -246,6 +246,7 @@ post(struct report_sending *sending, size_t number)
 {
 	static uint32_t last;
 	struct span host, path;
+	uint16_t port;
 	struct msg_writer body;
 	int fd = memfd_create("report", MFD_CLOEXEC), r;
 
@@ -256,9 +257,10 @@ post(struct report_sending *sending, size_t number)
 		(void)close(fd);
 		return r;
 	}
-	report_address_split(&sending->addresses[number], &host, &path);
+	(void)report_address_split(&sending->addresses[number], &host, &port, &path);
 	msg_writer_init(&body);
 	msg_put_span(&body, host);
+	msg_put_u16(&body, port);
 	msg_put_span(&body, path);
 	if (++last == 0)
 		last = 1;

@@ -30,8 +30,8 @@ class StsServer(http.server.ThreadingHTTPServer):
     """`policies`: {host: text}, which may change; `fetched` has the host of each request."""
     daemon_threads = True
 
-    def __init__(self, address, policies, certificate, key, handler=Handler):
-        super().__init__((address, 443), handler)
+    def __init__(self, address, policies, certificate, key, handler=Handler, port=443):
+        super().__init__((address, port), handler)
         self.policies, self.fetched = policies, []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)

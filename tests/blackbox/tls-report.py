@@ -35,7 +35,7 @@ for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, 
     if name == "plain.example":
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=https://rua.plain.example/tls?who=us,mailto:alice@example.test"]}
     elif name == "stripped.signed.example":
-        names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=https://refuses.plain.example/tls,mailto:alice@example.test"]}
+        names["_smtp._tls." + name] = {TXT: [f"v=TLSRPTv1; rua=https://refuses.plain.example:{port + 19}/tls,mailto:alice@example.test"]}
     elif name != "silent.example":
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=mailto:alice@example.test"]}
 domains = [name for name in names if MX in names[name]]
@@ -62,7 +62,8 @@ class Taker(http.server.BaseHTTPRequestHandler):
 
 
 authority = Authority(f"{work}/web")
-web = StsServer(WEB, {}, *authority.issue("rua.plain.example", "refuses.plain.example"), Taker)
+web_certificate = authority.issue("rua.plain.example", "refuses.plain.example")
+web = [StsServer(WEB, {}, *web_certificate, Taker, at) for at in (443, port + 19)]
 shutil.copy(authority.certificate, f"{work}/roots.pem")
 os.chmod(f"{work}/roots.pem", 0o644)
 os.environ["SSL_CERT_FILE"] = f"{work}/roots.pem"
@@ -121,8 +122,8 @@ try:
     path, kind, packed = posted.get("rua.plain.example", ("", "", gzip.compress(b"{}")))
     check("a report goes by HTTPS where that is wanted", path == "/tls?who=us" and kind == "application/tlsrpt+gzip" and
           json.loads(gzip.decompress(packed)).get("policies", [{}])[0].get("policy", {}).get("policy-domain") == "plain.example", (posted.keys(), site.log()[-2000:]))
-    check("one that a host does not take goes by mail alone, and the log says so", "refuses.plain.example" in posted and
-          re.search(r" report-not-taken .*to=https://refuses.plain.example/tls .*answers 500", site.log()), site.log()[-2000:])
+    check("one that a host does not take goes by mail alone, and the log says so", f"refuses.plain.example:{port + 19}" in posted and
+          re.search(r" report-not-taken .*to=https://refuses.plain.example:\d+/tls .*answers 500", site.log()), site.log()[-2000:])
     told = found.get("plain.example", (None, {"policies": [{}]}))[1]["policies"][0]
     check("a domain without policy", told.get("policy", {}).get("policy-type") == "no-policy-found" and
           told["summary"]["total-successful-session-count"] == 1, told)

@@ -17,11 +17,11 @@ check_addresses(struct span text)
 	struct address address;
 	size_t count = report_addresses_parse(text, true, addresses);
 	struct span host, path;
+	uint16_t port;
 
 	for (size_t i = 0; i < count; i++) {
 		if (addresses[i].https) {
-			report_address_split(&addresses[i], &host, &path);
-			if (host.len == 0 || path.ptr[0] != '/' || span_chr(path, '\n') >= 0 || span_chr(host, '/') >= 0)
+			if (!report_address_split(&addresses[i], &host, &port, &path) || port == 0 || host.len == 0 || path.ptr[0] != '/' || span_chr(path, '\n') >= 0 || span_chr(host, '/') >= 0)
 				abort();
 		} else if (address_parse_mailbox(span_of(addresses[i].text), 0, &address) != ADDRESS_OK) {
 			abort();

@@ -24,7 +24,8 @@ static const struct {
 	{ "https://example.com/report, mailto:a@example.com!7", "a@example.com", NULL, 1, 7, false },
 	{ "https://Example.com/report?a=b!7, mailto:a@example.com!7", "https://Example.com/report?a=b!7", "a@example.com", 2, 0, true },
 	{ "https://example.com", "https://example.com", NULL, 1, 0, true },
-	{ "https://example.com:8443/x", NULL, NULL, 0, 0, true },
+	{ "https://example.com:8443/x", "https://example.com:8443/x", NULL, 1, 0, true },
+	{ "https://example.com:0/x, https://example.com:65536/x, https://example.com:1a/x, https://example.com:80:80/x", NULL, NULL, 0, 0, true },
 	{ "https://user@example.com/x", NULL, NULL, 0, 0, true },
 	{ "https://example.com/a b", NULL, NULL, 0, 0, true },
 	{ "https://example.com/\r\nHost:x", NULL, NULL, 0, 0, true },
@@ -53,6 +54,30 @@ START_TEST(addresses_are_read)
 	}
 	if (count > 1)
 		ck_assert_str_eq(read[1].text, addresses[_i].second);
+}
+END_TEST
+
+static const struct {
+	const char *text, *host, *path;
+	uint16_t port;
+} parts[] = {
+	{ "https://example.com/x?y", "example.com", "/x?y", 443 },
+	{ "https://example.com", "example.com", "/", 443 },
+	{ "https://example.com:8443", "example.com", "/", 8443 },
+	{ "https://example.com:/x:80/", "example.com", "/x:80/", 443 },
+	{ "https://example.com:00065535/x", "example.com", "/x", 65535 },
+};
+
+START_TEST(parts_of_an_address)
+{
+	struct report_address read[REPORT_ADDRESSES_MAX];
+	struct span host, path;
+	uint16_t port;
+
+	ck_assert_uint_eq(report_addresses_parse(span_of(parts[_i].text), true, read), 1);
+	ck_assert(report_address_split(&read[0], &host, &port, &path));
+	ck_assert(span_eq(host, span_of(parts[_i].host)) && span_eq(path, span_of(parts[_i].path)));
+	ck_assert_uint_eq(port, parts[_i].port);
 }
 END_TEST
 
@@ -216,6 +241,7 @@ main(void)
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, addresses_are_read, 0, sizeof(addresses) / sizeof(*addresses));
+	tcase_add_loop_test(tests, parts_of_an_address, 0, sizeof(parts) / sizeof(*parts));
 	tcase_add_test(tests, lines_come_back);
 	tcase_add_test(tests, torn_lines_are_none);
 	tcase_add_test(tests, rows_are_summed);
