@@ -330,7 +330,8 @@ begin retry
 
 class OpenSMTPD(Host):
     name, number = "opensmtpd", 4
-    # It knows nothing of DANE. As a server that of Debian 12 (6.8.0p2 with OpenSSL 3) breaks every handshake, openssl s_client's too.
+    # It knows nothing of DANE. As a server that of Debian 12 (6.8.0p2 with OpenSSL 3) breaks every handshake, openssl s_client's too, whatever kind of key
+    # it has: it marks what EVP_PKEY_get1_RSA() gives of its certificate's key, which with OpenSSL 3 is a copy, and its engine, asked to sign with the other, finds no mark.
     verified = {"": r"mta server-cert-check result=\"success\""}
     takes_tls = False
     CONF = """\
