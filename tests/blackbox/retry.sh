@@ -24,7 +24,8 @@ check "it goes when auth is back" eventually has_mail bob retry-auth
 
 # A worker that cannot be had: asked of auth, made by the parent.
 lines=$(wc -l <"$log")
-eventually bash -c "! pgrep -P $parent -f '^smtpd: deliver'"
+pkill -9 -P "$parent" -f '^smtpd: deliver'
+eventually bash -c "! pgrep -P $parent -f '^smtpd: deliver'" >/dev/null
 kill -STOP "$parent"
 check "mail for an account whose worker cannot be started" drop retry-worker
 sleep 1
