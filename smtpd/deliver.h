@@ -65,10 +65,13 @@ int memory_put(const char *own, struct span id, int64_t now, int64_t until);
 
 /* --- deliver_stored.c: what was stored last, in the account's file delivered --- */
 
-/* Reads it; nothing, where it cannot be read. */
+/* Where it cannot be opened, nothing is remembered but by this process. */
 struct stored *stored_new(const char *account_dir);
 /* Returns NULL. */
 struct stored *stored_free(struct stored *stored);
+/* Around the rest: waits for another process that stores in the account, and reads what it has stored. */
+void stored_lock(struct stored *stored);
+void stored_unlock(struct stored *stored);
 /* What tells the message in that mailbox from all others. */
 struct stored_key {
 	uint8_t bytes[16];

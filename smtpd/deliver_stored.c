@@ -3,8 +3,9 @@
 /* What was stored last, so that it is not stored again: the queue gives a message once more when it has had no answer, since this process
  * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient,
  * mailbox and how the message begins, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo 128. It is written before
- * the message is stored, and says nothing of one that the store does not have. It is locked, so that there is one such process at a time. It is not synced: after a power failure a message
- * may come twice. */
+ * the message is stored, and says nothing of one that the store does not have. It is locked meanwhile, and read anew
+ * each time: the process of a queue that has ended still stores what it had been given, and another may be given the same. It is not
+ * synced: after a power failure a message may come twice. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +33,7 @@ _Static_assert(sizeof(struct entry) == 32, "an entry is as it stands in the file
 
 struct stored {
 	EVP_MD *sha256; /* fetched once: that takes longer than the digest */
-	char *path;
-	int fd; /* -1: not written yet */
+	int fd; /* -1: it cannot be had */
 	struct entry list[COUNT];
 	uint64_t last;
 };
@@ -42,18 +42,26 @@ struct stored *
 stored_new(const char *account_dir)
 {
 	struct stored *stored = xcalloc(1, sizeof(*stored));
-	ssize_t got;
+	_cleanup_(freep) char *path = NULL;
 
 	stored->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (stored->sha256 == NULL)
 		abort();
-	stored->path = xasprintf("%s/" FILE_NAME, account_dir);
-	stored->fd = open(stored->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	path = xasprintf("%s/" FILE_NAME, account_dir);
+	stored->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return stored;
+}
+
+void
+stored_lock(struct stored *stored)
+{
+	ssize_t got;
+
 	if (stored->fd < 0)
-		return stored;
-	/* The process of a queue that has ended still stores what it had been given, and this one may be given the same. */
+		return;
 	while (flock(stored->fd, LOCK_EX) < 0 && errno == EINTR)
 		continue;
+	stored->last = 0;
 	got = pread(stored->fd, stored->list, sizeof(stored->list), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		struct entry *entry = &stored->list[i];
@@ -67,7 +75,13 @@ stored_new(const char *account_dir)
 		if (entry->number > stored->last)
 			stored->last = entry->number;
 	}
-	return stored;
+}
+
+void
+stored_unlock(struct stored *stored)
+{
+	if (stored->fd >= 0)
+		(void)flock(stored->fd, LOCK_UN);
 }
 
 struct stored *
@@ -76,7 +90,6 @@ stored_free(struct stored *stored)
 	EVP_MD_free(stored->sha256);
 	if (stored->fd >= 0)
 		(void)close(stored->fd);
-	free(stored->path);
 	free(stored);
 	return NULL;
 }
@@ -129,8 +142,6 @@ stored_note(struct deliver *deliver, const struct stored_key *key, const struct 
 	struct entry *entry = &stored->list[++stored->last % COUNT], bytes;
 
 	*entry = (struct entry){ .key = *key, .email_id = ms_append_email_id(append), .number = stored->last };
-	if (stored->fd < 0)
-		stored->fd = open(stored->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	bytes = *entry;
 	bytes.email_id = htole64(bytes.email_id);
 	bytes.number = htole64(bytes.number);

@@ -145,6 +145,7 @@ store_all(struct deliver *deliver)
 {
 	scripts_begin(deliver->scripts);
 	forward_load(deliver);
+	stored_lock(deliver->stored);
 	for (size_t i = 0; i < deliver->count; i++) {
 		struct delivery *delivery = &deliver->list[i];
 
@@ -156,6 +157,7 @@ store_all(struct deliver *deliver)
 			delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
 	}
 	store(deliver, deliver->list, deliver->count);
+	stored_unlock(deliver->stored);
 	/* Stored first: what goes wrong there is tried again, and then nothing is sent twice. */
 	for (size_t i = 0; i < deliver->count; i++)
 		if (deliver->list[i].result == 0 && deliver->list[i].refusal == NULL)

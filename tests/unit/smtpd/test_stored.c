@@ -26,6 +26,7 @@ setup(void)
 	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &deliver.store), 0);
 	deliver.stored = stored_new(account);
+	stored_lock(deliver.stored);
 }
 
 static void
@@ -47,6 +48,7 @@ read_anew(void)
 {
 	deliver.stored = stored_free(deliver.stored);
 	deliver.stored = stored_new(account);
+	stored_lock(deliver.stored);
 }
 
 /* Noted; stored, where that is said. */
@@ -154,7 +156,7 @@ START_TEST(damaged)
 }
 END_TEST
 
-/* One process at a time: what the first is still storing, the next one knows. */
+/* One process at a time: what the first is still storing, the next one knows. Who has nothing to store keeps nobody waiting. */
 START_TEST(one_waits_for_the_other)
 {
 	struct pollfd begun = { .events = POLLIN };
@@ -167,14 +169,20 @@ START_TEST(one_waits_for_the_other)
 	if (other == 0) {
 		/* The descriptor that it has of its parent would keep the lock. */
 		(void)stored_free(deliver.stored);
-		(void)stored_new(account);
-		_exit(write(ends[1], "x", 1) == 1 ? 0 : 1);
+		deliver.stored = stored_new(account);
+		stored_lock(deliver.stored);
+		_exit(write(ends[1], knows(7) ? "y" : "n", 1) == 1 ? 0 : 1);
 	}
 	ck_assert_int_eq(poll(&begun, 1, 200), 0);
-	deliver.stored = stored_free(deliver.stored);
+	take(7, true);
+	stored_unlock(deliver.stored);
 	ck_assert_int_eq(waitpid(other, &status, 0), other);
 	ck_assert_int_eq(status, 0);
-	deliver.stored = stored_new(account);
+	ck_assert_int_eq(read(ends[0], queue_id, 1), 1);
+	ck_assert_int_eq(queue_id[0], 'y');
+	stored_lock(deliver.stored);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
 }
 END_TEST
 
