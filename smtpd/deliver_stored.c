@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What was stored last, so that it is not stored again: the queue gives a message once more when it has had no answer, since this process
- * or the queue ended in between. The account's file `delivered` has the last 128, each 32 bytes: 16 of SHA-256 of queue id, recipient,
+ * or the queue ended in between. The account's file `delivered` has the last 1024, each 32 bytes: 16 of SHA-256 of queue id, recipient,
  * mailbox and how the message begins, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo
- * 128. It is written before the message is stored, and says nothing of one that the store does not have. It is locked meanwhile, and read
+ * 1024. It is written before the message is stored, and says nothing of one that the store does not have. It is locked meanwhile, and read
  * anew each time: the process of a queue that has ended still stores what it had been given, and another may be given the same. It is not
  * synced: after a power failure a message may come twice. */
 #include <endian.h>
@@ -20,7 +20,8 @@
 #include "smtpd/deliver.h"
 
 #define FILE_NAME "delivered"
-#define COUNT 128
+/* A message whose other recipients take long is marked late: seconds' worth of a busy account. */
+#define COUNT 1024
 #define KEY_MAX 4096
 /* Of the message, its beginning tells it from another that got the same queue id when the clock was set back. */
 #define BEGINNING 1024
@@ -34,6 +35,7 @@ _Static_assert(sizeof(struct entry) == 32, "an entry is as it stands in the file
 struct stored {
 	EVP_MD *sha256; /* fetched once: that takes longer than the digest */
 	int fd; /* -1: it cannot be had */
+	bool read;
 	struct entry list[COUNT];
 	uint64_t last;
 };
@@ -52,6 +54,16 @@ stored_new(const char *account_dir)
 	return stored;
 }
 
+/* Somebody else has gone on where we were. */
+static bool
+has_more(const struct stored *stored)
+{
+	uint64_t next = stored->last + 1;
+	struct entry entry;
+
+	return pread(stored->fd, &entry, sizeof(entry), (off_t)(next % COUNT * sizeof(entry))) == (ssize_t)sizeof(entry) && le64toh(entry.number) >= next;
+}
+
 void
 stored_lock(struct stored *stored)
 {
@@ -61,6 +73,9 @@ stored_lock(struct stored *stored)
 		return;
 	while (flock(stored->fd, LOCK_EX) < 0 && errno == EINTR)
 		continue;
+	if (stored->read && !has_more(stored))
+		return;
+	stored->read = true;
 	stored->last = 0;
 	got = pread(stored->fd, stored->list, sizeof(stored->list), 0);
 	for (size_t i = 0; i < COUNT; i++) {
