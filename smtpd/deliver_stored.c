@@ -4,8 +4,8 @@
  * or the queue ended in between. The account's file `delivered` has the last 1024, each 32 bytes: 16 of SHA-256 of queue id, recipient,
  * mailbox and how the message begins, u64 email id, u64 which number it was, little-endian; it stands in the place of that number modulo
  * 1024. It is written before the message is stored, and says nothing of one that the store does not have. It is locked meanwhile, and read
- * anew each time: the process of a queue that has ended still stores what it had been given, and another may be given the same. It is not
- * synced: after a power failure a message may come twice. */
+ * again where another process went on: that of a queue that has ended still stores what it had been given, and the next one may be given
+ * the same. It is not synced: after a power failure a message may come twice. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>

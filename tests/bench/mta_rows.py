@@ -306,7 +306,7 @@ def syncs(bench):
     # A message is accepted when it is in its mailbox: so those of all processes count.
     for senders, most in ((1, 2), (10, 2), (50, 1)):
         bench.row(f"sync calls to accept a message, {senders} sender{'s' * (senders > 1)}", "calls", [counted(all_.ours, senders, 1)], target=("most", most),
-                  why="each message alone has two, of its file and of its folder; and one in 64 that of the log, when the index takes them in")
+                  why="each message alone has two, of its file and of its folder; and now and then the index has nine, when its log is full and UIDs are promised ahead")
     for accounts in (1, ACCOUNTS):
         bench.row(f"sync calls to accept and deliver, 10 senders, {accounts} account{'s' * (accounts > 1)}", "calls", [counted(all_.ours, 10, accounts)],
                   [counted(all_.virtual, 10, accounts)], "Postfix virtual(8)")

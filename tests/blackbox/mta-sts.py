@@ -169,8 +169,7 @@ try:
     site = stop_and_start()
     site.send("alice@example.test", ["d@untrusted.example"], "sts-old", login="alice")
     check("what has expired does not count", relayed("d@untrusted.example", UNVERIFIED), site.log()[-3000:])
-    died = [line for line in site.log().splitlines() if re.search("role-killed|role-ended|role-misbehaved", line)]
-    check("no role of it died", not died, died)
+    check("no role of it died", not site.deaths(), site.deaths())
 finally:
     if site is not None:
         site.stop()

@@ -115,6 +115,10 @@ class Site:
     def logged(self, pattern, before=0):
         return within(lambda: re.search(pattern, self.log()[before:], re.M))
 
+    def deaths(self):
+        """What the log tells of roles that died."""
+        return [line for line in self.log().splitlines() if re.search("role-killed|role-ended|role-misbehaved", line)]
+
     def reload(self, wanted=r" reloaded "):
         before = len(self.log())
         os.kill(int(read(f"{self.state}/run/smtpd.pid")), signal.SIGHUP)
