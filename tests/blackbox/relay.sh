@@ -23,8 +23,8 @@ start_sink() {
 	rm -f "$sink_folder"/*
 	(cd "$sink_folder" && exec smtp-sink $as_nobody -d "$sink_folder/m" "$@" "127.0.0.1:$sink_port" 64) >"$TMP/sink.log" 2>&1 &
 	sink=$!
+	# What it has from here on may be the queue's: it retries within a second.
 	eventually bash -c "exec 3<>/dev/tcp/127.0.0.1/$sink_port"
-	rm -f "$sink_folder"/*
 }
 stop_sink() { kill "$sink"; wait "$sink" 2>/dev/null; sink=; }
 far_folder=$TMP/far; mkdir -p "$far_folder"
