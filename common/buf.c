@@ -10,7 +10,7 @@
 
 #include "common/xalloc.h"
 
-#define FIRST_CAPACITY 64
+#define FIRST_CAPACITY 128
 
 void
 buf_init(struct buf *buf, size_t max)
@@ -103,19 +103,25 @@ buf_char(struct buf *buf, char byte)
 int
 buf_vfmt(struct buf *buf, const char *format, va_list args)
 {
+	size_t free_len = buf->overflow ? 0 : buf->cap - buf->len;
 	va_list again;
 	char *room;
 	int len;
 
+	/* Most of it fits where there is room already; else its length is known then. */
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, again);
+	len = vsnprintf(free_len != 0 ? buf->data + buf->len : NULL, free_len, format, again);
 	va_end(again);
-	if (len < 0)
-		return -EINVAL;
-	room = buf_reserve(buf, (size_t)len);
-	if (room == NULL)
-		return -EMSGSIZE;
-	(void)vsnprintf(room, (size_t)len + 1, format, args); /* the length is the one just measured */
+	if (len < 0 || (size_t)len >= free_len) {
+		if (free_len != 0)
+			buf->data[buf->len] = '\0';
+		if (len < 0)
+			return -EINVAL;
+		room = buf_reserve(buf, (size_t)len);
+		if (room == NULL)
+			return -EMSGSIZE;
+		(void)vsnprintf(room, (size_t)len + 1, format, args);
+	}
 	buf_added(buf, (size_t)len);
 	return 0;
 }

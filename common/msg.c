@@ -19,6 +19,12 @@
 /* Messages handled in one turn of the loop, so that a busy channel does not starve the others. */
 #define MESSAGES_A_TURN 32
 
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define NOT_ZEROED __attribute__((uninitialized))
+#else
+#define NOT_ZEROED
+#endif
+
 struct header {
 	uint16_t type;
 	uint16_t unused;
@@ -200,7 +206,8 @@ on_readable(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	channel->freed = &freed;
 	for (unsigned turn = 0; turn < MESSAGES_A_TURN; turn++) {
-		_Alignas(8) uint8_t buffer[MSG_MAX];
+		/* Not set to zeros for each message: what is read of it was received. */
+		NOT_ZEROED _Alignas(8) uint8_t buffer[MSG_MAX];
 		struct msg msg;
 		int r = receive(channel, buffer, MSG_DONTWAIT, &msg);
 
@@ -223,21 +230,23 @@ on_readable(evutil_socket_t fd, short what, void *context)
 	channel->freed = NULL;
 }
 
-/* Sends one message at once. 0, -EAGAIN, -EPIPE or -errno. */
+/* Sends one message, of one part or two, at once. 0, -EAGAIN, -EPIPE or -errno. */
 static int
-transmit(const struct msg_channel *channel, const void *bytes, size_t len, int fd)
+transmit(const struct msg_channel *channel, const struct span *parts, size_t count, int fd)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .bytes = { 0 } };
-	struct iovec io;
-	struct msghdr header = { .msg_iov = &io, .msg_iovlen = 1 };
+	struct iovec io[2];
+	struct msghdr header = { .msg_iov = io, .msg_iovlen = count };
 	ssize_t sent;
 
-	/* sendmsg does not write through iov_base; the type has no const. */
-	memcpy(&io.iov_base, &bytes, sizeof(io.iov_base));
-	io.iov_len = len;
+	for (size_t i = 0; i < count; i++) {
+		/* sendmsg does not write through iov_base; the type has no const. */
+		memcpy(&io[i].iov_base, &parts[i].ptr, sizeof(io[i].iov_base));
+		io[i].iov_len = parts[i].len;
+	}
 	if (fd >= 0) {
 		struct cmsghdr *c;
 
@@ -265,7 +274,8 @@ on_writable(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	while (channel->first != NULL) {
 		struct queued *item = channel->first;
-		int r = transmit(channel, item->bytes, item->len, item->fd);
+		struct span whole = span_make((const char *)item->bytes, item->len);
+		int r = transmit(channel, &whole, 1, item->fd);
 
 		if (r == -EAGAIN || r == -ENOBUFS)
 			return;
@@ -295,17 +305,21 @@ msg_channel_start(struct msg_channel *channel, struct event_base *base, msg_hand
 }
 
 static int
-enqueue(struct msg_channel *channel, const void *bytes, size_t len, int fd)
+enqueue(struct msg_channel *channel, const struct span parts[2], int fd)
 {
 	struct queued *item;
 
 	if (channel->queued >= QUEUED_MAX)
 		return -ENOBUFS;
-	item = xmalloc(sizeof(*item) + len);
+	item = xmalloc(sizeof(*item) + parts[0].len + parts[1].len);
 	item->next = NULL;
-	item->len = len;
+	item->len = 0;
 	item->fd = fd;
-	memcpy(item->bytes, bytes, len);
+	for (unsigned i = 0; i < 2; i++) {
+		if (parts[i].len != 0)
+			memcpy(item->bytes + item->len, parts[i].ptr, parts[i].len);
+		item->len += parts[i].len;
+	}
 	*channel->last = item;
 	channel->last = &item->next;
 	channel->queued++;
@@ -317,22 +331,17 @@ enqueue(struct msg_channel *channel, const void *bytes, size_t len, int fd)
 int
 msg_send(struct msg_channel *channel, uint16_t type, uint32_t id, const struct msg_writer *body, int fd)
 {
-	_Alignas(8) uint8_t bytes[MSG_MAX];
 	struct header head = { .type = type, .id = id };
 	size_t len = body != NULL ? body->len : 0;
+	struct span parts[2] = { span_make((const char *)&head, sizeof(head)), len != 0 ? span_make((const char *)body->bytes, len) : SPAN_NULL };
 	int r = body != NULL && body->overflow ? -EBADMSG : msg_check(channel->table, channel->self, channel->peer, type, len, fd >= 0);
 
-	if (r == 0) {
-		memcpy(bytes, &head, sizeof(head));
-		if (len != 0)
-			memcpy(bytes + sizeof(head), body->bytes, len);
-		r = channel->first == NULL ? transmit(channel, bytes, sizeof(head) + len, fd) : -EAGAIN;
-		if (r == -EAGAIN || r == -ENOBUFS) {
-			r = enqueue(channel, bytes, sizeof(head) + len, fd);
-			if (r == 0)
-				fd = -1; /* closed once it is sent */
-		}
-		explicit_bzero(bytes, sizeof(head) + len);
+	if (r == 0)
+		r = channel->first == NULL ? transmit(channel, parts, len != 0 ? 2 : 1, fd) : -EAGAIN;
+	if (r == -EAGAIN || r == -ENOBUFS) {
+		r = enqueue(channel, parts, fd);
+		if (r == 0)
+			fd = -1; /* closed once it is sent */
 	}
 	if (fd >= 0)
 		(void)close(fd);

@@ -2,7 +2,9 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What is computed once from a message's bytes, when it comes in: size with CRLF, rendered structures, preview, ids. */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/imap_bodystructure.h"
 #include "common/imap_envelope.h"
@@ -10,11 +12,15 @@
 #include "common/mime_text.h"
 #include "common/subject.h"
 #include "common/text_fold.h"
+#include "common/xalloc.h"
 #include "libmailstore/ms_cache.h"
 #include "libmailstore/ms_internal.h"
 
 /* The preview of a smaller message is not kept: it would be as large as all else that is, and is soon made again. */
 #define PREVIEW_FROM (16 * 1024)
+
+/* A smaller message is read: to map it takes longer than to copy it. */
+#define MAPPED_FROM (64 * 1024)
 
 /* Of a hash: two of a million ids are the same once in 500 times; in order, each is told by four or five bytes. */
 #define ID_BITS UINT64_C(0xffffffffffff)
@@ -104,6 +110,26 @@ derive(struct span bytes, bool all, struct ms_derived *derived)
 	(void)mime_free(message);
 }
 
+/* 0; what the file no longer has, since somebody else cut it short, is left out. */
+static int
+derive_read(int fd, size_t bytes, bool all, struct ms_derived *ret)
+{
+	char *room = xmalloc(bytes);
+	size_t len = 0;
+	ssize_t got;
+	int r;
+
+	do {
+		got = pread(fd, room + len, bytes - len, (off_t)len);
+		len += got > 0 ? (size_t)got : 0;
+	} while (len < bytes && (got > 0 || (got < 0 && errno == EINTR)));
+	r = got < 0 ? -errno : 0;
+	if (r == 0)
+		derive(span_make(room, len), all, ret);
+	free(room);
+	return r;
+}
+
 int
 ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 {
@@ -114,6 +140,8 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 		derive(SPAN_NULL, all, ret);
 		return 0;
 	}
+	if (bytes < MAPPED_FROM)
+		return derive_read(fd, (size_t)bytes, all, ret);
 	map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
