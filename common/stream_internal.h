@@ -54,6 +54,7 @@ struct stream {
 	bool finishing : 1;
 	bool fin_sent : 1;
 	bool woken : 1;          /* run() comes in this turn of the loop */
+	bool came : 1;           /* something to read came while nothing was to be read */
 };
 
 /* --- stream_io.c --- */

@@ -82,13 +82,13 @@ arm_timer(struct stream *stream)
 }
 
 static void
-want(struct event *event, bool wanted)
+want(struct event *event, bool wanted, bool stop)
 {
 	bool is = event_pending(event, EV_READ | EV_WRITE, NULL) != 0;
 
 	if (wanted && !is)
 		(void)event_add(event, NULL);
-	else if (!wanted && is)
+	else if (!wanted && is && stop)
 		(void)event_del(event);
 }
 
@@ -112,16 +112,22 @@ arm(struct stream *stream)
 		write = (write && !stream->write_wants_read) ||
 		    (stream_reading(stream) && stream->read_wants_write);
 	}
-	want(stream->readable, read && !stream->broken);
-	want(stream->writable, write && !stream->broken);
+	/* While somebody else is asked, a peer that waits for our answer sends nothing: the loop is
+	 * told to look away only once something came that is not wanted yet. */
+	want(stream->readable, read && !stream->broken, stream->came || stream->broken || stream_reading(stream));
+	want(stream->writable, write && !stream->broken, true);
+	stream->came = false;
 	arm_timer(stream);
 }
 
 void
 stream_on_event(evutil_socket_t fd, short what, void *context)
 {
+	struct stream *stream = context;
+
 	(void)fd;
-	run(context, what);
+	stream->came = (what & EV_READ) != 0 && !stream_reading(stream);
+	run(stream, what);
 }
 
 void
