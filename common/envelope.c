@@ -148,7 +148,7 @@ envelope_set_reason(struct envelope_progress *progress, struct span text)
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)reason[i] < ' ' || reason[i] == 0x7f)
 			reason[i] = '?';
-	while (len != 0 && (!span_is_utf8(span_make(reason, len)) || reason[len - 1] == ' '))
+	while (len != 0 && (reason[len - 1] == ' ' || !span_is_utf8(span_make(reason, len))))
 		len--;
 	reason[len] = '\0';
 }

@@ -69,7 +69,8 @@ void msg_put_u32(struct msg_writer *writer, uint32_t value);
 void msg_put_u64(struct msg_writer *writer, uint64_t value);
 void msg_put_span(struct msg_writer *writer, struct span bytes);
 
-/* The tables of a daemon, and the role at this end. */
+/* The tables of a daemon, and the role at this end. In a table, each row's type is the one before it and one, as in an enum that is
+ * made of the same rows. */
 struct msg_table {
 	const struct msg_row *const *rows;
 	const size_t *counts;

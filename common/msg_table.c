@@ -9,10 +9,12 @@
 static const struct msg_row *
 find_row(const struct msg_table *table, uint16_t type)
 {
-	for (size_t t = 0; t < table->tables; t++)
-		for (size_t i = 0; i < table->counts[t]; i++)
-			if (table->rows[t][i].type == type)
-				return &table->rows[t][i];
+	for (size_t t = 0; t < table->tables; t++) {
+		const struct msg_row *rows = table->rows[t];
+
+		if (table->counts[t] != 0 && type >= rows[0].type && (size_t)(type - rows[0].type) < table->counts[t])
+			return &rows[type - rows[0].type];
+	}
 	return NULL;
 }
 

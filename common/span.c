@@ -215,7 +215,16 @@ span_is_utf8(struct span text)
 		unsigned char lead = p[i];
 		size_t more;
 		uint32_t point, least;
+		uint64_t eight;
 
+		/* Most of it is ASCII. */
+		if (text.len - i >= sizeof(eight)) {
+			memcpy(&eight, p + i, sizeof(eight));
+			if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+				i += sizeof(eight);
+				continue;
+			}
+		}
 		if (lead < 0x80) {
 			i++;
 			continue;

@@ -38,8 +38,19 @@ struct stored {
 	int fd; /* -1: it cannot be had */
 	bool read;
 	struct entry list[COUNT];
+	/* The first bytes of each one's key: for each message, all of them are looked at. */
+	uint32_t tags[COUNT];
 	uint64_t last;
 };
+
+static uint32_t
+tag(const struct stored_key *key)
+{
+	uint32_t tag;
+
+	memcpy(&tag, key->bytes, sizeof(tag));
+	return tag;
+}
 
 struct stored *
 stored_new(const char *account_dir)
@@ -91,6 +102,7 @@ stored_lock(struct stored *stored)
 			*entry = (struct entry){ .number = 0 };
 		if (entry->number > stored->last)
 			stored->last = entry->number;
+		stored->tags[i] = tag(&entry->key);
 	}
 }
 
@@ -145,10 +157,11 @@ bool
 stored_before(const struct deliver *deliver, const struct delivery *delivery, const struct stored_key *key)
 {
 	const struct stored *stored = deliver->stored;
+	uint32_t wanted = tag(key);
 	bool there = false;
 
 	for (size_t i = 0; i < COUNT && !there; i++)
-		if (stored->list[i].number != 0 && memcmp(&stored->list[i].key, key, sizeof(*key)) == 0)
+		if (stored->tags[i] == wanted && stored->list[i].number != 0 && memcmp(&stored->list[i].key, key, sizeof(*key)) == 0)
 			(void)ms_email_places(deliver->store, stored->list[i].email_id, is_there, &there);
 	if (there)
 		log_info("delivered-before", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account));
@@ -162,6 +175,7 @@ stored_note(struct deliver *deliver, const struct stored_key *key, const struct 
 	struct entry *entry = &stored->list[++stored->last % COUNT], bytes;
 
 	*entry = (struct entry){ .key = *key, .email_id = ms_append_email_id(append), .number = stored->last };
+	stored->tags[stored->last % COUNT] = tag(key);
 	bytes = *entry;
 	bytes.email_id = htole64(bytes.email_id);
 	bytes.number = htole64(bytes.number);
