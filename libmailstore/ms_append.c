@@ -310,9 +310,13 @@ static int
 arrive(struct commits *commits)
 {
 	struct buf bytes = BUF_INIT(MS_ARRIVALS_MAX);
+	size_t texts = 0;
 	bool in[2];
 	int r = 0;
 
+	for (size_t i = 0; i < commits->count; i++)
+		texts += commits->list[i].derived.texts.len;
+	(void)buf_reserve(&bytes, texts + commits->count * MS_ARRIVAL_ROOM); /* at once: it fits, ms_arrivals_begin has said */
 	for (size_t i = 0; r == 0 && i < commits->count; i++) {
 		r = ms_take_uid(commits->folder_fd, commits->mailbox, &commits->list[i].record.message.uid);
 		if (r == 0)

@@ -136,9 +136,8 @@ stored_key(const struct deliver *deliver, const struct delivery *delivery, const
 
 	(void)buf_fmt(&text, "%s %s %s\n", delivery->queue_id, delivery->recipient, mailbox);
 	got = pread(delivery->fd, beginning, len, (off_t)delivery->offset);
-	(void)buf_put(&text, beginning, got > 0 ? (size_t)got : 0);
 	if (EVP_DigestInit_ex2(stored->digest, stored->sha256, NULL) != 1 || EVP_DigestUpdate(stored->digest, text.data, text.len) != 1 ||
-	    EVP_DigestFinal_ex(stored->digest, digest, NULL) != 1)
+	    EVP_DigestUpdate(stored->digest, beginning, got > 0 ? (size_t)got : 0) != 1 || EVP_DigestFinal_ex(stored->digest, digest, NULL) != 1)
 		abort();
 	buf_free(&text);
 	memcpy(key.bytes, digest, sizeof(key.bytes));
