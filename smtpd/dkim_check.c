@@ -110,13 +110,13 @@ refuse_record(const struct dkim_signature *signature, const struct dkim_key_reco
 }
 
 static void
-use_record(struct dkim_check *check, const struct dkim_key_record *record)
+use_record(struct dkim_check *check, struct dkim_known *known, const struct dkim_key_record *record)
 {
 	struct buf bytes = BUF_INIT(DKIM_SIGNATURE_MAX);
 
 	check->testing = record->testing;
 	(void)dkim_base64(check->signature.encoded, &bytes);
-	switch (dkim_key_check(check->signature.algorithm, record->key, check->digest, buf_get(&bytes))) {
+	switch (dkim_key_check(known, check->signature.algorithm, record->key, check->digest, buf_get(&bytes))) {
 	case DKIM_KEY_FITS:
 		check->key_fits = true;
 		break;
@@ -135,7 +135,7 @@ use_record(struct dkim_check *check, const struct dkim_key_record *record)
 }
 
 void
-dkim_check_key(struct dkim_check *check, const struct dns_answer *answer)
+dkim_check_key(struct dkim_check *check, struct dkim_known *known, const struct dns_answer *answer)
 {
 	struct dkim_key_record record;
 	const char *refusal = "there is no key record";
@@ -150,7 +150,7 @@ dkim_check_key(struct dkim_check *check, const struct dns_answer *answer)
 			continue;
 		refusal = refuse_record(&check->signature, &record);
 		if (refusal == NULL) {
-			use_record(check, &record);
+			use_record(check, known, &record);
 			return;
 		}
 	}

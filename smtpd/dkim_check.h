@@ -6,6 +6,7 @@
 #define SMTPD_DKIM_CHECK_H
 
 #include "smtpd/dkim_hash.h"
+#include "smtpd/dkim_key.h"
 #include "smtpd/dns.h"
 
 /* The words of RFC 8601 section 2.7.1. */
@@ -40,7 +41,7 @@ void dkim_check_begin(struct dkim_check *check, enum dkim_kind kind, const struc
 void dkim_check_free(struct dkim_check *check);
 /* The canonical body's hash up to l= and its whole length. */
 void dkim_check_body(struct dkim_check *check, const uint8_t digest[static DKIM_DIGEST_SIZE], uint64_t total);
-/* What the DNS says to key_name. */
-void dkim_check_key(struct dkim_check *check, const struct dns_answer *answer);
+/* What the DNS says to key_name. known: as dkim_key_check has it. */
+void dkim_check_key(struct dkim_check *check, struct dkim_known *known, const struct dns_answer *answer);
 
 #endif

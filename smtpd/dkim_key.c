@@ -17,6 +17,10 @@
 
 #define ED25519_KEY_SIZE 32
 
+/* Keys that are known; the text of one with 4096 bits has 740 bytes. */
+#define KNOWN_COUNT 16
+#define KNOWN_TEXT_MAX 1024
+
 const char *
 dkim_algorithm_name(enum dkim_algorithm algorithm)
 {
@@ -108,13 +112,74 @@ verify(EVP_PKEY *key, enum dkim_algorithm algorithm, const uint8_t *digest, stru
 	return right;
 }
 
+struct known_key {
+	enum dkim_algorithm algorithm;
+	char *text;
+	size_t len;
+	EVP_PKEY *key;
+};
+
+struct dkim_known {
+	struct known_key list[KNOWN_COUNT];
+	unsigned next; /* the oldest */
+};
+
+struct dkim_known *
+dkim_known_new(void)
+{
+	return xcalloc(1, sizeof(struct dkim_known));
+}
+
+struct dkim_known *
+dkim_known_free(struct dkim_known *known)
+{
+	for (unsigned i = 0; known != NULL && i < KNOWN_COUNT; i++) {
+		free(known->list[i].text);
+		EVP_PKEY_free(known->list[i].key);
+	}
+	free(known);
+	return NULL;
+}
+
+/* The key, a reference of the caller's; or NULL. */
+static EVP_PKEY *
+recall(const struct dkim_known *known, enum dkim_algorithm algorithm, struct span text)
+{
+	for (unsigned i = 0; known != NULL && i < KNOWN_COUNT; i++) {
+		const struct known_key *one = &known->list[i];
+
+		if (one->key != NULL && one->algorithm == algorithm && span_eq(span_make(one->text, one->len), text))
+			return EVP_PKEY_up_ref(one->key) == 1 ? one->key : NULL;
+	}
+	return NULL;
+}
+
+static void
+keep(struct dkim_known *known, enum dkim_algorithm algorithm, struct span text, EVP_PKEY *key)
+{
+	struct known_key *one;
+
+	if (known == NULL || text.len > KNOWN_TEXT_MAX || EVP_PKEY_up_ref(key) != 1)
+		return;
+	one = &known->list[known->next++ % KNOWN_COUNT];
+	free(one->text);
+	EVP_PKEY_free(one->key);
+	*one = (struct known_key){ .algorithm = algorithm, .text = span_dup(text), .len = text.len, .key = key };
+}
+
 enum dkim_key_result
-dkim_key_check(enum dkim_algorithm algorithm, struct span text, const uint8_t digest[static DKIM_DIGEST_SIZE],
+dkim_key_check(struct dkim_known *known, enum dkim_algorithm algorithm, struct span text, const uint8_t digest[static DKIM_DIGEST_SIZE],
     struct span signature)
 {
 	struct buf bytes = BUF_INIT(DKIM_KEY_MAX);
 	enum dkim_key_result result = DKIM_KEY_UNUSABLE;
-	EVP_PKEY *key = dkim_base64(text, &bytes) == 0 ? read_public(algorithm, buf_get(&bytes)) : NULL;
+	EVP_PKEY *key = recall(known, algorithm, text);
+
+	if (key == NULL && dkim_base64(text, &bytes) == 0) {
+		key = read_public(algorithm, buf_get(&bytes));
+		if (key != NULL)
+			keep(known, algorithm, text, key);
+	}
 
 	if (key != NULL) {
 		int bits = EVP_PKEY_get_bits(key);

@@ -18,8 +18,15 @@ enum dkim_key_result {
 	DKIM_KEY_UNUSABLE,  /* no key of that algorithm */
 };
 
-/* Checks a signature over a digest with the text of p= of a key record. */
-enum dkim_key_result dkim_key_check(enum dkim_algorithm algorithm, struct span key,
+/* The public keys that were read last. What a host signs next comes with the same key, and to read one, and to prepare what RSA
+ * calculates with it, takes as long as it takes to verify. */
+struct dkim_known;
+struct dkim_known *dkim_known_new(void);
+/* NULL is allowed. Returns NULL. */
+struct dkim_known *dkim_known_free(struct dkim_known *known);
+
+/* Checks a signature over a digest with the text of p= of a key record. known: NULL, or where that key may be, and is kept. */
+enum dkim_key_result dkim_key_check(struct dkim_known *known, enum dkim_algorithm algorithm, struct span key,
     const uint8_t digest[static DKIM_DIGEST_SIZE], struct span signature);
 
 /* A private key. */

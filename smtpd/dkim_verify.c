@@ -27,6 +27,7 @@ struct dkim_verifier {
 	int64_t now;
 	enum phase phase;
 	struct buf header;
+	struct dkim_known *known;
 	struct dkim_fields fields;
 	struct dkim_check checks[DKIM_CHECKS_MAX];
 	size_t check_count;
@@ -40,10 +41,11 @@ struct dkim_verifier {
 };
 
 struct dkim_verifier *
-dkim_verifier_new(int64_t now)
+dkim_verifier_new(struct dkim_known *known, int64_t now)
 {
 	struct dkim_verifier *verifier = xcalloc(1, sizeof(*verifier));
 
+	verifier->known = known;
 	verifier->now = now;
 	verifier->header = BUF_INIT(DKIM_HEADER_MAX);
 	return verifier;
@@ -232,7 +234,7 @@ dkim_verifier_answer(struct dkim_verifier *verifier, size_t number, const struct
 		if (verifier->answered[i] || !same_question(verifier->asking[i], verifier->asking[number]))
 			continue;
 		verifier->answered[i] = true;
-		dkim_check_key(verifier->asking[i], answer);
+		dkim_check_key(verifier->asking[i], verifier->known, answer);
 	}
 	conclude(verifier);
 }

@@ -15,8 +15,8 @@
 
 struct dkim_verifier;
 
-/* now: seconds since 1970. */
-struct dkim_verifier *dkim_verifier_new(int64_t now);
+/* now: seconds since 1970. known: as dkim_key_check has it; borrowed. */
+struct dkim_verifier *dkim_verifier_new(struct dkim_known *known, int64_t now);
 void dkim_verifier_free(struct dkim_verifier *verifier);
 
 /* Bytes of the message, lines ended by CRLF, in pieces of any size. */

@@ -53,6 +53,7 @@ set_settings(struct smtp_role *role, const struct proc *proc)
 		.hostname = conf->common.hostname,
 		.defer = conf->dmarc_defer,
 		.arc_trusted = &conf->arc_trusted,
+		.known = role->known,
 	};
 	(void)dmarc_policy_parse(span_of(conf->dmarc_policy), &role->verify.enforced);
 	role->timeout = (unsigned)conf->client_timeout;
@@ -256,6 +257,7 @@ proc_smtp(struct proc *proc)
 	peer_missing = event_new(proc->base, -1, 0, on_peer_missing, proc);
 	if (peer_missing == NULL)
 		return EX_OSERR;
+	role.known = dkim_known_new();
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);
 	role.guards = guards_new(proc, role.dns);

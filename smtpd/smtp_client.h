@@ -19,6 +19,7 @@ struct smtp_role {
 	struct front *front; /* first: FRONT_HANDLERS */
 	struct smtp_settings settings;
 	struct verify_settings verify;
+	struct dkim_known *known;
 	struct handins *handins;
 	struct dns_client *dns;
 	struct filter_client *filters;

@@ -40,7 +40,7 @@ verify_new(const struct verify_settings *settings, const struct verify_envelope 
 	verification->sample = sample;
 	verification->spf = spf_new(
 	    address, len, span_of(envelope->helo), span_of(envelope->sender), span_of(settings->hostname), (uint64_t)now);
-	verification->signatures = dkim_verifier_new(now);
+	verification->signatures = dkim_verifier_new(settings->known, now);
 	return verification;
 }
 

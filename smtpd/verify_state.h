@@ -15,6 +15,7 @@ struct verify_settings {
 	enum dmarc_policy enforced;           /* no policy is carried out that is stricter */
 	bool defer;                           /* put off what cannot be verified now */
 	const struct conf_list *arc_trusted;  /* domains of sealers whose word on a message is taken */
+	struct dkim_known *known;             /* keys of signatures that were read before, or NULL */
 };
 
 /* Who brings the message. Texts are borrowed for as long as the verification is there. */

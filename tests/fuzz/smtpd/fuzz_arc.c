@@ -15,8 +15,8 @@ give_keys(struct arc_chain *chain, const struct dns_answer *answer)
 	static const uint8_t body[DKIM_DIGEST_SIZE];
 
 	for (size_t i = 0; i < chain->count; i++)
-		dkim_check_key(&chain->sets[i].check, answer);
-	dkim_check_key(&chain->message, answer);
+		dkim_check_key(&chain->sets[i].check, NULL, answer);
+	dkim_check_key(&chain->message, NULL, answer);
 	dkim_check_body(&chain->message, body, 0);
 }
 

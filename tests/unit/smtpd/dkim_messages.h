@@ -102,7 +102,7 @@ answer_from(struct dkim_verifier *verifier, const struct zone_row *rows, size_t 
 static inline struct dkim_verifier *
 verified(struct span message, size_t piece, int64_t now, const struct zone_row *rows, size_t count)
 {
-	struct dkim_verifier *verifier = dkim_verifier_new(now);
+	struct dkim_verifier *verifier = dkim_verifier_new(NULL, now);
 
 	while (message.len != 0)
 		dkim_verifier_feed(verifier, span_take(&message, piece));

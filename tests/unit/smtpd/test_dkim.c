@@ -433,6 +433,47 @@ START_TEST(lines_of_signatures_fit)
 }
 END_TEST
 
+/* More keys than are remembered, each asked for again and again. */
+START_TEST(known_keys_are_the_same)
+{
+	enum { KEYS = 40, TURNS = 3 };
+	static const uint8_t digest[DKIM_DIGEST_SIZE] = "it is signed", other[DKIM_DIGEST_SIZE] = "it is not";
+	struct dkim_known *known = dkim_known_new();
+	struct buf texts[KEYS], made[KEYS];
+
+	for (int i = 0; i < KEYS; i++) {
+		struct dkim_private *key = dkim_private_make(i == 0 ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256);
+
+		texts[i] = BUF_INIT(4096);
+		made[i] = BUF_INIT(1024);
+		ck_assert_int_eq(dkim_private_record(key, &texts[i]), 0);
+		ck_assert_int_eq(dkim_private_sign(key, digest, &made[i]), 0);
+		(void)dkim_private_free(key);
+	}
+	for (int turn = 0; turn < TURNS * KEYS; turn++) {
+		int i = turn % KEYS, next = i == KEYS - 1 ? 1 : i + 1;
+		enum dkim_algorithm algorithm = i == 0 ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256;
+		enum dkim_algorithm wrong = i == 0 ? DKIM_ED25519_SHA256 : DKIM_RSA_SHA256;
+		struct dkim_key_record record;
+		struct span signature = buf_get(&made[i]);
+
+		ck_assert_int_eq(dkim_key_record_parse(buf_get(&texts[i]), &record), 0);
+		for (int again = 0; again < 2; again++) {
+			ck_assert_int_eq(dkim_key_check(known, algorithm, record.key, digest, signature), DKIM_KEY_FITS);
+			ck_assert_int_eq(dkim_key_check(known, algorithm, record.key, other, signature), DKIM_KEY_DIFFERS);
+			ck_assert_int_eq(dkim_key_check(known, algorithm, record.key, digest, buf_get(&made[next])), DKIM_KEY_DIFFERS);
+			ck_assert_int_eq(dkim_key_check(known, wrong, record.key, digest, signature), DKIM_KEY_UNUSABLE);
+			ck_assert_int_eq(dkim_key_check(NULL, algorithm, record.key, digest, signature), DKIM_KEY_FITS);
+		}
+	}
+	for (int i = 0; i < KEYS; i++) {
+		buf_free(&texts[i]);
+		buf_free(&made[i]);
+	}
+	(void)dkim_known_free(known);
+}
+END_TEST
+
 START_TEST(without_from_nothing_is_signed)
 {
 	struct dkim_signer *signer = dkim_signer_new();
@@ -483,6 +524,7 @@ main(void)
 	tcase_add_test(tests, signatures_are_bounded);
 	tcase_add_loop_test(tests, what_is_signed_verifies, 0, ROWS(changes));
 	tcase_add_test(tests, lines_of_signatures_fit);
+	tcase_add_test(tests, known_keys_are_the_same);
 	tcase_add_test(tests, without_from_nothing_is_signed);
 	tcase_add_test(tests, partial_bodies_are_not_trusted);
 	suite_add_tcase(suite, tests);
