@@ -23,7 +23,9 @@ static struct {
 	char ident[64];
 	bool use_syslog;
 	enum log_level least;
-} log_state = { "fourpost", false, LOG_LEVEL_INFO };
+	char stamp[32]; /* of that second; empty: of none */
+	time_t second;
+} log_state = { "fourpost", false, LOG_LEVEL_INFO, "", 0 };
 
 void
 log_init(const char *daemon, const char *role, bool use_syslog, enum log_level least)
@@ -123,9 +125,11 @@ add_value(struct line *line, struct span text)
 
 	for (size_t i = 0; i < len && plain; i++)
 		plain = is_plain((unsigned char)text.ptr[i]);
+	for (size_t i = 0; i < len && plain; i++)
+		add_char(line, text.ptr[i]);
 	if (!plain)
 		add_char(line, '"');
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len && !plain; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
 
 		if (hidden == 0)
@@ -181,13 +185,26 @@ log_format(char *text, size_t room, const char *event, const struct log_field *f
 	return line.len;
 }
 
+/* The second in words: many lines share one. */
+static const char *
+stamp(time_t second)
+{
+	struct tm local;
+
+	if (log_state.stamp[0] == '\0' || second != log_state.second) {
+		log_state.second = second;
+		if (localtime_r(&second, &local) == NULL || strftime(log_state.stamp, sizeof(log_state.stamp), "%Y-%m-%dT%H:%M:%S", &local) == 0)
+			log_state.stamp[0] = '\0';
+	}
+	return log_state.stamp;
+}
+
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
 	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
-	char text[LINE_MAX_LEN], line[LINE_MAX_LEN + 160], stamp[40];
+	char text[LINE_MAX_LEN], line[LINE_MAX_LEN + 160];
 	struct timeval now;
-	struct tm local;
 	int saved = errno, len;
 
 	if (level > log_state.least)
@@ -199,10 +216,7 @@ log_write(enum log_level level, const char *event, const struct log_field *field
 		return;
 	}
 	(void)gettimeofday(&now, NULL);
-	(void)localtime_r(&now.tv_sec, &local);
-	if (strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &local) == 0)
-		stamp[0] = '\0';
-	len = snprintf(line, sizeof(line), "%s.%03ld %s[%ld] %s: %s\n", stamp, (long)now.tv_usec / 1000, log_state.ident, (long)getpid(),
+	len = snprintf(line, sizeof(line), "%s.%03ld %s[%ld] %s: %s\n", stamp(now.tv_sec), (long)now.tv_usec / 1000, log_state.ident, (long)getpid(),
 	    level_names[level], text);
 	if (len > 0 && write(STDERR_FILENO, line, (size_t)len) < 0) {
 		/* Nowhere is left to tell it. */
