@@ -36,6 +36,7 @@ enum ms_table {
 };
 
 /* The index, in the account's folder. */
+#define MS_HOST_LEN 64
 #define MS_INDEX "index"
 #define MS_ARRIVALS_FILE MS_INDEX "/arrivals"
 /* Names of what is being removed or made: an index beside the account's, folders in tmp/. */
@@ -94,6 +95,7 @@ struct ms_store {
 	size_t follow_max;  /* MS_FOLLOW_MAX, or less for a test: names that follow in one transaction */
 	bool flagged;       /* flags were promised that names did not tell then */
 	uint64_t unique;    /* counts names made by this process */
+	char host[MS_HOST_LEN + 1]; /* of those names, once there is one */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
 	unsigned locked;    /* depth; alone */

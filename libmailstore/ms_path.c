@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,7 +100,7 @@ int
 ms_folder_open(const struct ms_store *store, const char *mailbox_name, int *ret_fd)
 {
 	struct buf folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int r = ms_mailbox_folder_name(mailbox_name, &folder), fd;
+	int r = strcmp(mailbox_name, "INBOX") == 0 ? 0 : ms_mailbox_folder_name(mailbox_name, &folder), fd;
 
 	if (r == 0) {
 		fd = openat(store->maildir_fd, folder.len != 0 ? buf_cstr(&folder) : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -300,18 +301,30 @@ ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur)
 	return 0;
 }
 
+/* The host's name as maildir(5) has it: '/', ':' and ',' are none of it, nor is anything else that a file's name had better not have. */
+static const char *
+host(struct ms_store *store)
+{
+	char name[256] = "localhost"; /* too long a name is cut, and not ended */
+
+	if (store->host[0] != '\0')
+		return store->host;
+	(void)gethostname(name, MS_HOST_LEN);
+	name[MS_HOST_LEN] = '\0';
+	for (char *c = name; *c != '\0'; c++)
+		if (!ascii_is_alnum(*c) && *c != '-' && *c != '.')
+			*c = '_';
+	(void)snprintf(store->host, sizeof(store->host), "%.*s", MS_HOST_LEN, name);
+	return store->host;
+}
+
 void
 ms_unique(struct ms_store *store, struct buf *out)
 {
-	char host[256] = "localhost";
 	struct timespec now;
 
-	/* time.MmicrosecondsPpidQcount.host, '/', ':' and ',' of the host name escaped: maildir(5). */
+	/* time.MmicrosecondsPpidQcount.host */
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gethostname(host, 64);
-	host[64] = '\0';
-	for (char *c = host; *c != '\0'; c++)
-		if (!ascii_is_alnum(*c) && *c != '-' && *c != '.')
-			*c = '_';
-	(void)buf_fmt(out, "%lld.M%06ldP%ldQ%llu.%s", (long long)now.tv_sec, now.tv_nsec / 1000, (long)getpid(), (unsigned long long)++store->unique, host);
+	(void)buf_fmt(out, "%lld.M%06ldP%ldQ%llu.%s", (long long)now.tv_sec, now.tv_nsec / 1000, (long)getpid(), (unsigned long long)++store->unique,
+	    host(store));
 }

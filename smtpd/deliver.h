@@ -30,6 +30,7 @@ struct deliver {
 	size_t count;
 	struct scripts *scripts;
 	struct stored *stored;
+	char *forward_path;
 	struct forward forward;  /* of this turn; its text */
 	struct buf forward_text;
 };

@@ -27,11 +27,12 @@ read_forward(const char *path, struct buf *text)
 void
 forward_load(struct deliver *deliver)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/" FORWARD_NAME, deliver->proc->account_dir);
 	int r;
 
+	if (deliver->forward_path == NULL)
+		deliver->forward_path = xasprintf("%s/" FORWARD_NAME, deliver->proc->account_dir);
 	buf_clear(&deliver->forward_text);
-	r = read_forward(path, &deliver->forward_text);
+	r = read_forward(deliver->forward_path, &deliver->forward_text);
 	if (r == 0)
 		r = forward_parse(buf_get(&deliver->forward_text), span_of(deliver->proc->account), &deliver->forward);
 	if (r == 0)

@@ -19,6 +19,8 @@
 
 struct scripts {
 	char *site, *own;
+	/* They are looked for at each message: the site's folders, and the file that names the account's active script. */
+	char *folders[2], *active_file;
 	unsigned options; /* enum sieve_option */
 	struct script *list[SCRIPTS_MAX];
 	size_t count;
@@ -91,9 +93,9 @@ by_name(const void *a, const void *b)
 }
 
 static void
-list_folder(struct scripts *scripts, size_t which, const char *name)
+list_folder(struct scripts *scripts, size_t which)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/%s", scripts->site, name);
+	const char *path = scripts->folders[which];
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
@@ -109,8 +111,7 @@ list_folder(struct scripts *scripts, size_t which, const char *name)
 static char *
 active_path(const struct scripts *scripts)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/active", scripts->own);
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(closep) int fd = open(scripts->active_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char text[ACTIVE_MAX];
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
 	struct span name = span_trim(span_make(text, got > 0 ? (size_t)got : 0));
@@ -125,6 +126,9 @@ scripts_new(const char *site, const char *own, unsigned options)
 
 	scripts->site = xstrdup(site);
 	scripts->own = xstrdup(own);
+	scripts->folders[0] = xasprintf("%s/before", site);
+	scripts->folders[1] = xasprintf("%s/after", site);
+	scripts->active_file = xasprintf("%s/active", own);
 	scripts->options = options;
 	return scripts;
 }
@@ -150,8 +154,8 @@ scripts_begin(struct scripts *scripts)
 		while (scripts->name_count[which] != 0)
 			free(scripts->names[which][--scripts->name_count[which]]);
 	free(scripts->active);
-	list_folder(scripts, 0, "before");
-	list_folder(scripts, 1, "after");
+	list_folder(scripts, 0);
+	list_folder(scripts, 1);
 	scripts->active = active_path(scripts);
 }
 
