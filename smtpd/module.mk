@@ -66,10 +66,13 @@ smtpd_SRC += \
 	smtpd/relay_conn.c \
 	smtpd/relay_message.c \
 	smtpd/relay_data.c \
+	smtpd/relay_fit.c \
 	smtpd/relay_habits.c \
 	smtpd/relay_job.c \
 	smtpd/relay_auth.c \
+	smtpd/relay_mail.c \
 	smtpd/relay_parse.c \
+	smtpd/relay_result.c \
 	smtpd/relay_secrets.c \
 	smtpd/relay_demand.c \
 	smtpd/relay_report.c \
@@ -78,6 +81,7 @@ smtpd_SRC += \
 	smtpd/relay_sts.c \
 	smtpd/relay_text.c \
 	smtpd/relay_tls.c \
+	smtpd/relay_transaction.c \
 	smtpd/utf8_address.c
 # Signatures of what goes out.
 smtpd_SRC += \

@@ -5,9 +5,7 @@
 #ifndef SMTPD_RELAY_STATE_H
 #define SMTPD_RELAY_STATE_H
 
-#include "common/envelope.h"
-#include "smtpd/relay_parse.h"
-#include "smtpd/smtpd_msg.h"
+#include "smtpd/relay_mail.h"
 
 /* How much of TLS a connection must have before mail goes over it. */
 enum relay_tls {
@@ -15,49 +13,6 @@ enum relay_tls {
 	RELAY_TLS_MAY,     /* STARTTLS where it is offered, with anybody */
 	RELAY_TLS_ENCRYPT, /* with anybody, and never without */
 	RELAY_TLS_VERIFY,  /* with that very host */
-};
-
-/* What became of a recipient, or of a host. */
-struct relay_result {
-	enum verdict verdict;
-	uint16_t code; /* of the reply; 0: the text is our own */
-	bool dsn;      /* the next host takes over delivery status notifications */
-	bool by;       /* and the time of delivery (RFC 2852) */
-	enum relay_reach reach;
-	char status[VERDICT_STATUS_MAX];
-	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
-};
-/* A result of our own. */
-void relay_result_set(struct relay_result *result, enum verdict verdict, const char *status, const char *text);
-
-struct relay_recipient {
-	struct span address; /* a mailbox that has been checked: it holds nothing that ends a path */
-	struct span orcpt;   /* "rfc822;xtext", or "utf-8;" and what RFC 6533 has there, or empty */
-	uint8_t notify;
-	bool settled;        /* its result has been told */
-	/* Within a transaction: */
-	bool chosen;         /* it is for this one */
-	bool accepted;       /* RCPT was taken */
-};
-
-/* A message that is to go out. Spans stay the caller's. */
-struct relay_mail {
-	struct span sender; /* checked as well; empty: the null reverse-path */
-	struct span envid;  /* xtext, or empty */
-	enum envelope_body body;
-	enum envelope_ret ret;
-	bool smtputf8;
-	int priority;        /* MT-PRIORITY (RFC 6710) */
-	bool requiretls;     /* RFC 8689 */
-	enum envelope_by by; /* RFC 2852 */
-	bool by_trace;
-	int64_t by_left;     /* seconds until then, as the message begins */
-	uint64_t size;
-	/* What it holds; looked at only where relay_state_wants_scan says so. */
-	bool eight_bit, utf8_header;
-	bool convertible; /* its eight bits can be made seven, and the owner does so where they must be */
-	struct relay_recipient *recipients;
-	size_t count;
 };
 
 enum relay_action {
@@ -73,8 +28,6 @@ enum relay_phase {
 	RELAY_GREETING, RELAY_EHLO, RELAY_HELO, RELAY_STARTTLS, RELAY_HANDSHAKE, RELAY_AUTH, RELAY_IDLE, RELAY_MAIL, RELAY_RCPT, RELAY_DATA, RELAY_MESSAGE,
 	RELAY_CHUNKS, RELAY_DOT, RELAY_RSET, RELAY_QUIT, RELAY_ENDED,
 };
-
-typedef void (*relay_settled)(void *context, size_t recipient, const struct relay_result *result);
 
 struct relay_state {
 	/* Set by the owner. */
@@ -135,8 +88,6 @@ void relay_state_chunk_sent(struct relay_state *state);
 void relay_state_message_sent(struct relay_state *state);
 /* QUIT, from RELAY_IDLE; its reply leads to RELAY_CLOSE. */
 void relay_state_quit(struct relay_state *state, struct buf *out);
-/* Settles all recipients that are not settled yet. */
-void relay_settle_all(struct relay_mail *mail, relay_settled settled, void *context, const struct relay_result *result);
 
 /* How long the next reply may take, in seconds (RFC 5321 section 4.5.3.2), and what is waited for, for people. */
 unsigned relay_state_timeout(const struct relay_state *state);
