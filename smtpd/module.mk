@@ -38,6 +38,9 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_deliver.c \
 	smtpd/queue_direct.c \
 	smtpd/queue_drop.c \
+	smtpd/queue_drop_message.c \
+	smtpd/queue_drop_remove.c \
+	smtpd/queue_drop_request.c \
 	smtpd/queue_expand.c \
 	smtpd/queue_facts.c \
 	smtpd/queue_files.c \

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A message of spool/drop taken in: whose it is, what of its envelope its owner may say, and its copy in the queue. */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/date.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "smtpd/queue_drop_internal.h"
+
+/* A file that is being taken in: it is asked whose it is, then it is copied, and the copy waits to be synced. */
+struct taken {
+	struct taken *next, **at;
+	struct queue *queue;
+	char name[DROP_NAME_MAX];
+	int64_t uid;
+	struct spool_file file; /* -1: copied */
+	char *from, *to;
+	size_t recipients;
+};
+
+static int
+write_trace(const struct queue *queue, int fd, int64_t uid, const char *id)
+{
+	struct buf text = BUF_INIT(1024);
+	char date[DATE_SIZE];
+	int r;
+
+	(void)date_format(date_local(queue_now()), date);
+	(void)buf_fmt(&text, "Received: by %s (Fourpost, from uid %lld)\r\n\tid %s; %s\r\n",
+	    queue->proc->common->hostname, (long long)uid, id, date);
+	r = write(fd, text.data, text.len) == (ssize_t)text.len ? 0 : -EIO;
+	buf_free(&text);
+	return r;
+}
+
+bool
+pickup_is_taking(const struct pickup *pickup, struct span name)
+{
+	for (const struct taken *taken = pickup->taken; taken != NULL; taken = taken->next)
+		if (span_eq(span_of(taken->name), name))
+			return true;
+	return false;
+}
+
+static struct taken *
+begin_taking(struct queue *queue, const char *name, int64_t uid, const struct spool_file *file)
+{
+	struct taken *drop = xcalloc(1, sizeof(*drop));
+
+	drop->next = queue->pickup->taken;
+	if (drop->next != NULL)
+		drop->next->at = &drop->next;
+	drop->at = &queue->pickup->taken;
+	queue->pickup->taken = drop;
+	drop->queue = queue;
+	memcpy(drop->name, name, strlen(name) + 1);
+	drop->uid = uid;
+	drop->file = *file;
+	drop->from = xstrdup(file->envelope.sender);
+	drop->to = xstrdup(file->envelope.recipients[0].address);
+	drop->recipients = file->envelope.count;
+	return drop;
+}
+
+static void
+close_taken(struct taken *drop)
+{
+	if (drop->file.fd >= 0)
+		spool_close(&drop->file);
+	drop->file.fd = -1;
+}
+
+static void
+end_taking(struct taken *drop)
+{
+	struct pickup *pickup = drop->queue->pickup;
+
+	close_taken(drop);
+	*drop->at = drop->next;
+	if (drop->next != NULL)
+		drop->next->at = drop->at;
+	free(drop->from);
+	free(drop->to);
+	free(drop);
+	if (pickup->again && pickup->next == pickup->count)
+		event_active(pickup->rescan, EV_TIMEOUT, 0);
+}
+
+static void
+taken(void *context, const char *id, int result)
+{
+	struct taken *drop = context;
+
+	if (result == 0) {
+		log_info("received", log_str("id", id), log_i64("uid", drop->uid),
+		    log_str("from", drop->from), log_str("to", drop->to),
+		    log_u64("recipients", drop->recipients), log_str("drop", drop->name));
+		pickup_remove(drop->queue->pickup, drop->name);
+	} else {
+		pickup_rescan_later(drop->queue->pickup); /* it stays and is tried again */
+	}
+	end_taking(drop);
+}
+
+static void
+prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
+{
+	int64_t now = queue_now();
+
+	/* Only what its owner may say is kept. */
+	envelope->created = now;
+	envelope->uid = uid;
+	envelope->has_progress = false;
+	envelope->expanded = false;
+	envelope->progress = (struct envelope_progress){ .due = 0 };
+	free(envelope->client);
+	free(envelope->account);
+	free(envelope->forwarder);
+	free(envelope->about);
+	free(envelope->drop);
+	envelope->client = envelope->account = envelope->forwarder = envelope->about = NULL;
+	envelope->room = 0;
+	envelope->drop = xstrdup(name);
+	for (size_t i = 0; i < envelope->count; i++)
+		envelope->recipients[i].status = ENVELOPE_PENDING;
+}
+
+/* 0, -EBADMSG, or -errno: try again. */
+static int
+copy_in(struct taken *drop)
+{
+	struct queue *queue = drop->queue;
+	struct spool_file *file = &drop->file;
+	struct envelope *envelope = &file->envelope;
+	char id[SPOOL_ID_LEN + 1];
+	int fd, r;
+
+	prepare_envelope(envelope, drop->name, drop->uid);
+	fd = queue_files_create(queue->files, envelope, queue_now_us(), id);
+	if (fd < 0)
+		return fd;
+	r = write_trace(queue, fd, drop->uid, id);
+	if (r == 0)
+		r = queue_copy_message(file->fd, file->offset, file->length, fd);
+	if (r < 0) {
+		(void)close(fd);
+		queue_files_discard(queue->files, id);
+		return r;
+	}
+	intake_commit(queue, id, fd, envelope, taken, drop);
+	close_taken(drop);
+	return 0;
+}
+
+void
+pickup_not_taken(struct queue *queue, const char *name, int64_t uid, int error)
+{
+	if (error == -EBADMSG) {
+		pickup_set_aside(queue, name, uid, "no envelope, too big, or a message with other line ends than CRLF");
+	} else if (error != -ENOENT) {
+		log_error("drop-waits", log_str("file", name), log_i64("uid", uid), log_errno("error", error));
+		pickup_rescan_later(queue->pickup);
+	}
+}
+
+/* --- accounts' mail --- */
+
+/* Does an account's process drop it? Where all share an ordinary user's uid, those of accounts say so. */
+static bool
+is_accounts(const struct queue *queue, const struct envelope *envelope, int64_t uid)
+{
+	const struct fourpost_conf *common = queue->proc->common;
+
+	return (uid >= common->account_uid_low && uid <= common->account_uid_high) || (uid == (int64_t)geteuid() && envelope->account != NULL);
+}
+
+/* Nobody waits for an answer whom another could be given: what goes beyond the account's limits goes later. One that has not said whose it is
+ * counts by its uid. */
+static void
+on_owner(void *context, enum lookup_result result, struct span account)
+{
+	struct taken *drop = context;
+	struct queue *queue = drop->queue;
+	int64_t at, *release = &drop->file.envelope.release;
+	char uid[32];
+	int r;
+
+	queue->pickup->asked--;
+	if (result == LOOKUP_TEMPFAIL) {
+		pickup_rescan_later(queue->pickup); /* it stays and is tried again */
+		end_taking(drop);
+		return;
+	}
+	(void)snprintf(uid, sizeof(uid), "uid %lld", (long long)drop->uid);
+	at = account_sends_at(queue, result == LOOKUP_LOCAL ? account : span_of(uid), drop->recipients);
+	if (at > queue_now() && at > *release)
+		*release = at;
+	r = copy_in(drop);
+	if (r < 0) {
+		pickup_not_taken(queue, drop->name, drop->uid, r);
+		end_taking(drop);
+	}
+}
+
+int
+pickup_take_message(struct queue *queue, const char *name, const struct spool_file *file, int64_t uid)
+{
+	struct pickup *pickup = queue->pickup;
+	struct taken *drop;
+	int r;
+
+	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max ||
+	    file->envelope.count > (size_t)smtpd_conf(queue->proc)->recipients_max)
+		return -EBADMSG;
+	drop = begin_taking(queue, name, uid, file);
+	if (is_accounts(queue, &file->envelope, uid) && account_is_limited(queue)) {
+		pickup->asked++;
+		(void)auth_owner(queue->auth, span_of(file->envelope.account), uid, on_owner, drop);
+		return 0;
+	}
+	r = copy_in(drop);
+	if (r < 0) {
+		pickup_not_taken(queue, name, uid, r);
+		end_taking(drop);
+	}
+	return 0;
+}
