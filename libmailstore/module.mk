@@ -59,6 +59,9 @@ libmailstore_SRC := \
 	libmailstore/ms_sync_mailboxes.c \
 	libmailstore/ms_sync_new.c \
 	libmailstore/ms_tables.c \
+	libmailstore/ms_tables_compare.c \
+	libmailstore/ms_tables_mend.c \
+	libmailstore/ms_tables_messages.c \
 	libmailstore/ms_text_check.c \
 	libmailstore/ms_text_index.c \
 	libmailstore/ms_text_walk.c \
