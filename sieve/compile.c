@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* From the tree to the program: each command and test is held against its row of the table, what cannot be told by tables is checked
- * by hand, and its instruction is written. After a fault the rest is still looked at, for its own faults.
+ * by hand (compile_check.c), and its instruction is written. After a fault the rest is still looked at, for its own faults.
  *
  * What "ihave" finds missing (RFC 5463) is not looked at: a test that it makes certain decides when the script is compiled. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/address_list.h"
-#include "common/header.h"
-#include "sieve/parse.h"
-#include "sieve/program.h"
-#include "sieve/run_parts.h"
+#include "sieve/compile_internal.h"
 #include "sieve/text.h"
 
 /* What is known of a test's outcome. */
 enum certainty { UNCERTAIN, CERTAIN_TRUE, CERTAIN_FALSE };
 
-struct compiler {
-	struct sieve_tree tree;
-	uint64_t available;    /* capabilities that the site has */
-	uint64_t capabilities; /* required */
-	bool require_over;     /* another command was there */
-	struct buf code;
-	struct buf *errors;
-	unsigned error_count;
-	struct buf scratch;
-};
-
-static void __attribute__((format(printf, 3, 4)))
-fault(struct compiler *compiler, unsigned line, const char *format, ...)
+void
+compile_fault(struct compiler *compiler, unsigned line, const char *format, ...)
 {
 	va_list args;
 
@@ -43,16 +28,7 @@ fault(struct compiler *compiler, unsigned line, const char *format, ...)
 	(void)buf_char(compiler->errors, '\n');
 }
 
-/* Words of the script in a fault: cut, so that it stays a line. */
-#define WORD(span) (int)((span).len < 60 ? (span).len : 60), (span).ptr != NULL ? (span).ptr : ""
-
 /* --- strings --- */
-
-static struct span
-raw_string(const struct compiler *compiler, const struct sieve_argument *argument, uint32_t n)
-{
-	return compiler->tree.strings[argument->first + n];
-}
 
 /* A reference to a namespace that is not there is an error (RFC 5229 section 3); so is one to a match variable beyond the last. */
 static bool
@@ -66,9 +42,9 @@ check_references(struct compiler *compiler, unsigned line, struct span text)
 		if (reference.name_space.len == 0)
 			continue;
 		if (!span_ieq(reference.name_space, SPAN("global")) || reference.name.len == 0)
-			fault(compiler, line, "there is no variable namespace \"%.*s\"", WORD(reference.name_space));
+			compile_fault(compiler, line, "there is no variable namespace \"%.*s\"", COMPILE_WORD(reference.name_space));
 		else if ((compiler->capabilities & CAP(INCLUDE)) == 0)
-			fault(compiler, line, "the namespace \"global\" wants require \"include\"");
+			compile_fault(compiler, line, "the namespace \"global\" wants require \"include\"");
 	}
 	return any;
 }
@@ -82,7 +58,7 @@ put_string(struct compiler *compiler, unsigned line, struct span text)
 	if ((compiler->capabilities & CAP(ENCODED_CHARACTER)) != 0 && span_find(text, SPAN("${")) >= 0) {
 		buf_clear(&compiler->scratch);
 		if (sieve_decode_characters(text, &compiler->scratch) < 0)
-			fault(compiler, line, "an encoded character is no character of Unicode");
+			compile_fault(compiler, line, "an encoded character is no character of Unicode");
 		text = buf_get(&compiler->scratch);
 	}
 	if ((compiler->capabilities & CAP(VARIABLES)) != 0)
@@ -98,7 +74,7 @@ put_value(struct compiler *compiler, const struct sieve_argument *argument, enum
 	if (kind == VALUE_LIST)
 		program_put_number(&compiler->code, argument->count);
 	for (uint32_t i = 0; (kind == VALUE_LIST || kind == VALUE_STRING) && i < argument->count; i++)
-		put_string(compiler, argument->line, raw_string(compiler, argument, i));
+		put_string(compiler, argument->line, compile_raw_string(compiler, argument, i));
 }
 
 static bool
@@ -125,23 +101,13 @@ kind_name(enum sieve_value kind)
 
 /* --- arguments --- */
 
-/* The arguments of a command, sorted. */
-struct arguments {
-	enum sieve_command command;
-	unsigned line;
-	uint64_t tags;
-	const struct sieve_argument *tagged[TAG_COUNT_ALL];
-	const struct sieve_argument *positional[SIEVE_POSITIONAL_MAX];
-	size_t given;
-};
-
-static bool
-missing(struct compiler *compiler, unsigned line, const char *what, uint64_t wanted)
+bool
+compile_missing(struct compiler *compiler, unsigned line, const char *what, uint64_t wanted)
 {
 	wanted &= ~compiler->capabilities;
 	for (size_t i = 0; i < CAPABILITY_COUNT; i++)
 		if ((wanted >> i & 1) != 0)
-			fault(compiler, line, "%s wants require \"%s\"", what, sieve_capability_name((enum sieve_capability)i));
+			compile_fault(compiler, line, "%s wants require \"%s\"", what, sieve_capability_name((enum sieve_capability)i));
 	return wanted != 0;
 }
 
@@ -155,21 +121,21 @@ take_tag(struct compiler *compiler, const struct sieve_argument *argument, uint3
 	char word[40];
 
 	if ((row->tags & bit) == 0) {
-		fault(compiler, argument->line, "%s does not take :%.*s", row->word, WORD(argument->tag));
+		compile_fault(compiler, argument->line, "%s does not take :%.*s", row->word, COMPILE_WORD(argument->tag));
 		return left; /* whether it has a value is not known */
 	}
 	(void)snprintf(word, sizeof(word), ":%s", sieve_tags[tag].word);
-	(void)missing(compiler, argument->line, word, sieve_tag_capability(ret->command, tag));
+	(void)compile_missing(compiler, argument->line, word, sieve_tag_capability(ret->command, tag));
 	if ((ret->tags & bit) != 0)
-		fault(compiler, argument->line, "%s is there twice", word);
+		compile_fault(compiler, argument->line, "%s is there twice", word);
 	else if ((ret->tags & sieve_tag_group(tag)) != 0)
-		fault(compiler, argument->line, "%s does not go together with another argument of %s", word, row->word);
+		compile_fault(compiler, argument->line, "%s does not go together with another argument of %s", word, row->word);
 	ret->tags |= bit;
 	ret->tagged[tag] = argument;
 	if (sieve_tags[tag].value == VALUE_FLAG)
 		return 1;
 	if (left < 2 || !fits(argument + 1, sieve_tags[tag].value)) {
-		fault(compiler, argument->line, "%s wants %s behind it", word, kind_name(sieve_tags[tag].value));
+		compile_fault(compiler, argument->line, "%s wants %s behind it", word, kind_name(sieve_tags[tag].value));
 		return left;
 	}
 	ret->tagged[tag] = argument + 1;
@@ -189,12 +155,12 @@ sort_arguments(struct compiler *compiler, const struct sieve_node *node, struct 
 
 		if (argument->kind == ARGUMENT_TAG) {
 			if (ret->given != 0)
-				fault(compiler, argument->line, ":%.*s must stand before the other arguments of %s", WORD(argument->tag), row->word);
+				compile_fault(compiler, argument->line, ":%.*s must stand before the other arguments of %s", COMPILE_WORD(argument->tag), row->word);
 			used = take_tag(compiler, argument, left, ret);
 		} else if (ret->given < SIEVE_POSITIONAL_MAX && ret->given < strlen(row->positional)) {
 			ret->positional[ret->given++] = argument;
 		} else {
-			fault(compiler, argument->line, "%s has too many arguments", row->word);
+			compile_fault(compiler, argument->line, "%s has too many arguments", row->word);
 			return;
 		}
 		argument += used;
@@ -203,7 +169,7 @@ sort_arguments(struct compiler *compiler, const struct sieve_node *node, struct 
 	if (compiler->error_count != faults)
 		return;
 	if (row->positional[0] != '\0' && (ret->given == 0 || program_place(row->positional, ret->given, ret->given - 1) < 0)) {
-		fault(compiler, node->line, "%s wants more arguments", row->word);
+		compile_fault(compiler, node->line, "%s wants more arguments", row->word);
 		return;
 	}
 	for (size_t n = 0; n < ret->given; n++) {
@@ -212,7 +178,7 @@ sort_arguments(struct compiler *compiler, const struct sieve_node *node, struct 
 		enum sieve_value kind = letter == 'n' ? VALUE_NUMBER : ascii_lower(letter) == 's' ? VALUE_STRING : VALUE_LIST;
 
 		if (!fits(ret->positional[n], kind))
-			fault(compiler, ret->positional[n]->line, "argument %zu of %s must be %s", n + 1, row->word, kind_name(kind));
+			compile_fault(compiler, ret->positional[n]->line, "argument %zu of %s must be %s", n + 1, row->word, kind_name(kind));
 	}
 }
 
@@ -241,201 +207,17 @@ put_command(struct compiler *compiler, const struct arguments *arguments)
 	}
 }
 
-/* --- what tables cannot say --- */
-
-static bool
-has_references(const struct compiler *compiler, struct span text)
-{
-	struct sieve_reference reference;
-
-	return (compiler->capabilities & CAP(VARIABLES)) != 0 && sieve_reference_next(&text, &reference);
-}
-
-/* Calls check for each string that is constant; it returns what is wrong with it, or NULL. */
-static void
-check_strings(struct compiler *compiler, const struct sieve_argument *argument, const char *(*check)(struct span))
-{
-	for (uint32_t i = 0; argument != NULL && i < argument->count; i++) {
-		struct span text = raw_string(compiler, argument, i);
-		const char *wrong = has_references(compiler, text) ? NULL : check(text);
-
-		if (wrong != NULL)
-			fault(compiler, argument->line, "\"%.*s\" %s", WORD(text), wrong);
-	}
-}
-
-static const char *
-check_relation(struct span text)
-{
-	enum match_relation relation;
-
-	return match_relation_parse(text, &relation) ? NULL : "is no relation: gt, ge, lt, le, eq and ne are";
-}
-
-static const char *
-check_address_field(struct span text)
-{
-	return run_is_address_field(text) ? NULL : "is no header field that holds addresses";
-}
-
-static const char *
-check_envelope_part(struct span text)
-{
-	return span_ieq(text, SPAN("from")) || span_ieq(text, SPAN("to")) ? NULL : "is no part of the envelope: from and to are";
-}
-
-static const char *
-check_date_part(struct span text)
-{
-	return run_is_date_part(text) ? NULL : "is no part of a date";
-}
-
-static const char *
-check_zone(struct span text)
-{
-	int zone;
-
-	return run_parse_zone(text, &zone) ? NULL : "is no time zone such as \"+0100\"";
-}
-
-static const char *
-check_address(struct span text)
-{
-	return run_is_address(text) ? NULL : "is no address";
-}
-
-static const char *
-check_field_name(struct span text)
-{
-	return header_name_is_valid(text) ? NULL : "is no name of a header field";
-}
-
-static const char *
-check_variable(struct span text)
-{
-	return sieve_is_identifier(text) || (span_istarts(text, SPAN("global.")) && sieve_is_identifier(span_skip(text, 7))) ? NULL :
-		"is no name of a variable";
-}
-
-static const char *
-check_script_name(struct span text)
-{
-	return sieve_name_is_valid(text) ? NULL : "is no name of a script";
-}
-
-static const char *
-check_importance(struct span text)
-{
-	return text.len == 1 && text.ptr[0] >= '1' && text.ptr[0] <= '3' ? NULL : "is no importance: 1, 2 and 3 are";
-}
-
-static void
-check_constant(struct compiler *compiler, const struct sieve_argument *argument, const char *what)
-{
-	for (uint32_t i = 0; argument != NULL && i < argument->count; i++)
-		if (has_references(compiler, raw_string(compiler, argument, i)))
-			fault(compiler, argument->line, "%s may not contain variables", what);
-}
-
-static void
-check_match(struct compiler *compiler, const struct arguments *arguments)
-{
-	const struct sieve_argument *named = arguments->tagged[TAG_COMPARATOR];
-	enum match_comparator comparator = MATCH_ASCII_CASEMAP;
-	char capability[80];
-
-	check_strings(compiler, arguments->tagged[TAG_VALUE], check_relation);
-	check_strings(compiler, arguments->tagged[TAG_COUNT], check_relation);
-	if (named != NULL && (arguments->tags & T(COMPARATOR)) != 0) {
-		struct span name = raw_string(compiler, named, 0);
-
-		if (has_references(compiler, name)) {
-			fault(compiler, named->line, "the name of a comparator may not contain variables");
-			return;
-		}
-		if (!match_comparator_parse(name, &comparator)) {
-			fault(compiler, named->line, "there is no comparator \"%.*s\"", WORD(name));
-			return;
-		}
-		(void)snprintf(capability, sizeof(capability), "comparator-%.*s", WORD(name));
-		if (comparator != MATCH_OCTET && comparator != MATCH_ASCII_CASEMAP)
-			(void)missing(compiler, named->line, "that comparator", sieve_capability(span_of(capability)));
-	}
-	if (comparator == MATCH_ASCII_NUMERIC && (arguments->tags & (T(CONTAINS) | T(MATCHES))) != 0)
-		fault(compiler, arguments->line, "i;ascii-numeric does not compare parts: it goes with :is, :value and :count");
-}
-
-static void
-check_by_hand(struct compiler *compiler, const struct arguments *arguments)
-{
-	const struct sieve_argument *const *positional = arguments->positional;
-
-	if ((sieve_commands[arguments->command].tags & T_MATCH) != 0)
-		check_match(compiler, arguments);
-	if ((arguments->tags & T(LAST)) != 0 && (sieve_commands[arguments->command].tags & T(INDEX)) != 0 && (arguments->tags & T(INDEX)) == 0)
-		fault(compiler, arguments->line, ":last wants :index beside it");
-	if ((arguments->tags & T(INDEX)) != 0 && arguments->tagged[TAG_INDEX]->number == 0)
-		fault(compiler, arguments->line, ":index counts from 1");
-	if ((arguments->tags & T(ZONE)) != 0)
-		check_strings(compiler, arguments->tagged[TAG_ZONE], check_zone);
-	switch (arguments->command) {
-	case COMMAND_ADDRESS: check_strings(compiler, positional[0], check_address_field); break;
-	case COMMAND_ENVELOPE: check_strings(compiler, positional[0], check_envelope_part); break;
-	case COMMAND_DATE: check_strings(compiler, positional[1], check_date_part); break;
-	case COMMAND_CURRENTDATE: check_strings(compiler, positional[0], check_date_part); break;
-	case COMMAND_REDIRECT: check_strings(compiler, positional[0], check_address); break;
-	case COMMAND_ADDHEADER:
-	case COMMAND_DELETEHEADER: check_strings(compiler, positional[0], check_field_name); break;
-	case COMMAND_SIZE:
-		if ((arguments->tags & (T(OVER) | T(UNDER))) == 0)
-			fault(compiler, arguments->line, "size wants :over or :under");
-		break;
-	case COMMAND_SET:
-		check_constant(compiler, positional[0], "the name of a variable");
-		check_strings(compiler, positional[0], check_variable);
-		break;
-	case COMMAND_GLOBAL:
-		check_constant(compiler, positional[0], "the name of a variable");
-		for (uint32_t i = 0; i < positional[0]->count; i++)
-			if (!sieve_is_identifier(raw_string(compiler, positional[0], i)))
-				fault(compiler, positional[0]->line, "\"%.*s\" is no name of a variable", WORD(raw_string(compiler, positional[0], i)));
-		break;
-	case COMMAND_INCLUDE:
-		check_constant(compiler, positional[0], "the name of a script");
-		check_strings(compiler, positional[0], check_script_name);
-		break;
-	case COMMAND_SETFLAG:
-	case COMMAND_ADDFLAG:
-	case COMMAND_REMOVEFLAG:
-	case COMMAND_HASFLAG:
-		if (arguments->given == 2) {
-			(void)missing(compiler, arguments->line, "a variable of flags", CAP(VARIABLES));
-			check_strings(compiler, positional[0], check_variable);
-		}
-		break;
-	case COMMAND_VACATION:
-		if ((arguments->tags & T(SECONDS)) != 0)
-			(void)missing(compiler, arguments->line, ":seconds", CAP(VACATION_SECONDS));
-		break;
-	case COMMAND_NOTIFY:
-		if ((arguments->tags & T(IMPORTANCE)) != 0)
-			check_strings(compiler, arguments->tagged[TAG_IMPORTANCE], check_importance);
-		break;
-	default: break;
-	}
-}
-
 /* --- commands --- */
 
 static void
 require(struct compiler *compiler, const struct sieve_argument *list)
 {
 	for (uint32_t i = 0; i < list->count; i++) {
-		struct span name = raw_string(compiler, list, i);
+		struct span name = compile_raw_string(compiler, list, i);
 		uint64_t bits = sieve_capability(name);
 
 		if (bits == 0 || (bits & ~compiler->available) != 0)
-			fault(compiler, list->line, "\"%.*s\" is not available here", WORD(name));
+			compile_fault(compiler, list->line, "\"%.*s\" is not available here", COMPILE_WORD(name));
 		compiler->capabilities |= bits & compiler->available;
 	}
 }
@@ -515,9 +297,9 @@ compile_ihave(struct compiler *compiler, const struct arguments *arguments)
 	uint64_t bits = 0;
 	bool have = true;
 
-	check_constant(compiler, list, "the list of ihave");
+	compile_check_constant(compiler, list, "the list of ihave");
 	for (uint32_t i = 0; i < list->count; i++) {
-		uint64_t one = sieve_capability(raw_string(compiler, list, i));
+		uint64_t one = sieve_capability(compile_raw_string(compiler, list, i));
 
 		have &= one != 0 && (one & ~compiler->available) == 0;
 		bits |= one;
@@ -538,16 +320,16 @@ check_shape(struct compiler *compiler, const struct sieve_node *node, enum sieve
 	unsigned faults = compiler->error_count;
 
 	if (row->follows == FOLLOWS_TESTS && !node->has_list)
-		fault(compiler, node->line, "%s wants a list of tests in parentheses", row->word);
+		compile_fault(compiler, node->line, "%s wants a list of tests in parentheses", row->word);
 	else if (wants_test && (node->tests == SIEVE_NONE || node->has_list))
-		fault(compiler, node->line, "%s wants one test", row->word);
+		compile_fault(compiler, node->line, "%s wants one test", row->word);
 	else if (!wants_test && row->follows != FOLLOWS_TESTS && node->tests != SIEVE_NONE)
-		fault(compiler, node->line, "%s takes no test: a ; may be missing before \"%.*s\"", row->word,
-		    WORD(compiler->tree.nodes[node->tests].name));
+		compile_fault(compiler, node->line, "%s takes no test: a ; may be missing before \"%.*s\"", row->word,
+		    COMPILE_WORD(compiler->tree.nodes[node->tests].name));
 	if (wants_block && !node->has_block)
-		fault(compiler, node->line, "%s wants a block in { }", row->word);
+		compile_fault(compiler, node->line, "%s wants a block in { }", row->word);
 	else if (!wants_block && node->has_block)
-		fault(compiler, node->line, "%s takes no block", row->word);
+		compile_fault(compiler, node->line, "%s takes no block", row->word);
 	return compiler->error_count == faults;
 }
 
@@ -560,20 +342,20 @@ examine(struct compiler *compiler, const struct sieve_node *node, bool test, str
 
 	*ret = (struct arguments){ .command = command, .line = node->line };
 	if (command == COMMAND_COUNT) {
-		fault(compiler, node->line, "there is no %s \"%.*s\"", test ? "test" : "command", WORD(node->name));
+		compile_fault(compiler, node->line, "there is no %s \"%.*s\"", test ? "test" : "command", COMPILE_WORD(node->name));
 		return false;
 	}
 	if ((sieve_commands[command].kind == KIND_TEST) != test) {
-		fault(compiler, node->line, test ? "%s is a command, and here must be a test" : "%s is a test, and here must be a command",
+		compile_fault(compiler, node->line, test ? "%s is a command, and here must be a test" : "%s is a test, and here must be a command",
 		    sieve_commands[command].word);
 		return false;
 	}
-	(void)missing(compiler, node->line, sieve_commands[command].word, sieve_commands[command].capability);
+	(void)compile_missing(compiler, node->line, sieve_commands[command].word, sieve_commands[command].capability);
 	if (!check_shape(compiler, node, command))
 		return false;
 	sort_arguments(compiler, node, ret);
 	if (compiler->error_count == faults)
-		check_by_hand(compiler, ret);
+		compile_check(compiler, ret);
 	return compiler->error_count == faults;
 }
 
@@ -661,12 +443,12 @@ compile_commands(struct compiler *compiler, uint32_t first)
 		switch (command) {
 		case COMMAND_REQUIRE:
 			if (compiler->require_over)
-				fault(compiler, node->line, "require must stand before all other commands");
+				compile_fault(compiler, node->line, "require must stand before all other commands");
 			else
 				require(compiler, arguments.positional[0]);
 			break;
 		case COMMAND_ELSIF:
-		case COMMAND_ELSE: fault(compiler, node->line, "%s without an if before it", sieve_commands[command].word); break;
+		case COMMAND_ELSE: compile_fault(compiler, node->line, "%s without an if before it", sieve_commands[command].word); break;
 		default: put_command(compiler, &arguments); break;
 		}
 	}
@@ -686,7 +468,7 @@ compile(struct compiler *compiler, struct span script)
 	int r = sieve_parse(script, &compiler->tree);
 
 	if (r != 0) {
-		fault(compiler, compiler->tree.error_line, "%s", compiler->tree.error);
+		compile_fault(compiler, compiler->tree.error_line, "%s", compiler->tree.error);
 	} else {
 		compile_commands(compiler, compiler->tree.first);
 		put_op(compiler, OP_END, compiler->tree.lexer.line);
@@ -703,9 +485,9 @@ sieve_compile(struct span script, unsigned options, struct sieve_program **ret_p
 	struct buf program = BUF_INIT(SIEVE_PROGRAM_MAX);
 
 	if (script.len > SIEVE_SCRIPT_MAX)
-		fault(&compiler, 1, "the script is larger than %u KiB", SIEVE_SCRIPT_MAX >> 10);
+		compile_fault(&compiler, 1, "the script is larger than %u KiB", SIEVE_SCRIPT_MAX >> 10);
 	else if (memchr(script.ptr != NULL ? script.ptr : "", '\0', script.len) != NULL)
-		fault(&compiler, 1, "the script contains a NUL octet");
+		compile_fault(&compiler, 1, "the script contains a NUL octet");
 	else
 		compile(&compiler, script);
 	(void)buf_put(&program, "SIEV\1\0\0\0", 8);
@@ -714,7 +496,7 @@ sieve_compile(struct span script, unsigned options, struct sieve_program **ret_p
 	(void)buf_span(&program, buf_get(&compiler.code));
 	/* What is written here is read as any other program is. */
 	if (compiler.error_count == 0 && (compiler.code.overflow || sieve_program_load(buf_get(&program), ret_program) != 0))
-		fault(&compiler, 1, "the script is too large to be compiled");
+		compile_fault(&compiler, 1, "the script is too large to be compiled");
 	buf_free(&program);
 	buf_free(&compiler.code);
 	buf_free(&compiler.scratch);

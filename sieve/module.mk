@@ -3,6 +3,7 @@ sieve_SRC := \
 	sieve/answer.c \
 	sieve/arena.c \
 	sieve/compile.c \
+	sieve/compile_check.c \
 	sieve/flags.c \
 	sieve/lex.c \
 	sieve/match.c \
