@@ -191,7 +191,6 @@ rcpt_refused(struct relay_state *state, const struct relay_reply *reply)
 	}
 	relay_result_of(&result, reply, state->offer.extensions);
 	if (reply->code == 552) {
-		result.verdict = VERDICT_TEMPFAIL;
 		relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.3", buf_cstr(&reply->text));
 		result.code = reply->code;
 	}
