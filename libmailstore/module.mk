@@ -33,6 +33,7 @@ libmailstore_SRC := \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_keywords.c \
 	libmailstore/ms_listing.c \
+	libmailstore/ms_listing_join.c \
 	libmailstore/ms_listing_read.c \
 	libmailstore/ms_mailbox.c \
 	libmailstore/ms_mailbox_edit.c \

@@ -42,6 +42,7 @@ struct takeover {
 	struct buf keyword_text;  /* what the spans below are borrowed from: never grows once it is filled */
 	struct assignment *assignments;
 	size_t assignment_count, assignment_room;
+	struct ms_renames renames;
 };
 
 static void
@@ -52,6 +53,7 @@ clear(struct takeover *takeover)
 	ms_import_uids_clear(&takeover->uids);
 	ms_folder_clear(&takeover->folder);
 	ms_listing_clear(&takeover->listing);
+	ms_renames_clear(&takeover->renames);
 	free(takeover->assignments);
 }
 
@@ -358,8 +360,12 @@ rename_file(struct takeover *takeover, const struct ms_file *file, const struct 
 		note(takeover, "a file's name is too long to take its UID: the message gets a new one");
 	} else {
 		to = xasprintf("%s/%s", in_cur ? "cur" : "new", buf_cstr(&text));
-		if (strcmp(from, to) != 0 && renameat(takeover->import->folder_fd, from, takeover->import->folder_fd, to) < 0 && errno != ENOENT)
+		if (strcmp(from, to) != 0 && renameat(takeover->import->folder_fd, from, takeover->import->folder_fd, to) == 0) {
+			ms_renames_note(&takeover->renames, from, to);
+			from = to = NULL;
+		} else if (strcmp(from, to) != 0 && errno != ENOENT) {
 			r = -errno;
+		}
 	}
 	buf_free(&text);
 	return r;
@@ -394,6 +400,20 @@ take_file(struct takeover *takeover, const struct ms_file *file)
 	return r;
 }
 
+/* Until the disk has them, they are taken back when anything fails: of what a sync that failed should have written, the next one says
+ * nothing, and a name that looks done would not be given again. */
+static int
+sync_renames(struct takeover *takeover)
+{
+	int r = ms_folder_fsync(takeover->import->folder_fd, true);
+
+	if (r == 0)
+		r = ms_folder_fsync(takeover->import->folder_fd, false);
+	if (r == 0)
+		ms_renames_clear(&takeover->renames);
+	return r;
+}
+
 /* By force: UIDs that we gave are forgotten, all of them before the folder's file says that names have those of the list. */
 static int
 strip_uids(struct takeover *takeover)
@@ -409,9 +429,7 @@ strip_uids(struct takeover *takeover)
 		r = rename_file(takeover, &takeover->listing.files[i], &name);
 	}
 	if (r == 0)
-		r = ms_folder_fsync(takeover->import->folder_fd, true);
-	if (r == 0)
-		r = ms_folder_fsync(takeover->import->folder_fd, false);
+		r = sync_renames(takeover);
 	ms_listing_clear(&takeover->listing);
 	return r == 0 ? ms_listing_read(takeover->import->folder_fd, 0, &takeover->listing) : r;
 }
@@ -478,9 +496,9 @@ ms_import_folder_run(struct ms_import_folder *import)
 		if (!takeover.listing.files[i].taken)
 			r = take_file(&takeover, &takeover.listing.files[i]);
 	if (r == 0)
-		r = ms_folder_fsync(import->folder_fd, true);
-	if (r == 0)
-		r = ms_folder_fsync(import->folder_fd, false);
+		r = sync_renames(&takeover);
+	if (r != 0)
+		ms_renames_take_back(&takeover.renames, import->folder_fd);
 	if (r == 0) {
 		import->result->mailboxes++;
 		import->result->skipped += takeover.uids.skipped;

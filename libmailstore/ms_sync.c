@@ -427,6 +427,14 @@ look_once(struct ms_syncing *sync)
 	return r;
 }
 
+static void
+tell_two_names(void *context, const struct ms_file *file)
+{
+	const struct ms_syncing *sync = context;
+
+	ms_tell_file(sync->store, MS_FAULT_TWO_NAMES, sync->record->name, file->parsed.uid, file->in_cur, file->name);
+}
+
 /* Only what is missing in a listing that is sure is gone. In a folder that never comes to rest, what is missing stays as it is known. */
 static int
 look(struct ms_syncing *sync)
@@ -444,6 +452,8 @@ look(struct ms_syncing *sync)
 		if (tries > 0)
 			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = MS_FRESH_NANOSECONDS / 2 }, NULL);
 		r = look_once(sync);
+		if (r == 0 && sync->listing.sure)
+			r = ms_listing_join(&sync->listing, sync->folder_fd, sync->renamed, tell_two_names, sync);
 		memset(sync->found, 0, sync->known_count * sizeof(*sync->found));
 		if (r == 0)
 			missing = match(sync) + sync->damaged_count + sync->rebuild;
