@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* One message over a connection that stands: MAIL, RCPT and DATA or BDAT, their replies, and RSET (RFC 5321 section 3.3; RFC 2034, 2920,
  * 3030 and 9422). */
+#include <stdio.h>
+
 #include "smtpd/relay_state_internal.h"
 
 /* --- recipients of one transaction --- */
@@ -191,7 +193,13 @@ rcpt_refused(struct relay_state *state, const struct relay_reply *reply)
 	}
 	relay_result_of(&result, reply, state->offer.extensions);
 	if (reply->code == 552) {
-		relay_result_set(&result, VERDICT_TEMPFAIL, "4.5.3", buf_cstr(&reply->text));
+		/* It is put off, whatever it is that there is too much of: the host's own word on that stays. */
+		struct span own = relay_parse_status(buf_get(&reply->text), 5);
+		char status[16] = "4.5.3";
+
+		if (own.len > 1 && own.len < sizeof(status))
+			(void)snprintf(status, sizeof(status), "4%.*s", (int)own.len - 1, own.ptr + 1);
+		relay_result_set(&result, VERDICT_TEMPFAIL, status, buf_cstr(&reply->text));
 		result.code = reply->code;
 	}
 	relay_settle(state->mail, state->answered, state->settled, state->context, &result);

@@ -30,6 +30,8 @@ static const struct dialogue dialogues[] = {
 	{ "no recipient is left: RSET, and the connection is of use", { .size = 9 }, { "x@y", "z@y" },
 		HELLO "S: 250 PIPELINING\nmail\nC: MAIL FROM:<>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nS: 250 ok\nS: 450 4.2.1 later\n"
 		"! 0 TEMP 4.2.1\nS: 552 too many\n! 1 TEMP 4.5.3\nC: RSET\nS: 250 ok\n= READY\n" },
+	{ "a full mailbox is put off, and told of as one", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 X\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y>\nS: 552 5.2.2 full\n! 0 TEMP 4.2.2\nC: RSET\nS: 250 ok\n= READY\n" },
 	{ "MAIL is refused: the answers to RCPT mean nothing", { .sender = SPAN("a@b") }, { "x@y", "z@y" },
 		HELLO "S: 250 PIPELINING\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\nS: 550 5.7.1 go away\n"
 		"! 0 PERM 5.7.1\n! 1 PERM 5.7.1\n= WAIT\nS: 503 no MAIL\n= WAIT\nS: 503 no MAIL\n= READY\n" },
