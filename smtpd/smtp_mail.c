@@ -260,6 +260,22 @@ smtp_forget_recipient(struct smtp *smtp)
 	smtp->rcpt.as_postmaster = false;
 }
 
+/* RFC 5321 section 4.5.3.1.10: who has more recipients sends to them later, and may have written a whole list before the first of these
+ * replies; as many again are no error of theirs. */
+static void
+refuse_excess(struct smtp *smtp)
+{
+	static const char text[] = "Too many recipients";
+
+	if (smtp->named / 2 >= smtp->settings->recipients_max) {
+		smtp_error(smtp, 452, "4.5.3", text);
+	} else {
+		smtp->named++;
+		smtp_reply(smtp, 452, "4.5.3", "%s", text);
+	}
+	smtp_forget_recipient(smtp);
+}
+
 void
 smtp_cmd_rcpt(struct smtp *smtp, struct span args)
 {
@@ -277,9 +293,8 @@ smtp_cmd_rcpt(struct smtp *smtp, struct span args)
 		smtp_forget_recipient(smtp);
 		return;
 	}
-	if (smtp->envelope.count >= smtp->settings->recipients_max) {
-		smtp_reply(smtp, 452, "4.5.3", "Too many recipients");
-		smtp_forget_recipient(smtp);
+	if (smtp->named >= smtp->settings->recipients_max) {
+		refuse_excess(smtp);
 		return;
 	}
 	smtp->rcpt.as_postmaster = address.domain.len == 0;

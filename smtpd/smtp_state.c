@@ -45,6 +45,7 @@ smtp_reset(struct smtp *smtp)
 	smtp->rcpt.address = smtp->rcpt.orcpt = smtp->queue_id = smtp->message_id = smtp->date =
 	    NULL;
 	smtp->size_told = 0;
+	smtp->named = 0;
 	smtp->discarded = smtp->is_filtered = false;
 	smtp->chunked = smtp->is_binary = false;
 	smtp->chunks_len = 0;
@@ -218,15 +219,18 @@ add_recipient(struct smtp *smtp, struct span address)
 			/* Twice the same gets one copy (RFC 5321 section 4.1.1.3 leaves it open);
 			 * LMTP wants a reply for each. */
 			if (smtp->kind != SMTP_LMTP) {
+				smtp->named++;
 				smtp_reply(smtp, 250, "2.1.5", "Ok");
 				return;
 			}
 			break;
 		}
-	if (envelope_add(envelope, address, span_of(smtp->rcpt.orcpt), smtp->rcpt.notify) < 0)
+	if (envelope_add(envelope, address, span_of(smtp->rcpt.orcpt), smtp->rcpt.notify) < 0) {
 		smtp_error(smtp, 553, "5.1.3", "That address cannot be used");
-	else
-		smtp_reply(smtp, 250, "2.1.5", "Ok");
+		return;
+	}
+	smtp->named++;
+	smtp_reply(smtp, 250, "2.1.5", "Ok");
 }
 
 void

@@ -110,6 +110,7 @@ struct smtp {
 	bool in_mail;
 	bool has_remote;          /* a recipient has no account here */
 	struct envelope envelope;
+	size_t named;             /* recipients that were taken, repeats too, and those beyond recipients_max */
 	uint64_t size_told;
 	bool is_filtered;         /* this message is: a reload changes nothing for it */
 	bool discarded;           /* a filter wants the message taken and dropped */

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Commands that lead to no mail: so many are free, some more make the client wait and count as errors, the next is the last. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "smtpd/smtp_state.h"
@@ -118,6 +119,47 @@ START_TEST(mail_makes_up_for_it)
 }
 END_TEST
 
+/* As many as recipients_max are taken, whoever they are; as many again are told, and what is beyond counts as errors. */
+START_TEST(recipients_without_end)
+{
+	struct client client;
+
+	begin(&client, SMTP_MX);
+	say(&client, SPAN("EHLO x\r\nMAIL FROM:<>\r\n"));
+	for (unsigned n = 1; n <= 26; n++) {
+		char line[64];
+
+		ck_assert(!client.closed);
+		(void)snprintf(line, sizeof(line), "RCPT TO:<bob+%u@example.test>\r\n", _i == 0 ? 0 : n);
+		say(&client, span_of(line));
+		ck_assert(span_starts(buf_get(&client.replies), n <= 10 ? SPAN("250 2.1.5 ") : SPAN("452 4.5.3 ")));
+	}
+	ck_assert(client.closed);
+	ck_assert(span_find(buf_get(&client.replies), SPAN("421 4.7.0 mail.example.test Too many errors")) > 0);
+	end(&client);
+}
+END_TEST
+
+START_TEST(each_transaction_has_its_recipients)
+{
+	struct client client;
+
+	begin(&client, SMTP_MX);
+	say(&client, SPAN("EHLO x\r\n"));
+	for (unsigned transaction = 0; transaction < 3; transaction++) {
+		say(&client, SPAN("MAIL FROM:<>\r\n"));
+		for (unsigned n = 1; n <= 15; n++) {
+			say(&client, SPAN("RCPT TO:<bob@example.test>\r\n"));
+			ck_assert(span_starts(buf_get(&client.replies), n <= 10 ? SPAN("250 2.1.5 ") : SPAN("452 4.5.3 ")));
+		}
+		ck_assert_uint_eq(client.smtp.envelope.count, 1);
+		say(&client, transaction == 0 ? SPAN("RSET\r\n") : SPAN("DATA\r\n\r\nx\r\n.\r\n"));
+	}
+	ck_assert(!client.closed);
+	end(&client);
+}
+END_TEST
+
 START_TEST(programs_of_this_host_are_not_counted)
 {
 	struct client client;
@@ -141,6 +183,8 @@ main(void)
 
 	tcase_add_loop_test(tests, each_kind_is_counted, 0, 7);
 	tcase_add_test(tests, mail_makes_up_for_it);
+	tcase_add_loop_test(tests, recipients_without_end, 0, 2);
+	tcase_add_test(tests, each_transaction_has_its_recipients);
 	tcase_add_test(tests, programs_of_this_host_are_not_counted);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
