@@ -188,7 +188,8 @@ smtp_is_xtext(struct span text, size_t max)
 			return false;
 		if (c == '+') {
 			/* RFC 3461 section 4: "+" and two upper-case digits; what it stands for may
-			 * be any octet. */
+			 * be any octet. Those who write small letters mean the same, and others (Postfix,
+			 * for one) take them. */
 			if (text.len - i < 3 || ascii_hex(text.ptr[i + 1]) < 0 ||
 			    ascii_hex(text.ptr[i + 2]) < 0)
 				return false;

@@ -48,7 +48,7 @@ int smtp_parse_priority(struct span value, int *ret_priority);
 int smtp_parse_by(
     struct span value, int64_t *ret_seconds, enum envelope_by *ret_by, bool *ret_trace);
 
-/* xtext of RFC 3461 section 4: true when well-formed, between 1 and max bytes. */
+/* xtext of RFC 3461 section 4, its digits large or small: true when well-formed, between 1 and max bytes. */
 bool smtp_is_xtext(struct span text, size_t max);
 /* "SUCCESS,FAILURE,DELAY" or "NEVER" to bits of enum envelope_notify: 0 or -EINVAL. */
 int smtp_parse_notify(struct span value, uint8_t *ret_notify);

@@ -139,6 +139,9 @@ START_TEST(words_of_dsn)
 
 	ck_assert(smtp_is_xtext(SPAN("QQ314159"), 100));
 	ck_assert(smtp_is_xtext(SPAN("a+2Bb"), 100));
+	ck_assert(smtp_is_xtext(SPAN("a+2bb+fF"), 100));
+	ck_assert(smtp_is_orcpt(SPAN("rfc822;bob+2bx@example.test")));
+	ck_assert(!smtp_is_orcpt(SPAN("rfc822;bob+2gx@example.test")));
 	ck_assert(!smtp_is_xtext(SPAN("a+2"), 100));
 	ck_assert(!smtp_is_xtext(SPAN("a+zz"), 100));
 	ck_assert(!smtp_is_xtext(SPAN("a=b"), 100));
