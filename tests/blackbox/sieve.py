@@ -55,20 +55,29 @@ def use(script):
     put(f"{OWN}/active", "main\n")
 
 
+def log():
+    with open(f"{STATE}/log/smtpd.log", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def logged(before, pattern):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if re.search(pattern, log()[before:]):
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def editheader(allowed):
     with open(f"{STATE}/etc/smtpd.conf", encoding="utf-8") as file:
         text = re.sub(r"(?m)^sieve_editheader .*\n", "", file.read())
     with open(f"{STATE}/etc/smtpd.conf", "w", encoding="utf-8") as file:
         file.write(text + ("sieve_editheader = true;\n" if allowed else ""))
-    with open(f"{STATE}/log/smtpd.log", encoding="utf-8", errors="replace") as file:
-        before = len(file.read())
-        with open(f"{STATE}/run/smtpd.pid", encoding="ascii") as pid:
-            os.kill(int(pid.read()), signal.SIGHUP)
-        until, text = time.monotonic() + 60, ""
-        while " reloaded " not in text and time.monotonic() < until:
-            time.sleep(0.05)
-            text += file.read()
-    check("the configuration is taken over", " reloaded " in text, before)
+    before = len(log())
+    with open(f"{STATE}/run/smtpd.pid", encoding="ascii") as pid:
+        os.kill(int(pid.read()), signal.SIGHUP)
+    check("the configuration is taken over", logged(before, " reloaded "), before)
 
 
 def send(subject, sender=SENDER, to=USER, header=""):
@@ -142,8 +151,10 @@ def main():
     check("fileinto makes the mailbox and sets flags", message is not None and "\\Flagged" in flags and "$Work" in flags, flags)
     check("and INBOX has it not", is_nowhere(USER, "INBOX", "filed"))
     check("Delivered-To is there", message is not None and message["Delivered-To"] == USER)
+    before = len(log())
     send("nowhere")
     check("a mailbox that is not there is INBOX", find(USER, "INBOX", "nowhere")[1] is not None)
+    check("and the log says so", logged(before, rf"mailbox-missing queue=[^ ]+ account={re.escape(USER)} mailbox=Not/There error="), log()[before:])
     send("both")
     check("fileinto :copy", find(USER, "Copies", "both")[1] is not None and find(USER, "INBOX", "both")[1] is not None)
     send("mine", header="X-Spam-Flag: YES\r\n")
