@@ -29,7 +29,7 @@ void relay_data_end(struct relay_data *data, struct buf *out);
 /* What a message holds, found piece by piece; zeroed at the beginning. */
 struct relay_scan {
 	bool eight_bit;    /* an octet above 127 anywhere */
-	bool utf8_header;  /* one in the header block */
+	bool utf8_header;  /* one in the header block of the message; those of its parts are not looked at */
 	bool in_body, in_line; /* within */
 };
 void relay_scan_put(struct relay_scan *scan, struct span bytes);

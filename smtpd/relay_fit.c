@@ -35,7 +35,7 @@ relay_state_settle_unfit(struct relay_state *state)
 		/* RFC 6152 section 3: it is converted, or the sender told. */
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.3", "The message holds 8-bit text and the host takes only 7-bit text (no 8BITMIME)");
 	else if (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && mail->utf8_header)
-		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.9", "The header of the message is in UTF-8 and the host does not take that (no SMTPUTF8)");
+		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.9", "A header of the message, or of a part of it, is in UTF-8 and the host does not take that (no SMTPUTF8)");
 	else if ((state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && !span_is_ascii(mail->sender))
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.7", "The sender's address is in UTF-8 and the host does not take that (no SMTPUTF8)");
 	else if (mail->by == ENVELOPE_BY_RETURN && mail->by_left <= 0)

@@ -31,6 +31,33 @@ scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t 
 	return r;
 }
 
+/* The headers of parts are no other than the message's own (RFC 6532 section 3). 0 or -errno. */
+static int
+scan_parts(const struct relay_job *job, bool *ret_utf8)
+{
+	struct buf piece = BUF_INIT(RELAY_TEXT_CHUNK), passed = BUF_INIT(RELAY_TEXT_PIECE);
+	struct smtp_binary *parts = smtp_binary_new(false);
+	struct relay_text text;
+	int r, fault = 0;
+
+	relay_text_begin(&text, job, false);
+	do {
+		buf_clear(&piece);
+		buf_clear(&passed);
+		r = relay_text_next(&text, &piece);
+		fault = smtp_binary_put(parts, buf_get(&piece), &passed);
+	} while (r > 0 && fault == 0);
+	/* Behind a header that is too long for it nothing is looked for. */
+	buf_clear(&passed);
+	smtp_binary_end(parts, &passed);
+	*ret_utf8 = smtp_binary_utf8_header(parts);
+	relay_text_end(&text);
+	(void)smtp_binary_free(parts);
+	buf_free(&piece);
+	buf_free(&passed);
+	return r < 0 ? r : 0;
+}
+
 /* Where what the host offers makes it necessary. 0 or -errno. */
 static int
 scan(struct relay_conn *conn)
@@ -47,6 +74,8 @@ scan(struct relay_conn *conn)
 	r = scan_as(job, false, &found, &size);
 	job->mail.eight_bit = found.eight_bit;
 	job->mail.utf8_header = found.utf8_header;
+	if (r == 0 && job->mail.smtputf8 && found.eight_bit && !found.utf8_header)
+		r = scan_parts(job, &job->mail.utf8_header);
 	if (r < 0 || !found.eight_bit || !relay_state_is_seven_bit(&conn->state))
 		return r;
 	/* What has a header that is too long for it cannot be converted. */

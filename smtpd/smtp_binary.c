@@ -30,6 +30,7 @@ struct smtp_binary {
 	struct buf text;   /* QUOTED: a line that has not ended yet */
 	struct span held;  /* ENCODED: a CR or CRLF before the line, literal */
 	bool seven_bit;    /* "8bit" is encoded too */
+	bool utf8_header;  /* one that has passed is not ASCII */
 	bool inside;       /* of a line that is no delimiter */
 	bool after_cr;
 };
@@ -203,6 +204,14 @@ put_header(struct span block, const char *encoding, struct buf *out)
 	(void)buf_span(out, span_skip(block, end));
 }
 
+/* Nothing more of the header will come. */
+static void
+drop_header(struct smtp_binary *binary)
+{
+	binary->utf8_header |= !span_is_ascii(buf_get(&binary->header));
+	buf_clear(&binary->header);
+}
+
 /* The empty line has come. */
 static void
 end_header(struct smtp_binary *binary, struct buf *out)
@@ -215,7 +224,7 @@ end_header(struct smtp_binary *binary, struct buf *out)
 		put_header(block, kind.text ? "quoted-printable" : !composite ? "base64" : binary->seven_bit ? "7bit" : "8bit", out);
 	else
 		(void)buf_span(out, block);
-	buf_clear(&binary->header);
+	drop_header(binary);
 	binary->phase = kind.message ? HEADER : kind.text ? QUOTED : kind.binary && !composite ? ENCODED : COPIED;
 }
 
@@ -265,7 +274,7 @@ take_line(struct smtp_binary *binary, struct span line, struct buf *out)
 		return r;
 	}
 	(void)buf_span(out, buf_get(&binary->header)); /* one without its empty line */
-	buf_clear(&binary->header);
+	drop_header(binary);
 	end_body(binary, out);
 	(void)buf_span(out, line);
 	close_to(binary, last ? depth - 1 : depth);
@@ -329,7 +338,14 @@ smtp_binary_end(struct smtp_binary *binary, struct buf *out)
 {
 	(void)take_line(binary, buf_get(&binary->line), out);
 	(void)buf_span(out, buf_get(&binary->header));
+	drop_header(binary);
 	encode(binary, binary->held, out); /* no delimiter followed */
 	binary->held = SPAN_NULL;
 	end_body(binary, out);
+}
+
+bool
+smtp_binary_utf8_header(const struct smtp_binary *binary)
+{
+	return binary->utf8_header;
 }

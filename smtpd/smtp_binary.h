@@ -28,5 +28,7 @@ struct smtp_binary *smtp_binary_free(struct smtp_binary *binary);
 int smtp_binary_put(struct smtp_binary *binary, struct span piece, struct buf *out);
 /* The message has ended: appends what was held. */
 void smtp_binary_end(struct smtp_binary *binary, struct buf *out);
+/* After smtp_binary_end: the header of the message, or of a part, is not ASCII. */
+bool smtp_binary_utf8_header(const struct smtp_binary *binary);
 
 #endif

@@ -65,6 +65,13 @@ try:
     send("seven", "eight-word", "Gr\u00fc\u00dfe\r\n", HEADER, " BODY=8BITMIME")
     found = own_site.within(lambda: hosts["seven"].taken("eight-word"))
     check("made 7-bit text, by BDAT too", found and found[0][0]["chunks"] == 1 and found[0][1].isascii(), found)
+    # RFC 6532: a part may have a header in UTF-8, which is not for a host without SMTPUTF8; text in UTF-8 is.
+    mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n"
+    for word, name in (("ascii-part", "e.txt"), ("utf8-part", "\u00e9.txt")):
+        send("data", word, f"--b\r\n{HEADER}Content-Disposition: attachment; filename=\"{name}\"\r\n\r\nGr\u00fc\u00dfe\r\n--b--\r\n", mixed, " BODY=8BITMIME SMTPUTF8")
+    check("a part's header in UTF-8 comes back", site.logged(r" failed .* to=x@data\.example .*status=5\.6\.9"), site.log()[-3000:])
+    check("text in UTF-8 goes out", own_site.within(lambda: hosts["data"].taken("ascii-part")))
+    check("and nothing else", not hosts["data"].taken("utf8-part"))
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
     check("no role of it died", not site.deaths(), site.deaths())
 finally:

@@ -110,6 +110,36 @@ START_TEST(eight_bits_become_seven)
 }
 END_TEST
 
+START_TEST(headers_that_are_not_ascii)
+{
+	static const struct {
+		struct span message;
+		bool utf8;
+	} cases[] = {
+		{ SPAN("A: b\r\n\r\n\xc3\xa9\r\n"), false },
+		{ SPAN("A: \xc3\xa9\r\n\r\nx\r\n"), true },
+		{ SPAN("A: \xc3\xa9\r\n"), true },
+		{ SPAN("Content-Type: multipart/mixed; boundary=b\r\n\r\n\xc3\xa9\r\n--b\r\nA: b\r\n\r\n\xc3\xa9\r\n--b--\r\n\xc3\xa9\r\n"), false },
+		{ SPAN("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\r\n--b\r\nA: \xc3\xa9\r\n\r\nx\r\n--b--\r\n"), true },
+		{ SPAN("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nA: \xc3\xa9\r\n--b--\r\n"), true },
+		{ SPAN("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nA: \xc3\xa9\r\n\r\nx\r\n--b--\r\n"), true },
+		{ SPAN("Content-Type: message/global\r\n\r\nSubject: \xc3\xa9\r\n\r\nx\r\n"), true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct smtp_binary *binary = smtp_binary_new(false);
+		struct buf out = BUF_INIT(SMTP_BINARY_ROOM(4096));
+
+		ck_assert_int_eq(smtp_binary_put(binary, cases[i].message, &out), 0);
+		smtp_binary_end(binary, &out);
+		ck_assert_msg(smtp_binary_utf8_header(binary) == cases[i].utf8, "%zu", i);
+		ck_assert(span_eq(buf_get(&out), cases[i].message));
+		buf_free(&out);
+		(void)smtp_binary_free(binary);
+	}
+}
+END_TEST
+
 START_TEST(a_header_has_its_bound)
 {
 	struct smtp_binary *binary = smtp_binary_new(false);
@@ -136,6 +166,7 @@ main(void)
 
 	tcase_add_loop_test(tests, rows_become_lines, 0, (int)(sizeof(rows) / sizeof(*rows)));
 	tcase_add_test(tests, a_header_has_its_bound);
+	tcase_add_test(tests, headers_that_are_not_ascii);
 	tcase_add_test(tests, eight_bits_become_seven);
 	tcase_add_loop_test(tests, long_lines_of_text, -4, 4);
 	suite_add_tcase(suite, tests);
