@@ -71,8 +71,8 @@ int ms_file_look(int folder_fd, const struct ms_file *file);
 int ms_listing_by_arrival(const void *a, const void *b);
 /* Files that share a unique part may be one file, seen under two names: none of them is taken in before that is known. */
 void ms_listing_leave_doubtful(struct ms_listing *listing);
-/* Of a file that stands there under two names of one unique part, removes the one that was given less (UID, place), and tells of it: the
- * listing must be sure. renamed as above. 0 or -errno. */
+/* Of a file that stands there under two names of one message, removes the former one, which was given less (UID, place), and tells of it:
+ * the listing must be sure. renamed as above. 0 or -errno. */
 int ms_listing_join(struct ms_listing *listing, int folder_fd, bool renamed[2], void (*told)(void *context, const struct ms_file *file), void *context);
 /* A name with a keyword that the index does not have: whoever named the file had just put the keyword into the folder's file, and did not
  * come to the index. folder gets what the file has. 0 or -errno. */

@@ -35,30 +35,40 @@ weight(const struct ms_file *file)
 	return (file->parsed.uid != 0 && file->parsed.folder != 0) * 4u + (file->parsed.uid != 0) * 2u + file->in_cur;
 }
 
+/* Whether the name may be one that the other's file had before. Copies within a mailbox are links to one file too, each with a UID of its
+ * own; and a UID of another mailbox tells that it was brought here. */
+static bool
+is_former(const struct ms_file *file, const struct ms_file *other)
+{
+	return file->parsed.uid != 0 ? file->parsed.uid == other->parsed.uid : file->parsed.folder == 0 && other->parsed.uid != 0;
+}
+
 int
 ms_listing_join(struct ms_listing *listing, int folder_fd, bool renamed[2], void (*told)(void *context, const struct ms_file *file), void *context)
 {
-	size_t kept = 0;
+	size_t last = listing->count - 1; /* of those that stay */
 
-	for (size_t i = 1; i < listing->count; i++) {
-		struct ms_file *keep = &listing->files[kept], *drop = &listing->files[i];
+	/* From the highest UID down: names without any come last. */
+	for (size_t i = last; listing->count != 0 && i-- > 0;) {
+		struct ms_file *keep = &listing->files[last], *former = &listing->files[i];
 		_cleanup_(freep) char *path = NULL;
 
-		if (!span_eq(keep->parsed.unique, drop->parsed.unique) || !is_same(folder_fd, keep, drop)) {
-			kept = i;
+		if (weight(former) > weight(keep)) {
+			former = keep;
+			keep = &listing->files[i];
+		}
+		if (!span_eq(keep->parsed.unique, former->parsed.unique) || !is_former(former, keep) || !is_same(folder_fd, keep, former)) {
+			last = i;
 			continue;
 		}
-		if (weight(drop) >= weight(keep)) {
-			drop = keep;
-			kept = i;
-		}
-		path = path_of(drop);
+		path = path_of(former);
 		if (unlinkat(folder_fd, path, 0) < 0 && errno != ENOENT)
 			return -errno;
-		renamed[drop->in_cur] = true;
-		drop->taken = true;
-		listing->files[kept].taken = false;
-		told(context, drop);
+		renamed[former->in_cur] = true;
+		former->taken = true;
+		keep->taken = false;
+		last = (size_t)(keep - listing->files);
+		told(context, former);
 	}
 	return 0;
 }

@@ -52,7 +52,9 @@ static const struct {
 	{ FIND "ln $f new/$u", true, false, "test $(ls new | wc -l) = 0 && ls cur/*U=1.*:2,S" },
 	{ FIND "ln $f cur/$u,W=0,U=1:2,F", true, false, "test $(ls cur | wc -l) = 2 && ls cur/*U=1.*:2,S" },
 	{ FIND "ln $f cur/$u,W=0,U=1:2,F; ln $f cur/$u:2,T; ln $f new/$u", false, false, "test $(ls new cur | grep -c vm) = 2 && ls cur/*U=1.*:2,S" },
-	/* Whoever has made a copy has two messages. */
+	{ FIND "ln $f cur/$u,W=0,U=1:2,F", false, false, "test $(ls cur | wc -l) = 2 && ls cur/*U=1.*:2,S" },
+	/* Whoever has made a copy, or has brought one, has two messages. */
+	{ FIND "ln $f $(echo $f | sed 's/U=1[.]....:2,S/U=3.0000:2,F/')", false, true, "test $(ls cur | wc -l) = 3" },
 	{ FIND "cp -p $f cur/$u:2,", false, true, "test $(ls cur | wc -l) = 3" },
 };
 
@@ -74,6 +76,28 @@ START_TEST(one_file_is_one_message)
 }
 END_TEST
 
+/* Copies within a mailbox are links to one file. */
+START_TEST(copies_stay)
+{
+	struct ms_mailbox *mailbox;
+	uint32_t uids[2] = { 1, 2 }, new_uids[2], uidvalidity;
+
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_copy(mailbox, uids, 2, "INBOX", false, new_uids, &uidvalidity), 0);
+	ms_mailbox_close(mailbox);
+	ms_close(store);
+	if (_i == 1)
+		shell_in(account, ".", "rm -r index");
+	shell_in(account, "Maildir", "touch new cur");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 4);
+	ms_mailbox_close(mailbox);
+	shell_in(account, "Maildir", "test $(ls cur | wc -l) = 4");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -81,5 +105,6 @@ main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, one_file_is_one_message, 0, sizeof(rows) / sizeof(*rows));
+	tcase_add_loop_test(tcase, copies_stay, 0, 2);
 	return run_case("two_names", tcase, folder);
 }
