@@ -5,6 +5,7 @@
  * done one by one. It ends when the queue closes the channel. */
 #include <errno.h>
 #include <event2/event.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
@@ -236,6 +237,8 @@ proc_deliver(struct proc *proc)
 	own = xasprintf("%s/sieve", proc->account_dir);
 	buf_init(&deliver.forward_text, FORWARD_FILE_MAX + 65536);
 	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own, smtpd_conf(proc)->sieve_editheader ? SIEVE_EDITHEADER : 0);
+	/* What it does is never urgent: when the queue hands it a message, the queue goes on first, and hands out the next. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
 	tzset(); /* scripts ask for local dates, and its file cannot be read later */
 	/* --- jail --- */
 	proc_jail(proc, &jail);
