@@ -7,17 +7,26 @@
 
 #define FROM_MAX 1024
 
-/* The account, with a detail or without, and whom the message was sent to: an alias, or all of a domain. */
+/* The account with a detail. */
 static bool
-is_own(const struct sieve_host *host, struct span owner, struct span address)
+is_detailed(const struct sieve_host *host, struct span owner, struct span address)
 {
 	ptrdiff_t at = span_rchr(address, '@'), detail = host->delimiter != '\0' ? span_chr(address, host->delimiter) : -1;
 	ptrdiff_t owner_at = span_rchr(owner, '@');
 
-	if (span_ieq(address, owner) || span_ieq(address, host->recipient))
-		return true;
 	return at >= 0 && owner_at >= 0 && detail > 0 && detail < at && span_ieq(span_skip(address, (size_t)at), span_skip(owner, (size_t)owner_at)) &&
 	    span_ieq(span_make(address.ptr, (size_t)detail), span_make(owner.ptr, (size_t)owner_at));
+}
+
+enum sieve_own
+answer_own(const struct sieve_host *host, struct span owner, struct span address)
+{
+	if (span_ieq(address, owner) || span_ieq(address, host->recipient))
+		return SIEVE_OWN;
+	/* Another account may have the name that looks like a detail. */
+	if (host->own != NULL)
+		return host->own(host->context, address);
+	return is_detailed(host, owner, address) ? SIEVE_OWN : SIEVE_OWN_NOT;
 }
 
 struct span
@@ -36,7 +45,8 @@ answer_from(const struct sieve_action *action, const struct sieve_host *host, st
 		struct buf address = BUF_INIT(FROM_MAX);
 
 		own = list.entries[i].kind == ADDRESS_KIND_MAILBOX &&
-		    address_spec_append(&address, list.entries[i].local, list.entries[i].domain) == 0 && is_own(host, owner, buf_get(&address));
+		    address_spec_append(&address, list.entries[i].local, list.entries[i].domain) == 0 &&
+		    answer_own(host, owner, buf_get(&address)) != SIEVE_OWN_NOT;
 		buf_free(&address);
 	}
 	address_list_free(&list);

@@ -57,6 +57,13 @@ enum sieve_environment {
 	SIEVE_ENV_VERSION, SIEVE_ENV_COUNT,
 };
 
+/* What an address is to whoever the script belongs to. */
+enum sieve_own {
+	SIEVE_OWN_NOT,
+	SIEVE_OWN_SHARED, /* he gets its mail as others do: he may write in its name */
+	SIEVE_OWN,        /* he alone gets its mail */
+};
+
 /* What a run is about and whom it may ask. Callbacks get `context`; those that are NULL say no. */
 struct sieve_host {
 	struct span message;         /* whole, CRLF or LF */
@@ -75,6 +82,8 @@ struct sieve_host {
 	bool (*mailbox_exists)(void *context, struct span name);
 	/* A mailbox (empty: any) has that use, "\Junk" and its like. */
 	bool (*special_use)(void *context, struct span mailbox, struct span attribute);
+	/* What that address is to the script's owner; of one that is neither his account's nor the recipient's. */
+	enum sieve_own (*own)(void *context, struct span address);
 	/* That id is remembered (SIEVE_REMEMBER of an earlier run). */
 	bool (*is_remembered)(void *context, struct span id);
 	/* The program of a script to be included; borrowed until the run ends. NULL: there is none, or it cannot be compiled, when

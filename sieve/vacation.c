@@ -71,16 +71,15 @@ forbidden_by_field(struct span block)
 	return NULL;
 }
 
-/* Addresses are compared in any case (RFC 5230 section 4.5 leaves it open; people write them so). */
+/* Addresses are compared in any case (RFC 5230 section 4.5 leaves it open; people write them so). What others get too is the user's only
+ * when he says so: else each of them would answer. */
 static bool
 is_own(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span address)
 {
-	if (span_ieq(address, owner) || span_ieq(address, host->recipient))
-		return true;
 	for (size_t i = 0; i < action->list_count; i++)
 		if (span_ieq(address, span_trim(action->list[i])))
 			return true;
-	return false;
+	return answer_own(host, owner, address) == SIEVE_OWN;
 }
 
 static bool

@@ -8,7 +8,7 @@
 #include "sieve/sieve.h"
 
 /* NULL: the message may be answered as far as it tells; else the reason why not. owner: the account's address, which is the user's
- * own beside the recipient's and those of the script. */
+ * own beside the recipient's, those of the script and those that answer_own knows. */
 const char *vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span owner);
 
 /* Appends the whole response, to the sender of the message. 0, -EINVAL (:mime without a header of its own), -EMSGSIZE. */

@@ -17,6 +17,7 @@ struct delivery {
 	uint32_t id; /* of the message that asks for it */
 	int result;
 	uint32_t uid;
+	bool asked;        /* whose addresses are that its filter names: no more than once */
 	bool handled;      /* by a script: all that was to be done has been */
 	char *refusal;     /* the reason that a script gave, or NULL */
 };
@@ -28,6 +29,9 @@ struct deliver {
 	struct event *turn; /* all that came is stored at the end of the loop's turn */
 	struct delivery list[MS_APPENDS_MAX];
 	size_t count;
+	struct delivery waiting[MS_APPENDS_MAX]; /* until the queue has told whose addresses are */
+	size_t waiting_count;
+	struct own *own;
 	struct scripts *scripts;
 	struct stored *stored;
 	char *forward_path;
@@ -83,11 +87,27 @@ bool stored_before(const struct deliver *deliver, const struct delivery *deliver
 /* To be called before it is stored. */
 void stored_note(struct deliver *deliver, const struct stored_key *key, const struct ms_append *append);
 
+/* --- deliver_own.c: which addresses are the account's --- */
+
+struct own *own_new(void);
+/* For struct sieve_host; context: struct deliver. What is not known is not the account's, but may be asked. */
+enum sieve_own own_of(void *context, struct span address);
+/* Before what a message's filter sends is looked at. may_ask: own_of notes what it does not know, for own_ask. */
+void own_begin(struct deliver *deliver, bool may_ask);
+/* Asks the queue. True when there is something to wait for. */
+bool own_ask(struct deliver *deliver);
+/* OWN_IS. 1: nothing is waited for any more; 0; or -EBADMSG. */
+int own_told(struct deliver *deliver, const struct msg *msg);
+
 /* --- deliver_filter.c: running them --- */
 
-/* Runs the scripts on a message. 0: it is to be stored in INBOX as it is. 1: what they wanted has been done, result and refusal are
- * set. */
-int deliver_filter(struct deliver *deliver, struct delivery *delivery);
+/* Runs the scripts on a message. */
+enum filtered {
+	FILTERED_NOT,   /* it is to be stored in INBOX as it is */
+	FILTERED_DONE,  /* what they wanted has been done, result and refusal are set */
+	FILTERED_WAITS, /* nothing has been done: again once own_told says so */
+};
+enum filtered deliver_filter(struct deliver *deliver, struct delivery *delivery);
 
 /* --- deliver_store.c: what they want stored --- */
 
@@ -99,6 +119,9 @@ char *deliver_special_use(struct deliver *deliver, struct span attribute, struct
 int deliver_note(struct deliver *deliver, struct span text);
 
 /* --- deliver_send.c: what they want sent --- */
+
+/* Looks at whose addresses that would ask about. */
+void deliver_foresee(const struct deliver *deliver, const struct sieve_host *host, const struct sieve_result *result);
 
 /* Hands the message on to that address, as it is. 0 or -errno. */
 int deliver_redirect(struct deliver *deliver, const struct delivery *delivery, struct span recipient);

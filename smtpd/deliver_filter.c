@@ -103,7 +103,7 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
 		.delimiter = deliver->proc->common->recipient_delimiter[0], .any_from = !smtpd_conf(deliver->proc)->own_senders,
 		.spam = word > score ? word : score, .virus = filter_word_virus(block), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
-		.is_remembered = is_remembered, .include = include, .options = scripts_options(deliver->scripts),
+		.own = own_of, .is_remembered = is_remembered, .include = include, .options = scripts_options(deliver->scripts),
 		.environment = {
 			[SIEVE_ENV_DOMAIN] = domain_of(deliver->proc->account), [SIEVE_ENV_HOST] = span_of(deliver->proc->common->hostname),
 			[SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost"), [SIEVE_ENV_PHASE] = SPAN("during"),
@@ -240,22 +240,32 @@ do_actions(struct deliver *deliver, struct delivery *delivery, const struct siev
 		log_info("filtered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("action", "discard"));
 }
 
-int
+/* True when the queue is to tell first whose addresses are. */
+static bool
+must_wait(struct deliver *deliver, struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result)
+{
+	own_begin(deliver, !delivery->asked && deliver->waiting_count < MS_APPENDS_MAX);
+	deliver_foresee(deliver, host, result);
+	delivery->asked = own_ask(deliver);
+	return delivery->asked;
+}
+
+enum filtered
 deliver_filter(struct deliver *deliver, struct delivery *delivery)
 {
 	size_t size = (size_t)(delivery->offset + delivery->length);
 	struct sieve_result result;
 	struct sieve_host host;
 	char *map;
-	int done = 0;
+	enum filtered done = FILTERED_NOT;
 
 	if (delivery->length == 0 || (scripts_at(deliver->scripts, SCRIPT_BEFORE, 0) == NULL && scripts_at(deliver->scripts, SCRIPT_ACTIVE, 0) == NULL &&
 	    scripts_at(deliver->scripts, SCRIPT_AFTER, 0) == NULL))
-		return 0;
+		return FILTERED_NOT;
 	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, delivery->fd, 0);
 	if (map == MAP_FAILED) {
 		log_error("not-filtered", log_str("queue", delivery->queue_id), log_errno("error", errno));
-		return 0;
+		return FILTERED_NOT;
 	}
 	set_host(deliver, delivery, span_make(map + delivery->offset, (size_t)delivery->length), &host);
 	sieve_result_init(&result);
@@ -263,8 +273,9 @@ deliver_filter(struct deliver *deliver, struct delivery *delivery)
 		sieve_result_finish(&result);
 		keep_own(deliver, &result);
 		if (!is_plain_keep(&result)) {
-			do_actions(deliver, delivery, &host, &result);
-			done = 1;
+			done = must_wait(deliver, delivery, &host, &result) ? FILTERED_WAITS : FILTERED_DONE;
+			if (done == FILTERED_DONE)
+				do_actions(deliver, delivery, &host, &result);
 		}
 	}
 	sieve_result_free(&result);

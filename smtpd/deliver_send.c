@@ -13,6 +13,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "sieve/answer.h"
 #include "sieve/notify.h"
 #include "sieve/vacation.h"
 #include "smtpd/deliver.h"
@@ -146,6 +147,22 @@ deliver_redirect(struct deliver *deliver, const struct delivery *delivery, struc
 	const struct sieve_host host = { .sender = span_of(delivery->sender) };
 
 	return redirect(&sending, &action, &host, NULL);
+}
+
+void
+deliver_foresee(const struct deliver *deliver, const struct sieve_host *host, const struct sieve_result *result)
+{
+	struct span owner = span_of(deliver->proc->account);
+
+	for (size_t i = 0; i < result->count; i++) {
+		const struct sieve_action *action = &result->actions[i];
+
+		/* Both, for the one is not the last word before its answers are there. */
+		if (action->kind == SIEVE_VACATION)
+			(void)vacation_forbidden(action, host, owner);
+		if (action->kind == SIEVE_VACATION || action->kind == SIEVE_NOTIFY)
+			(void)answer_from(action, host, owner);
+	}
 }
 
 int

@@ -19,6 +19,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/deliver_filter.c \
 	smtpd/deliver_forward.c \
 	smtpd/deliver_memory.c \
+	smtpd/deliver_own.c \
 	smtpd/deliver_scripts.c \
 	smtpd/deliver_send.c \
 	smtpd/deliver_store.c \
@@ -45,6 +46,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_facts.c \
 	smtpd/queue_files.c \
 	smtpd/queue_memory.c \
+	smtpd/queue_own.c \
 	smtpd/queue_folders.c \
 	smtpd/queue_intake.c \
 	smtpd/queue_recipients.c \

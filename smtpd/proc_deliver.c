@@ -144,19 +144,26 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 static void
 store_all(struct deliver *deliver)
 {
+	enum filtered filtered;
+	size_t kept = 0;
+
 	scripts_begin(deliver->scripts);
 	forward_load(deliver);
 	stored_lock(deliver->stored);
 	for (size_t i = 0; i < deliver->count; i++) {
-		struct delivery *delivery = &deliver->list[i];
+		struct delivery *delivery = &deliver->list[kept];
 
+		*delivery = deliver->list[i];
 		delivery->result = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
 		/* What is not kept is not filtered. */
-		if (delivery->result == 0 && !deliver->forward.keep)
-			delivery->handled = true;
+		filtered = delivery->result != 0 || !deliver->forward.keep ? FILTERED_DONE : deliver_filter(deliver, delivery);
+		delivery->handled = filtered == FILTERED_DONE;
+		if (filtered == FILTERED_WAITS)
+			deliver->waiting[deliver->waiting_count++] = *delivery;
 		else
-			delivery->handled = delivery->result != 0 || deliver_filter(deliver, delivery) != 0;
+			kept++;
 	}
+	deliver->count = kept;
 	store(deliver, deliver->list, deliver->count);
 	stored_unlock(deliver->stored);
 	/* Stored first: what goes wrong there is tried again, and then nothing is sent twice. */
@@ -183,6 +190,43 @@ on_turn(evutil_socket_t fd, short what, void *context)
 	store_all(context);
 }
 
+static void
+deliver_soon(struct deliver *deliver)
+{
+	if (++deliver->count == MS_APPENDS_MAX)
+		store_all(deliver);
+	else
+		event_active(deliver->turn, EV_TIMEOUT, 0);
+}
+
+/* Those that wait have all been told about. */
+static void
+go_on(struct deliver *deliver)
+{
+	struct delivery waiting[MS_APPENDS_MAX];
+	size_t count = deliver->waiting_count;
+
+	memcpy(waiting, deliver->waiting, count * sizeof(*waiting));
+	deliver->waiting_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		deliver->list[deliver->count] = waiting[i];
+		deliver_soon(deliver);
+	}
+}
+
+static int
+on_own_is(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	const struct proc *proc = context;
+	struct deliver *deliver = proc->state;
+	int r = own_told(deliver, msg);
+
+	(void)channel;
+	if (r > 0)
+		go_on(deliver);
+	return r < 0 ? r : 0;
+}
+
 static int
 on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -207,18 +251,16 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	delivery->uid = 0;
 	delivery->handled = false;
 	delivery->refusal = NULL;
+	delivery->asked = false;
 	deliver->channel = channel;
-	if (++deliver->count == MS_APPENDS_MAX)
-		store_all(deliver);
-	else
-		event_active(deliver->turn, EV_TIMEOUT, 0);
+	deliver_soon(deliver);
 	return 0;
 }
 
 int
 proc_deliver(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver } };
+	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver }, { MSG_OWN_IS, on_own_is } };
 	static struct deliver deliver;
 	struct jail jail = {
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { smtpd_conf(proc)->sieve_dir, JAIL_PATH_READ } },
@@ -235,6 +277,7 @@ proc_deliver(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	own = xasprintf("%s/sieve", proc->account_dir);
+	deliver.own = own_new();
 	buf_init(&deliver.forward_text, FORWARD_FILE_MAX + 65536);
 	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own, smtpd_conf(proc)->sieve_editheader ? SIEVE_EDITHEADER : 0);
 	/* What it does is never urgent: when the queue hands it a message, the queue goes on first, and hands out the next. */

@@ -7,6 +7,7 @@
 #include "common/drop_control.h"
 #include "frame/auth_client.h"
 #include "frame/srs.h"
+#include "sieve/sieve.h"
 #include "smtpd/queue_files.h"
 #include "smtpd/queue_schedule.h"
 #include "smtpd/queue_table.h"
@@ -198,6 +199,14 @@ void deliver_renew(struct queue *queue);
 /* Delivers to one recipient: attempt_outcome is called later. */
 void
 deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span account);
+
+/* What the address it has asked about is, to the process of the account of that address, if it is there. */
+void deliver_tell_own(struct queue *queue, struct span address, struct span asked, enum sieve_own own);
+
+/* --- queue_own.c: whose an address is --- */
+
+/* OWN from the process of that account: deliver_tell_own is called later. 0 or -EBADMSG. */
+int queue_own(struct queue *queue, struct span account, const struct msg *msg);
 
 /* --- queue_relay.c: other hosts --- */
 

@@ -16,6 +16,7 @@
 
 /* Messages given to one process before it has answered for the first. */
 #define WINDOW 16
+#define OWN_MAX 256 /* addresses that it asks about at a time */
 #define IDLE_SECONDS 60
 /* Processes that are kept without work, beside those at work. */
 #define IDLE_MAX 100
@@ -44,6 +45,7 @@ struct account {
 	struct job *first, **last;   /* waiting */
 	struct job *given, **given_last; /* to the process, in order */
 	size_t given_count;
+	size_t asked;                /* addresses that it waits to hear about */
 	bool busy;
 	bool stale;   /* the account, or the configuration, is not what the process was started with: it ends when it has nothing to do */
 	bool suspect; /* the last process ended early: one message at a time, so that only the cause
@@ -135,6 +137,7 @@ part(struct account *account)
 		account->pool->started--;
 	account->started = false;
 	account->stale = false;
+	account->asked = 0;
 }
 
 static void
@@ -261,6 +264,8 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)channel;
 	if (msg->type == MSG_SUBMIT)
 		return on_submit(account, msg);
+	if (msg->type == MSG_OWN)
+		return ++account->asked > OWN_MAX ? -EBADMSG : queue_own(account->pool->queue, span_of(account->address), msg);
 	while (*at != NULL && (*at)->id != msg->id)
 		at = &(*at)->next;
 	if (msg->type != MSG_DELIVERED || !msg_done(&body) || verdict > VERDICT_PERMFAIL ||
@@ -417,6 +422,24 @@ start_waiting(struct deliver_pool *pool)
 		(void)auth_worker_by_address(
 		    pool->queue->auth, span_of(account->address), have_worker, account);
 	}
+}
+
+void
+deliver_tell_own(struct queue *queue, struct span address, struct span asked, enum sieve_own own)
+{
+	struct account *account = queue->deliver->accounts;
+	struct msg_writer body;
+
+	while (account != NULL && !span_eq(span_of(account->address), address))
+		account = account->next;
+	if (account == NULL || account->channel == NULL)
+		return;
+	if (account->asked != 0)
+		account->asked--;
+	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)own);
+	msg_put_span(&body, asked);
+	(void)msg_send(account->channel, MSG_OWN_IS, 0, &body, -1);
 }
 
 void

@@ -19,6 +19,10 @@ drop@example.test: discard
 dead@example.test: nobody
 circle@example.test: far-circle@far.example
 sales-*@example.test: *
+solo@example.test: bob+solo
+desk@example.test: bob, alice
+crew@example.test: bob
+owner-crew@example.test: alice
 /(help|support)[0-9]+@example\\.test/: u1
 alice@example.test: alice, u2
 """)
@@ -30,7 +34,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "12 aliases" in text, text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "16 aliases" in text, text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -83,6 +87,22 @@ try:
     # Senders
     said = site.talk(["MAIL FROM:<info@example.test>", "RSET", "MAIL FROM:<staff@example.test>", "MAIL FROM:<sales-bob@example.test>"], login="alice")
     check("members may send from the alias, and nobody else, nor from a list", [one[:3] for one in said] == ["250", "250", "553", "553"], said)
+
+    # What a script sends is in the name of whoever the account may write as, and answers what comes to an address that is its own (RFC 5230
+    # sections 4.3, 4.5), though these stand nowhere but among the aliases.
+    for number, (name, to, wanted) in enumerate([
+            ("an alias that others have too", "solo@example.test", "Desk <desk@example.test>"), ("a list", "solo@example.test", "crew@example.test"),
+            ("another's", "solo@example.test", "alice@example.test"), ("a detail", "bob+x@example.test", "bob+y@example.test")]):
+        site.script("bob", f'require "vacation"; vacation :from "{wanted}" :handle "{number}" "Away {number}.";')
+        said, last = site.send("u1@example.test", [to, "u2@example.test"], f"answer {number}\r\nTo: {to}")
+        found = own_site.within(lambda n=number: site.delivered("u1", f"Away {n}."))
+        taken = found and f"From: {wanted}\n" in found[0]
+        check(f"a script answers in the name of {name}" if number in (0, 3) else f"but not in that of {name}", taken if number in (0, 3) else found and "From: bob@example.test\n" in found[0],
+              (last, found, site.log()[-2000:]))
+    site.script("bob", 'require "vacation"; vacation "Not from here.";')
+    site.send("u1@example.test", ["desk@example.test"], "to the desk\r\nTo: desk@example.test")
+    check("what others get too is not answered", site.logged(r"not-answered .*account=bob@example\.test .*does not name the user") and once("bob", "to the desk"))
+    site.script("bob", None)
 
     # A changed file.
     site.put("aliases", "new@example.test: alice\nbroken\n")

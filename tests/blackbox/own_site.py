@@ -173,6 +173,18 @@ class Site:
                     found.append(text)
         return found
 
+    def script(self, account, text):
+        """Makes it the account's active script; None: it has none."""
+        folder = f"{self.state}/mail/example.test/{account}/sieve"
+        owner = os.stat(os.path.dirname(folder))
+        os.makedirs(folder, exist_ok=True)
+        for name, content in (("main.sieve", text or "keep;"), ("active", "main" if text else "")):
+            with open(f"{folder}/{name}.new", "w", encoding="utf-8") as file:
+                file.write(content)
+            os.chown(f"{folder}/{name}.new", owner.st_uid, owner.st_gid)
+            os.replace(f"{folder}/{name}.new", f"{folder}/{name}")
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
     def queue_empties(self):
         return within(lambda: "The queue is empty." in self.tool("mailqueue", "list", conf="smtpd.conf")[1])
 

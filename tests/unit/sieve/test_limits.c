@@ -191,6 +191,45 @@ START_TEST(delimiters)
 }
 END_TEST
 
+static enum sieve_own
+own(void *context, struct span address)
+{
+	(void)context;
+	return span_eq(address, SPAN("me+tag@example.org"))    ? SIEVE_OWN_NOT :
+	    span_eq(address, SPAN("office@example.org")) ? SIEVE_OWN_SHARED :
+	    span_eq(address, SPAN("alone@example.org"))  ? SIEVE_OWN :
+							   SIEVE_OWN_NOT;
+}
+
+/* Addresses that the caller knows to be the user's; of those that others have too only :addresses makes a reason to answer. */
+START_TEST(known_addresses)
+{
+	static const struct {
+		const char *address, *from;
+		bool answered, given;
+	} rows[] = {
+		{ "office@example.org", "office@example.org", false, false },
+		{ "office@example.org", "office@example.org", true, true },
+		{ "alone@example.org", "alone@example.org", true, false },
+		{ "me+tag@example.org", "me@example.org", false, false }, /* another account's name */
+		{ "boss@example.org", "me@example.org", false, false },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct span address = span_of(rows[i].address);
+		struct sieve_action action = { .kind = SIEVE_VACATION, .from = address, .list = &address, .list_count = rows[i].given };
+		struct buf message = BUF_INIT(1000);
+		struct sieve_host host = { .sender = SPAN("a@example.com"), .recipient = SPAN("me@example.org"), .delimiter = '+', .own = own };
+
+		(void)buf_fmt(&message, "To: %s\r\n\r\n", rows[i].address);
+		host.message = buf_get(&message);
+		ck_assert_int_eq(vacation_forbidden(&action, &host, SPAN("me@example.org")) == NULL, rows[i].answered);
+		ck_assert(span_eq(answer_from(&action, &host, SPAN("me@example.org")), span_of(rows[i].from)));
+		buf_free(&message);
+	}
+}
+END_TEST
+
 /* In another's name nobody is written to, where the site checks that. */
 START_TEST(whose_name)
 {
@@ -255,7 +294,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, delimiters, whose_name, notify_text };
+	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
