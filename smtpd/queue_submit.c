@@ -52,6 +52,7 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 	if (redirected) {
 		envelope_copy_options(ret, &submission->file->envelope);
 		ret->release = 0;
+		ret->smtputf8 |= !span_is_ascii(submission->recipient) || !span_is_ascii(span_of(ret->sender));
 	} else {
 		ret->body = ENVELOPE_8BITMIME;
 		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account);

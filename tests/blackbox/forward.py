@@ -60,6 +60,13 @@ try:
     check("it is kept", own_site.within(lambda: site.delivered("u2", "kept as well")))
     check("its sender hears of what fails", own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "no-body@far.example" in one]), site.log()[-3000:])
 
+    # RFC 6531 section 3.4: what goes to such an address needs SMTPUTF8, however it came.
+    site.script("bob", 'redirect "fr\u00e9d\u00e9ric@far.example";')
+    site.send("s@away.example", ["bob@example.test"], "to an address in UTF-8")
+    found = taken("to an address in UTF-8")
+    check("mail to an address in UTF-8 is sent on as such", found and found[0][0]["mail"].split()[-1] == "SMTPUTF8", found)
+    site.script("bob", None)
+
     # A circle: the other host sends it back.
     before = len(site.log())
     text = taken("sent on")[0][1].rstrip() + b"\r\n.\r\n"
