@@ -30,7 +30,7 @@ enum smtp_fault {
 	SMTP_FAULT_HOPS,   /* too many Received fields */
 	/* Of submitted mail. */
 	SMTP_FAULT_NO_FROM,      /* not one From field, or no address in it */
-	SMTP_FAULT_8BIT_HEADER,  /* 8-bit text in the header, without SMTPUTF8 */
+	SMTP_FAULT_8BIT_HEADER,  /* 8-bit text in the header, or in a part's, without SMTPUTF8 */
 	SMTP_FAULT_AUTHOR,       /* set by the owner: an author who is not the account */
 	SMTP_FAULT_NO_LOOKUP,    /* set by the owner: whether he is cannot be found out now */
 	SMTP_FAULT_SIZE,

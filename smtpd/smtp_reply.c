@@ -73,7 +73,7 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 		[SMTP_FAULT_NO_FROM] = { 550, "5.6.0",
 		    "The header must have one From field, with addresses that cannot be read in two ways (RFC 5322 section 3.6)" },
 		[SMTP_FAULT_8BIT_HEADER] = { 550, "5.6.9",
-		    "8-bit text in the header wants SMTPUTF8 (RFC 6531)" },
+		    "8-bit text in a header wants SMTPUTF8 (RFC 6531)" },
 		[SMTP_FAULT_AUTHOR] = { 550, "5.7.1",
 		    "From or Sender names an address that does not belong to the account that has logged in" },
 		[SMTP_FAULT_NO_LOOKUP] = { 451, "4.3.0",

@@ -50,6 +50,7 @@ smtp_reset(struct smtp *smtp)
 	smtp->chunked = smtp->is_binary = false;
 	smtp->chunks_len = 0;
 	smtp->binary = smtp_binary_free(smtp->binary);
+	smtp->parts = smtp_binary_free(smtp->parts);
 	smtp_data_free(&smtp->data);
 	buf_clear(&smtp->message);
 	smtp->trace_len = 0;

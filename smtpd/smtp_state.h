@@ -122,6 +122,7 @@ struct smtp {
 	uint64_t chunk_len, chunk_left, chunks_len;
 	bool is_binary;             /* BODY=BINARYMIME was declared */
 	struct smtp_binary *binary; /* makes lines of it; NULL otherwise */
+	struct smtp_binary *parts;  /* looks whether headers of parts are ASCII; NULL: they need not be */
 	/* The recipient that is looked up. */
 	struct {
 		char *address, *orcpt;

@@ -36,6 +36,32 @@ answer_text(struct smtp *smtp, enum smtp_fault fault)
 			answer_taken(smtp, "queued", i);
 }
 
+/* Submitted mail without SMTPUTF8: the headers of its parts are of ASCII too, "at any level within its MIME structure" (RFC 6531 section
+ * 3.2). What the reader of parts makes of the text is not wanted, nor whether a header is too long for it. */
+static void
+look_at_parts(struct smtp *smtp, struct span piece)
+{
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(SMTP_DATA_STEP));
+
+	if (smtp->parts == NULL || smtp->data.fault != SMTP_FAULT_NONE)
+		return;
+	(void)smtp_binary_put(smtp->parts, piece, &lines);
+	buf_free(&lines);
+}
+
+static void
+check_parts(struct smtp *smtp)
+{
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(SMTP_DATA_STEP));
+
+	if (smtp->parts == NULL || smtp->data.fault != SMTP_FAULT_NONE)
+		return;
+	smtp_binary_end(smtp->parts, &lines);
+	if (smtp_binary_utf8_header(smtp->parts))
+		smtp_data_fail(&smtp->data, SMTP_FAULT_8BIT_HEADER);
+	buf_free(&lines);
+}
+
 void
 smtp_end_text(struct smtp *smtp)
 {
@@ -93,6 +119,8 @@ smtp_take_text(struct smtp *smtp, struct span input)
 	struct smtp_data *data = &smtp->data;
 	size_t taken = smtp_data_input(data, input, &smtp->message);
 
+	/* The dots that stand before lines are in no header and no boundary. */
+	look_at_parts(smtp, span_make(input.ptr, taken));
 	if (data->fault == SMTP_FAULT_BARE ||
 	    (data->fault != SMTP_FAULT_NONE && data->size / 2 > smtp->settings->size_max)) {
 		answer_text(smtp, data->fault);
@@ -102,6 +130,7 @@ smtp_take_text(struct smtp *smtp, struct span input)
 	if (data->fault != SMTP_FAULT_NONE)
 		buf_clear(&smtp->message);
 	if (data->ended) {
+		check_parts(smtp);
 		(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
 		smtp_end_text(smtp);
 	}
@@ -117,6 +146,7 @@ put_piece(struct smtp *smtp, struct span piece, bool ends)
 	struct smtp_data *data = &smtp->data;
 	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(SMTP_DATA_STEP));
 
+	look_at_parts(smtp, piece);
 	if (smtp->binary == NULL) {
 		smtp_data_chunk(data, piece, &smtp->message);
 	} else {
@@ -126,8 +156,10 @@ put_piece(struct smtp *smtp, struct span piece, bool ends)
 			smtp_binary_end(smtp->binary, &lines);
 		smtp_data_chunk(data, buf_get(&lines), &smtp->message);
 	}
-	if (ends)
+	if (ends) {
 		smtp_data_end(data, &smtp->message);
+		check_parts(smtp);
+	}
 	buf_free(&lines);
 }
 
@@ -257,6 +289,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	/* Programs that use LMTP are this site's, and may have put them there for us. */
 	smtp->data.authserv = smtp->kind != SMTP_LMTP ? smtp->settings->hostname : NULL;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;
+	smtp->parts = smtp->data.mend && !smtp->data.smtputf8 ? smtp_binary_new(false) : NULL;
 	smtp->data.date = smtp->date;
 	smtp->data.message_id = smtp->message_id;
 	smtp_put_trace(smtp, date);

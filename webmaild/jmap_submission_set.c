@@ -11,6 +11,7 @@
 #include "common/drop_control.h"
 #include "common/header.h"
 #include "common/log.h"
+#include "common/mime.h"
 #include "webmaild/jmap_header.h"
 #include "webmaild/jmap_identity.h"
 #include "webmaild/jmap_submission.h"
@@ -117,15 +118,31 @@ read_envelope(const struct jmap *jmap, const json_t *submission, struct span blo
 	return json_deep_copy(given);
 }
 
+/* At any level of its parts (RFC 6531 section 3.2). */
 static bool
-needs_utf8(const json_t *envelope, struct span block)
+has_utf8_header(struct span message)
+{
+	struct mime_message *mime;
+	bool found = false;
+
+	if (span_is_ascii(message))
+		return false;
+	mime = mime_parse(message);
+	for (uint32_t i = 0; i < mime->count && !found; i++)
+		found = !span_is_ascii(mime_header(mime, &mime->parts[i]));
+	(void)mime_free(mime);
+	return found;
+}
+
+static bool
+needs_utf8(const json_t *envelope, struct span message)
 {
 	const json_t *list = json_object_get(envelope, "rcptTo");
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (!span_is_ascii(jmap_span(json_object_get(json_array_get(list, i), "email"))))
 			return true;
-	return !span_is_ascii(block);
+	return has_utf8_header(message);
 }
 
 static bool
@@ -243,15 +260,15 @@ notify_of(const json_t *recipient)
 }
 
 static int
-make_envelope(const struct jmap *jmap, const json_t *object, struct span block, bool is_8bit, int64_t now, int64_t release, struct envelope *ret_envelope)
+make_envelope(const struct jmap *jmap, const json_t *object, struct span message, int64_t now, int64_t release, struct envelope *ret_envelope)
 {
 	const json_t *list = json_object_get(object, "rcptTo");
 	int r;
 
 	envelope_init(ret_envelope, jmap_span(json_object_get(json_object_get(object, "mailFrom"), "email")), now);
 	ret_envelope->release = release;
-	ret_envelope->body = is_8bit ? ENVELOPE_8BITMIME : ENVELOPE_7BIT;
-	ret_envelope->smtputf8 = needs_utf8(object, block);
+	ret_envelope->body = !is_7bit(message) ? ENVELOPE_8BITMIME : ENVELOPE_7BIT;
+	ret_envelope->smtputf8 = needs_utf8(object, message);
 	r = envelope_set(&ret_envelope->account, span_of(jmap->session->proc->account));
 	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
 		const json_t *recipient = json_array_get(list, i);
@@ -264,10 +281,9 @@ make_envelope(const struct jmap *jmap, const json_t *object, struct span block, 
 static int
 drop_message(const struct jmap *jmap, const json_t *object, struct span message, int64_t now, int64_t release, char *ret_name)
 {
-	struct span block = span_make(message.ptr, header_block_size(message));
 	struct envelope envelope;
 	struct drop *drop = NULL;
-	int r = make_envelope(jmap, object, block, !is_7bit(message), now, release, &envelope);
+	int r = make_envelope(jmap, object, message, now, release, &envelope);
 
 	if (r == 0)
 		r = drop_begin(jmap->session->drop_folder, &envelope, &drop);

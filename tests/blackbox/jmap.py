@@ -344,6 +344,31 @@ def submission(c, one, box):
     check("and can be canceled", held in (r["updated"] or {}) and c.call("EmailSubmission/get", ids=[held])["list"][0]["undoStatus"] == "canceled", r)
     check("EmailSubmission/changes", held in c.call("EmailSubmission/changes", sinceState="s0")["created"])
 
+    # RFC 6531 section 3.2: a part with UTF-8 in its header makes it an internationalized message.
+    def in_queue(word):
+        found = []
+        for folder, _, names in os.walk(f"{os.environ['STATE']}/spool/queue"):
+            for name in names:
+                try:
+                    with open(f"{folder}/{name}", "rb") as file:
+                        found += [text] if word.encode() in (text := file.read()) else []
+                except FileNotFoundError:
+                    pass
+        return found
+    for number, file_name in enumerate(("a.txt", "\u00e4.txt")):
+        word = f"Named-{number}-{ROOT}"
+        text = (f"From: {c.user}\r\nTo: bob@example.test\r\nSubject: {word}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+                f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nContent-Disposition: attachment; filename={file_name}\r\n\r\n\u00e4\r\n--b--\r\n")
+        made = c.call("Email/import", emails={"i": {"blobId": c.upload(text.encode(), "message/rfc822")["blobId"], "mailboxIds": {box: True}}})["created"]["i"]["id"]
+        r = c.call("EmailSubmission/set", create={"s": {"emailId": made, "identityId": identity["id"], "envelope": {
+            "mailFrom": {"email": c.user, "parameters": {"HOLDFOR": "3600"}}, "rcptTo": [{"email": "bob@example.test"}]}}})
+        until = time.monotonic() + 30
+        while not (found := in_queue(word)) and time.monotonic() < until:
+            time.sleep(0.1)
+        check(f"a part's name in {'UTF-8 is' if number else 'ASCII is not'} announced", found and (b"\nsmtputf8 yes\n" in found[0]) == bool(number), (r, found))
+        c.call("EmailSubmission/set", update={r["created"]["s"]["id"]: {"undoStatus": "canceled"}})
+        c.call("Email/set", destroy=[made])
+
     bob = Client("bob@example.test")
     for _ in range(50):
         found = bob.call("Email/query", filter={"subject": f"Sent {ROOT}"})["ids"]
