@@ -8,41 +8,54 @@
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_import.h"
 
-#define NAME_MAX_LEN 1024
+bool
+ms_import_is_part(const char *entry)
+{
+	static const char *const parts[] = { "cur", "new", "tmp", "courierimapkeywords" };
 
-/* One level, decoded, with '_' for what divides levels or is a pattern or control character; any: also for one that is empty, and for
- * bytes that are no UTF-8. */
-static int
-put_level(struct span level, bool any, struct buf *out)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (strcmp(entry, parts[i]) == 0)
+			return true;
+	return false;
+}
+
+/* One level, decoded, with '_' for what divides levels or is a pattern or control character, and for bytes that are no UTF-8. */
+static void
+put_level(struct span level, struct buf *out, bool *exact)
 {
 	bool utf8 = span_is_utf8(level);
 	size_t from = out->len;
 
-	if (!any && (level.len == 0 || !utf8))
-		return MS_E_BADNAME;
 	/* Names in modified UTF-7 have no bytes above ASCII; others are what the newer of those servers write. */
 	if (level.len == 0)
 		(void)buf_char(out, '_');
 	else if (!span_is_ascii(level) || utf7_decode(level, out) != 0)
 		(void)buf_span(out, level);
+	if (level.len == 0)
+		*exact = false;
 	for (size_t i = from; i < out->len; i++) {
 		unsigned char c = (unsigned char)out->data[i];
 
-		if (c < ' ' || c == 0x7f || strchr("./%*", c) != NULL || (!utf8 && c >= 0x80))
+		if (c < ' ' || c == 0x7f || strchr("./%*", c) != NULL || (!utf8 && c >= 0x80)) {
 			out->data[i] = '_';
+			*exact = false;
+		}
 	}
-	return 0;
 }
 
-static int
-put_levels(struct span name, const char *separators, bool any, struct buf *out)
+int
+ms_import_name(struct span name, const char *separators, struct buf *out, bool *ret_exact)
 {
 	size_t from = out->len, begin = 0;
 
+	*ret_exact = true;
 	for (size_t i = 0; i <= name.len; i++) {
 		if (i < name.len && (name.ptr[i] == '\0' || strchr(separators, name.ptr[i]) == NULL))
 			continue;
-		if ((begin != 0 && buf_char(out, '/') != 0) || put_level(span_make(name.ptr + begin, i - begin), any, out) != 0 || out->overflow) {
+		if (begin != 0)
+			(void)buf_char(out, '/');
+		put_level(span_make(name.ptr + begin, i - begin), out, ret_exact);
+		if (out->overflow) {
 			buf_truncate(out, from);
 			return MS_E_BADNAME;
 		}
@@ -51,42 +64,33 @@ put_levels(struct span name, const char *separators, bool any, struct buf *out)
 	return 0;
 }
 
-int
-ms_import_name(struct span name, const char *separators, struct buf *out)
+static void
+give_path(struct span name, const char *separators, ms_import_path_fn each, void *context)
 {
-	return put_levels(name, separators, true, out);
+	struct buf path = BUF_INIT(name.len);
+
+	for (size_t i = 0; i < name.len; i++)
+		(void)buf_char(&path, name.ptr[i] != '\0' && strchr(separators, name.ptr[i]) != NULL ? '/' : name.ptr[i]);
+	each(context, buf_get(&path));
+	buf_free(&path);
 }
 
-static bool
-put_name(struct span name, const char *separators, ms_import_name_fn each, void *context)
-{
-	struct buf text = BUF_INIT(NAME_MAX_LEN);
-	int r = put_levels(name, separators, false, &text);
-
-	if (r == 0)
-		each(context, buf_cstr(&text));
-	buf_free(&text);
-	return r == 0;
-}
-
-size_t
-ms_import_subscriptions_parse(struct span text, ms_import_name_fn each, void *context)
+void
+ms_import_subscriptions_parse(struct span text, bool tree, ms_import_path_fn each, void *context)
 {
 	struct span line;
-	size_t skipped = 0;
 	bool first = true;
 
 	while (span_split(&text, '\n', &line)) {
 		/* "V", a tab and "2" begin the newer version, whose levels stand between tabs. */
-		if (line.len != 0 && !(first && span_starts(line, SPAN("V\t"))) && !put_name(line, "./\t", each, context))
-			skipped++;
+		if (line.len != 0 && !(first && span_starts(line, SPAN("V\t"))))
+			give_path(line, tree ? "\t" : ".\t", each, context);
 		first = false;
 	}
-	return skipped;
 }
 
 size_t
-ms_import_subscribed_parse(struct span text, ms_import_name_fn each, void *context)
+ms_import_subscribed_parse(struct span text, ms_import_path_fn each, void *context)
 {
 	struct span line;
 	size_t skipped = 0;
@@ -95,14 +99,13 @@ ms_import_subscribed_parse(struct span text, ms_import_name_fn each, void *conte
 		if (line.len == 0)
 			continue;
 		/* All of a user's own mailboxes are below INBOX there. Others are somebody else's. */
-		if (span_istarts(line, SPAN("INBOX.")))
+		if (span_istarts(line, SPAN("INBOX."))) {
 			line = span_skip(line, 6);
-		else if (!span_ieq(line, SPAN("INBOX"))) {
+		} else if (!span_ieq(line, SPAN("INBOX"))) {
 			skipped++;
 			continue;
 		}
-		if (!put_name(line, ".", each, context))
-			skipped++;
+		give_path(line, ".", each, context);
 	}
 	return skipped;
 }

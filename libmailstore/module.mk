@@ -31,6 +31,7 @@ libmailstore_SRC := \
 	libmailstore/ms_grams.c \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
+	libmailstore/ms_import_names.c \
 	libmailstore/ms_keywords.c \
 	libmailstore/ms_listing.c \
 	libmailstore/ms_listing_join.c \

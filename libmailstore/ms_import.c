@@ -13,34 +13,45 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_import.h"
 #include "libmailstore/ms_import_folder.h"
+#include "libmailstore/ms_import_names.h"
 #include "libmailstore/ms_internal.h"
 
-/* Of one folder of Dovecot's or Courier's: folders, and what else begins with a dot. */
-#define ENTRIES_MAX 100000
 /* Folders whose names come out the same. */
 #define SAME_NAMES_MAX 1000
+/* Of folders in folders, until one that holds mail is found. */
+#define TREE_DEPTH_MAX 4
 
 struct folder {
 	char *path;  /* in the Maildir: "." for INBOX */
 	char *name;  /* of the mailbox */
 	bool lists;  /* of UIDs are there */
+	bool taken;  /* over already, by what its file says */
 };
 
 struct account {
 	int dir_fd, maildir_fd, lock_fd;
 	struct folder *folders;
 	size_t count;
+	struct ms_import_names names;
 	struct ms_import_folder import; /* what all folders share */
 };
 
 static void
-clear(struct account *account)
+forget_folders(struct account *account)
 {
 	for (size_t i = 0; i < account->count; i++) {
 		free(account->folders[i].path);
 		free(account->folders[i].name);
 	}
+	account->count = 0;
+}
+
+static void
+clear(struct account *account)
+{
+	forget_folders(account);
 	free(account->folders);
+	ms_import_names_clear(&account->names);
 	for (size_t i = 0; i < 3; i++) {
 		int fd = (const int[]){ account->lock_fd, account->maildir_fd, account->dir_fd }[i];
 
@@ -70,6 +81,31 @@ is_maildir(int at, const char *path)
 	return S_ISDIR(st.st_mode);
 }
 
+static bool
+is_link(int at, const char *path)
+{
+	struct stat st;
+
+	return fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Whether a folder is none of a Maildir++, but of a tree of folders, as Dovecot has it with LAYOUT=fs. */
+static bool
+is_tree(int at, const char *path, unsigned depth)
+{
+	const struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	if (is_link(at, path) || ms_dir_open(at, path, &dir) != 0)
+		return false;
+	found = is_maildir(dirfd(dir), ".") > 0;
+	while (!found && depth < TREE_DEPTH_MAX && ms_dir_next(dir, &entry) == 0 && entry != NULL)
+		found = is_tree(dirfd(dir), entry->d_name, depth + 1);
+	(void)closedir(dir);
+	return found;
+}
+
 /* The wanted name or its beginning, as much as a name may have, the nth of those that come out the same. MS_E_EXISTS: it is another's. */
 static int
 nearest_name(const struct account *account, struct span wanted, unsigned n, struct buf *name, struct buf *folder)
@@ -92,21 +128,24 @@ nearest_name(const struct account *account, struct span wanted, unsigned n, stru
 	return r;
 }
 
-/* A name that ours cannot have gets the nearest that they can; the folder is renamed with it. */
+/* A name that ours cannot have gets the nearest that they can; the folder is renamed with it, once that is written down. */
 static int
 fit_name(struct account *account, const char *entry, struct buf *name)
 {
 	struct buf wanted = BUF_INIT(MS_MAILBOX_NAME_MAX), folder = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int r = ms_import_name(span_skip(span_of(entry), 1), ".", &wanted) == 0 ? MS_E_EXISTS : MS_E_BADNAME;
+	bool exact;
+	int r = ms_import_name(span_skip(span_of(entry), 1), ".", &wanted, &exact) == 0 ? MS_E_EXISTS : MS_E_BADNAME;
 
 	for (unsigned n = 1; r == MS_E_EXISTS && n <= SAME_NAMES_MAX; n++)
 		r = nearest_name(account, buf_get(&wanted), n, name, &folder);
+	if (r == 0) {
+		ms_import_names_set(&account->names, entry, buf_cstr(&folder));
+		r = ms_import_names_write(account->maildir_fd, &account->names);
+	}
 	if (r == 0)
 		r = renameat(account->maildir_fd, entry, account->maildir_fd, buf_cstr(&folder)) < 0 ? -errno : 0;
-	if (r == 0) {
-		account->import.note(account->import.context, buf_cstr(name), "its name could not be kept as it was");
+	if (r == 0)
 		add_folder(account, buf_cstr(&folder), buf_cstr(name));
-	}
 	buf_free(&wanted);
 	buf_free(&folder);
 	return r;
@@ -116,9 +155,12 @@ static int
 take_entry(struct account *account, const char *entry, bool rename)
 {
 	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int found = entry[0] == '.' ? is_maildir(account->maildir_fd, entry) : 0, r = found < 0 ? found : 0;
+	int found = is_maildir(account->maildir_fd, entry), r = found < 0 ? found : 0;
 
-	if (found > 0) {
+	if (found > 0 && is_link(account->maildir_fd, entry)) {
+		if (rename)
+			account->import.note(account->import.context, entry, "this folder is a symbolic link: it is left as it is");
+	} else if (found > 0) {
 		if (account->count == MS_MAILBOXES_MAX) {
 			account->import.note(account->import.context, entry, "there are more folders than an account may have mailboxes");
 			r = MS_E_LIMIT;
@@ -140,33 +182,21 @@ take_entry(struct account *account, const char *entry, bool rename)
 static int
 list_folders(struct account *account, bool rename)
 {
-	char **entries = NULL;
-	size_t count = 0;
-	const struct dirent *entry;
-	DIR *dir;
-	int r = ms_dir_open(account->maildir_fd, ".", &dir);
+	struct ms_entry_names entries;
+	int r = ms_entry_names_read(account->maildir_fd, ".", &entries);
 
-	if (r != 0)
-		return r;
-	/* Names first: folders are renamed on the way. */
-	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
-		if (entry->d_name[0] != '.')
-			continue;
-		if (count == ENTRIES_MAX) {
-			r = MS_E_LIMIT;
-			break;
-		}
-		entries = xreallocarray(entries, count + 1, sizeof(*entries));
-		entries[count++] = xstrdup(entry->d_name);
+	if (r == 0)
+		add_folder(account, ".", "INBOX");
+	for (size_t i = 0; r == 0 && i < entries.count; i++) {
+		const char *entry = entries.list[i];
+
+		if (entry[0] == '.')
+			r = take_entry(account, entry, rename);
+		else if (rename && !ms_import_is_part(entry) && is_tree(account->maildir_fd, entry, 0))
+			account->import.note(account->import.context, entry,
+			    "this folder is none of a Maildir++ (LAYOUT=fs?): it is left as it is, import -d takes such over");
 	}
-	(void)closedir(dir);
-	add_folder(account, ".", "INBOX");
-	for (size_t i = 0; i < count; i++) {
-		if (r == 0)
-			r = take_entry(account, entries[i], rename);
-		free(entries[i]);
-	}
-	free(entries);
+	ms_entry_names_clear(&entries);
 	return r;
 }
 
@@ -198,7 +228,7 @@ each_folder(struct account *account, int (*work)(struct ms_import_folder *import
 static int
 look(struct ms_import_folder *import, struct folder *folder)
 {
-	return ms_import_folder_look(import, &folder->lists);
+	return ms_import_folder_look(import, &folder->lists, &folder->taken);
 }
 
 static int
@@ -209,39 +239,66 @@ run(struct ms_import_folder *import, struct folder *folder)
 
 /* --- subscriptions --- */
 
+struct subscriptions {
+	struct account *account;
+	struct buf ours;
+};
+
 static void
-add_subscription(void *context, const char *name)
+add_subscription(struct buf *ours, const char *name)
 {
 	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
 
 	if (ms_mailbox_name_check(name, &checked) == 0)
-		(void)buf_fmt(context, "%s\n", buf_cstr(&checked));
+		(void)buf_fmt(ours, "%s\n", buf_cstr(&checked));
 	buf_free(&checked);
 }
 
-static int
-take_subscriptions(struct account *account)
+static void
+translate_subscription(void *context, struct span path)
 {
-	struct buf theirs = BUF_INIT(MS_SUBSCRIPTIONS_MAX), ours = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
-	int r = ms_read_file(account->maildir_fd, "courierimapsubscribed", &theirs);
+	struct subscriptions *subscriptions = context;
+	const struct ms_import_folder *import = &subscriptions->account->import;
+	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	_cleanup_(freep) char *theirs = span_dup(path);
+
+	if (ms_import_names_translate(&subscriptions->account->names, path, &name) == 0)
+		add_subscription(&subscriptions->ours, buf_cstr(&name));
+	else
+		import->note(import->context, theirs, "this is subscribed, but no folder is there, and no mailbox can be called so: it is left out");
+	buf_free(&name);
+}
+
+/* again: all moved in before, and since then the user subscribes here; but for what only Dovecot writes. */
+static int
+take_subscriptions(struct account *account, bool again)
+{
+	struct buf theirs = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
+	struct subscriptions subscriptions = { account, BUF_INIT(MS_SUBSCRIPTIONS_MAX) };
+	struct buf *ours = &subscriptions.ours;
+	int r = again ? MS_E_NOTFOUND : ms_read_file(account->maildir_fd, "courierimapsubscribed", &theirs);
 
 	if (r == 0) {
-		account->import.result->skipped += ms_import_subscribed_parse(buf_get(&theirs), add_subscription, &ours);
+		account->import.result->skipped += ms_import_subscribed_parse(buf_get(&theirs), translate_subscription, &subscriptions);
 	} else if (r == MS_E_NOTFOUND) {
 		r = ms_read_file(account->maildir_fd, MS_SUBSCRIPTIONS, &theirs);
+		if (again && !span_starts(buf_get(&theirs), SPAN("V\t"))) {
+			buf_free(&theirs);
+			return r == MS_E_NOTFOUND ? 0 : r;
+		}
 		if (r == 0)
-			account->import.result->skipped += ms_import_subscriptions_parse(buf_get(&theirs), add_subscription, &ours);
+			ms_import_subscriptions_parse(buf_get(&theirs), account->names.tree, translate_subscription, &subscriptions);
 	}
 	/* Where there was no list, all that is there is what the user reads. */
 	for (size_t i = 0; r == MS_E_NOTFOUND && i < account->count; i++)
-		add_subscription(&ours, account->folders[i].name);
+		add_subscription(ours, account->folders[i].name);
 	/* Dovecot lists INBOX only when a client asked for it. */
-	if (r == 0 && !span_starts(buf_get(&ours), SPAN("INBOX\n")) && span_find(buf_get(&ours), SPAN("\nINBOX\n")) < 0)
-		add_subscription(&ours, "INBOX");
+	if (r == 0 && !span_starts(buf_get(ours), SPAN("INBOX\n")) && span_find(buf_get(ours), SPAN("\nINBOX\n")) < 0)
+		add_subscription(ours, "INBOX");
 	if (r == 0 || r == MS_E_NOTFOUND)
-		r = ours.overflow ? MS_E_LIMIT : ms_subscriptions_write(account->maildir_fd, &ours);
+		r = ours->overflow ? MS_E_LIMIT : ms_subscriptions_write(account->maildir_fd, ours);
 	buf_free(&theirs);
-	buf_free(&ours);
+	buf_free(ours);
 	return r;
 }
 
@@ -295,35 +352,42 @@ ms_account_mark(int account_dir_fd, bool importing)
 static int
 take_over(struct account *account)
 {
-	bool any = false;
+	bool any = false, goes_on = faccessat(account->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0, taken = false;
 	int r = list_folders(account, false);
 
 	if (r == 0)
 		r = each_folder(account, look);
-	for (size_t i = 0; i < account->count; i++)
+	for (size_t i = 0; i < account->count; i++) {
 		any = any || account->folders[i].lists;
+		taken = taken || account->folders[i].taken;
+	}
 	if (r == 0 && !any)
 		r = MS_E_NOTFOUND;
-	/* Nothing has been changed up to here. */
+	/* Nothing has been changed up to here. What an import that came to its end could not remove is of no use any more. */
+	if (r == 0 && !goes_on)
+		r = ms_import_names_remove(account->maildir_fd);
 	if (r == 0)
 		r = ms_account_mark(account->dir_fd, true);
+	if (r == 0)
+		r = ms_import_names_read(account->maildir_fd, &account->names);
 	if (r == 0) {
-		for (size_t i = 0; i < account->count; i++) {
-			free(account->folders[i].path);
-			free(account->folders[i].name);
-		}
-		account->count = 0;
+		forget_folders(account);
 		r = list_folders(account, true);
 	}
 	if (r == 0)
 		r = each_folder(account, look);
 	if (r == 0)
 		r = each_folder(account, run);
+	ms_import_names_tell(&account->names, account->import.note, account->import.context);
 	if (r == 0)
-		r = take_subscriptions(account);
+		r = take_subscriptions(account, taken && !goes_on);
 	if (r == 0)
 		r = ms_index_discard(account->dir_fd);
-	return r == 0 ? ms_account_mark(account->dir_fd, false) : r;
+	if (r == 0)
+		r = ms_account_mark(account->dir_fd, false);
+	if (r == 0)
+		(void)ms_import_names_remove(account->maildir_fd);
+	return r;
 }
 
 int

@@ -5,6 +5,7 @@
 #ifndef LIBMAILSTORE_MS_IMPORT_H
 #define LIBMAILSTORE_MS_IMPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,15 +47,18 @@ size_t ms_import_keyword_list_parse(struct span text, ms_import_keyword_fn each,
  * counts before any ".N.file", and among those the highest N. *ret_order grows so. False for other names. */
 bool ms_import_keyword_file(struct span name, struct span *ret_file, uint64_t *ret_order);
 
-/* Names of subscribed mailboxes as ours are (UTF-8, '/' between levels). Returns how many cannot be names. */
-typedef void (*ms_import_name_fn)(void *context, const char *name);
-/* Dovecot's subscriptions, version 1 or 2; levels divided by '.', '/' or tabs. */
-size_t ms_import_subscriptions_parse(struct span text, ms_import_name_fn each, void *context);
-/* courierimapsubscribed: "INBOX" and "INBOX.Name.Sub". */
-size_t ms_import_subscribed_parse(struct span text, ms_import_name_fn each, void *context);
+/* Paths of subscribed mailboxes: levels as their folders' names have them, with '/' between; borrowed for the call. */
+typedef void (*ms_import_path_fn)(void *context, struct span path);
+/* Dovecot's subscriptions, version 1 or 2; levels divided by '/' or tabs, and by '.' but in a tree of folders (LAYOUT=fs), where names have it. */
+void ms_import_subscriptions_parse(struct span text, bool tree, ms_import_path_fn each, void *context);
+/* courierimapsubscribed: "INBOX" and "INBOX.Name.Sub". Returns how many are somebody else's. */
+size_t ms_import_subscribed_parse(struct span text, ms_import_path_fn each, void *context);
 
+/* Whether an entry of a Maildir is part of it, and no folder in it. */
+bool ms_import_is_part(const char *entry);
 /* The name that a mailbox of theirs gets: levels divided by any of `separators` become UTF-8 divided by '/'. Levels may be in modified
- * UTF-7 or in UTF-8; '_' stands for what names of ours cannot have. Appends it. 0, or MS_E_BADNAME (too long for the buffer). */
-int ms_import_name(struct span name, const char *separators, struct buf *out);
+ * UTF-7 or in UTF-8; '_' stands for what names of ours cannot have, then *ret_exact is false. Appends it. 0, or MS_E_BADNAME (too long for
+ * the buffer). */
+int ms_import_name(struct span name, const char *separators, struct buf *out, bool *ret_exact);
 
 #endif

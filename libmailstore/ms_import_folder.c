@@ -113,12 +113,13 @@ look(struct takeover *takeover)
 }
 
 int
-ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists)
+ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists, bool *ret_taken)
 {
 	struct takeover takeover = { .import = import, .text = BUF_INIT(LIST_MAX), .keyword_text = BUF_INIT(LIST_MAX) };
 	int r = look(&takeover);
 
 	*ret_lists = r != MS_E_NOTFOUND;
+	*ret_taken = r == 0 && takeover.was_ours;
 	clear(&takeover);
 	return r == MS_E_NOTFOUND ? 0 : r;
 }
@@ -470,6 +471,18 @@ begin_folder(struct takeover *takeover)
 	return 0;
 }
 
+/* What copies of a Maildir lack when its empty folders were left out. */
+static int
+make_parts(int folder_fd)
+{
+	static const char *const parts[] = { "cur", "new", "tmp" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (mkdirat(folder_fd, parts[i], 0700) < 0 && errno != EEXIST)
+			return -errno;
+	return 0;
+}
+
 int
 ms_import_folder_run(struct ms_import_folder *import)
 {
@@ -489,6 +502,8 @@ ms_import_folder_run(struct ms_import_folder *import)
 	for (size_t i = 0; r == 0 && i < takeover.assignment_count; i++)
 		if (takeover.assignments[i].keyword.len != 0 && !span_ieq(takeover.assignments[i].keyword, SPAN("$Forwarded")))
 			(void)keyword_number(&takeover, takeover.assignments[i].keyword);
+	if (r == 0)
+		r = make_parts(import->folder_fd);
 	/* All keywords are in it before a letter stands for one. */
 	if (r == 0)
 		r = ms_folder_write(import->folder_fd, &takeover.folder);

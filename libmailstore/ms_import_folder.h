@@ -19,9 +19,10 @@ struct ms_import_folder {
 	struct ms_import_result *result;
 };
 
-/* Whether the folder can be taken over, nothing being changed: 0, also when there is nothing to take over (*ret_lists false);
+/* Whether the folder can be taken over, nothing being changed: 0, also when there is nothing to take over (*ret_lists false). *ret_taken: it has
+ * been taken over, or at least begun to be.
  * MS_E_EXISTS when its mail has UIDs of ours already, under another UIDVALIDITY. -errno, MS_E_CORRUPT for a list of UIDs that cannot be read. */
-int ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists);
+int ms_import_folder_look(struct ms_import_folder *import, bool *ret_lists, bool *ret_taken);
 /* Does it. Done again, also after it was cut short anywhere, it comes to the same end. */
 int ms_import_folder_run(struct ms_import_folder *import);
 

@@ -9,6 +9,8 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_import.h"
+#include "libmailstore/ms_import_names.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
 
@@ -23,8 +25,12 @@ struct restore {
 	int backup_fd, new_fd;           /* Maildirs */
 	void (*as)(void *context, bool backup);
 	void *context;
+	ms_note_fn note;
+	void *note_context;
 	struct ms_backup_result *result;
 	bool lists;                      /* it is no backup, but what Dovecot or Courier kept: what they know comes along */
+	struct ms_import_names names;    /* then: of all folders in it */
+	bool has_tree;                   /* of them, some are none of a Maildir++ */
 };
 
 #define KEYWORD_FILES "courierimapkeywords"
@@ -34,22 +40,23 @@ struct restore {
 #define PATH_LEN_MAX 240
 #define SAME_NAMES_MAX 1000
 
-static bool
-is_part(const char *entry)
-{
-	static const char *const parts[] = { "cur", "new", "tmp", KEYWORD_FILES };
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (strcmp(entry, parts[i]) == 0)
-			return true;
-	return false;
-}
+/* Where a folder stands: "." is the Maildir itself. */
+struct place {
+	const char *path;   /* in a Maildir++ */
+	const char *theirs; /* in the tree of folders, with "/" before each level */
+	unsigned depth;
+};
 
 /* The folder's name in a Maildir++, where it stands in a tree of folders. */
 static void
-put_path(const char *parent, const char *entry, struct buf *out)
+put_path(const struct place *parent, const char *entry, struct buf *out)
 {
-	(void)buf_fmt(out, "%s.", strcmp(parent, ".") != 0 ? parent : "");
+	/* Of folders below the Maildir itself those with a dot are a Maildir++'s. */
+	if (parent->depth == 0 && entry[0] == '.') {
+		(void)buf_str(out, entry);
+		return;
+	}
+	(void)buf_fmt(out, "%s.", parent->depth != 0 ? parent->path : "");
 	for (const char *c = entry; *c != '\0' && out->len < PATH_LEN_MAX; c++)
 		(void)buf_char(out, *c != '.' ? *c : '_');
 }
@@ -66,55 +73,76 @@ make_unique(const struct restore *restore, struct buf *path)
 	}
 }
 
-/* Calls each folder of a Maildir that is a Maildir itself, "." first. backup: its folders are opened as those of the backup are. */
+typedef int (*folder_fn)(void *context, int folder_fd, const char *path);
+
+static int each_folder(struct restore *restore, int maildir_fd, const struct place *place, bool backup, folder_fn work);
+
+static void
+tell_of_link(const struct restore *restore, int maildir_fd, const char *entry)
+{
+	struct stat st;
+
+	if (restore->note != NULL && fstatat(maildir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+	    fstatat(maildir_fd, entry, &st, 0) == 0 && S_ISDIR(st.st_mode))
+		restore->note(restore->note_context, entry, "this folder is a symbolic link: it is left out");
+}
+
 static int
-each_folder(struct restore *restore, int maildir_fd, const char *parent, unsigned depth, bool backup,
-    int (*work)(void *context, int folder_fd, const char *path))
+one_folder(struct restore *restore, int maildir_fd, const struct place *parent, const char *entry, bool backup, folder_fn work)
 {
 	bool tree = backup && restore->lists;
-	const struct dirent *entry;
-	DIR *dir;
+	_cleanup_(closep) int folder = -1;
+	_cleanup_(freep) char *theirs = xasprintf("%s/%s", parent->theirs, entry);
+	struct buf path = BUF_INIT(MS_NAME_MAX);
+	int r = 0;
+
+	put_path(parent, entry, &path);
+	if (tree)
+		make_unique(restore, &path);
+	restore->as(restore->context, backup);
+	folder = openat(maildir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
+		r = -errno;
+	else if (folder < 0 && tree)
+		tell_of_link(restore, maildir_fd, entry);
+	if (r == 0 && folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
+		r = errno != ENOENT ? -errno : MS_E_NOTFOUND;
+	restore->as(restore->context, false);
+	if (folder >= 0 && r == 0) {
+		r = work(restore, folder, buf_cstr(&path));
+		if (r == 0 && tree) {
+			ms_import_names_set(&restore->names, theirs, buf_cstr(&path));
+			restore->has_tree = restore->has_tree || parent->depth != 0 || entry[0] != '.';
+		}
+	}
+	if (r == MS_E_NOTFOUND)
+		r = 0; /* no Maildir */
+	if (folder >= 0 && r == 0 && tree) {
+		struct place below = { buf_cstr(&path), theirs, parent->depth + 1 };
+
+		r = parent->depth == DEPTH_MAX ? MS_E_LIMIT : each_folder(restore, folder, &below, backup, work);
+	}
+	buf_free(&path);
+	return r;
+}
+
+/* Calls each folder of a Maildir that is a Maildir itself, "." first. backup: its folders are opened as those of the backup are; those of
+ * a Maildir with lists may stand in each other. */
+static int
+each_folder(struct restore *restore, int maildir_fd, const struct place *place, bool backup, folder_fn work)
+{
+	struct ms_entry_names entries;
 	int r;
 
 	restore->as(restore->context, backup);
-	r = ms_dir_open(maildir_fd, ".", &dir);
+	r = ms_entry_names_read(maildir_fd, ".", &entries);
 	restore->as(restore->context, false);
-	if (r != 0)
-		return r;
-	if (depth == 0)
+	if (r == 0 && place->depth == 0)
 		r = work(restore, maildir_fd, ".");
-	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
-		_cleanup_(closep) int folder = -1;
-		struct buf path = BUF_INIT(MS_NAME_MAX);
-		bool deeper = tree && entry->d_name[0] != '.' && !is_part(entry->d_name);
-
-		if (!deeper && (depth != 0 || entry->d_name[0] != '.')) {
-			buf_free(&path);
-			continue;
-		}
-		if (deeper)
-			put_path(parent, entry->d_name, &path);
-		else
-			(void)buf_str(&path, entry->d_name);
-		if (tree)
-			make_unique(restore, &path);
-		restore->as(restore->context, backup);
-		folder = openat(maildir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
-			r = -errno;
-		if (r == 0 && folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0) {
-			r = errno != ENOENT ? -errno : MS_E_NOTFOUND;
-		}
-		restore->as(restore->context, false);
-		if (folder >= 0 && r == 0)
-			r = work(restore, folder, buf_cstr(&path));
-		if (r == MS_E_NOTFOUND)
-			r = 0; /* no Maildir */
-		if (folder >= 0 && r == 0 && deeper)
-			r = depth == DEPTH_MAX ? MS_E_LIMIT : each_folder(restore, folder, buf_cstr(&path), depth + 1, backup, work);
-		buf_free(&path);
-	}
-	(void)closedir(dir);
+	for (size_t i = 0; r == 0 && i < entries.count; i++)
+		if (entries.list[i][0] == '.' || (backup && restore->lists && !ms_import_is_part(entries.list[i])))
+			r = one_folder(restore, maildir_fd, place, entries.list[i], backup, work);
+	ms_entry_names_clear(&entries);
 	return r;
 }
 
@@ -375,15 +403,20 @@ copy_account(struct restore *restore)
 	restore->new_fd = openat(restore->dir_fd, NEW, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (restore->new_fd < 0)
 		return -errno;
-	r = each_folder(restore, restore->backup_fd, ".", 0, true, copy_folder);
+	r = each_folder(restore, restore->backup_fd, &(struct place){ ".", "", 0 }, true, copy_folder);
 	if (r == 0) {
 		restore->as(restore->context, true);
 		r = ms_read_file(restore->backup_fd, MS_SUBSCRIPTIONS, &subscriptions);
 		restore->as(restore->context, false);
-		if (r == 0 || r == MS_E_NOTFOUND)
+		/* Where Dovecot has no list, all its folders are subscribed. */
+		if (r == MS_E_NOTFOUND && restore->lists)
+			r = 0;
+		else if (r == 0 || r == MS_E_NOTFOUND)
 			r = ms_subscriptions_write(restore->new_fd, &subscriptions);
 	}
 	buf_free(&subscriptions);
+	if (r == 0 && restore->has_tree)
+		r = ms_import_names_write(restore->new_fd, &restore->names);
 	return r == 0 && (fsync(restore->new_fd) < 0 || fsync(restore->dir_fd) < 0) ? -errno : r;
 }
 
@@ -420,7 +453,7 @@ has_lists(struct restore *restore)
 static int
 restore_locked(struct restore *restore, bool force)
 {
-	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, ".", 0, false, find_mail) : 0;
+	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, &(struct place){ ".", "", 0 }, false, find_mail) : 0;
 	bool had_mail = r == MS_E_EXISTS;
 
 	if (had_mail && (force || faccessat(restore->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
@@ -447,11 +480,11 @@ as_before(void *context, bool backup)
 }
 
 static int
-bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as)(void *context, bool backup), void *context,
-    struct ms_backup_result *ret)
+bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as)(void *context, bool backup), void *context, ms_note_fn note,
+    void *note_context, struct ms_backup_result *ret)
 {
 	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret,
-		.lists = lists };
+		.lists = lists, .note = note, .note_context = note_context };
 	_cleanup_(freep) char *before = NULL;
 	int r;
 
@@ -469,6 +502,7 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 	}
 	if (r == 0)
 		r = restore_locked(&restore, force);
+	ms_import_names_clear(&restore.names);
 	for (size_t i = 0; i < 6; i++) {
 		int fd = (const int[]){ restore.new_fd, restore.backup_fd, restore.before_fd, restore.maildir_fd, restore.lock_fd, restore.dir_fd }[i];
 
@@ -482,7 +516,7 @@ int
 ms_restore(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *context, struct ms_backup_result *ret)
 {
 	struct ms_store *store;
-	int r = bring_in(account_dir, from_fd, false, force, as, context, ret);
+	int r = bring_in(account_dir, from_fd, false, force, as, context, NULL, NULL, ret);
 
 	if (r == 0 && (r = ms_open(account_dir, &store)) == 0)
 		ms_close(store);
@@ -494,7 +528,7 @@ ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(void
     void *context, struct ms_import_result *ret)
 {
 	struct ms_backup_result copied;
-	int r = bring_in(account_dir, from_fd, true, force, as, as_context, &copied);
+	int r = bring_in(account_dir, from_fd, true, force, as, as_context, note, context, &copied);
 
 	*ret = (struct ms_import_result){ .mailboxes = 0 };
 	return r == 0 ? ms_import(account_dir, force, note, context, ret) : r;

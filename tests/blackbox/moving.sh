@@ -42,7 +42,8 @@ cp -rp "$home/Maildir" "$TMP/elsewhere"
 sed "s|Maildir\$|tree:LAYOUT=fs|" "$TMP/dovecot.conf" >"$TMP/fs.conf"; chmod 644 "$TMP/fs.conf"
 fs() { as "$(uid_of moved)" env HOME="$home" USER=moved doveadm -c "$TMP/fs.conf" "$@" 2>>"$TMP/dovecot.log"; }
 make_tree() {
-	fs mailbox create -s Deep/er/est Sent || return
+	fs mailbox create -s Deep/er/est Sent a.b a_c a.b/v1.0 Entwürfe || return
+	fs mailbox subscribe go.ne || return
 	printf 'Subject: t1\r\n\r\nbody\r\n' | fs save -m INBOX && printf 'Subject: t2\r\n\r\nbody\r\n' | fs save -m Deep/er/est &&
 		fs flags add 'Work' mailbox Deep/er/est uid 1
 }
@@ -83,7 +84,11 @@ expect "a Maildir from elsewhere" ": [0-9]+ mailboxes and 5 messages" store impo
 check "with the same UIDs, flags and keywords" test "$(fetch elsewhere INBOX)" = "$(fetch moved INBOX)"
 expect "and UIDVALIDITY" "UIDVALIDITY $wanted\$" uidvalidity elsewhere INBOX
 check "what the account has is not overwritten" status 73 store import -d "$TMP/elsewhere" elsewhere@example.test
-expect "a tree of folders" "mailboxes and 2 messages" store import -d "$home/tree" tree@example.test
+import_tree() { store import -d "$home/tree" tree@example.test 2>"$TMP/tree.out"; }
+expect "a tree of folders" "mailboxes and 2 messages" import_tree
+expect "which says what became of names" "^mailstore: tree@example.test: a_b: its name could not be kept: it was a.b/.*a_b/v1_0: its name .*: it was a.b/v1.0/.*: go.ne: this is subscribed, but" \
+	sh -c "tr '\n' / <'$TMP/tree.out'"
+expect "all that was subscribed is" '^Deep/er/est,Entw&APw-rfe,INBOX,Sent,a_b,a_b/v1_0,a_c$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u tree@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | tr -d '\r' | sed 's/.* //' | LC_ALL=C sort | paste -sd,"
 expect "with its keyword" 'UID 1 FLAGS \(Work\)' fetch tree Deep/er/est
 # Courier-IMAP 5.0 made tests/data/courier: five messages, the third expunged, keywords set and one of them taken away again.
 account courier

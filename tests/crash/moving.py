@@ -34,8 +34,8 @@ def make_maildir(account, *folders):
 
 
 def make_dovecot(_, account):
-    """Letters, sizes in names, UIDs with gaps, a message that the list lacks, one that has gone, and a folder whose name cannot stay."""
-    maildir = make_maildir(account, ".Work.Sub", ".Caf\u00e9")
+    """Letters, sizes in names, UIDs with gaps, a message that the list lacks, one that has gone, and folders whose names cannot stay, one subscribed."""
+    maildir = make_maildir(account, ".Work.Sub", ".Caf\u00e9", ".50%", ".50*")
     put(maildir, "m1", f"cur/1.a.host,S={len(message('m1'))}:2,FSac")
     put(maildir, "m2", "new/2.b.host")
     put(maildir, "m3", "cur/3.c.host:2,b")
@@ -46,7 +46,9 @@ def make_dovecot(_, account):
     write(maildir, "dovecot-keywords", "0 $Label1\n1 $Forwarded\n2 Work\n")
     write(maildir, ".Work.Sub/dovecot-uidlist", "3 V7654321 N5\n4 :5.e.host:2,R\n")
     write(maildir, ".Caf\u00e9/dovecot-uidlist", "3 V7654322 N8\n7 :6.f.host\n")
-    write(maildir, "subscriptions", "Work.Sub\nGone\n")
+    write(maildir, ".50%/dovecot-uidlist", "3 V7654323 N8\n")
+    write(maildir, ".50*/dovecot-uidlist", "3 V7654324 N8\n")
+    write(maildir, "subscriptions", "Work.Sub\nGone\n50*\n")
 
 
 def make_courier(_, account):

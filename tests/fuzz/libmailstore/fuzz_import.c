@@ -38,11 +38,17 @@ keyword(void *context, struct span file, struct span word)
 }
 
 static void
-name(void *context, const char *text)
+path(void *context, struct span text)
 {
-	if (text[0] == '\0' || text[0] == '/' || text[strlen(text) - 1] == '/' || strpbrk(text, ".%*\n") != NULL || strstr(text, "//") != NULL ||
-	    !span_is_utf8(span_of(text)))
+	struct buf name = BUF_INIT(65536);
+	bool exact;
+
+	if (text.len == 0 || span_chr(text, '\n') >= 0 || ms_import_name(text, "/", &name, &exact) != 0)
 		abort();
+	if (name.len == 0 || name.data[0] == '/' || name.data[name.len - 1] == '/' || strpbrk(buf_cstr(&name), ".%*\n") != NULL ||
+	    strstr(buf_cstr(&name), "//") != NULL || !span_is_utf8(buf_get(&name)))
+		abort();
+	buf_free(&name);
 	*(size_t *)context += 1;
 }
 
@@ -61,8 +67,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (letters[i].len > size || span_chr(letters[i], '\n') >= 0)
 			abort();
 	(void)ms_import_keyword_list_parse(text, keyword, &seen);
-	(void)ms_import_subscriptions_parse(text, name, &seen);
-	(void)ms_import_subscribed_parse(text, name, &seen);
+	ms_import_subscriptions_parse(text, false, path, &seen);
+	ms_import_subscriptions_parse(text, true, path, &seen);
+	(void)ms_import_subscribed_parse(text, path, &seen);
 	if (ms_import_keyword_file(text, &file, &order) && (file.len == 0 || file.ptr[0] == '.'))
 		abort();
 	return 0;

@@ -133,51 +133,65 @@ START_TEST(courier_keywords)
 END_TEST
 
 static void
-put_name(void *context, const char *name)
+put_path(void *context, struct span path)
 {
-	(void)buf_fmt(context, "%s|", name);
+	(void)buf_fmt(context, "%.*s|", (int)path.len, path.ptr);
 }
 
 START_TEST(subscriptions)
 {
 	struct buf text = BUF_INIT(4096);
 
-	ck_assert_uint_eq(ms_import_subscriptions_parse(SPAN("INBOX\nWork.Projects\nEntw&APw-rfe\nplain/slash\n\nbad..name\n"), put_name, &text), 1);
-	ck_assert_str_eq(buf_cstr(&text), "INBOX|Work/Projects|Entw\xc3\xbcrfe|plain/slash|");
+	ms_import_subscriptions_parse(SPAN("INBOX\nWork.Projects\nEntw&APw-rfe\nplain/slash\n\nbad..name\n"), false, put_path, &text);
+	ck_assert_str_eq(buf_cstr(&text), "INBOX|Work/Projects|Entw&APw-rfe|plain/slash|bad//name|");
 	buf_clear(&text);
-	ck_assert_uint_eq(ms_import_subscriptions_parse(SPAN("V\t2\n\nINBOX\nWork\tProjects\n"), put_name, &text), 0);
-	ck_assert_str_eq(buf_cstr(&text), "INBOX|Work/Projects|");
+	ms_import_subscriptions_parse(SPAN("V\t2\n\nINBOX\nWork\tProjects\nA.B\n"), false, put_path, &text);
+	ck_assert_str_eq(buf_cstr(&text), "INBOX|Work/Projects|A/B|");
 	buf_clear(&text);
-	ck_assert_uint_eq(ms_import_subscribed_parse(SPAN("INBOX\nINBOX.Sent\nINBOX.A.B\nshared.x\n"), put_name, &text), 1);
+	/* Names in a tree of folders have dots. */
+	ms_import_subscriptions_parse(SPAN("V\t2\n\nINBOX\na.b\nWork\tv1.0\tx\n"), true, put_path, &text);
+	ck_assert_str_eq(buf_cstr(&text), "INBOX|a.b|Work/v1.0/x|");
+	buf_clear(&text);
+	ms_import_subscriptions_parse(SPAN("a.b\nWork/v1.0\n"), true, put_path, &text);
+	ck_assert_str_eq(buf_cstr(&text), "a.b|Work/v1.0|");
+	buf_clear(&text);
+	ck_assert_uint_eq(ms_import_subscribed_parse(SPAN("INBOX\nINBOX.Sent\nINBOX.A.B\nshared.x\n"), put_path, &text), 1);
 	ck_assert_str_eq(buf_cstr(&text), "INBOX|Sent|A/B|");
 	buf_free(&text);
 }
 END_TEST
 
+/* exact: nothing of it had to be replaced. */
 static void
-assert_name(const char *name, const char *separators, const char *wanted)
+assert_name(const char *name, const char *separators, bool exact, const char *wanted)
 {
 	struct buf text = BUF_INIT(256);
-	int r = ms_import_name(span_of(name), separators, &text);
+	bool is_exact;
 
-	ck_assert_int_eq(r, wanted != NULL ? 0 : MS_E_BADNAME);
-	ck_assert_str_eq(buf_cstr(&text), wanted != NULL ? wanted : "");
+	ck_assert_int_eq(ms_import_name(span_of(name), separators, &text, &is_exact), 0);
+	ck_assert_str_eq(buf_cstr(&text), wanted);
+	ck_assert_msg(is_exact == exact, "%s", name);
 	buf_free(&text);
 }
 
 START_TEST(names)
 {
-	assert_name("A.B", ".", "A/B");
-	assert_name("A.B", "/", "A_B");
-	assert_name("Entw&APw-rfe", ".", "Entw\xc3\xbcrfe");
-	assert_name("Entw\xc3\xbcrfe", ".", "Entw\xc3\xbcrfe");
-	assert_name("A&B", ".", "A&B"); /* not modified UTF-7: as it stands */
-	assert_name("50%*", ".", "50__");
-	assert_name("a\tb", ".", "a_b");
-	assert_name("", ".", "_");
-	assert_name(".a", ".", "_/a");
-	assert_name("a.", ".", "a/_");
-	assert_name("\xff" "b.c", ".", "_b/c");
+	struct buf text = BUF_INIT(2);
+	bool exact;
+
+	assert_name("A.B", ".", true, "A/B");
+	assert_name("A.B", "/", false, "A_B");
+	assert_name("Entw&APw-rfe", ".", true, "Entw\xc3\xbcrfe");
+	assert_name("Entw\xc3\xbcrfe", ".", true, "Entw\xc3\xbcrfe");
+	assert_name("A&B", ".", true, "A&B"); /* not modified UTF-7: as it stands */
+	assert_name("50%*", ".", false, "50__");
+	assert_name("a\tb", ".", false, "a_b");
+	assert_name("", ".", false, "_");
+	assert_name(".a", ".", false, "_/a");
+	assert_name("a.", ".", false, "a/_");
+	assert_name("\xff" "b.c", ".", false, "_b/c");
+	ck_assert_int_eq(ms_import_name(SPAN("abc"), ".", &text, &exact), MS_E_BADNAME);
+	buf_free(&text);
 }
 END_TEST
 

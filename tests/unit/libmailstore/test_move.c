@@ -195,30 +195,13 @@ START_TEST(dovecot_elsewhere)
 }
 END_TEST
 
-static bool
-any_holds(const char *const *mailboxes, const char *wanted)
-{
-	for (size_t i = 0; mailboxes[i] != NULL; i++) {
-		char *text = contents(mailboxes[i]);
-		bool same = strcmp(text, wanted) == 0;
-
-		free(text);
-		if (same)
-			return true;
-	}
-	return false;
-}
-
-/* No folder is left out for its name, nor two made one: which of two gets the name depends on the order in the folder. */
+/* No folder is left out for its name, nor two made one. */
 START_TEST(odd_names)
 {
 	static const char *const folders[] = { ".a%b", ".a_b", "..d", ".e.", ".INBOX", ".b\\377", "t/x.y", "t/x_y", "t/x.y/deep" };
-	static const char *const names[] = { "a_b", "a_b_2", "_/d", "e/_", "INBOX_2", "b_", "t/x_y", "t/x_y_2", "t/x_y/deep", NULL };
-	static const char *const other_names[] = { "a_b", "a_b_2", "_/d", "e/_", "INBOX_2", "b_", "t/x_y", "t/x_y_2", "t/x_y_2/deep", NULL };
-	struct ms_mailbox_info info;
+	static const char *const names[] = { "a_b_2", "a_b", "_/d", "e/_", "INBOX_2", "b_", "t/x_y_2", "t/x_y", "t/x_y_2/deep" };
 	struct ms_import_result result;
 	char command[512], wanted[64];
-	bool first;
 	int from;
 
 	make_dovecot();
@@ -234,14 +217,134 @@ START_TEST(odd_names)
 	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), 0);
 	ck_assert_uint_eq(result.mailboxes, 12);
 	open_store(other);
-	first = ms_mailbox_status(store, "t/x_y/deep", &info) == 0;
-	if (first)
-		ms_mailbox_info_clear(&info);
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
 		(void)snprintf(wanted, sizeof(wanted), "%zu 7:2: ", i + 10);
-		ck_assert_msg(any_holds(first ? names : other_names, wanted), "%s", folders[i]);
+		holds(names[i], wanted);
 	}
 	ck_assert_int_eq(close(from), 0);
+}
+END_TEST
+
+/* Notes, as "mailbox: note|" each. */
+static void
+take_note(void *context, const char *mailbox, const char *note)
+{
+	(void)buf_fmt(context, "%s: %s|", mailbox != NULL ? mailbox : "", note);
+}
+
+static void
+noted(const struct buf *notes, const char *wanted)
+{
+	ck_assert_msg(span_find(buf_get(notes), span_of(wanted)) >= 0, "%s not in: %s", wanted, buf_cstr(notes));
+}
+
+/* Made by a Dovecot with LAYOUT=fs, whose names have dots and what names here cannot have; in modified UTF-7 or in UTF-8. */
+static void
+make_tree(bool utf8)
+{
+	static const char *const folders[] = { "a.b", "a.b/v1.0", "a.b/.hid", ".hidden/in", "Plain/Sub", "R%D" };
+
+	shell_in(account, ".", "mkdir -p Maildir/cur && printf '3 V1 N2\n' >Maildir/dovecot-uidlist");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		char command[256];
+
+		(void)snprintf(command, sizeof(command), "mkdir -p 'Maildir/%s/cur' && printf '3 V%zu N8\n' >'Maildir/%s/dovecot-uidlist'", folders[i], i + 10, folders[i]);
+		shell_in(account, ".", command);
+	}
+	shell_in(account, ".", utf8 ? "mkdir -p 'Maildir/Entw\xc3\xbcrfe/cur' 'Maildir/R&D/cur'" : "mkdir -p 'Maildir/Entw&APw-rfe/cur' 'Maildir/R&-D/cur'");
+	shell_in(account, ".", "printf 'V\\t2\\n\\na.b\\nplain\\na.b\\tv1.0\\na.b\\t.hid\\n.hidden\\tin\\nPlain\\tSub\\nR%%D\\ngo.ne\\ngone\\tx\\n' >Maildir/subscriptions");
+	shell_in(account, ".", utf8 ? "printf 'Entw\xc3\xbcrfe\\nR&D\\n' >>Maildir/subscriptions" : "printf 'Entw&APw-rfe\\nR&-D\\n' >>Maildir/subscriptions");
+}
+
+static void
+import_elsewhere(struct buf *notes)
+{
+	struct ms_import_result result;
+	char path[128];
+	int from;
+
+	(void)snprintf(path, sizeof(path), "%s/Maildir", account);
+	from = open(path, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(from, 0);
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, take_note, notes, &result), 0);
+	ck_assert_int_eq(close(from), 0);
+	open_store(other);
+}
+
+/* Who is subscribed there is here, whatever the folder is called now; what cannot be is told of. */
+START_TEST(dovecot_tree_subscriptions)
+{
+	struct buf notes = BUF_INIT(65536);
+	struct ms_import_result result;
+
+	make_tree(_i != 0);
+	import_elsewhere(&notes);
+	subscribed("a_b|plain|a_b/v1_0|a_b/_hid|hidden/in|Plain/Sub|R_D|gone/x|Entw\xc3\xbcrfe|R&D|INBOX|");
+	holds("a_b", "10 ");
+	holds("a_b/v1_0", "11 ");
+	holds("a_b/_hid", "12 ");
+	holds("hidden/in", "13 ");
+	holds("R_D", "15 ");
+	noted(&notes, "a_b: its name could not be kept: it was a.b|");
+	noted(&notes, "a_b/v1_0: its name could not be kept: it was a.b/v1.0|");
+	noted(&notes, "R_D: its name could not be kept: it was R%D|");
+	noted(&notes, "go.ne: this is subscribed, but no folder is there");
+	ck_assert_ptr_null(strstr(buf_cstr(&notes), "Plain"));
+	ck_assert_ptr_null(strstr(buf_cstr(&notes), "rfe"));
+	ck_assert_ptr_null(strstr(buf_cstr(&notes), "R&"));
+	/* What the user does here is not undone when all accounts are taken over again. */
+	ck_assert_int_eq(ms_subscribe(store, "Plain/Sub", false), 0);
+	teardown();
+	ck_assert_int_eq(ms_import(other, false, no_note, NULL, &result), 0);
+	open_store(other);
+	subscribed("a_b|plain|a_b/v1_0|a_b/_hid|hidden/in|R_D|gone/x|Entw\xc3\xbcrfe|R&D|INBOX|");
+	shell_in(other, ".", "test ! -e Maildir/fourpost-names && test ! -e importing");
+	buf_free(&notes);
+}
+END_TEST
+
+/* In the tree a dot stands in names, so that two of them may come to the same. */
+START_TEST(dovecot_tree_same_names)
+{
+	struct buf notes = BUF_INIT(65536);
+
+	shell_in(account, ".", "mkdir -p Maildir/cur Maildir/a.b/cur Maildir/a_b/cur && printf '3 V1 N2\n' | tee Maildir/dovecot-uidlist Maildir/a_b/dovecot-uidlist >/dev/null");
+	shell_in(account, ".", "printf '3 V5 N2\n' >Maildir/a.b/dovecot-uidlist && printf 'V\\t2\\n\\na.b\\n' >Maildir/subscriptions");
+	import_elsewhere(&notes);
+	/* Who can keep his name does. */
+	holds("a_b", "1 ");
+	holds("a_b_2", "5 ");
+	subscribed("a_b_2|INBOX|");
+	buf_free(&notes);
+}
+END_TEST
+
+/* In place, in a Maildir++: the same; a folder whose name alone is written otherwise is not told of. */
+START_TEST(renamed_subscriptions)
+{
+	struct buf notes = BUF_INIT(65536);
+	struct ms_import_result result;
+
+	make_dovecot();
+	shell_in(account, ".", "mkdir -p 'Maildir/.R%D/cur' 'Maildir/.R*D/cur' 'Maildir/.R_D/cur' 'Maildir/.Entw\xc3\xbcrfe/cur' Maildir/Tree/x/cur Maildir/sieve");
+	shell_in(account, ".", "printf '3 V5 N2\n' >'Maildir/.R%D/dovecot-uidlist' && printf '3 V6 N2\n' >'Maildir/.R*D/dovecot-uidlist' && printf 'V\\t2\\n\\nR*D\\nEntw\xc3\xbcrfe\\nR?D\\nGo%%ne\\n' >Maildir/subscriptions");
+	shell_in(account, ".", "ln -s .R_D Maildir/.Link");
+	if (_i != 0) {
+		/* Cut short behind a change of names. */
+		shell_in(account, ".", "touch importing && mv 'Maildir/.R*D' Maildir/.R_D_2 && printf '.R*D\\0.R_D_2\\0' >Maildir/fourpost-names");
+	}
+	ck_assert_int_eq(ms_import(account, false, take_note, &notes, &result), 0);
+	open_store(account);
+	holds("R_D_2", _i == 0 ? "5 " : "6 ");
+	subscribed(_i == 0 ? "R_D_3|Entw\xc3\xbcrfe|R?D|INBOX|" : "R_D_2|Entw\xc3\xbcrfe|R?D|INBOX|");
+	noted(&notes, "its name could not be kept: it was .R%D|");
+	noted(&notes, "its name could not be kept: it was .R*D|");
+	noted(&notes, "Go%ne: this is subscribed, but no folder is there");
+	noted(&notes, "Tree: this folder is none of a Maildir++");
+	noted(&notes, ".Link: this folder is a symbolic link");
+	ck_assert_ptr_null(strstr(buf_cstr(&notes), "rfe"));
+	ck_assert_ptr_null(strstr(buf_cstr(&notes), "sieve"));
+	buf_free(&notes);
 }
 END_TEST
 
@@ -599,6 +702,9 @@ main(void)
 	tcase_add_test(tcase, dovecot);
 	tcase_add_test(tcase, dovecot_elsewhere);
 	tcase_add_test(tcase, odd_names);
+	tcase_add_loop_test(tcase, dovecot_tree_subscriptions, 0, 2);
+	tcase_add_test(tcase, dovecot_tree_same_names);
+	tcase_add_loop_test(tcase, renamed_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_cut_short);
 	tcase_add_test(tcase, half_moved_in);
 	tcase_add_test(tcase, in_use_already);
