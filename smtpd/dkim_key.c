@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <openssl/asn1.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -67,6 +69,17 @@ read_rsa(struct span bytes)
 	return bytes.len != 0 ? d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, (long)bytes.len) : NULL;
 }
 
+/* Everybody has 65537 there, or 3; with one as long as the modulus a signature takes 200 times as long, and a message may have sixty. */
+static bool
+has_small_exponent(EVP_PKEY *key)
+{
+	BIGNUM *exponent = NULL;
+	bool small = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 && BN_num_bits(exponent) <= DKIM_RSA_EXPONENT_BITS_MAX;
+
+	BN_free(exponent);
+	return small;
+}
+
 /* p= holds a SubjectPublicKeyInfo (RFC 6376 erratum 3017); some publish the RSAPublicKey within it. */
 static EVP_PKEY *
 read_public(enum dkim_algorithm algorithm, struct span bytes)
@@ -81,7 +94,7 @@ read_public(enum dkim_algorithm algorithm, struct span bytes)
 		key = d2i_PUBKEY(NULL, &at, (long)bytes.len);
 	if (key == NULL)
 		key = read_rsa(bytes);
-	if (key != NULL && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
+	if (key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || !has_small_exponent(key))) {
 		EVP_PKEY_free(key);
 		return NULL;
 	}

@@ -9,6 +9,7 @@
 /* RFC 8301 section 3.2 / what nobody uses and would only cost time. */
 #define DKIM_RSA_BITS_MIN 1024
 #define DKIM_RSA_BITS_MAX 8192
+#define DKIM_RSA_EXPONENT_BITS_MAX 32
 #define DKIM_RSA_BITS_NEW 2048
 
 enum dkim_key_result {

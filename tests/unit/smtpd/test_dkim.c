@@ -2,6 +2,10 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Signatures: what RFCs show verifies, what is signed verifies, and nothing that was changed does. */
 #include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 
 #include "common/cleanup.h"
@@ -474,6 +478,58 @@ START_TEST(known_keys_are_the_same)
 }
 END_TEST
 
+static struct dkim_private *
+make_rsa(const char *exponent)
+{
+	EVP_PKEY_CTX *making = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct buf error = BUF_INIT(1000);
+	struct dkim_private *key;
+	EVP_PKEY *pkey = NULL;
+	BIGNUM *number = NULL;
+	char *pem;
+	long len;
+
+	ck_assert_int_gt(BN_dec2bn(&number, exponent), 0);
+	ck_assert(EVP_PKEY_keygen_init(making) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(making, 1024) == 1 &&
+	    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(making, number) == 1 && EVP_PKEY_keygen(making, &pkey) == 1);
+	ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL), 1);
+	len = BIO_get_mem_data(bio, &pem);
+	key = dkim_private_load(span_make(pem, (size_t)len), &error);
+	ck_assert_msg(key != NULL, "%s", buf_cstr(&error));
+	buf_free(&error);
+	BN_free(number);
+	EVP_PKEY_free(pkey);
+	EVP_PKEY_CTX_free(making);
+	BIO_free(bio);
+	return key;
+}
+
+/* A public exponent is what makes a signature dear to verify: whoever signs chooses his own. */
+START_TEST(exponents_are_bounded)
+{
+	static const struct {
+		const char *exponent;
+		enum dkim_key_result result;
+	} rows[] = { { "65537", DKIM_KEY_FITS }, { "4294967291", DKIM_KEY_FITS }, { "8589934583", DKIM_KEY_UNUSABLE } };
+	static const uint8_t digest[DKIM_DIGEST_SIZE] = { 1, 2, 3 };
+	struct dkim_private *key = make_rsa(rows[_i].exponent);
+	struct dkim_known *known = dkim_known_new();
+	struct buf signature = BUF_INIT(DKIM_SIGNATURE_MAX), text = BUF_INIT(4096);
+	struct dkim_key_record record;
+
+	ck_assert_int_eq(dkim_private_sign(key, digest, &signature), 0);
+	ck_assert_int_eq(dkim_private_record(key, &text), 0);
+	ck_assert_int_eq(dkim_key_record_parse(buf_get(&text), &record), 0);
+	for (int again = 0; again < 2; again++)
+		ck_assert_int_eq(dkim_key_check(known, DKIM_RSA_SHA256, record.key, digest, buf_get(&signature)), rows[_i].result);
+	buf_free(&signature);
+	buf_free(&text);
+	(void)dkim_known_free(known);
+	(void)dkim_private_free(key);
+}
+END_TEST
+
 START_TEST(without_from_nothing_is_signed)
 {
 	struct dkim_signer *signer = dkim_signer_new();
@@ -525,6 +581,7 @@ main(void)
 	tcase_add_loop_test(tests, what_is_signed_verifies, 0, ROWS(changes));
 	tcase_add_test(tests, lines_of_signatures_fit);
 	tcase_add_test(tests, known_keys_are_the_same);
+	tcase_add_loop_test(tests, exponents_are_bounded, 0, 3);
 	tcase_add_test(tests, without_from_nothing_is_signed);
 	tcase_add_test(tests, partial_bodies_are_not_trusted);
 	suite_add_tcase(suite, tests);
