@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 int
 network_parse(struct span text, struct network *ret_network)
@@ -45,4 +46,12 @@ network_holds(const struct network *network, struct span address)
 	if (memcmp(one.bytes, network->bytes, bytes) != 0)
 		return false;
 	return bits == 0 || ((one.bytes[bytes] ^ network->bytes[bytes]) >> (8 - bits)) == 0;
+}
+
+const char *
+network_plain(const char *digits)
+{
+	static const struct span mapped = SPAN("::ffff:");
+
+	return span_starts(span_of(digits), mapped) && strchr(digits, '.') != NULL ? digits + mapped.len : digits;
 }

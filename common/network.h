@@ -20,4 +20,8 @@ int network_parse(struct span text, struct network *ret_network);
 /* The address (in digits) lies in it. */
 bool network_holds(const struct network *network, struct span address);
 
+/* An address as inet_ntop writes it; of an IPv4-mapped one of IPv6 (RFC 4291 section 2.5.5.2) the IPv4 address, which is the same host to
+ * networks, lists and SPF. Borrowed from digits. */
+const char *network_plain(const char *digits);
+
 #endif

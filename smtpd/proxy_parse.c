@@ -6,6 +6,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "common/network.h"
 
 #define V1 SPAN("PROXY ")
 #define V1_MAX 107
@@ -107,11 +110,9 @@ parse_v2(struct span input, struct proxy_header *header, size_t *ret_len)
 	return 0;
 }
 
-int
-proxy_parse(struct span input, struct proxy_header *ret_header, size_t *ret_len)
+static int
+parse(struct span input, struct proxy_header *ret_header, size_t *ret_len)
 {
-	*ret_header = (struct proxy_header){ .address = "" };
-	*ret_len = 0;
 	if (input.len == 0)
 		return 1;
 	if (may_become(input, V1))
@@ -119,4 +120,20 @@ proxy_parse(struct span input, struct proxy_header *ret_header, size_t *ret_len)
 	if (may_become(input, V2))
 		return input.len < V2.len ? 1 : parse_v2(input, ret_header, ret_len);
 	return -EBADMSG;
+}
+
+int
+proxy_parse(struct span input, struct proxy_header *ret_header, size_t *ret_len)
+{
+	const char *plain;
+	int r;
+
+	*ret_header = (struct proxy_header){ .address = "" };
+	*ret_len = 0;
+	r = parse(input, ret_header, ret_len);
+	/* Proxies with one socket for both have IPv4 clients there as mapped ones. */
+	plain = network_plain(ret_header->address);
+	if (plain != ret_header->address)
+		memmove(ret_header->address, plain, strlen(plain) + 1);
+	return r;
 }

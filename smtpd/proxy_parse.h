@@ -12,7 +12,7 @@
 #define PROXY_ADDRESS_MAX 45
 
 struct proxy_header {
-	char address[PROXY_ADDRESS_MAX + 1]; /* the client's, as inet_ntop writes it; empty: the proxy
+	char address[PROXY_ADDRESS_MAX + 1]; /* the client's, as network_plain has it; empty: the proxy
 					        speaks for itself (LOCAL, UNKNOWN) */
 };
 

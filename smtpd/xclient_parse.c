@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/network.h"
 #include "smtpd/smtp_parse.h"
 
 #define VALUE_MAX 512
@@ -46,8 +47,10 @@ take_address(struct span value, struct xclient *xclient)
 	if (value.len == 0 || value.len >= sizeof(text))
 		return -EINVAL;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)value.len, value.ptr);
-	return inet_pton(family, text, bytes) == 1 &&
-		inet_ntop(family, bytes, xclient->address, sizeof(xclient->address)) != NULL ? 0 : -EINVAL;
+	if (inet_pton(family, text, bytes) != 1 || inet_ntop(family, bytes, text, sizeof(text)) == NULL)
+		return -EINVAL;
+	(void)snprintf(xclient->address, sizeof(xclient->address), "%s", network_plain(text));
+	return 0;
 }
 
 static int

@@ -11,6 +11,7 @@ static const struct {
 } rows[] = {
 	{ "ADDR=192.0.2.7", "192.0.2.7", "", "" },
 	{ "addr=IPV6:2001:DB8::0:1 helo=h.example", "2001:db8::1", "h.example", "" },
+	{ "ADDR=IPV6:::FFFF:192.0.2.7", "192.0.2.7", "", "" },
 	{ "NAME=x PORT=1 PROTO=ESMTP HELO=[UNAVAILABLE]  LOGIN=a+40b.example", "", "", "a@b.example" },
 	{ "ADDR=[TEMPUNAVAIL] DESTADDR=x DESTPORT=25", "", "", "" },
 	{ "", NULL, "", "" },
