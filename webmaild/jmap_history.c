@@ -175,7 +175,9 @@ jmap_read_history(struct jmap *jmap)
 	r = ms_account_history(jmap->store, take_event, &history, &floor);
 	if (r == 0) {
 		jmap->has_history = true;
-		/* An index that was made since knows nothing from before. */
+		/* An index that was made since knows nothing from before; what was forgotten since is none of what is read here. */
+		if (floor < jmap->forgotten)
+			floor = jmap->forgotten;
 		if (floor < jmap->floor) {
 			make_runs(&history);
 			apply(&history);

@@ -14,8 +14,9 @@
 #include "common/xalloc.h"
 #include "webmaild/jmap.h"
 
-/* As many as the store remembers. */
-#define GONE_MAX 100000
+/* When there are twice as many as the store remembers, as many as it does are kept. */
+#define GONE_KEPT 100000
+#define GONE_MAX (2 * GONE_KEPT)
 /* Attempts to list the mailboxes without anything happening meanwhile. */
 #define LISTINGS_MAX 100
 
@@ -150,10 +151,13 @@ static void
 note_gone(struct jmap *jmap, const struct jmap_gone *gone)
 {
 	if (jmap->gone_count == GONE_MAX) {
-		/* The older half is forgotten: states before it are not explained any more. */
-		jmap->floor = jmap->gone[GONE_MAX / 2].state;
-		memmove(jmap->gone, jmap->gone + GONE_MAX / 2, (GONE_MAX - GONE_MAX / 2) * sizeof(*jmap->gone));
-		jmap->gone_count = GONE_MAX - GONE_MAX / 2;
+		/* The older half is forgotten: states before it are not explained any more, nor does the store's history of what was before
+		 * this process change that. */
+		jmap->forgotten = jmap->gone[GONE_MAX - GONE_KEPT - 1].state;
+		if (jmap->floor < jmap->forgotten)
+			jmap->floor = jmap->forgotten;
+		memmove(jmap->gone, jmap->gone + GONE_MAX - GONE_KEPT, GONE_KEPT * sizeof(*jmap->gone));
+		jmap->gone_count = GONE_KEPT;
 	}
 	if (jmap->gone_count == jmap->gone_room) {
 		jmap->gone_room = jmap->gone_room != 0 ? jmap->gone_room * 2 : 64;

@@ -69,6 +69,7 @@ struct jmap {
 	uint64_t state;                  /* of the last sync */
 	uint64_t began;                  /* the state when this process had read all */
 	uint64_t floor;                  /* changes since older states are not known */
+	uint64_t forgotten;              /* some until then have been known, and are not any more */
 	bool has_history;                /* what happened before has been read, or cannot be */
 	bool orphans;                    /* some emails may have no place left: within a sync */
 	uint64_t counted;                /* state + 1 of the mailboxes' counts; 0: never */
