@@ -199,13 +199,52 @@ refusal(const struct sieve_result *result)
 	return line;
 }
 
-/* Who redirects to himself keeps: the message would only come round and be sent back. */
-static void
-keep_own(const struct deliver *deliver, struct sieve_result *result)
+/* The account has sent it on before, which its own address tells, though it may have come back to another: one with a detail, or an alias.
+ * The fields of other accounts a script may have taken out; those of the way it cannot. */
+static bool
+has_come_back(const struct deliver *deliver, struct span message)
 {
+	uint64_t hops = 0, hops_max = (uint64_t)smtpd_conf(deliver->proc)->hops_max;
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, span_make(message.ptr, header_block_size(message)));
+	while (header_next(&iter, &field)) {
+		if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), span_of(deliver->proc->account)))
+			return true;
+		hops += span_ieq(field.name, SPAN("Received"));
+	}
+	return hops >= hops_max;
+}
+
+/* Who redirects to himself keeps: the message would only come round and be sent back. What has come round is an error, and then a message
+ * is kept (RFC 5228 sections 4.2 and 2.10.6), once. */
+static void
+keep_own(const struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_result *result)
+{
+	bool kept = false, back = false, looked = false;
+	size_t left = 0;
+
 	for (size_t i = 0; i < result->count; i++)
-		if (result->actions[i].kind == SIEVE_REDIRECT && span_ieq(result->actions[i].text, span_of(deliver->proc->account)))
-			result->actions[i] = (struct sieve_action){ .kind = SIEVE_KEEP, .line = result->actions[i].line, .header = result->actions[i].header };
+		kept |= result->actions[i].kind == SIEVE_KEEP;
+	for (size_t i = 0; i < result->count; i++) {
+		struct sieve_action *action = &result->actions[i];
+
+		if (action->kind == SIEVE_REDIRECT && !looked) {
+			looked = true;
+			back = has_come_back(deliver, message);
+		}
+		if (action->kind == SIEVE_REDIRECT && (back || span_ieq(action->text, span_of(deliver->proc->account)))) {
+			log_info("not-redirected", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_span("to", action->text),
+			    log_str("reason", back ? "the account has sent it on before" : "it is the account itself"));
+			if (kept)
+				continue;
+			kept = true;
+			*action = (struct sieve_action){ .kind = SIEVE_KEEP, .line = action->line, .header = action->header };
+		}
+		result->actions[left++] = *action;
+	}
+	result->count = left;
 }
 
 static void
@@ -271,7 +310,7 @@ deliver_filter(struct deliver *deliver, struct delivery *delivery)
 	sieve_result_init(&result);
 	if (run_all(deliver, delivery, &host, &result)) {
 		sieve_result_finish(&result);
-		keep_own(deliver, &result);
+		keep_own(deliver, delivery, host.message, &result);
 		if (!is_plain_keep(&result)) {
 			done = must_wait(deliver, delivery, &host, &result) ? FILTERED_WAITS : FILTERED_DONE;
 			if (done == FILTERED_DONE)

@@ -11,7 +11,7 @@ check = results.check
 far = own_site.FarHost("far", own_site.outer + 732)
 os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
 site = own_site.Site(own_site.outer + 740, f'relay_host = "127.0.0.1:{own_site.outer + 732}"; retry_min = "1s"; srs_secret = "{own_site.work}/demo/etc/srs.secret";',
-                     aliases="out@example.test: x@far.example, bob\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+                     aliases="out@example.test: x@far.example, bob\nback@example.test: bob\n", files={"srs.secret": "0123456789abcdef of a test\n"})
 
 
 def taken(word):
@@ -66,6 +66,17 @@ try:
     found = taken("to an address in UTF-8")
     check("mail to an address in UTF-8 is sent on as such", found and found[0][0]["mail"].split()[-1] == "SMTPUTF8", found)
     site.script("bob", None)
+
+    # Circles within this host: by a detail, by an alias that is an account's alone, by another account, whichever hides that it was there.
+    for number, target in enumerate(("bob+again@example.test", "back@example.test", "alice@example.test")):
+        site.script("bob", f'require "copy"; redirect :copy "{target}";')
+        site.script("alice", 'redirect "bob+from-alice@example.test";')
+        site.send("s@away.example", ["bob@example.test"], f"round and round {number}")
+        check(f"what comes back by {target} is kept", own_site.within(lambda n=number: len(site.delivered("bob", f"round and round {n}")) == 2), site.log()[-3000:])
+        check("and not sent on again", site.logged(rf"not-redirected .*account=bob@example\.test to={re.escape(target)} reason=\"the account has sent it on before\"") and
+              site.queue_empties() and len(site.delivered("bob", f"round and round {number}")) == 2, site.log()[-3000:])
+    site.script("bob", None)
+    site.script("alice", None)
 
     # A circle: the other host sends it back.
     before = len(site.log())
