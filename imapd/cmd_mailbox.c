@@ -35,7 +35,7 @@ cmd_create(struct session *session, struct imap_command *command)
 	int rc;
 
 	if (command->special_use.len > 0 && !session_use_find(command->special_use, &use)) {
-		session_answer(session, "NO", "[USEATTR] There is no such special use");
+		session_answer(session, "NO", "[USEATTR] There is no such special use, or not together with others");
 		return;
 	}
 	name = name_of(command->mailbox);
@@ -43,6 +43,8 @@ cmd_create(struct session *session, struct imap_command *command)
 	if (rc == 0 && ms_mailbox_status(session->store, name, &info) == 0) {
 		session_answer(session, "OK", "[MAILBOXID (F%s)] CREATE completed", info.id);
 		ms_mailbox_info_clear(&info);
+	} else if (rc == MS_E_DENIED) {
+		session_answer(session, "NO", "[USEATTR] Another mailbox has that special use");
 	} else {
 		answer(session, "CREATE", rc);
 	}

@@ -74,6 +74,24 @@ imap_args_select(struct imap_parser *parser, struct imap_command *command)
 	return imap_parse_char(parser, ')') && imap_parse_end(parser);
 }
 
+/* All of them, from behind the first '\' on: several at once are none that there is. */
+static bool
+parse_uses(struct imap_parser *parser, struct span *ret)
+{
+	struct span more;
+
+	if (imap_take_char(parser, ')'))
+		return true;
+	if (!imap_parse_char(parser, '\\') || !imap_parse_atom(parser, ret))
+		return false;
+	while (imap_take_char(parser, ' ')) {
+		if (!imap_parse_char(parser, '\\') || !imap_parse_atom(parser, &more))
+			return false;
+		*ret = span_make(ret->ptr, (size_t)(more.ptr + more.len - ret->ptr));
+	}
+	return imap_parse_char(parser, ')');
+}
+
 /* RFC 6154 section 3: CREATE mailbox (USE (\Sent)). */
 bool
 imap_args_create(struct imap_parser *parser, struct imap_command *command)
@@ -86,8 +104,7 @@ imap_args_create(struct imap_parser *parser, struct imap_command *command)
 		return false;
 	if (!imap_take_word(parser, "USE"))
 		return imap_fail(parser, "There is no such parameter");
-	return imap_parse_space(parser) && imap_parse_char(parser, '(') && imap_parse_char(parser, '\\') &&
-	    imap_parse_atom(parser, &command->special_use) && imap_parse_char(parser, ')') &&
+	return imap_parse_space(parser) && imap_parse_char(parser, '(') && parse_uses(parser, &command->special_use) &&
 	    imap_parse_char(parser, ')') && imap_parse_end(parser);
 }
 

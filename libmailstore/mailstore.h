@@ -119,7 +119,7 @@ int ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *r
 void ms_mailboxes_free(struct ms_mailbox_info *list, size_t count);
 /* One, brought up to date with its folder. MS_E_NOTFOUND. */
 int ms_mailbox_status(struct ms_store *store, const char *name, struct ms_mailbox_info *ret);
-/* 0, MS_E_EXISTS, MS_E_BADNAME, MS_E_LIMIT. Parents that are missing are made. */
+/* 0, MS_E_EXISTS, MS_E_BADNAME, MS_E_LIMIT, MS_E_DENIED: another mailbox has that use. Parents that are missing are made. */
 int ms_mailbox_create(struct ms_store *store, const char *name, enum ms_use use);
 /* With its messages; not its children. MS_E_NOTFOUND, MS_E_DENIED (INBOX). */
 int ms_mailbox_delete(struct ms_store *store, const char *name);

@@ -98,14 +98,41 @@ count_missing(const struct ms_store *store, struct span name)
 	return missing;
 }
 
+struct using {
+	enum ms_use use;
+	bool found;
+};
+
+static void
+find_use(void *context, uint32_t number, struct ms_mailbox_record *record)
+{
+	struct using *using = context;
+
+	(void)number;
+	using->found = using->found || record->folder.use == using->use;
+}
+
+static int
+look_for_use(struct bdb *bdb, void *context)
+{
+	((struct using *)context)->found = false;
+	return ms_mailbox_each(bdb, NULL, find_use, context);
+}
+
 static int
 create_locked(struct ms_store *store, struct span name, enum ms_use use)
 {
 	size_t missing = count_missing(store, name);
+	struct using using = { use, false };
 	int limit = missing != 0 ? ms_mailboxes_allow(store, missing) : 0;
 
-	if (limit != 0)
-		return limit;
+	/* Another program may have taken the one away that had it. */
+	if (limit == 0 && missing != 0 && use != MS_USE_NONE)
+		limit = ms_sync_mailboxes(store);
+	if (limit == 0 && missing != 0 && use != MS_USE_NONE)
+		limit = ms_read(store, look_for_use, &using);
+	if (limit != 0 || using.found)
+		return limit != 0 ? limit : MS_E_DENIED;
 	/* Parents too (RFC 3501 section 6.3.3). */
 	for (size_t i = 0; i < name.len; i++)
 		if (name.ptr[i] == '/') {

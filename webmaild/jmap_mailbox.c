@@ -18,10 +18,10 @@ static const struct {
 #define ROLE_COUNT (sizeof(roles) / sizeof(roles[0]))
 
 const char *
-jmap_role_of(enum ms_use use)
+jmap_role_of(struct jmap *jmap, const struct jmap_mailbox *mailbox)
 {
 	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (roles[i].use == use)
+		if (roles[i].use == mailbox->info.use && jmap_find_use(jmap, roles[i].use) == mailbox)
 			return roles[i].role;
 	return NULL;
 }
@@ -90,7 +90,7 @@ jmap_mailbox_object(struct jmap *jmap, const struct jmap_mailbox *mailbox)
 	struct span name = mailbox->info.use == MS_USE_INBOX ? SPAN("Inbox") : jmap_mailbox_leaf(mailbox);
 
 	return json_pack("{s:s, s:o, s:s?, s:s?, s:i, s:i, s:i, s:i, s:i, s:o, s:b}", "id", mailbox->id, "name", jmap_text(name), "parentId",
-	    parent != NULL ? parent->id : NULL, "role", jmap_role_of(mailbox->info.use), "sortOrder", (int)order_of(mailbox), "totalEmails",
+	    parent != NULL ? parent->id : NULL, "role", jmap_role_of(jmap, mailbox), "sortOrder", (int)order_of(mailbox), "totalEmails",
 	    (int)mailbox->total_emails, "unreadEmails", (int)mailbox->unread_emails, "totalThreads", (int)mailbox->total_threads, "unreadThreads",
 	    (int)mailbox->unread_threads, "myRights", rights_of(mailbox), "isSubscribed", mailbox->info.subscribed);
 }
@@ -187,7 +187,7 @@ static bool
 match_condition(void *context, const json_t *condition, const void *item)
 {
 	const struct jmap_mailbox *mailbox = item, *parent = jmap_mailbox_parent(context, mailbox);
-	const char *role = jmap_role_of(mailbox->info.use), *key;
+	const char *role = jmap_role_of(context, mailbox), *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)condition, key, value) {

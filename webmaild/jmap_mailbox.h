@@ -6,8 +6,9 @@
 
 #include "webmaild/jmap_methods.h"
 
-/* NULL / MS_USE_NONE when there is none. */
-const char *jmap_role_of(enum ms_use use);
+/* NULL / MS_USE_NONE when there is none. Of several mailboxes with one use, as another program's copy of a folder makes them, the first has
+ * the role: no two may (RFC 8621 section 2). */
+const char *jmap_role_of(struct jmap *jmap, const struct jmap_mailbox *mailbox);
 enum ms_use jmap_use_of_role(struct span role);
 
 /* The last part of its name. Borrowed. */

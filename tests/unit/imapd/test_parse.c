@@ -142,6 +142,8 @@ static const struct {
 	{ "a SELECT x (QRESYNC (7 90060115205545359 (5000,7500 15000,18000)))\r\n",
 	    "'x' qresync7 90060115205545359 /5000:5000,7500:7500/15000:15000,18000:18000" },
 	{ "a CREATE x (USE (\\Sent))\r\n", "'x' useSent" },
+	{ "a CREATE x (USE (\\Sent \\Junk))\r\n", "'x' useSent \\Junk" },
+	{ "a CREATE x (USE ())\r\n", "'x'" },
 	{ "a RENAME a \"b c\"\r\n", "'a'>'b c'" },
 	{ "a FETCH 1 FLAGS\r\n", "1:1 3" },
 	{ "a FETCH 1:* ALL\r\n", "1:0 3 4 5 0" },

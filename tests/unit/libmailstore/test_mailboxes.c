@@ -89,6 +89,20 @@ START_TEST(others_made_more)
 }
 END_TEST
 
+/* No two have one special use (RFC 6154 section 3, RFC 8621 section 2): not for long either, when another program takes one away. */
+START_TEST(one_use)
+{
+	ck_assert_int_eq(ms_mailbox_create(store, "Mine", MS_USE_SENT), MS_E_DENIED);
+	ck_assert_int_eq(ms_mailbox_create(store, "Sent", MS_USE_SENT), MS_E_EXISTS);
+	ck_assert_int_eq(ms_mailbox_rename(store, "Sent", "Old"), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Mine", MS_USE_SENT), MS_E_DENIED);
+	shell_in(account, "Maildir", "rm -r .Old");
+	ck_assert_int_eq(ms_mailbox_create(store, "Mine", MS_USE_SENT), 0);
+	ck_assert_int_eq(ms_mailbox_delete(store, "Mine"), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Sent", MS_USE_SENT), 0);
+}
+END_TEST
+
 /* What was planned with an index that has been made anew: the number is another mailbox's, or nobody's. */
 START_TEST(the_right_one_is_forgotten)
 {
@@ -117,6 +131,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, no_more_are_made);
 	tcase_add_test(tcase, others_made_more);
+	tcase_add_test(tcase, one_use);
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
 }
