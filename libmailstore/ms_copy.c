@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -136,6 +137,7 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 	if (r == MS_E_NOTFOUND)
 		return 0; /* its file went a moment ago: so does the message */
 	after.message.modseq = modseq;
+	after.message.save_date = (int64_t)time(NULL); /* when it came into this mailbox (RFC 8514) */
 	if (r == 0)
 		r = ms_texts_get(txn->bdb, txn->txn, copy->from->number, copy->uids[i], &copy->texts, &texts);
 	if (r == 0 || r == MS_E_NOTFOUND) /* rendered again when they are asked for */

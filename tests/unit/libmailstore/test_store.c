@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -245,6 +246,32 @@ START_TEST(copies_and_moves)
 	text = contents("INBOX");
 	ck_assert_str_eq(text, "");
 	free(text);
+}
+END_TEST
+
+/* When it came into its mailbox (RFC 8514): a copy's is not that of what it is a copy of. */
+START_TEST(save_dates)
+{
+	uint32_t uid = add("INBOX", "a", 0, NULL), copied, moved, uidvalidity;
+	struct ms_message before, copy, after;
+	struct ms_mailbox *mailbox;
+
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, uid, &before), 0);
+	while (time(NULL) <= before.save_date)
+		(void)usleep(10000);
+	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "Archive", false, &copied, &uidvalidity), 0);
+	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "Trash", true, &moved, &uidvalidity), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert_int_eq(ms_mailbox_open(store, "Archive", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, copied, &copy), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert_int_eq(ms_mailbox_open(store, "Trash", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, moved, &after), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert_int_gt(copy.save_date, before.save_date);
+	ck_assert_int_gt(after.save_date, before.save_date);
+	ck_assert_int_eq(after.internal_date, before.internal_date);
 }
 END_TEST
 
@@ -610,6 +637,7 @@ main(void)
 	tcase_add_test(tests, messages_come_change_and_go);
 	tcase_add_test(tests, changes_are_told);
 	tcase_add_test(tests, copies_and_moves);
+	tcase_add_test(tests, save_dates);
 	tcase_add_test(tests, mailboxes_are_made_renamed_and_removed);
 	tcase_add_test(tests, the_index_may_vanish);
 	tcase_add_test(tests, other_programs_touch_the_maildir);
