@@ -2,9 +2,9 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* An SMTP or LMTP client that hands in many messages over several connections at once and costs little. Where smtp-source knows one
  * recipient, this knows many, and AUTH. It waits for each answer before it goes on, as smtp-source does.
- *   mail_load [-l] [-r] [-T] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT
- * -l LMTP; -r several messages on a connection; -T STARTTLS, with TLS 1.3 and a handshake in full for each connection; -A AUTH PLAIN with
- * that; -m this message, as it is to be sent. # in RECIPIENT becomes the message's number, and % 1 to COUNT, in turns.
+ *   mail_load [-l] [-r] [-T | -S] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT
+ * -l LMTP; -r several messages on a connection; -T STARTTLS, with TLS 1.3 and a handshake in full for each connection; -S the same, but
+ * that each connection resumes the session of the one before, as an MTA does that has mail for the same host again; -A AUTH PLAIN with that; -m this message, as it is to be sent. # in RECIPIENT becomes the message's number, and % 1 to COUNT, in turns.
  * Prints the seconds until the last answer. Ends with 1 when anything is refused. */
 #include <arpa/inet.h>
 #include <err.h>
@@ -28,6 +28,7 @@ enum step { GREETING, HELLO, STARTTLS, HANDSHAKE, HELLO_AGAIN, AUTH, MAIL, RCPT,
 struct client {
 	int fd;
 	SSL *tls;
+	SSL_SESSION *session; /* of the last connection, where sessions are resumed */
 	enum step step;
 	unsigned long message;
 	size_t len; /* of input */
@@ -102,6 +103,9 @@ begin(struct client *client)
 static void
 finish(struct client *client)
 {
+	/* Else OpenSSL takes it for broken off, and resumes no session of it. */
+	if (client->tls != NULL)
+		SSL_set_shutdown(client->tls, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(client->tls);
 	client->tls = NULL;
 	(void)close(client->fd);
@@ -125,6 +129,8 @@ shook_hands(struct client *client)
 
 	if (r != 1 && SSL_get_error(client->tls, r) != SSL_ERROR_WANT_READ)
 		errx(1, "no TLS");
+	if (r == 1 && client->session != NULL && !SSL_session_reused(client->tls))
+		errx(1, "a session was not resumed");
 	if (r == 1)
 		set_blocking(client->fd, true);
 	return r == 1;
@@ -134,7 +140,8 @@ static bool
 begin_tls(struct client *client)
 {
 	client->tls = SSL_new(load.tls);
-	if (client->tls == NULL || SSL_set_fd(client->tls, client->fd) != 1)
+	if (client->tls == NULL || SSL_set_fd(client->tls, client->fd) != 1 || SSL_set_app_data(client->tls, client) != 1 ||
+	    (client->session != NULL && SSL_set_session(client->tls, client->session) != 1))
 		errx(1, "no TLS");
 	set_blocking(client->fd, false);
 	return shook_hands(client);
@@ -289,8 +296,19 @@ answered(struct client *client)
 	return whole;
 }
 
+/* A ticket has come. */
+static int
+keep_session(SSL *tls, SSL_SESSION *session)
+{
+	struct client *client = SSL_get_app_data(tls);
+
+	SSL_SESSION_free(client->session);
+	client->session = session;
+	return 1;
+}
+
 static SSL_CTX *
-client_tls(void)
+client_tls(bool resume)
 {
 	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
 
@@ -298,6 +316,10 @@ client_tls(void)
 		errx(1, "no TLS");
 	/* A ticket that comes alone must not have us wait for an answer. */
 	(void)SSL_CTX_clear_mode(tls, SSL_MODE_AUTO_RETRY);
+	if (resume) {
+		(void)SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(tls, keep_session);
+	}
 	return tls;
 }
 
@@ -333,11 +355,12 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "lrTA:c:n:s:m:f:t:k:")) != -1)
+	while ((c = getopt(argc, argv, "lrTSA:c:n:s:m:f:t:k:")) != -1)
 		switch (c) {
 		case 'l': load.lmtp = true; break;
 		case 'r': load.reuse = true; break;
-		case 'T': load.tls = client_tls(); break;
+		case 'T': load.tls = client_tls(false); break;
+		case 'S': load.tls = client_tls(true); break;
 		case 'A': load.auth = optarg; break;
 		case 'c': load.clients = strtoul(optarg, NULL, 10); break;
 		case 'n': load.messages = strtoul(optarg, NULL, 10); break;
@@ -351,7 +374,7 @@ options(int argc, char **argv)
 	if (load.filling == NULL)
 		make_filling();
 	if (optind != argc - 1 || load.recipient == NULL || load.clients == 0 || load.recipients == 0)
-		errx(64, "usage: mail_load [-lrT] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT");
+		errx(64, "usage: mail_load [-lrTS] [-A BASE64] -c CONNECTIONS -n MESSAGES { -s SIZE | -m FILE } [-f SENDER] -t RECIPIENT [-k COUNT] PORT");
 	load.address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons((uint16_t)strtoul(argv[optind], NULL, 10)) };
 }
