@@ -131,6 +131,9 @@ vacation_forbidden(const struct sieve_action *action, const struct sieve_host *h
 		return "its sender is a machine";
 	if (is_own(action, host, owner, host->sender))
 		return "it is the user's own";
+	/* Its sender is most likely another. */
+	if (host->spam >= 100)
+		return "it is spam";
 	reason = forbidden_by_field(header_of(host));
 	if (reason != NULL)
 		return reason;

@@ -184,10 +184,12 @@ def main():
     send("are you still there")
     send("from a list", sender=FRIEND, header="List-Id: <x.test>\r\n")
     send("from nobody", sender="")
+    send("bought by nobody", sender=FRIEND, header="X-Spam-Flag: YES\r\n")
     send("another asks", sender=FRIEND)
     check("another is answered too", find(FRIEND, "INBOX", "Auto: another asks")[1] is not None)
     check("the same one is not, once a day", find(USER, "INBOX", "are you still there")[1] is not None and
           is_nowhere(SENDER, "INBOX", "Auto: are you still there"))
+    check("nor spam", find(USER, "Junk", "bought by nobody")[1] is not None and is_nowhere(FRIEND, "INBOX", "Auto: bought by nobody"))
     check("nor a list", is_nowhere(FRIEND, "INBOX", "Auto: from a list"))
     use(f'require "vacation";\nvacation :days 1 :from "The boss <{FRIEND}>" "I am somebody else.";\n')
     send("who are you")

@@ -141,6 +141,7 @@ START_TEST(vacation_rules)
 		struct sieve_host host = { .message = span_of(rows[i].header), .sender = span_of(rows[i].sender), .recipient = SPAN("me+x@example.org") };
 		const char *reason = vacation_forbidden(&action, &host, SPAN("me@example.org"));
 
+		ck_assert_msg((host.spam = 100, vacation_forbidden(&action, &host, SPAN("me@example.org"))) != NULL, "%zu: spam is answered", i);
 		ck_assert_msg(reason == rows[i].reason || (reason != NULL && rows[i].reason != NULL && strcmp(reason, rows[i].reason) == 0),
 		    "%zu: %s", i, reason);
 	}
