@@ -108,10 +108,23 @@ stream_context(const struct stream *stream)
 
 /* --- TLS --- */
 
-static int
-start_tls(struct stream *stream, SSL_CTX *context)
+/* OpenSSL reads what has come already before it reads from the socket. */
+static void
+put_before(struct stream *stream)
 {
-	if (stream->in.len != 0) {
+	BIO *bio = BIO_new(BIO_f_buffer()), *socket = BIO_new_socket(stream->fd, BIO_NOCLOSE);
+
+	if (bio == NULL || socket == NULL || stream->in.len > INT32_MAX ||
+	    BIO_set_buffer_read_data(bio, stream->in.data + stream->in.start, (int)stream->in.len) != 1)
+		abort();
+	SSL_set0_rbio(stream->ssl, BIO_push(bio, socket));
+	stream_queue_free(&stream->in);
+}
+
+static int
+start_tls(struct stream *stream, SSL_CTX *context, bool begun)
+{
+	if (stream->in.len != 0 && !begun) {
 		stream_queue_free(&stream->in);
 		return -EPROTO;
 	}
@@ -119,6 +132,8 @@ start_tls(struct stream *stream, SSL_CTX *context)
 	stream->ssl = SSL_new(context);
 	if (stream->ssl == NULL || SSL_set_fd(stream->ssl, stream->fd) != 1)
 		abort(); /* only for want of memory */
+	if (stream->in.len != 0)
+		put_before(stream);
 	SSL_set_mode(stream->ssl,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 		SSL_MODE_RELEASE_BUFFERS);
@@ -135,18 +150,25 @@ start_tls(struct stream *stream, SSL_CTX *context)
 int
 stream_start_tls_server(struct stream *stream, struct ssl_ctx_st *context)
 {
-	int r = start_tls(stream, context);
+	int r = start_tls(stream, context, false);
 
 	if (r == 0)
 		SSL_set_accept_state(stream->ssl);
 	return r;
 }
 
+void
+stream_begin_tls_server(struct stream *stream, struct ssl_ctx_st *context)
+{
+	(void)start_tls(stream, context, true);
+	SSL_set_accept_state(stream->ssl);
+}
+
 int
 stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const char *host)
 {
 	unsigned char address[sizeof(struct in6_addr)];
-	int r = start_tls(stream, context);
+	int r = start_tls(stream, context, false);
 
 	if (r < 0)
 		return r;

@@ -63,6 +63,9 @@ void *stream_context(const struct stream *stream);
  * before the handshake begins, what is written from here on after it. */
 int stream_start_tls_server(struct stream *stream, struct ssl_ctx_st *context);
 int stream_start_tls_client(struct stream *stream, struct ssl_ctx_st *context, const char *host);
+/* The same for a connection that is secure from its first byte on, but for what a proxy has put before: unread input is the beginning of
+ * the handshake. */
+void stream_begin_tls_server(struct stream *stream, struct ssl_ctx_st *context);
 /* After stream_start_tls_*, before the loop goes on: for settings of this connection's own. Borrowed. */
 struct ssl_st *stream_tls_settings(const struct stream *stream);
 /* NULL when the connection is not (yet) secured. Borrowed. */

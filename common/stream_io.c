@@ -266,6 +266,10 @@ stream_shake_hands(struct stream *stream)
 	errno = 0;
 	r = SSL_do_handshake(stream->ssl);
 	if (r == 1) {
+		/* Nothing may wait where the loop does not see it. */
+		if (BIO_method_type(SSL_get_rbio(stream->ssl)) == BIO_TYPE_BUFFER && BIO_pending(SSL_get_rbio(stream->ssl)) == 0 &&
+		    SSL_set_rfd(stream->ssl, stream->fd) != 1)
+			abort();
 		stream->tls = TLS_ON;
 		stream->read_wants_write = false;
 		stream->read_since = stream->write_since = stream_now();

@@ -234,7 +234,7 @@ admit(struct listening *listening, int fd, const struct sockaddr_storage *from)
 	client->stream = stream_new(front->proc->base, fd, NULL, NULL, front->limits.input_max,
 	    front->limits.output_max);
 	stream_set_timeouts(client->stream, front->limits.timeout, front->limits.timeout);
-	if (listening->listener->tls)
+	if (listening->listener->tls && (front->limits.tls_later == NULL || !front->limits.tls_later(client, front->context)))
 		/* a new stream has no unread input */
 		(void)stream_start_tls_server(client->stream, front->tls);
 	log_debug("connected", log_str("client", client->address), log_u64("port", client->port),
@@ -376,6 +376,15 @@ front_start_tls(struct front_client *client)
 	if (client->front->tls == NULL)
 		return -EOPNOTSUPP;
 	return stream_start_tls_server(client->stream, client->front->tls);
+}
+
+int
+front_begin_tls(struct front_client *client)
+{
+	if (client->front->tls == NULL)
+		return -EOPNOTSUPP;
+	stream_begin_tls_server(client->stream, client->front->tls);
+	return 0;
 }
 
 bool

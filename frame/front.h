@@ -10,18 +10,22 @@
 #include "frame/role.h"
 
 struct front;
+struct front_client;
 
 struct front_limits {
 	unsigned connections_max;             /* of all clients */
 	unsigned connections_per_address_max; /* of one IPv4 address or IPv6 /64 */
 	size_t input_max, output_max;         /* a stream's buffers */
 	unsigned timeout;                     /* seconds */
+	/* Something comes before TLS on this connection, though its listener has TLS from the first byte on: front_begin_tls follows. NULL:
+	 * never. */
+	bool (*tls_later)(const struct front_client *client, void *context);
 };
 
 /* A client that was let in. It lives until front_leave. */
 struct front_client {
 	struct front *front;
-	/* already in its TLS handshake when the listener is implicit TLS */
+	/* already in its TLS handshake when the listener is implicit TLS, but for tls_later */
 	struct stream *stream;
 	const struct proc_listener *listener;
 	char address[64];        /* the peer: "192.0.2.1", "2001:db8::1" */
@@ -49,6 +53,8 @@ size_t front_client_count(const struct front *front);
 
 /* STARTTLS on this client: as stream_start_tls_server. -EOPNOTSUPP when there is no certificate. */
 int front_start_tls(struct front_client *client);
+/* TLS on this client of tls_later: as stream_begin_tls_server. -EOPNOTSUPP when there is no certificate. */
+int front_begin_tls(struct front_client *client);
 bool front_has_tls(const struct front *front);
 /* The client is gone or handed over: forgets it (its stream is not touched). Frees client. */
 void front_leave(struct front_client *client);

@@ -240,6 +240,7 @@ proc_smtp(struct proc *proc)
 		.input_max = INPUT_MAX,
 		.output_max = OUTPUT_MAX,
 		.timeout = (unsigned)conf->client_timeout,
+		.tls_later = smtp_client_awaits_proxy,
 	};
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT };
 	static struct smtp_role role = { .empty = empty };

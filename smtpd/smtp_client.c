@@ -412,8 +412,13 @@ take_proxy_header(struct smtp_client *client)
 	stream_consume(client->stream, len);
 	if (header.address[0] != '\0')
 		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", header.address);
-	smtp_client_greet(client);
-	return true;
+	if (!client->front->listener->tls) {
+		smtp_client_greet(client);
+		return true;
+	}
+	if (front_begin_tls(client->front) < 0)
+		smtp_client_leave(client, "no certificate");
+	return false;
 }
 
 void
@@ -423,6 +428,11 @@ smtp_client_pump(struct smtp_client *client)
 	size_t taken = 1;
 
 	smtp->now = (int64_t)time(NULL);
+	/* Before TLS there is nobody to tell why. */
+	if (client->awaits_proxy && client->front->listener->tls && smtp->action != SMTP_NOTHING) {
+		smtp_client_leave(client, "no PROXY header");
+		return;
+	}
 	if (client->awaits_proxy && smtp->action == SMTP_NOTHING && !take_proxy_header(client))
 		return;
 	if (smtp_client_is_early(client))
@@ -534,6 +544,14 @@ on_watch(evutil_socket_t fd, short what, void *context)
 
 /* --- the beginning --- */
 
+bool
+smtp_client_awaits_proxy(const struct front_client *front_client, void *context)
+{
+	const struct smtp_role *role = context;
+
+	return smtpd_lists(&smtpd_conf(front_proc(role->front))->proxy_header_from, front_client->address);
+}
+
 void
 smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 {
@@ -550,9 +568,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
 	    front_client->address);
 	client->smtp.is_proxy = smtpd_lists(&conf->proxy_from, front_client->address);
-	/* Where TLS comes first, it has begun already. */
-	client->awaits_proxy = !front_client->listener->tls &&
-	    smtpd_lists(&conf->proxy_header_from, front_client->address);
+	client->awaits_proxy = smtp_client_awaits_proxy(front_client, role);
 	client->next = role->clients;
 	if (client->next != NULL)
 		client->next->at = &client->next;

@@ -37,6 +37,8 @@ extern const struct handin_ops smtp_client_handin_ops;
 void smtp_client_filtered(void *context, struct filtered *filtered);
 
 /* Begins to serve: takes over the stream. */
+/* A header of the PROXY protocol comes first, before TLS too. context: struct smtp_role. */
+bool smtp_client_awaits_proxy(const struct front_client *front_client, void *context);
 void smtp_client_new(struct smtp_role *role, struct front_client *front_client);
 /* Tells everybody 421 and closes, but lets messages that are committed get their answer. */
 void smtp_clients_stop(struct smtp_role *role);

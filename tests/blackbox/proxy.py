@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Proxies in front of smtpd: the client's address comes from the PROXY header or from XCLIENT, of listed addresses only."""
+import socket
+import ssl
 import sys
+import time
 
 from own_site import Results, SharedSite, exchange, read
 
@@ -41,6 +44,42 @@ try:
         text = talk(header + MAIL)
         check(f"a PROXY header of version {name}", text.startswith(b"220") and b"ed as " in text, text)
         check(f"the log has its address ({name})", site.logged(r"received .*client=192\.0\.2\.78 ", before), site.log()[before:])
+    # Before TLS, where that comes first: the header alone, with what follows, and none.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for name, header in (("", b"PROXY TCP4 192.0.2.79 192.0.2.1 56324 465\r\n"), ("not ", b"")):
+        for together in (False, True):
+            before, text = len(site.log()), b""
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(incoming, outgoing)
+            with socket.create_connection(("127.0.0.1", site.base + 465), timeout=60) as peer:
+                if not together:
+                    peer.sendall(header)
+                    time.sleep(0.2)
+                try:
+                    tls.do_handshake()
+                except ssl.SSLWantReadError:
+                    peer.sendall((header if together else b"") + outgoing.read())
+                try:
+                    while not text.startswith(b"220"):
+                        data = peer.recv(65536)
+                        if not data:
+                            break
+                        incoming.write(data)
+                        try:
+                            tls.do_handshake()
+                            peer.sendall(outgoing.read())
+                            text += tls.read()
+                        except ssl.SSLWantReadError:
+                            peer.sendall(outgoing.read())
+                    if text:
+                        tls.write(b"QUIT\r\n")
+                        peer.sendall(outgoing.read())
+                        peer.recv(65536)
+                except OSError:
+                    pass
+            check(f"a header before TLS is {name}there{', in one piece with it' if together else ''}", text.startswith(b"220") == bool(header), text)
+            check("and the log tells whom it is about", site.logged(r"client client=192\.0\.2\.79 listener=.submissions" if header else "no-proxy-header", before), site.log()[before:])
     before = len(site.log())
     text = talk(HELLO)
     check("without the header nothing is said", text == b"", text)

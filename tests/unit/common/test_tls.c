@@ -210,6 +210,64 @@ START_TEST(refuses_plaintext_behind_starttls)
 }
 END_TEST
 
+/* What stands before a handshake, such as the header of a proxy, may come together with its beginning. */
+START_TEST(handshakes_behind_something)
+{
+	static const char line[] = "PROXY UNKNOWN\r\n";
+	struct buf error = BUF_INIT(1000), text = BUF_INIT(1 << 20);
+	char *certificate, *key, hello[4096];
+	struct tls_key *tls_key;
+	struct ssl_ctx_st *server_tls, *client_tls;
+	ssize_t got = 0;
+	size_t cut;
+	int fds[2];
+
+	make_pair("EC", &certificate, &key);
+	tls_key = tls_key_load(span_of(key), &error);
+	server_tls = tls_server_new(span_of(certificate), sign, tls_key, NULL, &error);
+	client_tls = tls_client_new(0, &error);
+	/* The client is behind a socket of its own, so that what it says can be held up. */
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	client.stream = stream_free(client.stream);
+	client.stream = stream_new(base, fds[0], &ops, &client, 65536, 1 << 24);
+	ck_assert_int_eq(stream_start_tls_client(client.stream, client_tls, "mail.example"), 0);
+	for (unsigned i = 0; i < 100 && got <= 0; i++) {
+		spin(20);
+		got = recv(fds[1], hello, sizeof(hello), MSG_DONTWAIT);
+	}
+	ck_assert_int_gt(got, 10);
+	cut = _i == 0 ? 0 : _i == 1 ? 5 : (size_t)got;
+	server.stream = stream_free(server.stream);
+	server.stream = stream_new(base, fds[1], &ops, &server, 65536, 1 << 24);
+	stream_preload(server.stream, span_make(hello, cut));
+	stream_preload(server.stream, span_of(line));
+	ck_assert(span_starts(stream_input(server.stream), span_of(line)));
+	stream_consume(server.stream, sizeof(line) - 1);
+	stream_begin_tls_server(server.stream, server_tls);
+	/* The rest comes later. */
+	if (cut != (size_t)got)
+		ck_assert_int_eq(send(fds[0], hello + cut, (size_t)got - cut, 0), got - (ssize_t)cut);
+	for (unsigned i = 0; i < 100 && (server.secured == 0 || client.secured == 0); i++)
+		spin(20);
+	ck_assert_uint_eq(server.secured, 1);
+	ck_assert_uint_eq(client.secured, 1);
+	while (text.len < 300000)
+		(void)buf_str(&text, "0123456789");
+	ck_assert_int_eq(stream_write(client.stream, buf_get(&text)), 0);
+	ck_assert_int_eq(stream_write(server.stream, buf_get(&text)), 0);
+	await(&server, text.len);
+	await(&client, text.len);
+	ck_assert(span_eq(buf_get(&server.input), buf_get(&text)) && span_eq(buf_get(&client.input), buf_get(&text)));
+	buf_free(&text);
+	buf_free(&error);
+	tls_context_free(server_tls);
+	tls_context_free(client_tls);
+	(void)tls_key_free(tls_key);
+	free(certificate);
+	free(key);
+}
+END_TEST
+
 START_TEST(fails_cleanly)
 {
 	struct buf error = BUF_INIT(1000);
@@ -296,6 +354,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, handshakes, 0, 4);
 	tcase_add_test(tests, refuses_plaintext_behind_starttls);
+	tcase_add_loop_test(tests, handshakes_behind_something, 0, 3);
 	tcase_add_loop_test(tests, fails_cleanly, 0, 3);
 	tcase_add_test(tests, refuses_bad_files);
 	suite_add_tcase(suite, tests);
