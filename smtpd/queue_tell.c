@@ -8,6 +8,7 @@
 #include "common/xalloc.h"
 #include "smtpd/dsn.h"
 #include "smtpd/queue_attempt.h"
+#include "smtpd/xclient_parse.h"
 
 /* --- what is to be told --- */
 
@@ -49,6 +50,25 @@ is_postmaster(const struct attempt *attempt, const struct envelope_recipient *re
 	return span_ieq(span_of(recipient->address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
 }
 
+/* What came of an alias may have come of postmaster's, which its original recipient tells; so may what others brought. */
+static bool
+is_told_postmaster(const struct attempt *attempt, const struct envelope_recipient *recipient)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+	struct span alias = span_of(recipient->orcpt), type;
+	struct buf address = BUF_INIT(ENVELOPE_XTEXT_MAX);
+	bool other;
+
+	if (is_postmaster(attempt, recipient))
+		return false;
+	if (!envelope->expanded)
+		return true;
+	other = !facts_is_from_outside(envelope) && span_split(&alias, ';', &type) && xtext_decode(alias, &address) == 0 && address.len != 0 &&
+	    !span_ieq(buf_get(&address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
+	buf_free(&address);
+	return other;
+}
+
 /* What to tell of one recipient. */
 static void
 judge(struct attempt *attempt, size_t i, bool expired, bool late)
@@ -73,8 +93,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
-		/* What came of an alias may have come of postmaster's. */
-		bool tells = bounce ? !is_postmaster(attempt, recipient) && !attempt->file.envelope.expanded : wants(recipient, ENVELOPE_FAILURE);
+		bool tells = bounce ? is_told_postmaster(attempt, recipient) : wants(recipient, ENVELOPE_FAILURE);
 
 		if (bounce || !tells)
 			log_warning(bounce ? "bounce-undeliverable" : "failed-silently",

@@ -660,6 +660,27 @@ START_TEST(notification_that_fails_goes_to_postmaster)
 }
 END_TEST
 
+/* What came of an alias of the addressee's, such as a list's owner; but not of postmaster's own, nor what another host brought. */
+START_TEST(notification_to_an_alias_that_fails_goes_to_postmaster)
+{
+	static const char *const rows[] = {
+		"expanded yes\nto P N rfc822;owner-list@local.test x@other.test\n", /* the one that is told */
+		"expanded yes\nto P N rfc822;postmaster@local.test x@other.test\n",
+		"expanded yes\nto P N - x@other.test\n",
+		"client 192.0.2.1\nexpanded yes\nto P N rfc822;owner-list@local.test x@other.test\n",
+	};
+	char text[1000];
+
+	(void)snprintf(text, sizeof(text), "fourpost 1\ncreated NOWNOWNOWN\nfrom \n%s\n" MESSAGE, rows[_i]);
+	put(PATH, text);
+	start();
+	if (_i == 0)
+		WAIT_FOR(files_in("mail/local.test/postmaster") == 1);
+	WAIT_FOR(!there(PATH) && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/postmaster"), _i == 0);
+}
+END_TEST
+
 START_TEST(what_postmaster_cannot_have_is_the_end)
 {
 	FILE *file = fopen(conf_path, "a");
@@ -732,6 +753,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, finished_and_not_to_be_removed);
 	tcase_add_test(tests, notification_written_and_failure_not_noted);
 	tcase_add_test(tests, notification_that_fails_goes_to_postmaster);
+	tcase_add_loop_test(tests, notification_to_an_alias_that_fails_goes_to_postmaster, 0, 4);
 	tcase_add_test(tests, what_postmaster_cannot_have_is_the_end);
 	tcase_add_test(tests, held);
 	tcase_add_test(tests, unreadable);
