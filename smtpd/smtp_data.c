@@ -3,6 +3,7 @@
 /* The text after DATA or in chunks, line by line. */
 #include "smtpd/smtp_data.h"
 
+#include "common/message_id.h"
 #include "smtpd/auth_results.h"
 #include "smtpd/defence_score.h"
 
@@ -12,7 +13,7 @@
 void
 smtp_data_init(struct smtp_data *data)
 {
-	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX), .authors = BUF_INIT(SMTP_HEADER_MAX), .results = BUF_INIT(SMTP_HEADER_MAX) };
+	*data = (struct smtp_data){ .held = BUF_INIT(HELD_MAX), .authors = BUF_INIT(SMTP_HEADER_MAX), .judged = BUF_INIT(SMTP_HEADER_MAX) };
 }
 
 void
@@ -20,7 +21,7 @@ smtp_data_free(struct smtp_data *data)
 {
 	buf_free(&data->held);
 	buf_free(&data->authors);
-	buf_free(&data->results);
+	buf_free(&data->judged);
 }
 
 void
@@ -88,10 +89,9 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 {
 
 	data->in_field = true;
-	data->in_results_field = data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"));
+	data->in_judged_field = (data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"))) ||
+	    (data->mend && (span_ieq(name, SPAN("Date")) || span_ieq(name, SPAN("Message-ID"))));
 	data->skipping_field = (data->mend && is_among(name, private_fields, COUNT(private_fields))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
-	data->has_date |= span_ieq(name, SPAN("Date"));
-	data->has_message_id |= span_ieq(name, SPAN("Message-ID"));
 	data->from_fields += span_ieq(name, SPAN("From"));
 	data->in_author_field = data->mend && is_among(name, author_fields, COUNT(author_fields));
 	if (data->in_author_field) {
@@ -102,18 +102,42 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 		smtp_data_fail(data, SMTP_FAULT_HOPS);
 }
 
-/* The field that was held is whole. */
-static void
-put_results(struct smtp_data *data, struct buf *out)
+/* RFC 6409 sections 8.2 and 8.3: what is none goes, and one that is takes its place. */
+static bool
+is_usable(struct smtp_data *data, struct span name, struct span value)
 {
-	struct span field = buf_get(&data->results), name;
+	struct message_id_list ids;
+	bool usable = span_trim(value).len != 0;
+
+	if (span_ieq(name, SPAN("Date"))) {
+		data->has_date |= usable;
+		return usable;
+	}
+	message_id_list_parse(value, &ids);
+	usable = ids.count != 0;
+	message_id_list_free(&ids);
+	data->has_message_id |= usable;
+	return usable;
+}
+
+/* The field that was to be judged is whole. */
+static void
+put_judged(struct smtp_data *data, struct buf *out)
+{
+	struct span field = buf_get(&data->judged), name;
+	bool stays;
 
 	if (field.len == 0)
 		return;
 	(void)span_split(&field, ':', &name);
-	if (!auth_results_is_claimed(field, span_of(data->authserv)))
-		(void)buf_span(out, buf_get(&data->results));
-	buf_clear(&data->results);
+	name = span_trim(name);
+	if (span_ieq(name, SPAN("Authentication-Results")))
+		stays = !auth_results_is_claimed(field, span_of(data->authserv));
+	else
+		stays = is_usable(data, name, field);
+	if (stays)
+		(void)buf_span(out, buf_get(&data->judged));
+	buf_clear(&data->judged);
 }
 
 static void
@@ -123,7 +147,7 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 	struct span name;
 
 	if (!goes_on)
-		put_results(data, out);
+		put_judged(data, out);
 
 	data->header_size += line.len + 2;
 	if (data->header_size > SMTP_HEADER_MAX)
@@ -142,8 +166,8 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 		put_line(out, SPAN_NULL);
 		data->in_body = true;
 	}
-	if (data->in_results_field && !data->in_body)
-		put_line(&data->results, line);
+	if (data->in_judged_field && !data->in_body)
+		put_line(&data->judged, line);
 	else if (data->in_body || !data->skipping_field)
 		put_line(out, line);
 	if (data->mend && !data->in_body && !data->smtputf8 && !span_is_ascii(line))
@@ -154,7 +178,7 @@ static void
 end(struct smtp_data *data, struct buf *out)
 {
 	if (!data->in_body) {
-		put_results(data, out);
+		put_judged(data, out);
 		put_missing(data, out);
 	}
 	data->ended = true;

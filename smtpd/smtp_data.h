@@ -62,10 +62,10 @@ struct smtp_data {
 	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
-	struct buf results; /* a field of Authentication-Results, until it is whole */
+	struct buf judged; /* a field that is judged, until it is whole: Authentication-Results, Date, Message-ID */
 	struct buf held; /* of chunks: a line whose end has not come */
 	bool chunked;
-	bool in_body, in_field, in_author_field, in_results_field, skipping_field, in_long_line;
+	bool in_body, in_field, in_author_field, in_judged_field, skipping_field, in_long_line;
 	bool has_date, has_message_id;
 	unsigned from_fields;
 	size_t header_size;
