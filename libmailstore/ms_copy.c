@@ -89,20 +89,22 @@ place(const struct copy *copy, const char *from, const char *to)
 	return r == 0 ? 0 : errno == ENOENT ? MS_E_NOTFOUND : -errno;
 }
 
+/* Under its UID there, with flags and keywords of the original as `as` has them. */
 static int
-place_file(struct copy *copy, const struct ms_message_record *before, const struct ms_message_record *after)
+place_file(struct copy *copy, const struct ms_message_record *before, const char *from, const struct ms_message *as,
+    const struct ms_mailbox_record *source, struct ms_mailbox_record *target, struct ms_message_record *after)
 {
-	struct step step = { path_of(before), path_of(after) };
-	bool same = copy->from->number == copy->to;
-	char path[MS_NAME_MAX + 5];
-	int r = place(copy, step.from, step.to);
+	struct step step;
+	int r = carry_keywords(source, &as->keywords, copy->to_fd, target, &after->message.keywords);
 
-	/* Renamed by another program a moment ago. */
-	for (unsigned tries = 0; r == MS_E_NOTFOUND && tries < RETRIES_MAX && ms_locate(copy->from_fd, before, path) == 0; tries++) {
-		free(step.from);
-		step.from = xstrdup(path);
-		r = place(copy, step.from, step.to);
-	}
+	after->message.flags = as->flags;
+	after->in_cur = as->flags != 0 || !ms_keywords_none(&as->keywords) || before->in_cur;
+	if (r == 0)
+		r = ms_rename_record(copy->to, before, after);
+	if (r != 0)
+		return r;
+	step = (struct step){ xstrdup(from), path_of(after) };
+	r = place(copy, step.from, step.to);
 	if (r != 0) {
 		free(step.from);
 		free(step.to);
@@ -111,8 +113,27 @@ place_file(struct copy *copy, const struct ms_message_record *before, const stru
 	copy->steps[copy->step_count++] = step;
 	copy->touch.sides[0].ours++;
 	if (copy->move)
-		copy->touch.sides[same ? 0 : 1].ours++;
+		copy->touch.sides[copy->from->number == copy->to ? 0 : 1].ours++;
 	return 0;
+}
+
+static int
+copy_file(struct copy *copy, const struct ms_message_record *before, const struct ms_mailbox_record *source, struct ms_mailbox_record *target,
+    struct ms_message_record *after)
+{
+	struct ms_message as = before->message;
+	_cleanup_(freep) char *known = path_of(before);
+	char path[MS_NAME_MAX + 5];
+	int r = place_file(copy, before, known, &as, source, target, after);
+
+	/* Renamed by another program a moment ago: with the flags that it gave. */
+	for (unsigned tries = 0; r == MS_E_NOTFOUND && tries < RETRIES_MAX && ms_locate(copy->from_fd, before, path) == 0; tries++) {
+		as = before->message;
+		r = ms_flags_meanwhile(before, path, &as);
+		if (r == 0)
+			r = place_file(copy, before, path, &as, source, target, after);
+	}
+	return r;
 }
 
 static int
@@ -126,14 +147,9 @@ copy_one(struct ms_txn *txn, struct copy *copy, struct ms_mailbox_record *source
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
 	after = before;
-	r = carry_keywords(source, &before.message.keywords, copy->to_fd, target, &after.message.keywords);
+	r = ms_take_uid(copy->to_fd, target, &after.message.uid);
 	if (r == 0)
-		r = ms_take_uid(copy->to_fd, target, &after.message.uid);
-	after.in_cur = after.message.flags != 0 || !ms_keywords_none(&after.message.keywords) || before.in_cur;
-	if (r == 0)
-		r = ms_rename_record(copy->to, &before, &after);
-	if (r == 0)
-		r = place_file(copy, &before, &after);
+		r = copy_file(copy, &before, source, target, &after);
 	if (r == MS_E_NOTFOUND)
 		return 0; /* its file went a moment ago: so does the message */
 	after.message.modseq = modseq;

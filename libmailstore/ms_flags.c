@@ -114,20 +114,59 @@ ms_rename_record(uint32_t mailbox, const struct ms_message_record *before, struc
 	return r;
 }
 
-/* The file is not where the index has it: renamed already by an attempt before this one, or by somebody else a moment ago. What is nowhere
- * is gone, which the next sync sees. */
+static bool
+read_name(const char *name, struct ms_message *ret)
+{
+	struct ms_name parsed;
+
+	if (!ms_name_parse(span_of(name), &parsed))
+		return false;
+	ret->flags = parsed.flags;
+	ms_keywords_from_name(&parsed, MS_KEYWORDS_MAX, &ret->keywords);
+	return true;
+}
+
+int
+ms_flags_meanwhile(const struct ms_message_record *record, const char *path, struct ms_message *message)
+{
+	struct ms_message before, theirs;
+	struct ms_keywords on, off;
+
+	/* One that is put back into new/ tells nothing. */
+	if (!read_name(record->name, &before) || !read_name(strchr(path, '/') + 1, &theirs) ||
+	    (span_starts(span_of(path), SPAN("new/")) && strchr(path, ':') == NULL))
+		return 0;
+	message->flags = (theirs.flags & ~(before.flags & ~message->flags)) | (message->flags & ~before.flags);
+	/* Taking away does not fail. */
+	(void)ms_keywords_combine(MS_FLAGS_REMOVE, &message->keywords, &before.keywords, &on);
+	(void)ms_keywords_combine(MS_FLAGS_REMOVE, &before.keywords, &message->keywords, &off);
+	(void)ms_keywords_combine(MS_FLAGS_REMOVE, &theirs.keywords, &off, &theirs.keywords);
+	return ms_keywords_combine(MS_FLAGS_ADD, &theirs.keywords, &on, &message->keywords);
+}
+
+/* The file is not where the index has it: renamed already by an attempt before this one, or by somebody else a moment ago. What flags he
+ * gave or took stay so, and the next sync sees it, for the folder has changed. What is nowhere is gone, which it sees too. */
 static int
-rename_moved(int folder_fd, const struct ms_message_record *before, const char *to)
+rename_moved(int folder_fd, uint32_t mailbox, const struct ms_message_record *before, const struct ms_message_record *after)
 {
 	char from[MS_NAME_MAX + 5];
 
 	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+		_cleanup_(freep) char *to = NULL;
+		struct ms_message_record merged = *after;
 		int r = ms_locate(folder_fd, before, from);
 
 		if (r == MS_E_NOTFOUND)
 			return 0;
-		if (r != 0 || strcmp(from, to) == 0 || renameat(folder_fd, from, folder_fd, to) == 0)
+		if (r == 0)
+			r = ms_flags_meanwhile(before, from, &merged.message);
+		if (r == 0)
+			r = ms_rename_record(mailbox, before, &merged);
+		if (r != 0)
 			return r;
+		to = xasprintf("cur/%s", merged.name);
+		if (strcmp(from, to) == 0 || renameat(folder_fd, from, folder_fd, to) == 0)
+			return 0;
 		if (errno != ENOENT)
 			return -errno;
 	}
@@ -151,7 +190,7 @@ ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_recor
 			return 0;
 		*ret_renamed = renameat(folder_fd, from, folder_fd, to) == 0;
 		if (!*ret_renamed)
-			r = errno == ENOENT ? rename_moved(folder_fd, before, to) : -errno;
+			r = errno == ENOENT ? rename_moved(folder_fd, mailbox, before, after) : -errno;
 	}
 	return r;
 }

@@ -266,7 +266,8 @@ int ms_message_update(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_re
 int ms_message_remove(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *record, const struct ms_message_record *message, uint64_t modseq);
 /* Gives the record the name that says its flags, letters, UID and sizes; before's is where the unique part comes from. MS_E_CORRUPT, MS_E_LIMIT. */
 int ms_rename_record(uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after);
-/* The same, and renames the file into cur/. *ret_renamed: this did. */
+/* The same, and renames the file into cur/. *ret_renamed: this did. Where another program has just renamed it, flags that after has and before
+ * has not, or the other way round, are changed in that name, which is not after's then: the folder is to be read again. */
 int ms_rename_message(int folder_fd, uint32_t mailbox, const struct ms_message_record *before, struct ms_message_record *after, bool *ret_renamed);
 /* Notes in the bitmaps that a message came (before NULL), left (after NULL) or has other flags. */
 int ms_uids_note(struct ms_txn *txn, uint32_t mailbox, const struct ms_message *before, const struct ms_message *after);
@@ -406,6 +407,9 @@ int ms_folder_fsync(int folder_fd, bool cur);
 int ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur);
 /* Where the message's file is now, when it is not where the record has it: path ("cur/NAME") is filled in. 0, MS_E_NOTFOUND or -errno. */
 int ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NAME_MAX + 5]);
+/* Another program has given the record's file such a path a moment ago. What it thereby changed of flags and keywords is changed in the message
+ * too, which otherwise is as it was meant to be. 0 or MS_E_LIMIT. */
+int ms_flags_meanwhile(const struct ms_message_record *record, const char *path, struct ms_message *message);
 /* The numbers of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
  * MS_E_LIMIT, MS_E_BADNAME. */
 int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret);

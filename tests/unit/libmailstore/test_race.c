@@ -203,13 +203,6 @@ START_TEST(rebuilt)
 }
 END_TEST
 
-static int
-is_draft(void *context, const struct ms_message *message)
-{
-	*(unsigned *)context += (message->flags & MS_DRAFT) != 0;
-	return 0;
-}
-
 /* What is told to be removed does not come back. */
 START_TEST(removed_for_good)
 {
@@ -228,32 +221,131 @@ START_TEST(removed_for_good)
 }
 END_TEST
 
-/* A flag set just after a message was renamed is set under its new name. */
+/* As the index has a message before another program renames it. */
+static struct ms_message_record
+record_of(const char *info)
+{
+	struct ms_message_record record = { .in_cur = true, .message.uid = 1, .bytes = 14, .message.size = 17 };
+
+	(void)snprintf(record.name, sizeof(record.name), "1600000001.M1.host,S=14,W=17,U=1.%04x:2,%s", ms_name_folder(mailbox->number), info);
+	return record;
+}
+
+static void
+rename_first(const char *from, const char *to)
+{
+	struct ms_message_record a = record_of(from), b = record_of(to);
+	char command[1024];
+
+	(void)snprintf(command, sizeof(command), "cd %s/Maildir && mv 'cur/%s' 'cur/%s'", account, a.name, b.name);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static int
+take_flags(void *context, const struct ms_message *message)
+{
+	*(uint32_t *)context = message->flags;
+	return 0;
+}
+
+static uint32_t
+flags_of_first(struct ms_mailbox *of)
+{
+	uint32_t flags = 0;
+
+	ck_assert_int_eq(ms_mailbox_sync(of), 0);
+	ck_assert_int_eq(ms_messages(of, 1, 1, take_flags, &flags), 0);
+	return flags;
+}
+
+/* A flag set just after a message was renamed is set under its new name, and what that says beside it stays. */
 START_TEST(flags_find_their_file)
 {
-	uint32_t uid = 1;
-	unsigned drafts = 0;
-	char command[1024];
-	struct ms_message_record record = { .in_cur = true, .name = "1600000001.M1.host:2," }, after;
+	struct ms_message_record record = record_of(""), after = record;
 	bool renamed;
 	int fd;
 
-	/* The record as it was before another program flagged the message. */
 	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
-	(void)snprintf(record.name, sizeof(record.name), "1600000001.M1.host,S=14,W=17,U=1.%04x:2,", ms_name_folder(mailbox->number));
-	record.message.uid = 1;
-	record.bytes = 14;
-	record.message.size = 17;
-	(void)snprintf(command, sizeof(command), "cd %s/Maildir && mv 'cur/%s' 'cur/%sF'", account, record.name, record.name);
-	ck_assert_int_eq(system(command), 0);
-	after = record;
+	rename_first("", "F");
 	after.message.flags = MS_DRAFT;
 	ck_assert_int_eq(ms_rename_message(fd, mailbox->number, &record, &after, &renamed), 0);
+	ck_assert_uint_eq(flags_of_first(mailbox), MS_DRAFT | MS_FLAGGED);
+
+	/* One that he took stays away; one of ours goes. */
+	record = record_of("DF");
+	record.message.flags = MS_DRAFT | MS_FLAGGED;
+	after = record;
+	after.message.flags = MS_FLAGGED | MS_SEEN;
+	rename_first("DF", "DR");
+	ck_assert_int_eq(ms_rename_message(fd, mailbox->number, &record, &after, &renamed), 0);
+	ck_assert_uint_eq(flags_of_first(mailbox), MS_ANSWERED | MS_SEEN);
 	ck_assert_int_eq(close(fd), 0);
-	ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
-	ck_assert_int_eq(ms_messages(mailbox, uid, uid, is_draft, &drafts), 0);
-	ck_assert_uint_eq(drafts, 1);
 	all_are_there(1, 0);
+}
+END_TEST
+
+/* The same of keywords, by their numbers. */
+START_TEST(keywords_meet)
+{
+	struct ms_message_record record = record_of("Sab");
+	struct ms_message message = { .flags = MS_SEEN, .keywords.first = 1 << 0 | 1 << 2 };
+
+	/* Ours: without b, with c. His: without a, with d. */
+	ck_assert_int_eq(ms_flags_meanwhile(&record, "cur/1600000001.M1.host,S=14,W=17,U=1:2,bd", &message), 0);
+	ck_assert_uint_eq(message.flags, 0);
+	ck_assert_uint_eq(message.keywords.first, 1 << 2 | 1 << 3);
+	ck_assert_int_eq(ms_flags_meanwhile(&record, "new/1600000001.M1.host,S=14,W=17,U=1", &message), 0);
+	ck_assert_uint_eq(message.keywords.first, 1 << 2 | 1 << 3);
+}
+END_TEST
+
+/* Another program flags the first message just after the store has looked: as far as the folder's time tells, nothing happened. */
+static void
+flag_unseen(void)
+{
+	const struct ms_time *time = &mailbox->record.cur_time;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	int fd;
+
+	for (unsigned i = 0; i < 100 && time->seconds == 0; i++) {
+		ck_assert_int_eq(usleep(50000), 0);
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	}
+	ck_assert_int_ne(time->seconds, 0);
+	times[1] = (struct timespec){ .tv_sec = time->seconds, .tv_nsec = (long)time->nanoseconds };
+	rename_first("", "F");
+	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
+	ck_assert_int_eq(utimensat(fd, "cur", times, 0), 0);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+/* Then the flag goes along with a copy, and with the message. */
+START_TEST(flags_go_along)
+{
+	const uint32_t uid = 1;
+	uint32_t new_uid = 0, uidvalidity;
+	struct ms_mailbox *target;
+
+	ck_assert_int_eq(ms_mailbox_create(store, "There", 0), 0);
+	flag_unseen();
+	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "There", _i == 1, &new_uid, &uidvalidity), 0);
+	ck_assert_uint_eq(new_uid, 1);
+	ck_assert_int_eq(ms_mailbox_open(store, "There", &target), 0);
+	ck_assert_uint_eq(flags_of_first(target), MS_FLAGGED);
+	ms_mailbox_close(target);
+	all_are_there(_i == 1 ? 2 : 1, 0);
+}
+END_TEST
+
+/* And with what a client does to the message. */
+START_TEST(flags_add_up)
+{
+	const uint32_t uid = 1;
+	size_t modified;
+
+	flag_unseen();
+	ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, &modified), 0);
+	ck_assert_uint_eq(flags_of_first(mailbox), MS_FLAGGED | MS_SEEN);
 }
 END_TEST
 
@@ -269,5 +361,8 @@ main(void)
 	tcase_add_test(tcase, rebuilt);
 	tcase_add_test(tcase, removed_for_good);
 	tcase_add_test(tcase, flags_find_their_file);
+	tcase_add_test(tcase, keywords_meet);
+	tcase_add_loop_test(tcase, flags_go_along, 0, 2);
+	tcase_add_test(tcase, flags_add_up);
 	return run_case("race", tcase, folder);
 }
