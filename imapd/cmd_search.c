@@ -15,6 +15,10 @@ struct search {
 	struct ms_search *search;
 	uint32_t *found;  /* sequence numbers, ascending once done */
 	size_t found_count;
+	struct end {
+		uint32_t seq;
+		uint64_t modseq;
+	} min, max;       /* the first and the last of those found */
 	uint64_t modseq;  /* highest of those found */
 	bool wants_modseq;
 };
@@ -39,6 +43,10 @@ take_found(void *context, const struct ms_message *record)
 	if (seq == 0 || search->found_count == view->count)
 		return 0; /* the client does not know it yet */
 	search->found[search->found_count++] = seq;
+	if (search->found_count == 1 || seq < search->min.seq)
+		search->min = (struct end){ seq, record->modseq };
+	if (search->found_count == 1 || seq > search->max.seq)
+		search->max = (struct end){ seq, record->modseq };
 	if (record->modseq > search->modseq)
 		search->modseq = record->modseq;
 	return 0;
@@ -54,11 +62,27 @@ compare(const void *left, const void *right)
 	return (*a > *b) - (*a < *b);
 }
 
+/* Only the first, or the last, or these two are asked for. */
+static bool
+is_ends_only(unsigned returns)
+{
+	return (returns & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT)) == 0 && (returns & (IMAP_RETURN_MIN | IMAP_RETURN_MAX)) != 0;
+}
+
+/* RFC 4731 section 3.2: the highest modification sequence of those that are returned. */
+static uint64_t
+modseq_of(const struct search *search, unsigned returns)
+{
+	uint64_t min = (returns & IMAP_RETURN_MIN) != 0 ? search->min.modseq : 0, max = (returns & IMAP_RETURN_MAX) != 0 ? search->max.modseq : 0;
+
+	return !is_ends_only(returns) ? search->modseq : min > max ? min : max;
+}
+
 /* RFC 5182: the result of the last one, for "$". With MIN or MAX and no ALL or COUNT only these are kept. */
 static void
 save(struct session *session, const struct search *search, unsigned returns)
 {
-	bool ends_only = (returns & (IMAP_RETURN_ALL | IMAP_RETURN_COUNT)) == 0 && (returns & (IMAP_RETURN_MIN | IMAP_RETURN_MAX)) != 0;
+	bool ends_only = is_ends_only(returns);
 	struct imap_view *view = &session->selected->view;
 	size_t i;
 
@@ -93,7 +117,7 @@ put_extended(struct session *session, const struct search *search, unsigned retu
 	if ((returns & IMAP_RETURN_COUNT) != 0)
 		session_fmt(session, " COUNT %zu", search->found_count);
 	if (search->wants_modseq && search->found_count > 0)
-		session_fmt(session, " MODSEQ %llu", (unsigned long long)search->modseq);
+		session_fmt(session, " MODSEQ %llu", (unsigned long long)modseq_of(search, returns));
 	session_put(session, SPAN("\r\n"));
 }
 
