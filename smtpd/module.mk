@@ -69,6 +69,7 @@ smtpd_SRC += \
 	smtpd/dsn.c \
 	smtpd/proc_relay.c \
 	smtpd/relay_conn.c \
+	smtpd/relay_conn_open.c \
 	smtpd/relay_message.c \
 	smtpd/relay_data.c \
 	smtpd/relay_fit.c \

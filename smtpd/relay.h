@@ -147,10 +147,13 @@ int relay_sign_signed(struct relay_role *role, const struct msg *msg);
 /* The key role is gone: its answers will not come. */
 void relay_sign_key_gone(struct relay_role *role);
 
-/* --- relay_conn.c --- */
+/* --- relay_conn_open.c --- */
 
 /* Connects for this job, under job->demand, to the address. name is the host's, or the address in digits. */
 void relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port);
+
+/* --- relay_conn.c --- */
+
 /* An idle connection for this job's destination takes it. False when there is none. */
 bool relay_conn_reuse(struct relay_job *job);
 /* The job is dropped: closes its connection. */

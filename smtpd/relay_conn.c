@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* One connection to another host: the socket and its time limits around the machine of relay_state.h. A host that is silent, slow or
  * talks nonsense costs its own connection and no other. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <openssl/ssl.h>
@@ -16,16 +15,11 @@
 #include "common/xalloc.h"
 #include "smtpd/relay_conn.h"
 #include "smtpd/relay_habits.h"
-#include "smtpd/tcp_connect.h"
 
-#define CONNECT_SECONDS 30
 /* How long a connection waits for another message to the same destination, and how many it carries. */
 #define IDLE_SECONDS 3
 #define MESSAGES_MAX 100
 #define IDLE_MAX 200
-#define INPUT_MAX 65536
-
-static const struct stream_ops ops;
 
 const char *
 relay_conn_host(const struct relay_conn *conn)
@@ -53,8 +47,8 @@ leave_idle(struct relay_conn *conn)
 	conn->role->idle_count--;
 }
 
-static void
-forget(struct relay_conn *conn)
+void
+relay_conn_forget(struct relay_conn *conn)
 {
 	leave_idle(conn);
 	if (conn->fd >= 0)
@@ -80,7 +74,7 @@ forget(struct relay_conn *conn)
 void
 relay_conn_abort(struct relay_conn *conn)
 {
-	forget(conn);
+	relay_conn_forget(conn);
 }
 
 /* Frees the connection before the job goes on, which may open another. */
@@ -93,7 +87,7 @@ fail(struct relay_conn *conn, const struct relay_result *result)
 
 	copy.reach = conn->state.was_ready ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 	memcpy(host, conn->host, sizeof(host));
-	forget(conn);
+	relay_conn_forget(conn);
 	if (job == NULL)
 		return;
 	log_info("host-failed", log_str("queue", job->queue_id), log_str("host", host), log_u64("code", copy.code), log_str("status", copy.status),
@@ -115,7 +109,7 @@ relay_conn_fail(struct relay_conn *conn, const char *status, const char *text)
 		/* It had closed while it was idle: that says nothing about the host. */
 		struct relay_job *job = conn->job;
 
-		forget(conn);
+		relay_conn_forget(conn);
 		relay_job_stale(job);
 		return;
 	}
@@ -147,8 +141,8 @@ say_goodbye(struct relay_conn *conn)
 	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 }
 
-static void
-on_timer(evutil_socket_t fd, short what, void *context)
+void
+relay_conn_on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct relay_conn *conn = context;
 	char text[128];
@@ -190,8 +184,8 @@ log_session(struct relay_conn *conn)
 }
 
 /* What the reports of RFC 8460 are to tell of the connection, once. */
-static void
-report(struct relay_conn *conn, enum tlsrpt_result result, const char *reason)
+void
+relay_conn_report(struct relay_conn *conn, enum tlsrpt_result result, const char *reason)
 {
 	if (conn->job == NULL || conn->reported)
 		return;
@@ -208,13 +202,13 @@ report_state(struct relay_conn *conn)
 	bool judged = conn->demand->tls == RELAY_TLS_VERIFY || conn->demand->testing;
 
 	if (ssl == NULL)
-		report(conn, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
+		relay_conn_report(conn, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
 	else if (!judged || relay_tls_is_verified(conn->demand, ssl))
-		report(conn, TLSRPT_SUCCESS, "");
+		relay_conn_report(conn, TLSRPT_SUCCESS, "");
 	else if (error != X509_V_OK)
-		report(conn, tlsrpt_result_of(error), X509_verify_cert_error_string(error));
+		relay_conn_report(conn, tlsrpt_result_of(error), X509_verify_cert_error_string(error));
 	else
-		report(conn, TLSRPT_VALIDATION_FAILURE, "the policy does not name the host");
+		relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, "the policy does not name the host");
 }
 
 /* What a host was found to do is remembered from one connection to the next. */
@@ -224,8 +218,8 @@ note_habit(struct relay_conn *conn, struct relay_habit found)
 	relay_habits_note(conn->role->habits, conn->host, found, (int64_t)time(NULL));
 }
 
-static void
-use_habit(struct relay_conn *conn)
+void
+relay_conn_use_habit(struct relay_conn *conn)
 {
 	struct relay_habit habit = relay_habits_find(conn->role->habits, conn->host, (int64_t)time(NULL));
 
@@ -270,8 +264,8 @@ rest(struct relay_conn *conn)
 }
 
 /* What is left of the job has another connection, to the same address where the job has looked for it. */
-static void
-open_again(struct relay_conn *conn)
+void
+relay_conn_open_again(struct relay_conn *conn)
 {
 	struct relay_job *job = conn->job;
 
@@ -280,7 +274,7 @@ open_again(struct relay_conn *conn)
 		relay_conn_open(job, conn->name, &conn->address, conn->port);
 	else /* it took over a connection that stood */
 		relay_job_stale(job);
-	forget(conn);
+	relay_conn_forget(conn);
 }
 
 /* The host takes no more transactions on this connection. */
@@ -294,7 +288,7 @@ go_on_elsewhere(struct relay_conn *conn)
 	buf_free(&out);
 	stream_finish(conn->stream);
 	conn->stream = NULL;
-	open_again(conn);
+	relay_conn_open_again(conn);
 }
 
 void
@@ -323,8 +317,8 @@ relay_conn_ready(struct relay_conn *conn)
 	}
 }
 
-static void
-start_tls(struct relay_conn *conn)
+void
+relay_conn_start_tls(struct relay_conn *conn)
 {
 	const struct dane *dane = &conn->demand->dane;
 	int r = stream_start_tls_client(conn->stream, conn->role->tls, dane->base[0] != '\0' ? dane->base : conn->name);
@@ -344,7 +338,7 @@ without_chunks(struct relay_conn *conn)
 {
 	log_warning("chunking-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", conn->state.host.text));
 	note_habit(conn, (struct relay_habit){ .unchunked = true });
-	open_again(conn);
+	relay_conn_open_again(conn);
 }
 
 /* The connection may be gone afterwards. */
@@ -361,7 +355,7 @@ relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *ou
 		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
 		break;
 	case RELAY_START_TLS:
-		start_tls(conn);
+		relay_conn_start_tls(conn);
 		break;
 	case RELAY_READY:
 		relay_conn_ready(conn);
@@ -387,236 +381,14 @@ relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *ou
 		break;
 	case RELAY_CLOSE:
 		conn->job = NULL;
-		forget(conn);
+		relay_conn_forget(conn);
 		if (job != NULL)
 			relay_job_done(job);
 		break;
 	}
 }
 
-/* --- the stream's word --- */
-
-/* One whole reply. False when there is none yet, or the connection is gone. */
-static bool
-take_reply(struct relay_conn *conn)
-{
-	struct buf out = BUF_INIT(RELAY_OUT_MAX);
-	bool idle = conn->state.phase == RELAY_IDLE, goes_on = false;
-	enum relay_phase before = conn->state.phase;
-	enum relay_action action;
-	size_t used;
-	int r = relay_reply_input(&conn->reply, stream_input(conn->stream), &used);
-
-	stream_consume(conn->stream, used);
-	if (r == 1)
-		return false;
-	if (r < 0) {
-		relay_conn_fail(conn, "4.5.0", r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP");
-		return false;
-	}
-	action = relay_state_reply(&conn->state, &conn->reply, &out);
-	relay_reply_clear(&conn->reply);
-	if (action == RELAY_HOST_FAILED && conn->messages > 1 && before == RELAY_MAIL && conn->state.host.code == 421) {
-		/* Its idle timeout met our next message. */
-		relay_conn_fail(conn, "4.4.2", "The host closed the connection");
-		return false;
-	}
-	/* After these the connection may be gone; nothing more is expected to stand in the input anyway, but of pipelined replies. */
-	goes_on = action == RELAY_WAIT && !idle;
-	relay_conn_act(conn, action, &out);
-	buf_wipe(&out); /* there may be a password in it */
-	return goes_on;
-}
-
-static void
-on_readable(struct stream *stream, void *context)
-{
-	struct relay_conn *conn = context;
-
-	(void)stream;
-	while (stream_input(conn->stream).len != 0 && take_reply(conn))
-		continue;
-}
-
-static void
-on_drained(struct stream *stream, void *context)
-{
-	(void)stream;
-	relay_message_go_on(context);
-}
-
-static void
-on_secured(struct stream *stream, void *context)
-{
-	struct relay_conn *conn = context;
-	struct buf out = BUF_INIT(1024);
-	enum relay_action action = relay_state_secured(&conn->state, relay_tls_is_verified(conn->demand, stream_ssl(stream)), &out);
-
-	relay_conn_act(conn, action, &out);
-	buf_free(&out);
-}
-
-/* TLS was offered and does not work: mail goes in the clear rather than not at all (RFC 3207 section 4.1), to the same address. */
-static void
-without_tls(struct relay_conn *conn)
-{
-	struct relay_job *job;
-
-	report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
-	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
-	job = conn->job;
-	open_again(conn); /* the handshake was for this very job: it has a connection now */
-	job->conn->state.tls = RELAY_TLS_NEVER;
-	job->conn->reported = true;
-}
-
-static void
-handshake_failed(struct relay_conn *conn, const char *why)
-{
-	char text[256];
-
-	if (conn->state.tls < RELAY_TLS_ENCRYPT) {
-		without_tls(conn);
-		return;
-	}
-	report(conn, TLSRPT_VALIDATION_FAILURE, why);
-	(void)snprintf(text, sizeof(text), "%s demands TLS, and the handshake failed: %s", conn->state.whose, why);
-	relay_conn_fail(conn, "4.7.5", text);
-}
-
-static void
-on_ended(struct stream *stream, void *context, enum stream_end end)
-{
-	struct relay_conn *conn = context;
-	char text[256];
-
-	if (conn->job == NULL) {
-		forget(conn);
-		return;
-	}
-	switch (end) {
-	case STREAM_TLS_FAILED:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
-			handshake_failed(conn, stream_tls_error(stream));
-			return;
-		}
-		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s", relay_state_awaits(&conn->state));
-		break;
-	case STREAM_EOF:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
-			handshake_failed(conn, "the host closed the connection");
-			return;
-		}
-		(void)snprintf(text, sizeof(text), "The host closed the connection while we waited for %s", relay_state_awaits(&conn->state));
-		break;
-	case STREAM_TIMEOUT:
-		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
-		break;
-	case STREAM_ERROR:
-		(void)snprintf(text, sizeof(text), "The connection broke while waiting for %s: %s", relay_state_awaits(&conn->state),
-		    strerrordesc_np(stream_error(stream)));
-		break;
-	}
-	relay_conn_fail(conn, "4.4.2", text);
-}
-
-static const struct stream_ops ops = { on_readable, on_drained, on_secured, on_ended };
-
-/* --- connecting --- */
-
-static void
-connected(struct relay_conn *conn)
-{
-	event_free(conn->connecting);
-	conn->connecting = NULL;
-	conn->stream = stream_new(conn->role->proc->base, conn->fd, &ops, conn, INPUT_MAX, RELAY_CONN_OUTPUT_MAX);
-	conn->fd = -1;
-	/* RFC 5321 4.5.3.2.5: three minutes for each block of data. Replies have the timer. */
-	stream_set_timeouts(conn->stream, 0, 180);
-	if (conn->tls_first)
-		start_tls(conn);
-	else
-		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
-}
-
-static void
-on_connect(evutil_socket_t fd, short what, void *context)
-{
-	struct relay_conn *conn = context;
-	int error = tcp_connected(fd);
-	char text[128];
-
-	(void)what;
-	if (error == 0) {
-		connected(conn);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(error));
-	relay_conn_fail(conn, "4.4.1", text);
-}
-
-static void
-on_refused(evutil_socket_t fd, short what, void *context)
-{
-	struct relay_conn *conn = context;
-	char text[128];
-
-	(void)fd, (void)what;
-	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(-conn->refused));
-	relay_conn_fail(conn, "4.4.1", text);
-}
-
-/* What the route says of credentials, which are there, and of when TLS begins. */
-static void
-take_hop(struct relay_conn *conn, const struct next_hop *hop)
-{
-	struct credentials credentials;
-
-	conn->tls_first = hop->tls == HOP_TLS_FIRST;
-	if (hop->label.len == 0 || !relay_secrets_find(buf_get(&conn->role->secrets), hop->label, &credentials))
-		return;
-	conn->user = span_dup(credentials.user);
-	conn->password = span_dup(credentials.password);
-	conn->state.user = span_of(conn->user);
-	conn->state.password = span_of(conn->password);
-}
-
-void
-relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port)
-{
-	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
-	struct event_base *base = job->role->proc->base;
-	char digits[INET6_ADDRSTRLEN] = "";
-	int fd = tcp_connect(address, port);
-
-	conn->role = job->role;
-	conn->job = job;
-	job->conn = conn;
-	conn->destination = xstrdup(job->destination);
-	conn->name = xstrdup(name);
-	conn->demand = relay_demand_hold(job->demand);
-	conn->address = *address;
-	conn->port = port;
-	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
-	(void)snprintf(conn->host, sizeof(conn->host), "%s[%s]:%u", name, digits, port);
-	relay_reply_init(&conn->reply);
-	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
-	conn->state.whose = relay_demand_whose(conn->demand);
-	use_habit(conn);
-	take_hop(conn, &job->hop);
-	conn->timer = evtimer_new(base, on_timer, conn);
-	/* A connection that failed at once tells it from the loop: no caller is called back from within. */
-	conn->fd = fd >= 0 ? fd : -1;
-	conn->refused = fd >= 0 ? 0 : fd;
-	conn->connecting = fd >= 0 ? event_new(base, fd, EV_WRITE, on_connect, conn) : evtimer_new(base, on_refused, conn);
-	if (conn->timer == NULL || conn->connecting == NULL)
-		abort();
-	if (fd >= 0)
-		(void)event_add(conn->connecting, NULL);
-	else
-		event_active(conn->connecting, EV_TIMEOUT, 0);
-	relay_conn_set_timer(conn, CONNECT_SECONDS);
-}
+/* --- another job --- */
 
 bool
 relay_conn_reuse(struct relay_job *job)
@@ -630,7 +402,7 @@ relay_conn_reuse(struct relay_job *job)
 	leave_idle(conn);
 	conn->job = job;
 	job->conn = conn;
-	use_habit(conn);
+	relay_conn_use_habit(conn);
 	relay_message_begin(conn);
 	return true;
 }

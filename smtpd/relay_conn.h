@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* One connection from within: what relay_conn.c (the connection) and relay_message.c (the message that it carries) share. Nobody else
- * includes this. */
+/* One connection from within: what relay_conn.c (the connection), relay_conn_open.c (its socket) and relay_message.c (the message that it
+ * carries) share. Nobody else includes this. */
 #ifndef SMTPD_RELAY_CONN_H
 #define SMTPD_RELAY_CONN_H
+
+#include <event2/util.h>
 
 #include "smtpd/relay.h"
 #include "smtpd/sign_state.h"
@@ -47,6 +49,19 @@ void relay_conn_ready(struct relay_conn *conn);
 void relay_conn_fail(struct relay_conn *conn, const char *status, const char *text);
 /* Until something must have happened; 0: no limit. */
 void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
+
+/* Frees the connection; its job, if it has one, is not told. */
+void relay_conn_forget(struct relay_conn *conn);
+/* What is left of the job has another connection, to the same address where the job has looked for it. Frees this one. */
+void relay_conn_open_again(struct relay_conn *conn);
+/* Begins the handshake. The connection may be gone afterwards. */
+void relay_conn_start_tls(struct relay_conn *conn);
+/* What the reports of RFC 8460 are to tell of the connection, once. */
+void relay_conn_report(struct relay_conn *conn, enum tlsrpt_result result, const char *reason);
+/* What the host was found to do on other connections counts for this one. */
+void relay_conn_use_habit(struct relay_conn *conn);
+/* Of conn->timer. */
+void relay_conn_on_timer(evutil_socket_t fd, short what, void *context);
 
 /* --- relay_message.c --- */
 
