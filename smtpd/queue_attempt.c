@@ -137,6 +137,23 @@ attempt_finish(struct attempt *attempt)
 		attempt_report(attempt);
 }
 
+/* Who has it for certain is marked while others may take hours: should this process end before they do, he does not get it twice. An account
+ * here sees that by itself; where the sender is to be told of it that comes first; and without the mark all goes on as it would. */
+static void
+mark_early(struct attempt *attempt, size_t i)
+{
+	const struct outcome *outcome = attempt->targets[i].outcome;
+	struct envelope_recipient *recipient = &attempt->file.envelope.recipients[i];
+	char before = recipient->status;
+
+	if (outcome->verdict != VERDICT_OK || (!outcome->remote && outcome->expanded == NOT_EXPANDED) || attempt->in_memory ||
+	    (attempt->direct != NULL && !direct_is_promised(attempt->direct)) || attempt_tells_success(attempt, i))
+		return;
+	recipient->status = attempt_status_of(outcome);
+	if (queue_files_mark(&attempt->file, i) < 0)
+		recipient->status = before;
+}
+
 void
 attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
 {
@@ -146,6 +163,8 @@ attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome 
 		target->outcome = xmemdup(outcome, sizeof(*outcome));
 	if (--attempt->pending == 0 && attempt->lookups == 0)
 		attempt_finish(attempt);
+	else
+		mark_early(attempt, recipient);
 }
 
 /* --- the beginning --- */

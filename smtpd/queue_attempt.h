@@ -52,6 +52,8 @@ void attempt_finish(struct attempt *attempt);
 
 /* The time that its sender set has come (RFC 2852). */
 bool attempt_is_overdue(const struct envelope *envelope);
+/* He has it, and the sender is to hear of that. */
+bool attempt_tells_success(const struct attempt *attempt, size_t recipient);
 void attempt_log_outcome(const struct attempt *attempt, const struct target *target);
 /* All outcomes are known: tells the log and the sender, and concludes it. */
 void attempt_report(struct attempt *attempt);
@@ -64,6 +66,8 @@ void attempt_tell(struct attempt *attempt);
 void attempt_conclude(struct attempt *attempt, bool reported);
 /* The status bytes of all recipients as they will be then, one character each. */
 void attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuses);
+/* The status of a recipient who has it. */
+char attempt_status_of(const struct outcome *outcome);
 /* Until it can be told and written what became of it, the message stays active: goes on from there after a while. */
 void attempt_go_on_later(struct attempt *attempt);
 /* No recipient is open: removes the message. */

@@ -224,6 +224,12 @@ attempt_go_on_later(struct attempt *attempt)
 	(void)event_add(attempt->again, &later);
 }
 
+char
+attempt_status_of(const struct outcome *outcome)
+{
+	return outcome->expanded != NOT_EXPANDED ? ENVELOPE_EXPANDED : outcome->remote ? ENVELOPE_RELAYED : ENVELOPE_DELIVERED;
+}
+
 void
 attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuses)
 {
@@ -234,9 +240,7 @@ attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuse
 
 		ret_statuses[i] = envelope->recipients[i].status;
 		if (envelope_is_open(&envelope->recipients[i]) && outcome != NULL && outcome->verdict == VERDICT_OK)
-			ret_statuses[i] = outcome->expanded != NOT_EXPANDED ? ENVELOPE_EXPANDED :
-			    outcome->remote                                     ? ENVELOPE_RELAYED :
-											  ENVELOPE_DELIVERED;
+			ret_statuses[i] = attempt_status_of(outcome);
 	}
 	for (size_t i = 0; i < attempt->report_count && reported; i++)
 		if (attempt->reports[i].action == DSN_FAILED)
@@ -260,7 +264,7 @@ attempt_conclude(struct attempt *attempt, bool reported)
 		const struct outcome *outcome = attempt->targets[i].outcome;
 		struct envelope_recipient *recipient = &envelope->recipients[i];
 
-		if (envelope_is_open(recipient) && outcome != NULL) {
+		if (outcome != NULL) {
 			if (outcome->verdict != VERDICT_OK)
 				last = outcome;
 			ours |= outcome->ours;

@@ -382,15 +382,23 @@ queue_files_reopen(struct queue_files *files, enum spool_place place, const char
 }
 
 int
+queue_files_mark(const struct spool_file *file, size_t recipient)
+{
+	const struct envelope_recipient *marked = &file->envelope.recipients[recipient];
+
+	return pwrite(file->fd, &marked->status, 1, (off_t)marked->status_at) == 1 ? 0 : -errno;
+}
+
+int
 queue_files_update(const struct spool_file *file, bool sync)
 {
 	const struct envelope *envelope = &file->envelope;
 
 	for (size_t i = 0; i < envelope->count; i++) {
-		const struct envelope_recipient *recipient = &envelope->recipients[i];
+		int r = queue_files_mark(file, i);
 
-		if (pwrite(file->fd, &recipient->status, 1, (off_t)recipient->status_at) != 1)
-			return -errno;
+		if (r < 0)
+			return r;
 	}
 	if (envelope->has_progress) {
 		char text[ENVELOPE_PROGRESS_LEN];

@@ -55,6 +55,8 @@ queue_files_commit(struct queue_files *files, struct queue_commit *const *commit
 int queue_files_load(struct queue_files *files, enum spool_place place, const char *id, struct spool_file *ret_file);
 /* A descriptor of its own for another role: read-only. Or -errno. */
 int queue_files_reopen(struct queue_files *files, enum spool_place place, const char *id);
+/* Writes the status byte of one recipient, not synced. 0 or -errno. */
+int queue_files_mark(const struct spool_file *file, size_t recipient);
 /* Writes the status bytes of all recipients and the progress line; synced when `sync`. 0 or -errno.
  */
 int queue_files_update(const struct spool_file *file, bool sync);

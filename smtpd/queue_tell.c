@@ -42,6 +42,16 @@ is_relay_told(const struct envelope *envelope, const struct envelope_recipient *
 	    (envelope->by_trace || (envelope->by == ENVELOPE_BY_NOTIFY && !outcome->by));
 }
 
+bool
+attempt_tells_success(const struct attempt *attempt, size_t i)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+	const struct envelope_recipient *recipient = &envelope->recipients[i];
+	const struct outcome *outcome = attempt->targets[i].outcome;
+
+	return envelope->sender[0] != '\0' && ((wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) || is_relay_told(envelope, recipient, outcome));
+}
+
 /* A notification that cannot be delivered is told to postmaster, never to a sender (RFC 5321 section 6.1); and when postmaster
  * cannot have it, to nobody: so it ends there. */
 static bool
@@ -78,8 +88,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	bool bounce = attempt->file.envelope.sender[0] == '\0';
 
 	if (outcome->verdict == VERDICT_OK) {
-		if (!bounce && ((wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) ||
-				   is_relay_told(&attempt->file.envelope, recipient, outcome)))
+		if (attempt_tells_success(attempt, i))
 			report(attempt, i,
 			    outcome->expanded == EXPANDED_MANY ? DSN_EXPANDED :
 				outcome->remote                ? DSN_RELAYED :

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "common/drop_control.h"
+#include "common/log.h"
 #include "common/spool.h"
+#include "smtpd/envelope_msg.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
@@ -142,24 +144,45 @@ proc_account(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* Every host refuses for good. */
+/* Every host refuses for good, but that of takes.test takes what comes, and that of silent.test says nothing. */
 static int
 on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct msg_writer reply;
+	struct msg_reader body = msg_read(msg);
+	struct envelope options;
+	struct span destination;
+	uint16_t count;
+	bool takes;
 
 	(void)context;
-	msg_writer_init(&reply);
-	msg_put_u16(&reply, 0);
-	msg_put_u8(&reply, VERDICT_PERMFAIL);
-	msg_put_u16(&reply, 550);
-	msg_put_u8(&reply, 0);
-	msg_put_u8(&reply, 0);
-	msg_put_span(&reply, SPAN("5.1.1"));
-	msg_put_span(&reply, SPAN("unknown there"));
-	msg_put_span(&reply, SPAN("mx.other.test"));
-	msg_put_span(&reply, SPAN("none"));
-	return msg_send(channel, MSG_RELAYED, msg->id, &reply, -1);
+	(void)msg_get_u64(&body);
+	(void)msg_get_u64(&body);
+	(void)envelope_get_options(&body, &options);
+	(void)msg_get_u8(&body);
+	(void)msg_get_span(&body);
+	(void)msg_get_span(&body);
+	destination = msg_get_span(&body);
+	(void)msg_get_span(&body);
+	(void)msg_get_span(&body);
+	count = msg_get_u16(&body);
+	takes = span_eq(destination, SPAN("takes.test"));
+	log_info("asked", log_span("host", destination), log_u64("recipients", count));
+	for (uint16_t i = 0; i < count && !span_eq(destination, SPAN("silent.test")); i++) {
+		struct msg_writer reply;
+
+		msg_writer_init(&reply);
+		msg_put_u16(&reply, i);
+		msg_put_u8(&reply, takes ? VERDICT_OK : VERDICT_PERMFAIL);
+		msg_put_u16(&reply, takes ? 250 : 550);
+		msg_put_u8(&reply, 0);
+		msg_put_u8(&reply, 0);
+		msg_put_span(&reply, takes ? SPAN("2.0.0") : SPAN("5.1.1"));
+		msg_put_span(&reply, takes ? SPAN("taken there") : SPAN("unknown there"));
+		msg_put_span(&reply, SPAN("mx.other.test"));
+		msg_put_span(&reply, SPAN("none"));
+		(void)msg_send(channel, MSG_RELAYED, msg->id, &reply, -1);
+	}
+	return 0;
 }
 
 static int
@@ -290,20 +313,40 @@ queued_files(void)
 	return count;
 }
 
-static bool
-logs(const char *text)
+static size_t
+times_logged(const char *text)
 {
 	char path[128], line[4096];
-	bool found = false;
+	size_t times = 0;
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "%s/log", folder);
 	file = fopen(path, "r");
-	while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
-		found = strstr(line, text) != NULL;
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		times += strstr(line, text) != NULL;
 	if (file != NULL)
 		(void)fclose(file);
-	return found;
+	return times;
+}
+
+static bool
+logs(const char *text)
+{
+	return times_logged(text) != 0;
+}
+
+/* The status byte of a recipient, by the rest of its line. */
+static char
+status_of(const char *path, const char *rest)
+{
+	int fd = openat(spool, path, O_RDONLY);
+	char text[4096] = "", *at;
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	at = got > 0 ? strstr(text, rest) : NULL;
+	return at != NULL && at - text >= 1 ? at[-1] : '?';
 }
 
 /* Waits up to 20 s. */
@@ -602,6 +645,23 @@ START_TEST(tried_and_waiting)
 }
 END_TEST
 
+/* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
+START_TEST(taken_by_one_host)
+{
+	put(PATH, ENVELOPE("to P S - c@takes.test\nto P - - a@takes.test\nto P - - b@silent.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs("asked host=silent.test") && status_of(PATH, " - - a@takes.test") == 'R');
+	ck_assert_int_eq(status_of(PATH, " - - b@silent.test"), 'P');
+	/* Whose sender is to be told is marked once he has been. */
+	ck_assert_int_eq(status_of(PATH, " S - c@takes.test"), 'P');
+	stop();
+	start();
+	WAIT_FOR(times_logged("asked host=silent.test") == 2);
+	ck_assert_uint_eq(times_logged("asked host=takes.test recipients=2"), 1);
+	ck_assert_int_eq(status_of(PATH, " - - a@takes.test"), 'R');
+}
+END_TEST
+
 START_TEST(finished_and_not_removed)
 {
 	put(PATH, ENVELOPE("progress 00000000099999999999 00000000000000000000 0000000000 "
@@ -749,6 +809,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, tried_and_waiting);
+	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);
 	tcase_add_test(tests, notification_written_and_failure_not_noted);
