@@ -26,6 +26,8 @@
 #define WINDOW_FIRST 5
 
 #define SECOND 1000000
+/* A clock that is put right by less makes no difference. */
+#define CLOCK_SECONDS 60
 
 int64_t
 queue_now_us(void)
@@ -80,6 +82,18 @@ arm(struct queue *queue)
 	(void)event_add(queue->due, &wait);
 }
 
+/* What was to be due some minutes after a wrong time would be due some minutes after that once it comes. */
+static void
+watch_clock(struct queue *queue, int64_t now)
+{
+	if (queue->latest - now > CLOCK_SECONDS) {
+		log_warning("clock-set-back", log_i64("seconds", queue->latest - now));
+		schedule_set_back(queue->schedule, now);
+	}
+	if (now > queue->latest || queue->latest - now > CLOCK_SECONDS)
+		queue->latest = now;
+}
+
 static void
 on_due(evutil_socket_t fd, short what, void *context)
 {
@@ -88,6 +102,7 @@ on_due(evutil_socket_t fd, short what, void *context)
 	int64_t now = queue_now();
 
 	(void)fd, (void)what;
+	watch_clock(queue, now);
 	while (queue->active < queue->active_max && !queue->stopping &&
 	    (next = schedule_next(queue->schedule, now, relays(queue))) != NULL)
 		attempt_start(queue, next);

@@ -40,6 +40,7 @@ struct queue {
 	struct queue_ledger *ledger;
 	struct srs *srs;         /* NULL: senders stay as they are */
 	struct event *due;       /* the next attempt */
+	int64_t latest;          /* that the clock has told */
 	size_t active, active_max;
 	bool stopping;
 };

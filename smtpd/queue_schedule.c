@@ -469,6 +469,19 @@ schedule_hurry_all(struct schedule *schedule, int64_t now)
 			look_again(schedule, destination);
 }
 
+void
+schedule_set_back(struct schedule *schedule, int64_t now)
+{
+	int64_t most = now + schedule->limits.pause_max;
+
+	heap_cut(&schedule->waiting, most);
+	heap_cut(&schedule->pauses, most); /* as `until`, which is their key */
+	for (size_t i = 0; i < schedule->buckets; i++)
+		for (struct destination *destination = schedule->by_name[i]; destination != NULL; destination = destination->next_by_name)
+			if (destination->until > most)
+				destination->until = most;
+}
+
 /* --- the whole --- */
 
 struct schedule *

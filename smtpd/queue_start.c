@@ -67,6 +67,17 @@ compare(const void *a, const void *b)
 
 /* --- one file --- */
 
+/* No attempt is put off for longer than from the last one: what is was written under another clock. */
+static int64_t
+due_of(const struct smtpd_conf *conf, const struct envelope *envelope, int64_t due)
+{
+	int64_t most = queue_now() + conf->retry_max + conf->retry_max / 10;
+
+	if (most < envelope->release)
+		most = envelope->release;
+	return due < most ? due : most;
+}
+
 static void
 enter(struct queue *queue, const char *id, bool held, const struct envelope *envelope)
 {
@@ -85,7 +96,7 @@ enter(struct queue *queue, const char *id, bool held, const struct envelope *env
 		facts_apply(queue, entry, &facts);
 	}
 	if (!known && !held)
-		queue_try_at(queue, entry, facts.due);
+		queue_try_at(queue, entry, due_of(smtpd_conf(queue->proc), envelope, facts.due));
 	facts_free(&facts);
 }
 

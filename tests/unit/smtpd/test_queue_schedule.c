@@ -95,6 +95,26 @@ START_TEST(waits_for_its_time)
 }
 END_TEST
 
+/* What waits for minutes, and a destination that is left alone for minutes, do not wait for the days by which the clock was set back. */
+START_TEST(clock_set_back)
+{
+	struct queue_entry *entry = add("", 0), *other = add("a.test", 0), *soon = add("", 0);
+
+	schedule_at(schedule, entry, 900300);
+	schedule_at(schedule, soon, 1100);
+	for (unsigned i = 0; i < 5; i++)
+		(void)schedule_failed(schedule, other->destination, 900000, RANDOM, SPAN("x"));
+	ck_assert(schedule_is_down(other->destination, 900299));
+	schedule_set_back(schedule, 1000);
+	ck_assert_ptr_null(next(1099));
+	ck_assert_ptr_eq(next(1100), soon);
+	ck_assert_ptr_null(next(1000 + 3599));
+	ck_assert(schedule_is_down(other->destination, 1000 + 3599));
+	ck_assert_ptr_eq(next(1000 + 3600), entry);
+	ck_assert_ptr_eq(next(1000 + 3600), other);
+}
+END_TEST
+
 START_TEST(window_rises_and_falls)
 {
 	struct destination *destination = schedule_destination(schedule, SPAN("a.test"));
@@ -429,6 +449,7 @@ main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, waits_for_its_time);
+	tcase_add_test(tests, clock_set_back);
 	tcase_add_test(tests, window_rises_and_falls);
 	tcase_add_test(tests, breaking_off_is_not_being_down);
 	tcase_add_test(tests, lets_in_what_the_window_says);

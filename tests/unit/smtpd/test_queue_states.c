@@ -599,6 +599,22 @@ START_TEST(queued_and_not_due)
 }
 END_TEST
 
+/* Put off under a clock that was years ahead. */
+START_TEST(queued_and_due_by_another_clock)
+{
+	char command[256];
+
+	(void)snprintf(command, sizeof(command), "sed -i 's/retry_min = 3600; retry_max = 3600/retry_min = 1; retry_max = 1/' %s", conf_path);
+	ck_assert_int_eq(system(command), 0);
+	put(PATH, ENVELOPE("progress 00000000099999999999 00000000099999999699 0000000001 "
+	    "                                                                                "
+	    "                                                                                \n"
+	    "to P - - bob@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && queued_files() == 0);
+}
+END_TEST
+
 START_TEST(tried_and_waiting)
 {
 	char id[SPOOL_ID_LEN + 1] = ID;
@@ -808,6 +824,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
+	tcase_add_test(tests, queued_and_due_by_another_clock);
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
