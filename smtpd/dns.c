@@ -138,6 +138,7 @@ dns_get(struct msg_reader *body, enum dns_type type, struct dns_answer *answer)
 	answer->reason = msg_get_span(body);
 	answer->owner = msg_get_span(body);
 	answer->count = answer->used = 0;
+	answer->unusable = false;
 	count = msg_get_u16(body);
 	if (status > DNS_BOGUS || count > DNS_RECORDS_MAX || (status == DNS_FOUND) != (count != 0) || answer->reason.len > DNS_REASON_MAX ||
 	    (answer->owner.len != 0 && !dns_is_name(answer->owner)))

@@ -43,6 +43,7 @@ struct dns_answer {
 	enum dns_status status;
 	bool secure;       /* validated with DNSSEC, the absence of records too */
 	bool cut;          /* there were more records than the bounds above allow: the others are left out */
+	bool unusable;     /* there were records with what is no host name: they are left out. Known to the resolve role alone */
 	uint32_t ttl;      /* seconds; the least of all records; 0 without records */
 	struct span reason; /* of DNS_FAILED, DNS_BOGUS: a sentence for the log */
 	struct span owner;  /* whose the first record is: where aliases led, or the name that was asked for; empty without records, and where it

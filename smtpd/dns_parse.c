@@ -113,6 +113,7 @@ take_name_data(struct span packet, size_t at, size_t end, struct dns_answer *ans
 
 	if (r < 0 || at != end)
 		return -EBADMSG;
+	answer->unusable |= r != 0;
 	if (r != 0 || (place = keep(answer, len)) == NULL)
 		return 1;
 	memcpy(place, name, len);
@@ -259,7 +260,7 @@ dns_parse(struct span packet, enum dns_type type, struct dns_answer *answer)
 	struct reading reading = { .packet = packet, .type = type, .answer = answer };
 	int r;
 
-	answer->cut = false;
+	answer->cut = answer->unusable = false;
 	answer->ttl = 0;
 	answer->owner = SPAN_NULL;
 	answer->count = answer->used = 0;

@@ -187,6 +187,9 @@ on_exchangers(void *context, const struct dns_answer *answer)
 		question->answer.result = RESOLVE_FAILED;
 	} else if (answer->status == DNS_NO_NAME) {
 		question->answer.result = RESOLVE_NOT_FOUND;
+	} else if (answer->count == 0 && answer->unusable) {
+		/* Exchangers of which none can be used are not as none (RFC 5321 section 5.1). */
+		question->answer.result = RESOLVE_NO_ADDRESS;
 	} else if (!question->answered) {
 		take_alias(question->answer.alias_of, question->name, answer);
 		for (size_t i = 0; i < answer->count; i++)

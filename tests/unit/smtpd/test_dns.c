@@ -83,6 +83,7 @@ START_TEST(packets_are_read)
 	ck_assert_msg(answer.status == packets[_i].status, "%s: status %d", packets[_i].name, answer.status);
 	if (answer.status != DNS_FAILED)
 		show(packets[_i].type, &seen);
+	ck_assert_msg(answer.unusable == (strcmp(packets[_i].name, "a name that is no host's") == 0), "%s", packets[_i].name);
 	ck_assert_msg(strcmp(buf_cstr(&seen), packets[_i].seen) == 0, "%s: %s", packets[_i].name, buf_cstr(&seen));
 	if (answer.status == DNS_FOUND)
 		ck_assert_uint_eq(answer.ttl, 300);
