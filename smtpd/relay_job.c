@@ -16,7 +16,7 @@
 #include "smtpd/smtp_parse.h"
 
 #define JOBS_MAX 1200
-/* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least). */
+/* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least), beside those to which there is no way. */
 #define TRIES_MAX 10
 #define SMTP_PORT 25
 #define RECIPIENTS_MAX 1000

@@ -90,6 +90,10 @@ names = {
     "evil.example": {MX: [(1, name) for name in ("a\nb.evil.example", 'q"uote.evil.example', "a b.evil.example", "\x1b[2J.evil.example", "n\0l.evil.example")]},
     **{name: {A: ["127.0.0.99"]} for name in ("a\nb.evil.example", 'q"uote.evil.example', "a b.evil.example", "\x1b[2J.evil.example", "n\0l.evil.example")},
     "nobody.example": {MX: [(1, "mx.nobody.example")]}, "mx.nobody.example": {A: ["0.0.0.0", "255.255.255.255", "224.0.0.1"], AAAA: ["::", "ff02::1"]},
+    "strange.example": {MX: [(1, "a b.strange.example"), (2, '"c".strange.example')], A: ["127.0.0.1"]},
+    "beside.example": {MX: [(1, "a b.beside.example"), (2, "mx.good.example")]},
+    "far.example": {MX: [(n, f"mx{n}.far.example") for n in range(12)] + [(99, "mx.good.example")]},
+    **{f"mx{n}.far.example": {A: ["127.255.255.255"]} for n in range(12)},
     "good.example": {MX: [(1, "mx.good.example")]}, "mx.good.example": {A: ["127.0.0.1"]},
 }
 ODD_NAMES = [name for name in ("many", "circle", "itself", "chain", "short", "behind", "pointer", "half", "evil", "nobody")]
@@ -107,7 +111,7 @@ def memory(site):
 dns = Server(f"{own_site.work}/dns", names)
 far = own_site.FarHost("far", port)
 servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
-routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "good"]]
+routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
 site = own_site.Site(own_site.outer + 840, f'{dns.options()} routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
 try:
@@ -123,6 +127,12 @@ try:
         site.send("alice@example.test", [f"a@{name}.example"], f"odd {name}", login="alice")
     for name in ODD_NAMES:
         check(f"a domain with names that are {name}: its mail waits, or comes back", site.logged(rf" (deferred|failed) .* to=a@{name}\.example "), site.log()[-3000:])
+    for name, what in (("beside", "exchangers of which one has a name that is none"), ("far", "exchangers to which there is no way from here, before one to which there is")):
+        site.send("alice@example.test", [f"a@{name}.example"], f"odd {name}", login="alice")
+        check(f"{what}: the other one gets the mail", own_site.within(lambda word=f"odd {name}": far.taken(word)), site.log()[-3000:])
+    site.send("alice@example.test", ["a@strange.example"], "odd strange", login="alice")
+    check("exchangers none of which can be one: the mail comes back, though the domain has an address",
+          site.logged(r" failed .* to=a@strange\.example .*status=5\.1\.2 ") and not far.taken("odd strange"), site.log()[-3000:])
     tried = len(re.findall(r" host-failed .*127\.0\.0\.99|\[::1\]", site.log()))
     check("a message is tried at so many addresses, and no more", tried <= 2 * 16 * 8, tried)
     check("addresses of nobody reach nothing of ours", not far.taken("odd nobody"), site.log()[-3000:])
