@@ -12,6 +12,8 @@
 
 #define DEPTH_MAX 4
 #define REPORTS_MAX 100
+/* All that is looked at, packed and unpacked: the entries of a zip may be the same bytes again and again. */
+#define LOOKED_AT_MAX (8 * (size_t)RECEIVED_REPORT_MAX)
 #define CHUNK 65536
 /* zlib: gzip with its header; deflate without any, as in a zip. */
 #define GZIP_WINDOW (15 + 16)
@@ -21,9 +23,19 @@ struct unpacking {
 	report_found found;
 	void *context;
 	unsigned depth, reports;
+	size_t left; /* bytes that may still be looked at */
 };
 
 static int unpack(struct unpacking *unpacking, struct span bytes);
+
+static bool
+take_from_left(struct unpacking *unpacking, size_t len)
+{
+	bool there = len <= unpacking->left;
+
+	unpacking->left -= there ? len : unpacking->left;
+	return there;
+}
 
 /* --- deflate --- */
 
@@ -56,7 +68,7 @@ static int
 unpack_deflated(struct unpacking *unpacking, struct span packed, int window)
 {
 	struct buf text = BUF_INIT(RECEIVED_REPORT_MAX);
-	int r = inflate_to(packed, window, &text);
+	int r = take_from_left(unpacking, packed.len) ? inflate_to(packed, window, &text) : -EFBIG;
 
 	if (r == 0)
 		r = unpack(unpacking, buf_get(&text));
@@ -213,6 +225,8 @@ unpack(struct unpacking *unpacking, struct span bytes)
 
 	if (unpacking->depth == DEPTH_MAX)
 		return -EBADMSG;
+	if (!take_from_left(unpacking, bytes.len))
+		return -EFBIG;
 	unpacking->depth++;
 	r = unpack_as(unpacking, bytes);
 	unpacking->depth--;
@@ -222,7 +236,7 @@ unpack(struct unpacking *unpacking, struct span bytes)
 int
 report_unpack(struct span bytes, report_found found, void *context)
 {
-	struct unpacking unpacking = { .found = found, .context = context };
+	struct unpacking unpacking = { .found = found, .context = context, .left = LOOKED_AT_MAX };
 
 	return unpack(&unpacking, bytes);
 }

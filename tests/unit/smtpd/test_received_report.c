@@ -218,6 +218,58 @@ START_TEST(zip)
 }
 END_TEST
 
+/* Thousands of files that are the same packed bytes, of which each unpacks to as much as may be: what they hold is no report, or nothing. */
+START_TEST(zip_of_the_same_bytes)
+{
+	for (unsigned empty = 0; empty < 2; empty++) {
+		struct buf text = BUF_INIT(RECEIVED_REPORT_MAX), packed = BUF_INIT(4 << 20);
+		struct seen seen = { .text = BUF_INIT(1 << 20) };
+		size_t directory, length;
+		char *room;
+
+		(void)buf_str(&packed, "PK\x03\x04");
+		put_number(&packed, 0, 26);
+		if (empty == 0) {
+			static char bytes[1 << 17];
+			z_stream stream = { .avail_in = RECEIVED_REPORT_MAX, .next_out = (Bytef *)bytes, .avail_out = sizeof(bytes) };
+
+			room = buf_reserve(&text, RECEIVED_REPORT_MAX);
+			memset(room, 'x', RECEIVED_REPORT_MAX);
+			stream.next_in = (Bytef *)room;
+			ck_assert_int_eq(deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+			ck_assert_int_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
+			(void)buf_put(&packed, bytes, stream.total_out);
+			(void)deflateEnd(&stream);
+		} else {
+			for (unsigned i = 0; i < 400000; i++)
+				(void)buf_put(&packed, "\0\0\0\xff\xff", 5); /* a block of no bytes */
+			(void)buf_put(&packed, "\1\0\0\xff\xff", 5);
+		}
+		directory = packed.len;
+		length = directory - 30;
+		for (unsigned i = 0; i < 20000; i++) {
+			(void)buf_str(&packed, "PK\x01\x02");
+			put_number(&packed, 0, 6);
+			put_number(&packed, 8, 2);
+			put_number(&packed, 0, 8);
+			put_number(&packed, length, 4);
+			put_number(&packed, 0, 22);
+		}
+		(void)buf_str(&packed, "PK\x05\x06");
+		put_number(&packed, 0, 6);
+		put_number(&packed, 20000, 2);
+		put_number(&packed, packed.len - directory, 4);
+		put_number(&packed, directory, 4);
+		put_number(&packed, 0, 2);
+		ck_assert_int_eq(report_unpack(buf_get(&packed), on_found, &seen), -EFBIG);
+		ck_assert_uint_eq(seen.count, 0);
+		buf_free(&text);
+		buf_free(&packed);
+		buf_free(&seen.text);
+	}
+}
+END_TEST
+
 START_TEST(bombs_are_bounded)
 {
 	struct buf text = BUF_INIT(RECEIVED_REPORT_MAX + 2), packed = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20);
@@ -261,6 +313,7 @@ main(void)
 	tcase_add_test(tests, plain_and_gzip);
 	tcase_add_test(tests, a_message_of_ours);
 	tcase_add_test(tests, zip);
+	tcase_add_test(tests, zip_of_the_same_bytes);
 	tcase_add_test(tests, bombs_are_bounded);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
