@@ -12,20 +12,28 @@
 
 /* Asked for one message. */
 #define QUESTIONS_MAX 16
-#define KNOWN_MAX 256
+/* Addresses that are known; those that messages wait for are fewer. */
+#define KNOWN_MAX 1024
+_Static_assert(KNOWN_MAX >= 2 * QUESTIONS_MAX * MS_APPENDS_MAX, "what a message has waited for is known when it goes on");
 /* Aliases may change while the process lives. */
 #define KNOWN_SECONDS 300
 
+struct known {
+	char *address;
+	uint32_t hash;
+	bool asked, told;
+	enum sieve_own own;
+	int64_t since;  /* when it was told */
+	uint64_t used;  /* on the clock of `own` */
+};
+
 struct own {
-	struct {
-		char *address;
-		bool asked, told;
-		enum sieve_own own;
-	} list[KNOWN_MAX];
+	struct known list[KNOWN_MAX];
 	size_t count, waiting; /* for answers */
 	unsigned questions;    /* of this message */
 	bool asking;           /* else what is not known is not his */
-	int64_t since;
+	int64_t now;
+	uint64_t clock;
 };
 
 struct own *
@@ -46,14 +54,54 @@ is_at_ours(const struct deliver *deliver, struct span address)
 	return false;
 }
 
-static size_t
-find(const struct own *own, struct span address)
+/* FNV-1a: a header may name thousands. */
+static uint32_t
+hash_of(struct span address)
 {
-	size_t i = 0;
+	uint32_t hash = 2166136261;
 
-	while (i < own->count && !span_ieq(span_of(own->list[i].address), address))
-		i++;
-	return i;
+	for (size_t i = 0; i < address.len; i++)
+		hash = (hash ^ (unsigned char)ascii_lower(address.ptr[i])) * 16777619;
+	return hash;
+}
+
+static struct known *
+find(struct own *own, struct span address)
+{
+	uint32_t hash = hash_of(address);
+
+	for (size_t i = 0; i < own->count; i++)
+		if (own->list[i].hash == hash && span_ieq(span_of(own->list[i].address), address)) {
+			own->list[i].used = ++own->clock;
+			return &own->list[i];
+		}
+	return NULL;
+}
+
+/* Where another address can stand: in place of that which was used longest ago, when there is no more room. Or NULL. */
+static struct known *
+room(struct own *own)
+{
+	struct known *oldest = NULL;
+
+	if (own->count < KNOWN_MAX)
+		return &own->list[own->count++];
+	for (size_t i = 0; i < KNOWN_MAX; i++)
+		if (own->list[i].told && (oldest == NULL || own->list[i].used < oldest->used))
+			oldest = &own->list[i];
+	return oldest;
+}
+
+static void
+note(struct own *own, struct span address)
+{
+	struct known *one = room(own);
+
+	if (one == NULL)
+		return;
+	free(one->address);
+	*one = (struct known){ .address = span_dup(address), .hash = hash_of(address), .used = ++own->clock };
+	own->questions++;
 }
 
 enum sieve_own
@@ -61,18 +109,20 @@ own_of(void *context, struct span address)
 {
 	struct deliver *deliver = context;
 	struct own *own = deliver->own;
-	size_t i = find(own, address);
+	struct known *one;
 
-	if (i < own->count && own->list[i].told)
-		return own->list[i].own;
-	if (i < own->count) {
-		own->questions += own->asking;
+	if (address.len > OWN_ADDRESS_MAX || !is_at_ours(deliver, address))
 		return SIEVE_OWN_NOT;
-	}
-	if (own->asking && own->count < KNOWN_MAX && own->questions < QUESTIONS_MAX && address.len <= OWN_ADDRESS_MAX && is_at_ours(deliver, address)) {
-		own->list[own->count].address = span_dup(address);
-		own->list[own->count].asked = own->list[own->count].told = false;
-		own->count++;
+	one = find(own, address);
+	if (one != NULL && one->told && (!own->asking || (own->now >= one->since && own->now - one->since <= KNOWN_SECONDS)))
+		return one->own;
+	if (!own->asking || own->questions >= QUESTIONS_MAX)
+		return SIEVE_OWN_NOT;
+	if (one == NULL) {
+		note(own, address);
+	} else {
+		if (one->told)
+			one->asked = one->told = false;
 		own->questions++;
 	}
 	return SIEVE_OWN_NOT;
@@ -81,16 +131,9 @@ own_of(void *context, struct span address)
 void
 own_begin(struct deliver *deliver, bool may_ask)
 {
-	struct own *own = deliver->own;
-	int64_t now = time(NULL);
-
-	if (own->waiting == 0 && (own->count == KNOWN_MAX || now < own->since || now - own->since > KNOWN_SECONDS)) {
-		while (own->count != 0)
-			free(own->list[--own->count].address);
-		own->since = now;
-	}
-	own->questions = 0;
-	own->asking = may_ask;
+	deliver->own->now = time(NULL);
+	deliver->own->questions = 0;
+	deliver->own->asking = may_ask;
 }
 
 bool
@@ -100,7 +143,7 @@ own_ask(struct deliver *deliver)
 	struct msg_writer body;
 
 	own->asking = false;
-	for (size_t i = 0; i < own->count; i++) {
+	for (size_t i = 0; i < own->count && own->questions != 0; i++) {
 		if (own->list[i].asked)
 			continue;
 		own->list[i].asked = true;
@@ -118,15 +161,15 @@ own_told(struct deliver *deliver, const struct msg *msg)
 	struct own *own = deliver->own;
 	struct msg_reader body = msg_read(msg);
 	uint8_t what = msg_get_u8(&body);
-	struct span address = msg_get_span(&body);
-	size_t i = find(own, address);
+	struct known *one = find(own, msg_get_span(&body));
 
 	if (!msg_done(&body) || what > SIEVE_OWN)
 		return -EBADMSG;
 	/* The question may have been that of a process before this one. */
-	if (i == own->count || !own->list[i].asked || own->list[i].told)
+	if (one == NULL || !one->asked || one->told)
 		return 0;
-	own->list[i].told = true;
-	own->list[i].own = (enum sieve_own)what;
+	one->told = true;
+	one->own = (enum sieve_own)what;
+	one->since = time(NULL);
 	return --own->waiting == 0;
 }
