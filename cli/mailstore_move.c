@@ -29,6 +29,8 @@ report_import(const struct mailstore_job *job, const char *maildir, int r, const
 	if (r == MS_E_EXISTS)
 		tool_fail(EX_CANTCREAT, "%s: nothing was changed: clients may know the account's mail by its UIDs of now; with -f %s", job->address,
 		    job->into != NULL ? "it is set aside" : "they are given up for those of the lists");
+	if (r == MS_E_DENIED)
+		tool_fail(EX_DATAERR, "%s: nothing was changed: not all of its mail can be read", job->address);
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s; mail for the account waits until this command has come to its end: run it again", job->address, ms_strerror(r));
 	(void)printf("%s: %u mailboxes and %llu messages taken over with their UIDs", job->address, result->mailboxes, (unsigned long long)result->messages);

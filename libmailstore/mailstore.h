@@ -330,12 +330,12 @@ typedef void (*ms_note_fn)(void *context, const char *mailbox, const char *note)
 /* Takes over, in place, a Maildir that Dovecot or Courier has kept: UIDVALIDITY, UIDs, keywords and subscriptions become those of this
  * store; then opens it once, so that the index is there, if it can be. Cut short, it is gone on with by the next call, and nobody opens the store
  * before. MS_E_NOTFOUND: there is nothing of either. MS_E_EXISTS: a mailbox has UIDs of ours already, which clients may know;
- * with force they are given up. *ret is set in any case. */
+ * with force they are given up. MS_E_DENIED: messages are compressed or encrypted, nothing was changed. *ret is set in any case. */
 int ms_import(const char *account_dir, bool force, ms_note_fn note, void *context, struct ms_import_result *ret);
 
 /* The same from another folder, a Maildir of Dovecot's (Maildir++ or LAYOUT=fs) or Courier's, which stays as it is: files of the account's
- * own on the same file system are hard links, others copies. MS_E_EXISTS: the account has mail; with force that is set aside. as: see
- * ms_restore. */
+ * own on the same file system are hard links, others copies. MS_E_EXISTS: the account has mail; with force that is set aside. MS_E_DENIED:
+ * as above. as: see ms_restore. */
 int ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(void *context, bool backup), void *as_context, ms_note_fn note,
     void *context, struct ms_import_result *ret);
 

@@ -93,6 +93,42 @@ has_own_uids(const struct ms_listing *listing)
 	return false;
 }
 
+int
+ms_import_is_packed(int folder_fd, const struct ms_file *file)
+{
+	static const char *const magics[] = { "\x1f\x8b", "BZh", "\3757zXZ", "Dovecot-LZ4", "\x28\xb5\x2f\xfd", "CRYPTED\x03\x07" };
+	_cleanup_(freep) char *path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+	char begin[16];
+	ssize_t got;
+
+	/* The name tells how long the message is, not the file. */
+	if (file->parsed.bytes == 0 || fstatat(folder_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || (uint64_t)st.st_size == file->parsed.bytes)
+		return 0;
+	fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	got = fd >= 0 ? read(fd, begin, sizeof(begin)) : -1;
+	if (got < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++)
+		if (span_starts(span_make(begin, (size_t)got), span_of(magics[i])))
+			return 1;
+	return 0;
+}
+
+static int
+look_for_packed(const struct takeover *takeover)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < takeover->listing.count; i++)
+		r = ms_import_is_packed(takeover->import->folder_fd, &takeover->listing.files[i]);
+	if (r <= 0)
+		return r;
+	note(takeover, MS_IMPORT_PACKED_NOTE);
+	return MS_E_DENIED;
+}
+
 static int
 look(struct takeover *takeover)
 {
@@ -109,7 +145,7 @@ look(struct takeover *takeover)
 	takeover->was_ours = r == 0 && takeover->folder.uidvalidity == takeover->uids.uidvalidity;
 	if (r == 0 && !takeover->was_ours && has_own_uids(&takeover->listing) && !takeover->import->force)
 		return MS_E_EXISTS;
-	return 0;
+	return takeover->dovecot ? look_for_packed(takeover) : 0;
 }
 
 int

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_import.h"
+#include "libmailstore/ms_import_folder.h"
 #include "libmailstore/ms_import_names.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
@@ -195,6 +196,13 @@ copy_part(struct restore *restore, int from_fd, int to_fd, const struct ms_listi
 
 		if (file->taken)
 			continue;
+		if (restore->lists) {
+			restore->as(restore->context, true);
+			r = ms_import_is_packed(from_fd, file);
+			restore->as(restore->context, false);
+			if (r != 0)
+				return r < 0 ? r : MS_E_DENIED;
+		}
 		restore->result->messages++;
 		if (restore->lists && link_own(from_fd, to_fd, path)) {
 			restore->result->linked++;
@@ -330,6 +338,8 @@ copy_folder(void *context, int from_fd, const char *path)
 	restore->as(restore->context, false);
 	if (r == 0)
 		r = copy_part(restore, from_fd, to_fd, &listing);
+	if (r == MS_E_DENIED)
+		restore->note(restore->note_context, strcmp(path, ".") != 0 ? path : "INBOX", MS_IMPORT_PACKED_NOTE);
 	ms_listing_clear(&listing);
 	if (r == 0 && restore->lists)
 		r = copy_lists(restore, from_fd, to_fd);

@@ -90,6 +90,19 @@ expect "which says what became of names" "^mailstore: tree@example.test: a_b: it
 	sh -c "tr '\n' / <'$TMP/tree.out'"
 expect "all that was subscribed is" '^Deep/er/est,Entw&APw-rfe,INBOX,Sent,a_b,a_b/v1_0,a_c$' sh -c "curl -sS --max-time 20 -k --ssl-reqd -u tree@example.test:demo imap://127.0.0.1:$(port 143)/ -X 'LSUB \"\" *' | tr -d '\r' | sed 's/.* //' | LC_ALL=C sort | paste -sd,"
 expect "with its keyword" 'UID 1 FLAGS \(Work\)' fetch tree Deep/er/est
+# What Dovecot has compressed, and the same written out.
+account packed
+sed "s|Maildir\$|packed|" "$TMP/dovecot.conf" | tee "$TMP/packed.conf" >"$TMP/unpacked.conf"
+printf '%s\n' 'mail_plugins = zlib' 'plugin {' ' zlib_save = gz' '}' >>"$TMP/packed.conf"; chmod 644 "$TMP/packed.conf"
+printf '%s\n' 'mail_plugins = zlib' >>"$TMP/unpacked.conf"; chmod 644 "$TMP/unpacked.conf"
+pack() { as "$(uid_of moved)" env HOME="$home" USER=moved doveadm -c "$TMP/$1.conf" "${@:2}" 2>>"$TMP/dovecot.log"; }
+make_packed() { { printf 'Subject: packed\r\n\r\n'; head -c 3000 /dev/zero | tr '\0' x; printf '\r\n'; } | pack packed save -m INBOX && grep -rqa $'\x1f\x8b' "$home/packed/new" "$home/packed/cur"; }
+check "Dovecot compresses a message" make_packed
+expect "which is refused" "INBOX: messages are compressed or encrypted" store import -d "$home/packed" packed@example.test
+check "with 65" status 65 store import -d "$home/packed" packed@example.test
+check "and nothing is left" test ! -e "$mail/packed/importing"
+check "Dovecot writes it out" pack unpacked -o maildir_copy_with_hardlinks=no backup "maildir:$home/unpacked"
+expect "then it comes in" ": [0-9]+ mailboxes and 1 messages" store import -d "$home/unpacked" packed@example.test
 # Courier-IMAP 5.0 made tests/data/courier: five messages, the third expunged, keywords set and one of them taken away again.
 account courier
 cp -r tests/data/courier "$TMP/courier"; chmod -R a+rX "$TMP/courier"

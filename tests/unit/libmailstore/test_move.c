@@ -319,6 +319,33 @@ START_TEST(dovecot_tree_same_names)
 }
 END_TEST
 
+/* What only Dovecot can read is not taken for mail, and stays as it is. */
+START_TEST(dovecot_packed)
+{
+	struct buf notes = BUF_INIT(65536);
+	struct ms_import_result result;
+	char path[128];
+	int from;
+
+	make_dovecot();
+	shell_in(account, ".", MESSAGE " | gzip >Maildir/.Work.Sub/cur/8.h.host,S=34,W=38:2,S && find . -printf '%p %s\n' | sort >../packed.before");
+	ck_assert_int_eq(ms_import(account, false, take_note, &notes, &result), MS_E_DENIED);
+	noted(&notes, "Work/Sub: messages are compressed");
+	shell_in(account, ".", "rm lock && find . -printf '%p %s\n' | sort | grep -v '^[.] ' >../packed.now; grep -v '^[.] ' ../packed.before | diff - ../packed.now");
+	buf_clear(&notes);
+	(void)snprintf(path, sizeof(path), "%s/Maildir", account);
+	from = open(path, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, take_note, &notes, &result), MS_E_DENIED);
+	noted(&notes, "messages are compressed");
+	ck_assert_int_eq(close(from), 0);
+	shell_in(other, ".", "test ! -e Maildir && test ! -e importing");
+	/* The sizes of others are wrong now and then: that is no reason. */
+	shell_in(account, ".", MESSAGE " >Maildir/.Work.Sub/cur/8.h.host,S=3,W=4:2,S && rm Maildir/.Work.Sub/cur/8.h.host,S=34,W=38:2,S");
+	ck_assert_int_eq(ms_import(account, false, take_note, &notes, &result), 0);
+	buf_free(&notes);
+}
+END_TEST
+
 /* In place, in a Maildir++: the same; a folder whose name alone is written otherwise is not told of. */
 START_TEST(renamed_subscriptions)
 {
@@ -704,6 +731,7 @@ main(void)
 	tcase_add_test(tcase, odd_names);
 	tcase_add_loop_test(tcase, dovecot_tree_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_tree_same_names);
+	tcase_add_test(tcase, dovecot_packed);
 	tcase_add_loop_test(tcase, renamed_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_cut_short);
 	tcase_add_test(tcase, half_moved_in);
