@@ -252,6 +252,8 @@ take_numbers(struct ms_txn *txn, const struct commits *commits, struct commit *c
 
 	if (r == 0)
 		r = ms_next_modseq(txn, &message->modseq);
+	if (r == 0)
+		r = ms_email_id_take(txn, span_of(commit->append->unique), &message->email_id);
 	return r == 0 ? ms_thread_join(txn, &commit->derived, message->email_id, &message->thread_id) : r;
 }
 

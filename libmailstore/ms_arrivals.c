@@ -72,6 +72,8 @@ take_one(struct ms_txn *txn, struct taking *taking, struct ms_arrival *arrival)
 	memcpy(derived.ids, arrival->ids, sizeof(derived.ids));
 	r = ms_next_modseq(txn, &message->modseq);
 	if (r == 0)
+		r = ms_email_id_take(txn, span_make(arrival->record.name, strcspn(arrival->record.name, ",:")), &message->email_id);
+	if (r == 0)
 		r = ms_thread_join(txn, &derived, message->email_id, &message->thread_id);
 	if (r == 0)
 		r = ms_message_insert(txn, taking->number, &taking->mailbox, &arrival->record, arrival->texts);

@@ -442,6 +442,9 @@ struct ms_derived {
 int ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret);
 void ms_derived_clear(struct ms_derived *derived);
 int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t *ret_thread);
+/* Of a message that comes into the index, with that unique part of its name: another email id when the one it should have is another message's
+ * already. Half of it is the second, and the rest no more than 32 bits. */
+int ms_email_id_take(struct ms_txn *txn, struct span unique, uint64_t *email_id);
 /* A message of that thread: the last step of joining it. */
 int ms_thread_note(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t thread);
 /* A file name nobody else makes. */

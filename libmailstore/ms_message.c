@@ -260,6 +260,28 @@ ms_message_drop(struct ms_txn *txn, uint32_t mailbox, struct ms_mailbox_record *
 	return ms_message_remove(txn, mailbox, record, &message, modseq);
 }
 
+/* --- ids --- */
+
+int
+ms_email_id_take(struct ms_txn *txn, struct span unique, uint64_t *email_id)
+{
+	struct ms_message_record other;
+	struct span name;
+	uint64_t place;
+	int r = ms_set_get(txn->bdb, txn->txn, &ms_set_places, *email_id, &place);
+
+	if (r == 0)
+		r = ms_message_load(txn, (uint32_t)(place >> 32), (uint32_t)place, &other);
+	/* A record that is damaged may be this message's own, which is being made again. */
+	if (r != 0)
+		return r == MS_E_NOTFOUND || r == MS_BDB(MS_DAMAGED) ? 0 : r;
+	name = span_of(other.name);
+	name.len = strcspn(other.name, ",:");
+	if (!span_eq(name, unique))
+		*email_id = ms_name_hash(unique);
+	return 0;
+}
+
 /* --- threads --- */
 
 /* An id that is known leads to its thread: to that of its own number when there is one, which needs no pair of ids. */

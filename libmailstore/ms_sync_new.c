@@ -37,6 +37,8 @@ insert(struct ms_txn *txn, void *context)
 
 		r = ms_next_modseq(txn, &record->message.modseq);
 		if (r == 0)
+			r = ms_email_id_take(txn, span_make(record->name, strcspn(record->name, ",:")), &record->message.email_id);
+		if (r == 0)
 			r = ms_thread_join(txn, &insertion->derived, record->message.email_id, &record->message.thread_id);
 		if (r == 0)
 			r = ms_message_insert(txn, sync->number, &mailbox, record, buf_get(&insertion->derived.texts));

@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 #include "libmailstore/mailstore.h"
+#include "libmailstore/ms_name.h"
 #include "libmailstore/ms_record.h"
 #include "tests/unit/libmailstore/store_tests.h"
 
@@ -246,6 +247,101 @@ START_TEST(copies_and_moves)
 	text = contents("INBOX");
 	ck_assert_str_eq(text, "");
 	free(text);
+}
+END_TEST
+
+struct numbered {
+	uint64_t id;
+	unsigned n;
+};
+
+static int
+compare_numbered(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static void
+numbered_name(unsigned n, char ret[64])
+{
+	(void)snprintf(ret, 64, "1700000000.M%uP1.host", n);
+}
+
+/* Two unique parts of one second that stand for the same number. */
+static void
+find_twins(char first[64], char second[64])
+{
+	static struct numbered list[400000];
+	size_t count = sizeof(list) / sizeof(*list);
+
+	for (size_t i = 0; i < count; i++) {
+		list[i].n = (unsigned)i;
+		numbered_name(list[i].n, first);
+		list[i].id = ms_name_email_id(span_of(first));
+	}
+	qsort(list, count, sizeof(*list), compare_numbered);
+	for (size_t i = 1; i < count; i++)
+		if (list[i].id == list[i - 1].id) {
+			numbered_name(list[i - 1].n, first);
+			numbered_name(list[i].n, second);
+			return;
+		}
+	ck_abort_msg("no twins");
+}
+
+static int
+note_id(void *context, const struct ms_message *message)
+{
+	uint64_t *ids = context;
+
+	ids[message->uid - 1] = message->email_id;
+	return 0;
+}
+
+static void
+read_ids(const char *name, uint64_t ids[2])
+{
+	struct ms_mailbox *mailbox;
+
+	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
+	ck_assert_int_eq(ms_messages(mailbox, 1, 2, note_id, ids), 0);
+	ms_mailbox_close(mailbox);
+}
+
+static void
+unexpected_fault(void *context, const struct ms_fault *fault)
+{
+	(void)context;
+	ck_abort_msg("%s: %s", fault->mailbox, fault->what);
+}
+
+/* Two messages never have one email id, for who destroys one would destroy both; all copies of one have the same. */
+START_TEST(email_ids_of_twins)
+{
+	char names[2][64], script[512];
+	uint64_t ids[2], copies[2], again[2];
+	uint32_t uids[2] = { 1, 2 }, new[2], uidvalidity;
+	struct ms_mailbox *mailbox;
+
+	find_twins(names[0], names[1]);
+	(void)snprintf(script, sizeof(script), "for n in %s %s; do printf 'Subject: %%s\n\nx\n' $n >Maildir/cur/$n:2,; done", names[0], names[1]);
+	shell_in(account, ".", script);
+	read_ids("INBOX", ids);
+	ck_assert_uint_ne(ids[0], ids[1]);
+	ck_assert_uint_eq(ids[0], ms_name_email_id(span_of(names[0])));
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_copy(mailbox, uids, 2, "Archive", false, new, &uidvalidity), 0);
+	ms_mailbox_close(mailbox);
+	read_ids("Archive", copies);
+	ck_assert_mem_eq(copies, ids, sizeof(ids));
+	ck_assert_int_eq(ms_rebuild(store), 0);
+	read_ids("INBOX", again);
+	ck_assert_uint_ne(again[0], again[1]);
+	read_ids("Archive", copies);
+	ck_assert_mem_eq(copies, again, sizeof(again));
+	ck_assert_int_eq(ms_check(store, unexpected_fault, NULL), 0);
 }
 END_TEST
 
@@ -637,6 +733,7 @@ main(void)
 	tcase_add_test(tests, messages_come_change_and_go);
 	tcase_add_test(tests, changes_are_told);
 	tcase_add_test(tests, copies_and_moves);
+	tcase_add_test(tests, email_ids_of_twins);
 	tcase_add_test(tests, save_dates);
 	tcase_add_test(tests, mailboxes_are_made_renamed_and_removed);
 	tcase_add_test(tests, the_index_may_vanish);
