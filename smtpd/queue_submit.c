@@ -55,6 +55,7 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 		ret->smtputf8 |= !span_is_ascii(submission->recipient) || !span_is_ascii(span_of(ret->sender));
 	} else {
 		ret->body = ENVELOPE_8BITMIME;
+		ret->requiretls = submission->file->envelope.requiretls; /* RFC 8689 section 6: it may tell of what the message says */
 		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account);
 	}
 	r = envelope_set(&ret->account, submission->account);

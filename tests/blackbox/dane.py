@@ -142,6 +142,14 @@ try:
     for name in unsure:
         check(f"REQUIRETLS to {name} comes back", site.logged(rf" failed .* to=r@{name} .* status=5\.7\.10 ", before), site.log()[before:])
     required = encrypted.taken("dane-required")
+    # Section 6: what a script writes because of it needs TLS as well.
+    site.script("bob", 'require "enotify"; notify :message "dane-notified" "mailto:watch@ee.signed.example";')
+    for word, mail in (("dane-plainly", ""), ("dane-secretly", " REQUIRETLS")):
+        before = len(encrypted.taken("dane-notified"))
+        site.send("alice@example.test", ["bob@example.test"], word, login="alice", mail=mail)
+        found = within(lambda n=before: encrypted.taken("dane-notified")[n:])
+        check(f"a notification about {word} has what it has", found and ("REQUIRETLS" in found[0][0]["mail"]) == bool(mail), found)
+    site.script("bob", None)
     check("the hosts are told of it, and no other got it", len(required) == 2 and all("REQUIRETLS" in about["mail"] and about["tls"] for about, _ in required), required)
     check("the sender hears of those that did not", within(lambda: len(site.delivered("alice", "5.7.10")) >= 1))
 
