@@ -77,7 +77,8 @@ tell_one(void *context, const struct ms_message *message)
 	return 0;
 }
 
-/* What we did ourselves is no news. */
+/* What we did ourselves is no news, nor what is told of the messages now. RFC 3501 section 6.4.6: what others did to them is told also with
+ * .SILENT, or the client never hears of it. */
 static void
 take_note(struct session *session, const struct store *store)
 {
@@ -85,7 +86,7 @@ take_note(struct session *session, const struct store *store)
 	uint32_t seq;
 
 	session_mailbox_refresh(session);
-	for (size_t i = 0; i < store->count; i++)
+	for (size_t i = 0; !session->command.silent && i < store->count; i++)
 		if ((seq = imap_view_seq(&selected->view, store->uids[i])) != 0)
 			imap_view_clear(&selected->view, seq, IMAP_VIEW_CHANGED);
 }
@@ -173,8 +174,8 @@ store_step(struct session *session, void *state)
 		modified = count;
 		rc = 0;
 	} else {
-		rc = ms_store_flags(session->selected->mailbox, store->uids, count, ops[command->how],
-		    session_flags(&command->flags), store->keywords, command->unchanged_since, store->modified, &modified);
+		rc = ms_store_flags_apart(session->selected->mailbox, store->uids, count, ops[command->how], session_flags(&command->flags),
+		    store->keywords, command->unchanged_since, store->modified, &modified, session_mailbox_apart(session));
 	}
 	if (rc == MS_E_NOTFOUND) {
 		store->missed = true;

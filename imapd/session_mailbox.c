@@ -99,7 +99,8 @@ take_change(void *context, uint32_t uid, uint64_t modseq)
 	struct session_mailbox *selected = context;
 	uint32_t seq = imap_view_seq(&selected->view, uid);
 
-	(void)modseq;
+	if (modseq >= selected->own.first && modseq <= selected->own.last)
+		return 0;
 	if (seq != 0)
 		imap_view_set(&selected->view, seq, IMAP_VIEW_CHANGED);
 	else
@@ -170,8 +171,18 @@ session_mailbox_refresh(struct session *session)
 	/* Changes come in order of modseq; the view wants UIDs in order. */
 	if (rc == 0 && selected->has_new)
 		rc = ms_messages(selected->mailbox, imap_view_last(&selected->view) + 1, UINT32_MAX, add_message, selected);
+	selected->own.first = selected->own.last = 0;
 	if (rc == 0)
 		selected->modseq = now;
 	else
 		log_warning("changes-failed", log_str("account", session->proc->account), log_str("reason", ms_strerror(rc)));
+}
+
+struct ms_flags_apart *
+session_mailbox_apart(struct session *session)
+{
+	struct session_mailbox *selected = session->selected;
+
+	selected->own = (struct ms_flags_apart){ .since = selected->modseq, .others = take_change, .context = selected };
+	return &selected->own;
 }

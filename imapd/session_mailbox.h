@@ -15,6 +15,7 @@ struct session_mailbox {
 	bool saved;            /* "$" means something */
 	bool has_new;          /* a change names a message that the view has not */
 	uint64_t modseq;       /* everything up to here is in the view */
+	struct ms_flags_apart own; /* the last STORE: what others changed before it is in the view, and its own changes are no news */
 	size_t keywords_told;  /* in the last FLAGS */
 };
 
@@ -26,6 +27,8 @@ bool session_mailbox_read_only(const struct session *session);
 
 /* Takes what has changed in the store into the view; nothing is sent. */
 void session_mailbox_refresh(struct session *session);
+/* To be told, by ms_store_flags_apart, what others changed: goes into the view. What that changes itself the next refresh leaves out. */
+struct ms_flags_apart *session_mailbox_apart(struct session *session);
 /* Sends what the client does not know yet, as far as the command in work allows. Nothing when no mailbox is selected. */
 void session_news(struct session *session);
 /* "* FLAGS" and "* OK [PERMANENTFLAGS". */

@@ -313,6 +313,16 @@ enum ms_store_op { MS_FLAGS_SET, MS_FLAGS_ADD, MS_FLAGS_REMOVE };
  * message more than its file's name has room for: the first 26 and some 60 others. */
 int ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flags,
     const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified);
+/* The same, told apart from what others do: whoever knows the mailbox up to `since` learns of each message that others changed after it and
+ * before this, for the modification sequence of that is lost when this changes the message too. */
+struct ms_flags_apart {
+	uint64_t since;
+	ms_uid_fn others;
+	void *context;
+	uint64_t first, last; /* set: the modification sequences of this alone; 0: it changed nothing, or failed */
+};
+int ms_store_flags_apart(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flags,
+    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified, struct ms_flags_apart *apart);
 /* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */
 int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
 int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);

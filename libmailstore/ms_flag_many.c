@@ -246,6 +246,7 @@ flag_many(struct ms_txn *txn, void *context)
 	}
 	if (r == MS_E_LIMIT && many.changed != 0)
 		r = MS_FOLLOW_FIRST; /* no room in the file */
+	flagging->first = flagging->last = many.modseq;
 	/* Also when nothing changed: a keyword may be new. */
 	if (r == 0)
 		r = ms_mailbox_save(txn, flagging->mailbox->number, &many.record);
@@ -292,6 +293,8 @@ ms_flag_many(struct ms_flagging *flagging)
 			return r == 0 ? MS_BY_NAMES : r;
 	}
 	r = ms_run(store, flag_many, flagging);
+	if (r != 0)
+		flagging->first = flagging->last = 0;
 	store->flagged = store->flagged || r == 0;
 	return r;
 }

@@ -83,6 +83,7 @@ ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *co
 struct flags {
 	struct ms_flagging *flagging;
 	size_t at, end, modified_before;
+	uint64_t modseq; /* of the messages that changed */
 };
 
 static uint32_t
@@ -254,6 +255,7 @@ change_some(struct ms_txn *txn, void *context)
 	if (r == 0)
 		r = ms_mailbox_save(txn, mailbox, &record);
 	ms_mailbox_record_clear(&record);
+	flags->modseq = modseq;
 	return r;
 }
 
@@ -271,6 +273,10 @@ change_names(struct ms_flagging *flagging)
 		flags.end = flags.at + FLAGS_BATCH < flagging->count ? flags.at + FLAGS_BATCH : flagging->count;
 		flags.modified_before = flagging->modified_count;
 		r = ms_run(store, change_some, &flags);
+		if (r != 0 || flags.modseq == 0)
+			continue;
+		flagging->first = flagging->first != 0 ? flagging->first : flags.modseq;
+		flagging->last = flags.modseq;
 	}
 	return r;
 }
@@ -288,9 +294,32 @@ change(struct ms_flagging *flagging)
 	return r == MS_BY_NAMES || r == MS_FOLLOW_FIRST ? change_names(flagging) : r;
 }
 
+static int
+pass_over(void *context, uint32_t uid, uint64_t modseq)
+{
+	(void)context, (void)uid, (void)modseq;
+	return 0;
+}
+
+/* Under the lock nobody else changes anything from here on; what another program does to a name comes with a later sync. */
+static int
+tell_others(const struct ms_flagging *flagging, const struct ms_flags_apart *apart)
+{
+	int r;
+
+	if (flagging->mailbox->record.modseq == apart->since)
+		return 0;
+	r = ms_changed_uids(flagging->mailbox, apart->since, apart->others, pass_over, apart->context);
+	if (r != MS_E_FORGOTTEN)
+		return r;
+	for (size_t i = 0; i < flagging->count; i++) /* nobody knows */
+		(void)apart->others(apart->context, flagging->uids[i], flagging->mailbox->record.modseq);
+	return 0;
+}
+
 int
-ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flag_bits,
-    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified)
+ms_store_flags_apart(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flag_bits,
+    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified, struct ms_flags_apart *apart)
 {
 	struct ms_flagging flagging = {
 		.mailbox = mailbox, .uids = uids, .count = count, .op = op, .flags = flag_bits, .keywords = keywords, .unchanged_since = unchanged_since,
@@ -301,6 +330,8 @@ ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, e
 	if (r != 0)
 		return r;
 	r = ms_mailbox_sync(mailbox);
+	if (r == 0 && apart != NULL)
+		r = tell_others(&flagging, apart);
 	if (r == 0)
 		r = ms_folder_open(mailbox->store, mailbox->record.name, &flagging.folder_fd);
 	if (r == 0)
@@ -312,5 +343,16 @@ ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, e
 	ms_unlock(mailbox->store);
 	if (ret_modified != NULL)
 		*ret_modified = flagging.modified_count;
+	if (apart != NULL) {
+		apart->first = r == 0 ? flagging.first : 0;
+		apart->last = r == 0 ? flagging.last : 0;
+	}
 	return r;
+}
+
+int
+ms_store_flags(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flag_bits,
+    const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified)
+{
+	return ms_store_flags_apart(mailbox, uids, count, op, flag_bits, keywords, unchanged_since, modified, ret_modified, NULL);
 }

@@ -325,6 +325,7 @@ struct ms_flagging {
 	uint64_t unchanged_since;
 	uint32_t *modified;
 	size_t modified_count;
+	uint64_t first, last; /* modification sequences that were given, 0: none */
 	int folder_fd;
 };
 /* Changes flags without changing a name. MS_BY_NAMES: too few for that, or with keywords that have no letter; MS_FOLLOW_FIRST: too many
