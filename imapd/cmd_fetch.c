@@ -209,8 +209,8 @@ put_section(struct session *session, struct fetch *fetch, const struct imap_fetc
 		session_put(session, SPAN("NIL"));
 		return;
 	}
-	/* For the whole message the index knows; elsewhere line ends are counted. */
-	size = text.len == fetch->message.parts.bytes.len ? fetch->record.size : crlf_size(text);
+	/* For the whole message the index knows; elsewhere line ends are counted. Fields that are picked may be as long as the message. */
+	size = text.ptr == fetch->message.parts.bytes.ptr && text.len == fetch->message.parts.bytes.len ? fetch->record.size : crlf_size(text);
 	count = size;
 	if (item->partial) {
 		count = item->first < size ? size - item->first : 0;
