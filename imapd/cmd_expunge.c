@@ -46,7 +46,7 @@ expunge(struct session *session, const struct imap_set *set)
 		free(list.span);
 	}
 	if (rc == 0 && deleted.count > 0)
-		rc = ms_expunge(selected->mailbox, deleted.uids, deleted.count);
+		rc = ms_expunge_deleted(selected->mailbox, deleted.uids, deleted.count);
 	free(deleted.uids);
 	return rc;
 }

@@ -326,6 +326,8 @@ int ms_store_flags_apart(struct ms_mailbox *mailbox, const uint32_t *uids, size_
 /* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */
 int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
 int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
+/* The same of those alone that are \Deleted by then: the caller may not have heard yet that somebody took that back. */
+int ms_expunge_deleted(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
 
 /* ---- moving in and out ---- */
 

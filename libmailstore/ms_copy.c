@@ -295,21 +295,37 @@ struct expunge {
 	struct ms_mailbox *mailbox;
 	const uint32_t *uids;
 	size_t count;
+	bool if_deleted; /* those alone that still are \Deleted */
 	int folder_fd;
 	struct ms_touch touch;
 };
 
+static bool
+is_meant(const struct expunge *expunge, const struct ms_message *message)
+{
+	return !expunge->if_deleted || (message->flags & MS_DELETED) != 0;
+}
+
+/* Of expunge_one: the message stays. */
+#define STAYS 100
+
 /* The file was renamed by another program, or removed. */
 static int
-unlink_moved(int folder_fd, const struct ms_message_record *record)
+unlink_moved(const struct expunge *expunge, const struct ms_message_record *record)
 {
+	int folder_fd = expunge->folder_fd;
 	char path[MS_NAME_MAX + 5];
 
 	for (unsigned tries = 0; tries < RETRIES_MAX; tries++) {
+		struct ms_message now = record->message;
 		int r = ms_locate(folder_fd, record, path);
 
+		if (r == 0)
+			r = ms_flags_meanwhile(record, path, &now);
 		if (r != 0)
 			return r == MS_E_NOTFOUND ? 0 : r;
+		if (!is_meant(expunge, &now))
+			return STAYS;
 		if (unlinkat(folder_fd, path, 0) == 0)
 			return 0;
 		if (errno != ENOENT)
@@ -327,12 +343,18 @@ expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_recor
 
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
+	if (!is_meant(expunge, &message.message))
+		return 0;
 	path = path_of(&message);
 	/* The file first: a message whose file is gone is gone, but a file that nobody knows would come back as a new message. */
 	if (unlinkat(expunge->folder_fd, path, 0) == 0)
 		expunge->touch.sides[0].ours++;
 	else
-		r = errno == ENOENT ? unlink_moved(expunge->folder_fd, &message) : -errno;
+		r = errno == ENOENT ? unlink_moved(expunge, &message) : -errno;
+	if (r == STAYS) {
+		expunge->touch.sides[0].known = false; /* its name has changed */
+		return 0;
+	}
 	return r != 0 ? r : ms_message_remove(txn, expunge->mailbox->number, record, &message, modseq);
 }
 
@@ -363,9 +385,9 @@ expunge_some(struct ms_txn *txn, void *context)
 }
 
 static int
-expunge_locked(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
+expunge_locked(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, bool if_deleted)
 {
-	struct expunge expunge = { .mailbox = mailbox, .folder_fd = -1 };
+	struct expunge expunge = { .mailbox = mailbox, .if_deleted = if_deleted, .folder_fd = -1 };
 	int r = ms_mailbox_sync(mailbox);
 
 	if (r == 0)
@@ -380,14 +402,26 @@ expunge_locked(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
 	return r == 0 ? ms_mailbox_sync(mailbox) : r;
 }
 
-int
-ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
+static int
+expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, bool if_deleted)
 {
 	int r = ms_lock(mailbox->store);
 
 	if (r != 0)
 		return r;
-	r = expunge_locked(mailbox, uids, count);
+	r = expunge_locked(mailbox, uids, count, if_deleted);
 	ms_unlock(mailbox->store);
 	return r;
+}
+
+int
+ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
+{
+	return expunge(mailbox, uids, count, false);
+}
+
+int
+ms_expunge_deleted(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count)
+{
+	return expunge(mailbox, uids, count, true);
 }

@@ -301,7 +301,7 @@ END_TEST
 
 /* Another program flags the first message just after the store has looked: as far as the folder's time tells, nothing happened. */
 static void
-flag_unseen(void)
+rename_unseen(const char *from, const char *to)
 {
 	const struct ms_time *time = &mailbox->record.cur_time;
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
@@ -313,7 +313,7 @@ flag_unseen(void)
 	}
 	ck_assert_int_ne(time->seconds, 0);
 	times[1] = (struct timespec){ .tv_sec = time->seconds, .tv_nsec = (long)time->nanoseconds };
-	rename_first("", "F");
+	rename_first(from, to);
 	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
 	ck_assert_int_eq(utimensat(fd, "cur", times, 0), 0);
 	ck_assert_int_eq(close(fd), 0);
@@ -327,7 +327,7 @@ START_TEST(flags_go_along)
 	struct ms_mailbox *target;
 
 	ck_assert_int_eq(ms_mailbox_create(store, "There", 0), 0);
-	flag_unseen();
+	rename_unseen("", "F");
 	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "There", _i == 1, &new_uid, &uidvalidity), 0);
 	ck_assert_uint_eq(new_uid, 1);
 	ck_assert_int_eq(ms_mailbox_open(store, "There", &target), 0);
@@ -343,9 +343,27 @@ START_TEST(flags_add_up)
 	const uint32_t uid = 1;
 	size_t modified;
 
-	flag_unseen();
+	rename_unseen("", "F");
 	ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, &modified), 0);
 	ck_assert_uint_eq(flags_of_first(mailbox), MS_FLAGGED | MS_SEEN);
+}
+END_TEST
+
+/* What another program has just taken \Deleted from is not expunged: as the store's own look sees it, or only the name tells. */
+START_TEST(no_longer_deleted)
+{
+	const uint32_t uids[] = { 1, 2 };
+
+	ck_assert_int_eq(ms_store_flags(mailbox, uids, 2, MS_FLAGS_ADD, MS_DELETED, NULL, 0, NULL, NULL), 0);
+	if (_i == 0)
+		rename_first("T", "S");
+	else
+		rename_unseen("T", "S");
+	ck_assert_int_eq(ms_expunge_deleted(mailbox, uids, 2), 0);
+	ck_assert_uint_eq(flags_of_first(mailbox), MS_SEEN);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, MESSAGES - 1);
+	ck_assert_int_eq(ms_expunge(mailbox, uids, 1), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, MESSAGES - 2);
 }
 END_TEST
 
@@ -364,5 +382,6 @@ main(void)
 	tcase_add_test(tcase, keywords_meet);
 	tcase_add_loop_test(tcase, flags_go_along, 0, 2);
 	tcase_add_test(tcase, flags_add_up);
+	tcase_add_loop_test(tcase, no_longer_deleted, 0, 2);
 	return run_case("race", tcase, folder);
 }
