@@ -15,9 +15,13 @@ frame_SRC := \
 	frame/login.c \
 	frame/login_sleep.c \
 	frame/parent_account.c \
+	frame/parent_child.c \
 	frame/parent_connect.c \
 	frame/parent_exec.c \
 	frame/parent_listen.c \
+	frame/parent_reload.c \
+	frame/parent_template.c \
+	frame/parent_worker.c \
 	frame/proc_auth.c \
 	frame/proc_key.c \
 	frame/proc_parent.c \
@@ -28,4 +32,5 @@ frame_SRC := \
 	frame/sasl_parse.c \
 	frame/srs.c \
 	frame/srs_file.c \
+	frame/template.c \
 	frame/verifier.c

@@ -24,6 +24,7 @@
 #include "common/xalloc.h"
 #include "frame/daemon.h"
 #include "frame/frame_msg.h"
+#include "frame/parent_template.h"
 
 #define CONF_TEXT_MAX (1 << 20)
 
@@ -350,6 +351,11 @@ start_message(struct proc *proc, struct msg *msg, bool *ret_started)
 	case MSG_PEER: return take_peer(proc, msg);
 	case MSG_LISTENER: return take_listener(proc, msg);
 	case MSG_ACCOUNT: return take_account(proc, msg);
+	case MSG_TEMPLATE:
+		if (proc->conf == NULL)
+			return -EBADMSG;
+		template_serve(proc);
+		return 0; /* in a child: its own start follows */
 	case MSG_START:
 		proc->as_root = msg_get_u8(&body) != 0;
 		proc->probe = msg_get_u8(&body) != 0;

@@ -19,7 +19,7 @@
 #define OWN_MAX 256 /* addresses that it asks about at a time */
 #define IDLE_SECONDS 60
 /* Processes that are kept without work, beside those at work. */
-#define IDLE_MAX 100
+#define IDLE_MAX 200
 /* A job whose process ended is given to another once. */
 #define TRIES_MAX 2
 /* The process is taken to hang when it has not answered for so long. */

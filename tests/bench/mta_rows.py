@@ -158,7 +158,7 @@ def verify(bench):
 def is_delivering(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as f:
-            return b"deliver" in f.read()
+            return b": deliver" in f.read()
     except (FileNotFoundError, ProcessLookupError):
         return False
 

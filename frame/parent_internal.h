@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* The parent's own: its children, and what it does with them. */
+#ifndef FRAME_PARENT_INTERNAL_H
+#define FRAME_PARENT_INTERNAL_H
+
+#include <event2/util.h>
+#include <time.h>
+
+#include "frame/daemon.h"
+#include "frame/parent.h"
+#include "frame/parent_template.h"
+
+struct child {
+	struct child *next;
+	const struct role *role;
+	pid_t pid;
+	struct msg_channel *channel;
+	char *account; /* a worker's */
+	time_t started;
+};
+
+struct parent {
+	const struct daemon *daemon;
+	const struct daemon_options *options;
+	void *conf;
+	const struct fourpost_conf *common;
+	int conf_fd;
+	bool as_root, stopping;
+	struct event_base *base;
+	struct msg_table messages;
+	struct proc_listener listeners[PROC_LISTENERS_MAX];
+	int listener_count;
+	struct child *children;
+	size_t workers;
+	struct parent_template templates[ROLE_MAX]; /* of roles that are started on demand */
+	unsigned early_ends[ROLE_MAX]; /* in a row */
+	int status;
+};
+
+/* --- telling a child what it needs: 0 or -errno --- */
+
+/* The configuration as sealed memory: roles read it in their jails, none can change it for another. A descriptor, or -1. */
+int parent_make_conf(const struct parent *parent, const void *conf);
+int child_send_conf(const struct parent *parent, struct child *child);
+int child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, const char *folder);
+/* Takes fd over: its end of a channel to that role. */
+int child_send_peer(struct child *child, uint8_t peer, int fd);
+/* A channel between two children, one end each. */
+int child_join(struct child *a, struct child *b);
+/* Joins a permanent role to those of its peers that stand, and gives it the sockets it listens on. */
+int child_wire(struct parent *parent, struct child *child);
+/* Last: it begins. */
+int child_send_start(const struct parent *parent, struct child *child);
+
+/* --- children --- */
+
+/* NULL: the daemon has none of that number. */
+const struct role *parent_find_role(const struct parent *parent, uint8_t id);
+/* False for workers and their companions. */
+bool parent_is_permanent(const struct parent *parent, const struct role *role);
+/* The permanent role's process that can be told something; or NULL. */
+struct child *parent_find_child(const struct parent *parent, uint8_t id);
+/* With its configuration. NULL, after a log line. */
+struct child *parent_start_child(struct parent *parent, const struct role *role);
+/* It has ended. Frees it. */
+void parent_forget_child(struct parent *parent, struct child *child);
+void parent_drop_templates(struct parent *parent);
+/* Seconds since some moment. */
+time_t parent_now(void);
+
+/* --- what happens: of the channels to children, with the struct parent as context, and at SIGHUP --- */
+
+int parent_on_message(struct msg_channel *channel, struct msg *msg, void *context);
+void parent_on_closed(struct msg_channel *channel, int error, void *context);
+void parent_on_reload(evutil_socket_t signal_number, short what, void *context);
+
+#endif
