@@ -14,8 +14,9 @@
 #include "smtpd/resolve_role.h"
 #include "smtpd/smtpd_msg.h"
 
-/* The DNS may take longer than anybody wants to wait. */
+/* The DNS may take longer than anybody wants to wait; for other hosts than the first, when that is known, not so long. */
 #define ANSWER_SECONDS 60
+#define OTHERS_SECONDS 15
 
 struct question {
 	struct resolver *resolver;
@@ -23,6 +24,7 @@ struct question {
 	enum resolve_what what;
 	char name[RESOLVE_NAME_MAX + 1];
 	struct event *timer;
+	bool waits_on; /* the first host was not known in time for the others */
 	bool answered; /* it waits only for what libunbound still has of it */
 	unsigned pending; /* look-ups under way, and one while some are being started */
 	bool failed;
@@ -75,11 +77,20 @@ answer_now(struct question *question)
 static void
 on_timeout(evutil_socket_t fd, short what, void *context)
 {
+	const struct timeval rest = { ANSWER_SECONDS - OTHERS_SECONDS, 0 };
 	struct question *question = context;
+	struct resolve_answer *answer = &question->answer;
 
 	(void)fd, (void)what;
-	question->answer.result = RESOLVE_FAILED;
-	(void)snprintf(question->answer.text, sizeof(question->answer.text), "The DNS does not answer");
+	if (!question->waits_on && answer->hosts[0].count == 0) {
+		question->waits_on = true;
+		(void)event_add(question->timer, &rest);
+		return;
+	}
+	/* Those that are known are enough: the name servers of one exchanger do not keep the others from taking the mail. */
+	resolve_mx_finish(answer, true);
+	if (answer->result == RESOLVE_FAILED)
+		(void)snprintf(answer->text, sizeof(answer->text), "The DNS does not answer");
 	answer_now(question);
 }
 
@@ -230,7 +241,7 @@ refuse(struct resolver *resolver, uint32_t id, enum resolve_result result, const
 static void
 begin(struct resolver *resolver, uint32_t id, enum resolve_what what, const char *name)
 {
-	const struct timeval patience = { ANSWER_SECONDS, 0 };
+	const struct timeval patience = { OTHERS_SECONDS, 0 };
 	struct question *question = xcalloc(1, sizeof(*question));
 
 	question->resolver = resolver;

@@ -94,6 +94,7 @@ names = {
     "beside.example": {MX: [(1, "a b.beside.example"), (2, "mx.good.example")]},
     "far.example": {MX: [(n, f"mx{n}.far.example") for n in range(12)] + [(99, "mx.good.example")]},
     **{f"mx{n}.far.example": {A: ["127.255.255.255"]} for n in range(12)},
+    "backup.example": {MX: [(1, "mx.good.example"), (2, "dead.example")]},
     "good.example": {MX: [(1, "mx.good.example")]}, "mx.good.example": {A: ["127.0.0.1"]},
 }
 ODD_NAMES = [name for name in ("many", "circle", "itself", "chain", "short", "behind", "pointer", "half", "evil", "nobody")]
@@ -108,16 +109,28 @@ def memory(site):
     return None
 
 
-dns = Server(f"{own_site.work}/dns", names)
+class NameServer(Server):
+    """One that says nothing of what is dead."""
+
+    def answer(self, packet):
+        if b"\4dead\7example" in packet.lower():
+            raise IndexError
+        return super().answer(packet)
+
+
+# So many that asking each takes longer than mail should wait.
+name_servers = [NameServer(f"{own_site.work}/dns", names, address=(f"127.0.0.{11 + n}", 0)) for n in range(8)]
+resolvers = ", ".join(f'"{server.host}@{server.port}"' for server in name_servers)
 far = own_site.FarHost("far", port)
 servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
-routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "good"]]
+routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
-site = own_site.Site(own_site.outer + 840, f'{dns.options()} routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
+site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
 try:
     site.send("alice@example.test", ["first@good.example"], "the first", login="alice")
     check("mail goes to a host that is as others are", own_site.within(lambda: far.taken("the first")), site.log()[-3000:])
     before = memory(site)
+    site.send("alice@example.test", ["a@backup.example"], "despite the dead", login="alice")
     for name, (_, end) in HOSTS.items():
         site.send("alice@example.test", [f"a@{name}.example"], f"hostile {name}", login="alice", body="line\r\n" * 5000)
     for name, (_, end) in HOSTS.items():
@@ -133,6 +146,7 @@ try:
     site.send("alice@example.test", ["a@strange.example"], "odd strange", login="alice")
     check("exchangers none of which can be one: the mail comes back, though the domain has an address",
           site.logged(r" failed .* to=a@strange\.example .*status=5\.1\.2 ") and not far.taken("odd strange"), site.log()[-3000:])
+    check("an exchanger whose name servers say nothing: the better one gets the mail", own_site.within(lambda: far.taken("despite the dead")), site.log()[-3000:])
     tried = len(re.findall(r" host-failed .*127\.0\.0\.99|\[::1\]", site.log()))
     check("a message is tried at so many addresses, and no more", tried <= 2 * 16 * 8, tried)
     check("addresses of nobody reach nothing of ours", not far.taken("odd nobody"), site.log()[-3000:])
