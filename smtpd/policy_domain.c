@@ -290,7 +290,8 @@ on_record(void *context, const struct dns_answer *records)
 		start_fetch(domain);
 		return;
 	}
-	if (domain->failed_id[0] == '\0')
+	/* A policy that is announced no more, or another, has not failed. */
+	if (domain->failed_id[0] == '\0' || strcmp(domain->failed_id, domain->id) != 0)
 		domain->fault = STS_GOOD;
 	answer(domain);
 }

@@ -17,7 +17,7 @@ import sys
 import time
 
 from own_site import FarHost, Results, Site, outer, read, within, work
-from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
+from signed_dns import A, MX, TLSA, TTL, TXT, Authority, Server, tlsa
 from sts_server import StsServer
 
 results = Results()
@@ -27,7 +27,8 @@ port = outer + 760
 names = {}
 for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, certificate)]), ("wrong.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
                                ("stripped.signed.example", "127.0.0.2", [(3, 1, 1, bytes(32))]), ("bogus.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
-                               ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None)]:
+                               ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None),
+                               ("announces.example", "127.0.0.1", None)]:
     names[name] = {MX: [(10, "mx." + name)]}
     names["mx." + name] = {A: [address]}
     if records is not None:
@@ -42,6 +43,7 @@ domains = [name for name in names if MX in names[name]]
 WEB = "127.0.0.3"
 for host in ("rua.plain.example", "refuses.plain.example"):
     names[host] = {A: [WEB]}
+names["_mta-sts.announces.example"] = {TXT: ["v=STSv1; id=1"]}
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)])
 encrypted = FarHost("encrypted", options=[f"--smtp=127.0.0.1:{port}", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp=127.0.0.2:{port}"])
@@ -78,6 +80,10 @@ def counted():
     return lines
 
 
+def announced():
+    return sorted(" ".join(line.split("\t")[4].split(" ")[:2]) for line in counted() if "\tannounces.example\t" in line)
+
+
 def end_report_role():
     parent = read(f"{site.state}/run/smtpd.pid").strip()
     found = subprocess.run(["pgrep", "-P", parent, "-f", "^smtpd: report"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
@@ -97,13 +103,18 @@ def reports():
 try:
     site = Site(outer + 761, f'{dns.options()} routes = [ {routes} ]; retry_min = "10m"; tls_reports = true;')
     site.send("alice@example.test", [f"a@{name}" for name in domains], "tls-word", login="alice")
-    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 5), counted())
+    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 7), counted())
+    check("a policy that is announced, and is not there, counts beside the connection", announced() == ["no-policy-found success", "sts sts-policy-fetch-error"], counted())
+    del names["_mta-sts.announces.example"]
+    time.sleep(TTL + 1)
+    site.send("alice@example.test", ["a@announces.example"], "tls-again", login="alice")
+    check("but no longer than it is announced", within(lambda: len(announced()) > 2) and sorted(announced()) == ["no-policy-found success"] * 2 + ["sts sts-policy-fetch-error"], counted())
     lines = "\n".join(counted())
     check("and of no others", "silent" not in lines and "good.signed.example" in lines, lines)
     yesterday = time.strftime("tls.%Y%m%d", time.gmtime((int(time.time()) // 86400 - 1) * 86400))
     os.rename(glob.glob(f"{site.state}/spool/report/tls.*[0-9]")[0], f"{site.state}/spool/report/{yesterday}")
     end_report_role()
-    check("when the day is over each has its report", within(lambda: len(reports()) == 5), (site.log()[-3000:], reports().keys()))
+    check("when the day is over each has its report", within(lambda: len(reports()) == 6), (site.log()[-3000:], reports().keys()))
     found = reports()
     message, told = found.get("good.signed.example", ({}, {"policies": [{}]}))
     check("a report that goes whatever TLS there is", message.get("TLS-Required") == "No" and message.get("TLS-Report-Submitter") == "mail.example.test" and
