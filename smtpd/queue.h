@@ -247,6 +247,11 @@ struct expand {
 bool expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen,
     struct outcome *ret_outcome);
 
+/* Of a message that goes on to others (RFC 3461 section 5.2.7.3): the address that the sender wrote, for their notifications, or nothing;
+ * and what he wants to hear of them, but success. */
+void expand_put_orcpt(struct buf *out, const struct envelope_recipient *recipient);
+uint8_t expand_notify(const struct envelope_recipient *recipient);
+
 /* --- queue_direct.c: delivering before the client is answered --- */
 
 #define DIRECT_RECIPIENTS_MAX 100

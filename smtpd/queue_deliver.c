@@ -241,7 +241,7 @@ on_submit(struct account *account, struct msg *msg)
 	if (job == NULL || ++job->submitted > SUBMISSIONS_MAX)
 		return -EBADMSG;
 	job->submitting++;
-	r = queue_submit(queue, attempt_file(job->attempt), span_of(account->address), msg,
+	r = queue_submit(queue, attempt_file(job->attempt), job->recipient, span_of(account->address), msg,
 	    answer ? answer_submitted : submitted, job);
 	if (r == 0)
 		return 0;

@@ -39,9 +39,8 @@ put_xtext(struct buf *out, struct span text)
 			(void)buf_fmt(out, "+%02X", (unsigned char)text.ptr[i]);
 }
 
-/* The address that the sender wrote, for the notifications of those behind it. */
-static void
-put_orcpt(struct buf *out, const struct envelope_recipient *alias)
+void
+expand_put_orcpt(struct buf *out, const struct envelope_recipient *alias)
 {
 	if (alias->orcpt != NULL) {
 		(void)buf_str(out, alias->orcpt);
@@ -51,17 +50,23 @@ put_orcpt(struct buf *out, const struct envelope_recipient *alias)
 	}
 }
 
+uint8_t
+expand_notify(const struct envelope_recipient *recipient)
+{
+	uint8_t rest = recipient->notify & (uint8_t)~ENVELOPE_SUCCESS;
+
+	return recipient->notify != 0 && rest == 0 ? ENVELOPE_NEVER : rest;
+}
+
 /* RFC 3461 sections 5.2.7.1 to 5.2.7.3: a list is the end of the way, whose members have notifications of their own; one address behind
  * an alias has the sender's wishes; several have them without SUCCESS. */
 static uint8_t
 notify_of(const struct envelope_recipient *alias, int kind)
 {
-	uint8_t rest = alias->notify & (uint8_t)~ENVELOPE_SUCCESS;
-
 	switch (kind) {
 	case EXPANDED_LIST: return 0;
 	case EXPANDED_ONE: return alias->notify;
-	default: return alias->notify != 0 && rest == 0 ? ENVELOPE_NEVER : rest;
+	default: return expand_notify(alias);
 	}
 }
 
@@ -102,7 +107,7 @@ add_members(const struct expansion *expansion, const struct envelope_recipient *
 	int r = 0;
 
 	if (expansion->kind != EXPANDED_LIST)
-		put_orcpt(&orcpt, alias);
+		expand_put_orcpt(&orcpt, alias);
 	while (r == 0 && span_split(&rest, '\n', &member))
 		if ((away == NULL || *away != facts_is_ours(conf, member)) && text_set_add(seen, member)) {
 			to->smtputf8 |= !span_is_ascii(member);

@@ -40,7 +40,7 @@ static int
 make_envelope(const struct queue *queue, const struct submission *submission, struct envelope *ret)
 {
 	bool redirected = submission->from != SUBMIT_NOTHING;
-	struct buf sender = BUF_INIT(ENVELOPE_ADDRESS_MAX);
+	struct buf sender = BUF_INIT(ENVELOPE_ADDRESS_MAX), orcpt = BUF_INIT(ENVELOPE_XTEXT_MAX);
 	int r;
 
 	if (redirected && !facts_is_ours(smtpd_conf(queue->proc), submission->recipient) &&
@@ -61,8 +61,15 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 	r = envelope_set(&ret->account, submission->account);
 	if (r == 0 && redirected && facts_is_from_outside(&submission->file->envelope))
 		r = envelope_set(&ret->forwarder, submission->account);
+	/* RFC 3461 section 5.2.7: who sends his mail on is an alias. */
+	if (r == 0 && redirected)
+		r = envelope_set(&ret->envid, span_of(submission->file->envelope.envid));
+	if (redirected)
+		expand_put_orcpt(&orcpt, submission->of);
 	if (r == 0)
-		r = envelope_add(ret, submission->recipient, SPAN_NULL, redirected ? 0 : ENVELOPE_NEVER);
+		r = envelope_add(ret, submission->recipient, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt),
+		    redirected ? expand_notify(submission->of) : ENVELOPE_NEVER);
+	buf_free(&orcpt);
 	return r;
 }
 
@@ -102,13 +109,15 @@ result_of(const struct submission *submission, int r)
 }
 
 int
-queue_submit(struct queue *queue, const struct spool_file *file, struct span account, struct msg *msg, intake_done done, void *context)
+queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg, intake_done done,
+    void *context)
 {
 	struct submission submission;
 	struct envelope envelope;
 	char id[SPOOL_ID_LEN + 1];
 	int r = read_submission(file, account, msg, &submission), fd = -1;
 
+	submission.of = &file->envelope.recipients[recipient];
 	if (r != 0) {
 		if (submission.text >= 0)
 			(void)close(submission.text);

@@ -11,13 +11,15 @@
 
 struct submission {
 	const struct spool_file *file; /* of the message that is delivered */
+	const struct envelope_recipient *of; /* its recipient */
 	struct span account, sender, recipient;
 	int text;
 	uint64_t text_len, from;
 };
 
-/* MSG_SUBMIT from the process of that account, about the message in file: puts a new message into the queue. 0: done is called from
+/* MSG_SUBMIT from the process of that account, about the message in file, delivered to that recipient of it: puts a new message into the queue. 0: done is called from
  * the loop. Else it is not: 1: what was to be sent cannot be, and is left out; -EBADMSG: the message is none; other -errno: try again. */
-int queue_submit(struct queue *queue, const struct spool_file *file, struct span account, struct msg *msg, intake_done done, void *context);
+int queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg, intake_done done,
+    void *context);
 
 #endif

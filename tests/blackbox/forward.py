@@ -60,6 +60,19 @@ try:
     check("it is kept", own_site.within(lambda: site.delivered("u2", "kept as well")))
     check("its sender hears of what fails", own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "no-body@far.example" in one]), site.log()[-3000:])
 
+    # RFC 3461 section 5.2.7.3: what the sender wants to hear goes along, but success, which the delivery was.
+    for number, (script, wanted) in enumerate([('redirect "on@far.example";', True), (None, False)]):
+        if script is None:
+            site.tool("mailuser", "forward", "bob@example.test", "on@far.example")
+        site.script("bob", script)
+        for notify, onward in (("NEVER", "NEVER"), ("SUCCESS", "NEVER"), ("SUCCESS,FAILURE", "FAILURE"), ("DELAY", "DELAY")):
+            word = f"told-{number}-{notify}"
+            site.send("s@away.example", ["bob@example.test"], word, mail=" ENVID=e", rcpt=f" NOTIFY={notify}")
+            found = own_site.within(lambda w=word: [one for one in far.taken(w) if "on@far.example" in one[0]["rcpt"][0]])
+            check(f"{'a script' if wanted else 'an account'} that sends mail on: NOTIFY={notify}", found and
+                  found[0][0]["rcpt"][0] == f"TO:<on@far.example> NOTIFY={onward} ORCPT=rfc822;bob@example.test" and "ENVID=e" in found[0][0]["mail"], found)
+    site.tool("mailuser", "forward", "-r", "bob@example.test")
+
     # RFC 6531 section 3.4: what goes to such an address needs SMTPUTF8, however it came.
     site.script("bob", 'redirect "fr\u00e9d\u00e9ric@far.example";')
     site.send("s@away.example", ["bob@example.test"], "to an address in UTF-8")
