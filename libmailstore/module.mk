@@ -32,6 +32,7 @@ libmailstore_SRC := \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_import_names.c \
+	libmailstore/ms_index.c \
 	libmailstore/ms_keywords.c \
 	libmailstore/ms_listing.c \
 	libmailstore/ms_listing_join.c \
@@ -51,6 +52,7 @@ libmailstore_SRC := \
 	libmailstore/ms_postings.c \
 	libmailstore/ms_quota.c \
 	libmailstore/ms_record.c \
+	libmailstore/ms_reopen.c \
 	libmailstore/ms_restore.c \
 	libmailstore/ms_row.c \
 	libmailstore/ms_search.c \
@@ -71,6 +73,7 @@ libmailstore_SRC := \
 	libmailstore/ms_texts.c \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \
+	libmailstore/ms_txn.c \
 	libmailstore/ms_uids.c \
 	libmailstore/ms_view.c \
 	libmailstore/ms_wait.c
