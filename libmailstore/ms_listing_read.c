@@ -227,6 +227,17 @@ ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NA
 /* A file is made before it is written, and the end of that will tell. */
 #define EMPTY_SECONDS 10
 
+/* A name of ours that says so was given to what is empty. And a time to come tells nothing, which APPEND may give, or a clock that was put
+ * back: who waited for it would wait for years. */
+static bool
+may_be_unwritten(const struct ms_file *file, const struct stat *st)
+{
+	bool empty_by_name = file->parsed.uid != 0 && file->parsed.folder != 0 && file->parsed.bytes == 0;
+	int64_t age = (int64_t)time(NULL) - st->st_mtim.tv_sec;
+
+	return st->st_size == 0 && !empty_by_name && age < EMPTY_SECONDS && age > -EMPTY_SECONDS;
+}
+
 int
 ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 {
@@ -245,7 +256,7 @@ ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 		(void)close(fd);
 		return MS_NO_MESSAGE;
 	}
-	if (ret_st->st_size == 0 && time(NULL) - ret_st->st_mtim.tv_sec < EMPTY_SECONDS) {
+	if (may_be_unwritten(file, ret_st)) {
 		(void)close(fd);
 		return MS_E_NOTFOUND;
 	}

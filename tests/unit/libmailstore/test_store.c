@@ -412,6 +412,29 @@ START_TEST(save_dates)
 }
 END_TEST
 
+/* An empty message keeps its UID when the index is lost, however young it is, or from a time to come. */
+START_TEST(empty_messages)
+{
+	static const int64_t ahead[] = { 0, 5, 100000000 };
+	uint32_t uid, uidvalidity;
+	uint64_t email;
+	char *text;
+
+	for (size_t i = 0; i < sizeof(ahead) / sizeof(*ahead); i++) {
+		struct ms_append *append;
+
+		ck_assert_int_eq(ms_append_begin(store, &append), 0);
+		ck_assert_int_eq(ms_append_commit(append, "INBOX", 0, NULL, time(NULL) + ahead[i], &uid, &uidvalidity, &email), 0);
+		ck_assert_uint_eq(uid, i + 1);
+	}
+	(void)add("INBOX", "last", 0, NULL);
+	ck_assert_int_eq(ms_rebuild(store), 0);
+	text = contents("INBOX");
+	ck_assert_str_eq(text, "1:0:0 2:0:0 3:0:0 4:0:0 ");
+	free(text);
+}
+END_TEST
+
 START_TEST(mailboxes_are_made_renamed_and_removed)
 {
 	struct ms_mailbox_info *list;
@@ -775,6 +798,7 @@ main(void)
 	tcase_add_test(tests, changes_are_told);
 	tcase_add_loop_test(tests, own_changes_are_told_apart, 0, 2);
 	tcase_add_test(tests, copies_and_moves);
+	tcase_add_test(tests, empty_messages);
 	tcase_add_test(tests, email_ids_of_twins);
 	tcase_add_test(tests, save_dates);
 	tcase_add_test(tests, mailboxes_are_made_renamed_and_removed);
