@@ -230,7 +230,14 @@ session_resync(struct session *session, const struct imap_command *command)
 
 	if (command->known_validity != ms_mailbox_info(selected->mailbox)->uidvalidity)
 		return 0;
-	rc = ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync);
+	/* What we never said the client has from an index before this one, of which no modification sequence counts any more: a clock that
+	 * was put back, and then the loss of that index. */
+	if (command->known_modseq > selected->modseq) {
+		resync.modseq = 0;
+		rc = MS_E_FORGOTTEN;
+	} else {
+		rc = ms_changes(selected->mailbox, command->known_modseq, take_resync_changed, take_resync_expunged, &resync);
+	}
 	if (rc == MS_E_FORGOTTEN) {
 		put_absent(session, known);
 		rc = ms_messages(selected->mailbox, 1, UINT32_MAX, take_resync_changed, &resync);
