@@ -26,6 +26,8 @@
 #define WINDOW_FIRST 5
 
 #define SECOND 1000000
+/* The relay role ends before that. */
+#define STOP_SECONDS 7
 /* A clock that is put right by less makes no difference. */
 #define CLOCK_SECONDS 60
 
@@ -210,6 +212,20 @@ on_secret_file(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static void
+on_stopped(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	proc_exit(context, EX_OK);
+}
+
+static void
+stop_within(struct queue *queue, struct timeval time)
+{
+	if (event_base_once(queue->proc->base, -1, EV_TIMEOUT, on_stopped, queue->proc, &time) < 0)
+		proc_exit(queue->proc, EX_OK);
+}
+
+static void
 peer_gone(struct proc *proc, uint8_t peer)
 {
 	struct queue *queue = proc->state;
@@ -219,6 +235,8 @@ peer_gone(struct proc *proc, uint8_t peer)
 		intake_smtp_gone(queue);
 	else if (peer == ROLE_RELAY)
 		relay_gone(queue);
+	if (peer == ROLE_RELAY && queue->stopping)
+		stop_within(queue, (struct timeval){ 0, 50000 }); /* what comes of it is being written */
 }
 
 static bool
@@ -244,7 +262,7 @@ peer_here(struct proc *proc, uint8_t peer)
 }
 
 /* What is under way is lost with the process, and nothing else: each file tells where its message
- * stands. */
+ * stands. But what other hosts have, and are about to say so, they would get again: the relay role waits for that, and we for it. */
 static void
 stop(struct proc *proc)
 {
@@ -253,7 +271,10 @@ stop(struct proc *proc)
 	queue->stopping = true;
 	log_info("queue-stops", log_u64("messages", queue_table_count(queue->table)),
 	    log_u64("active", queue->active));
-	proc_exit(proc, EX_OK);
+	if (relay_is_under_way(queue))
+		stop_within(queue, (struct timeval){ STOP_SECONDS, 0 });
+	else
+		proc_exit(proc, EX_OK);
 }
 
 static unsigned

@@ -115,6 +115,12 @@ reload(struct proc *proc)
 }
 
 static void
+stop(struct proc *proc)
+{
+	relay_job_stop(proc->state);
+}
+
+static void
 peer_gone(struct proc *proc, uint8_t role)
 {
 	const struct relay_role *relay = proc->state;
@@ -171,6 +177,7 @@ proc_relay(struct proc *proc)
 	proc->peer_gone = peer_gone;
 	proc->peer_here = peer_here;
 	proc->reload = reload;
+	proc->stop = stop;
 	load_secrets(&role);
 	public_suffix_load();
 	role.tls = tls_context();

@@ -219,6 +219,8 @@ void relay_submit(struct queue *queue, struct attempt *attempt, struct destinati
 void relay_run(struct queue *queue);
 int relay_message(struct queue *queue, struct msg *msg);
 void relay_gone(struct queue *queue);
+/* Is the relay role to tell of any job? */
+bool relay_is_under_way(const struct queue *queue);
 /* True when so many jobs wait for that destination that another would only take room. */
 bool relay_is_crowded(struct queue *queue, const struct destination *destination);
 

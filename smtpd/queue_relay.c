@@ -180,7 +180,7 @@ run(struct relay_pool *pool)
 {
 	struct relay_job *job;
 
-	while (pool->queue->proc->peers[ROLE_RELAY] != NULL && (job = next_job(pool)) != NULL) {
+	while (pool->queue->proc->peers[ROLE_RELAY] != NULL && !pool->queue->stopping && (job = next_job(pool)) != NULL) {
 		int r;
 
 		do
@@ -334,6 +334,12 @@ relay_gone(struct queue *queue)
 
 	while (pool->running != NULL)
 		fail_ours(pool, pool->running, "The relay process has ended");
+}
+
+bool
+relay_is_under_way(const struct queue *queue)
+{
+	return queue->relay->running != NULL;
 }
 
 void

@@ -39,6 +39,7 @@ struct relay_role {
 	struct relay_kept *kept; /* what was signed just now */
 	size_t kept_count, kept_next;
 	struct relay_habits *habits; /* of hosts */
+	bool stopping;
 };
 
 /* What the domain's MTA-STS policy says. */
@@ -97,6 +98,8 @@ void relay_job_policy_gone(struct relay_role *role);
 void relay_job_asked_here(struct relay_role *role);
 /* All that is to be known before the first host is. */
 void relay_job_go(struct relay_job *job);
+/* The daemon stops: waits for the hosts that have all of a message, for some seconds, and drops all other jobs; then the process ends. */
+void relay_job_stop(struct relay_role *role);
 /* The queue is gone: nobody wants the answers. */
 void relay_job_drop_all(struct relay_role *role);
 
@@ -156,6 +159,8 @@ void relay_conn_open(struct relay_job *job, const char *name, const struct resol
 
 /* An idle connection for this job's destination takes it. False when there is none. */
 bool relay_conn_reuse(struct relay_job *job);
+/* It has all of the job's message, and has not said what becomes of that. */
+bool relay_conn_awaits_verdict(const struct relay_conn *conn);
 /* The job is dropped: closes its connection. */
 void relay_conn_abort(struct relay_conn *conn);
 /* "name[address]:port" */

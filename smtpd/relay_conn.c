@@ -71,6 +71,12 @@ relay_conn_forget(struct relay_conn *conn)
 	free(conn);
 }
 
+bool
+relay_conn_awaits_verdict(const struct relay_conn *conn)
+{
+	return conn->state.phase == RELAY_DOT;
+}
+
 void
 relay_conn_abort(struct relay_conn *conn)
 {

@@ -4,8 +4,10 @@
  * for once. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "common/address.h"
@@ -22,9 +24,26 @@
 #define RECIPIENTS_MAX 1000
 #define ADDRESSES_MAX (MSG_MAX * 4)
 
+/* How long a host that has all of a message may still take to say that it has taken it, when the daemon stops. */
+#define STOP_SECONDS 5
+
 static void next_host(struct relay_job *job);
 
 /* --- the end --- */
+
+static void
+on_stopped(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	proc_exit(context, EX_OK);
+}
+
+static void
+stop_within(struct relay_role *role, struct timeval time)
+{
+	if (event_base_once(role->proc->base, -1, EV_TIMEOUT, on_stopped, role->proc, &time) < 0)
+		proc_exit(role->proc, EX_OK);
+}
 
 static void
 forget(struct relay_job *job)
@@ -42,6 +61,8 @@ forget(struct relay_job *job)
 	free(job->destination);
 	free(job->queue_id);
 	free(job->body);
+	if (job->role->stopping && job->role->jobs == NULL)
+		stop_within(job->role, (struct timeval){ 0, 50000 }); /* what the queue is told is under way */
 	free(job);
 }
 
@@ -372,6 +393,28 @@ relay_job_drop_all(struct relay_role *role)
 	}
 }
 
+void
+relay_job_stop(struct relay_role *role)
+{
+	struct relay_job *next;
+
+	role->stopping = true;
+	if (role->jobs == NULL) {
+		proc_exit(role->proc, EX_OK);
+		return;
+	}
+	stop_within(role, (struct timeval){ STOP_SECONDS, 0 });
+	/* Nobody has any of the others: the next life sends them. */
+	for (struct relay_job *job = role->jobs; job != NULL; job = next) {
+		next = job->next;
+		if (job->conn != NULL && relay_conn_awaits_verdict(job->conn))
+			continue;
+		if (job->conn != NULL)
+			relay_conn_abort(job->conn);
+		forget(job);
+	}
+}
+
 /* --- a job comes --- */
 
 /* The address as it may be sent: checked, its domain in ASCII where its local-part is. False when it is none. */
@@ -468,9 +511,12 @@ read_job(struct relay_job *job)
 int
 relay_job_message(struct relay_role *role, struct msg *msg)
 {
-	struct relay_job *job = xcalloc(1, sizeof(*job));
+	struct relay_job *job;
 	int r;
 
+	if (role->stopping)
+		return 0; /* the queue keeps it */
+	job = xcalloc(1, sizeof(*job));
 	job->role = role;
 	job->id = msg->id;
 	job->fd = msg_take_fd(msg);

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
 """Hosts and name servers that mean harm to whoever sends mail to them: what they say is bounded, passed on clean, and stops no other mail."""
+import glob
 import itertools
+import os
 import re
+import signal
 import socketserver
 import sys
 import threading
+import time
 
 import own_site
 from signed_dns import A, AAAA, CNAME, MX, Server, wire
@@ -109,6 +113,16 @@ def memory(site):
     return None
 
 
+waited_for = threading.Event()
+
+
+def late():
+    """The text is there, and nothing is said of it for a while."""
+    waited_for.set()
+    time.sleep(2)
+    yield b"250 2.0.0 Taken after all\r\n"
+
+
 class NameServer(Server):
     """One that says nothing of what is dead."""
 
@@ -123,7 +137,8 @@ name_servers = [NameServer(f"{own_site.work}/dns", names, address=(f"127.0.0.{11
 resolvers = ", ".join(f'"{server.host}@{server.port}"' for server in name_servers)
 far = own_site.FarHost("far", port)
 servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
-routes = [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
+servers.append(Far(port + 60, {"text": late()}))
+routes = [f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
 site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
 try:
@@ -159,6 +174,12 @@ try:
     site.send("alice@example.test", ["last@good.example"], "the last", login="alice")
     check("other mail goes on", own_site.within(lambda: far.taken("the last")), site.log()[-3000:])
     check("no role of it died", not site.deaths(), site.deaths())
+    site.send("alice@example.test", ["a@late.example"], "late word", login="alice")
+    waited_for.wait(own_site.patience)
+    os.kill(int(own_site.read(f"{site.state}/run/smtpd.pid")), signal.SIGTERM)
+    check("who has a message when smtpd stops, and has not said so, is waited for", site.logged(r" relayed .* to=a@late\.example ") and site.logged(r" stopped "), site.log()[-3000:])
+    left = [path for path in glob.glob(f"{site.state}/spool/queue/*/*") if "a@late.example" in own_site.read(path)]
+    check("and does not get it again", not left, left)
 finally:
     site.stop()
     far.stop()
