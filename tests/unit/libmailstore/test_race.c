@@ -299,6 +299,19 @@ START_TEST(keywords_meet)
 }
 END_TEST
 
+/* Until the folder is not read again, for it is known since when it is as it is. */
+static void
+settle(void)
+{
+	const struct ms_mailbox_record *record = &mailbox->record;
+
+	for (unsigned i = 0; i < 100 && (record->cur_time.seconds == 0 || record->new_time.seconds == 0); i++) {
+		ck_assert_int_eq(usleep(50000), 0);
+		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
+	}
+	ck_assert_int_ne(record->cur_time.seconds, 0);
+}
+
 /* Another program flags the first message just after the store has looked: as far as the folder's time tells, nothing happened. */
 static void
 rename_unseen(const char *from, const char *to)
@@ -307,11 +320,7 @@ rename_unseen(const char *from, const char *to)
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	int fd;
 
-	for (unsigned i = 0; i < 100 && time->seconds == 0; i++) {
-		ck_assert_int_eq(usleep(50000), 0);
-		ck_assert_int_eq(ms_mailbox_sync(mailbox), 0);
-	}
-	ck_assert_int_ne(time->seconds, 0);
+	settle();
 	times[1] = (struct timespec){ .tv_sec = time->seconds, .tv_nsec = (long)time->nanoseconds };
 	rename_first(from, to);
 	ck_assert_int_eq(ms_folder_open(store, "INBOX", &fd), 0);
@@ -367,6 +376,45 @@ START_TEST(no_longer_deleted)
 }
 END_TEST
 
+static int
+note_other(void *context, uint32_t uid, uint64_t modseq)
+{
+	(void)modseq;
+	return buf_fmt(context, "%u ", uid);
+}
+
+/* One by one in names, and many at once in bitmaps: what others changed since is told, what this changes is told apart, and what comes
+ * after is neither. */
+START_TEST(own_changes_are_told_apart)
+{
+	uint32_t uids[200];
+	size_t count = _i == 0 ? 3 : 200;
+	struct buf text = BUF_INIT(1000);
+	struct ms_flags_apart apart = { .others = note_other, .context = &text };
+
+	for (size_t i = 0; i < count; i++)
+		uids[i] = (uint32_t)i + 1;
+	settle();
+	apart.since = ms_mailbox_info(mailbox)->modseq;
+	/* The first is changed by both, the second by others alone. */
+	ck_assert_int_eq(ms_store_flags(mailbox, uids, 1, MS_FLAGS_ADD, MS_FLAGGED, NULL, 0, NULL, NULL), 0);
+	ck_assert_int_eq(ms_store_flags(mailbox, uids + 1, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL), 0);
+	ck_assert_int_eq(ms_store_flags_apart(mailbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL, &apart), 0);
+	ck_assert_str_eq(buf_cstr(&text), "1 2 ");
+	ck_assert_uint_eq(apart.first, apart.since + 3);
+	ck_assert_uint_eq(apart.last, apart.since + 3);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->modseq, apart.last);
+	/* Nobody changed anything since, nor does this. */
+	buf_clear(&text);
+	apart.since = apart.last;
+	ck_assert_int_eq(ms_store_flags_apart(mailbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL, &apart), 0);
+	ck_assert_uint_eq(text.len, 0);
+	ck_assert_uint_eq(apart.first, 0);
+	ck_assert_uint_eq(apart.last, 0);
+	buf_free(&text);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -383,5 +431,6 @@ main(void)
 	tcase_add_loop_test(tcase, flags_go_along, 0, 2);
 	tcase_add_test(tcase, flags_add_up);
 	tcase_add_loop_test(tcase, no_longer_deleted, 0, 2);
+	tcase_add_loop_test(tcase, own_changes_are_told_apart, 0, 2);
 	return run_case("race", tcase, folder);
 }

@@ -213,47 +213,6 @@ START_TEST(changes_are_told)
 }
 END_TEST
 
-static int
-note_other(void *context, uint32_t uid, uint64_t modseq)
-{
-	(void)modseq;
-	return buf_fmt(context, "%u ", uid);
-}
-
-/* One by one in names, and many at once in bitmaps: what others changed since is told, what this changes is told apart, and what comes
- * after is neither. */
-START_TEST(own_changes_are_told_apart)
-{
-	uint32_t uids[200];
-	size_t count = _i == 0 ? 3 : 200;
-	struct buf text = BUF_INIT(1000);
-	struct ms_mailbox *mailbox;
-	struct ms_flags_apart apart = { .others = note_other, .context = &text };
-
-	for (size_t i = 0; i < count; i++)
-		uids[i] = add("INBOX", "a", 0, NULL);
-	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
-	apart.since = ms_mailbox_info(mailbox)->modseq;
-	/* The first is changed by both, the second by others alone. */
-	ck_assert_int_eq(ms_store_flags(mailbox, uids, 1, MS_FLAGS_ADD, MS_FLAGGED, NULL, 0, NULL, NULL), 0);
-	ck_assert_int_eq(ms_store_flags(mailbox, uids + 1, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL), 0);
-	ck_assert_int_eq(ms_store_flags_apart(mailbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL, &apart), 0);
-	ck_assert_str_eq(buf_cstr(&text), "1 2 ");
-	ck_assert_uint_eq(apart.first, apart.since + 3);
-	ck_assert_uint_eq(apart.last, apart.since + 3);
-	ck_assert_uint_eq(ms_mailbox_info(mailbox)->modseq, apart.last);
-	/* Nobody changed anything since, nor does this. */
-	buf_clear(&text);
-	apart.since = apart.last;
-	ck_assert_int_eq(ms_store_flags_apart(mailbox, uids, count, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL, &apart), 0);
-	ck_assert_uint_eq(text.len, 0);
-	ck_assert_uint_eq(apart.first, 0);
-	ck_assert_uint_eq(apart.last, 0);
-	buf_free(&text);
-	ms_mailbox_close(mailbox);
-}
-END_TEST
-
 START_TEST(copies_and_moves)
 {
 	static const char *const keywords[] = { "k1", "k2", NULL };
@@ -796,7 +755,6 @@ main(void)
 	tcase_add_test(tests, default_mailboxes);
 	tcase_add_test(tests, messages_come_change_and_go);
 	tcase_add_test(tests, changes_are_told);
-	tcase_add_loop_test(tests, own_changes_are_told_apart, 0, 2);
 	tcase_add_test(tests, copies_and_moves);
 	tcase_add_test(tests, empty_messages);
 	tcase_add_test(tests, email_ids_of_twins);
