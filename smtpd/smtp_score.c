@@ -20,6 +20,9 @@ add_verified(const struct defence *defence, const struct verification *verificat
 		add_test(defence, TEST_SPF_FAIL, score);
 	if (spf->result == SPF_SOFTFAIL)
 		add_test(defence, TEST_SPF_SOFTFAIL, score);
+	/* Nobody could answer to it. */
+	if (spf->no_such_domain && spf->identity == SPF_MAILFROM)
+		add_test(defence, TEST_SENDER_UNKNOWN, score);
 	if (verify_dmarc(verification)->result == DMARC_FAIL && !verify_is_vouched_for(verification))
 		add_test(defence, TEST_DMARC_FAIL, score);
 }

@@ -436,6 +436,7 @@ take_record(struct spf *spf, const struct dns_answer *answer)
 			found = &answer->records[i];
 		}
 	if (found == NULL) {
+		spf->outcome.no_such_domain = answer->status == DNS_NO_NAME && spf->depth == 1 && !frame->redirected;
 		/* After a redirect this is an error (section 6.1). */
 		if (frame->redirected)
 			frame_result(spf, SPF_PERMERROR, SPAN("redirect to a domain without record"));

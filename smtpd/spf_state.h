@@ -21,6 +21,7 @@ struct spf_outcome {
 	enum spf_identity identity;
 	char domain[DNS_NAME_MAX + 1];             /* the one that was checked, as A-labels in lower case */
 	char explanation[SPF_EXPLANATION_MAX + 1]; /* of SPF_FAIL: the domain's own words, printable ASCII; or empty */
+	bool no_such_domain;                       /* the DNS has no such name, of any type */
 	char reason[SPF_REASON_MAX + 1];           /* the directive that matched, or what went wrong: printable ASCII */
 };
 

@@ -71,6 +71,10 @@ def lists(site):
 def names(site):
     _, last, log = hand_in(site, NAMELESS, "nameless", helo="localhost")
     check("a client without a name is taken, but noted", last.startswith("250 ") and "helo-bare=1" in log and "no-reverse-name=2" in log, log)
+    _, last, log = hand_in(site, GOOD, "nobody", sender="a@no.example")
+    check("a sender whose domain is none counts", last.startswith("250 ") and "sender-unknown=3" in log, log)
+    _, last, log = hand_in(site, GOOD, "somebody", sender="a@mx.good.example")
+    check("one whose domain only has no record does not", last.startswith("250 ") and "sender-unknown" not in log, log)
     rcpt, last, log = hand_in(site, SPAM, "to-junk", helo="Example.Test")
     check("who says he is us and is listed a little goes too far", rcpt.startswith("554 5.7.1") and "behaves" not in rcpt, rcpt + log)
     _, last, log = hand_in(site, NAMELESS, "spam-by-score", helo="[11.22.33.31]", sender="a@strict.example",

@@ -19,6 +19,7 @@ check, state = results.check, site.state
 dns = DnsServer({
     ("brisbane._domainkey.football.example.com", "TXT"): "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
     ("football.example.com", "TXT"): "v=spf1 ip4:192.0.2.0/24 -all",
+    ("unknown.example", "A"): "192.0.2.8",
     ("_dmarc.example.com", "TXT"): "v=DMARC1; p=reject",
     ("_dmarc.mild.example", "TXT"): "v=DMARC1; p=quarantine",
 }, broken=["broken.example"])

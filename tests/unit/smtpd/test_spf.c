@@ -218,6 +218,25 @@ START_TEST(beyond_the_suite)
 }
 END_TEST
 
+/* Who is told from one that only has no record, and from one that another's record leads to. */
+START_TEST(no_such_domain)
+{
+	static const struct {
+		const char *sender;
+		bool expected;
+	} cases[] = { { "a@no.example", true }, { "a@bare.example", false }, { "a@dom.example", false }, { "a@to.example", false } };
+	struct spf *spf = begin("192.0.2.1", SPAN("h.example"), span_of(cases[_i].sender));
+
+	zone_count = 0;
+	zone[zone_count++] = (struct zone_record){ "bare.example", "A", SPAN("192.0.2.7") };
+	zone[zone_count++] = (struct zone_record){ "dom.example", "TXT", SPAN("v=spf1 include:no.example -all") };
+	zone[zone_count++] = (struct zone_record){ "to.example", "TXT", SPAN("v=spf1 redirect=no.example") };
+	ck_assert_int_eq(evaluate(spf)->no_such_domain, cases[_i].expected);
+	(void)spf_free(spf);
+	zone_count = 0;
+}
+END_TEST
+
 /* An evaluation that is given up half-way leaves nothing; the sanitizers watch. */
 START_TEST(given_up)
 {
@@ -248,6 +267,7 @@ main(void)
 
 	tcase_add_test(tests, the_suite);
 	tcase_add_loop_test(tests, beyond_the_suite, 0, sizeof(more) / sizeof(*more));
+	tcase_add_loop_test(tests, no_such_domain, 0, 4);
 	tcase_add_test(tests, given_up);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
