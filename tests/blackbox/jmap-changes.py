@@ -7,14 +7,12 @@ import imaplib
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from jmap_client import BASE_PORT, Client, check, context, finish  # noqa: E402
+from jmap_client import BASE_PORT, Client, another_process, check, context, finish  # noqa: E402
 
 MAIL = b"From: a@remote.test\r\nTo: alice@example.test\r\nSubject: %s\r\nMessage-ID: <%s@remote.test>\r\n\r\nx\r\n"
 ROUNDS = 150
@@ -91,25 +89,6 @@ def all_at_once():
 # --- states that another session process gave ---
 
 KINDS = ("Email", "Mailbox", "Thread")
-
-
-def another_process():
-    """Ends the account's session process; a client whose requests another serves."""
-    with open(f"{STATE}/run/webmaild.pid", encoding="ascii") as file:
-        sessions = ["pgrep", "-P", file.read().strip(), "-f", "^webmaild: session alice"]
-    with open(f"{STATE}/log/webmaild.expected", "a", encoding="ascii") as file:
-        file.write("signal=KILL\n")
-    for pid in subprocess.run(sessions, stdout=subprocess.PIPE, text=True, check=False).stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        try:
-            if subprocess.run(sessions, stdout=subprocess.DEVNULL, check=False).returncode != 0:
-                return Client()
-        except (KeyError, ValueError):
-            pass  # the request was on its way to the one that ended
-        time.sleep(0.05)
-    return Client()
 
 
 def states_of(c):
@@ -205,12 +184,12 @@ def earlier_states():
     for name in ("flagged", "moved", "copied", "left", "same"):
         append(m, one, names[name])
     append(m, drop, names["inside"])
-    c = another_process()
+    c = another_process("alice@example.test")
     before = emails(c, *names.values())
     boxes = {box["name"]: box["id"] for box in c.call("Mailbox/get", ids=None)["list"]}
     states = states_of(c)
 
-    c = another_process()
+    c = another_process("alice@example.test")
     empty = {kind: {"created": set(), "updated": set(), "destroyed": set()} for kind in KINDS}
     explained("nothing happened", c, states, empty, {})
 
@@ -235,7 +214,7 @@ def earlier_states():
     # One process has been there since before all that; another has seen nothing of it.
     for tag in ("after", "in another process"):
         if tag != "after":
-            c = another_process()
+            c = another_process("alice@example.test")
         after = emails(c, *names.values())
         now = {box["name"]: box["id"] for box in c.call("Mailbox/get", ids=None)["list"]}
         known = {name: before.get(full) or after.get(full) for name, full in names.items() if full in before or full in after}
@@ -261,7 +240,7 @@ def earlier_states():
     index = f"{STATE}/mail/example.test/alice/index"
     os.rename(index, f"{index}-damaged.test")
     shutil.rmtree(f"{index}-damaged.test")
-    c = another_process()
+    c = another_process("alice@example.test")
     for kind in KINDS:
         found, _ = changes(c, kind, latest[kind])
         check(f"{kind}/changes since a state from before the index was made anew cannot be told", found == "cannotCalculateChanges", found)

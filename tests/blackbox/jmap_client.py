@@ -5,9 +5,12 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
+import subprocess
 import sys
+import time
 
 BASE_PORT = int(os.environ.get("BASE_PORT", "10000"))
 LANE = os.environ.get("LANE", "release")
@@ -158,3 +161,23 @@ class Events:
     def close(self):
         self.file.close()
         self.raw.close()
+
+
+def another_process(user):
+    """Ends the user's session process; a client whose requests another serves."""
+    state = os.environ["STATE"]
+    with open(f"{state}/run/webmaild.pid", encoding="ascii") as file:
+        sessions = ["pgrep", "-P", file.read().strip(), "-f", f"^webmaild: session {user}"]
+    with open(f"{state}/log/webmaild.expected", "a", encoding="ascii") as file:
+        file.write("signal=KILL\n")
+    for pid in subprocess.run(sessions, stdout=subprocess.PIPE, text=True, check=False).stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            if subprocess.run(sessions, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+                return Client(user)
+        except (KeyError, ValueError):
+            pass  # the request was on its way to the one that ended
+        time.sleep(0.05)
+    return Client(user)
