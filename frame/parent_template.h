@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Starting workers by a template: a process of their role that has been executed, linked and configured like any other, and then forks
- * a child for each account. Executing each anew takes three times as long, most of it in the dynamic linker.
+ * a child for each account. Executing each anew takes twice as long, much of it in the dynamic linker.
  * A template reads nothing but what the parent tells it. Its children have the parent for their parent too, and the same layout of
  * memory: so one of them that crashed is the end of the template, and the next worker has a layout that nobody has learned about. */
 #ifndef FRAME_PARENT_TEMPLATE_H
