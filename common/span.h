@@ -32,6 +32,8 @@ span_make(const void *bytes, size_t len)
 }
 
 /* Bytes equal, exactly, or with ASCII letters folded (protocol words; never the locale). */
+/* By bytes, as strcmp(3) by characters: less than 0, 0, more. */
+int span_compare(struct span a, struct span b);
 bool span_eq(struct span a, struct span b);
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span text, struct span prefix);

@@ -87,19 +87,10 @@ parse_line(struct span line, bool dovecot, struct ms_import_uid *ret)
 }
 
 static int
-compare_spans(struct span a, struct span b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len != 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 compare(const void *a, const void *b)
 {
 	const struct ms_import_uid *x = a, *y = b;
-	int order = compare_spans(x->unique, y->unique);
+	int order = span_compare(x->unique, y->unique);
 
 	return order != 0 ? order : (x->uid > y->uid) - (x->uid < y->uid);
 }
@@ -143,7 +134,7 @@ ms_import_uids_find(const struct ms_import_uids *uids, struct span unique)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare_spans(uids->list[middle].unique, unique) < 0)
+		if (span_compare(uids->list[middle].unique, unique) < 0)
 			low = middle + 1;
 		else
 			high = middle;

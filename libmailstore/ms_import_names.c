@@ -81,15 +81,6 @@ ms_import_names_clear(struct ms_import_names *names)
 	*names = (struct ms_import_names){ .list = NULL };
 }
 
-static int
-compare(struct span a, struct span b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len != 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The first that is theirs or behind it. */
 static size_t
 place_of(const struct ms_import_names *names, struct span theirs)
@@ -99,7 +90,7 @@ place_of(const struct ms_import_names *names, struct span theirs)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare(span_of(names->list[middle].theirs), theirs) < 0)
+		if (span_compare(span_of(names->list[middle].theirs), theirs) < 0)
 			low = middle + 1;
 		else
 			high = middle;

@@ -203,24 +203,15 @@ digits(struct span text)
 }
 
 static int
-order_bytes(struct span a, struct span b)
-{
-	size_t common = a.len < b.len ? a.len : b.len;
-	int r = common != 0 ? memcmp(a.ptr, b.ptr, common) : 0;
-
-	return r != 0 ? r : (a.len > b.len) - (a.len < b.len);
-}
-
-static int
 order(enum match_comparator comparator, struct span a, struct span b)
 {
 	if (comparator != MATCH_ASCII_NUMERIC)
-		return order_bytes(a, b);
+		return span_compare(a, b);
 	a = digits(a);
 	b = digits(b);
 	if (a.len == 0 || b.len == 0)
 		return (b.len != 0) - (a.len != 0);
-	return a.len != b.len ? (a.len > b.len) - (a.len < b.len) : order_bytes(a, b);
+	return a.len != b.len ? (a.len > b.len) - (a.len < b.len) : span_compare(a, b);
 }
 
 static bool
