@@ -4,7 +4,6 @@
  * reaches with it, with the same TLS library on the same processors, no server exceeds that keeps mail.
  *   mail_bound -c PROCESSES CERTIFICATE KEY PORT
  * Each process serves one connection at a time, which costs least. */
-#include <arpa/inet.h>
 #include <err.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -16,6 +15,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/bench/listen_at.h"
 
 struct peer {
 	int fd;
@@ -126,18 +127,6 @@ make_context(const char *certificate, const char *key)
 		errx(1, "%s, %s: no TLS", certificate, key);
 	(void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	return context;
-}
-
-static int
-listen_at(const char *port)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1000) < 0)
-		err(1, "port %s", port);
-	return fd;
 }
 
 int

@@ -4,7 +4,6 @@
  * is, the number in its address tells.
  *   mail_sink [-l N] PORT
  * At SIGTERM it prints how many messages it took, how many recipients it put off, and how many signatures (DKIM) there were. */
-#include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +15,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/bench/listen_at.h"
 
 #define NUMBERS_MAX 1000000
 
@@ -162,18 +163,6 @@ welcome(int epoll, int listening)
 		err(1, "accept");
 	if (write(peer->fd, "220 mail-sink ESMTP\r\n", 21) < 0)
 		finish(peer);
-}
-
-static int
-listen_at(const char *port)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1000) < 0)
-		err(1, "port %s", port);
-	return fd;
 }
 
 int
