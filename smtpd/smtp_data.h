@@ -38,6 +38,7 @@ enum smtp_fault {
 	SMTP_FAULT_DMARC,  /* the author's domain wants it refused */
 	SMTP_FAULT_NO_DNS, /* it cannot be verified now */
 	SMTP_FAULT_SCORE,  /* too much speaks against it */
+	SMTP_FAULT_NULL_MX, /* the same, and that its sender takes no mail was the last straw */
 	SMTP_FAULT_RULE,   /* a rule of the site's refuses it */
 	SMTP_FAULT_LIMIT,    /* set by the owner: the account has sent enough */
 	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */

@@ -23,8 +23,20 @@ add_verified(const struct defence *defence, const struct verification *verificat
 	/* Nobody could answer to it. */
 	if (spf->no_such_domain && spf->identity == SPF_MAILFROM)
 		add_test(defence, TEST_SENDER_UNKNOWN, score);
+	if (verify_sender_takes_no_mail(verification))
+		add_test(defence, TEST_SENDER_NULL_MX, score);
 	if (verify_dmarc(verification)->result == DMARC_FAIL && !verify_is_vouched_for(verification))
 		add_test(defence, TEST_DMARC_FAIL, score);
+}
+
+/* What the client is told when the score is too much: by its own status, when the message would be taken but for that. */
+static enum smtp_fault
+fault_of(const struct defence *defence, const struct score *score)
+{
+	const struct defence_settings *settings = defence_settings_of(defence);
+
+	return score_has(score, span_of(defence_tests[TEST_SENDER_NULL_MX].name)) &&
+	    score->total - settings->weights[TEST_SENDER_NULL_MX] < settings->refuse ? SMTP_FAULT_NULL_MX : SMTP_FAULT_SCORE;
 }
 
 enum smtp_fault
@@ -34,6 +46,7 @@ smtp_score_message(const struct defence *defence, const struct verification *ver
 	const struct defence_settings *settings = defence_settings_of(defence);
 	struct buf items = BUF_INIT(SCORE_FIELD_MAX);
 	struct score score = { 0 };
+	enum smtp_fault fault;
 	bool refused, junk;
 
 	defence_score(defence, &score);
@@ -54,8 +67,7 @@ smtp_score_message(const struct defence *defence, const struct verification *ver
 	(void)score_put_field(&score, settings->junk, fields);
 	if (rules != NULL)
 		(void)buf_span(fields, buf_get(&rules->fields));
+	fault = rules != NULL && rules->refused ? SMTP_FAULT_RULE : refused ? fault_of(defence, &score) : SMTP_FAULT_NONE;
 	score_free(&score);
-	if (rules != NULL && rules->refused)
-		return SMTP_FAULT_RULE;
-	return refused ? SMTP_FAULT_SCORE : SMTP_FAULT_NONE;
+	return fault;
 }

@@ -12,7 +12,7 @@
 #include "smtpd/spf_field.h"
 
 /* Numbers of questions: those of signatures follow. */
-enum { NUMBER_SPF, NUMBER_DMARC, NUMBER_SIGNATURES };
+enum { NUMBER_SPF, NUMBER_DMARC, NUMBER_SENDER, NUMBER_SIGNATURES };
 
 struct verification {
 	const struct verify_settings *settings;
@@ -23,6 +23,8 @@ struct verification {
 	struct dmarc dmarc;
 	bool has_header, ended, concluded, vouched_for;
 	bool asked_spf, asked_dmarc; /* the answer is awaited */
+	enum { SENDER_KNOWN, SENDER_TO_ASK, SENDER_ASKED } sender; /* whether its domain takes mail */
+	bool null_mx;
 };
 
 struct verification *
@@ -40,6 +42,8 @@ verify_new(const struct verify_settings *settings, const struct verify_envelope 
 	verification->sample = sample;
 	verification->spf = spf_new(
 	    address, len, span_of(envelope->helo), span_of(envelope->sender), span_of(settings->hostname), (uint64_t)now);
+	if (spf_outcome(verification->spf)->identity == SPF_MAILFROM && spf_outcome(verification->spf)->domain[0] != '\0')
+		verification->sender = SENDER_TO_ASK;
 	verification->signatures = dkim_verifier_new(settings->known, now);
 	return verification;
 }
@@ -133,6 +137,13 @@ verify_question(struct verification *verification, struct span *ret_name, enum d
 		*ret_number = NUMBER_SPF;
 		return true;
 	}
+	if (verification->sender == SENDER_TO_ASK) {
+		verification->sender = SENDER_ASKED;
+		*ret_name = span_of(spf_outcome(verification->spf)->domain);
+		*ret_type = DNS_MX;
+		*ret_number = NUMBER_SENDER;
+		return true;
+	}
 	if (verification->has_header && !verification->asked_dmarc && dmarc_question(&verification->dmarc, ret_name)) {
 		verification->asked_dmarc = true;
 		*ret_number = NUMBER_DMARC;
@@ -153,6 +164,10 @@ verify_answer(struct verification *verification, size_t number, const struct dns
 	} else if (number == NUMBER_DMARC) {
 		verification->asked_dmarc = false;
 		dmarc_answer(&verification->dmarc, answer);
+	} else if (number == NUMBER_SENDER) {
+		verification->sender = SENDER_KNOWN;
+		/* RFC 7505 section 3: that record, and no other. */
+		verification->null_mx = answer->status == DNS_FOUND && answer->count == 1 && answer->records[0].data.len == 0;
 	} else {
 		dkim_verifier_answer(verification->signatures, number - NUMBER_SIGNATURES, answer);
 	}
@@ -165,7 +180,7 @@ verify_is_done(const struct verification *verification)
 	enum dns_type type;
 	struct span name;
 
-	return verification->ended && !spf_question(verification->spf, &name, &type) && !dmarc_question(&verification->dmarc, &name) &&
+	return verification->ended && verification->sender == SENDER_KNOWN && !spf_question(verification->spf, &name, &type) && !dmarc_question(&verification->dmarc, &name) &&
 	    dkim_verifier_is_done(verification->signatures);
 }
 
@@ -211,6 +226,12 @@ const struct spf_outcome *
 verify_spf(const struct verification *verification)
 {
 	return spf_outcome(verification->spf);
+}
+
+bool
+verify_sender_takes_no_mail(const struct verification *verification)
+{
+	return verification->null_mx;
 }
 
 const struct dmarc_outcome *

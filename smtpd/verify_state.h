@@ -48,6 +48,8 @@ enum verify_verdict verify_verdict(const struct verification *verification);
  * scripts know what to do. 0 or -EMSGSIZE. */
 int verify_put_fields(const struct verification *verification, struct buf *out);
 const struct spf_outcome *verify_spf(const struct verification *verification);
+/* The domain of the reverse-path says that it takes no mail (RFC 7505 section 4.2). */
+bool verify_sender_takes_no_mail(const struct verification *verification);
 const struct dmarc_outcome *verify_dmarc(const struct verification *verification);
 const struct dkim_check *verify_checks(const struct verification *verification, size_t *ret_count);
 const struct arc_chain *verify_chain(const struct verification *verification);

@@ -24,6 +24,8 @@ dns = DnsServer({
     (reverse(GOOD, "refuses.example"), "A"): "127.255.255.254",
     ("good.example", "TXT"): "v=spf1 ip4:11.22.33.0/24 -all",
     ("strict.example", "TXT"): "v=spf1 -all",
+    ("silent.example", "MX"): "0 .", ("mute.example", "MX"): ["0 .", "10 mx.good.example"],
+    ("shut.example", "MX"): "0 .", ("shut.example", "TXT"): "v=spf1 -all",
 }, broken=["broken.example"])
 
 LISTS = ('dns_lists = [ "bl.example 10 127.0.0.2-4", "wl.example -6 127.0.*.1-3", "milder.example 4", "refuses.example 20", "broken.example 20" ];\n')
@@ -75,6 +77,12 @@ def names(site):
     check("a sender whose domain is none counts", last.startswith("250 ") and "sender-unknown=3" in log, log)
     _, last, log = hand_in(site, GOOD, "somebody", sender="a@mx.good.example")
     check("one whose domain only has no record does not", last.startswith("250 ") and "sender-unknown" not in log, log)
+    _, last, log = hand_in(site, GOOD, "unanswerable", sender="a@silent.example")
+    check("a sender whose domain takes no mail counts", last.startswith("250 ") and "sender-null-mx=3" in log and "sender-unknown" not in log, log)
+    _, last, log = hand_in(site, GOOD, "answerable", sender="a@mute.example")
+    check("one that has another exchanger does not", last.startswith("250 ") and "sender-null-mx" not in log, log)
+    _, last, log = hand_in(site, NAMELESS, "unanswerable", helo="[11.22.33.31]", sender="a@shut.example")
+    check("whoever is refused for that is told so", last.startswith("550 5.7.27 ") and "sender-null-mx=3" in log and "verdict=refuse" in log, last + log)
     rcpt, last, log = hand_in(site, SPAM, "to-junk", helo="Example.Test")
     check("who says he is us and is listed a little goes too far", rcpt.startswith("554 5.7.1") and "behaves" not in rcpt, rcpt + log)
     _, last, log = hand_in(site, NAMELESS, "spam-by-score", helo="[11.22.33.31]", sender="a@strict.example",

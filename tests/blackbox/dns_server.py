@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 
-TYPES = {"A": 1, "PTR": 12, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 
 
 def wire(name):
@@ -18,6 +18,9 @@ def data_of(kind, value):
         return ipaddress.ip_address(value).packed
     if kind == "PTR":
         return wire(value)
+    if kind == "MX":
+        preference, host = value.split()
+        return struct.pack(">H", int(preference)) + wire(host)
     return b"".join(bytes([len(part)]) + part for part in (value[i : i + 200].encode() for i in range(0, len(value), 200)))
 
 

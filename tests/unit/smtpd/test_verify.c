@@ -88,6 +88,53 @@ START_TEST(verdicts)
 }
 END_TEST
 
+/* RFC 7505: one exchanger that is none; the bounce's sender, which is nobody, is asked about by no one. */
+START_TEST(sender_that_takes_no_mail)
+{
+	static const struct {
+		const char *sender;
+		enum dns_status status;
+		const char *exchangers[2];
+		size_t count;
+		bool asked, expected;
+	} cases[] = {
+		{ "a@silent.example", DNS_FOUND, { "" }, 1, true, true },
+		{ "a@talks.example", DNS_FOUND, { "mx.talks.example" }, 1, true, false },
+		{ "a@odd.example", DNS_FOUND, { "", "mx.odd.example" }, 2, true, false },
+		{ "a@none.example", DNS_NO_DATA, { NULL }, 0, true, false },
+		{ "a@broken.example", DNS_FAILED, { NULL }, 0, true, false },
+		{ "", DNS_FOUND, { "" }, 1, false, false },
+		{ "a@[192.0.2.1]", DNS_FOUND, { "" }, 1, false, false },
+	};
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .arc_trusted = &none };
+	const struct verify_envelope from = { .client = "192.0.2.7", .helo = "mx.example.org", .sender = cases[_i].sender };
+	struct verification *verification = verify_new(&settings, &from, NOW, 0);
+	static struct dns_answer answer;
+	enum dns_type type;
+	struct span name;
+	size_t number;
+	bool asked = false;
+
+	verify_feed(verification, SPAN(FORGED));
+	verify_end(verification);
+	while (verify_question(verification, &name, &type, &number)) {
+		answer.status = type == DNS_MX ? cases[_i].status : DNS_NO_DATA;
+		answer.count = type == DNS_MX ? cases[_i].count : 0;
+		for (size_t i = 0; i < answer.count; i++)
+			answer.records[i].data = span_of(cases[_i].exchangers[i]);
+		ck_assert(type != DNS_MX || span_eq(name, span_of(cases[_i].sender + 2)));
+		asked |= type == DNS_MX;
+		ck_assert(!verify_is_done(verification));
+		verify_answer(verification, number, &answer);
+	}
+	ck_assert(verify_is_done(verification));
+	ck_assert_int_eq(asked, cases[_i].asked);
+	ck_assert_int_eq(verify_sender_takes_no_mail(verification), cases[_i].expected);
+	verify_free(verification);
+}
+END_TEST
+
 /* --- ARC --- */
 
 static void
@@ -183,6 +230,7 @@ main(void)
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, verdicts, 0, sizeof(rows) / sizeof(*rows));
+	tcase_add_loop_test(tests, sender_that_takes_no_mail, 0, 7);
 	tcase_add_test(tests, a_trusted_sealer);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
