@@ -88,9 +88,11 @@ check_target(struct site *site, const struct alias *alias, struct span target)
 		(void)buf_span(&address, span_skip(domain, (size_t)at));
 	}
 	result = recipient_expand(&site->host, buf_get(&address), true, &recipients);
-	if (result == LOOKUP_UNKNOWN || recipients.fault != NULL) {
+	if (result == LOOKUP_UNKNOWN || result == LOOKUP_LOOP || recipients.fault != NULL) {
 		tool_warn("%s:%u: %.*s: %s", site->conf->aliases, alias->line, (int)address.len, buf_cstr(&address),
-		    recipients.fault != NULL ? recipients.fault : "there is no such account or alias");
+		    recipients.fault != NULL      ? recipients.fault :
+			result == LOOKUP_LOOP ? "the alias goes round in a circle, and names nobody" :
+						"there is no such account or alias");
 		site->unknown++;
 	}
 	recipients_free(&recipients);
@@ -138,6 +140,8 @@ show(const struct site *site, const char *address)
 		(void)printf("\t%s: mail waits\n", recipients.fault);
 	else if (result == LOOKUP_UNKNOWN)
 		(void)printf("\tnobody: mail is refused\n");
+	else if (result == LOOKUP_LOOP)
+		(void)printf("\tnobody, for it goes round in a circle: mail is refused\n");
 	else if (recipients.count == 0)
 		(void)printf("\tnobody: mail is discarded\n");
 	while (result != LOOKUP_UNKNOWN && span_split(&rest, '\n', &member))
@@ -145,7 +149,7 @@ show(const struct site *site, const char *address)
 	if (recipients.owner.len != 0)
 		(void)printf("\ta list: notifications go to %s\n", buf_cstr(&recipients.owner));
 	recipients_free(&recipients);
-	return result == LOOKUP_UNKNOWN || result == LOOKUP_TEMPFAIL ? EX_NOUSER : EX_OK;
+	return result == LOOKUP_UNKNOWN || result == LOOKUP_LOOP || result == LOOKUP_TEMPFAIL ? EX_NOUSER : EX_OK;
 }
 
 int

@@ -324,7 +324,7 @@ lookup_result(struct auth_client *client, const struct msg *msg)
 	uint64_t edition = msg_get_u64(&body);
 	struct request *request;
 
-	if (!msg_done(&body) || result > LOOKUP_TEMPFAIL)
+	if (!msg_done(&body) || result > LOOKUP_LOOP)
 		return -EBADMSG;
 	if (edition != client->edition && client->changed != NULL)
 		client->changed(client->changed_context);

@@ -39,6 +39,7 @@ enum lookup_result {
 	LOOKUP_NOT_OURS, /* another host's domain */
 	LOOKUP_ALIAS,    /* not one account, but those that aliases name */
 	LOOKUP_TEMPFAIL,
+	LOOKUP_LOOP,     /* one of our domains, whose aliases lead back to themselves and to nobody */
 };
 
 #endif

@@ -109,6 +109,7 @@ struct expansion {
 	struct text_set *seen, *members;
 	bool whole, listed; /* whether it is a list has been looked at */
 	bool failed;        /* accounts cannot be looked up */
+	bool circular;      /* an alias came back to itself, and there is no account of its name */
 };
 
 static void add_address(struct expansion *expansion, const struct step *up, struct span address);
@@ -204,6 +205,7 @@ add_own_account(struct expansion *expansion, struct span address)
 	if (result == LOOKUP_LOCAL)
 		add_member(expansion, address, true);
 	expansion->failed |= result == LOOKUP_TEMPFAIL;
+	expansion->circular |= result == LOOKUP_UNKNOWN;
 	buf_free(&account);
 }
 
@@ -290,7 +292,9 @@ recipient_expand(const struct recipient_host *host, struct span address, bool wh
 	(void)text_set_free(expansion.members);
 	if (expansion.failed || ret->fault != NULL)
 		return LOOKUP_TEMPFAIL;
-	return result == LOOKUP_ALIAS && !ret->deliverable ? LOOKUP_UNKNOWN : result;
+	if (result != LOOKUP_ALIAS || ret->deliverable)
+		return result;
+	return expansion.circular && ret->count == 0 ? LOOKUP_LOOP : LOOKUP_UNKNOWN;
 }
 
 void

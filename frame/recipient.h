@@ -38,8 +38,8 @@ struct recipients {
 };
 
 /* All that get mail for the address, once. whole: false to know only whether anybody does. LOOKUP_ALIAS when aliases had a say;
- * LOOKUP_LOCAL when it is an account's, which is the one member; LOOKUP_UNKNOWN when nobody would get it; LOOKUP_NOT_OURS;
- * LOOKUP_TEMPFAIL. For recipients_free in any case. */
+ * LOOKUP_LOCAL when it is an account's, which is the one member; LOOKUP_UNKNOWN when nobody would get it, LOOKUP_LOOP
+ * when that is because aliases name one another and nobody else; LOOKUP_NOT_OURS; LOOKUP_TEMPFAIL. For recipients_free in any case. */
 enum lookup_result recipient_expand(const struct recipient_host *host, struct span address, bool whole, struct recipients *ret);
 void recipients_free(struct recipients *recipients);
 /* Is that account a member? */

@@ -315,7 +315,7 @@ postmaster_looked_up(void *context, enum lookup_result result, struct span accou
 	struct queue *queue = context;
 
 	(void)account;
-	if (result == LOOKUP_UNKNOWN || result == LOOKUP_NOT_OURS)
+	if (result == LOOKUP_UNKNOWN || result == LOOKUP_LOOP || result == LOOKUP_NOT_OURS)
 		log_warning("no-postmaster",
 		    log_str("address", smtpd_postmaster(smtpd_conf(queue->proc))),
 		    log_str("hint",

@@ -221,6 +221,10 @@ try_recipient(struct attempt *attempt, struct target *target, enum lookup_result
 		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.1",
 		    "There is no such account here", false);
 		break;
+	case LOOKUP_LOOP:
+		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.4.6",
+		    "The alias goes round in a circle, and names nobody", false);
+		break;
 	case LOOKUP_TEMPFAIL:
 		settle_now(attempt, target->recipient, VERDICT_TEMPFAIL, "4.3.0",
 		    "Accounts cannot be looked up now", true);
@@ -234,7 +238,7 @@ looked_up(void *context, enum lookup_result result, struct span account, struct 
 	struct target *target = context;
 	struct attempt *attempt = target->attempt;
 
-	if (result == LOOKUP_UNKNOWN && target->members == NULL && try_postmaster(target))
+	if ((result == LOOKUP_UNKNOWN || result == LOOKUP_LOOP) && target->members == NULL && try_postmaster(target))
 		return;
 	if (result == LOOKUP_ALIAS) {
 		target->members = span_dup(members);

@@ -144,6 +144,7 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		[LOOKUP_UNKNOWN] = SMTP_IS_UNKNOWN,
 		[LOOKUP_NOT_OURS] = SMTP_IS_NOT_OURS,
 		[LOOKUP_TEMPFAIL] = SMTP_LOOKUP_FAILED,
+		[LOOKUP_LOOP] = SMTP_IS_CIRCLE,
 	};
 	struct smtp_client *client = context;
 

@@ -245,8 +245,9 @@ static void
 recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 {
 	struct span address = span_of(smtp->rcpt.address);
+	bool nobody = result == SMTP_IS_UNKNOWN || result == SMTP_IS_CIRCLE;
 
-	if (result == SMTP_IS_UNKNOWN && !smtp->rcpt.as_postmaster &&
+	if (nobody && !smtp->rcpt.as_postmaster &&
 	    span_istarts(address, SPAN("postmaster@"))) {
 		/* RFC 5321 section 4.5.1: postmaster at any of our domains is somebody. */
 		smtp->rcpt.as_postmaster = true;
@@ -265,8 +266,10 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 	if (result == SMTP_IS_NOT_OURS) {
 		smtp_error(
 		    smtp, 550, "5.7.1", "Relaying is denied: that address is not one of ours");
-	} else if (result == SMTP_IS_UNKNOWN && smtp->rcpt.as_postmaster) {
+	} else if (nobody && smtp->rcpt.as_postmaster) {
 		smtp_reply(smtp, 451, "4.3.5", "The postmaster has no account here yet");
+	} else if (result == SMTP_IS_CIRCLE) {
+		smtp_error(smtp, 550, "5.4.6", "The alias goes round in a circle, and names nobody");
 	} else if (result == SMTP_IS_UNKNOWN) {
 		smtp_error(smtp, 550, "5.1.1", "There is no such account here");
 	} else {

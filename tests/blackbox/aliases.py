@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Aliases: who gets what, once; lists and their owners; notifications (RFC 3461 section 5.2.7); circles; a changed file."""
+import os
 import re
 import sys
+import time
 
 import own_site
 
@@ -25,7 +27,20 @@ crew@example.test: bob
 owner-crew@example.test: alice
 /(help|support)[0-9]+@example\\.test/: u1
 alice@example.test: alice, u2
+self@example.test: self
+ring@example.test: rings
+rings@example.test: ring
+club@example.test: club, u1
 """)
+
+
+def drop(sender, recipients, subject):
+    """As sendmail does."""
+    place = f"{site.state}/spool/drop"
+    with open(f"{place}/tmp.m.1", "w", encoding="utf-8", newline="") as file:
+        file.write(f"fourpost 1\ncreated {int(time.time())}\nfrom {sender}\n" + "".join(f"to P - - {one}\n" for one in recipients) + f"\nSubject: {subject}\r\n\r\nx\r\n")
+    os.chmod(f"{place}/tmp.m.1", 0o640)
+    os.rename(f"{place}/tmp.m.1", f"{place}/m.1")
 
 
 def once(account, word, times=1):
@@ -34,7 +49,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "16 aliases" in text, text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "20 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -54,6 +69,17 @@ try:
     site.send("s@away.example", ["sales-bob@example.test", "help7@example.test", "drop@example.test"], "patterns")
     check("patterns and expressions", once("bob", "patterns") and once("u1", "patterns"), site.log()[-3000:])
     check("VRFY and EXPN tell nothing", all(not one.startswith("250") and "alice" not in one for one in site.talk(["VRFY staff@example.test", "EXPN staff@example.test"])))
+
+    # Circles of aliases, which no message need go through to be found.
+    said = site.talk(["MAIL FROM:<s@away.example>", *(f"RCPT TO:<{one}@example.test>" for one in ("self", "ring", "self+x", "club"))])
+    check("an alias that names itself and nobody else is a loop", [one[:9] for one in said[1:4]] == ["550 5.4.6"] * 3 and said[4].startswith("250 "), said)
+    drop("u2@example.test", ["self@example.test", "ring@example.test", "club@example.test"], "dropped into a ring")
+    found = own_site.within(lambda: [one for one in site.delivered("u2", "Action: failed") if "dropped into a ring" in one])
+    check("mail that programs send there comes back", found and all(f"Final-Recipient: rfc822; {one}@example.test\nAction: failed\nStatus: 5.4.6" in found[0] for one in ("self", "ring")) and
+          "club@" not in found[0], found)
+    check("a list that names itself and others reaches those, once", once("u1", "dropped into a ring"), site.log()[-3000:])
+    status, text = site.tool("mailalias", "self@example.test", "club@example.test")
+    check("mailalias tells", status == 67 and "\tnobody, for it goes round in a circle: mail is refused" in text and "u1@example.test" in text, text)
 
     # RFC 3461 sections 5.2.7.2 and 5.2.7.3
     site.send("alice@example.test", ["out@example.test"], "onward", mail=" ENVID=one RET=HDRS", rcpt=" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;first@away.example")

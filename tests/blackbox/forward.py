@@ -11,7 +11,7 @@ check = results.check
 far = own_site.FarHost("far", own_site.outer + 732)
 os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
 site = own_site.Site(own_site.outer + 740, f'relay_host = "127.0.0.1:{own_site.outer + 732}"; retry_min = "1s"; srs_secret = "{own_site.work}/demo/etc/srs.secret";',
-                     aliases="out@example.test: x@far.example, bob\nback@example.test: bob\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+                     aliases="out@example.test: x@far.example, bob\nback@example.test: bob\nours@example.test: bob, alice\n", files={"srs.secret": "0123456789abcdef of a test\n"})
 
 
 def taken(word):
@@ -90,6 +90,25 @@ try:
               site.queue_empties() and len(site.delivered("bob", f"round and round {number}")) == 2, site.log()[-3000:])
     site.script("bob", None)
     site.script("alice", None)
+
+    # An account that sends its mail to an alias that names it.
+    site.tool("mailuser", "forward", "bob@example.test", "ours@example.test")
+    site.send("alice@example.test", ["bob@example.test"], "to our own", login="alice")
+    found = own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "to our own" in one])
+    check("an account that sends its mail to its own alias is a loop", found and "Status: 5.4.6" in found[0] and site.queue_empties() and
+          len(site.delivered("alice", "to our own")) == 2 and not site.delivered("bob", "to our own"), (found, site.log()[-3000:]))
+    site.tool("mailuser", "forward", "-k", "bob@example.test", "ours@example.test")
+    site.send("alice@example.test", ["bob@example.test"], "to keep our own", login="alice")
+    found = own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "to keep our own" in one])
+    check("one that keeps it has it once, as the others", found and "Status: 5.4.6" in found[0] and site.queue_empties() and
+          len(site.delivered("bob", "to keep our own")) == 1 and len(site.delivered("alice", "to keep our own")) == 2, site.log()[-3000:])
+    site.script("bob", 'redirect "ours@example.test";')
+    site.tool("mailuser", "forward", "-r", "bob@example.test")
+    site.send("alice@example.test", ["bob@example.test"], "scripted to our own", login="alice")
+    found = own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "scripted to our own" in one])
+    check("a script that redirects to such an alias is a loop", found and "Status: 5.4.6" in found[0] and site.queue_empties() and
+          len(site.delivered("alice", "scripted to our own")) == 2 and not site.delivered("bob", "scripted to our own"), (found, site.log()[-3000:]))
+    site.script("bob", None)
 
     # A circle: the other host sends it back.
     before = len(site.log())

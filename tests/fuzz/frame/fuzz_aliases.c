@@ -33,6 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		enum lookup_result result = recipient_expand(&host, address, whole != 0, &recipients);
 
 		if (recipients.count > RECIPIENT_MEMBERS_MAX || (result == LOOKUP_ALIAS && !recipients.deliverable) ||
+		    (result == LOOKUP_LOOP && (recipients.deliverable || recipients.count != 0)) ||
 		    (recipients.fault != NULL && result != LOOKUP_TEMPFAIL))
 			abort();
 		recipients_free(&recipients);

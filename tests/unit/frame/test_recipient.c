@@ -78,6 +78,8 @@ START_TEST(expansions)
 	    "staff@example.test: bob, carol, discard\n"
 	    "owner-staff@example.test: alice\n"
 	    "ring1@example.test: ring2\nring2@example.test: ring1\n"
+	    "own@example.test: own\nown2@example.test: own2, own2+x\nlone@example.test: nobody, lone\n"
+	    "club@example.test: club, bob\ncast@example.test: club, cast\nspin@example.test: spin, discard\n"
 	    "dead@example.test: nobody\nhalf@example.test: nobody, bob\n"
 	    "drop@example.test: Discard\n"
 	    "sick@example.test: broken\n"
@@ -105,7 +107,16 @@ START_TEST(expansions)
 	expect(aliases, "staff+x@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
 	expect(aliases, "staff@old.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
 	expect(aliases, "owner-staff@example.test", LOOKUP_ALIAS, "alice@example.test y@far.example ");
-	expect(aliases, "ring1@example.test", LOOKUP_UNKNOWN, "");
+	/* Circles of aliases that name nobody, and those that name somebody. */
+	expect(aliases, "ring1@example.test", LOOKUP_LOOP, "");
+	expect(aliases, "ring2+x@example.test", LOOKUP_LOOP, "");
+	expect(aliases, "ring1@old.test", LOOKUP_LOOP, "");
+	expect(aliases, "own@example.test", LOOKUP_LOOP, "");
+	expect(aliases, "own2@example.test", LOOKUP_LOOP, "");
+	expect(aliases, "lone@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "club@example.test", LOOKUP_ALIAS, "bob@example.test ");
+	expect(aliases, "cast@example.test", LOOKUP_ALIAS, "bob@example.test ");
+	expect(aliases, "spin@example.test", LOOKUP_ALIAS, "");
 	expect(aliases, "dead@example.test", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "half@example.test", LOOKUP_ALIAS, "nobody@example.test bob@example.test ");
 	expect(aliases, "drop@example.test", LOOKUP_ALIAS, "");
