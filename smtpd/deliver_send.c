@@ -26,6 +26,7 @@ struct sending {
 	const struct delivery *delivery;
 	struct span sender, text;
 	uint64_t from; /* of the message being delivered, what follows the text; SUBMIT_NOTHING */
+	bool alone;    /* it goes on to one recipient, and nobody else has it */
 	int result;
 };
 
@@ -40,6 +41,7 @@ submit(void *context, struct span recipient)
 	if (r == 0) {
 		msg_writer_init(&body);
 		msg_put_u64(&body, sending->from);
+		msg_put_u8(&body, sending->alone && sending->from != SUBMIT_NOTHING);
 		msg_put_span(&body, sending->sender);
 		msg_put_span(&body, recipient);
 		r = msg_send(sending->deliver->channel, MSG_SUBMIT, sending->delivery->id, &body, TAKE_FD(fd));
@@ -142,7 +144,7 @@ notify(struct sending *sending, const struct sieve_action *action, const struct 
 int
 deliver_redirect(struct deliver *deliver, const struct delivery *delivery, struct span recipient)
 {
-	struct sending sending = { .deliver = deliver, .delivery = delivery };
+	struct sending sending = { .deliver = deliver, .delivery = delivery, .alone = !deliver->forward.keep && deliver->forward.count == 1 };
 	const struct sieve_action action = { .kind = SIEVE_REDIRECT, .text = recipient };
 	const struct sieve_host host = { .sender = span_of(delivery->sender) };
 
@@ -165,10 +167,29 @@ deliver_foresee(const struct deliver *deliver, const struct sieve_host *host, co
 	}
 }
 
+/* Of all that is done, one redirect takes the message anywhere. */
+static bool
+is_redirected_alone(const struct deliver *deliver, const struct sieve_result *result)
+{
+	size_t redirects = 0;
+
+	if (deliver->forward.count != 0)
+		return false;
+	for (size_t i = 0; i < result->count; i++)
+		switch (result->actions[i].kind) {
+		case SIEVE_REDIRECT: redirects++; break;
+		case SIEVE_VACATION:
+		case SIEVE_NOTIFY:
+		case SIEVE_REMEMBER: break;
+		default: return false;
+		}
+	return redirects == 1;
+}
+
 int
 deliver_send(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result)
 {
-	struct sending sending = { .deliver = deliver, .delivery = delivery };
+	struct sending sending = { .deliver = deliver, .delivery = delivery, .alone = is_redirected_alone(deliver, result) };
 	int r = 0;
 
 	for (size_t i = 0; i < result->count && r == 0; i++)

@@ -109,7 +109,7 @@ static const struct {
 	[DSN_FAILED] = { "Mail could not be delivered", "Your message could NOT be delivered to:" },
 	[DSN_DELAYED] = { "Mail is late, delivery goes on", "Your message has not reached these yet; delivery is still tried:" },
 	[DSN_DELIVERED] = { "Mail was delivered", "Your message was delivered to:" },
-	[DSN_RELAYED] = { "Mail was handed on", "Your message was handed to another host, which will not report on it, for:" },
+	[DSN_RELAYED] = { "Mail was handed on", "Your message was handed on, and what becomes of it there is not reported, for:" },
 	[DSN_EXPANDED] = { "Mail was handed on", "Your message was handed on to the addresses that stand behind:" },
 };
 

@@ -166,10 +166,19 @@ void attempt_go_on(struct attempt *attempt);
 /* It could not be promised, and nothing of it stays. */
 void attempt_give_up(struct attempt *attempt);
 
+/* Whether a delivery sent the message on, and what its sender hears of that (RFC 3461 section 5.2.7). */
+enum sent_on {
+	SENT_ON_NOT,
+	SENT_ON_ALONE,  /* to one other address and nowhere else, which tells for itself */
+	SENT_ON_TOO,    /* as to several behind an alias */
+	SENT_ON_OTHERS, /* an alias's one address has it as another's, whose sender hears what that one's wishes say */
+};
+
 /* What became of one recipient. */
 struct outcome {
 	enum verdict verdict;
 	enum { NOT_EXPANDED, EXPANDED_ONE, EXPANDED_MANY, EXPANDED_LIST } expanded; /* an alias's mail is on its way to so many */
+	enum sent_on sent_on;
 	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
 	bool remote;         /* another host has it, or refused it */
 	enum relay_reach reach;

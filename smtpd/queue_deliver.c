@@ -33,6 +33,7 @@ struct job {
 	unsigned tries;
 	unsigned submitted, submitting; /* messages that came of it; of those, not yet safe */
 	bool submit_failed;
+	enum sent_on sent_on;
 	struct outcome *held;           /* until they are */
 };
 
@@ -234,6 +235,7 @@ on_submit(struct account *account, struct msg *msg)
 	struct job *job = account->given;
 	struct msg_reader body = msg_read(msg);
 	bool answer = msg_get_u64(&body) == SUBMIT_NOTHING;
+	enum sent_on sent_on = SENT_ON_NOT;
 	int r;
 
 	while (job != NULL && job->id != msg->id)
@@ -242,7 +244,9 @@ on_submit(struct account *account, struct msg *msg)
 		return -EBADMSG;
 	job->submitting++;
 	r = queue_submit(queue, attempt_file(job->attempt), job->recipient, span_of(account->address), msg,
-	    answer ? answer_submitted : submitted, job);
+	    answer ? answer_submitted : submitted, job, &sent_on);
+	if (sent_on > job->sent_on)
+		job->sent_on = sent_on;
 	if (r == 0)
 		return 0;
 	job->submitting--;
@@ -282,6 +286,8 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	word[status.len] = '\0';
 	outcome_set(&outcome, (enum verdict)verdict, word, text);
 	(void)snprintf(outcome.host, sizeof(outcome.host), "%s", account->address);
+	outcome.sent_on = job->sent_on;
+	outcome.dsn = job->sent_on == SENT_ON_ALONE;
 	feed(account);
 	end_job(job, &outcome);
 	start_waiting(account->pool);
@@ -347,6 +353,7 @@ feed(struct account *account)
 		job->tries++;
 		job->submitted = 0;
 		job->submit_failed = false;
+		job->sent_on = SENT_ON_NOT;
 		*account->given_last = job;
 		account->given_last = &job->next;
 		account->given_count++;

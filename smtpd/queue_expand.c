@@ -269,6 +269,11 @@ expand_submit(struct queue *queue, struct attempt *attempt, const struct expand 
 		log_error("alias-not-expanded", log_str("id", attempt_id(attempt)), log_errno("error", r));
 	if (expansion->waiting != 0)
 		return true;
+	/* Its one address is a recipient itself, or another alias's, and has no message by this one. */
+	if (expansion->outcome.dsn) {
+		expansion->outcome.dsn = false;
+		expansion->outcome.sent_on = SENT_ON_OTHERS;
+	}
 	if (r < 0)
 		failed(&expansion->outcome, r);
 	*ret_outcome = expansion->outcome;

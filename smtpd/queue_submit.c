@@ -61,14 +61,14 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 	r = envelope_set(&ret->account, submission->account);
 	if (r == 0 && redirected && facts_is_from_outside(&submission->file->envelope))
 		r = envelope_set(&ret->forwarder, submission->account);
-	/* RFC 3461 section 5.2.7: who sends his mail on is an alias. */
+	/* RFC 3461 sections 5.2.7.2 and 5.2.7.3: who sends his mail on is an alias, with one address behind it or, with his mailbox, several. */
 	if (r == 0 && redirected)
 		r = envelope_set(&ret->envid, span_of(submission->file->envelope.envid));
 	if (redirected)
 		expand_put_orcpt(&orcpt, submission->of);
 	if (r == 0)
 		r = envelope_add(ret, submission->recipient, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt),
-		    redirected ? expand_notify(submission->of) : ENVELOPE_NEVER);
+		    !redirected ? ENVELOPE_NEVER : submission->alone ? submission->of->notify : expand_notify(submission->of));
 	buf_free(&orcpt);
 	return r;
 }
@@ -83,6 +83,7 @@ read_submission(const struct spool_file *file, struct span account, struct msg *
 
 	*ret = (struct submission){ .file = file, .account = account };
 	ret->from = msg_get_u64(&body);
+	ret->alone = msg_get_u8(&body) != 0 && ret->from != SUBMIT_NOTHING;
 	ret->sender = msg_get_span(&body);
 	ret->recipient = msg_get_span(&body);
 	ret->text = msg_take_fd(msg);
@@ -110,7 +111,7 @@ result_of(const struct submission *submission, int r)
 
 int
 queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg, intake_done done,
-    void *context)
+    void *context, enum sent_on *ret_sent_on)
 {
 	struct submission submission;
 	struct envelope envelope;
@@ -123,6 +124,7 @@ queue_submit(struct queue *queue, const struct spool_file *file, size_t recipien
 			(void)close(submission.text);
 		return r == -EBADMSG ? r : result_of(&submission, r);
 	}
+	*ret_sent_on = submission.from == SUBMIT_NOTHING ? SENT_ON_NOT : submission.alone ? SENT_ON_ALONE : SENT_ON_TOO;
 	r = make_envelope(queue, &submission, &envelope);
 	if (r == 0) {
 		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);

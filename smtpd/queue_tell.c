@@ -90,9 +90,9 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	if (outcome->verdict == VERDICT_OK) {
 		if (attempt_tells_success(attempt, i))
 			report(attempt, i,
-			    outcome->expanded == EXPANDED_MANY ? DSN_EXPANDED :
-				outcome->remote                ? DSN_RELAYED :
-								 DSN_DELIVERED,
+			    outcome->expanded == EXPANDED_MANY || outcome->sent_on == SENT_ON_TOO ? DSN_EXPANDED :
+				outcome->remote || outcome->sent_on == SENT_ON_OTHERS             ? DSN_RELAYED :
+												    DSN_DELIVERED,
 			    outcome);
 		return;
 	}

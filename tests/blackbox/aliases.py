@@ -31,6 +31,7 @@ self@example.test: self
 ring@example.test: rings
 rings@example.test: ring
 club@example.test: club, u1
+zed@example.test: z@far.example
 """)
 
 
@@ -49,7 +50,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "20 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "21 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -91,6 +92,11 @@ try:
     check("several have them without SUCCESS", found and found[0][0]["rcpt"] == ["TO:<x@far.example> NOTIFY=NEVER ORCPT=rfc822;info@example.test"], found)
     check("the sender hears that the alias was expanded", own_site.within(lambda: [one for one in site.delivered("bob", "Action: expanded") if "info@example.test" in one]),
           site.log()[-3000:])
+    site.send("bob@example.test", ["z@far.example", "zed@example.test"], "in two ways", login="bob", mail=" ENVID=ways", rcpt=" NOTIFY=SUCCESS")
+    found = own_site.within(lambda: [one for one in site.delivered("bob", "Original-Envelope-Id: ways") if "zed@" in one])
+    check("an alias for who is a recipient anyway is told of", found and "Final-Recipient: rfc822; zed@example.test\nAction: relayed" in found[0] and
+          site.queue_empties() and len(far.taken("in two ways")) == 1, (found, site.log()[-3000:]))
+    found = far.taken("several")
     check("expanded mail says by what", found and b"Delivered-To: info@example.test\r\n" in found[0][1], found)
 
     # A list: 5.2.7.1

@@ -18,6 +18,11 @@ def taken(word):
     return own_site.within(lambda: far.taken(word))
 
 
+def told(envid):
+    """Notifications to alice."""
+    return [one for one in site.delivered("alice", f"Original-Envelope-Id: e{envid}") if "Action: " in one]
+
+
 def sender_of(found):
     return re.search(r"<(.*?)>", found[0][0]["mail"]).group(1) if found else ""
 
@@ -60,18 +65,38 @@ try:
     check("it is kept", own_site.within(lambda: site.delivered("u2", "kept as well")))
     check("its sender hears of what fails", own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "no-body@far.example" in one]), site.log()[-3000:])
 
-    # RFC 3461 section 5.2.7.3: what the sender wants to hear goes along, but success, which the delivery was.
+    # RFC 3461 section 5.2.7.2: what the sender wants to hear goes along; of success whoever has the message in the end tells.
     for number, (script, wanted) in enumerate([('redirect "on@far.example";', True), (None, False)]):
         if script is None:
             site.tool("mailuser", "forward", "bob@example.test", "on@far.example")
         site.script("bob", script)
-        for notify, onward in (("NEVER", "NEVER"), ("SUCCESS", "NEVER"), ("SUCCESS,FAILURE", "FAILURE"), ("DELAY", "DELAY")):
+        for notify, onward in (("NEVER", "NEVER"), ("SUCCESS", "SUCCESS"), ("SUCCESS,FAILURE", "SUCCESS,FAILURE"), ("DELAY", "DELAY")):
             word = f"told-{number}-{notify}"
-            site.send("s@away.example", ["bob@example.test"], word, mail=" ENVID=e", rcpt=f" NOTIFY={notify}")
+            site.send("alice@example.test", ["bob@example.test"], word, mail=f" ENVID=e{word}", rcpt=f" NOTIFY={notify}")
             found = own_site.within(lambda w=word: [one for one in far.taken(w) if "on@far.example" in one[0]["rcpt"][0]])
             check(f"{'a script' if wanted else 'an account'} that sends mail on: NOTIFY={notify}", found and
-                  found[0][0]["rcpt"][0] == f"TO:<on@far.example> NOTIFY={onward} ORCPT=rfc822;bob@example.test" and "ENVID=e" in found[0][0]["mail"], found)
+                  found[0][0]["rcpt"][0] == f"TO:<on@far.example> NOTIFY={onward} ORCPT=rfc822;bob@example.test" and f"ENVID=e{word}" in found[0][0]["mail"], found)
+            check("nobody tells the sender before", site.queue_empties() and not told(word), told(word))
+
+    # Section 5.2.7.3: with a mailbox, or another address, it is an alias for several.
+    for number, (script, forward, onward) in enumerate([
+            ('require "copy"; redirect :copy "on@far.example";', [], 1), ('redirect "on@far.example"; redirect "off@far.example";', [], 2),
+            ('redirect "on@far.example";', ["-k", "off@far.example"], 2), (None, ["-k", "on@far.example"], 1), (None, ["on@far.example", "off@far.example"], 2)]):
+        keep, targets = [one for one in forward if one == "-k"], [one for one in forward if one != "-k"]
+        site.tool("mailuser", "forward", *(keep if targets else ["-r"]), "bob@example.test", *targets)
+        site.script("bob", script)
+        word = f"several-{number}"
+        site.send("alice@example.test", ["bob@example.test"], word, mail=f" ENVID=e{word}", rcpt=" NOTIFY=SUCCESS,FAILURE")
+        found = own_site.within(lambda w=word, n=onward: len(far.taken(w)) == n and far.taken(w))
+        check("of several each has the sender's wishes without SUCCESS", found and all(" NOTIFY=FAILURE ORCPT=rfc822;bob@example.test" in one[0]["rcpt"][0] for one in found), found)
+        notes = own_site.within(lambda w=word: told(w))
+        check("and the sender hears that it was expanded", notes and len(notes) == 1 and "Action: expanded" in notes[0] and site.queue_empties() and len(told(word)) == 1, notes)
+    site.script("bob", 'require "vacation"; keep; vacation "Away.";')
     site.tool("mailuser", "forward", "-r", "bob@example.test")
+    site.send("alice@example.test", ["bob@example.test"], "stays\r\nTo: bob@example.test", mail=" ENVID=estays", rcpt=" NOTIFY=SUCCESS")
+    notes = own_site.within(lambda: told("stays"))
+    check("what is answered and kept is delivered", notes and "Action: delivered" in notes[0], notes)
+    site.script("bob", None)
 
     # RFC 6531 section 3.4: what goes to such an address needs SMTPUTF8, however it came.
     site.script("bob", 'redirect "fr\u00e9d\u00e9ric@far.example";')

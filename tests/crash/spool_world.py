@@ -405,7 +405,7 @@ class Life:
             return
         fd = os.memfd_create("text")
         os.write(fd, text.encode())
-        self.send(key, "SUBMIT", number, struct.pack("=Q", start) + span(sender) + span(recipient), fd)
+        self.send(key, "SUBMIT", number, struct.pack("=QB", start, 0) + span(sender) + span(recipient), fd)
         os.close(fd)
 
     def _relay(self, number, body, fd):

@@ -112,7 +112,7 @@ START_TEST(each_action)
 	} rows[] = {
 		{ DSN_DELAYED, "Subject: Mail is late", "Action: delayed\r\n", "not send the message again" },
 		{ DSN_DELIVERED, "Subject: Mail was delivered", "Action: delivered\r\n", "was delivered to" },
-		{ DSN_RELAYED, "Subject: Mail was handed on", "Action: relayed\r\n", "handed to another host" },
+		{ DSN_RELAYED, "Subject: Mail was handed on", "Action: relayed\r\n", "handed on, and what becomes of it there" },
 	};
 	struct dsn_recipient recipient = { .action = rows[_i].action, .address = SPAN("bob@far.example"), .status = SPAN("2.0.0"), .text = SPAN("why") };
 	struct dsn dsn = example(&recipient, 1);
