@@ -28,6 +28,8 @@
 #define SECOND 1000000
 /* The relay role ends before that. */
 #define STOP_SECONDS 7
+/* For what is only to be written and told. */
+#define LAST_US 50000
 /* A clock that is put right by less makes no difference. */
 #define CLOCK_SECONDS 60
 
@@ -236,7 +238,7 @@ peer_gone(struct proc *proc, uint8_t peer)
 	else if (peer == ROLE_RELAY)
 		relay_gone(queue);
 	if (peer == ROLE_RELAY && queue->stopping)
-		stop_within(queue, (struct timeval){ 0, 50000 }); /* what comes of it is being written */
+		stop_within(queue, (struct timeval){ 0, LAST_US }); /* what comes of it is being written */
 }
 
 static bool
@@ -262,7 +264,8 @@ peer_here(struct proc *proc, uint8_t peer)
 }
 
 /* What is under way is lost with the process, and nothing else: each file tells where its message
- * stands. But what other hosts have, and are about to say so, they would get again: the relay role waits for that, and we for it. */
+ * stands. But what other hosts have, and are about to say so, they would get again: the relay role waits for that, and we for it.
+ * So would a mailbox, from a client who has no answer: he is promised the message, for under its name no mailbox takes it twice. */
 static void
 stop(struct proc *proc)
 {
@@ -271,8 +274,11 @@ stop(struct proc *proc)
 	queue->stopping = true;
 	log_info("queue-stops", log_u64("messages", queue_table_count(queue->table)),
 	    log_u64("active", queue->active));
+	direct_promise_all(queue);
 	if (relay_is_under_way(queue))
 		stop_within(queue, (struct timeval){ STOP_SECONDS, 0 });
+	else if (intake_is_under_way(queue))
+		stop_within(queue, (struct timeval){ 0, LAST_US });
 	else
 		proc_exit(proc, EX_OK);
 }

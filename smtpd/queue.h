@@ -34,6 +34,7 @@ struct queue {
 	struct schedule *schedule;
 	struct reader *reader;
 	struct intake *intake;
+	struct direct *directs;  /* messages that are delivered before their clients are answered */
 	struct pickup *pickup;
 	struct deliver_pool *deliver;
 	struct relay_pool *relay;
@@ -50,6 +51,8 @@ struct queue {
 struct intake *intake_new(struct queue *queue);
 /* MESSAGE_OPEN, _RCPT, _READY, _GROW, _REWRITE, _COMMIT, _ABORT. 0 or -EBADMSG. */
 int intake_message(struct queue *queue, struct msg *msg);
+/* Messages wait to be synced and named. */
+bool intake_is_under_way(const struct queue *queue);
 /* The smtp role is gone: what it was writing goes. */
 void intake_smtp_gone(struct queue *queue);
 
@@ -275,6 +278,8 @@ bool direct_start(struct queue *queue, const char *id, int fd, bool in_memory, c
     void *context);
 /* The message is to be queued, whatever comes of the attempt. */
 void direct_promise(struct direct *direct);
+/* The same of all, when the queue stops. */
+void direct_promise_all(struct queue *queue);
 bool direct_is_promised(const struct direct *direct);
 /* All outcomes are known. */
 enum direct_end {

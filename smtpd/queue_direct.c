@@ -19,6 +19,7 @@
 #define WAIT_SECONDS 5
 
 struct direct {
+	struct direct *next, **at;   /* of all */
 	struct queue *queue;
 	struct queue_entry *entry;
 	struct attempt *attempt;
@@ -34,6 +35,9 @@ struct direct {
 static void
 direct_free(struct direct *direct)
 {
+	*direct->at = direct->next;
+	if (direct->next != NULL)
+		direct->next->at = direct->at;
 	if (direct->fd >= 0)
 		(void)close(direct->fd);
 	event_free(direct->deadline);
@@ -69,6 +73,13 @@ direct_promise(struct direct *direct)
 	}
 	intake_promise(direct->queue, direct->entry->id, direct->fd, promised, direct);
 	direct->fd = -1;
+}
+
+void
+direct_promise_all(struct queue *queue)
+{
+	for (struct direct *direct = queue->directs; direct != NULL; direct = direct->next)
+		direct_promise(direct);
 }
 
 static void
@@ -147,6 +158,11 @@ direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const 
 	if (direct->deadline == NULL)
 		abort();
 	(void)event_add(direct->deadline, &wait);
+	direct->at = &queue->directs;
+	direct->next = queue->directs;
+	if (direct->next != NULL)
+		direct->next->at = &direct->next;
+	queue->directs = direct;
 	facts_of(smtpd_conf(queue->proc), envelope, &facts);
 	direct->entry = queue_enter(queue, id, &facts, false);
 	facts_free(&facts);

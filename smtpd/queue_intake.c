@@ -528,6 +528,12 @@ intake_message(struct queue *queue, struct msg *msg)
 	}
 }
 
+bool
+intake_is_under_way(const struct queue *queue)
+{
+	return queue->intake->first != NULL;
+}
+
 void
 intake_smtp_gone(struct queue *queue)
 {

@@ -111,7 +111,7 @@ void
 relay_job_done(struct relay_job *job)
 {
 	job->conn = NULL;
-	if (job->settled < job->mail.count)
+	if (job->settled < job->mail.count && !job->role->stopping)
 		give_up_saying(job, VERDICT_TEMPFAIL, "4.3.0", "The recipient was left over");
 	else
 		forget(job);
@@ -128,7 +128,7 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 	}
 	job->failed_for_now |= result->verdict == VERDICT_TEMPFAIL;
 	job->reached |= result->reach != RELAY_UNREACHED;
-	if (job->settled == job->mail.count)
+	if (job->settled == job->mail.count || job->role->stopping)
 		forget(job);
 	else
 		next_host(job);
