@@ -15,12 +15,22 @@
 #include "smtpd/delivered_to.h"
 #include "smtpd/queue.h"
 
+/* A message that is written and not committed. */
+struct made {
+	struct envelope envelope;
+	char id[SPOOL_ID_LEN + 1];
+	int fd;
+};
+#define MADE_MAX 2
+
 struct expansion {
 	struct queue *queue;
 	struct attempt *attempt;
 	const struct expand *expand; /* while messages are made */
 	size_t recipient;
 	int kind;
+	struct made made[MADE_MAX];
+	size_t made_count;
 	unsigned waiting;            /* messages that are not safe yet */
 	int result;
 	struct outcome outcome;      /* once all are */
@@ -176,41 +186,60 @@ committed(void *context, const char *id, int result)
 	free(expansion);
 }
 
+/* The message's file, complete. 0 or -errno. */
 static int
-write_and_commit(struct expansion *expansion, struct envelope *envelope)
+write_file(const struct expansion *expansion, struct made *made)
 {
 	const struct spool_file *file = attempt_file(expansion->attempt);
-	struct queue *queue = expansion->queue;
-	char id[SPOOL_ID_LEN + 1];
-	int fd = queue_files_create(queue->files, envelope, queue_now_us(), id), r;
+	struct queue_files *files = expansion->queue->files;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	r = write_message(file, expansion->expand, span_of(file->envelope.recipients[expansion->recipient].address), fd);
+	made->fd = queue_files_create(files, &made->envelope, queue_now_us(), made->id);
+	if (made->fd < 0)
+		return made->fd;
+	r = write_message(file, expansion->expand, span_of(file->envelope.recipients[expansion->recipient].address), made->fd);
 	if (r < 0) {
-		(void)close(fd);
-		queue_files_discard(queue->files, id);
-		return r;
+		(void)close(made->fd);
+		queue_files_discard(files, made->id);
 	}
-	expansion->waiting++;
-	intake_commit(queue, id, fd, envelope, committed, expansion);
-	return 0;
+	return r;
 }
 
-/* One message from that sender, to those that add_members takes. */
+/* One message from that sender, to those that add_members takes; none where it takes nobody. */
 static int
-submit(struct expansion *expansion, struct span sender, struct text_set *seen, const bool *away)
+make(struct expansion *expansion, struct span sender, struct text_set *seen, const bool *away)
 {
 	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
-	struct envelope envelope;
-	int r = make_envelope(from, sender, from->recipients[expansion->recipient].address, expansion->kind == EXPANDED_LIST, &envelope);
+	struct made *made = &expansion->made[expansion->made_count];
+	int r = make_envelope(from, sender, from->recipients[expansion->recipient].address, expansion->kind == EXPANDED_LIST, &made->envelope);
 
 	if (r == 0)
-		r = add_members(expansion, &from->recipients[expansion->recipient], seen, away, &envelope);
-	if (r == 0 && envelope.count != 0)
-		r = write_and_commit(expansion, &envelope);
-	envelope_free(&envelope);
+		r = add_members(expansion, &from->recipients[expansion->recipient], seen, away, &made->envelope);
+	if (r == 0 && made->envelope.count != 0) {
+		r = write_file(expansion, made);
+		expansion->made_count += r == 0;
+	}
+	if (r != 0 || made->envelope.count == 0)
+		envelope_free(&made->envelope);
 	return r;
+}
+
+/* All or none: where one cannot be written the alias is tried again, and the others would have theirs each time. */
+static void
+commit_all(struct expansion *expansion, bool good)
+{
+	expansion->waiting = good ? (unsigned)expansion->made_count : 0;
+	for (size_t i = 0; i < expansion->made_count; i++) {
+		struct made *made = &expansion->made[i];
+
+		if (good) {
+			intake_commit(expansion->queue, made->id, made->fd, &made->envelope, committed, expansion);
+		} else {
+			(void)close(made->fd);
+			queue_files_discard(expansion->queue->files, made->id);
+		}
+		envelope_free(&made->envelope);
+	}
 }
 
 /* Where SPF would fail (RFC 7208 section 2.4), what goes to other hosts has a sender that leads back by way of this one. Where nobody is
@@ -227,13 +256,14 @@ submit_all(struct expansion *expansion, struct text_set *seen)
 	if (expansion->kind == EXPANDED_LIST && sender.len != 0)
 		sender = expansion->expand->owner;
 	if (facts_sends_on(expansion->queue, sender, span_of(from->recipients[expansion->recipient].address), &rewritten)) {
-		r = submit(expansion, sender, seen, &here);
+		r = make(expansion, sender, seen, &here);
 		if (r == 0)
-			r = submit(expansion, buf_get(&rewritten), seen, &away);
+			r = make(expansion, buf_get(&rewritten), seen, &away);
 	} else {
-		r = submit(expansion, sender, seen, NULL);
+		r = make(expansion, sender, seen, NULL);
 	}
 	buf_free(&rewritten);
+	commit_all(expansion, r == 0);
 	return r;
 }
 
