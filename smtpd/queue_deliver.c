@@ -31,7 +31,8 @@ struct job {
 	size_t recipient;
 	uint32_t id;
 	unsigned tries;
-	unsigned submitted, submitting; /* messages that came of it; of those, not yet safe */
+	unsigned submissions, submitting; /* messages that came of it; of those, not yet safe */
+	struct submitted *submitted, **submitted_last; /* written: in the queue only when all are, and the process has said what it did */
 	bool submit_failed;
 	enum sent_on sent_on;
 	struct outcome *held;           /* until they are */
@@ -100,7 +101,7 @@ submit_ended(struct job *job)
 
 /* A message that came of the job is safe, or will not be. */
 static void
-submitted(void *context, const char *id, int result)
+sent_on(void *context, const char *id, int result)
 {
 	struct job *job = context;
 
@@ -115,6 +116,28 @@ answer_submitted(void *context, const char *id, int result)
 {
 	(void)id, (void)result;
 	submit_ended(context);
+}
+
+/* The process has said what it did, or nothing any more. What is to be tried again has sent the message on to nobody, or they would get it
+ * each time; answers are sent but once (deliver_memory.c), so they are. */
+static void
+settle_submitted(struct queue *queue, struct job *job, bool again)
+{
+	struct submitted *submitted = job->submitted;
+
+	job->submitted = NULL;
+	job->submitted_last = &job->submitted;
+	while (submitted != NULL) {
+		struct submitted *next = submitted->next;
+
+		if (submitted->answer || !again) {
+			job->submitting++;
+			submitted_commit(queue, submitted, submitted->answer ? answer_submitted : sent_on, job);
+		} else {
+			submitted_discard(queue, submitted);
+		}
+		submitted = next;
+	}
 }
 
 /* To be called when something of it has changed. */
@@ -173,6 +196,8 @@ lost(struct account *account, const char *text)
 
 	part(account);
 	account->suspect = true;
+	for (struct job *job = account->given; job != NULL; job = job->next)
+		settle_submitted(account->pool->queue, job, true);
 	/* In their order, before those that wait. */
 	*account->given_last = account->first;
 	account->first = account->given;
@@ -233,23 +258,23 @@ on_submit(struct account *account, struct msg *msg)
 {
 	struct queue *queue = account->pool->queue;
 	struct job *job = account->given;
-	struct msg_reader body = msg_read(msg);
-	bool answer = msg_get_u64(&body) == SUBMIT_NOTHING;
-	enum sent_on sent_on = SENT_ON_NOT;
+	enum sent_on what = SENT_ON_NOT;
+	struct submitted *submitted;
 	int r;
 
 	while (job != NULL && job->id != msg->id)
 		job = job->next;
-	if (job == NULL || ++job->submitted > SUBMISSIONS_MAX)
+	if (job == NULL || ++job->submissions > SUBMISSIONS_MAX)
 		return -EBADMSG;
-	job->submitting++;
-	r = queue_submit(queue, attempt_file(job->attempt), job->recipient, span_of(account->address), msg,
-	    answer ? answer_submitted : submitted, job, &sent_on);
-	if (sent_on > job->sent_on)
-		job->sent_on = sent_on;
-	if (r == 0)
+	r = queue_submit(queue, attempt_file(job->attempt), job->recipient, span_of(account->address), msg, &submitted, &what);
+	if (what > job->sent_on)
+		job->sent_on = what;
+	if (r == 0) {
+		submitted->next = NULL;
+		*job->submitted_last = submitted;
+		job->submitted_last = &submitted->next;
 		return 0;
-	job->submitting--;
+	}
 	job->submit_failed |= r < 0;
 	return r == -EBADMSG ? r : 0;
 }
@@ -288,6 +313,7 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)snprintf(outcome.host, sizeof(outcome.host), "%s", account->address);
 	outcome.sent_on = job->sent_on;
 	outcome.dsn = job->sent_on == SENT_ON_ALONE;
+	settle_submitted(account->pool->queue, job, outcome.verdict == VERDICT_TEMPFAIL || job->submit_failed);
 	feed(account);
 	end_job(job, &outcome);
 	start_waiting(account->pool);
@@ -351,7 +377,7 @@ feed(struct account *account)
 			account->last = &account->first;
 		job->next = NULL;
 		job->tries++;
-		job->submitted = 0;
+		job->submissions = 0;
 		job->submit_failed = false;
 		job->sent_on = SENT_ON_NOT;
 		*account->given_last = job;
@@ -472,6 +498,7 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 	}
 	job->attempt = attempt;
 	job->recipient = recipient;
+	job->submitted_last = &job->submitted;
 	*account->last = job;
 	account->last = &job->next;
 	if (account->busy && account->channel != NULL)

@@ -4,6 +4,7 @@
  * send in the name of nobody, of that account, and of whoever sent the message that it redirects. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "common/date.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "smtpd/queue.h"
 #include "smtpd/queue_submit.h"
 
@@ -109,14 +111,55 @@ result_of(const struct submission *submission, int r)
 	return r == -EBADMSG ? -EINVAL : r;
 }
 
+static void
+submitted_free(struct submitted *submitted)
+{
+	envelope_free(&submitted->envelope);
+	free(submitted);
+}
+
+void
+submitted_commit(struct queue *queue, struct submitted *submitted, intake_done done, void *context)
+{
+	const struct envelope *envelope = &submitted->envelope;
+
+	log_info("submitted", log_str("id", submitted->id), log_str("account", envelope->account), log_str("from", envelope->sender),
+	    log_str("to", envelope->recipients[0].address));
+	intake_commit(queue, submitted->id, submitted->fd, envelope, done, context);
+	submitted_free(submitted);
+}
+
+void
+submitted_discard(struct queue *queue, struct submitted *submitted)
+{
+	(void)close(submitted->fd);
+	queue_files_discard(queue->files, submitted->id);
+	submitted_free(submitted);
+}
+
+/* The message's file. 0 or -errno. */
+static int
+write_file(struct queue *queue, const struct submission *submission, struct submitted *submitted)
+{
+	int r = submitted->fd = queue_files_create(queue->files, &submitted->envelope, queue_now_us(), submitted->id);
+
+	if (r < 0)
+		return r;
+	r = write_message(queue, submission, submitted->fd, submitted->id);
+	if (r < 0) {
+		(void)close(submitted->fd);
+		queue_files_discard(queue->files, submitted->id);
+	}
+	return r;
+}
+
 int
-queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg, intake_done done,
-    void *context, enum sent_on *ret_sent_on)
+queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg,
+    struct submitted **ret_submitted, enum sent_on *ret_sent_on)
 {
 	struct submission submission;
-	struct envelope envelope;
-	char id[SPOOL_ID_LEN + 1];
-	int r = read_submission(file, account, msg, &submission), fd = -1;
+	struct submitted *submitted;
+	int r = read_submission(file, account, msg, &submission);
 
 	submission.of = &file->envelope.recipients[recipient];
 	if (r != 0) {
@@ -125,22 +168,17 @@ queue_submit(struct queue *queue, const struct spool_file *file, size_t recipien
 		return r == -EBADMSG ? r : result_of(&submission, r);
 	}
 	*ret_sent_on = submission.from == SUBMIT_NOTHING ? SENT_ON_NOT : submission.alone ? SENT_ON_ALONE : SENT_ON_TOO;
-	r = make_envelope(queue, &submission, &envelope);
-	if (r == 0) {
-		fd = queue_files_create(queue->files, &envelope, queue_now_us(), id);
-		r = fd < 0 ? fd : write_message(queue, &submission, fd, id);
-	}
-	if (r == 0) {
-		log_info("submitted", log_str("id", id), log_span("account", account), log_span("from", submission.sender),
-		    log_span("to", submission.recipient));
-		intake_commit(queue, id, fd, &envelope, done, context);
-	} else if (fd >= 0) {
-		(void)close(fd);
-		queue_files_discard(queue->files, id);
-	}
-	if (r != 0)
-		log_error("not-submitted", log_span("account", account), log_span("to", submission.recipient), log_errno("error", r));
-	envelope_free(&envelope);
+	submitted = xcalloc(1, sizeof(*submitted));
+	submitted->answer = submission.from == SUBMIT_NOTHING;
+	r = make_envelope(queue, &submission, &submitted->envelope);
+	if (r == 0)
+		r = write_file(queue, &submission, submitted);
 	(void)close(submission.text);
+	if (r == 0) {
+		*ret_submitted = submitted;
+		return 0;
+	}
+	log_error("not-submitted", log_span("account", account), log_span("to", submission.recipient), log_errno("error", r));
+	submitted_free(submitted);
 	return result_of(&submission, r);
 }

@@ -18,10 +18,24 @@ struct submission {
 	bool alone; /* the message itself, which goes there and nowhere else */
 };
 
-/* MSG_SUBMIT from the process of that account, about the message in file, delivered to that recipient of it: puts a new message into the queue. 0: done is called from
- * the loop. Else it is not: 1: what was to be sent cannot be, and is left out; -EBADMSG: the message is none; other -errno: try again. *ret_sent_on tells what becomes of the
- * notification of success, wherever the message is taken for one. */
-int queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg, intake_done done,
-    void *context, enum sent_on *ret_sent_on);
+/* A message that came of a delivery: written, and not yet committed. */
+struct submitted {
+	struct submitted *next; /* for whoever has it */
+	bool answer;            /* nothing of the message that was delivered */
+	int fd;
+	struct envelope envelope;
+	char id[SPOOL_ID_LEN + 1];
+};
+
+/* MSG_SUBMIT from the process of that account, about the message in file, delivered to that recipient of it: writes a new message. 0:
+ * *ret_submitted has it, for submitted_commit or submitted_discard. Else there is none: 1: what was to be sent cannot be, and is left out; -EBADMSG: the
+ * message is none; other -errno: try again. *ret_sent_on tells what becomes of the notification of success, wherever the message is
+ * taken for one. */
+int queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg,
+    struct submitted **ret_submitted, enum sent_on *ret_sent_on);
+/* Puts it into the queue: done is called from the loop. Frees it. */
+void submitted_commit(struct queue *queue, struct submitted *submitted, intake_done done, void *context);
+/* As if it had never been. Frees it. */
+void submitted_discard(struct queue *queue, struct submitted *submitted);
 
 #endif

@@ -38,6 +38,18 @@ try:
     subprocess.run(["mount", "-o", "remount,size=50m", queue], check=True)
     check("with room each gets it once", own_site.within(lambda: site.delivered("bob", "too much for it") and far.taken("too much for it")) and site.queue_empties() and
           len(site.delivered("bob", "too much for it")) == 1 and len(far.taken("too much for it")) == 1, site.log()[-3000:])
+
+    # The same of an account that sends its mail on to two.
+    subprocess.run(["mount", "-o", "remount,size=5m", queue], check=True)
+    site.tool("mailuser", "forward", "-k", "u1@example.test", "x@far.example", "y@far.example")
+    said, last = site.send("s@away.example", ["u1@example.test"], "to two of them", body="x" * 76 + "\r\n" + ("y" * 76 + "\r\n") * 25000)
+    check("a message to be sent on is taken", last.startswith("250 "), last)
+    check("there is no room for both", site.logged(r" not-submitted .*No space left"), site.log()[-2000:])
+    time.sleep(4)
+    check("nobody elsewhere has it yet", not far.taken("to two of them"), len(far.taken("to two of them")))
+    subprocess.run(["mount", "-o", "remount,size=50m", queue], check=True)
+    check("with room each gets it once, the account too", own_site.within(lambda: len(far.taken("to two of them")) == 2) and site.queue_empties() and
+          len(far.taken("to two of them")) == 2 and len(site.delivered("u1", "to two of them")) == 1, site.log()[-3000:])
 finally:
     site.stop()
     far.stop()
