@@ -52,7 +52,8 @@ void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
 
 /* Frees the connection; its job, if it has one, is not told. */
 void relay_conn_forget(struct relay_conn *conn);
-/* What is left of the job has another connection, to the same address where the job has looked for it. Frees this one. */
+/* What is left of the job has another connection, to the same address where the job has looked for it; when the role stops it has none, and is gone. Frees
+ * this one. */
 void relay_conn_open_again(struct relay_conn *conn);
 /* Begins the handshake. The connection may be gone afterwards. */
 void relay_conn_start_tls(struct relay_conn *conn);

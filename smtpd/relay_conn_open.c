@@ -82,12 +82,16 @@ on_secured(struct stream *stream, void *context)
 static void
 without_tls(struct relay_conn *conn)
 {
+	const struct relay_role *role = conn->role;
 	struct relay_job *job;
 
 	relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
 	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
 	job = conn->job;
-	relay_conn_open_again(conn); /* the handshake was for this very job: it has a connection now */
+	relay_conn_open_again(conn);
+	if (role->stopping)
+		return;
+	/* The handshake was for this very job: it has a connection now. */
 	job->conn->state.tls = RELAY_TLS_NEVER;
 	job->conn->reported = true;
 }

@@ -138,7 +138,8 @@ relay_message_begin(struct relay_conn *conn)
 	}
 	conn->messages++;
 	conn->data = (struct relay_data){ 0 };
-	conn->fields = BUF_INIT(SIGNING_FIELDS_MAX);
+	buf_free(&conn->fields); /* of a message of which nothing was sent */
+	buf_init(&conn->fields, SIGNING_FIELDS_MAX);
 	relay_text_end(&conn->text);
 	relay_text_begin(&conn->text, job, job->mail.convertible);
 	if (job->mail.convertible)

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import own_site
 from dns_server import DnsServer
@@ -100,6 +101,28 @@ def check_signed(what, host, subject):
     field = ours(text, subject)
     check(f"{what}: so do we", field.count("dkim=pass header.d=signed.example") == 2, field)
     return text
+
+
+def memory():
+    """Of the relay role, in KB."""
+    parent = own_site.read(f"{site.state}/run/smtpd.pid").strip()
+    for pid in own_site.read(f"/proc/{parent}/task/{parent}/children").split():
+        if own_site.read(f"/proc/{pid}/cmdline").startswith("smtpd: relay"):
+            return int(re.search(r"VmRSS:\s+(\d+)", own_site.read(f"/proc/{pid}/status")).group(1))
+    return 0
+
+
+def refuse(count, word):
+    """So many messages to somebody whom the other host does not know, as programs of this host send them."""
+    place = f"{site.state}/spool/drop"
+    for i in range(count):
+        with open(f"{place}/tmp.m.{word}{i}", "w", encoding="utf-8", newline="") as file:
+            file.write(f"fourpost 1\ncreated {int(time.time())}\nfrom alice@signed.example\nto P N - no-body@far.example\n\n"
+                       f"From: alice@signed.example\r\nSubject: {word}\r\n\r\nx\r\n")
+        os.chmod(f"{place}/tmp.m.{word}{i}", 0o640)
+        os.rename(f"{place}/tmp.m.{word}{i}", f"{place}/m.{word}{i}")
+    own_site.within(lambda: not [one for one in os.listdir(place) if one.startswith("m.")], 120)
+    site.queue_empties()
 
 
 site.put("fourpost.conf", own_site.read(f"{site.state}/etc/fourpost.conf").replace('"mail.example.test"', '"mail.signed.example"')
@@ -237,6 +260,12 @@ try:
     os.kill(int(pid.group(1)), signal.SIGKILL)
     submit("alice", "x@far.example", "after a death")
     check_signed("the key role is started again", far, "after a death")
+
+    # A signature that is not sent, since nobody is taken, costs nothing.
+    refuse(300, "before")
+    before = memory()
+    refuse(1500, "after")
+    check("signatures of refused messages take no memory", memory() < before + 1000, (before, memory()))
 
     with open(keys, "a", encoding="ascii") as file:
         file.write("key nonsense\n")
