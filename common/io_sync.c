@@ -102,20 +102,27 @@ now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void
-io_sync_same(struct io_sync *syncs, size_t count)
+bool
+io_sync_filesystem(int fd)
 {
 	static int64_t left_alone_until;
-	int64_t began, took;
+	int64_t began = now_ms(), took;
 
-	if (count < IO_SYNC_MANY || (began = now_ms()) < left_alone_until || syncfs(syncs[0].fd) < 0) {
-		/* Of an error each file tells for itself. */
-		io_sync_all(syncs, count);
-		return;
-	}
+	if (began < left_alone_until || syncfs(fd) < 0)
+		return false;
 	took = now_ms() - began;
 	if (took > LONG_MS)
 		left_alone_until = began + took * LEFT_ALONE;
+	return true;
+}
+
+void
+io_sync_same(struct io_sync *syncs, size_t count)
+{
+	if (count < IO_SYNC_MANY || !io_sync_filesystem(syncs[0].fd)) {
+		io_sync_all(syncs, count);
+		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		syncs[i].result = 0;
 }

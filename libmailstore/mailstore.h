@@ -84,6 +84,9 @@ void ms_close(struct ms_store *store);
 /* A descriptor that becomes readable when anything in the account changed, by this library or by other programs, after the first call. */
 int ms_watch_fd(struct ms_store *store);
 void ms_watch_drain(struct ms_store *store);
+/* Nobody else stores just now on this host, as far as the caller knows: one sync of the file system then takes less time than one of each file
+ * and folder. Not so unless told. */
+void ms_set_alone(struct ms_store *store, bool alone);
 /* From now on messages that would go beyond are not taken: MS_E_QUOTA. A store that was just opened has no limit. */
 void ms_set_quota(struct ms_store *store, const struct ms_quota *quota);
 const struct ms_quota *ms_quota(const struct ms_store *store);

@@ -10,6 +10,7 @@ libmailstore_SRC := \
 	libmailstore/ms_accounts.c \
 	libmailstore/ms_anew.c \
 	libmailstore/ms_append.c \
+	libmailstore/ms_append_commit.c \
 	libmailstore/ms_arrival.c \
 	libmailstore/ms_arrivals.c \
 	libmailstore/ms_backup.c \
@@ -29,6 +30,7 @@ libmailstore_SRC := \
 	libmailstore/ms_follow.c \
 	libmailstore/ms_gone.c \
 	libmailstore/ms_grams.c \
+	libmailstore/ms_hidden.c \
 	libmailstore/ms_import.c \
 	libmailstore/ms_import_folder.c \
 	libmailstore/ms_import_names.c \

@@ -35,11 +35,25 @@ struct taking {
 	bool there; /* the mailbox is */
 };
 
+/* Their names are not on the disk yet, perhaps (ms_hidden.h), and an index that is found whole is believed: so they come first. */
+static int
+sync_names(const struct ms_store *store, const struct ms_mailbox_record *mailbox)
+{
+	_cleanup_(closep) int folder_fd = -1;
+	int r = ms_folder_open(store, mailbox->name, &folder_fd);
+
+	if (r == 0)
+		r = ms_folder_fsync(folder_fd, false);
+	return r == MS_E_NOTFOUND || r == -ENOENT ? 0 : r; /* others removed it, and what it had */
+}
+
 static int
 leave_mailbox(struct ms_txn *txn, struct taking *taking)
 {
-	int r = taking->there ? ms_mailbox_save(txn, taking->number, &taking->mailbox) : 0;
+	int r = taking->there ? sync_names(txn->store, &taking->mailbox) : 0;
 
+	if (r == 0 && taking->there)
+		r = ms_mailbox_save(txn, taking->number, &taking->mailbox);
 	ms_mailbox_record_clear(&taking->mailbox);
 	taking->there = false;
 	return r;

@@ -151,6 +151,13 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 }
 
 void
+ms_derive_bytes(struct span bytes, struct ms_derived *ret)
+{
+	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX) };
+	derive(bytes, false, ret);
+}
+
+void
 ms_derived_clear(struct ms_derived *derived)
 {
 	buf_free(&derived->texts);

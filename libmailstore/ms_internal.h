@@ -95,6 +95,7 @@ struct ms_store {
 	size_t follow_max;  /* MS_FOLLOW_MAX, or less for a test: names that follow in one transaction */
 	bool flagged;       /* flags were promised that names did not tell then */
 	uint64_t unique;    /* counts names made by this process */
+	bool alone; /* ms_set_alone */
 	char host[MS_HOST_LEN + 1]; /* of those names, once there is one */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
@@ -403,6 +404,8 @@ void ms_touch_add(struct ms_touch *touch, int folder_fd, const struct ms_mailbox
 void ms_touch_end(struct ms_touch *touch);
 /* Puts the folder's times into its record, or none when others may have changed it too. */
 void ms_touch_note(const struct ms_touch *touch, unsigned side, struct ms_mailbox_record *record);
+/* Its new/ or cur/, to be read or synced: a descriptor, or -errno. */
+int ms_folder_part_open(int folder_fd, bool cur);
 int ms_folder_fsync(int folder_fd, bool cur);
 /* The same when the transaction commits, at the same time as its log: neither may need the other there after the power has failed. */
 int ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur);
@@ -441,6 +444,8 @@ struct ms_derived {
 };
 /* all: also texts that are not kept. */
 int ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret);
+/* The same of what is in memory, without texts that are not kept. */
+void ms_derive_bytes(struct span bytes, struct ms_derived *ret);
 void ms_derived_clear(struct ms_derived *derived);
 int ms_thread_join(struct ms_txn *txn, const struct ms_derived *derived, uint64_t email_id, uint64_t *ret_thread);
 /* Of a message that comes into the index, with that unique part of its name: another email id when the one it should have is another message's

@@ -26,7 +26,8 @@ struct ms_listing {
 	struct ms_file *files; /* by unique, then UID */
 	size_t count, room;
 	uint16_t folder; /* as it was read */
-	bool sure; /* all that was there at one moment, and nothing else */
+	bool hidden; /* new/ has files as in ms_hidden.h */
+	bool sure;   /* all that was there at one moment, and nothing else */
 };
 
 /* folder: of ms_name_folder, UIDs in names count when they are of this one, or of none; 0: whosever they are.

@@ -12,8 +12,8 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_hidden.h"
 #include "libmailstore/ms_internal.h"
-#include "libmailstore/ms_listing.h"
 
 /* Events are read at times, or the queue in the kernel (16,384 of them) would run over. */
 #define FILES_BETWEEN 1000
@@ -103,6 +103,15 @@ take_events(struct reading *reading)
 	return r;
 }
 
+static bool
+is_hidden(const char *name)
+{
+	struct span own;
+	uint32_t sum;
+
+	return ms_hidden_parse(span_of(name), &own, &sum);
+}
+
 static int
 read_folder(struct reading *reading, int folder_fd, const char *part, bool in_cur)
 {
@@ -116,6 +125,7 @@ read_folder(struct reading *reading, int folder_fd, const char *part, bool in_cu
 	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
 			r = add(reading->listing, entry->d_name, in_cur, 0, false);
+		reading->listing->hidden |= !in_cur && is_hidden(entry->d_name);
 		if (r == 0 && ++count % FILES_BETWEEN == 0)
 			r = take_events(reading);
 	}

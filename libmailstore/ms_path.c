@@ -269,8 +269,8 @@ ms_replace_file(int folder_fd, const char *name, const struct buf *text)
 	return 0;
 }
 
-static int
-open_part(int folder_fd, bool cur)
+int
+ms_folder_part_open(int folder_fd, bool cur)
 {
 	int fd = openat(folder_fd, cur ? "cur" : "new", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -280,7 +280,7 @@ open_part(int folder_fd, bool cur)
 int
 ms_folder_fsync(int folder_fd, bool cur)
 {
-	_cleanup_(closep) int fd = open_part(folder_fd, cur);
+	_cleanup_(closep) int fd = ms_folder_part_open(folder_fd, cur);
 
 	if (fd < 0)
 		return fd;
@@ -294,7 +294,7 @@ ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur)
 
 	if (txn->synced_with_count == BDB_COMMIT_FILES)
 		return ms_folder_fsync(folder_fd, cur);
-	fd = open_part(folder_fd, cur);
+	fd = ms_folder_part_open(folder_fd, cur);
 	if (fd < 0)
 		return fd;
 	txn->synced_with[txn->synced_with_count++] = fd;

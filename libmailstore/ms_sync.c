@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_entries.h"
+#include "libmailstore/ms_hidden.h"
 #include "libmailstore/ms_sync.h"
 
 /* With more than so many damaged records in a mailbox the index is made anew. */
@@ -452,6 +453,11 @@ look(struct ms_syncing *sync)
 		if (tries > 0)
 			(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = MS_FRESH_NANOSECONDS / 2 }, NULL);
 		r = look_once(sync);
+		if (r == 0 && sync->listing.hidden) {
+			r = ms_hidden_settle(sync->folder_fd, &sync->listing, &sync->renamed[0]);
+			if (r == 0)
+				r = look_once(sync);
+		}
 		if (r == 0 && sync->listing.sure)
 			r = ms_listing_join(&sync->listing, sync->folder_fd, sync->renamed, tell_two_names, sync);
 		memset(sync->found, 0, sync->known_count * sizeof(*sync->found));

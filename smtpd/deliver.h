@@ -29,6 +29,7 @@ struct deliver {
 	struct event *turn; /* all that came is stored at the end of the loop's turn */
 	struct delivery list[MS_APPENDS_MAX];
 	size_t count;
+	bool alone; /* when it was asked for, no other delivery was under way */
 	struct delivery waiting[MS_APPENDS_MAX]; /* until the queue has told whose addresses are */
 	size_t waiting_count;
 	struct own *own;

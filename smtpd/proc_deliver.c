@@ -164,6 +164,7 @@ store_all(struct deliver *deliver)
 			kept++;
 	}
 	deliver->count = kept;
+	ms_set_alone(deliver->store, deliver->alone && kept == 1);
 	store(deliver, deliver->list, deliver->count);
 	stored_unlock(deliver->stored);
 	/* Stored first: what goes wrong there is tried again, and then nothing is sent twice. */
@@ -241,6 +242,7 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	queue_id = msg_get_span(&body);
 	recipient = msg_get_span(&body);
 	sender = msg_get_span(&body);
+	deliver->alone = msg_get_u8(&body) != 0;
 	if (!msg_done(&body) || delivery->offset > INT64_MAX / 2 || delivery->length > INT64_MAX / 2)
 		return -EBADMSG;
 	delivery->queue_id = span_dup(queue_id);

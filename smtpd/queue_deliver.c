@@ -389,6 +389,7 @@ feed(struct account *account)
 		msg_put_span(&body, span_of(attempt_id(job->attempt)));
 		msg_put_span(&body, span_of(file->envelope.recipients[job->recipient].address));
 		msg_put_span(&body, span_of(file->envelope.sender));
+		msg_put_u8(&body, account->given_count == 1 && account->first == NULL && pool->busy == account->busy);
 		if (++pool->last_id == 0)
 			pool->last_id = 1;
 		job->id = pool->last_id;

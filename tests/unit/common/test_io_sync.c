@@ -83,10 +83,20 @@ START_TEST(same)
 }
 END_TEST
 
+START_TEST(filesystem)
+{
+	int fd = temporary();
+
+	ck_assert(io_sync_filesystem(fd));
+	ck_assert(!io_sync_filesystem(-1));
+	(void)close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
-	const TTest *const tests[] = { groups, closed, same };
+	const TTest *const tests[] = { groups, closed, same, filesystem };
 
 	return run_suite("io_sync", tests, COUNT(tests));
 }
