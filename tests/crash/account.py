@@ -22,6 +22,8 @@ SCENARIOS = {
     "deliver": ["append-all INBOX n1", "append-all INBOX n2", "append-all INBOX n3,n4", "append-all Work n5", "append-all INBOX n6", "tell INBOX",
                 "append-all INBOX n7", "append-all INBOX n8", "flags INBOX 1,4 add F", "append-all INBOX n9", "move INBOX 1,2 Work", "append-all Work n10",
                 "append-all Work n11", "append-all INBOX n12,n13,n14,n15,n16,n17,n18,n19,n20", "delete Work/Deep"],
+    # What is closed in order is believed afterwards.
+    "deliver-close": ["append-all INBOX n1", "append-all INBOX n2", "append-all INBOX n3", "reopen", "append-all Work n4", "append-all Work n5,n6", "reopen"],
     "copy": ["copy INBOX 1,2,3 Archive", "copy INBOX 4 INBOX", "copy INBOX 5,6 Work"],
     "move": ["move INBOX 1,2,5 Work", "move Archive 1 INBOX", "move INBOX 6 INBOX"],
     "flags": ["flags INBOX 1,2,3,4 add SF New1", "flags INBOX 2,3 set -", "flags INBOX 1 remove S $Work", "flags Work 1 set T Other"],

@@ -503,6 +503,14 @@ do_tell(struct driver *driver)
 	return r;
 }
 
+static int
+do_reopen(struct driver *driver)
+{
+	int r = do_close(driver);
+
+	return r == 0 ? do_open(driver) : r;
+}
+
 static void
 tell_fault(void *context, const struct ms_fault *fault)
 {
@@ -523,7 +531,7 @@ static const struct {
 	bool closed;    /* needs no open store */
 	int (*run)(struct driver *driver);
 } operations[] = {
-	{ "open", 1, true, do_open }, { "close", 1, true, do_close }, { "mark", 1, true, do_mark },
+	{ "open", 1, true, do_open }, { "close", 1, true, do_close }, { "reopen", 1, false, do_reopen }, { "mark", 1, true, do_mark },
 	{ "as-usual", 1, false, do_as_usual }, { "append", 4, false, do_append }, { "append-all", 3, false, do_append_all },
 	{ "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
