@@ -86,6 +86,8 @@ class Bench:
         self.bin, self.tools = f"{self.build}/bin", f"{self.build}/tests/bench"
         self.rows, self.stops, self.current = [], [], None
         os.makedirs(self.out, exist_ok=True)
+        if folder is not None:
+            os.makedirs(folder, exist_ok=True)
         # Roles with uids of their own must reach what is below.
         self.dir = tempfile.mkdtemp(prefix="fourpost-bench.", dir=folder)
         os.chmod(self.dir, 0o755)
