@@ -311,6 +311,7 @@ def syncs(bench):
     def counted(server, senders, accounts):
         """Calls for each message, of those that return when the disk has it."""
         log = f"{bench.dir}/strace"
+        bench.settle()
         pids = core.tree(server.pid)
         strace = subprocess.Popen(["strace", "-f", "-v", "-o", log, "-e", "trace=fsync,fdatasync,sync,syncfs,msync,io_submit", *(f"-p{p}" for p in pids)],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -326,7 +327,7 @@ def syncs(bench):
     # A message is accepted when it is in its mailbox: so those of all processes count.
     for senders, most in ((1, 2), (10, 2), (50, 1)):
         bench.row(f"sync calls to accept a message, {senders} sender{'s' * (senders > 1)}", "calls", [counted(all_.ours, senders, 1)], target=("most", most),
-                  why="each message alone has two, of its file and of its folder; and now and then the index has nine, when its log is full and UIDs are promised ahead")
+                  why="each message alone has two, of its file and of its folder, where one sync of the file system takes longer; and now and then the index has nine, when its log is full and UIDs are promised ahead")
     for accounts in (1, ACCOUNTS):
         bench.row(f"sync calls to accept and deliver, 10 senders, {accounts} account{'s' * (accounts > 1)}", "calls", [counted(all_.ours, 10, accounts)],
                   [counted(all_.virtual, 10, accounts)], "Postfix virtual(8)")
