@@ -211,7 +211,8 @@ sync_placed(const struct commits *commits)
 	for (size_t i = 0; i < commits->count; i++)
 		if (commits->list[i].hidden)
 			syncs[count++] = (struct io_sync){ .fd = commits->list[i].append->fd };
-	if ((count >= IO_SYNC_MANY || commits->store->alone) && io_sync_filesystem(new_fd))
+	/* By a descriptor of before they were written: what went wrong since then it tells, and a newer one need not. */
+	if ((count >= IO_SYNC_MANY || (count != 0 && commits->store->alone)) && io_sync_filesystem(syncs[0].fd))
 		return 0;
 	io_sync_all(syncs, count);
 	for (size_t i = 0; r == 0 && i < count; i++)

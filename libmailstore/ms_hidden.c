@@ -69,7 +69,9 @@ is_whole(int folder_fd, const char *path, const struct ms_name *name, uint32_t s
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != name->bytes || st.st_size >= MS_APPEND_CHUNK)
+	if (!S_ISREG(st.st_mode))
+		return -ELOOP; /* as of a link */
+	if ((uint64_t)st.st_size != name->bytes || st.st_size >= MS_APPEND_CHUNK)
 		return 0;
 	bytes = xmalloc((size_t)st.st_size + 1);
 	got = pread(fd, bytes, (size_t)st.st_size, 0);

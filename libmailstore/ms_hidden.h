@@ -15,7 +15,7 @@ int ms_hidden_name(struct span name, struct span bytes, struct buf *out);
 bool ms_hidden_parse(struct span hidden, struct span *ret_name, uint32_t *ret_sum);
 /* Under the account's lock, when nobody puts anything there: gives those that are whole their names, on stable storage but for the names, and
  * removes the others, and those whose message the listing has. *ret_renamed: set when there was one to be named; the folder is to be read
- * again. One that cannot be read stays. 0 or -errno. */
+ * again. One that cannot be read, or is no file, stays. 0 or -errno. */
 int ms_hidden_settle(int folder_fd, struct ms_listing *listing, bool *ret_renamed);
 
 #endif

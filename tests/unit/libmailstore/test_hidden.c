@@ -69,7 +69,11 @@ fsync(int fd)
 int
 syncfs(int fd)
 {
+	struct stat st;
+
 	filesystem_syncs++;
+	/* The message's, not that of a folder which was opened later: that would not tell of errors in between. */
+	ck_assert(fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
 	return (int)syscall(SYS_syncfs, fd);
 }
 
@@ -245,6 +249,8 @@ static const struct {
 	{ DIE_AT_NAME, "n=${f#new/.}; ln $f cur/${n%,H=*}:2,S", true, true },
 	/* A name of another program, which is none of ours. */
 	{ DIE_AT_WRITE, "rm $f; touch new/.x,H=", false, false },
+	/* Neither a file nor to be removed. */
+	{ DIE_AT_WRITE, "rm $f; mkdir new/.x,H=00000000", false, false },
 };
 
 START_TEST(crashed)
@@ -271,7 +277,7 @@ START_TEST(crashed)
 	if (crashes[_i].rebuilt)
 		shell_in(account, ".", "rm -r index");
 	ck_assert_int_eq(ms_open(account, &store), 0);
-	shell_in(account, "Maildir", "rm -f new/.x,H=");
+	shell_in(account, "Maildir", "rm -rf new/.x,H=*");
 	count(crashes[_i].stays ? 2 : 1, crashes[_i].stays ? 2 : 1);
 	/* No UID is given twice. */
 	ck_assert_int_eq(deliver(100, &uid), 0);
