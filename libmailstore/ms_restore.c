@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_hidden.h"
 #include "libmailstore/ms_import.h"
 #include "libmailstore/ms_import_folder.h"
 #include "libmailstore/ms_import_names.h"
@@ -215,6 +216,34 @@ copy_part(struct restore *restore, int from_fd, int to_fd, const struct ms_listi
 	return r;
 }
 
+/* What a crash has left of those on their way into new/: as it is, whoever opens the account tells what are messages. */
+static int
+copy_hidden(struct restore *restore, int from_fd, int to_fd)
+{
+	const struct dirent *entry;
+	struct span name;
+	uint32_t sum;
+	DIR *dir;
+	int r;
+
+	restore->as(restore->context, true);
+	r = ms_dir_open(from_fd, "new", &dir);
+	restore->as(restore->context, false);
+	if (r != 0)
+		return r == -ENOENT ? 0 : r;
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL)
+		if (ms_hidden_parse(span_of(entry->d_name), &name, &sum)) {
+			_cleanup_(freep) char *path = xasprintf("new/%s", entry->d_name);
+			_cleanup_(closep) int fd = open_backup(restore, from_fd, path);
+
+			r = fd < 0 ? fd : ms_copy_file(fd, to_fd, path);
+			if (r == -ENOENT || r == -ELOOP || r == -EINVAL)
+				r = 0; /* it has its name by now, or never was a file */
+		}
+	(void)closedir(dir);
+	return r;
+}
+
 /* --- what Dovecot and Courier know --- */
 
 static int
@@ -338,6 +367,8 @@ copy_folder(void *context, int from_fd, const char *path)
 	restore->as(restore->context, false);
 	if (r == 0)
 		r = copy_part(restore, from_fd, to_fd, &listing);
+	if (r == 0 && listing.hidden)
+		r = copy_hidden(restore, from_fd, to_fd);
 	if (r == MS_E_DENIED)
 		restore->note(restore->note_context, strcmp(path, ".") != 0 ? path : "INBOX", MS_IMPORT_PACKED_NOTE);
 	ms_listing_clear(&listing);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -286,6 +287,39 @@ START_TEST(crashed)
 }
 END_TEST
 
+/* The disk of a host that did not come up again, restored to another account: what was promised is there. */
+START_TEST(restored)
+{
+	char other[] = "/tmp/test_hidden.other.XXXXXX", command[128];
+	struct ms_backup_result result;
+	uint32_t uid = 0;
+	pid_t pid;
+	int status, from;
+
+	ck_assert_int_eq(deliver(100, &uid), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		plan = DIE_AT_NAME;
+		(void)deliver(100, &uid);
+		_exit(1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	shell_in(account, "Maildir", "mkdir new/.x,H=00000000; ln -s x new/.y,H=00000000");
+	ck_assert_ptr_nonnull(mkdtemp(other));
+	from = open(account, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), 0);
+	ck_assert_int_eq(close(from), 0);
+	shell_in(account, "Maildir", "test $(ls -A new | grep -c '^[.]') = 3; rm -r new/.[xy]*");
+	ms_close(store);
+	ck_assert_int_eq(ms_open(other, &store), 0);
+	(void)snprintf(account, sizeof(account), "%s", other);
+	count(2, 2);
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", other);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -298,5 +332,6 @@ main(void)
 	tcase_add_loop_test(tcase, synced, 0, 2);
 	tcase_add_test(tcase, large);
 	tcase_add_loop_test(tcase, crashed, 0, sizeof(crashes) / sizeof(*crashes));
+	tcase_add_test(tcase, restored);
 	return run_case("hidden", tcase, folder);
 }
