@@ -44,13 +44,16 @@ leave_folder(struct commits *commits)
 	commits->folder_fd = -1;
 }
 
-/* They are not promised to anybody. */
-static void
+/* They are not promised to anybody. False: one may have stayed, with its UID. */
+static bool
 withdraw(const struct commits *commits)
 {
+	bool gone = true;
+
 	for (size_t i = 0; i < commits->count; i++)
 		if (commits->list[i].placed)
-			(void)unlinkat(commits->folder_fd, commits->list[i].path, 0);
+			gone &= unlinkat(commits->folder_fd, commits->list[i].path, 0) == 0;
+	return gone;
 }
 
 /* Its final name. */
@@ -309,10 +312,8 @@ arrive_locked(struct commits *commits, const char *mailbox)
 	r = ms_folder_open(store, mailbox, &commits->folder_fd);
 	if (r == 0)
 		r = arrive(commits);
-	if (r != 0) {
-		withdraw(commits);
-		ms_arrivals_fail(store);
-	}
+	if (r != 0)
+		ms_arrivals_fail(store, withdraw(commits));
 	leave_folder(commits);
 	return r;
 }
@@ -343,7 +344,7 @@ commit_locked(struct commits *commits, const char *mailbox)
 	if (r == 0)
 		r = ms_run(store, record_messages, commits);
 	if (r != 0)
-		withdraw(commits);
+		(void)withdraw(commits);
 	leave_folder(commits);
 	ms_mailbox_record_clear(&record);
 	return r;

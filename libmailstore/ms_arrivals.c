@@ -302,13 +302,13 @@ ms_arrivals_end(struct ms_store *store, const struct buf *bytes)
 }
 
 void
-ms_arrivals_fail(struct ms_store *store)
+ms_arrivals_fail(struct ms_store *store, bool withdrawn)
 {
 	struct ms_mark_words words = { .sequence = store->sequence, .arrived = store->arrivals.bytes };
-	int r = ms_mark_write(&store->mark, &words);
+	int r = withdrawn ? ms_mark_write(&store->mark, &words) : -EIO;
 
 	ms_arrivals_forget(store);
-	/* The state says that it is being written: whoever is next recovers, and reads the folders. */
+	/* The state says that it is being written (what could not be withdrawn has a UID in its name): whoever is next recovers, and reads the folders. */
 	if (r != 0)
 		ms_index_close(store);
 }

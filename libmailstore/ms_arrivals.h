@@ -36,8 +36,9 @@ int ms_arrivals_begin(struct ms_store *store, const char *mailbox, const struct 
 void ms_arrivals_add(struct ms_store *store, const struct ms_arrival *arrival, struct buf *bytes);
 /* So all of them do. 0, or -errno: ms_arrivals_fail is to follow. */
 int ms_arrivals_end(struct ms_store *store, const struct buf *bytes);
-/* They do not stand there any more: whatever they took is given to nobody. */
-void ms_arrivals_fail(struct ms_store *store);
+/* None of them is promised. withdrawn: they do not stand there any more, and others get their UIDs; otherwise the folders are read before any
+ * message gets one. */
+void ms_arrivals_fail(struct ms_store *store, bool withdrawn);
 
 /* Takes in what has arrived by the state; harmless when nothing has. 0, -errno (all is as it was), MS_BDB(BDB_RECOVER) when it cannot be
  * read: the folders are, then, as after a recovery. */

@@ -21,7 +21,7 @@ static char account[64];
 static struct ms_store *store;
 
 /* What is to happen at a call, and what was seen of the calls. */
-static enum { NOTHING, DIE_AT_WRITE, DIE_AT_SYNC, DIE_AT_NAME, FAIL_SYNC } plan;
+static enum { NOTHING, DIE_AT_WRITE, DIE_AT_SYNC, DIE_AT_NAME, FAIL_SYNC, FAIL_SYNC_AND_UNLINK } plan;
 static unsigned file_syncs, folder_syncs, filesystem_syncs;
 static char at_sync[4096];
 
@@ -58,7 +58,7 @@ fsync(int fd)
 		_exit(0);
 	if (fstat(fd, &st) < 0)
 		return -1;
-	if (S_ISREG(st.st_mode) && file_syncs++ == 0 && plan == FAIL_SYNC) {
+	if (S_ISREG(st.st_mode) && file_syncs++ == 0 && (plan == FAIL_SYNC || plan == FAIL_SYNC_AND_UNLINK)) {
 		look();
 		errno = EIO;
 		return -1;
@@ -84,6 +84,16 @@ renameat(int from_fd, const char *from, int to_fd, const char *to)
 	if (plan == DIE_AT_NAME && strncmp(from, "new/.", 5) == 0)
 		_exit(0);
 	return (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+}
+
+int
+unlinkat(int fd, const char *path, int flags)
+{
+	if (plan == FAIL_SYNC_AND_UNLINK && strncmp(path, "new/.", 5) == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_unlinkat, fd, path, flags);
 }
 
 static void
@@ -189,6 +199,34 @@ START_TEST(sync_fails)
 	count(1, 1);
 	ck_assert_int_eq(deliver(100, &uid), 0);
 	count(2, uid);
+}
+END_TEST
+
+/* What could neither be synced nor withdrawn keeps the UID that its name has: no other message gets that, as the index or as names tell. */
+START_TEST(not_withdrawn)
+{
+	struct ms_mailbox *mailbox;
+	struct ms_message message;
+	uint32_t uid = 0;
+
+	ck_assert_int_eq(deliver(100, &uid), 0);
+	file_syncs = 0;
+	plan = FAIL_SYNC_AND_UNLINK;
+	ck_assert_int_eq(deliver(200, &uid), -EIO);
+	plan = NOTHING;
+	ck_assert_int_eq(deliver(300, &uid), 0);
+	ck_assert_uint_ge(uid, 3);
+	ms_close(store);
+	if (_i == 1)
+		shell_in(account, ".", "rm -r index");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	count(3, uid);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_message_get(mailbox, uid, &message), 0);
+	ck_assert_uint_gt(message.size, 300);
+	ck_assert_int_eq(ms_message_get(mailbox, 2, &message), 0);
+	ck_assert_uint_lt(message.size, 300);
+	ms_mailbox_close(mailbox);
 }
 END_TEST
 
@@ -330,6 +368,7 @@ main(void)
 	tcase_add_test(tcase, made);
 	tcase_add_test(tcase, sync_fails);
 	tcase_add_loop_test(tcase, synced, 0, 2);
+	tcase_add_loop_test(tcase, not_withdrawn, 0, 2);
 	tcase_add_test(tcase, large);
 	tcase_add_loop_test(tcase, crashed, 0, sizeof(crashes) / sizeof(*crashes));
 	tcase_add_test(tcase, restored);
