@@ -184,6 +184,9 @@ ms_sync_take_new(struct ms_syncing *sync)
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (name_counts(sync, new[i], before)) {
 			before = new[i]->parsed.uid;
+			/* A name that we gave, perhaps by a process that was killed before the disk had it: who delivers the message again finds
+			 * it stored, and may say so. */
+			sync->renamed[new[i]->in_cur] = true;
 			forget_damage(sync, before);
 			if (before >= sync->record->uidnext)
 				sync->record->uidnext = before + 1;

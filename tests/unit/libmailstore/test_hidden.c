@@ -21,7 +21,7 @@ static char account[64];
 static struct ms_store *store;
 
 /* What is to happen at a call, and what was seen of the calls. */
-static enum { NOTHING, DIE_AT_WRITE, DIE_AT_SYNC, DIE_AT_NAME, FAIL_SYNC, FAIL_SYNC_AND_UNLINK } plan;
+static enum { NOTHING, DIE_AT_WRITE, DIE_AT_SYNC, DIE_AT_NAME, DIE_AFTER_NAME, FAIL_SYNC, FAIL_SYNC_AND_UNLINK } plan;
 static unsigned file_syncs, folder_syncs, filesystem_syncs;
 static char at_sync[4096];
 
@@ -81,9 +81,14 @@ syncfs(int fd)
 int
 renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
+	int r;
+
 	if (plan == DIE_AT_NAME && strncmp(from, "new/.", 5) == 0)
 		_exit(0);
-	return (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+	r = (int)syscall(SYS_renameat, from_fd, from, to_fd, to);
+	if (plan == DIE_AFTER_NAME)
+		_exit(0);
+	return r;
 }
 
 int
@@ -325,6 +330,29 @@ START_TEST(crashed)
 }
 END_TEST
 
+/* Whoever finds it stored takes it for that: the disk must have its name by then. */
+START_TEST(named_only)
+{
+	uint32_t uid = 0;
+	pid_t pid;
+	int status;
+
+	ck_assert_int_eq(deliver(100, &uid), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		plan = DIE_AFTER_NAME;
+		(void)deliver(100, &uid);
+		_exit(1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	folder_syncs = 0;
+	count(2, 2);
+	ck_assert_uint_ge(folder_syncs, 1);
+}
+END_TEST
+
 /* The disk of a host that did not come up again, restored to another account: what was promised is there. */
 START_TEST(restored)
 {
@@ -371,6 +399,7 @@ main(void)
 	tcase_add_loop_test(tcase, not_withdrawn, 0, 2);
 	tcase_add_test(tcase, large);
 	tcase_add_loop_test(tcase, crashed, 0, sizeof(crashes) / sizeof(*crashes));
+	tcase_add_test(tcase, named_only);
 	tcase_add_test(tcase, restored);
 	return run_case("hidden", tcase, folder);
 }
