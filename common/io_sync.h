@@ -22,8 +22,8 @@ void io_sync_all(struct io_sync *syncs, size_t count);
 #define IO_SYNC_MANY 4
 void io_sync_same(struct io_sync *syncs, size_t count);
 
-/* All that was written on the file system of that descriptor, by one syncfs(2). False: it is left alone for now, or fails, and what each file
- * has become its own sync tells. */
+/* All that was written on the file system of that descriptor, by one syncfs(2), which tells of errors since it was opened: so it is to be older than
+ * what counts. False: it is left alone for now, or fails, and what each file has become its own sync tells. */
 bool io_sync_filesystem(int fd);
 
 #endif

@@ -58,6 +58,15 @@ ms_hidden_parse(struct span hidden, struct span *ret_name, uint32_t *ret_sum)
 	return true;
 }
 
+bool
+ms_hidden_is(const char *name)
+{
+	struct span own;
+	uint32_t sum;
+
+	return ms_hidden_parse(span_of(name), &own, &sum);
+}
+
 /* 1: it is what its name says, and on stable storage; 0: it is not; -errno. */
 static int
 is_whole(int folder_fd, const char *path, const struct ms_name *name, uint32_t sum)

@@ -13,6 +13,8 @@
 int ms_hidden_name(struct span name, struct span bytes, struct buf *out);
 /* False for what is no such name. ret_name, the message's own, is borrowed from hidden. */
 bool ms_hidden_parse(struct span hidden, struct span *ret_name, uint32_t *ret_sum);
+/* Whether it is such a name. */
+bool ms_hidden_is(const char *name);
 /* Under the account's lock, when nobody puts anything there: gives those that are whole their names, on stable storage but for the names, and
  * removes the others, and those whose message the listing has. *ret_renamed: set when there was one to be named; the folder is to be read
  * again. One that cannot be read, or is no file, stays. 0 or -errno. */

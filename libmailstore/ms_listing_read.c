@@ -103,15 +103,6 @@ take_events(struct reading *reading)
 	return r;
 }
 
-static bool
-is_hidden(const char *name)
-{
-	struct span own;
-	uint32_t sum;
-
-	return ms_hidden_parse(span_of(name), &own, &sum);
-}
-
 static int
 read_folder(struct reading *reading, int folder_fd, const char *part, bool in_cur)
 {
@@ -125,7 +116,7 @@ read_folder(struct reading *reading, int folder_fd, const char *part, bool in_cu
 	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
 		if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
 			r = add(reading->listing, entry->d_name, in_cur, 0, false);
-		reading->listing->hidden |= !in_cur && is_hidden(entry->d_name);
+		reading->listing->hidden |= !in_cur && ms_hidden_is(entry->d_name);
 		if (r == 0 && ++count % FILES_BETWEEN == 0)
 			r = take_events(reading);
 	}

@@ -221,8 +221,6 @@ static int
 copy_hidden(struct restore *restore, int from_fd, int to_fd)
 {
 	const struct dirent *entry;
-	struct span name;
-	uint32_t sum;
 	DIR *dir;
 	int r;
 
@@ -232,7 +230,7 @@ copy_hidden(struct restore *restore, int from_fd, int to_fd)
 	if (r != 0)
 		return r == -ENOENT ? 0 : r;
 	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL)
-		if (ms_hidden_parse(span_of(entry->d_name), &name, &sum)) {
+		if (ms_hidden_is(entry->d_name)) {
 			_cleanup_(freep) char *path = xasprintf("new/%s", entry->d_name);
 			_cleanup_(closep) int fd = open_backup(restore, from_fd, path);
 

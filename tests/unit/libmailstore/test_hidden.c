@@ -131,6 +131,24 @@ deliver(size_t len, uint32_t *ret_uid)
 	return ms_append_commit_all(&append, 1, "INBOX", ret_uid);
 }
 
+/* Another process delivers, and dies there. */
+static void
+die_at(int where)
+{
+	pid_t pid = fork();
+	uint32_t uid;
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		plan = where;
+		(void)deliver(100, &uid);
+		_exit(1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
 static void
 count(uint32_t wanted, uint32_t last_uid)
 {
@@ -301,20 +319,10 @@ START_TEST(crashed)
 {
 	char script[512];
 	uint32_t uid = 0;
-	pid_t pid;
-	int status;
 
 	ck_assert_int_eq(deliver(100, &uid), 0);
 	ck_assert_uint_eq(uid, 1);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		plan = crashes[_i].plan;
-		(void)deliver(100, &uid);
-		_exit(1);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	die_at(crashes[_i].plan);
 	(void)snprintf(script, sizeof(script), "f=$(echo new/.*,H=*); test -e $f; %s", crashes[_i].then);
 	shell_in(account, "Maildir", script);
 	ms_close(store);
@@ -334,19 +342,9 @@ END_TEST
 START_TEST(named_only)
 {
 	uint32_t uid = 0;
-	pid_t pid;
-	int status;
 
 	ck_assert_int_eq(deliver(100, &uid), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		plan = DIE_AFTER_NAME;
-		(void)deliver(100, &uid);
-		_exit(1);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	die_at(DIE_AFTER_NAME);
 	folder_syncs = 0;
 	count(2, 2);
 	ck_assert_uint_ge(folder_syncs, 1);
@@ -359,18 +357,10 @@ START_TEST(restored)
 	char other[] = "/tmp/test_hidden.other.XXXXXX", command[128];
 	struct ms_backup_result result;
 	uint32_t uid = 0;
-	pid_t pid;
-	int status, from;
+	int from;
 
 	ck_assert_int_eq(deliver(100, &uid), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		plan = DIE_AT_NAME;
-		(void)deliver(100, &uid);
-		_exit(1);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	die_at(DIE_AT_NAME);
 	shell_in(account, "Maildir", "mkdir new/.x,H=00000000; ln -s x new/.y,H=00000000");
 	ck_assert_ptr_nonnull(mkdtemp(other));
 	from = open(account, O_RDONLY | O_DIRECTORY);
