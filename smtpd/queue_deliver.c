@@ -22,6 +22,9 @@
 #define IDLE_MAX 200
 /* A job whose process ended is given to another once. */
 #define TRIES_MAX 2
+/* So many deliveries, each of which was the only one under way when it began, tell that one sender is at work: where many are, one is now
+ * and then first as well, and must not have the file system synced that all write to. */
+#define ALONE_MIN 4
 /* The process is taken to hang when it has not answered for so long. */
 #define ANSWER_SECONDS 120
 
@@ -62,6 +65,7 @@ struct deliver_pool {
 	size_t started, busy;        /* processes; of those, starting or at work */
 	uint32_t last_id;
 	uint64_t idled;              /* so many times a process had nothing more to do */
+	unsigned alone;              /* so many deliveries in a row began when no other was under way; at most ALONE_MIN */
 };
 
 static void start_waiting(struct deliver_pool *pool);
@@ -349,6 +353,19 @@ give_up(struct account *account)
 	end_job(job, &outcome);
 }
 
+/* Whether the job that is given to the process now is the only one, as those before it were. */
+static bool
+is_alone(const struct account *account)
+{
+	struct deliver_pool *pool = account->pool;
+
+	if (account->given_count != 1 || account->first != NULL || pool->busy != account->busy)
+		pool->alone = 0;
+	else if (pool->alone < ALONE_MIN)
+		pool->alone++;
+	return pool->alone == ALONE_MIN;
+}
+
 /* Gives jobs to the process while its window has room. */
 static void
 feed(struct account *account)
@@ -389,7 +406,7 @@ feed(struct account *account)
 		msg_put_span(&body, span_of(attempt_id(job->attempt)));
 		msg_put_span(&body, span_of(file->envelope.recipients[job->recipient].address));
 		msg_put_span(&body, span_of(file->envelope.sender));
-		msg_put_u8(&body, account->given_count == 1 && account->first == NULL && pool->busy == account->busy);
+		msg_put_u8(&body, is_alone(account));
 		if (++pool->last_id == 0)
 			pool->last_id = 1;
 		job->id = pool->last_id;
