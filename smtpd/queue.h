@@ -49,7 +49,7 @@ struct queue {
 /* --- queue_intake.c: new messages, from smtp and from inside --- */
 
 struct intake *intake_new(struct queue *queue);
-/* MESSAGE_OPEN, _RCPT, _READY, _GROW, _REWRITE, _COMMIT, _ABORT. 0 or -EBADMSG. */
+/* MESSAGE_OPEN, _RCPT, _GROW, _REWRITE, _COMMIT, _ABORT. 0 or -EBADMSG. */
 int intake_message(struct queue *queue, struct msg *msg);
 /* Messages wait to be synced and named. */
 bool intake_is_under_way(const struct queue *queue);

@@ -29,7 +29,8 @@ struct transaction {
 	uint32_t id;
 	struct envelope envelope;
 	char queue_id[SPOOL_ID_LEN + 1];
-	int fd; /* -1 before MESSAGE_READY */
+	size_t recipients; /* so many it is to have */
+	int fd; /* -1 before all of them are told */
 	bool in_memory, rewritten, held;
 };
 
@@ -218,65 +219,6 @@ send_done(struct queue *queue, uint32_t id, int result, const char *queue_id, co
 	send_result(queue, id, told != NULL ? MESSAGE_ANSWERED : result_of(result), queue_id, told);
 }
 
-static int
-open_transaction(struct queue *queue, const struct msg *msg)
-{
-	struct intake *intake = queue->intake;
-	struct msg_reader body = msg_read(msg);
-	struct envelope asked = { .uid = -1 };
-	struct span sender, envid, client, account;
-	struct transaction *transaction;
-	uint16_t room;
-	int r;
-
-	(void)msg_get_u64(&body);
-	room = msg_get_u16(&body);
-	if (!envelope_get_options(&body, &asked))
-		return -EBADMSG;
-	sender = msg_get_span(&body);
-	envid = msg_get_span(&body);
-	client = msg_get_span(&body);
-	account = msg_get_span(&body);
-	if (!msg_done(&body) || sender.len > ENVELOPE_ADDRESS_MAX || *find(intake, msg->id) != NULL ||
-	    intake->transactions >= TRANSACTIONS_MAX)
-		return -EBADMSG;
-	transaction = xcalloc(1, sizeof(*transaction));
-	transaction->id = msg->id;
-	transaction->fd = -1;
-	envelope_init(&transaction->envelope, sender, queue_now());
-	envelope_copy_options(&transaction->envelope, &asked);
-	transaction->envelope.room = room;
-	r = envelope_set(&transaction->envelope.envid, envid);
-	if (r == 0)
-		r = envelope_set(&transaction->envelope.client, client.len != 0 ? client : SPAN("local"));
-	if (r == 0)
-		r = envelope_set(&transaction->envelope.account, account);
-	transaction->next = intake->table[msg->id % BUCKETS];
-	intake->table[msg->id % BUCKETS] = transaction;
-	intake->transactions++;
-	return r == 0 ? 0 : -EBADMSG;
-}
-
-static int
-add_recipients(struct queue *queue, const struct transaction *given, const struct msg *msg)
-{
-	struct transaction *transaction = *find(queue->intake, given->id);
-	struct msg_reader body = msg_read(msg);
-	size_t max = (size_t)smtpd_conf(queue->proc)->recipients_max;
-
-	if (transaction->fd >= 0)
-		return -EBADMSG;
-	while (body.rest.len != 0 && !body.bad) {
-		uint8_t notify = msg_get_u8(&body);
-		struct span orcpt = msg_get_span(&body), address = msg_get_span(&body);
-
-		if (body.bad || transaction->envelope.count >= max ||
-		    envelope_add(&transaction->envelope, address, orcpt, notify) < 0)
-			return -EBADMSG;
-	}
-	return msg_done(&body) ? 0 : -EBADMSG;
-}
-
 /* Before anything goes to another host it is promised, so that it will be on the disk. */
 static bool
 goes_elsewhere(const struct queue *queue, const struct envelope *envelope)
@@ -343,8 +285,6 @@ make_file(struct queue *queue, struct transaction **at)
 	struct transaction *transaction = *at;
 	int r;
 
-	if (transaction->fd >= 0 || transaction->envelope.count == 0)
-		return -EBADMSG;
 	if (span_of(transaction->envelope.account).len != 0 && !transaction->rewritten &&
 	    !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count)) {
 		send_result(queue, transaction->id, MESSAGE_LIMITED, "", NULL);
@@ -357,6 +297,75 @@ make_file(struct queue *queue, struct transaction **at)
 	if (r < 0)
 		not_opened(queue, at, r);
 	return 0;
+}
+
+/* Recipients, to the end of the message; after the last that it is to have, its file. */
+static int
+add_recipients(struct queue *queue, struct transaction **at, struct msg_reader *body)
+{
+	struct transaction *transaction = *at;
+	struct envelope *envelope = &transaction->envelope;
+
+	if (transaction->fd >= 0)
+		return -EBADMSG;
+	while (body->rest.len != 0 && !body->bad) {
+		uint8_t notify = msg_get_u8(body);
+		struct span orcpt = msg_get_span(body), address = msg_get_span(body);
+
+		if (body->bad || envelope->count == transaction->recipients || envelope_add(envelope, address, orcpt, notify) < 0)
+			return -EBADMSG;
+	}
+	if (!msg_done(body))
+		return -EBADMSG;
+	return envelope->count == transaction->recipients ? make_file(queue, at) : 0;
+}
+
+/* How many there will be, and the first of them. */
+static int
+take_recipients(struct queue *queue, struct transaction **at, struct msg_reader *body)
+{
+	uint32_t count = msg_get_u32(body);
+
+	if (body->bad || count == 0 || count > (size_t)smtpd_conf(queue->proc)->recipients_max)
+		return -EBADMSG;
+	(*at)->recipients = count;
+	return add_recipients(queue, at, body);
+}
+
+static int
+open_transaction(struct queue *queue, const struct msg *msg)
+{
+	struct intake *intake = queue->intake;
+	struct msg_reader body = msg_read(msg);
+	struct envelope asked = { .uid = -1 };
+	struct span sender, envid, client, account;
+	struct transaction **at = find(intake, msg->id), *transaction;
+	uint16_t room;
+	int r;
+
+	(void)msg_get_u64(&body);
+	room = msg_get_u16(&body);
+	if (!envelope_get_options(&body, &asked))
+		return -EBADMSG;
+	sender = msg_get_span(&body);
+	envid = msg_get_span(&body);
+	client = msg_get_span(&body);
+	account = msg_get_span(&body);
+	if (body.bad || sender.len > ENVELOPE_ADDRESS_MAX || *at != NULL || intake->transactions >= TRANSACTIONS_MAX)
+		return -EBADMSG;
+	transaction = *at = xcalloc(1, sizeof(*transaction));
+	intake->transactions++;
+	transaction->id = msg->id;
+	transaction->fd = -1;
+	envelope_init(&transaction->envelope, sender, queue_now());
+	envelope_copy_options(&transaction->envelope, &asked);
+	transaction->envelope.room = room;
+	r = envelope_set(&transaction->envelope.envid, envid);
+	if (r == 0)
+		r = envelope_set(&transaction->envelope.client, client.len != 0 ? client : SPAN("local"));
+	if (r == 0)
+		r = envelope_set(&transaction->envelope.account, account);
+	return r == 0 ? take_recipients(queue, at, &body) : -EBADMSG;
 }
 
 /* It has become too large for memory. */
@@ -384,15 +393,16 @@ grow(struct queue *queue, struct transaction **at, const struct msg *msg)
 
 /* A filter has changed the message: its file is made anew, with another envelope. */
 static int
-begin_again(struct queue *queue, struct transaction *transaction, const struct msg *msg)
+begin_again(struct queue *queue, struct transaction **at, const struct msg *msg)
 {
+	struct transaction *transaction = *at;
 	struct msg_reader body = msg_read(msg);
 	bool held = msg_get_u8(&body) != 0;
 	struct envelope *old = &transaction->envelope, made;
 	struct span sender = msg_get_span(&body);
 	int r;
 
-	if (!msg_done(&body) || sender.len > ENVELOPE_ADDRESS_MAX || transaction->fd < 0 || transaction->rewritten)
+	if (body.bad || sender.len > ENVELOPE_ADDRESS_MAX || transaction->fd < 0 || transaction->rewritten)
 		return -EBADMSG;
 	drop_file(queue, transaction);
 	transaction->rewritten = true;
@@ -407,7 +417,7 @@ begin_again(struct queue *queue, struct transaction *transaction, const struct m
 		r = envelope_set(&made.account, span_of(old->account));
 	envelope_free(old);
 	*old = made;
-	return r == 0 ? 0 : -EBADMSG;
+	return r == 0 ? take_recipients(queue, at, &body) : -EBADMSG;
 }
 
 /* Its file for the queue; or -errno, which its commit tells. */
@@ -504,6 +514,7 @@ int
 intake_message(struct queue *queue, struct msg *msg)
 {
 	struct transaction **at = find(queue->intake, msg->id);
+	struct msg_reader body;
 
 	if (msg->type == MSG_MESSAGE_OPEN)
 		return open_transaction(queue, msg);
@@ -513,13 +524,12 @@ intake_message(struct queue *queue, struct msg *msg)
 		return 0;
 	switch (msg->type) {
 	case MSG_MESSAGE_RCPT:
-		return add_recipients(queue, *at, msg);
-	case MSG_MESSAGE_READY:
-		return make_file(queue, at);
+		body = msg_read(msg);
+		return add_recipients(queue, at, &body);
 	case MSG_MESSAGE_GROW:
 		return grow(queue, at, msg);
 	case MSG_MESSAGE_REWRITE:
-		return begin_again(queue, *at, msg);
+		return begin_again(queue, at, msg);
 	case MSG_MESSAGE_COMMIT:
 		return commit(queue, at, msg);
 	default:

@@ -60,32 +60,33 @@ forget(struct handin *handin)
 
 /* --- asking --- */
 
+/* Sends what the body has so far, of that type, with as many recipients as have room in it; the others in messages that follow. */
 static int
-send_recipients(struct handins *handins, uint32_t id, const struct envelope *envelope)
+send_with_recipients(struct handins *handins, uint16_t type, uint32_t id, struct msg_writer *body, const struct envelope *envelope)
 {
-	struct msg_writer body;
 	int r = 0;
 
-	msg_writer_init(&body);
+	msg_put_u32(body, (uint32_t)envelope->count);
 	for (size_t i = 0; i < envelope->count && r == 0; i++) {
 		const struct envelope_recipient *recipient = &envelope->recipients[i];
-		size_t before = body.len;
+		size_t before = body->len;
 
 		for (unsigned try = 0; try < 2; try++) {
-			msg_put_u8(&body, recipient->notify);
-			msg_put_span(&body, span_of(recipient->orcpt));
-			msg_put_span(&body, span_of(recipient->address));
-			if (!body.overflow)
+			msg_put_u8(body, recipient->notify);
+			msg_put_span(body, span_of(recipient->orcpt));
+			msg_put_span(body, span_of(recipient->address));
+			if (!body->overflow)
 				break;
 			/* The message is full: this recipient opens the next. */
-			body.len = before;
-			body.overflow = false;
-			r = proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_RCPT, id, &body, -1);
-			msg_writer_init(&body);
+			body->len = before;
+			body->overflow = false;
+			r = proc_send(handins->proc, ROLE_QUEUE, type, id, body, -1);
+			type = MSG_MESSAGE_RCPT;
+			msg_writer_init(body);
 			before = 0;
 		}
 	}
-	return r == 0 ? proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_RCPT, id, &body, -1) : r;
+	return r == 0 ? proc_send(handins->proc, ROLE_QUEUE, type, id, body, -1) : r;
 }
 
 static int
@@ -93,7 +94,6 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
     uint16_t room, const char *client, const char *account)
 {
 	struct msg_writer body;
-	int r;
 
 	msg_writer_init(&body);
 	msg_put_u64(&body, size_told);
@@ -103,10 +103,7 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
 	msg_put_span(&body, span_of(envelope->envid));
 	msg_put_span(&body, span_of(client));
 	msg_put_span(&body, span_of(account));
-	r = proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_OPEN, id, &body, -1);
-	if (r == 0)
-		r = send_recipients(handins, id, envelope);
-	return r == 0 ? proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, id, NULL, -1) : r;
+	return send_with_recipients(handins, MSG_MESSAGE_OPEN, id, &body, envelope);
 }
 
 struct handin *
@@ -194,10 +191,7 @@ handin_rewrite(struct handin *handin, const struct envelope *envelope, bool held
 	msg_writer_init(&body);
 	msg_put_u8(&body, held);
 	msg_put_span(&body, span_of(envelope->sender));
-	r = proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_REWRITE, handin->asked.id, &body, -1);
-	if (r == 0)
-		r = send_recipients(handin->handins, handin->asked.id, envelope);
-	return r == 0 ? proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_READY, handin->asked.id, NULL, -1) : r;
+	return send_with_recipients(handin->handins, MSG_MESSAGE_REWRITE, handin->asked.id, &body, envelope);
 }
 
 /* Appends bytes of a file from one place to another. */

@@ -490,14 +490,13 @@ class Life:
         return bytes([1, 0, 0, 0, 9, 0, 0]) + struct.pack("=QQ", 0, self.world.now() + mail.release if mail.release else 0)
 
     def _recipients(self, mail):
-        return b"".join(bytes([mail.notify]) + span("") + span(address(to)) for to in mail.to)
+        return struct.pack("=I", len(mail.to)) + b"".join(bytes([mail.notify]) + span("") + span(address(to)) for to in mail.to)
 
     def _open(self, mail):
         mail.number = len(self.world.events) * 100 + len(self.mails)
         self.event("handed", mail.name)
-        self.send(FRONT, "MESSAGE_OPEN", mail.number, struct.pack("=QH", 0, 200) + self._options(mail) + span(address(mail.sender)) + span("") + span("192.0.2.1") + span(""))
-        self.send(FRONT, "MESSAGE_RCPT", mail.number, self._recipients(mail))
-        self.send(FRONT, "MESSAGE_READY", mail.number)
+        self.send(FRONT, "MESSAGE_OPEN", mail.number, struct.pack("=QH", 0, 200) + self._options(mail) + span(address(mail.sender)) + span("") + span("192.0.2.1")
+                  + span("") + self._recipients(mail))
 
     def _write(self, mail, number):
         text = mail.text(mail.rewritten)
@@ -517,8 +516,6 @@ class Life:
             self.send(FRONT, "MESSAGE_ABORT", number)
         elif mail.verb in ("rewrite", "quarantine") and not mail.rewritten:
             mail.rewritten = True
-            self.send(FRONT, "MESSAGE_REWRITE", number, bytes([mail.verb == "quarantine"]) + span(address(mail.sender)))
-            self.send(FRONT, "MESSAGE_RCPT", number, self._recipients(mail))
-            self.send(FRONT, "MESSAGE_READY", number)
+            self.send(FRONT, "MESSAGE_REWRITE", number, bytes([mail.verb == "quarantine"]) + span(address(mail.sender)) + self._recipients(mail))
         else:
             self.send(FRONT, "MESSAGE_COMMIT", number, struct.pack("=Q", len(text)) + span("X-Score: 1\r\n") + bytes([FIRST.get(mail.verb, 0)]))
