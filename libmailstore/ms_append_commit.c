@@ -39,7 +39,7 @@ struct commits {
 static void
 leave_folder(struct commits *commits)
 {
-	if (commits->folder_fd >= 0)
+	if (commits->folder_fd >= 0 && commits->folder_fd != commits->store->maildir_fd)
 		(void)close(commits->folder_fd);
 	commits->folder_fd = -1;
 }
@@ -179,6 +179,15 @@ set_time(const struct ms_append *append, int64_t internal_date)
 	return futimens(append->fd, times) < 0 ? -errno : 0;
 }
 
+/* A file that is written since that time, whose second has not passed, has it already. */
+static bool
+has_time(int64_t internal_date)
+{
+	struct timespec now;
+
+	return clock_gettime(CLOCK_REALTIME, &now) == 0 && now.tv_sec == internal_date;
+}
+
 /* What is in memory, into a file of the folder that nobody takes for a message yet (ms_hidden.h). */
 static int
 place_hidden(const struct commits *commits, struct commit *commit)
@@ -197,7 +206,7 @@ place_hidden(const struct commits *commits, struct commit *commit)
 		return -errno;
 	commit->placed = commit->hidden = true;
 	r = ms_append_flush(append);
-	return r == 0 ? set_time(append, commit->record.message.internal_date) : r;
+	return r == 0 && !has_time(commit->record.message.internal_date) ? set_time(append, commit->record.message.internal_date) : r;
 }
 
 /* What is hidden, and then the folder: with most file systems that writes nothing more. */
@@ -309,7 +318,10 @@ arrive_locked(struct commits *commits, const char *mailbox)
 	commits->number = store->arrivals.mailbox;
 	commits->mailbox = &store->arrivals.record;
 	commits->uidvalidity = commits->mailbox->folder.uidvalidity;
-	r = ms_folder_open(store, mailbox, &commits->folder_fd);
+	if (strcmp(mailbox, "INBOX") == 0)
+		commits->folder_fd = store->maildir_fd;
+	else
+		r = ms_folder_open(store, mailbox, &commits->folder_fd);
 	if (r == 0)
 		r = arrive(commits);
 	if (r != 0)
