@@ -81,7 +81,7 @@ cmd_append(struct session *session, struct imap_command *command)
 	free(name);
 	if (rc == 0) {
 		ms_mailbox_info_clear(&info);
-		rc = ms_append_begin(session->store, &append->to);
+		append->to = ms_append_begin(session->store);
 	}
 	if (rc == MS_E_NOTFOUND)
 		session_answer(session, "NO", "[TRYCREATE] There is no such mailbox");

@@ -296,9 +296,9 @@ int ms_idle_work(struct ms_store *store, bool *ret_more);
 /* ---- writing ---- */
 
 struct ms_append;
-/* Begins a message; bytes go in with ms_append_write (CRLF is stored as LF), nothing is seen before the commit. 0: *ret is for
- * ms_append_commit, _commit_all or _abort. What is small touches no disk before that: its errors come then. */
-int ms_append_begin(struct ms_store *store, struct ms_append **ret);
+/* Begins a message; bytes go in with ms_append_write (CRLF is stored as LF), nothing is seen before the commit. It is
+ * for ms_append_commit, _commit_all or _abort, and never NULL. What is small touches no disk before that: its errors come then. */
+struct ms_append *ms_append_begin(struct ms_store *store);
 int ms_append_write(struct ms_append *append, const void *bytes, size_t len);
 /* Stores it in the mailbox, durable on return. keywords: NULL-ended list or NULL. internal_date 0: now. Frees append. */
 int ms_append_commit(struct ms_append *append, const char *mailbox, uint32_t flags, const char *const *keywords, int64_t internal_date,

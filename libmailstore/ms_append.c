@@ -21,8 +21,8 @@ ms_append_tmp_path(const struct ms_append *append)
 	return xasprintf("tmp/%s", append->unique);
 }
 
-int
-ms_append_begin(struct ms_store *store, struct ms_append **ret)
+struct ms_append *
+ms_append_begin(struct ms_store *store)
 {
 	struct ms_append *append = xcalloc(1, sizeof(*append));
 	struct buf unique = BUF_INIT(MS_NAME_MAX);
@@ -32,8 +32,7 @@ ms_append_begin(struct ms_store *store, struct ms_append **ret)
 	ms_unique(store, &unique);
 	append->unique = buf_take(&unique);
 	append->out = BUF_INIT(MS_APPEND_CHUNK);
-	*ret = append;
-	return 0;
+	return append;
 }
 
 static int

@@ -37,7 +37,8 @@ take_begin(void *context)
 {
 	struct intake *intake = context;
 
-	return ms_append_begin(intake->store, &intake->append);
+	intake->append = ms_append_begin(intake->store);
+	return 0;
 }
 
 static int

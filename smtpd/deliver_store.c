@@ -136,9 +136,7 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 	key = stored_key(deliver, delivery, target->mailbox);
 	if (stored_before(deliver, delivery, &key))
 		return 0;
-	r = ms_append_begin(deliver->store, &append);
-	if (r != 0)
-		return r;
+	append = ms_append_begin(deliver->store);
 	(void)buf_fmt(&fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", delivery->sender, delivery->recipient);
 	r = ms_append_write(append, buf_cstr(&fields), fields.len);
 	buf_free(&fields);
@@ -198,14 +196,11 @@ deliver_store(struct deliver *deliver, struct delivery *delivery, struct span me
 int
 deliver_note(struct deliver *deliver, struct span text)
 {
-	struct ms_append *append;
+	struct ms_append *append = ms_append_begin(deliver->store);
 	uint32_t uid, uidvalidity;
 	uint64_t email_id;
-	int r = ms_append_begin(deliver->store, &append);
+	int r = ms_append_write(append, text.ptr, text.len);
 
-	if (r != 0)
-		return r;
-	r = ms_append_write(append, text.ptr, text.len);
 	if (r == 0)
 		return ms_append_commit(append, "INBOX", 0, NULL, 0, &uid, &uidvalidity, &email_id);
 	ms_append_abort(append);

@@ -70,10 +70,9 @@ static int
 begin(struct deliver *deliver, const struct delivery *delivery, struct ms_append **ret)
 {
 	struct buf fields = BUF_INIT(FIELDS_MAX);
-	int r = ms_append_begin(deliver->store, ret);
+	int r;
 
-	if (r != 0)
-		return r;
+	*ret = ms_append_begin(deliver->store);
 	/* Final delivery adds the reverse-path (RFC 5321 section 4.4). */
 	(void)buf_fmt(&fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", delivery->sender, delivery->recipient);
 	r = ms_append_write(*ret, buf_cstr(&fields), fields.len);

@@ -189,14 +189,11 @@ jmap_store_message(struct jmap *jmap, struct span message, const struct jmap_mai
     uint64_t *ret_id)
 {
 	_cleanup_(freep) const char **list = NULL;
-	struct ms_append *append = NULL;
+	struct ms_append *append = ms_append_begin(jmap->store);
 	uint32_t flags, uid, validity;
 	int r;
 
 	list = split_keywords(keywords, &flags);
-	r = ms_append_begin(jmap->store, &append);
-	if (r != 0)
-		return r;
 	r = ms_append_write(append, message.ptr, message.len);
 	if (r != 0) {
 		ms_append_abort(append);

@@ -189,10 +189,9 @@ static int
 write_message(struct driver *driver, const char *name, struct ms_append **ret)
 {
 	struct buf message = BUF_INIT(TEXT_MAX);
-	int r = ms_append_begin(driver->store, ret);
+	int r = 0;
 
-	if (r != 0)
-		return r;
+	*ret = ms_append_begin(driver->store);
 	make_message(name, &message);
 	for (size_t at = 0; r == 0 && at < message.len; at += 1000)
 		r = ms_append_write(*ret, message.data + at, message.len - at < 1000 ? message.len - at : 1000);

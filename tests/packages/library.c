@@ -31,7 +31,8 @@ main(int argc, char **argv)
 		return 64;
 	if ((r = ms_open(argv[1], &store)) != 0)
 		return fail("open", r);
-	if ((r = ms_append_begin(store, &append)) != 0 || (r = ms_append_write(append, text, strlen(text))) != 0 ||
+	append = ms_append_begin(store);
+	if ((r = ms_append_write(append, text, strlen(text))) != 0 ||
 	    (r = ms_append_commit(append, "INBOX", MS_SEEN, NULL, 0, &uid, &uidvalidity, &email_id)) != 0)
 		return fail("append", r);
 	if ((r = ms_mailbox_open(store, "INBOX", &inbox)) != 0 || (r = ms_message_open(inbox, uid, &fd, &len)) != 0)

@@ -65,7 +65,7 @@ try(const char *mailbox, unsigned from, unsigned count, uint32_t *uids)
 	for (unsigned i = 0; i < count; i++) {
 		(void)snprintf(text, sizeof(text),
 		    "From: a@example.org\r\nSubject: %u\r\nMessage-ID: <%u@example.org>\r\nReferences: <thread@example.org>\r\n\r\nbody\r\n", from + i, from + i);
-		ck_assert_int_eq(ms_append_begin(store, &appends[i]), 0);
+		appends[i] = ms_append_begin(store);
 		ck_assert_int_eq(ms_append_write(appends[i], text, strlen(text)), 0);
 	}
 	return ms_append_commit_all(appends, count, mailbox, uids);

@@ -29,7 +29,7 @@ add(const char *mailbox, const char *subject, uint32_t flags, const char *const 
 	char text[256];
 
 	(void)snprintf(text, sizeof(text), "From: a@b.test\nSubject: %s\nMessage-ID: <%s@b.test>\n\nbody\n", subject, subject);
-	ck_assert_int_eq(ms_append_begin(store, &append), 0);
+	append = ms_append_begin(store);
 	ck_assert_int_eq(ms_append_write(append, text, strlen(text)), 0);
 	ck_assert_int_eq(ms_append_commit(append, mailbox, flags, keywords, 1000000000, &uid, &uidvalidity, NULL), 0);
 	return uid;

@@ -587,7 +587,7 @@ add(const char *mailbox, uint32_t flags, const char *const *keywords)
 	struct ms_append *append;
 	uint32_t uid = 0, uidvalidity;
 
-	ck_assert_int_eq(ms_append_begin(store, &append), 0);
+	append = ms_append_begin(store);
 	ck_assert_int_eq(ms_append_write(append, "Subject: x\r\n\r\nbody\r\n", 20), 0);
 	ck_assert_int_eq(ms_append_commit(append, mailbox, flags, keywords, 1000000000, &uid, &uidvalidity, NULL), 0);
 	return uid;

@@ -22,7 +22,7 @@ setup(void)
 	make_account(folder, account, sizeof(account));
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	for (uint32_t i = 1; i <= 2; i++) {
-		ck_assert_int_eq(ms_append_begin(store, &append), 0);
+		append = ms_append_begin(store);
 		ck_assert_int_eq(ms_append_write(append, text, strlen(text)), 0);
 		ck_assert_int_eq(ms_append_commit(append, "INBOX", MS_SEEN, NULL, 1000000000, &uid, &uidvalidity, NULL), 0);
 		ck_assert_uint_eq(uid, i);

@@ -18,7 +18,7 @@ add_message(struct ms_store *store, const char *text)
 	uint32_t uid, uidvalidity;
 	uint64_t email_id;
 
-	ck_assert_int_eq(ms_append_begin(store, &append), 0);
+	append = ms_append_begin(store);
 	ck_assert_int_eq(ms_append_write(append, text, strlen(text)), 0);
 	ck_assert_int_eq(
 	    ms_append_commit(append, "INBOX", 0, NULL, 0, &uid, &uidvalidity, &email_id), 0);
