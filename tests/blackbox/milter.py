@@ -122,6 +122,9 @@ def ours():
     text = arrived("u2", rb"rcpt-7") or b""
     check("recipients and the sender are changed", code == 250 and b"Return-Path: <other@example.org>" in text, (reply, text))
     check("whom a milter removed gets nothing", not any(b"rcpt-7" in text for text in mails("u1")))
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ];\nrecipients_max = 100;\n')
+    code, reply = send("rcpt-8", rcpts=[f"u3+{n}@example.test" for n in range(100)])
+    check("a milter adds to as many recipients as one message may have", code == 250 and arrived("u2", rb"rcpt-8"), (code, reply))
     code, reply = send("quarantine-8")
     check("a message is taken to be held", code == 250, reply)
     held = os.listdir(f"{state}/spool/hold")
