@@ -9,10 +9,12 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "common/xalloc.h"
 #include "frame/account_name.h"
 #include "frame/asked.h"
+#include "frame/known_accounts.h"
 
 /* Far more than the auth role sends. */
 #define MEMBERS_MAX (4u << 20)
@@ -32,6 +34,8 @@ struct request {
 	} done;
 	void *context;
 	struct buf members; /* EXPAND: those that have come */
+	char *address;      /* EXPAND: whose account is to be remembered, or NULL */
+	char *account;      /* EXPAND: it is known to be local, and this is the account; or NULL */
 };
 
 struct auth_client {
@@ -40,6 +44,7 @@ struct auth_client {
 	struct asked *known;
 	struct event *answer_soon;
 	uint64_t edition; /* of the accounts, by the last answer */
+	struct known_accounts *accounts; /* of that edition; NULL: nobody has asked in this way */
 	accounts_changed changed;
 	void *changed_context;
 };
@@ -47,8 +52,11 @@ struct auth_client {
 static void
 free_request(struct request *request)
 {
-	if (request != NULL)
-		buf_free(&request->members);
+	if (request == NULL)
+		return;
+	buf_free(&request->members);
+	free(request->address);
+	free(request->account);
 	free(request);
 }
 
@@ -63,7 +71,7 @@ answer_unasked(struct request *request)
 		request->done.lookup(request->context, request->lookup_result, SPAN_NULL);
 		break;
 	case EXPAND:
-		request->done.expand(request->context, request->lookup_result, SPAN_NULL, SPAN_NULL, SPAN_NULL);
+		request->done.expand(request->context, request->lookup_result, span_of(request->account), SPAN_NULL, SPAN_NULL);
 		break;
 	case WORKER:
 		request->done.worker(request->context, NULL);
@@ -223,6 +231,39 @@ auth_expand(struct auth_client *client, struct span address, bool expanded, expa
 }
 
 uint32_t
+auth_expand_at(struct auth_client *client, struct span address, uint64_t edition, expand_done done, void *context)
+{
+	struct request *request = new_request(client, EXPAND, context);
+	const char *account = NULL;
+	uint32_t id = request->asked.id;
+	uint64_t seed = 0;
+
+	request->done.expand = done;
+	if (client->accounts == NULL) {
+		if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+			abort(); /* cannot fail for so few bytes */
+		client->accounts = known_accounts_new(seed);
+	}
+	if (edition != 0 && edition == client->edition)
+		account = known_accounts_find(client->accounts, edition, address);
+	if (account == NULL) {
+		request->address = span_dup(address);
+		return send_lookup(client, request, LOOKUP_EXPAND, address, SPAN_NULL);
+	}
+	request->lookup_result = LOOKUP_LOCAL;
+	request->account = xstrdup(account);
+	(void)take(client, id);
+	answer_later(client, request);
+	return id;
+}
+
+uint64_t
+auth_edition(const struct auth_client *client)
+{
+	return client->edition;
+}
+
+uint32_t
 auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done, void *context)
 {
 	struct request *request = new_request(client, WORKER, context);
@@ -330,6 +371,8 @@ lookup_result(struct auth_client *client, const struct msg *msg)
 		client->changed(client->changed_context);
 	client->edition = edition;
 	request = take(client, msg->id);
+	if (request != NULL && request->address != NULL && result == LOOKUP_LOCAL)
+		known_accounts_add(client->accounts, edition, span_of(request->address), account);
 	if (request != NULL && request->kind == LOOKUP)
 		request->done.lookup(request->context, result, account);
 	else if (request != NULL && request->kind == EXPAND)

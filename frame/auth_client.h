@@ -37,6 +37,11 @@ uint32_t auth_lookup(struct auth_client *client, struct span address, struct spa
 uint32_t auth_owner(struct auth_client *client, struct span account, int64_t uid, lookup_done done, void *context);
 /* All that get mail for the address; expanded: the address came of aliases itself, which have no more say. */
 uint32_t auth_expand(struct auth_client *client, struct span address, bool expanded, expand_done done, void *context);
+/* The same of an address that another role has just heard of, at that edition (0: it does not know): where we have heard of it at the same
+ * one, that is the answer, and auth is not asked again. */
+uint32_t auth_expand_at(struct auth_client *client, struct span address, uint64_t edition, expand_done done, void *context);
+/* The edition of the accounts and aliases by the last answer to a look-up; 0: there was none. */
+uint64_t auth_edition(const struct auth_client *client);
 uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done,
     void *context);
 uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,

@@ -12,6 +12,7 @@ frame_SRC := \
 	frame/daemon.c \
 	frame/front.c \
 	frame/grants.c \
+	frame/known_accounts.c \
 	frame/login.c \
 	frame/login_sleep.c \
 	frame/parent_account.c \

@@ -31,6 +31,7 @@ struct auth {
 	struct verifier_limits limits;
 	struct grants *grants;
 	struct aliases *aliases; /* NULL: there are none */
+	uint64_t edition; /* of what beside the accounts says whose an address is: another one each time, and for each process */
 	struct srs *srs;         /* the same */
 };
 
@@ -207,7 +208,7 @@ send_looked_up(const struct auth *auth, struct msg_channel *channel, uint32_t id
 	msg_put_u8(&reply, (uint8_t)result);
 	msg_put_span(&reply, account);
 	msg_put_span(&reply, owner);
-	msg_put_u64(&reply, ms_accounts_edition(auth->accounts));
+	msg_put_u64(&reply, ms_accounts_edition(auth->accounts) + auth->edition);
 	(void)msg_send(channel, MSG_LOOKUP_RESULT, id, &reply, -1);
 }
 
@@ -293,6 +294,7 @@ use_aliases(struct auth *auth, int r, const struct buf *text)
 	}
 	(void)aliases_free(auth->aliases);
 	auth->aliases = aliases_new(buf_get(text), "", &errors);
+	auth->edition++;
 	rest = buf_get(&errors);
 	while (span_split(&rest, '\n', &line))
 		log_error("alias-left-out", log_str("file", path), log_span("line", line));
@@ -432,6 +434,7 @@ reload(struct proc *proc)
 	struct auth *auth = proc->state;
 
 	set_limits(auth);
+	auth->edition++;
 	if (proc->common->aliases[0] == '\0')
 		auth->aliases = aliases_free(auth->aliases);
 	if (proc->common->srs_secret[0] == '\0')
@@ -457,6 +460,8 @@ proc_auth(struct proc *proc)
 	int r;
 
 	auth->proc = proc;
+	if (getrandom(&auth->edition, sizeof(auth->edition), 0) != (ssize_t)sizeof(auth->edition))
+		abort(); /* cannot fail for so few bytes */
 	proc->state = auth;
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);

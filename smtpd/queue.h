@@ -163,7 +163,7 @@ void attempt_start(struct queue *queue, struct queue_entry *entry);
 /* The same before the message is promised, for queue_direct.c; from the next turn of the loop on. memory: its file, where that is in memory, borrowed; or -1.
  * NULL: its file cannot be read. */
 struct direct;
-struct attempt *attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, struct direct *direct);
+struct attempt *attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, uint64_t edition, struct direct *direct);
 /* It has been promised: what waited for that goes on. */
 void attempt_go_on(struct attempt *attempt);
 /* It could not be promised, and nothing of it stays. */
@@ -272,10 +272,10 @@ uint8_t expand_notify(const struct envelope_recipient *recipient);
 /* result: 0 or -errno. told: NULL, and the message is queued; or its attempt, whose outcomes are all that is left of it. */
 struct attempt;
 typedef void (*direct_done)(void *context, const char *id, int result, const struct attempt *told);
-/* Tries a complete file whose recipients have accounts here. False when it is to be queued at once: then nothing has happened. The
+/* Tries a complete file whose recipients have accounts here, as they were found at that edition of the accounts (or 0). False when it is to be queued at once: then nothing has happened. The
  * descriptor is taken over; done is called from the loop. */
-bool direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each, direct_done done,
-    void *context);
+bool direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each,
+    uint64_t edition, direct_done done, void *context);
 /* The message is to be queued, whatever comes of the attempt. */
 void direct_promise(struct direct *direct);
 /* The same of all, when the queue stops. */

@@ -221,13 +221,14 @@ load(struct queue *queue, struct queue_entry *entry, enum spool_place place, int
 }
 
 struct attempt *
-attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, struct direct *direct)
+attempt_start_direct(struct queue *queue, struct queue_entry *entry, int memory, uint64_t edition, struct direct *direct)
 {
 	struct attempt *attempt;
 
 	if (load(queue, entry, SPOOL_QUEUE_TMP, memory, &attempt) != 0)
 		return NULL;
 	attempt->direct = direct;
+	attempt->edition = edition;
 	begin(attempt);
 	return attempt;
 }

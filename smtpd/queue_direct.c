@@ -143,7 +143,8 @@ direct_end(struct direct *direct)
 /* --- the beginning --- */
 
 bool
-direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each, direct_done done, void *context)
+direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const struct envelope *envelope, bool each, uint64_t edition,
+    direct_done done, void *context)
 {
 	const struct timeval wait = { WAIT_SECONDS, 0 };
 	struct direct *direct;
@@ -167,7 +168,7 @@ direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const 
 	direct->entry = queue_enter(queue, id, &facts, false);
 	facts_free(&facts);
 	schedule_take(queue->schedule, direct->entry, ENTRY_ACTIVE);
-	direct->attempt = attempt_start_direct(queue, direct->entry, in_memory ? fd : -1, direct);
+	direct->attempt = attempt_start_direct(queue, direct->entry, in_memory ? fd : -1, edition, direct);
 	if (direct->attempt != NULL)
 		return true;
 	direct->fd = -1; /* stays the caller's */

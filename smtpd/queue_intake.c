@@ -31,6 +31,7 @@ struct transaction {
 	struct envelope envelope;
 	char queue_id[SPOOL_ID_LEN + 1];
 	size_t recipients; /* so many it is to have */
+	uint64_t edition;  /* of the accounts, when they were looked up; or 0 */
 	int fd; /* -1 before all of them are told */
 	bool in_memory, rewritten, held;
 };
@@ -342,10 +343,11 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	struct envelope asked = { .uid = -1 };
 	struct span sender, envid, client, account;
 	struct transaction **at = find(intake, msg->id), *transaction;
+	uint64_t edition;
 	uint16_t room;
 	int r;
 
-	(void)msg_get_u64(&body);
+	edition = msg_get_u64(&body);
 	room = msg_get_u16(&body);
 	if (!envelope_get_options(&body, &asked))
 		return -EBADMSG;
@@ -362,6 +364,7 @@ open_transaction(struct queue *queue, const struct msg *msg)
 	envelope_init(&transaction->envelope, sender, queue_now());
 	envelope_copy_options(&transaction->envelope, &asked);
 	transaction->envelope.room = room;
+	transaction->edition = edition;
 	r = envelope_set(&transaction->envelope.envid, envid);
 	if (r == 0)
 		r = envelope_set(&transaction->envelope.client, client.len != 0 ? client : SPAN("local"));
@@ -504,7 +507,7 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context->id = transaction->id;
 	transaction->held |= first == FIRST_HOLD;
 	if (first == FIRST_QUEUE || transaction->held || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
-	    transaction->in_memory, &transaction->envelope, first == FIRST_TRY_EACH, tried, context))
+	    transaction->in_memory, &transaction->envelope, first == FIRST_TRY_EACH, transaction->edition, tried, context))
 		commit_soon(queue, transaction->queue_id, on_disk(queue, transaction, written + fields.len), &transaction->envelope,
 		    transaction->held, committed, context);
 	let_go(queue, transaction);

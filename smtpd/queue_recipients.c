@@ -275,9 +275,14 @@ attempt_look_up(struct attempt *attempt)
 {
 	const struct envelope *envelope = &attempt->file.envelope;
 
-	for (size_t i = 0; i < envelope->count; i++)
-		if (envelope_is_open(&envelope->recipients[i]))
-			(void)auth_expand(attempt->queue->auth,
-			    span_of(envelope->recipients[i].address), envelope->expanded && !attempt->anew, looked_up,
-			    &attempt->targets[i]);
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct span address = span_of(envelope->recipients[i].address);
+
+		if (!envelope_is_open(&envelope->recipients[i]))
+			continue;
+		if (envelope->expanded && !attempt->anew)
+			(void)auth_expand(attempt->queue->auth, address, true, looked_up, &attempt->targets[i]);
+		else
+			(void)auth_expand_at(attempt->queue->auth, address, attempt->edition, looked_up, &attempt->targets[i]);
+	}
 }

@@ -147,8 +147,13 @@ looked_up(void *context, enum lookup_result result, struct span account)
 		[LOOKUP_LOOP] = SMTP_IS_CIRCLE,
 	};
 	struct smtp_client *client = context;
+	uint64_t edition = auth_edition(front_auth(client->role->front));
 
 	client->request = 0;
+	if (client->smtp.envelope.count == 0)
+		client->edition = edition;
+	else if (client->edition != edition)
+		client->edition = 0;
 	if (result == LOOKUP_NOT_OURS && is_relay_domain(client))
 		smtp_looked_up(&client->smtp, SMTP_IS_RELAYED, account);
 	else
@@ -303,7 +308,7 @@ open_message(struct smtp_client *client)
 	client->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
 	client->held = false;
 	smtp->checks = client->verifies || client->guard != NULL;
-	client->handin = handin_open(client->role->handins, &smtp->envelope, smtp->size_told,
+	client->handin = handin_open(client->role->handins, &smtp->envelope, client->edition,
 	    smtp->checks ? FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)
 		smtp_opened(smtp, SMTP_NOT_STORED, SPAN_NULL, "");

@@ -14,6 +14,7 @@ struct smtp_client {
 	struct stream *stream;
 	struct smtp smtp;
 	uint32_t request; /* pending at auth */
+	uint64_t edition; /* of the accounts, when the recipients were looked up; 0: not the same for all */
 	struct handin *handin;
 	struct guard *guard;      /* NULL: the client is not tested */
 	char guarded[64];         /* the address that this was found out for */

@@ -90,13 +90,13 @@ send_with_recipients(struct handins *handins, uint16_t type, uint32_t id, struct
 }
 
 static int
-send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t size_told,
+send_open(struct handins *handins, uint32_t id, const struct envelope *envelope, uint64_t edition,
     uint16_t room, const char *client, const char *account)
 {
 	struct msg_writer body;
 
 	msg_writer_init(&body);
-	msg_put_u64(&body, size_told);
+	msg_put_u64(&body, edition);
 	msg_put_u16(&body, room);
 	envelope_put_options(&body, envelope);
 	msg_put_span(&body, span_of(envelope->sender));
@@ -107,7 +107,7 @@ send_open(struct handins *handins, uint32_t id, const struct envelope *envelope,
 }
 
 struct handin *
-handin_open(struct handins *handins, const struct envelope *envelope, uint64_t size_told,
+handin_open(struct handins *handins, const struct envelope *envelope, uint64_t edition,
     uint16_t room, const char *client, const char *account, void *context)
 {
 	struct handin *handin = xcalloc(1, sizeof(*handin));
@@ -116,7 +116,7 @@ handin_open(struct handins *handins, const struct envelope *envelope, uint64_t s
 	handin->fd = handin->old = -1;
 	handin->context = context;
 	(void)asked_add(&handins->table, &handin->asked);
-	if (send_open(handins, handin->asked.id, envelope, size_told, room, client, account) < 0) {
+	if (send_open(handins, handin->asked.id, envelope, edition, room, client, account) < 0) {
 		(void)proc_send(handins->proc, ROLE_QUEUE, MSG_MESSAGE_ABORT, handin->asked.id, NULL, -1);
 		forget(handin);
 		return NULL;

@@ -28,10 +28,10 @@ struct handin_ops {
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
-/* Begins one; client is the peer's address, account who logged in or NULL; room: handin_commit may
+/* Begins one; edition: of the accounts, when all recipients were looked up, or 0; client is the peer's address, account who logged in or NULL; room: handin_commit may
  * bring so many bytes of header. NULL when the queue is not there. */
 struct handin *handin_open(struct handins *handins, const struct envelope *envelope,
-    uint64_t size_told, uint16_t room, const char *client, const char *account, void *context);
+    uint64_t edition, uint16_t room, const char *client, const char *account, void *context);
 /* Writes bytes of the message. 0; 1: nothing was written, for that is more than fits into memory: `grown` tells when it can be; or -errno:
  * then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);

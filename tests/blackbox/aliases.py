@@ -145,6 +145,15 @@ try:
     check("a changed file is taken", site.reload() and site.logged(r" aliases file=.* count=1", before), site.log()[-3000:])
     site.send("s@away.example", ["anything@example.test", "alice@example.test"], "caught")
     check("a catch-all takes nothing from accounts", once("bob", "caught") and once("alice", "caught"), site.log()[-3000:])
+    site.send("s@away.example", ["alice@example.test", "u1@example.test"], "still their own")
+    site.put("aliases", "alice@example.test: bob\n@example.test: bob\n")
+    before = len(site.log())
+    check("an account's address becomes an alias", site.reload() and site.logged(r" aliases file=.* count=2", before), site.log()[-3000:])
+    site.tool("mailuser", "remove", "u1@example.test")
+    site.send("s@away.example", ["alice@example.test"], "no longer hers")
+    site.send("s@away.example", ["u1@example.test"], "nor his")
+    check("whose an address was before is forgotten", once("bob", "no longer hers") and once("bob", "nor his") and not site.delivered("alice", "no longer hers") and
+          once("alice", "still their own"), site.log()[-3000:])
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
 finally:
     site.stop()
