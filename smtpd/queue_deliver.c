@@ -318,6 +318,8 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	outcome.sent_on = job->sent_on;
 	outcome.dsn = job->sent_on == SENT_ON_ALONE;
 	settle_submitted(account->pool->queue, job, outcome.verdict == VERDICT_TEMPFAIL || job->submit_failed);
+	if (account->given_count != 0)
+		set_timer(account, ANSWER_SECONDS);
 	feed(account);
 	end_job(job, &outcome);
 	start_waiting(account->pool);
@@ -371,6 +373,7 @@ static void
 feed(struct account *account)
 {
 	struct deliver_pool *pool = account->pool;
+	bool waits = account->given_count != 0;
 
 	while (account->first != NULL && !account->stale && account->given_count < (account->suspect ? 1 : WINDOW) &&
 	    account->channel != NULL) {
@@ -414,7 +417,9 @@ feed(struct account *account)
 		(void)msg_send(account->channel, MSG_DELIVER, job->id, &body, fd);
 	}
 	count_busy(account);
-	set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : account->stale ? 0 : IDLE_SECONDS);
+	/* Where an answer is waited for, more work does not give more time for it: of a process that hangs nobody would ever hear while mail comes. */
+	if (!waits)
+		set_timer(account, account->given_count != 0 ? ANSWER_SECONDS : account->stale ? 0 : IDLE_SECONDS);
 	if (account->given_count == 0)
 		account->idle_since = ++pool->idled;
 }

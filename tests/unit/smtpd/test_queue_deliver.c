@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A process that has been given mail and says nothing any more: it is given up in time, whatever else comes for its account. The clock
+ * is the test's. */
+#include <check.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "smtpd/queue.h"
+#include "smtpd/queue_submit.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
+
+static const struct msg_row rows[] = {
+	{ MSG_DELIVER, "DELIVER", ROLE_QUEUE, ROLE_WORKER, 23, 4096, MSG_FD },
+	{ MSG_SUBMIT, "SUBMIT", ROLE_WORKER, ROLE_QUEUE, 14, 2048, MSG_FD },
+	{ MSG_OWN, "OWN", ROLE_WORKER, ROLE_QUEUE, 3, 1024, MSG_NOFD },
+	{ MSG_OWN_IS, "OWN_IS", ROLE_QUEUE, ROLE_WORKER, 4, 1032, MSG_NOFD },
+	{ MSG_DELIVERED, "DELIVERED", ROLE_WORKER, ROLE_QUEUE, 5, 2048, MSG_NOFD },
+};
+static const struct msg_row *const tables[] = { rows };
+static const size_t counts[] = { 5 };
+static const struct msg_table table = { tables, counts, 1 };
+
+static struct smtpd_conf conf = { .deliver_concurrency = 10 };
+static struct proc proc = { .conf = &conf };
+static struct queue queue = { .proc = &proc };
+static struct spool_file file = { .fd = -1 };
+static struct envelope_recipient recipient;
+static struct msg_channel *worker; /* as the account's process has it */
+static unsigned started;
+static int64_t ahead; /* seconds */
+
+/* --- around queue_deliver.c --- */
+
+int
+clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, ret);
+
+	ret->tv_sec += ahead;
+	return r;
+}
+
+const struct spool_file *
+attempt_file(const struct attempt *attempt)
+{
+	(void)attempt;
+	return &file;
+}
+
+const char *
+attempt_id(const struct attempt *attempt)
+{
+	(void)attempt;
+	return "id";
+}
+
+int
+attempt_reopen(const struct attempt *attempt)
+{
+	(void)attempt;
+	return memfd_create("message", MFD_CLOEXEC);
+}
+
+void
+attempt_outcome(struct attempt *attempt, size_t of, const struct outcome *outcome)
+{
+	(void)attempt, (void)of, (void)outcome;
+}
+
+void
+outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text)
+{
+	(void)status, (void)text;
+	*outcome = (struct outcome){ .verdict = verdict };
+}
+
+int
+queue_own(struct queue *q, struct span account, const struct msg *msg)
+{
+	(void)q, (void)account, (void)msg;
+	return -1;
+}
+
+int
+queue_submit(struct queue *q, const struct spool_file *f, size_t of, struct span account, struct msg *msg, struct submitted **ret, enum sent_on *ret_sent_on)
+{
+	(void)q, (void)f, (void)of, (void)account, (void)msg, (void)ret, (void)ret_sent_on;
+	return -1;
+}
+
+void
+submitted_commit(struct queue *q, struct submitted *submitted, intake_done done, void *context)
+{
+	(void)q, (void)submitted, (void)done, (void)context;
+}
+
+void
+submitted_discard(struct queue *q, struct submitted *submitted)
+{
+	(void)q, (void)submitted;
+}
+
+uint32_t
+auth_worker_by_address(struct auth_client *client, struct span account, worker_done done, void *context)
+{
+	int fds[2];
+
+	(void)client, (void)account;
+	started++;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	worker = msg_channel_free(worker);
+	worker = msg_channel_new(fds[1], &table, ROLE_WORKER, ROLE_QUEUE);
+	done(context, msg_channel_new(fds[0], &table, ROLE_QUEUE, ROLE_WORKER));
+	return 1;
+}
+
+/* --- the tests --- */
+
+static void
+setup(void)
+{
+	static char address[] = "bob@example.test", sender[] = "eve@example.org";
+
+	recipient.address = address;
+	file.envelope.recipients = &recipient;
+	file.envelope.count = 1;
+	file.envelope.sender = sender;
+	proc.base = event_base_new();
+	queue.deliver = deliver_pool_new(&queue);
+}
+
+/* Mail for the account, so many seconds later. */
+static void
+mail(unsigned seconds)
+{
+	ahead += seconds;
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+	deliver_submit(&queue, NULL, 0, span_of(recipient.address));
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+}
+
+/* The process answers for the first that it has. */
+static void
+answer(void)
+{
+	_Alignas(8) static uint8_t buffer[MSG_MAX];
+	struct msg_writer body;
+	struct msg msg;
+
+	ck_assert_int_eq(msg_receive(worker, buffer, &msg), 0);
+	(void)close(msg_take_fd(&msg));
+	msg_writer_init(&body);
+	msg_put_u8(&body, VERDICT_OK);
+	msg_put_span(&body, SPAN("2.0.0"));
+	msg_put_span(&body, SPAN("Delivered"));
+	ck_assert_int_eq(msg_send(worker, MSG_DELIVERED, msg.id, &body, -1), 0);
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+}
+
+START_TEST(silent_while_mail_comes)
+{
+	mail(0);
+	ck_assert_uint_eq(started, 1);
+	for (unsigned i = 0; i < 3; i++)
+		mail(50);
+	ck_assert_uint_eq(started, 2);
+}
+END_TEST
+
+START_TEST(slow_but_there)
+{
+	mail(0);
+	for (unsigned i = 0; i < 10; i++) {
+		mail(50);
+		mail(50);
+		answer();
+	}
+	ck_assert_uint_eq(started, 1);
+	/* Nothing is waited for any more. */
+	for (unsigned i = 0; i < 11; i++)
+		answer();
+	mail(30);
+	mail(100);
+	ck_assert_uint_eq(started, 1);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("queue_deliver");
+	TCase *tests = tcase_create("all");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, NULL);
+	tcase_add_test(tests, silent_while_mail_comes);
+	tcase_add_test(tests, slow_but_there);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
