@@ -85,7 +85,6 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 	const char *forbidden = vacation_forbidden(action, host, span_of(proc->account));
 	struct buf id = BUF_INIT(4u << 20), text = BUF_INIT(TEXT_MAX);
 	uint8_t random[16];
-	int r = 0;
 
 	(void)buf_fmt(&id, "%.*s to ", (int)action->handle.len, action->handle.ptr);
 	for (size_t i = 0; i < host->sender.len; i++)
@@ -99,6 +98,10 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 		forbidden = "the answer cannot be written";
 	if (forbidden == NULL && has_nul(buf_get(&text)))
 		forbidden = "the answer contains a NUL octet";
+	/* An answer that is not remembered would be given to each message; and the delivery does not fail for it, or it would be tried again, and
+	 * the message stored by now be returned in the end. */
+	if (forbidden == NULL && action->seconds != 0 && memory_put(own, buf_get(&id), host->now, host->now + (int64_t)action->seconds) != 0)
+		forbidden = "that it was answered cannot be remembered";
 	if (forbidden != NULL) {
 		log_info("not-answered", log_str("queue", sending->delivery->queue_id), log_str("account", proc->account), log_str("reason", forbidden));
 	} else {
@@ -107,13 +110,10 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 		sending->from = SUBMIT_NOTHING;
 		sending->text = buf_get(&text);
 		submit(sending, host->sender);
-		r = sending->result;
-		if (r == 0 && action->seconds != 0)
-			r = memory_put(own, buf_get(&id), host->now, host->now + (int64_t)action->seconds);
 	}
 	buf_free(&id);
 	buf_free(&text);
-	return r;
+	return sending->result;
 }
 
 static int

@@ -196,6 +196,17 @@ def main():
     _, message = find(SENDER, "INBOX", "Auto: who are you")
     check("nor is it in another's name", message is not None and message["From"] == USER, message and message.as_string())
 
+    os.mkdir(f"{OWN}/remembered.tmp")
+    try:
+        use('require "vacation";\nvacation :days 1 "I forget all.";\n')
+        send("an answer that cannot be remembered")
+        before = log()
+        check("an answer that cannot be remembered is none, and nothing else is lost by that",
+              find(USER, "INBOX", "an answer that cannot be remembered")[1] is not None and
+              is_nowhere(SENDER, "INBOX", "Auto: an answer that cannot be remembered"), before[-2000:])
+    finally:
+        os.rmdir(f"{OWN}/remembered.tmp")
+
     use('require "reject";\nif header "subject" "unwanted" { reject "I do not want this."; }\n')
     check("reject refuses, to who brings it", refused("unwanted") == (550, b"5.7.1"))
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
