@@ -163,13 +163,13 @@ own_told(struct deliver *deliver, const struct msg *msg)
 	uint8_t what = msg_get_u8(&body);
 	struct known *one = find(own, msg_get_span(&body));
 
-	if (!msg_done(&body) || what > SIEVE_OWN)
+	if (!msg_done(&body) || (what > SIEVE_OWN && what != OWN_UNKNOWN))
 		return -EBADMSG;
 	/* The question may have been that of a process before this one. */
 	if (one == NULL || !one->asked || one->told)
 		return 0;
 	one->told = true;
-	one->own = (enum sieve_own)what;
-	one->since = time(NULL);
+	one->own = what == OWN_UNKNOWN ? SIEVE_OWN_NOT : (enum sieve_own)what;
+	one->since = what == OWN_UNKNOWN ? 0 : time(NULL); /* the next message asks again */
 	return --own->waiting == 0;
 }

@@ -213,8 +213,8 @@ void deliver_renew(struct queue *queue);
 void
 deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, struct span account);
 
-/* What the address it has asked about is, to the process of the account of that address, if it is there. */
-void deliver_tell_own(struct queue *queue, struct span address, struct span asked, enum sieve_own own);
+/* What the address it has asked about is (enum sieve_own or OWN_UNKNOWN), to the process of the account of that address, if it is there. */
+void deliver_tell_own(struct queue *queue, struct span address, struct span asked, uint8_t own);
 
 /* --- queue_own.c: whose an address is --- */
 

@@ -481,7 +481,7 @@ start_waiting(struct deliver_pool *pool)
 }
 
 void
-deliver_tell_own(struct queue *queue, struct span address, struct span asked, enum sieve_own own)
+deliver_tell_own(struct queue *queue, struct span address, struct span asked, uint8_t own)
 {
 	struct account *account = queue->deliver->accounts;
 	struct msg_writer body;
@@ -493,7 +493,7 @@ deliver_tell_own(struct queue *queue, struct span address, struct span asked, en
 	if (account->asked != 0)
 		account->asked--;
 	msg_writer_init(&body);
-	msg_put_u8(&body, (uint8_t)own);
+	msg_put_u8(&body, own);
 	msg_put_span(&body, asked);
 	(void)msg_send(account->channel, MSG_OWN_IS, 0, &body, -1);
 }

@@ -48,7 +48,7 @@ static void
 looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members)
 {
 	struct question *question = context;
-	enum sieve_own own = SIEVE_OWN_NOT;
+	uint8_t own = result == LOOKUP_TEMPFAIL ? OWN_UNKNOWN : SIEVE_OWN_NOT;
 
 	if (result == LOOKUP_LOCAL && span_eq(account, span_of(question->account)))
 		own = SIEVE_OWN;

@@ -63,8 +63,9 @@ enum sign_as {
 	SIGN_FORWARDER, /* another host's, sent on by an account or alias: by that one's domain, unless From is of it; and sealed */
 };
 
-/* Of OWN. */
+/* Of OWN; and OWN_IS where accounts cannot be looked up now. */
 #define OWN_ADDRESS_MAX 1000
+#define OWN_UNKNOWN 255
 
 /* SUBMIT: the text is the whole message. */
 #define SUBMIT_NOTHING UINT64_MAX

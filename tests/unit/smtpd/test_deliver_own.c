@@ -44,7 +44,7 @@ teardown(void)
 
 /* Answers the next question, which must be about that address. */
 static int
-answer(struct span address, enum sieve_own own)
+answer(struct span address, uint8_t own)
 {
 	_Alignas(8) static uint8_t buffer[MSG_MAX];
 	struct msg_writer body;
@@ -58,7 +58,7 @@ answer(struct span address, enum sieve_own own)
 	/* SPAN_NULL: any. */
 	ck_assert_msg(address.len == 0 || span_eq(asked, address), "%.*s", (int)asked.len, asked.ptr);
 	msg_writer_init(&body);
-	msg_put_u8(&body, (uint8_t)own);
+	msg_put_u8(&body, own);
 	msg_put_span(&body, asked);
 	ck_assert_int_eq(msg_send(queue, MSG_OWN_IS, 0, &body, -1), 0);
 	ck_assert_int_eq(msg_receive(deliver.channel, buffer, &msg), 0);
@@ -87,6 +87,25 @@ START_TEST(is_asked_once)
 	/* Who has asked already does not ask again. */
 	own_begin(&deliver, false);
 	ck_assert_int_eq(own_of(&deliver, SPAN("new@example.test")), SIEVE_OWN_NOT);
+	ck_assert(!own_ask(&deliver));
+}
+END_TEST
+
+/* Where accounts cannot be looked up, the address is nobody's for the messages that wait, and no other. */
+START_TEST(is_asked_again)
+{
+	own_begin(&deliver, true);
+	ck_assert_int_eq(own_of(&deliver, SPAN("info@example.test")), SIEVE_OWN_NOT);
+	ck_assert(own_ask(&deliver));
+	ck_assert_int_eq(answer(SPAN("info@example.test"), OWN_UNKNOWN), 1);
+	own_begin(&deliver, false);
+	ck_assert_int_eq(own_of(&deliver, SPAN("info@example.test")), SIEVE_OWN_NOT);
+	own_begin(&deliver, true);
+	ck_assert_int_eq(own_of(&deliver, SPAN("info@example.test")), SIEVE_OWN_NOT);
+	ck_assert(own_ask(&deliver));
+	ck_assert_int_eq(answer(SPAN("info@example.test"), SIEVE_OWN), 1);
+	own_begin(&deliver, true);
+	ck_assert_int_eq(own_of(&deliver, SPAN("info@example.test")), SIEVE_OWN);
 	ck_assert(!own_ask(&deliver));
 }
 END_TEST
@@ -129,6 +148,7 @@ main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, is_asked_once);
+	tcase_add_test(tests, is_asked_again);
 	tcase_add_test(tests, has_bounds);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
