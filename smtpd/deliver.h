@@ -22,6 +22,14 @@ struct delivery {
 	char *refusal;     /* the reason that a script gave, or NULL */
 };
 
+/* What a script has seen (duplicate), for a delivery of that id. */
+struct seen {
+	uint32_t id;
+	char *text; /* NULL: free */
+	size_t len;
+};
+#define SEEN_MAX 64 /* the last; the queue says at once what it could not take */
+
 struct deliver {
 	struct proc *proc;
 	struct ms_store *store;
@@ -34,6 +42,8 @@ struct deliver {
 	size_t waiting_count;
 	struct own *own;
 	struct scripts *scripts;
+	struct seen seen[SEEN_MAX];
+	size_t seen_next;
 	struct stored *stored;
 	char *forward_path;
 	struct forward forward;  /* of this turn; its text */
@@ -68,6 +78,8 @@ const struct script *scripts_named(struct scripts *scripts, bool global, struct 
 bool memory_has(const char *own, struct span id, int64_t now);
 /* Remembers it until then. 0 or -errno. */
 int memory_put(const char *own, struct span id, int64_t now, int64_t until);
+/* Forgets it. 0 or -errno. */
+int memory_drop(const char *own, struct span id, int64_t now);
 
 /* --- deliver_stored.c: what was stored last, in the account's file delivered --- */
 
@@ -109,6 +121,8 @@ enum filtered {
 	FILTERED_WAITS, /* nothing has been done: again once own_told says so */
 };
 enum filtered deliver_filter(struct deliver *deliver, struct delivery *delivery);
+/* UNSENT: the message of that delivery has not been seen. */
+void deliver_unsent(struct deliver *deliver, uint32_t id);
 
 /* --- deliver_store.c: what they want stored --- */
 

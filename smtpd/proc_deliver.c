@@ -228,6 +228,16 @@ on_own_is(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static int
+on_unsent(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	const struct proc *proc = context;
+
+	(void)channel;
+	deliver_unsent(proc->state, msg->id);
+	return 0;
+}
+
+static int
 on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct proc *proc = context;
@@ -261,7 +271,7 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 int
 proc_deliver(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver }, { MSG_OWN_IS, on_own_is } };
+	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver }, { MSG_OWN_IS, on_own_is }, { MSG_UNSENT, on_unsent } };
 	static struct deliver deliver;
 	struct jail jail = {
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { smtpd_conf(proc)->sieve_dir, JAIL_PATH_READ } },

@@ -30,6 +30,7 @@
 
 struct job {
 	struct job *next;
+	struct deliver_pool *pool;
 	struct attempt *attempt;
 	size_t recipient;
 	uint32_t id;
@@ -71,6 +72,29 @@ struct deliver_pool {
 static void start_waiting(struct deliver_pool *pool);
 static void feed(struct account *account);
 
+/* NULL: it has no mail, and no process. */
+static struct account *
+find(const struct deliver_pool *pool, struct span address)
+{
+	struct account *account = pool->accounts;
+
+	while (account != NULL && !span_eq(span_of(account->address), address))
+		account = account->next;
+	return account;
+}
+
+/* The process must not take the message for one that it has seen when it comes again. */
+static void
+tell_unsent(const struct job *job, struct span address)
+{
+	const struct account *account = find(job->pool, address);
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	if (account != NULL && account->channel != NULL)
+		(void)msg_send(account->channel, MSG_UNSENT, job->id, &body, -1);
+}
+
 static void
 end_job(struct job *job, const struct outcome *outcome)
 {
@@ -83,6 +107,7 @@ end_job(struct job *job, const struct outcome *outcome)
 		return;
 	}
 	if (job->submit_failed && outcome->verdict == VERDICT_OK) {
+		tell_unsent(job, span_of(outcome->host));
 		outcome_set(&failed, VERDICT_TEMPFAIL, "4.3.0", SPAN("What the recipient's filter sends cannot be queued now"));
 		failed.ours = true;
 		outcome = &failed;
@@ -483,11 +508,9 @@ start_waiting(struct deliver_pool *pool)
 void
 deliver_tell_own(struct queue *queue, struct span address, struct span asked, uint8_t own)
 {
-	struct account *account = queue->deliver->accounts;
+	struct account *account = find(queue->deliver, address);
 	struct msg_writer body;
 
-	while (account != NULL && !span_eq(span_of(account->address), address))
-		account = account->next;
 	if (account == NULL || account->channel == NULL)
 		return;
 	if (account->asked != 0)
@@ -519,6 +542,7 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 		if (account->timer == NULL)
 			abort();
 	}
+	job->pool = pool;
 	job->attempt = attempt;
 	job->recipient = recipient;
 	job->submitted_last = &job->submitted;

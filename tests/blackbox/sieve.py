@@ -235,6 +235,19 @@ def main():
     send("after twice")
     check("duplicate", find(USER, "INBOX", "after twice")[1] is not None and sum(b"Subject: twice" in text for text in imap_all(USER)) == 1)
 
+    use(f'require "duplicate";\nif duplicate {{ discard; stop; }}\nredirect "{FRIEND}";\n')
+    os.rename(f"{STATE}/spool/queue", f"{STATE}/spool/queue.away")
+    try:
+        check("what cannot be sent on is put off", refused("sent on late") == (451, b"4.3.0"))
+    finally:
+        os.rename(f"{STATE}/spool/queue.away", f"{STATE}/spool/queue")
+    send("sent on late")
+    check("and is no duplicate when it comes again", find(FRIEND, "INBOX", "sent on late")[1] is not None)
+    before = len(imap_all(FRIEND))
+    send("sent on late")
+    send("sent on at once")
+    check("but then", find(FRIEND, "INBOX", "sent on at once")[1] is not None and len(imap_all(FRIEND)) == before + 1)
+
     put(f"{OWN}/other.sieve", 'require ["fileinto", "mailbox"]; fileinto :create "Included";')
     use('require "include"; include "other";\n')
     send("included")
