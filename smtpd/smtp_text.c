@@ -268,12 +268,17 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	if (!smtp_answers(smtp, SMTP_OPEN))
 		return;
 	if (result != SMTP_STORED) {
-		smtp_reply_fault(smtp,
-		    result == SMTP_NO_SPACE     ? SMTP_FAULT_NO_SPACE :
-			result == SMTP_LIMITED ? SMTP_FAULT_LIMIT :
-						 SMTP_FAULT_WRITE);
-		if (smtp->chunked)
+		enum smtp_fault fault = result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
+		    result == SMTP_LIMITED                 ? SMTP_FAULT_LIMIT :
+							     SMTP_FAULT_WRITE;
+
+		/* DATA is refused once; the last chunk ends the text, for each recipient (RFC 2033 section 4.2). */
+		if (smtp->chunked) {
+			answer_text(smtp, fault);
 			refuse_chunk(smtp);
+		} else {
+			smtp_reply_fault(smtp, fault);
+		}
 		smtp_reset(smtp);
 		return;
 	}

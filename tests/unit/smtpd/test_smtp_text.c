@@ -185,6 +185,32 @@ START_TEST(full_disk)
 }
 END_TEST
 
+/* RFC 2033 section 4.2: the last chunk is answered for each recipient, also when the message cannot even begin; another chunk and DATA once. */
+START_TEST(chunks_that_cannot_begin)
+{
+	static const struct {
+		const char *command;
+		unsigned replies;
+	} cases[] = { { "BDAT 6 LAST\r\nRSET\r\n", 2 }, { "BDAT 6\r\nRSET\r\n", 1 }, { "DATA\r\n", 1 } };
+	struct owner owner;
+	struct span out, line;
+	unsigned replies = 0;
+
+	init(&owner, SMTP_LMTP);
+	owner.open_result = SMTP_NOT_STORED;
+	feed(&owner, SPAN("LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\n"), 100);
+	buf_clear(&owner.out);
+	feed(&owner, span_of(cases[_i].command), 100);
+	for (out = buf_get(&owner.out); span_split(&out, '\n', &line);)
+		replies += span_starts(line, SPAN("451 4.3.0 "));
+	ck_assert_msg(replies == cases[_i].replies, "%s", buf_cstr(&owner.out));
+	buf_clear(&owner.out);
+	feed(&owner, SPAN("NOOP\r\n"), 100);
+	ck_assert_str_eq(buf_cstr(&owner.out), "250 2.0.0 Ok\r\n");
+	finish(&owner);
+}
+END_TEST
+
 START_TEST(nothing_is_taken_while_an_answer_is_due)
 {
 	struct smtp smtp;
@@ -265,6 +291,7 @@ main(void)
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, nul);
 	tcase_add_test(tests, full_disk);
+	tcase_add_loop_test(tests, chunks_that_cannot_begin, 0, 3);
 	tcase_add_test(tests, nothing_is_taken_while_an_answer_is_due);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
