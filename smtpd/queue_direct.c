@@ -102,7 +102,7 @@ static bool
 tells_all(const struct direct *direct)
 {
 	const struct envelope *envelope = &attempt_file(direct->attempt)->envelope;
-	size_t delivered = 0;
+	size_t delivered = 0, len = 0;
 
 	for (size_t i = 0; i < envelope->count; i++) {
 		const struct outcome *outcome = attempt_outcome_of(direct->attempt, i);
@@ -116,7 +116,11 @@ tells_all(const struct direct *direct)
 		if (outcome->verdict == VERDICT_TEMPFAIL && !direct->each)
 			return false;
 		delivered += outcome->verdict == VERDICT_OK;
+		len += 1 + 2 + strlen(outcome->status) + 2 + strlen(outcome->text);
 	}
+	/* They stand in one message, MESSAGE_DONE, behind a byte and the id. */
+	if (len > MSG_BODY_MAX - (1 + 2 + SPOOL_ID_LEN))
+		return false;
 	return direct->each || delivered == 0 || delivered == envelope->count;
 }
 

@@ -210,6 +210,16 @@ def main():
     use('require "reject";\nif header "subject" "unwanted" { reject "I do not want this."; }\n')
     check("reject refuses, to who brings it", refused("unwanted") == (550, b"5.7.1"))
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+    use('require "reject";\nif header "subject" "unwanted" { reject "' + "I do not want this. " * 9 + '"; }\n')
+    with smtplib.LMTP("127.0.0.1", BASE_PORT + 24, timeout=60) as client:
+        client.ehlo_or_helo_if_needed()
+        client.docmd(f"MAIL FROM:<{SENDER}>")
+        for _ in range(100):
+            client.docmd(f"RCPT TO:<{USER}>")
+        client.docmd("DATA")
+        client.send("Subject: unwanted\r\n\r\n.\r\n")
+        codes = [client.getreply()[0] for _ in range(100)]
+    check("more refusals than one message between roles holds: the client has its replies", set(codes) <= {250, 550}, codes)
     use('require "reject";\nif header "subject" "unwanted" { reject "Déjà reçu, merci."; }\n')
     before = len(imap_all(SENDER))
     send("unwanted")
