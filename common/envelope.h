@@ -14,7 +14,7 @@
 
 /* Bounds. The text of an envelope is at most ENVELOPE_MAX bytes, the empty line included. */
 #define ENVELOPE_MAX (8u << 20)
-#define ENVELOPE_RECIPIENTS_MAX 10000
+#define ENVELOPE_RECIPIENTS_MAX 10100 /* recipients_max is at most 10000, and filters may add some */
 #define ENVELOPE_ADDRESS_MAX 512 /* bytes; RFC 5321 4.5.3.1 allows 254 */
 #define ENVELOPE_XTEXT_MAX 600   /* ORCPT and ENVID, encoded as they came (RFC 3461 4.2, 4.4) */
 #define ENVELOPE_ROOM_MAX 65535  /* bytes between envelope and message */

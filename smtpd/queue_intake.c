@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/envelope_msg.h"
-#include "smtpd/filter.h"
 #include "smtpd/queue.h"
 #include "smtpd/queue_memory.h"
 
@@ -322,14 +321,13 @@ add_recipients(struct queue *queue, struct transaction **at, struct msg_reader *
 	return envelope->count == transaction->recipients ? make_file(queue, at) : 0;
 }
 
-/* How many there will be, and the first of them. Filters may add to as many as the client may have named. */
+/* How many there will be, and the first of them. recipients_max is smtp's to keep: it may be another by now, and filters add to it. */
 static int
 take_recipients(struct queue *queue, struct transaction **at, struct msg_reader *body)
 {
-	size_t max = (size_t)smtpd_conf(queue->proc)->recipients_max + ((*at)->rewritten ? FILTER_RCPTS_MAX : 0);
 	uint32_t count = msg_get_u32(body);
 
-	if (body->bad || count == 0 || count > max)
+	if (body->bad || count == 0 || count > ENVELOPE_RECIPIENTS_MAX)
 		return -EBADMSG;
 	(*at)->recipients = count;
 	return add_recipients(queue, at, body);

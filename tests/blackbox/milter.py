@@ -125,6 +125,22 @@ def ours():
     configure(f'milters = [ "127.0.0.1:{FIRST}" ];\nrecipients_max = 100;\n')
     code, reply = send("rcpt-8", rcpts=[f"u3+{n}@example.test" for n in range(100)])
     check("a milter adds to as many recipients as one message may have", code == 250 and arrived("u2", rb"rcpt-8"), (code, reply))
+    configure("")
+    with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as many, smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as other:
+        for peer in (many, other):
+            peer.ehlo("client.example")
+            peer.mail("s@example.org")
+        for n in range(101):
+            many.rcpt(f"u3+{n}@example.test")
+        other.rcpt("u2@example.test")
+        other.docmd("DATA")
+        configure("recipients_max = 100;\n")
+        code, reply = many.data(b"Subject: many-8\r\n\r\n")
+        check("a message may have as many recipients as when they were named", code == 250, (code, reply))
+        other.send(b"Subject: other-8\r\n\r\n.\r\n")
+        code, reply = other.getreply()
+        check("and those of others are not put off", code == 250, (code, reply))
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ];\n')
     code, reply = send("quarantine-8")
     check("a message is taken to be held", code == 250, reply)
     held = os.listdir(f"{state}/spool/hold")
