@@ -4,16 +4,17 @@
 #ifndef SMTPD_FILTER_H
 #define SMTPD_FILTER_H
 
+#include "common/envelope.h"
 #include "frame/asked.h"
 #include "frame/role.h"
 #include "smtpd/milter_state.h"
 
 #define FILTER_MILTERS_MAX 8
-/* Recipients that milters add to one message, or take away. */
-#define FILTER_RCPTS_MAX 64
+/* Recipients that milters add to one message, or take away: all that it may have, when it goes to somebody else instead. */
+#define FILTER_RCPTS_MAX ENVELOPE_RECIPIENTS_MAX
 #define FILTER_REASON_MAX 200
-/* Messages at once: far above what the limits on clients allow. */
-#define FILTER_JOBS_MAX 10000
+/* Messages at once: far above what the limits on clients allow (connections_max). */
+#define FILTER_JOBS_MAX 120000
 
 struct filter_job;
 struct filter_conn;
@@ -41,6 +42,12 @@ int filter_job_piece(struct filter_job *job, struct span *ret_piece);
 
 /* --- filter_edit.c: what milters have made of a message --- */
 
+/* What is to become of an address, by the last word on it. */
+struct filter_rcpt {
+	char *address;
+	bool added; /* or taken away */
+};
+
 struct filter_edit {
 	int fd;                   /* the message as it came: owned, or -1 */
 	uint64_t at, end;         /* where it stands in the file */
@@ -51,8 +58,8 @@ struct filter_edit {
 	bool changed, held;
 	char *reason;             /* of being held, or NULL */
 	char *sender;             /* the new one, or NULL */
-	char *added[FILTER_RCPTS_MAX], *removed[FILTER_RCPTS_MAX];
-	size_t added_count, removed_count;
+	struct filter_rcpt *rcpts; /* each address once */
+	size_t rcpt_count;
 	uint64_t size_max;        /* of a new body */
 };
 
@@ -62,9 +69,10 @@ void filter_edit_free(struct filter_edit *edit);
 int filter_edit_load(struct filter_edit *edit, int fd, uint64_t at, uint64_t len);
 /* As filter_job_change. A change that no message can have is left out, with a line in the log. */
 int filter_edit_change(struct filter_edit *edit, const struct milter_packet *packet);
-/* Whether anything has changed; then the body of FILTERED behind the reply, and *ret_fd as smtpd_msg.def says (or -1).
- * 0 or -errno. */
+/* The body of FILTERED behind the reply, and *ret_fd as smtpd_msg.def says (or -1). 0 or -errno. */
 int filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int *ret_fd);
+/* The body of FILTER_RCPTS from that one of `rcpts` on, with as many as have room. Returns how many. */
+size_t filter_edit_put_rcpts(const struct filter_edit *edit, size_t from, struct msg_writer *body);
 /* Reads a piece of the body as it is now. The bytes read, 0 at the end, or -errno. */
 ssize_t filter_edit_read(const struct filter_edit *edit, uint64_t from, char *bytes, size_t len);
 /* A new body begins when the first piece of one comes: after each milter. */

@@ -12,6 +12,7 @@
 #include "common/header.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "smtpd/filter.h"
 #include "smtpd/header_edit.h"
 #include "smtpd/smtp_data.h"
@@ -38,10 +39,9 @@ filter_edit_free(struct filter_edit *edit)
 	buf_free(&edit->header);
 	free(edit->reason);
 	free(edit->sender);
-	for (size_t i = 0; i < edit->added_count; i++)
-		free(edit->added[i]);
-	for (size_t i = 0; i < edit->removed_count; i++)
-		free(edit->removed[i]);
+	for (size_t i = 0; i < edit->rcpt_count; i++)
+		free(edit->rcpts[i].address);
+	free(edit->rcpts);
 }
 
 /* --- the message as it came --- */
@@ -134,14 +134,30 @@ read_address(struct span text, bool may_be_empty, char **ret)
 	return 0;
 }
 
+/* The last word counts: a milter that takes all recipients away, and then adds those that are to be, may name some of them twice. */
 static int
-add_to(char **list, size_t *count, struct span text)
+change_rcpt(struct filter_edit *edit, struct span text, bool added)
 {
-	int r = *count < FILTER_RCPTS_MAX ? read_address(text, false, &list[*count]) : -E2BIG;
+	char *address;
+	int r = read_address(text, false, &address);
 
-	if (r == 0)
-		(*count)++;
-	return r;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < edit->rcpt_count; i++)
+		if (span_ieq(span_of(edit->rcpts[i].address), span_of(address))) {
+			edit->rcpts[i].added = added;
+			free(address);
+			return 0;
+		}
+	if (edit->rcpt_count == FILTER_RCPTS_MAX) {
+		free(address);
+		return -E2BIG;
+	}
+	/* Grows by doubling. */
+	if ((edit->rcpt_count & (edit->rcpt_count - 1)) == 0)
+		edit->rcpts = xreallocarray(edit->rcpts, edit->rcpt_count == 0 ? 1 : 2 * edit->rcpt_count, sizeof(*edit->rcpts));
+	edit->rcpts[edit->rcpt_count++] = (struct filter_rcpt){ address, added };
+	return 0;
 }
 
 static int
@@ -179,9 +195,9 @@ change(struct filter_edit *edit, const struct milter_packet *packet)
 	case MILTER_IS_BODY:
 		return change_body(edit, packet->text);
 	case MILTER_IS_ADD_RCPT:
-		return add_to(edit->added, &edit->added_count, packet->text);
+		return change_rcpt(edit, packet->text, true);
 	case MILTER_IS_DELETE_RCPT:
-		return add_to(edit->removed, &edit->removed_count, packet->text);
+		return change_rcpt(edit, packet->text, false);
 	case MILTER_IS_CHANGE_FROM:
 		return change_sender(edit, packet->text);
 	default:
@@ -235,14 +251,6 @@ put_text(const struct filter_edit *edit, int *ret_fd)
 	return r;
 }
 
-static void
-put_list(struct msg_writer *body, char *const *list, size_t count)
-{
-	msg_put_u16(body, (uint16_t)count);
-	for (size_t i = 0; i < count; i++)
-		msg_put_span(body, span_of(list[i]));
-}
-
 int
 filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int *ret_fd)
 {
@@ -257,11 +265,28 @@ filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int *re
 	msg_put_span(body, span_of(edit->reason));
 	msg_put_u8(body, edit->sender != NULL);
 	msg_put_span(body, span_of(edit->sender));
-	put_list(body, edit->added, edit->added_count);
-	put_list(body, edit->removed, edit->removed_count);
 	if (r == 0 && body->overflow)
 		r = -E2BIG;
 	if (r < 0 && *ret_fd >= 0)
 		closep(ret_fd);
 	return r;
+}
+
+size_t
+filter_edit_put_rcpts(const struct filter_edit *edit, size_t from, struct msg_writer *body)
+{
+	size_t i = from;
+
+	for (; i < edit->rcpt_count; i++) {
+		size_t before = body->len;
+
+		msg_put_u8(body, edit->rcpts[i].added);
+		msg_put_span(body, span_of(edit->rcpts[i].address));
+		if (body->overflow) {
+			body->len = before;
+			body->overflow = false;
+			break;
+		}
+	}
+	return i - from;
 }

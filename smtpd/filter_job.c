@@ -62,6 +62,22 @@ forget(struct filter_job **at)
 
 /* --- answers --- */
 
+/* 0 or -errno. */
+static int
+send_rcpts(struct filter_job *job)
+{
+	int r = 0;
+
+	for (size_t sent = 0; sent < job->edit.rcpt_count && r == 0;) {
+		struct msg_writer body;
+
+		msg_writer_init(&body);
+		sent += filter_edit_put_rcpts(&job->edit, sent, &body);
+		r = proc_send(job->role->proc, ROLE_FRONT, MSG_FILTER_RCPTS, job->id, &body, -1);
+	}
+	return r;
+}
+
 static void
 send_answer(struct filter_job *job, enum milter_verdict verdict, const char *reply)
 {
@@ -72,6 +88,8 @@ send_answer(struct filter_job *job, enum milter_verdict verdict, const char *rep
 	msg_put_u8(&body, (uint8_t)verdict);
 	msg_put_span(&body, span_of(reply));
 	if (job->request == MSG_FILTER_TEXT && verdict == MILTER_PASS)
+		r = send_rcpts(job);
+	if (r == 0 && job->request == MSG_FILTER_TEXT && verdict == MILTER_PASS)
 		r = filter_edit_put(&job->edit, &body, &fd);
 	if (r < 0) {
 		log_error("not-filtered", log_str("id", job->queue_id), log_errno("error", r));

@@ -231,7 +231,7 @@ proc_smtp(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
-		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_GREYLISTED, on_greylisted },
+		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_FILTER_RCPTS, on_filtered }, { MSG_GREYLISTED, on_greylisted },
 		{ MSG_RULES_FILE, on_rules } };
 	const struct smtpd_conf *conf = smtpd_conf(proc);
 	const struct front_limits limits = {

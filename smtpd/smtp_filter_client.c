@@ -13,12 +13,16 @@
 #include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
 
+/* Of recipients that are added or taken away, in octets: as many as a message may have. */
+#define RCPTS_MAX (ENVELOPE_RECIPIENTS_MAX * (1 + 2 + ENVELOPE_ADDRESS_MAX))
+
 struct filter_question {
 	struct asked asked;
 	struct filter_client *client;
 	void *context;
 	bool awaits; /* an answer */
 	bool lost;   /* whom it was asked is gone, or was never there */
+	struct buf rcpts; /* what has come of FILTER_RCPTS */
 };
 
 struct filter_client {
@@ -96,6 +100,7 @@ filter_mail(struct filter_client *client, const struct milter_client *facts, voi
 
 	question->client = client;
 	question->context = context;
+	question->rcpts = BUF_INIT(RCPTS_MAX);
 	(void)asked_add(&client->questions, &question->asked);
 	msg_writer_init(&body);
 	msg_put_span(&body, facts->address);
@@ -138,57 +143,101 @@ filter_end(struct filter_question *question)
 		return NULL;
 	(void)asked_take(&question->client->questions, question->asked.id);
 	(void)proc_send(question->client->proc, ROLE_FILTER, MSG_FILTER_END, question->asked.id, NULL, -1);
+	buf_free(&question->rcpts);
 	free(question);
 	return NULL;
 }
 
 /* --- the answer --- */
 
-static void
-remove_recipient(struct envelope *envelope, struct span address)
+/* What a milter says of the address. */
+enum word { NOTHING, ADDED, REMOVED };
+
+static enum word
+word_on(struct span rcpts, const char *address)
 {
-	size_t kept = 0;
+	struct msg_reader body = msg_read_span(rcpts);
+
+	while (body.rest.len != 0 && !body.bad) {
+		bool added = msg_get_u8(&body) != 0;
+
+		if (span_ieq(msg_get_span(&body), span_of(address)))
+			return added ? ADDED : REMOVED;
+	}
+	return NOTHING;
+}
+
+/* Takes those away that are to be, and returns how many. */
+static size_t
+remove_recipients(struct envelope *envelope, struct span rcpts)
+{
+	size_t kept = 0, removed;
 
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct envelope_recipient *recipient = &envelope->recipients[i];
 
-		if (span_ieq(span_of(recipient->address), address)) {
+		if (word_on(rcpts, recipient->address) == REMOVED) {
 			free(recipient->address);
 			free(recipient->orcpt);
 		} else {
 			envelope->recipients[kept++] = *recipient;
 		}
 	}
+	removed = envelope->count - kept;
 	envelope->count = kept;
+	return removed;
+}
+
+static bool
+has_recipient(const struct envelope *envelope, struct span address)
+{
+	for (size_t i = 0; i < envelope->count; i++)
+		if (span_ieq(span_of(envelope->recipients[i].address), address))
+			return true;
+	return false;
 }
 
 int
 filtered_apply(const struct filtered *filtered, struct envelope *envelope)
 {
-	struct msg_reader body = filtered->rcpts;
-	uint16_t added, removed;
+	struct msg_reader body = msg_read_span(filtered->rcpts);
+	size_t changes = 0;
 	int r = 0;
 
 	if (filtered->has_sender) {
 		free(envelope->sender);
 		envelope->sender = span_dup(filtered->sender);
+		changes++;
 	}
-	added = msg_get_u16(&body);
-	for (uint16_t i = 0; i < added && r == 0; i++)
-		r = envelope_add(envelope, msg_get_span(&body), SPAN_NULL, 0);
-	removed = msg_get_u16(&body);
-	for (uint16_t i = 0; i < removed; i++)
-		remove_recipient(envelope, msg_get_span(&body));
-	return r < 0 ? r : filtered->has_sender || added != 0 || removed != 0;
+	changes += remove_recipients(envelope, filtered->rcpts);
+	while (body.rest.len != 0 && r == 0) {
+		bool added = msg_get_u8(&body) != 0;
+		struct span address = msg_get_span(&body);
+
+		/* Who has it already does not get it twice. */
+		if (!added || has_recipient(envelope, address))
+			continue;
+		r = envelope_add(envelope, address, SPAN_NULL, 0);
+		changes++;
+	}
+	return r < 0 ? r : changes != 0;
 }
 
-static bool
-lists_are_whole(struct msg_reader body)
+/* They come before the answer. */
+static int
+take_rcpts(struct filter_question *question, const struct msg *msg)
 {
-	for (unsigned list = 0; list < 2; list++)
-		for (uint16_t left = msg_get_u16(&body); left != 0 && !body.bad; left--)
-			(void)msg_get_span(&body);
-	return msg_done(&body);
+	struct msg_reader body = msg_read(msg);
+
+	while (body.rest.len != 0 && !body.bad) {
+		(void)msg_get_u8(&body);
+		(void)msg_get_span(&body);
+	}
+	if (!msg_done(&body))
+		return -EBADMSG;
+	if (question == NULL || !question->awaits)
+		return 0;
+	return buf_span(&question->rcpts, msg->body) == 0 ? 0 : -EBADMSG;
 }
 
 int
@@ -200,6 +249,8 @@ filter_client_message(struct filter_client *client, struct msg *msg)
 	uint8_t verdict = msg_get_u8(&body);
 	_cleanup_(closep) int fd = msg->fd >= 0 ? msg_take_fd(msg) : -1;
 
+	if (msg->type == MSG_FILTER_RCPTS)
+		return take_rcpts(question, msg);
 	filtered.verdict = (enum milter_verdict)verdict;
 	filtered.reply = msg_get_span(&body);
 	if (body.rest.len != 0) {
@@ -208,15 +259,13 @@ filter_client_message(struct filter_client *client, struct msg *msg)
 		filtered.reason = msg_get_span(&body);
 		filtered.has_sender = msg_get_u8(&body) != 0;
 		filtered.sender = msg_get_span(&body);
-		filtered.rcpts = body;
-		body.bad |= !lists_are_whole(body);
-		body.rest = SPAN_NULL;
 	}
 	if (!msg_done(&body) || verdict > MILTER_DISCARD || (verdict == MILTER_REFUSE && filtered.reply.len < 3))
 		return -EBADMSG;
 	if (question == NULL || !question->awaits)
 		return 0;
 	question->awaits = false;
+	filtered.rcpts = buf_get(&question->rcpts);
 	filtered.fd = TAKE_FD(fd);
 	client->done(question->context, &filtered);
 	if (filtered.fd >= 0)

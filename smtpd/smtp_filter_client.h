@@ -17,7 +17,7 @@ struct filtered {
 	uint64_t replaces;
 	bool held, has_sender;
 	struct span reason, sender;
-	struct msg_reader rcpts; /* for filtered_apply */
+	struct span rcpts; /* for filtered_apply: what stands in FILTER_RCPTS */
 };
 
 /* Once for each question, later, from the loop; with a refusal for now (451) when the filter role goes away. */
@@ -38,7 +38,7 @@ struct filter_question *filter_end(struct filter_question *question);
 /* Whether the envelope is to be another, and makes it so: sender and recipients. 0 (as it was), 1 (changed), or -errno: it cannot be. */
 int filtered_apply(const struct filtered *filtered, struct envelope *envelope);
 
-/* The handler of FILTERED. 0 or -EBADMSG. And from the role's peer_gone, for ROLE_FILTER. */
+/* The handler of FILTERED and FILTER_RCPTS. 0 or -EBADMSG. And from the role's peer_gone, for ROLE_FILTER. */
 int filter_client_message(struct filter_client *client, struct msg *msg);
 void filter_client_gone(struct filter_client *client);
 

@@ -125,6 +125,10 @@ def ours():
     configure(f'milters = [ "127.0.0.1:{FIRST}" ];\nrecipients_max = 100;\n')
     code, reply = send("rcpt-8", rcpts=[f"u3+{n}@example.test" for n in range(100)])
     check("a milter adds to as many recipients as one message may have", code == 250 and arrived("u2", rb"rcpt-8"), (code, reply))
+    code, reply = send("redirect-8", rcpts=["u1@example.test", "u2@example.test"] + [f"u3+{n}@example.test" for n in range(98)])
+    check("a milter takes all recipients away, and adds one that was among them", code == 250 and arrived("u1", rb"redirect-8") and arrived("u2", rb"redirect-8"),
+          (code, reply))
+    check("who is added twice, or was a recipient, has it once", [sum(b"redirect-8" in text for text in mails(user)) for user in ("u1", "u2", "u3")] == [1, 1, 0])
     configure("")
     with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as many, smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as other:
         for peer in (many, other):
