@@ -97,7 +97,8 @@ smtp_secured(struct smtp *smtp, const char *tls)
 	/* Nothing that was said in the clear counts any more (RFC 3207 section 4.2). */
 	smtp_reset(smtp);
 	free(smtp->helo);
-	smtp->helo = NULL;
+	free(smtp->account);
+	smtp->helo = smtp->account = NULL;
 	smtp->greeted = smtp->extended = false;
 	if (smtp->awaited == SMTP_START_TLS)
 		smtp->awaited = SMTP_NOTHING;

@@ -185,6 +185,23 @@ START_TEST(full_disk)
 }
 END_TEST
 
+/* RFC 3207 section 4.2: who logged in before may have been somebody in between. */
+START_TEST(starttls_forgets_who_logged_in)
+{
+	struct smtp_settings in_clear = settings;
+	struct owner owner;
+
+	in_clear.plaintext_login = true;
+	init(&owner, SMTP_SUBMISSION);
+	owner.smtp.settings = &in_clear;
+	feed(&owner, SPAN("EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nSTARTTLS\r\nEHLO x\r\n"), 100);
+	buf_clear(&owner.out);
+	feed(&owner, SPAN("MAIL FROM:<alice@example.test>\r\n"), 100);
+	ck_assert_msg(span_starts(buf_get(&owner.out), SPAN("530 5.7.0")), "%s", buf_cstr(&owner.out));
+	finish(&owner);
+}
+END_TEST
+
 /* RFC 2033 section 4.2: the last chunk is answered for each recipient, also when the message cannot even begin; another chunk and DATA once. */
 START_TEST(chunks_that_cannot_begin)
 {
@@ -292,6 +309,7 @@ main(void)
 	tcase_add_test(tests, nul);
 	tcase_add_test(tests, full_disk);
 	tcase_add_loop_test(tests, chunks_that_cannot_begin, 0, 3);
+	tcase_add_test(tests, starttls_forgets_who_logged_in);
 	tcase_add_test(tests, nothing_is_taken_while_an_answer_is_due);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
