@@ -84,7 +84,7 @@ smtp_client_filtered(void *context, struct filtered *filtered)
 
 	if (filtered->verdict == MILTER_PASS && smtp->filter_step == SMTP_FILTER_TEXT && client->handin != NULL && rewrite(client, filtered))
 		return;
-	if (filtered->verdict == MILTER_DISCARD)
+	if (filtered->verdict == MILTER_DISCARD || smtp->discarded)
 		log_info("discarded", log_str("client", smtp->client), log_str("id", smtp->queue_id), log_str("from", smtp->envelope.sender));
 	smtp_filtered(smtp, words[filtered->verdict], filtered->reply);
 	smtp_client_pump(client);

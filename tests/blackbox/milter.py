@@ -129,6 +129,9 @@ def ours():
     check("a milter takes all recipients away, and adds one that was among them", code == 250 and arrived("u1", rb"redirect-8") and arrived("u2", rb"redirect-8"),
           (code, reply))
     check("who is added twice, or was a recipient, has it once", [sum(b"redirect-8" in text for text in mails(user)) for user in ("u1", "u2", "u3")] == [1, 1, 0])
+    code, reply = send("nobody-8", sender="lonely@example.org")
+    check("a message whose last recipient a milter takes away is taken, and the log has that it is dropped", code == 250 and
+          eventually(lambda: re.search(r"discarded .*from=lonely@example.org", log()), 10), (code, reply))
     configure("")
     with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as many, smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as other:
         for peer in (many, other):

@@ -3,7 +3,7 @@
 """A milter for tests: what it does stands in the message or its envelope, what it was told in `seen`.
 
 Senders refuse-mail@, discard@, hang-up@; recipients refuse-rcpt@; Subject words: reject, tempfail, reply, discard, quarantine, change, body, rcpt,
-redirect (all recipients are taken away; u2@ and the first of them are added, each twice)."""
+nobody (all recipients are taken away), redirect (all recipients are taken away; u2@ and the first of them are added, each twice)."""
 import socketserver
 import struct
 import threading
@@ -103,9 +103,10 @@ class Session(socketserver.BaseRequestHandler):
             self.say(b"+", b"<u2@example.test>\0")
             self.say(b"-", b"<u1@example.test>\0")
             self.say(b"e", b"<other@example.org>\0")
-        if b"redirect" in subject:
+        if b"redirect" in subject or b"nobody" in subject:
             for rcpt in self.message["rcpt"]:
                 self.say(b"-", rcpt + b"\0")
+        if b"redirect" in subject:
             for rcpt in 2 * [b"<u2@example.test>", self.message["rcpt"][0]]:
                 self.say(b"+", rcpt + b"\0")
         if b"quarantine" in subject:
