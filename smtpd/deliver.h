@@ -22,13 +22,14 @@ struct delivery {
 	char *refusal;     /* the reason that a script gave, or NULL */
 };
 
-/* What a script has seen (duplicate), for a delivery of that id. */
+/* What a script has seen (duplicate), in a message that it sends on: remembered once that is safe. */
 struct seen {
-	uint32_t id;
-	char *text; /* NULL: free */
+	uint32_t id;  /* of the delivery */
+	char *text;   /* NULL: free */
 	size_t len;
+	int64_t until;
 };
-#define SEEN_MAX 64 /* the last; the queue says at once what it could not take */
+#define SEEN_MAX 64 /* the last */
 
 struct deliver {
 	struct proc *proc;
@@ -78,8 +79,6 @@ const struct script *scripts_named(struct scripts *scripts, bool global, struct 
 bool memory_has(const char *own, struct span id, int64_t now);
 /* Remembers it until then. 0 or -errno. */
 int memory_put(const char *own, struct span id, int64_t now, int64_t until);
-/* Forgets it. 0 or -errno. */
-int memory_drop(const char *own, struct span id, int64_t now);
 
 /* --- deliver_stored.c: what was stored last, in the account's file delivered --- */
 
@@ -121,8 +120,14 @@ enum filtered {
 	FILTERED_WAITS, /* nothing has been done: again once own_told says so */
 };
 enum filtered deliver_filter(struct deliver *deliver, struct delivery *delivery);
-/* UNSENT: the message of that delivery has not been seen. */
-void deliver_unsent(struct deliver *deliver, uint32_t id);
+
+/* --- deliver_seen.c: what they have seen --- */
+
+bool seen_has(const struct deliver *deliver, struct span id);
+/* What the scripts of that delivery have seen, which did all of this: remembered at once, or, where it is sent on, once that is safe. */
+void seen_remember(struct deliver *deliver, uint32_t id, const struct sieve_result *result, int64_t now);
+/* SENT: it is, or it was never seen. */
+void seen_sent(struct deliver *deliver, uint32_t id, bool safe);
 
 /* --- deliver_store.c: what they want stored --- */
 

@@ -53,9 +53,7 @@ own_folder(const struct deliver *deliver)
 static bool
 is_remembered(void *context, struct span id)
 {
-	_cleanup_(freep) char *own = own_folder(context);
-
-	return memory_has(own, id, time(NULL));
+	return seen_has(context, id);
 }
 
 static const struct sieve_program *
@@ -248,41 +246,6 @@ keep_own(const struct deliver *deliver, const struct delivery *delivery, struct 
 }
 
 static void
-remember(struct deliver *deliver, uint32_t id, const struct sieve_result *result, int64_t now)
-{
-	_cleanup_(freep) char *own = own_folder(deliver);
-
-	for (size_t i = 0; i < result->count; i++) {
-		struct span text = result->actions[i].text;
-		struct seen *seen = &deliver->seen[deliver->seen_next];
-
-		if (result->actions[i].kind != SIEVE_REMEMBER)
-			continue;
-		if (memory_put(own, text, now, now + (int64_t)result->actions[i].seconds) != 0) {
-			log_warning("not-remembered", log_str("account", deliver->proc->account));
-			continue;
-		}
-		free(seen->text);
-		*seen = (struct seen){ .id = id, .text = span_dup(text), .len = text.len };
-		deliver->seen_next = (deliver->seen_next + 1) % SEEN_MAX;
-	}
-}
-
-/* RFC 7352 section 3: seen is what the script has done its work with. Else it would discard the message that is to be sent on now. */
-void
-deliver_unsent(struct deliver *deliver, uint32_t id)
-{
-	_cleanup_(freep) char *own = own_folder(deliver);
-
-	for (size_t i = 0; i < SEEN_MAX; i++) {
-		struct seen *seen = &deliver->seen[i];
-
-		if (seen->text != NULL && seen->id == id && memory_drop(own, span_make(seen->text, seen->len), time(NULL)) != 0)
-			log_warning("not-forgotten", log_str("account", deliver->proc->account));
-	}
-}
-
-static void
 do_actions(struct deliver *deliver, struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result)
 {
 	delivery->refusal = refusal(result);
@@ -291,7 +254,7 @@ do_actions(struct deliver *deliver, struct delivery *delivery, const struct siev
 	if (delivery->result == 0)
 		delivery->result = deliver_send(deliver, delivery, host, result);
 	if (delivery->result == 0)
-		remember(deliver, delivery->id, result, host->now);
+		seen_remember(deliver, delivery->id, result, host->now);
 	for (size_t i = 0; i < result->count; i++) {
 		struct buf text = BUF_INIT(4096);
 

@@ -82,14 +82,23 @@ memory_has(const char *own, struct span id, int64_t now)
 	return find(records, count, id) != NULL;
 }
 
-/* In place of the file. 0 or -errno. */
-static int
-save(const char *own, struct record *records, size_t count)
+int
+memory_put(const char *own, struct span id, int64_t now, int64_t until)
 {
+	size_t count;
+	_cleanup_(freep) struct record *records = load(own, now, &count);
 	_cleanup_(freep) char *path = xasprintf("%s/remembered", own), *temporary = xasprintf("%s/remembered.tmp", own);
 	_cleanup_(closep) int fd = -1;
+	struct record *record = find(records, count, id);
 	int r;
 
+	if (record == NULL && count == RECORDS_MAX) /* the oldest goes (RFC 5230 section 4.2) */
+		memmove(records, records + 1, --count * sizeof(*records));
+	if (record == NULL) {
+		record = &records[count++];
+		key_of(id, record->key);
+	}
+	record->until = until;
 	for (size_t i = 0; i < count; i++)
 		records[i].until = (int64_t)htole64((uint64_t)records[i].until);
 	if (mkdir(own, 0700) < 0 && errno != EEXIST)
@@ -103,34 +112,4 @@ save(const char *own, struct record *records, size_t count)
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	return r;
-}
-
-int
-memory_put(const char *own, struct span id, int64_t now, int64_t until)
-{
-	size_t count;
-	_cleanup_(freep) struct record *records = load(own, now, &count);
-	struct record *record = find(records, count, id);
-
-	if (record == NULL && count == RECORDS_MAX) /* the oldest goes (RFC 5230 section 4.2) */
-		memmove(records, records + 1, --count * sizeof(*records));
-	if (record == NULL) {
-		record = &records[count++];
-		key_of(id, record->key);
-	}
-	record->until = until;
-	return save(own, records, count);
-}
-
-int
-memory_drop(const char *own, struct span id, int64_t now)
-{
-	size_t count;
-	_cleanup_(freep) struct record *records = load(own, now, &count);
-	struct record *record = find(records, count, id);
-
-	if (record == NULL)
-		return 0;
-	memmove(record, record + 1, (size_t)(records + --count - record) * sizeof(*records));
-	return save(own, records, count);
 }

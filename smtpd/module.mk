@@ -21,6 +21,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/deliver_memory.c \
 	smtpd/deliver_own.c \
 	smtpd/deliver_scripts.c \
+	smtpd/deliver_seen.c \
 	smtpd/deliver_send.c \
 	smtpd/deliver_store.c \
 	smtpd/deliver_stored.c \

@@ -228,13 +228,14 @@ on_own_is(struct msg_channel *channel, struct msg *msg, void *context)
 }
 
 static int
-on_unsent(struct msg_channel *channel, struct msg *msg, void *context)
+on_sent(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	const struct proc *proc = context;
+	struct msg_reader body = msg_read(msg);
 
 	(void)channel;
-	deliver_unsent(proc->state, msg->id);
-	return 0;
+	seen_sent(proc->state, msg->id, msg_get_u8(&body) != 0);
+	return msg_done(&body) ? 0 : -EBADMSG;
 }
 
 static int
@@ -271,7 +272,7 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 int
 proc_deliver(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver }, { MSG_OWN_IS, on_own_is }, { MSG_UNSENT, on_unsent } };
+	static const struct proc_handler handlers[] = { { MSG_DELIVER, on_deliver }, { MSG_OWN_IS, on_own_is }, { MSG_SENT, on_sent } };
 	static struct deliver deliver;
 	struct jail jail = {
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { smtpd_conf(proc)->sieve_dir, JAIL_PATH_READ } },

@@ -83,16 +83,17 @@ find(const struct deliver_pool *pool, struct span address)
 	return account;
 }
 
-/* The process must not take the message for one that it has seen when it comes again. */
+/* From then on the process knows the message for one that it has seen; but not where it comes again. */
 static void
-tell_unsent(const struct job *job, struct span address)
+tell_sent(const struct job *job, struct span address, bool safe)
 {
 	const struct account *account = find(job->pool, address);
 	struct msg_writer body;
 
 	msg_writer_init(&body);
+	msg_put_u8(&body, safe);
 	if (account != NULL && account->channel != NULL)
-		(void)msg_send(account->channel, MSG_UNSENT, job->id, &body, -1);
+		(void)msg_send(account->channel, MSG_SENT, job->id, &body, -1);
 }
 
 static void
@@ -106,8 +107,9 @@ end_job(struct job *job, const struct outcome *outcome)
 		job->held = xmemdup(outcome, sizeof(*outcome));
 		return;
 	}
+	if (job->submissions != 0)
+		tell_sent(job, span_of(outcome->host), !job->submit_failed && outcome->verdict == VERDICT_OK);
 	if (job->submit_failed && outcome->verdict == VERDICT_OK) {
-		tell_unsent(job, span_of(outcome->host));
 		outcome_set(&failed, VERDICT_TEMPFAIL, "4.3.0", SPAN("What the recipient's filter sends cannot be queued now"));
 		failed.ours = true;
 		outcome = &failed;

@@ -21,7 +21,7 @@ static const struct msg_row rows[] = {
 	{ MSG_SUBMIT, "SUBMIT", ROLE_WORKER, ROLE_QUEUE, 14, 2048, MSG_FD },
 	{ MSG_OWN, "OWN", ROLE_WORKER, ROLE_QUEUE, 3, 1024, MSG_NOFD },
 	{ MSG_OWN_IS, "OWN_IS", ROLE_QUEUE, ROLE_WORKER, 4, 1032, MSG_NOFD },
-	{ MSG_UNSENT, "UNSENT", ROLE_QUEUE, ROLE_WORKER, 0, 0, MSG_NOFD },
+	{ MSG_SENT, "SENT", ROLE_QUEUE, ROLE_WORKER, 1, 1, MSG_NOFD },
 	{ MSG_DELIVERED, "DELIVERED", ROLE_WORKER, ROLE_QUEUE, 5, 2048, MSG_NOFD },
 };
 static const struct msg_row *const tables[] = { rows };

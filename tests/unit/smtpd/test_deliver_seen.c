@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What a script has seen in a message that it sends on outlives the process only once that is safe. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "smtpd/deliver.h"
+
+static char folder[] = "/tmp/fourpost-seen-XXXXXX";
+static struct proc proc = { .account_dir = folder };
+/* One process, and the one after it. */
+static struct deliver first = { .proc = &proc }, second = { .proc = &proc };
+
+static struct sieve_action redirected[] = {
+	{ .kind = SIEVE_REMEMBER, .text = SPAN("redirected"), .seconds = 1000 },
+	{ .kind = SIEVE_REDIRECT, .text = SPAN("carol@example.net") },
+};
+static struct sieve_action stored[] = {
+	{ .kind = SIEVE_REMEMBER, .text = SPAN("stored"), .seconds = 1000 },
+	{ .kind = SIEVE_KEEP },
+};
+
+static void
+remember(struct sieve_action actions[2], uint32_t id)
+{
+	const struct sieve_result result = { .actions = actions, .count = 2 };
+
+	seen_remember(&first, id, &result, time(NULL));
+}
+
+START_TEST(stored_at_once)
+{
+	remember(stored, 1);
+	ck_assert(seen_has(&second, SPAN("stored")));
+}
+END_TEST
+
+START_TEST(sent_when_safe)
+{
+	remember(redirected, 2);
+	ck_assert(seen_has(&first, SPAN("redirected")));
+	ck_assert(!seen_has(&second, SPAN("redirected")));
+	seen_sent(&first, 3, true);
+	ck_assert(!seen_has(&second, SPAN("redirected")));
+	seen_sent(&first, 2, false);
+	ck_assert(!seen_has(&first, SPAN("redirected")));
+	remember(redirected, 4);
+	seen_sent(&first, 4, true);
+	ck_assert(seen_has(&second, SPAN("redirected")));
+}
+END_TEST
+
+static void
+setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void
+teardown(void)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+int
+main(void)
+{
+	Suite *suite = suite_create("deliver_seen");
+	TCase *tests = tcase_create("all");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, stored_at_once);
+	tcase_add_test(tests, sent_when_safe);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
