@@ -214,6 +214,16 @@ span_is_ascii(struct span text)
 	return span_ascii(text) == text.len;
 }
 
+struct span
+span_utf8_cut(struct span text, size_t max)
+{
+	if (text.len <= max)
+		return text;
+	while (max > 0 && ((unsigned char)text.ptr[max] & 0xc0) == 0x80)
+		max--;
+	return span_make(text.ptr, max);
+}
+
 bool
 span_is_utf8(struct span text)
 {

@@ -68,6 +68,8 @@ char *span_dup(struct span text);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool span_is_utf8(struct span text);
+/* At most so many octets of it, and no part of a UTF-8 character at the end. */
+struct span span_utf8_cut(struct span text, size_t max);
 bool span_is_ascii(struct span text);
 /* Bytes before the first that is not ASCII. */
 size_t span_ascii(struct span text);

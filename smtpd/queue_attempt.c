@@ -76,7 +76,7 @@ attempt_outcome_of(const struct attempt *attempt, size_t recipient)
 void
 outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text)
 {
-	size_t len = text.len < sizeof(outcome->text) ? text.len : sizeof(outcome->text) - 1;
+	size_t len = span_utf8_cut(text, sizeof(outcome->text) - 1).len;
 
 	*outcome = (struct outcome){ .verdict = verdict };
 	(void)snprintf(outcome->status, sizeof(outcome->status), "%s", status);

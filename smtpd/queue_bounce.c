@@ -20,7 +20,10 @@
 #define FULL_MAX (1 << 20)
 /* Of a header, so much. */
 #define HEADER_MAX (64 << 10)
-#define NOTIFICATION_MAX (8 << 20)
+/* What hosts said of all recipients together, twice: each has his share, or one that is verbose would leave a list's owner without any. */
+#define SAID_MAX (2u << 20)
+/* Never reached: ENVELOPE_RECIPIENTS_MAX with the longest of addresses and names. */
+#define NOTIFICATION_MAX (64u << 20)
 
 /* Reads what is to be sent back. The text is for free(3). */
 static char *
@@ -96,7 +99,7 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 			.orcpt = span_of(recipient->orcpt),
 			.status = span_of(outcome->status),
 			.code = outcome->code,
-			.text = span_of(outcome->text),
+			.text = span_utf8_cut(span_of(outcome->text), SAID_MAX / count),
 			.remote = outcome->remote ? span_of(outcome->host) : SPAN_NULL,
 		};
 	}

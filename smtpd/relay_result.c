@@ -9,13 +9,9 @@
 static void
 copy_text(char text[VERDICT_TEXT_MAX], struct span from)
 {
-	bool utf8;
-	size_t len = from.len < VERDICT_TEXT_MAX - 1 ? from.len : VERDICT_TEXT_MAX - 1;
+	size_t len = span_utf8_cut(from, VERDICT_TEXT_MAX - 1).len;
+	bool utf8 = span_is_utf8(span_make(from.ptr, len));
 
-	/* Not in the middle of a character. */
-	while (len < from.len && len > 0 && ((unsigned char)from.ptr[len] & 0xc0) == 0x80)
-		len--;
-	utf8 = span_is_utf8(span_make(from.ptr, len));
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)from.ptr[i];
 

@@ -8,6 +8,16 @@
 #include "common/buf.h"
 #include "common/span.h"
 
+START_TEST(cut)
+{
+	ck_assert(span_eq(span_utf8_cut(SPAN("abc"), 3), SPAN("abc")));
+	ck_assert(span_eq(span_utf8_cut(SPAN("abc"), 2), SPAN("ab")));
+	ck_assert(span_eq(span_utf8_cut(SPAN("a\xc3\xa9"), 2), SPAN("a")));
+	ck_assert(span_eq(span_utf8_cut(SPAN("\xc3\xa9z"), 2), SPAN("\xc3\xa9")));
+	ck_assert_uint_eq(span_utf8_cut(SPAN("\xf0\x9f\x93\xaf"), 3).len, 0);
+}
+END_TEST
+
 START_TEST(numbers)
 {
 	uint64_t value = 0;
@@ -82,6 +92,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_add_test(tests, cut);
 	tcase_add_test(tests, numbers);
 	tcase_add_test(tests, splitting);
 	tcase_add_test(tests, utf8);

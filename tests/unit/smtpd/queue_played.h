@@ -130,7 +130,7 @@ proc_account(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* Every host refuses for good, but that of takes.test takes what comes, and that of silent.test says nothing. */
+/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, and that of silent.test says nothing. */
 static int
 on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -139,8 +139,10 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	struct span destination;
 	uint16_t count;
 	bool takes;
+	char said[1000];
 
 	(void)context;
+	memset(said, 'x', sizeof(said));
 	(void)msg_get_u64(&body);
 	(void)msg_get_u64(&body);
 	(void)envelope_get_options(&body, &options);
@@ -163,7 +165,10 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 		msg_put_u8(&reply, 0);
 		msg_put_u8(&reply, 0);
 		msg_put_span(&reply, takes ? SPAN("2.0.0") : SPAN("5.1.1"));
-		msg_put_span(&reply, takes ? SPAN("taken there") : SPAN("unknown there"));
+		if (span_eq(destination, SPAN("verbose.test")))
+			msg_put_span(&reply, span_make(said, sizeof(said)));
+		else
+			msg_put_span(&reply, takes ? SPAN("taken there") : SPAN("unknown there"));
 		msg_put_span(&reply, SPAN("mx.other.test"));
 		msg_put_span(&reply, SPAN("none"));
 		(void)msg_send(channel, MSG_RELAYED, msg->id, &reply, -1);

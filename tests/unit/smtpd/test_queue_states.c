@@ -516,6 +516,22 @@ START_TEST(notification_written_and_failure_not_noted)
 }
 END_TEST
 
+/* However many there are, and whatever hosts say of them. */
+START_TEST(notification_of_all)
+{
+	struct buf text = BUF_INIT(2u << 20);
+
+	(void)buf_str(&text, "fourpost 1\ncreated NOWNOWNOWN\nfrom alice@local.test\n");
+	for (unsigned i = 0; i < ENVELOPE_RECIPIENTS_MAX; i++)
+		(void)buf_fmt(&text, "to P - - recipient%u@verbose.test\n", i);
+	(void)buf_str(&text, "\n" MESSAGE);
+	put(PATH, buf_cstr(&text));
+	buf_free(&text);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 1 && queued_files() == 0);
+}
+END_TEST
+
 START_TEST(notification_that_fails_goes_to_postmaster)
 {
 	put(PATH,
@@ -622,6 +638,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);
 	tcase_add_test(tests, notification_written_and_failure_not_noted);
+	tcase_add_test(tests, notification_of_all);
 	tcase_add_test(tests, notification_that_fails_goes_to_postmaster);
 	tcase_add_loop_test(tests, notification_to_an_alias_that_fails_goes_to_postmaster, 0, 4);
 	tcase_add_test(tests, what_postmaster_cannot_have_is_the_end);
