@@ -133,8 +133,16 @@ on_peer_missing(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	log_error("peer-missing",
-	    log_str("role", proc->peers[ROLE_QUEUE] == NULL ? "queue" : "auth"));
+	    log_str("role", proc->peers[ROLE_QUEUE] == NULL ? "queue" : proc->peers[ROLE_AUTH] == NULL ? "auth" :
+		proc->peers[ROLE_FILTER] == NULL ? "filter" : "resolve"));
 	proc_exit(proc, EX_PROTOCOL);
+}
+
+/* Without them no mail is taken, or none that is to be filtered or verified. */
+static bool
+is_needed(uint8_t peer)
+{
+	return peer == ROLE_QUEUE || peer == ROLE_AUTH || peer == ROLE_FILTER || peer == ROLE_RESOLVE;
 }
 
 static void
@@ -152,7 +160,7 @@ peer_gone(struct proc *proc, uint8_t peer)
 		dns_client_resolve_gone(role->dns);
 	if (peer == ROLE_FILTER)
 		filter_client_gone(role->filters);
-	if (peer == ROLE_QUEUE || peer == ROLE_AUTH)
+	if (is_needed(peer))
 		(void)event_add(peer_missing, &patience);
 }
 
@@ -160,7 +168,8 @@ static void
 peer_here(struct proc *proc, uint8_t peer)
 {
 	(void)peer;
-	if (proc->peers[ROLE_QUEUE] != NULL && proc->peers[ROLE_AUTH] != NULL)
+	if (proc->peers[ROLE_QUEUE] != NULL && proc->peers[ROLE_AUTH] != NULL && proc->peers[ROLE_FILTER] != NULL &&
+	    proc->peers[ROLE_RESOLVE] != NULL)
 		(void)event_del(peer_missing);
 }
 

@@ -156,6 +156,7 @@ def ours():
     check("nothing that was discarded or held arrives", not any(re.search(rb"(discard|quarantine)-", text) for text in mails("u1")))
     subprocess.run([f"{binaries}/mailqueue", "-C", CONF, "remove", *held], check=False, capture_output=True)
 
+    channel_breaks()
     second = Milter(SECOND, options=0x1ff7ff & ~0x37f)  # no step is answered, none left out
     configure(f'milters = [ "127.0.0.1:{FIRST}", "127.0.0.1:{SECOND}" ];\n')
     code, reply = send("change-body-9")
@@ -170,6 +171,41 @@ def ours():
     check("and that message arrives", arrived("u1", rb"gone-11"))
     first.shutdown()
     first.server_close()
+
+
+def limit_descriptors(pid, count):
+    """Whoever has its uid may."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        ids = dict(re.findall(r"^([UG]id):\s+(\d+)", file.read(), re.M))
+    more = {"user": int(ids["Uid"]), "group": int(ids["Gid"]), "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={count}:"], check=True, **more)
+
+
+def channel_breaks():
+    """The filter role cannot take a message's descriptor: its channel to smtp ends, and neither of them does."""
+    with open(f"{state}/run/smtpd.pid", encoding="ascii") as file:
+        parent = file.read().strip()
+    pid, smtp = (int(subprocess.run(["pgrep", "-P", parent, "-f", f"^smtpd: {role}"], capture_output=True, text=True, check=True).stdout)
+                 for role in ("filter", "smtp"))
+    with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as peer:
+        peer.ehlo("client.example")
+        peer.mail("s@example.org")
+        peer.rcpt("u1@example.test")
+        limit_descriptors(pid, "3")
+        with open(f"{state}/log/smtpd.expected", "a", encoding="ascii") as file:
+            file.write(f"role=smtp account=\"\" pid={smtp} \n")
+        peer.docmd("DATA")
+        peer.send(b"Subject: breaks-8\r\n\r\n.\r\n")
+        code, reply = peer.getreply()
+        check("a message that the filter role cannot take is put off", code == 451, (code, reply))
+    limit_descriptors(pid, "1000")
+
+    def comes_again():
+        try:
+            return send("breaks-9")[0] == 250
+        except OSError:
+            return False
+    check("and mail is filtered again soon", eventually(comes_again, 40))
 
 
 def by_unix_socket():
