@@ -236,6 +236,13 @@ copy_body(const struct filter_edit *edit, int to)
 	return r;
 }
 
+/* A message that came without a body may have none (RFC 5322 section 2.1). */
+static bool
+ends_with_empty_line(struct span header)
+{
+	return span_eq(header, SPAN("\r\n")) || span_ends(header, SPAN("\r\n\r\n"));
+}
+
 static int
 put_text(const struct filter_edit *edit, int *ret_fd)
 {
@@ -244,6 +251,8 @@ put_text(const struct filter_edit *edit, int *ret_fd)
 
 	if (r == 0)
 		r = io_write_all(fd, buf_get(&edit->header));
+	if (r == 0 && edit->body >= 0 && !ends_with_empty_line(buf_get(&edit->header)))
+		r = io_write_all(fd, SPAN("\r\n"));
 	if (r == 0 && edit->body >= 0)
 		r = copy_body(edit, fd);
 	if (r == 0)

@@ -118,6 +118,13 @@ def ours():
     code, reply = send("body-6")
     text = arrived("u1", rb"body-6") or b""
     check("a body is replaced", code == 250 and b"Another body." in text and b"Hello." not in text, text)
+    with smtplib.SMTP("127.0.0.1", base + 25, timeout=60) as peer:
+        peer.ehlo("client.example")
+        peer.mail("s@example.org")
+        peer.rcpt("u1@example.test")
+        code, reply = peer.data(b"From: s@example.org\r\nSubject: body-none-6\r\n")
+    text = arrived("u1", rb"body-none-6") or b""
+    check("also where there was none, behind an empty line", code == 250 and b"\n\nAnother body." in text.replace(b"\r\n", b"\n"), text)
     code, reply = send("rcpt-7")
     text = arrived("u2", rb"rcpt-7") or b""
     check("recipients and the sender are changed", code == 250 and b"Return-Path: <other@example.org>" in text, (reply, text))
