@@ -33,6 +33,13 @@ attempt_is_overdue(const struct envelope *envelope)
 	return envelope->by != ENVELOPE_BY_NONE && queue_now() >= envelope->deliver_by;
 }
 
+/* The time that the sender has set has passed since the last attempt: he hears of that (RFC 2852 section 4.1.4), whatever he was told before. */
+static bool
+passes_deadline(const struct envelope *envelope)
+{
+	return attempt_is_overdue(envelope) && envelope->deliver_by > envelope->progress.tried;
+}
+
 /* RFC 2852 section 4.1.4: the sender asked to hear of relays, or the next host would not tell of a delay. */
 static bool
 is_relay_told(const struct envelope *envelope, const struct envelope_recipient *recipient,
@@ -114,7 +121,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 			recipient->status = ENVELOPE_FAILED;
 		return;
 	}
-	if (late && recipient->status == ENVELOPE_PENDING && !bounce &&
+	if (late && (recipient->status == ENVELOPE_PENDING || passes_deadline(&attempt->file.envelope)) && !bounce &&
 	    wants(recipient, ENVELOPE_DELAY)) {
 		if (attempt_is_overdue(&attempt->file.envelope))
 			(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");

@@ -454,6 +454,27 @@ START_TEST(tried_and_waiting)
 END_TEST
 
 /* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
+/* The last attempt was before or after the time that the sender had set; of the delay he had been told by then. */
+START_TEST(late_for_its_sender)
+{
+	put(PATH, _i == 0 ?
+	    ENVELOPE("by 1000000000 N\nprogress 00000000000000000000 00000000000999999999 0000000001 "
+	    "                                                                                "
+	    "                                                                                \n"
+	    "to W - - later@local.test\n") MESSAGE :
+	    ENVELOPE("by 1000000000 N\nprogress 00000000000000000000 00000000001000000001 0000000001 "
+	    "                                                                                "
+	    "                                                                                \n"
+	    "to W - - later@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs(" deferred "));
+	if (_i == 0)
+		WAIT_FOR(files_in("mail/local.test/alice") == 1);
+	stop();
+	ck_assert_uint_eq(files_in("mail/local.test/alice"), _i == 0);
+}
+END_TEST
+
 START_TEST(taken_by_one_host)
 {
 	put(PATH, ENVELOPE("to P S - c@takes.test\nto P - - a@takes.test\nto P - - b@silent.test\n") MESSAGE);
@@ -634,6 +655,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, queued_and_due_by_another_clock);
 	tcase_add_test(tests, tried_and_waiting);
+	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);
