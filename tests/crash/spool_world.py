@@ -337,7 +337,7 @@ class Life:
             self.event("greylisted", number, body.take("I"))
         elif name == "RELAY":
             self.mine.append(lambda: self._relay(number, body, fd))
-        else:
+        elif name != "SENT":  # which a process that remembers nothing has no use for
             raise Fault(f"it sends {name}")
 
     def _mail_of(self, number):
