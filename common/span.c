@@ -214,6 +214,24 @@ span_is_ascii(struct span text)
 	return span_ascii(text) == text.len;
 }
 
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+uint64_t
+span_hash(uint64_t start, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		start = (start ^ (unsigned char)bytes.ptr[i]) * FNV_PRIME;
+	return start;
+}
+
+uint64_t
+span_ihash(uint64_t start, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		start = (start ^ (unsigned char)ascii_lower(bytes.ptr[i])) * FNV_PRIME;
+	return start;
+}
+
 struct span
 span_utf8_cut(struct span text, size_t max)
 {

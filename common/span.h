@@ -71,6 +71,10 @@ bool span_is_utf8(struct span text);
 /* At most so many octets of it, and no part of a UTF-8 character at the end. */
 struct span span_utf8_cut(struct span text, size_t max);
 bool span_is_ascii(struct span text);
+/* FNV-1a, which goes on from that start; ihash: of letters of ASCII in either case the same. Whoever hashes what comes from outside starts with a
+ * secret. */
+uint64_t span_hash(uint64_t start, struct span bytes);
+uint64_t span_ihash(uint64_t start, struct span bytes);
 /* Bytes before the first that is not ASCII. */
 size_t span_ascii(struct span text);
 

@@ -52,10 +52,8 @@ text_set_free(struct text_set *set)
 static uint64_t
 hash_of(const struct text_set *set, struct span text)
 {
-	uint64_t hash = set->seed ^ UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = span_ihash(set->seed ^ UINT64_C(0xcbf29ce484222325), text);
 
-	for (size_t i = 0; i < text.len; i++)
-		hash = (hash ^ (uint8_t)ascii_lower(text.ptr[i])) * UINT64_C(0x100000001b3);
 	return hash ^ hash >> 32;
 }
 

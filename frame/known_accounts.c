@@ -51,14 +51,11 @@ known_accounts_free(struct known_accounts *known)
 	return NULL;
 }
 
-/* FNV-1a, from the seed on. */
 static size_t
 place_of(const struct known_accounts *known, struct span address)
 {
-	uint64_t hash = known->seed;
+	uint64_t hash = span_hash(known->seed, address);
 
-	for (size_t i = 0; i < address.len; i++)
-		hash = (hash ^ (unsigned char)address.ptr[i]) * UINT64_C(0x100000001b3);
 	return (size_t)(hash ^ hash >> 32) % PLACES;
 }
 

@@ -43,10 +43,8 @@ uint64_t
 rate_key(const struct rate *rate, char kind, struct span bytes)
 {
 	/* FNV-1a from a secret start, then SplitMix64's finalizer. */
-	uint64_t hash = (rate->seed ^ (unsigned char)kind) * 0x100000001b3U;
+	uint64_t hash = span_hash(span_hash(rate->seed, span_make(&kind, 1)), bytes);
 
-	for (size_t i = 0; i < bytes.len; i++)
-		hash = (hash ^ (unsigned char)bytes.ptr[i]) * 0x100000001b3U;
 	hash = (hash ^ (hash >> 30) ^ rate->seed) * 0xbf58476d1ce4e5b9U;
 	hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebU;
 	hash ^= hash >> 31;

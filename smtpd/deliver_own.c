@@ -54,15 +54,11 @@ is_at_ours(const struct deliver *deliver, struct span address)
 	return false;
 }
 
-/* FNV-1a: a header may name thousands. */
+/* A header may name thousands. */
 static uint32_t
 hash_of(struct span address)
 {
-	uint32_t hash = 2166136261;
-
-	for (size_t i = 0; i < address.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(address.ptr[i])) * 16777619;
-	return hash;
+	return (uint32_t)span_ihash(UINT64_C(0xcbf29ce484222325), address);
 }
 
 static struct known *

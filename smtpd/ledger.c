@@ -63,10 +63,8 @@ uint64_t
 ledger_key_and(const struct ledger *ledger, uint64_t key, struct span bytes)
 {
 	/* FNV-1a, then SplitMix64's finalizer with the secret: its length first, so that parts cannot flow into each other. */
-	uint64_t hash = (key ^ bytes.len ^ ledger->seed) * 0x100000001b3U;
+	uint64_t hash = span_ihash((key ^ bytes.len ^ ledger->seed) * 0x100000001b3U, bytes);
 
-	for (size_t i = 0; i < bytes.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(bytes.ptr[i])) * 0x100000001b3U;
 	hash = (hash ^ (hash >> 30) ^ ledger->seed) * 0xbf58476d1ce4e5b9U;
 	hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebU;
 	hash ^= hash >> 31;

@@ -84,6 +84,20 @@ START_TEST(buffer_limits)
 }
 END_TEST
 
+/* Vectors of FNV-1a with 64 bits. */
+START_TEST(hashes)
+{
+	const uint64_t basis = UINT64_C(0xcbf29ce484222325);
+
+	ck_assert_uint_eq(span_hash(basis, SPAN_NULL), basis);
+	ck_assert_uint_eq(span_hash(basis, SPAN("a")), UINT64_C(0xaf63dc4c8601ec8c));
+	ck_assert_uint_eq(span_hash(basis, SPAN("foobar")), UINT64_C(0x85944171f73967e8));
+	ck_assert_uint_eq(span_hash(span_hash(basis, SPAN("foo")), SPAN("bar")), span_hash(basis, SPAN("foobar")));
+	ck_assert_uint_eq(span_ihash(basis, SPAN("FooBAR")), span_hash(basis, SPAN("foobar")));
+	ck_assert_uint_ne(span_ihash(basis, SPAN("\xc3\x84")), span_ihash(basis, SPAN("\xc3\xa4")));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -96,6 +110,7 @@ main(void)
 	tcase_add_test(tests, numbers);
 	tcase_add_test(tests, splitting);
 	tcase_add_test(tests, utf8);
+	tcase_add_test(tests, hashes);
 	tcase_add_test(tests, buffer_limits);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
