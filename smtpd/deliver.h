@@ -43,6 +43,7 @@ struct deliver {
 	size_t waiting_count;
 	struct own *own;
 	struct scripts *scripts;
+	char *script_folder; /* the account's own: its scripts, and what they are to remember */
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
 	struct stored *stored;

@@ -44,12 +44,6 @@ special_use(void *context, struct span mailbox, struct span attribute)
 	return name != NULL && (mailbox.len == 0 || span_eq(span_of(name), mailbox));
 }
 
-static char *
-own_folder(const struct deliver *deliver)
-{
-	return xasprintf("%s/sieve", deliver->proc->account_dir);
-}
-
 static bool
 is_remembered(void *context, struct span id)
 {
@@ -117,7 +111,7 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 static void
 note_fault(struct deliver *deliver, const char *path, struct span fault)
 {
-	_cleanup_(freep) char *own = own_folder(deliver);
+	const char *own = deliver->script_folder;
 	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 	struct buf id = BUF_INIT(32768), text = BUF_INIT(32768);
 	char date[DATE_SIZE];

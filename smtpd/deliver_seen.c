@@ -6,34 +6,23 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/deliver.h"
 
-static char *
-own_folder(const struct deliver *deliver)
-{
-	return xasprintf("%s/sieve", deliver->proc->account_dir);
-}
-
 bool
 seen_has(const struct deliver *deliver, struct span id)
 {
-	_cleanup_(freep) char *own = own_folder(deliver);
-
 	for (size_t i = 0; i < SEEN_MAX; i++)
 		if (deliver->seen[i].text != NULL && span_eq(span_make(deliver->seen[i].text, deliver->seen[i].len), id))
 			return true;
-	return memory_has(own, id, time(NULL));
+	return memory_has(deliver->script_folder, id, time(NULL));
 }
 
 static void
 put_seen(const struct deliver *deliver, struct span text, int64_t until)
 {
-	_cleanup_(freep) char *own = own_folder(deliver);
-
-	if (memory_put(own, text, time(NULL), until) != 0)
+	if (memory_put(deliver->script_folder, text, time(NULL), until) != 0)
 		log_warning("not-remembered", log_str("account", deliver->proc->account));
 }
 

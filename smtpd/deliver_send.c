@@ -81,7 +81,7 @@ static int
 respond(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host)
 {
 	const struct proc *proc = sending->deliver->proc;
-	_cleanup_(freep) char *own = xasprintf("%s/sieve", proc->account_dir);
+	const char *own = sending->deliver->script_folder;
 	const char *forbidden = vacation_forbidden(action, host, span_of(proc->account));
 	struct buf id = BUF_INIT(4u << 20), text = BUF_INIT(TEXT_MAX);
 	uint8_t random[16];

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "frame/role.h"
@@ -278,7 +277,6 @@ proc_deliver(struct proc *proc)
 		.paths = { { proc->account_dir, JAIL_PATH_WRITE }, { smtpd_conf(proc)->sieve_dir, JAIL_PATH_READ } },
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES | JAIL_MEMFD,
 	};
-	_cleanup_(freep) char *own = NULL;
 	int r;
 
 	proc->state = &deliver;
@@ -288,10 +286,10 @@ proc_deliver(struct proc *proc)
 		abort();
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
-	own = xasprintf("%s/sieve", proc->account_dir);
+	deliver.script_folder = xasprintf("%s/sieve", proc->account_dir);
 	deliver.own = own_new();
 	buf_init(&deliver.forward_text, FORWARD_FILE_MAX + 65536);
-	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, own, smtpd_conf(proc)->sieve_editheader ? SIEVE_EDITHEADER : 0);
+	deliver.scripts = scripts_new(smtpd_conf(proc)->sieve_dir, deliver.script_folder, smtpd_conf(proc)->sieve_editheader ? SIEVE_EDITHEADER : 0);
 	/* What it does is never urgent: when the queue hands it a message, the queue goes on first, and hands out the next. */
 	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ .sched_priority = 0 });
 	tzset(); /* scripts ask for local dates, and its file cannot be read later */

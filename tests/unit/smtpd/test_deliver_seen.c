@@ -10,9 +10,9 @@
 #include "smtpd/deliver.h"
 
 static char folder[] = "/tmp/fourpost-seen-XXXXXX";
-static struct proc proc = { .account_dir = folder };
+static struct proc proc;
 /* One process, and the one after it. */
-static struct deliver first = { .proc = &proc }, second = { .proc = &proc };
+static struct deliver first = { .proc = &proc, .script_folder = folder }, second = { .proc = &proc, .script_folder = folder };
 
 static struct sieve_action redirected[] = {
 	{ .kind = SIEVE_REMEMBER, .text = SPAN("redirected"), .seconds = 1000 },
