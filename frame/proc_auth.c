@@ -31,8 +31,8 @@ struct auth {
 	struct verifier_limits limits;
 	struct grants *grants;
 	struct aliases *aliases; /* NULL: there are none */
-	uint64_t edition; /* of what beside the accounts says whose an address is: another one each time, and for each process */
 	struct srs *srs;         /* the same */
+	uint64_t edition;        /* of what beside the accounts says whose an address is: another one each time, and for each process */
 };
 
 /* --- the accounts database --- */

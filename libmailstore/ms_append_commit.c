@@ -36,6 +36,7 @@ struct commits {
 	int folder_fd;
 };
 
+/* INBOX is the Maildir itself, whose descriptor is the store's. */
 static void
 leave_folder(struct commits *commits)
 {

@@ -382,9 +382,9 @@ give_up(struct account *account)
 	end_job(job, &outcome);
 }
 
-/* Whether the job that is given to the process now is the only one, as those before it were. */
+/* Counts the job that is given to the process now. True: it is the only one under way, as those before it were. */
 static bool
-is_alone(const struct account *account)
+count_alone(const struct account *account)
 {
 	struct deliver_pool *pool = account->pool;
 
@@ -436,7 +436,7 @@ feed(struct account *account)
 		msg_put_span(&body, span_of(attempt_id(job->attempt)));
 		msg_put_span(&body, span_of(file->envelope.recipients[job->recipient].address));
 		msg_put_span(&body, span_of(file->envelope.sender));
-		msg_put_u8(&body, is_alone(account));
+		msg_put_u8(&body, count_alone(account));
 		if (++pool->last_id == 0)
 			pool->last_id = 1;
 		job->id = pool->last_id;

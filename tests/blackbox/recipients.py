@@ -49,6 +49,12 @@ try:
     check("breaks: what it hangs up on waits", own_site.within(lambda: len(set(re.findall(r" deferred .* to=(never-\d+)@", site.log()))) == 40), site.log()[-3000:])
     check("breaks: it is not taken for down", "destination-down" not in site.log(), site.log()[-3000:])
     send("breaks", "fine-word", ["x"])
+    # More of them than one message between the roles holds.
+    many = [f"bob+{n:03d}{'x' * 50}@example.test" for n in range(600)]
+    replies, last = site.send("alice@example.test", many, "many-word", login="alice")
+    check("hundreds of long addresses are taken", last.startswith("250") and len(replies) == 600, (len(replies), last))
+    check("and each has it, once", own_site.within(lambda: len(site.delivered("bob", "many-word")) == 600) and
+          len({re.search("Delivered-To: (.*)", one).group(1) for one in site.delivered("bob", "many-word")}) == 600, site.log()[-2000:])
     check("no role of it died", not site.deaths(), site.deaths())
 finally:
     site.stop()

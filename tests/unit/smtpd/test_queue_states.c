@@ -453,7 +453,6 @@ START_TEST(tried_and_waiting)
 }
 END_TEST
 
-/* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
 /* The last attempt was before or after the time that the sender had set; of the delay he had been told by then. */
 START_TEST(late_for_its_sender)
 {
@@ -475,6 +474,7 @@ START_TEST(late_for_its_sender)
 }
 END_TEST
 
+/* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
 START_TEST(taken_by_one_host)
 {
 	put(PATH, ENVELOPE("to P S - c@takes.test\nto P - - a@takes.test\nto P - - b@silent.test\n") MESSAGE);
