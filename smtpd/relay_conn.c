@@ -135,6 +135,21 @@ relay_conn_set_timer(struct relay_conn *conn, unsigned seconds)
 		(void)event_add(conn->timer, &time);
 }
 
+int64_t
+relay_conn_seconds(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+void
+relay_conn_set_timeout(struct relay_conn *conn)
+{
+	relay_conn_set_timer(conn, relay_state_timeout(&conn->state, relay_conn_seconds()));
+}
+
 static void
 say_goodbye(struct relay_conn *conn)
 {
@@ -144,7 +159,7 @@ say_goodbye(struct relay_conn *conn)
 	relay_state_quit(&conn->state, &out);
 	(void)stream_write(conn->stream, buf_get(&out));
 	buf_free(&out);
-	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
+	relay_conn_set_timeout(conn);
 }
 
 void
@@ -337,7 +352,7 @@ relay_conn_start_tls(struct relay_conn *conn)
 		return;
 	}
 	conn->state.tls = relay_tls_prepare(conn->demand, stream_tls_settings(conn->stream));
-	relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
+	relay_conn_set_timeout(conn);
 }
 
 /* CHUNKING was offered and is not known after all, as behind something that adds to what a host offers: the message goes by DATA. */
@@ -360,7 +375,7 @@ relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *ou
 		(void)stream_write(conn->stream, buf_get(out));
 	switch (action) {
 	case RELAY_WAIT:
-		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
+		relay_conn_set_timeout(conn);
 		break;
 	case RELAY_START_TLS:
 		relay_conn_start_tls(conn);
@@ -369,8 +384,7 @@ relay_conn_act(struct relay_conn *conn, enum relay_action action, struct buf *ou
 		relay_conn_ready(conn);
 		break;
 	case RELAY_SEND_MESSAGE:
-		/* While it is sent, the write timeout of the stream watches over it. */
-		relay_conn_set_timer(conn, 0);
+		relay_conn_set_timeout(conn);
 		relay_message_go_on(conn);
 		break;
 	case RELAY_HOST_FAILED:

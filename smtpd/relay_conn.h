@@ -49,6 +49,10 @@ void relay_conn_ready(struct relay_conn *conn);
 void relay_conn_fail(struct relay_conn *conn, const char *status, const char *text);
 /* Until something must have happened; 0: no limit. */
 void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
+/* As the machine says. */
+void relay_conn_set_timeout(struct relay_conn *conn);
+/* The clock of conn->state.until. */
+int64_t relay_conn_seconds(void);
 
 /* Frees the connection; its job, if it has one, is not told. */
 void relay_conn_forget(struct relay_conn *conn);

@@ -162,7 +162,7 @@ connected(struct relay_conn *conn)
 	if (conn->tls_first)
 		relay_conn_start_tls(conn);
 	else
-		relay_conn_set_timer(conn, relay_state_timeout(&conn->state));
+		relay_conn_set_timeout(conn);
 }
 
 static void

@@ -94,6 +94,7 @@ begin_transaction(struct relay_conn *conn)
 
 	job->mail.size += conn->fields.len;
 	job->mail.by_left = job->deliver_by - (int64_t)time(NULL);
+	conn->state.until = relay_conn_seconds() + relay_state_longest(&job->mail);
 	action = relay_state_mail(&conn->state, &job->mail, relay_job_settled, job, &out);
 	relay_conn_act(conn, action, &out);
 	buf_free(&out);
@@ -196,8 +197,8 @@ send_next(struct relay_conn *conn)
 		relay_state_message_sent(&conn->state);
 	else if (chunked)
 		relay_state_chunk_sent(&conn->state);
-	/* Where nothing is awaited the stream's own timeout watches over the writing. */
-	relay_conn_set_timer(conn, relay_state_may_send(&conn->state) ? 0 : relay_state_timeout(&conn->state));
+	/* That bytes leave at all is for the stream's own timeout. */
+	relay_conn_set_timeout(conn);
 	return true;
 }
 

@@ -36,6 +36,7 @@ struct relay_state {
 	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
 	bool unchunked;        /* CHUNKING is not used */
+	int64_t until;         /* a transaction is to be over by then, in seconds of any clock; 0: at any time */
 	size_t rcpt_max;       /* recipients that the host is known to take in one transaction; 0: not known */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
@@ -89,8 +90,12 @@ void relay_state_message_sent(struct relay_state *state);
 /* QUIT, from RELAY_IDLE; its reply leads to RELAY_CLOSE. */
 void relay_state_quit(struct relay_state *state, struct buf *out);
 
-/* How long the next reply may take, in seconds (RFC 5321 section 4.5.3.2), and what is waited for, for people. */
-unsigned relay_state_timeout(const struct relay_state *state);
+/* How long the next reply may take, in seconds (RFC 5321 section 4.5.3.2), or the sending of the message, or its next chunk, 0: without limit;
+ * and what is waited for, for people. now: of the clock of state->until. The verdict on a message that the host has whole is never cut short:
+ * another might get it too (section 6.1). */
+unsigned relay_state_timeout(const struct relay_state *state, int64_t now);
+/* How long a transaction with that message may take as a whole: a host that takes it octet by octet is never silent for long. */
+int64_t relay_state_longest(const struct relay_mail *mail);
 const char *relay_state_awaits(const struct relay_state *state);
 
 /* Bytes that one call may append to out: MAIL and RCPT of a transaction. */

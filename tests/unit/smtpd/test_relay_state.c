@@ -338,7 +338,7 @@ START_TEST(another_message)
 		take_line(&play.out, SPAN("DATA"), "another");
 		host_says(&play, SPAN("354 ok"), "another");
 		relay_state_message_sent(&play.state);
-		ck_assert_uint_eq(relay_state_timeout(&play.state), 600);
+		ck_assert_uint_eq(relay_state_timeout(&play.state, 0), 600);
 		host_says(&play, SPAN("250 ok"), "another");
 		take_line(&play.told, SPAN("1 OK 2.0.0"), "another");
 	}
@@ -366,8 +366,34 @@ START_TEST(timeouts)
 	relay_state_init(&state, "me.example", RELAY_TLS_MAY);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		state.phase = rows[i].phase;
-		ck_assert_uint_ge(relay_state_timeout(&state), rows[i].least);
+		ck_assert_uint_ge(relay_state_timeout(&state, 0) - 1, rows[i].least - 1); /* 0: no limit at all */
 	}
+}
+END_TEST
+
+/* A host that answers, or takes the message, octet by octet is not waited for without end; but what it has whole it may judge in peace. */
+START_TEST(a_transaction_ends)
+{
+	static const struct {
+		enum relay_phase phase;
+		int64_t now;
+		unsigned seconds;
+	} rows[] = {
+		{ RELAY_MAIL, 1000, 300 }, { RELAY_RCPT, 4500, 100 }, { RELAY_DATA, 4590, 10 }, { RELAY_MESSAGE, 1000, 3600 }, { RELAY_MESSAGE, 4500, 100 },
+		{ RELAY_CHUNKS, 4500, 100 }, { RELAY_MESSAGE, 9000, 1 }, { RELAY_DOT, 4590, 600 }, { RELAY_RSET, 4590, 60 }, { RELAY_QUIT, 4590, 10 },
+		{ RELAY_IDLE, 4590, 0 },
+	};
+	struct relay_mail mail = { .size = 0 };
+	struct relay_state state;
+
+	relay_state_init(&state, "me.example", RELAY_TLS_MAY);
+	state.until = 1000 + relay_state_longest(&mail);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		state.phase = rows[i].phase;
+		ck_assert_uint_eq(relay_state_timeout(&state, rows[i].now), rows[i].seconds);
+	}
+	mail.size = 40960000;
+	ck_assert_int_eq(relay_state_longest(&mail), 3600 + 10000);
 }
 END_TEST
 
@@ -399,6 +425,7 @@ main(void)
 	tcase_add_loop_test(tests, dialogue, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_test(tests, another_message);
 	tcase_add_test(tests, timeouts);
+	tcase_add_test(tests, a_transaction_ends);
 	tcase_add_test(tests, texts_are_cleaned);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
