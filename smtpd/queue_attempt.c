@@ -178,14 +178,14 @@ begin(struct attempt *attempt)
 	for (size_t i = 0; i < envelope->count; i++) {
 		attempt->targets[i].attempt = attempt;
 		attempt->targets[i].recipient = i;
-		if (envelope_is_open(&envelope->recipients[i]))
-			attempt->lookups++;
+		attempt->pending += envelope_is_open(&envelope->recipients[i]);
+		attempt->lookups += envelope->recipients[i].status == ENVELOPE_EXPANDED;
 	}
-	attempt->pending = attempt->lookups;
-	if (attempt->lookups == 0) {
+	if (attempt->pending == 0) {
 		attempt_done(attempt); /* a crash came between the last status and the removal */
 		return;
 	}
+	attempt->lookups += attempt->pending;
 	attempt_look_up(attempt);
 }
 

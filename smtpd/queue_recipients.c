@@ -67,6 +67,12 @@ relay_groups(struct attempt *attempt)
 	free(group);
 }
 
+static bool
+is_open_alias(const struct target *target)
+{
+	return target->members != NULL && envelope_is_open(&target->attempt->file.envelope.recipients[target->recipient]);
+}
+
 /* Of a message that could not be promised nothing goes anywhere any more. */
 static void
 drop_rest(struct attempt *attempt)
@@ -74,7 +80,7 @@ drop_rest(struct attempt *attempt)
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
 		struct target *target = &attempt->targets[i];
 
-		if (target->destination != NULL || target->members != NULL)
+		if (target->destination != NULL || is_open_alias(target))
 			attempt->pending--;
 		free(TAKE_PTR(target->destination));
 	}
@@ -109,15 +115,22 @@ remote(struct attempt *attempt, struct target *target)
 
 static void looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
 
-/* Those that are there without any alias get nothing by one. */
+/* Those that are there without any alias get nothing by one, nor do those who have it by an earlier attempt's. */
 static struct text_set *
-direct_recipients(const struct attempt *attempt)
+earlier_recipients(const struct attempt *attempt)
 {
 	struct text_set *seen = text_set_new(queue_random());
 
-	for (size_t i = 0; i < attempt->file.envelope.count; i++)
-		if (attempt->targets[i].members == NULL)
+	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
+		const struct target *target = &attempt->targets[i];
+		struct span members = span_of(target->members), member;
+
+		if (target->members == NULL)
 			(void)text_set_add(seen, span_of(attempt->file.envelope.recipients[i].address));
+		else if (!is_open_alias(target))
+			while (span_split(&members, '\n', &member))
+				(void)text_set_add(seen, member);
+	}
 	return seen;
 }
 
@@ -131,10 +144,10 @@ expand_all(struct attempt *attempt)
 		const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
 		struct outcome outcome;
 
-		if (target->members == NULL)
+		if (!is_open_alias(target))
 			continue;
 		if (seen == NULL)
-			seen = direct_recipients(attempt);
+			seen = earlier_recipients(attempt);
 		if (!expand_submit(attempt->queue, attempt, &expand, seen, &outcome))
 			outcome_now(attempt, i, &outcome);
 		free(TAKE_PTR(target->members));
@@ -254,6 +267,19 @@ looked_up(void *context, enum lookup_result result, struct span account, struct 
 		all_known(attempt);
 }
 
+/* Of an alias that an earlier attempt is done with: who has the message by it. When that cannot be known now, they may get it twice. */
+static void
+looked_back(void *context, enum lookup_result result, struct span account, struct span owner, struct span members)
+{
+	struct target *target = context;
+
+	(void)account, (void)owner;
+	if (result == LOOKUP_ALIAS)
+		target->members = span_dup(members);
+	if (--target->attempt->lookups == 0)
+		all_known(target->attempt);
+}
+
 void
 attempt_go_on(struct attempt *attempt)
 {
@@ -278,6 +304,8 @@ attempt_look_up(struct attempt *attempt)
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct span address = span_of(envelope->recipients[i].address);
 
+		if (envelope->recipients[i].status == ENVELOPE_EXPANDED)
+			(void)auth_expand(attempt->queue->auth, address, false, looked_back, &attempt->targets[i]);
 		if (!envelope_is_open(&envelope->recipients[i]))
 			continue;
 		if (envelope->expanded && !attempt->anew)

@@ -363,6 +363,17 @@ START_TEST(expanded_and_marked)
 }
 END_TEST
 
+START_TEST(another_expanded_and_marked)
+{
+	put(PATH, ENVELOPE("to X - - both@local.test\nto P - - all@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/dave") == 1 && !there(PATH) && queued_files() == 0);
+	/* Who has it by one alias gets it by no other, whenever that was. */
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+	ck_assert_uint_eq(files_in("mail/local.test/carol"), 0);
+}
+END_TEST
+
 /* A request to try what is not due as if it had just come. */
 START_TEST(requeued)
 {
@@ -651,6 +662,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, expanded);
 	tcase_add_test(tests, expanded_and_not_marked);
 	tcase_add_test(tests, expanded_and_marked);
+	tcase_add_test(tests, another_expanded_and_marked);
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, queued_and_due_by_another_clock);
