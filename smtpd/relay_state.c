@@ -183,7 +183,6 @@ static const struct {
 	enum relay_action (*reply)(struct relay_state *, const struct relay_reply *, struct buf *); /* NULL: none is awaited */
 	unsigned seconds;
 	const char *awaits;
-	bool in_transaction; /* state->until counts */
 } rows[] = {
 	[RELAY_GREETING] = { on_greeting, 300, "the greeting" },
 	[RELAY_EHLO] = { on_ehlo, 300, "the reply to EHLO" },
@@ -192,11 +191,11 @@ static const struct {
 	[RELAY_HANDSHAKE] = { NULL, 120, "the TLS handshake" },
 	[RELAY_AUTH] = { on_auth, 120, "the reply to AUTH" },
 	[RELAY_IDLE] = { NULL, 0, "nothing" },
-	[RELAY_MAIL] = { relay_on_mail, 300, "the reply to MAIL", true },
-	[RELAY_RCPT] = { relay_on_rcpt, 300, "the reply to RCPT", true },
-	[RELAY_DATA] = { relay_on_data, 120, "the reply to DATA", true },
-	[RELAY_MESSAGE] = { relay_on_message, 180, "the message to be taken", true },
-	[RELAY_CHUNKS] = { relay_on_chunk, 300, "the reply to a chunk of the message", true },
+	[RELAY_MAIL] = { relay_on_mail, 300, "the reply to MAIL" },
+	[RELAY_RCPT] = { relay_on_rcpt, 300, "the reply to RCPT" },
+	[RELAY_DATA] = { relay_on_data, 120, "the reply to DATA" },
+	[RELAY_MESSAGE] = { relay_on_message, 180, "the message to be taken" },
+	[RELAY_CHUNKS] = { relay_on_chunk, 300, "the reply to a chunk of the message" },
 	[RELAY_DOT] = { relay_on_dot, 600, "the reply to the message" },
 	[RELAY_RSET] = { relay_on_rset, 60, "the reply to RSET" },
 	[RELAY_QUIT] = { on_quit, 10, "the reply to QUIT" },
@@ -224,6 +223,12 @@ relay_state_reply(struct relay_state *state, const struct relay_reply *reply, st
 #define TRANSACTION_SECONDS 3600
 #define BYTES_PER_SECOND 4096
 
+static bool
+is_in_transaction(enum relay_phase phase)
+{
+	return phase == RELAY_MAIL || phase == RELAY_RCPT || phase == RELAY_DATA || phase == RELAY_MESSAGE || phase == RELAY_CHUNKS;
+}
+
 int64_t
 relay_state_longest(const struct relay_mail *mail)
 {
@@ -235,7 +240,7 @@ relay_state_timeout(const struct relay_state *state, int64_t now)
 {
 	/* While the message is sent no reply is awaited. */
 	int64_t seconds = relay_state_may_send(state) ? INT32_MAX : rows[state->phase].seconds;
-	int64_t left = state->until != 0 && rows[state->phase].in_transaction ? state->until - now : INT32_MAX;
+	int64_t left = state->until != 0 && is_in_transaction(state->phase) ? state->until - now : INT32_MAX;
 
 	if (left < seconds)
 		seconds = left > 1 ? left : 1;
