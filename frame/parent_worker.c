@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What children ask of the parent: a worker for an account, when auth says so, and sockets of other programs of this host. */
+/* What children ask of the parent: a worker for an account, when auth says so, sockets of other programs of this host, and channels that they lost. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -124,10 +124,34 @@ connect_for(struct parent *parent, struct msg_channel *channel, const struct msg
 	return 0;
 }
 
+/* A channel ends without its roles when one of them could not take a message, as for want of descriptors. Where the peer has ended after all
+ * it is joined to the others when it is started again. */
+static int
+join_again(const struct parent *parent, const struct msg_channel *channel, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint8_t peer = msg_get_u8(&body);
+	struct child *child = parent_find_child(parent, msg_channel_peer(channel)), *other;
+	int r;
+
+	if (!msg_done(&body) || child == NULL || child->channel != channel || peer >= ROLE_MAX || (child->role->peers & ROLE_BIT(peer)) == 0)
+		return -EBADMSG;
+	other = parent_find_child(parent, peer);
+	r = other != NULL && !parent->stopping ? child_join(child, other) : 0;
+	if (r < 0)
+		log_warning("not-joined", log_str("role", child->role->name), log_str("peer", other->role->name), log_errno("error", r));
+	return 0;
+}
+
 int
 parent_on_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	return msg->type == MSG_SPAWN ? spawn(context, msg) : msg->type == MSG_CONNECT ? connect_for(context, channel, msg) : -EBADMSG;
+	switch (msg->type) {
+	case MSG_SPAWN: return spawn(context, msg);
+	case MSG_CONNECT: return connect_for(context, channel, msg);
+	case MSG_PEER_LOST: return join_again(context, channel, msg);
+	default: return -EBADMSG;
+	}
 }
 
 void

@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The parent: root, binds ports, starts roles, joins them by channels, starts a worker for an account when auth says so.
  * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth,
- * and numbers of sockets that smtpd's filter wants to be connected to. */
+ * numbers of sockets that smtpd's filter wants to be connected to, and of roles to which a channel was lost. */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>

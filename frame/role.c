@@ -145,6 +145,56 @@ dispatch(struct msg_channel *channel, struct msg *msg, void *context)
 	return -EBADMSG;
 }
 
+/* A peer that has ended is started anew at once, and brings another channel. */
+#define REJOIN_SECONDS 2
+
+static void
+lose_peer(struct proc *proc, uint8_t peer)
+{
+	const char *name = "";
+	struct msg_writer body;
+
+	for (size_t i = 0; i < proc->daemon->role_count; i++)
+		if (proc->daemon->roles[i].id == peer)
+			name = proc->daemon->roles[i].name;
+	log_warning("channel-lost", log_str("peer", name), log_str("hint", "another is asked for"));
+	msg_writer_init(&body);
+	msg_put_u8(&body, peer);
+	(void)proc_send(proc, ROLE_PARENT, MSG_PEER_LOST, 0, &body, -1);
+}
+
+static void
+on_rejoin(evutil_socket_t fd, short what, void *context)
+{
+	const struct timeval again = { REJOIN_SECONDS, 0 };
+	struct proc *proc = context;
+	bool missing = false;
+
+	(void)fd, (void)what;
+	for (uint8_t peer = 0; peer < ROLE_MAX; peer++)
+		if ((proc->role->peers & ROLE_BIT(peer)) != 0 && proc->peers[peer] == NULL && !proc->stopping) {
+			lose_peer(proc, peer);
+			missing = true;
+		}
+	if (missing)
+		(void)event_add(proc->rejoin, &again);
+}
+
+/* Of the two roles the one that has the other in its row asks for another channel. */
+static void
+watch_peer(struct proc *proc, uint8_t peer)
+{
+	const struct timeval patience = { REJOIN_SECONDS, 0 };
+
+	if ((proc->role->peers & ROLE_BIT(peer)) == 0 || proc->stopping)
+		return;
+	if (proc->rejoin == NULL)
+		proc->rejoin = evtimer_new(proc->base, on_rejoin, proc);
+	if (proc->rejoin == NULL)
+		abort();
+	(void)event_add(proc->rejoin, &patience);
+}
+
 static void
 peer_closed(struct msg_channel *channel, int error, void *context)
 {
@@ -160,6 +210,7 @@ peer_closed(struct msg_channel *channel, int error, void *context)
 		proc->peer_gone(proc, peer);
 	else if (proc->role->id == ROLE_WORKER)
 		proc_exit(proc, EX_OK); /* who asked for the worker is gone: so is its work */
+	watch_peer(proc, peer);
 }
 
 static void
@@ -251,6 +302,7 @@ parent_message(struct msg_channel *channel, struct msg *msg, void *context)
 			proc->reload(proc);
 		return r;
 	case MSG_STOP:
+		proc->stopping = true;
 		if (proc->stop != NULL)
 			proc->stop(proc);
 		else

@@ -137,16 +137,19 @@ struct proc {
 	uid_t account_uid;
 	struct ms_quota quota;
 	bool as_root;                /* started as root: uids and chroots are real */
+	struct event *rejoin;        /* while channels to peers are missing, or NULL */
 	unsigned quiet_peers;        /* ROLE_BIT of peers whose channel the loop does not read: the role asks and waits (key) */
 
 	void *state;                 /* the role's own */
 	const struct proc_handler *handlers;
 	size_t handler_count;
-	/* May be NULL: a peer's channel went away (its replies will not come) or came (back). */
+	/* May be NULL: a peer's channel went away (its replies will not come) or came (back): the peer ends and is started anew, or both stay and have
+	 * another channel. */
 	void (*peer_gone)(struct proc *, uint8_t role);
 	void (*peer_here)(struct proc *, uint8_t role);
 	void (*reload)(struct proc *); /* conf has been replaced */
 	void (*stop)(struct proc *);   /* SIGTERM / the parent's word: finish, then proc_exit. NULL: exit at once */
+	bool stopping;               /* the parent has said so */
 	bool probe;                  /* -J: proc_jail tries the jail and exits */
 	int status;                  /* of proc_exit */
 };

@@ -27,9 +27,6 @@
 #define DESCRIPTORS_OF_CLIENT 2
 #define DESCRIPTORS_OF_CHANGE 2
 #define DESCRIPTORS_BESIDE 128
-/* The parent gives a new channel when the role at its other end was started again. When none comes,
- * the channel broke for another reason, and only a new start of this role brings it back. */
-#define PEER_SECONDS 10
 
 static void
 set_settings(struct smtp_role *role, const struct proc *proc)
@@ -124,31 +121,9 @@ on_greylisted(struct msg_channel *channel, struct msg *msg, void *context)
 	return guards_message(role->guards, msg);
 }
 
-static struct event *peer_missing;
-
-static void
-on_peer_missing(evutil_socket_t fd, short what, void *context)
-{
-	struct proc *proc = context;
-
-	(void)fd, (void)what;
-	log_error("peer-missing",
-	    log_str("role", proc->peers[ROLE_QUEUE] == NULL ? "queue" : proc->peers[ROLE_AUTH] == NULL ? "auth" :
-		proc->peers[ROLE_FILTER] == NULL ? "filter" : "resolve"));
-	proc_exit(proc, EX_PROTOCOL);
-}
-
-/* Without them no mail is taken, or none that is to be filtered or verified. */
-static bool
-is_needed(uint8_t peer)
-{
-	return peer == ROLE_QUEUE || peer == ROLE_AUTH || peer == ROLE_FILTER || peer == ROLE_RESOLVE;
-}
-
 static void
 peer_gone(struct proc *proc, uint8_t peer)
 {
-	const struct timeval patience = { PEER_SECONDS, 0 };
 	struct smtp_role *role = proc->state;
 
 	front_peer_gone(proc, peer);
@@ -160,17 +135,6 @@ peer_gone(struct proc *proc, uint8_t peer)
 		dns_client_resolve_gone(role->dns);
 	if (peer == ROLE_FILTER)
 		filter_client_gone(role->filters);
-	if (is_needed(peer))
-		(void)event_add(peer_missing, &patience);
-}
-
-static void
-peer_here(struct proc *proc, uint8_t peer)
-{
-	(void)peer;
-	if (proc->peers[ROLE_QUEUE] != NULL && proc->peers[ROLE_AUTH] != NULL && proc->peers[ROLE_FILTER] != NULL &&
-	    proc->peers[ROLE_RESOLVE] != NULL)
-		(void)event_del(peer_missing);
 }
 
 static void
@@ -258,15 +222,11 @@ proc_smtp(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
-	proc->peer_here = peer_here;
 	proc->reload = reload;
 	proc->stop = stop;
 	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);
 	if (role.front == NULL)
 		return EX_CONFIG;
-	peer_missing = event_new(proc->base, -1, 0, on_peer_missing, proc);
-	if (peer_missing == NULL)
-		return EX_OSERR;
 	role.known = dkim_known_new();
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);

@@ -57,6 +57,19 @@ def exchange(port, data):
     return text
 
 
+def role_pid(state, role):
+    """The process of smtpd's role."""
+    done = subprocess.run(["pgrep", "-P", read(f"{state}/run/smtpd.pid").strip(), "-f", f"^smtpd: {role}"], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def limit_descriptors(pid, count):
+    """Whoever has its uid may."""
+    ids = dict(re.findall(r"^([UG]id):\s+(\d+)", read(f"/proc/{pid}/status"), re.M))
+    more = {"user": int(ids["Uid"]), "group": int(ids["Gid"]), "extra_groups": []} if os.geteuid() == 0 else {}
+    subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={count}:"], check=True, **more)
+
+
 class FarHost:
     """far_host.py on some ports of 127.0.0.1; what it takes lies in `folder`."""
 
