@@ -207,6 +207,7 @@ filtered_apply(const struct filtered *filtered, struct envelope *envelope)
 	if (filtered->has_sender) {
 		free(envelope->sender);
 		envelope->sender = span_dup(filtered->sender);
+		envelope->smtputf8 |= !span_is_ascii(filtered->sender);
 		changes++;
 	}
 	changes += remove_recipients(envelope, filtered->rcpts);
@@ -218,6 +219,7 @@ filtered_apply(const struct filtered *filtered, struct envelope *envelope)
 		if (!added || has_recipient(envelope, address))
 			continue;
 		r = envelope_add(envelope, address, SPAN_NULL, 0);
+		envelope->smtputf8 |= !span_is_ascii(address);
 		changes++;
 	}
 	return r < 0 ? r : changes != 0;

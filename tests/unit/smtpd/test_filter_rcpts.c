@@ -50,6 +50,8 @@ static const struct {
 	{ "-a@x -b@x +b@x +c@x", "b@x c@x", 1 },
 	{ "+c@x -c@x", "a@x b@x", 0 },
 	{ "-a@x -b@x", "", 1 },
+	/* In UTF-8, which wants SMTPUTF8. */
+	{ "+ü@x", "a@x b@x ü@x", 1 },
 };
 
 START_TEST(the_last_word_counts)
@@ -73,6 +75,7 @@ START_TEST(the_last_word_counts)
 	for (size_t i = 0; i < envelope.count; i++)
 		(void)buf_fmt(&all, "%s%s", i == 0 ? "" : " ", envelope.recipients[i].address);
 	ck_assert_str_eq(buf_cstr(&all), cases[_i].recipients);
+	ck_assert_int_eq(envelope.smtputf8, !span_is_ascii(buf_get(&all)));
 	/* Who stays keeps what the sender asked for. */
 	for (size_t i = 0; i < envelope.count; i++)
 		ck_assert_int_eq(envelope.recipients[i].notify, span_eq(span_of(envelope.recipients[i].address), SPAN("b@x")) ? ENVELOPE_NEVER : 0);
