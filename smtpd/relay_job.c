@@ -28,6 +28,7 @@
 #define STOP_SECONDS 5
 
 static void next_host(struct relay_job *job);
+static void set_out(struct relay_job *job);
 
 /* --- the end --- */
 
@@ -130,6 +131,8 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 	job->reached |= result->reach != RELAY_UNREACHED;
 	if (job->settled == job->mail.count || job->role->stopping)
 		forget(job);
+	else if (job->hosts.count == 0) /* the connection stood already: no other host has been looked for */
+		set_out(job);
 	else
 		next_host(job);
 }

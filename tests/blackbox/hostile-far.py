@@ -54,11 +54,21 @@ class Session(socketserver.StreamRequestHandler):
                     return
 
 
+class Tired(Session):
+    """It hangs up in the middle of the second message of a connection."""
+
+    recipients = 0
+
+    def say(self, verb, usual):
+        self.recipients += verb == "RCPT"
+        return self.recipients < 2 and super().say(verb, usual)
+
+
 class Far(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, block_on_close, request_queue_size = True, True, False, 100
 
-    def __init__(self, at, odd):
-        super().__init__(("127.0.0.1", at), Session)
+    def __init__(self, at, odd, session=Session):
+        super().__init__(("127.0.0.1", at), session)
         self.odd = odd
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -138,7 +148,8 @@ resolvers = ", ".join(f'"{server.host}@{server.port}"' for server in name_server
 far = own_site.FarHost("far", port)
 servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
 servers.append(Far(port + 60, {"text": late()}))
-routes = [f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
+servers.append(Far(port + 61, {}, Tired))
+routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
 site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
 try:
@@ -171,6 +182,9 @@ try:
     check("the sender is told what such a host said, clean", found and not re.search(r"[\0\x1b\x7f-\x9f]", found[0]) and "abc" not in found[0], found)
     strange = [line for line in site.log().splitlines() if not re.match(r"\d{4}-[ -~]*$", line)]
     check("the log has whole lines of printable ASCII", not strange, strange[:5])
+    for n in range(2):
+        site.send("alice@example.test", [f"n{n}@tired.example"], "two", login="alice")
+        check("a connection that stood hangs up: the host is tried anew" if n else "a host takes a message", site.logged(rf" relayed .* to=n{n}@tired\.example "), site.log()[-3000:])
     site.send("alice@example.test", ["last@good.example"], "the last", login="alice")
     check("other mail goes on", own_site.within(lambda: far.taken("the last")), site.log()[-3000:])
     check("no role of it died", not site.deaths(), site.deaths())
