@@ -58,7 +58,7 @@ struct script {
 	char *path;
 	int64_t mtime_ns, size;
 	uint64_t inode;
-	struct sieve_program *program; /* NULL: it has faults */
+	struct sieve_program *program; /* NULL: it has faults, or cannot be read */
 	char *faults;
 	bool retired;                  /* another stands in its place */
 };
@@ -69,9 +69,10 @@ unsigned scripts_options(const struct scripts *scripts);
 /* Before each turn: forgets those that have been replaced. */
 void scripts_begin(struct scripts *scripts);
 enum script_place { SCRIPT_BEFORE, SCRIPT_ACTIVE, SCRIPT_AFTER };
-/* Script n of a place, in order of names; NULL: there are no more. Borrowed until scripts_begin. */
+/* Script n of a place, in order of names; NULL: there are no more. Borrowed until scripts_begin; one without a program until the next is
+ * asked for. Those that cannot be opened are told as such. */
 const struct script *scripts_at(struct scripts *scripts, enum script_place place, size_t n);
-/* By its name: one of the account's, or of the site's folder "global". NULL: there is none. */
+/* By its name: one of the account's, or of the site's folder "global". NULL: there is none. Borrowed as above. */
 const struct script *scripts_named(struct scripts *scripts, bool global, struct span name);
 
 /* --- deliver_memory.c: what was answered and seen, in the account's file sieve/remembered --- */

@@ -24,6 +24,7 @@ struct scripts {
 	unsigned options; /* enum sieve_option */
 	struct script *list[SCRIPTS_MAX];
 	size_t count;
+	struct script unusable; /* the last that could not be opened or kept */
 	char *names[2][SCRIPTS_MAX]; /* of the site's folders before and after, as this turn found them */
 	size_t name_count[2];
 	char *active;                /* path of the account's active script, or NULL */
@@ -53,7 +54,19 @@ script_free(struct script *script)
 	free(script);
 }
 
-/* The script in that file, compiled anew when the file is another. */
+/* One that is not run, and says why: whoever wanted it is told, and the others of its folder are run. */
+static const struct script *
+unusable(struct scripts *scripts, const char *path, const char *why)
+{
+	struct script *script = &scripts->unusable;
+
+	free(script->path);
+	free(script->faults);
+	*script = (struct script){ .path = xstrdup(path), .faults = xasprintf("1: the script %s\n", why) };
+	return script;
+}
+
+/* The script in that file, compiled anew when the file is another. NULL: there is none. */
 static const struct script *
 get(struct scripts *scripts, const char *path)
 {
@@ -62,8 +75,10 @@ get(struct scripts *scripts, const char *path)
 	struct stat st;
 	int64_t mtime;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fd < 0 && errno == ENOENT)
 		return NULL;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return unusable(scripts, path, "cannot be read");
 	mtime = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
 	for (size_t i = 0; i < scripts->count; i++) {
 		script = scripts->list[i];
@@ -74,7 +89,7 @@ get(struct scripts *scripts, const char *path)
 		script->retired = true;
 	}
 	if (scripts->count == SCRIPTS_MAX)
-		return NULL;
+		return unusable(scripts, path, "is one too many");
 	script = xcalloc(1, sizeof(*script));
 	script->path = xstrdup(path);
 	script->mtime_ns = mtime;
@@ -163,10 +178,18 @@ const struct script *
 scripts_at(struct scripts *scripts, enum script_place place, size_t n)
 {
 	size_t which = place == SCRIPT_AFTER;
+	const struct script *script;
+	const char *path;
 
 	if (place == SCRIPT_ACTIVE)
-		return n == 0 && scripts->active != NULL ? get(scripts, scripts->active) : NULL;
-	return n < scripts->name_count[which] ? get(scripts, scripts->names[which][n]) : NULL;
+		path = n == 0 ? scripts->active : NULL;
+	else
+		path = n < scripts->name_count[which] ? scripts->names[which][n] : NULL;
+	if (path == NULL)
+		return NULL;
+	script = get(scripts, path);
+	/* A link that leads nowhere is in the folder's list, too. */
+	return script != NULL ? script : unusable(scripts, path, "is not there");
 }
 
 const struct script *

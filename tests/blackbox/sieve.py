@@ -268,6 +268,20 @@ def main():
         check("the site's script before comes first", find(USER, "First", "first")[1] is not None and is_nowhere(USER, "Included", "first"))
     finally:
         os.unlink(f"{SITE}/before/10-first.sieve")
+    put(f"{SITE}/before/90-last.sieve", 'require ["fileinto", "mailbox"]; if header "subject" "last" { fileinto :create "Last"; }')
+    os.symlink("nowhere", f"{SITE}/before/00-lost.sieve")
+    try:
+        before = len(log())
+        send("last")
+        check("a script of the site's that cannot be opened leaves the others be", find(USER, "Last", "last")[1] is not None)
+        check("and the log tells", logged(before, r"script-failed .* script=[^ ]*/00-lost\.sieve fault="), log()[before:])
+    finally:
+        os.unlink(f"{SITE}/before/00-lost.sieve")
+        os.unlink(f"{SITE}/before/90-last.sieve")
+    put(f"{OWN}/active", "lost\n")
+    send("lost script")
+    check("an active script that is not there keeps", find(USER, "INBOX", "lost script")[1] is not None)
+    check("and its user is told", any(b"lost.sieve could not be run" in text for text in imap_all(USER)))
     os.unlink(f"{OWN}/active")
     send("end")
     check("no script is active any more", find(USER, "INBOX", "end")[1] is not None)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* Scripts that cannot be had: each is told as one, and those that follow it are there. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "smtpd/deliver.h"
+#include "tests/unit/libmailstore/store_tests.h"
+
+static char folder[] = "/tmp/test_scripts.XXXXXX";
+static char account[64], site[80], own[80];
+
+static struct scripts *
+begin(const char *script)
+{
+	struct scripts *scripts;
+
+	make_account(folder, account, sizeof(account));
+	(void)snprintf(site, sizeof(site), "%s/site", account);
+	(void)snprintf(own, sizeof(own), "%s/sieve", account);
+	shell_in(account, ".", script);
+	scripts = scripts_new(site, own, 0);
+	scripts_begin(scripts);
+	return scripts;
+}
+
+static void
+is_unusable(const struct script *script, const char *name)
+{
+	ck_assert_ptr_nonnull(script);
+	ck_assert_msg(span_ends(span_of(script->path), span_of(name)), "%s", script->path);
+	ck_assert_ptr_null(script->program);
+	ck_assert_int_ne(script->faults[0], '\0');
+}
+
+static void
+is_usable(const struct script *script, const char *name)
+{
+	ck_assert_ptr_nonnull(script);
+	ck_assert_msg(span_ends(span_of(script->path), span_of(name)), "%s", script->path);
+	ck_assert_ptr_nonnull(script->program);
+}
+
+START_TEST(one_ends_no_list)
+{
+	struct scripts *scripts = begin("mkdir -p site/before/10-folder.sieve && ln -s nowhere site/before/00-lost.sieve && echo 'keep;' > site/before/20-good.sieve");
+
+	is_unusable(scripts_at(scripts, SCRIPT_BEFORE, 0), "/00-lost.sieve");
+	is_unusable(scripts_at(scripts, SCRIPT_BEFORE, 1), "/10-folder.sieve");
+	is_usable(scripts_at(scripts, SCRIPT_BEFORE, 2), "/20-good.sieve");
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_BEFORE, 3));
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_AFTER, 0));
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_ACTIVE, 0));
+}
+END_TEST
+
+START_TEST(the_active_one_is_missed)
+{
+	struct scripts *scripts = begin("mkdir sieve && echo main > sieve/active");
+
+	is_unusable(scripts_at(scripts, SCRIPT_ACTIVE, 0), "/main.sieve");
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_ACTIVE, 1));
+	shell_in(account, "sieve", "echo 'keep;' > main.sieve");
+	is_usable(scripts_at(scripts, SCRIPT_ACTIVE, 0), "/main.sieve");
+	/* What is included by :optional need not be there. */
+	ck_assert_ptr_null(scripts_named(scripts, false, SPAN("other")));
+}
+END_TEST
+
+/* More than are kept at a time: those of the folder after, too. */
+START_TEST(there_are_too_many)
+{
+	struct scripts *scripts = begin("mkdir -p site/before site/after && for n in $(seq 100 299); do echo 'keep;' > site/before/$n.sieve; done && "
+	    "echo 'keep;' > site/after/1.sieve");
+
+	for (size_t n = 0; n < 200; n++)
+		is_usable(scripts_at(scripts, SCRIPT_BEFORE, n), ".sieve");
+	is_unusable(scripts_at(scripts, SCRIPT_AFTER, 0), "/1.sieve");
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tests = tcase_create("all");
+
+	tcase_add_test(tests, one_ends_no_list);
+	tcase_add_test(tests, the_active_one_is_missed);
+	tcase_add_test(tests, there_are_too_many);
+	return run_case("deliver_scripts", tests, folder);
+}
