@@ -120,41 +120,87 @@ read_flags(const struct sieve_action *action, struct flags *ret)
 	}
 }
 
+/* Gives a message that is stored those that the mailbox has room for: flags that cannot be stored are no failure (RFC 5232 section 5). */
+static void
+add_keywords(struct deliver *deliver, const struct delivery *delivery, const char *mailbox, const struct flags *flags)
+{
+	struct ms_mailbox *open = NULL;
+	size_t left_out = 0, modified;
+	int why = ms_mailbox_open(deliver->store, mailbox, &open);
+
+	for (size_t i = 0; i < flags->count; i++) {
+		const char *const one[] = { flags->keywords[i], NULL };
+		int r = open == NULL ? why : ms_store_flags(open, &delivery->uid, 1, MS_FLAGS_ADD, 0, one, 0, NULL, &modified);
+
+		if (r != 0) {
+			left_out++;
+			why = r;
+		}
+	}
+	if (open != NULL)
+		ms_mailbox_close(open);
+	if (left_out != 0)
+		log_warning("flags-not-stored", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
+		    log_str("mailbox", mailbox), log_u64("uid", delivery->uid), log_u64("flags", left_out), log_str("error", ms_strerror(why)));
+}
+
 /* --- storing --- */
 
-static int
-store_one(struct deliver *deliver, struct delivery *delivery, struct span message, const struct sieve_result *result, const struct target *target)
-{
-	struct buf fields = BUF_INIT(FIELDS_MAX);
-	struct ms_append *append;
+struct storing {
+	struct deliver *deliver;
+	struct delivery *delivery;
+	struct span header, body; /* what is put into the mailbox */
+	const struct target *target;
 	struct stored_key key;
-	struct flags flags;
+};
+
+static int
+store_with(const struct storing *storing, uint32_t bits, const char *const *keywords)
+{
+	struct delivery *delivery = storing->delivery;
+	struct ms_append *append = ms_append_begin(storing->deliver->store);
+	struct buf fields = BUF_INIT(FIELDS_MAX);
 	uint32_t uidvalidity;
 	uint64_t email_id;
 	int r;
 
-	key = stored_key(deliver, delivery, target->mailbox);
-	if (stored_before(deliver, delivery, &key))
-		return 0;
-	append = ms_append_begin(deliver->store);
 	(void)buf_fmt(&fields, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", delivery->sender, delivery->recipient);
 	r = ms_append_write(append, buf_cstr(&fields), fields.len);
 	buf_free(&fields);
-	if (r == 0 && target->action->header != 0) {
-		struct span header = result->headers[target->action->header];
-
-		r = ms_append_write(append, header.ptr, header.len);
-		message = span_skip(message, header_block_size(message));
-	}
+	if (r == 0 && storing->header.len != 0)
+		r = ms_append_write(append, storing->header.ptr, storing->header.len);
 	if (r == 0)
-		r = ms_append_write(append, message.ptr, message.len);
+		r = ms_append_write(append, storing->body.ptr, storing->body.len);
 	if (r != 0) {
 		ms_append_abort(append);
 		return r;
 	}
-	stored_note(deliver, &key, append);
+	stored_note(storing->deliver, &storing->key, append);
+	return ms_append_commit(append, storing->target->mailbox, bits, keywords, 0, &delivery->uid, &uidvalidity, &email_id);
+}
+
+static int
+store_one(struct deliver *deliver, struct delivery *delivery, struct span message, const struct sieve_result *result, const struct target *target)
+{
+	struct storing storing = { .deliver = deliver, .delivery = delivery, .body = message, .target = target };
+	struct flags flags;
+	int r;
+
+	storing.key = stored_key(deliver, delivery, target->mailbox);
+	if (stored_before(deliver, delivery, &storing.key))
+		return 0;
+	if (target->action->header != 0) {
+		storing.header = result->headers[target->action->header];
+		storing.body = span_skip(message, header_block_size(message));
+	}
 	read_flags(target->action, &flags);
-	r = ms_append_commit(append, target->mailbox, flags.bits, (const char *const *)flags.keywords, 0, &delivery->uid, &uidvalidity, &email_id);
+	r = store_with(&storing, flags.bits, (const char *const *)flags.keywords);
+	/* The mailbox knows no more keywords, or the message cannot have so many. */
+	if (r == MS_E_LIMIT && flags.count != 0) {
+		r = store_with(&storing, flags.bits, NULL);
+		if (r == 0)
+			add_keywords(deliver, delivery, target->mailbox, &flags);
+	}
 	if (r == 0)
 		log_info("delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
 		    log_str("mailbox", target->mailbox), log_u64("uid", delivery->uid), log_str("from", delivery->sender));
