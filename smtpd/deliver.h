@@ -17,6 +17,7 @@ struct delivery {
 	uint32_t id; /* of the message that asks for it */
 	int result;
 	uint32_t uid;
+	bool came_back;    /* to the account's own address, where it was before */
 	bool asked;        /* whose addresses are that its filter names: no more than once */
 	bool handled;      /* by a script: all that was to be done has been */
 	char *refusal;     /* the reason that a script gave, or NULL */
@@ -118,6 +119,7 @@ int own_told(struct deliver *deliver, const struct msg *msg);
 /* Runs the scripts on a message. */
 enum filtered {
 	FILTERED_NOT,   /* it is to be stored in INBOX as it is */
+	FILTERED_LOOP,  /* nothing has been done: it came back, and no script of the account's sends it on */
 	FILTERED_DONE,  /* what they wanted has been done, result and refusal are set */
 	FILTERED_WAITS, /* nothing has been done: again once own_told says so */
 };
@@ -154,7 +156,7 @@ int deliver_send(struct deliver *deliver, const struct delivery *delivery, const
 
 /* Before each turn: sets deliver->forward; without such a file, or with one that cannot be used, mail is kept. */
 void forward_load(struct deliver *deliver);
-/* Hands the message on to all that stand there. 0; -ELOOP: it came back from there; or -errno. */
+/* Hands the message on to all that stand there. 0; DELIVERED_BEFORE: it came back from there; or -errno. */
 int forward_send(struct deliver *deliver, const struct delivery *delivery);
 
 #endif

@@ -210,8 +210,8 @@ has_come_back(const struct deliver *deliver, struct span message)
 }
 
 /* Who redirects to himself keeps: the message would only come round and be sent back. What has come round is an error, and then a message
- * is kept (RFC 5228 sections 4.2 and 2.10.6), once. */
-static void
+ * is kept (RFC 5228 sections 4.2 and 2.10.6), once. True when it was to be redirected. */
+static bool
 keep_own(const struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_result *result)
 {
 	bool kept = false, back = false, looked = false;
@@ -237,6 +237,7 @@ keep_own(const struct deliver *deliver, const struct delivery *delivery, struct 
 		result->actions[left++] = *action;
 	}
 	result->count = left;
+	return looked;
 }
 
 static void
@@ -277,22 +278,24 @@ deliver_filter(struct deliver *deliver, struct delivery *delivery)
 	struct sieve_result result;
 	struct sieve_host host;
 	char *map;
-	enum filtered done = FILTERED_NOT;
+	enum filtered done = delivery->came_back ? FILTERED_LOOP : FILTERED_NOT;
 
 	if (delivery->length == 0 || (scripts_at(deliver->scripts, SCRIPT_BEFORE, 0) == NULL && scripts_at(deliver->scripts, SCRIPT_ACTIVE, 0) == NULL &&
 	    scripts_at(deliver->scripts, SCRIPT_AFTER, 0) == NULL))
-		return FILTERED_NOT;
+		return done;
 	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, delivery->fd, 0);
 	if (map == MAP_FAILED) {
 		log_error("not-filtered", log_str("queue", delivery->queue_id), log_errno("error", errno));
-		return FILTERED_NOT;
+		return done;
 	}
 	set_host(deliver, delivery, span_make(map + delivery->offset, (size_t)delivery->length), &host);
 	sieve_result_init(&result);
 	if (run_all(deliver, delivery, &host, &result)) {
 		sieve_result_finish(&result);
-		keep_own(deliver, delivery, host.message, &result);
-		if (!is_plain_keep(&result)) {
+		/* Others may have it by then, as where it was sent to an alias that names the account too: that is no fault of its sender's. */
+		if (keep_own(deliver, delivery, host.message, &result))
+			done = FILTERED_NOT;
+		if (done != FILTERED_LOOP && !is_plain_keep(&result)) {
 			done = must_wait(deliver, delivery, &host, &result) ? FILTERED_WAITS : FILTERED_DONE;
 			if (done == FILTERED_DONE)
 				do_actions(deliver, delivery, &host, &result);

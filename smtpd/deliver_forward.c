@@ -56,5 +56,5 @@ forward_send(struct deliver *deliver, const struct delivery *delivery)
 			    log_span("to", deliver->forward.targets[i]));
 	}
 	/* Who keeps it has it. */
-	return r == -ELOOP && deliver->forward.keep ? 0 : r;
+	return r == DELIVERED_BEFORE && deliver->forward.keep ? 0 : r;
 }

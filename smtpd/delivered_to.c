@@ -22,7 +22,7 @@ look_through(struct span header, struct span address)
 	header_begin(&iter, header);
 	while (header_next(&iter, &field))
 		if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), address))
-			return -ELOOP;
+			return DELIVERED_BEFORE;
 	return 0;
 }
 

@@ -39,7 +39,7 @@ answer_of(int r)
 	case MS_E_QUOTA: return (struct answer){ VERDICT_PERMFAIL, "5.2.2", "The mailbox is full" };
 	case -ENOSPC:
 	case -EDQUOT: return (struct answer){ VERDICT_TEMPFAIL, "4.3.1", "No space is left on the disk of the mailbox" };
-	case -ELOOP: return (struct answer){ VERDICT_PERMFAIL, "5.4.6", "The message has been delivered here before: a forwarding loop" };
+	case DELIVERED_BEFORE: return (struct answer){ VERDICT_PERMFAIL, "5.4.6", "The message has been delivered here before: a forwarding loop" };
 	case -EACCES:
 	case -EPERM: return (struct answer){ VERDICT_TEMPFAIL, "4.3.5", "The mailbox cannot be opened" };
 	default: return (struct answer){ VERDICT_TEMPFAIL, "4.3.0", "The mailbox cannot be written now" };
@@ -131,7 +131,7 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 		    log_str("from", delivery->sender));
 	else if (delivery->result != 0)
 		log_warning("not-delivered", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
-		    log_str("error", ms_strerror(delivery->result)), log_str("status", answer.status));
+		    log_str("error", delivery->result == DELIVERED_BEFORE ? "a forwarding loop" : ms_strerror(delivery->result)), log_str("status", answer.status));
 	msg_writer_init(&reply);
 	msg_put_u8(&reply, (uint8_t)answer.verdict);
 	msg_put_span(&reply, span_of(answer.status));
@@ -139,10 +139,30 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 	return msg_send(deliver->channel, MSG_DELIVERED, delivery->id, &reply, -1);
 }
 
+/* Has the scripts look at it, unless it goes round. False: it waits. */
+static bool
+look_at(struct deliver *deliver, struct delivery *delivery)
+{
+	int back = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
+	enum filtered filtered;
+
+	delivery->came_back = back == DELIVERED_BEFORE && span_ieq(span_of(delivery->recipient), span_of(deliver->proc->account));
+	delivery->handled = true;
+	delivery->result = back;
+	/* What is not kept is not filtered. */
+	if ((back != 0 && !delivery->came_back) || !deliver->forward.keep)
+		return true;
+	delivery->result = 0;
+	filtered = deliver_filter(deliver, delivery);
+	delivery->handled = filtered != FILTERED_NOT;
+	if (filtered == FILTERED_LOOP)
+		delivery->result = back;
+	return filtered != FILTERED_WAITS;
+}
+
 static void
 store_all(struct deliver *deliver)
 {
-	enum filtered filtered;
 	size_t kept = 0;
 
 	scripts_begin(deliver->scripts);
@@ -152,11 +172,7 @@ store_all(struct deliver *deliver)
 		struct delivery *delivery = &deliver->list[kept];
 
 		*delivery = deliver->list[i];
-		delivery->result = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
-		/* What is not kept is not filtered. */
-		filtered = delivery->result != 0 || !deliver->forward.keep ? FILTERED_DONE : deliver_filter(deliver, delivery);
-		delivery->handled = filtered == FILTERED_DONE;
-		if (filtered == FILTERED_WAITS)
+		if (!look_at(deliver, delivery))
 			deliver->waiting[deliver->waiting_count++] = *delivery;
 		else
 			kept++;

@@ -159,7 +159,7 @@ write_message(const struct spool_file *file, const struct expand *expand, struct
 static void
 failed(struct outcome *outcome, int r)
 {
-	if (r == -ELOOP) {
+	if (r == DELIVERED_BEFORE) {
 		outcome_set(outcome, VERDICT_PERMFAIL, "5.4.6", SPAN("The message has been here before: the alias goes round in a circle"));
 		return;
 	}
@@ -297,6 +297,8 @@ expand_submit(struct queue *queue, struct attempt *attempt, const struct expand 
 	expansion->result = r;
 	if (r < 0)
 		log_error("alias-not-expanded", log_str("id", attempt_id(attempt)), log_errno("error", r));
+	else if (r > 0)
+		log_warning("alias-not-expanded", log_str("id", attempt_id(attempt)), log_str("error", "a forwarding loop"));
 	if (expansion->waiting != 0)
 		return true;
 	/* Its one address is a recipient itself, or another alias's, and has no message by this one. */
@@ -304,7 +306,7 @@ expand_submit(struct queue *queue, struct attempt *attempt, const struct expand 
 		expansion->outcome.dsn = false;
 		expansion->outcome.sent_on = SENT_ON_OTHERS;
 	}
-	if (r < 0)
+	if (r != 0)
 		failed(&expansion->outcome, r);
 	*ret_outcome = expansion->outcome;
 	free(expansion);

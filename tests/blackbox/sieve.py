@@ -169,7 +169,11 @@ def main():
     check("redirect", message is not None)
     check("with its sender, and who redirected it", message is not None and message["Return-Path"] == f"<{SENDER}>" and
           USER in (message.get_all("Delivered-To") or []), message and message.items())
-    check("what was here before is refused", refused("circle", header=f"Delivered-To: {USER}\r\n") == (550, b"5.4.6"))
+    send("circle", header=f"Delivered-To: {USER}\r\n")
+    check("what was here before is kept", find(USER, "INBOX", "circle")[1] is not None and is_nowhere(FRIEND, "INBOX", "circle"))
+    use('require "fileinto";\nfileinto "Junk";\n')
+    check("by a script that does not redirect it is refused", refused("round", header=f"Delivered-To: {USER}\r\n") == (550, b"5.4.6") and
+          is_nowhere(USER, "Junk", "round"))
 
     use(f'redirect "{USER}";\n')
     send("to myself")
