@@ -10,6 +10,24 @@
 
 /* --- header --- */
 
+static int
+compare_names(struct span a, struct span b)
+{
+	for (size_t i = 0; i < a.len && i < b.len; i++)
+		if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i]))
+			return (unsigned char)ascii_lower(a.ptr[i]) < (unsigned char)ascii_lower(b.ptr[i]) ? -1 : 1;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static int
+compare_fields(const void *a, const void *b)
+{
+	const struct header_field *x = *(const struct header_field *const *)a, *y = *(const struct header_field *const *)b;
+	int order = compare_names(x->name, y->name);
+
+	return order != 0 ? order : x->at < y->at ? -1 : x->at > y->at;
+}
+
 void
 dkim_fields_parse(struct span block, struct dkim_fields *ret_fields)
 {
@@ -24,12 +42,17 @@ dkim_fields_parse(struct span block, struct dkim_fields *ret_fields)
 	header_begin(&iter, block);
 	while (at < count && header_next(&iter, &ret_fields->items[at]))
 		at++;
+	ret_fields->by_name = xcalloc(count + 1, sizeof(*ret_fields->by_name));
+	for (size_t i = 0; i < count; i++)
+		ret_fields->by_name[i] = &ret_fields->items[i];
+	qsort(ret_fields->by_name, count, sizeof(*ret_fields->by_name), compare_fields);
 }
 
 void
 dkim_fields_free(struct dkim_fields *fields)
 {
 	free(fields->items);
+	free(fields->by_name);
 	*fields = (struct dkim_fields){ 0 };
 }
 
@@ -73,24 +96,31 @@ dkim_canon_without(enum dkim_canon canon, struct span field, struct span raw, st
 	buf_free(&text);
 }
 
-/* The last field of that name that is not taken, or NULL. */
+/* The last field of that name that is not taken, or NULL. taken: how many are, for each name at its last field. Signatures may name as many as
+ * there are, ten thousand, so that they are not looked through for each. */
 static const struct header_field *
-take_last(const struct dkim_fields *fields, bool *taken, struct span name)
+take_last(const struct dkim_fields *fields, size_t *taken, struct span name)
 {
-	for (size_t i = fields->count; i-- > 0;) {
-		if (!taken[i] && name.len != 0 && span_ieq(fields->items[i].name, name)) {
-			taken[i] = true;
-			return &fields->items[i];
-		}
+	size_t low = 0, high = fields->count; /* the first behind that name is there */
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_names(fields->by_name[middle]->name, name) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	if (low == 0 || name.len == 0 || taken[low - 1] >= low || !span_ieq(fields->by_name[low - 1 - taken[low - 1]]->name, name))
+		return NULL;
+	return fields->by_name[low - ++taken[low - 1]];
 }
 
 void
 dkim_header_digest(const struct dkim_fields *fields, struct span names, enum dkim_canon canon, struct span own, struct span raw,
     uint8_t ret_digest[static DKIM_DIGEST_SIZE])
 {
-	bool *taken = xcalloc(fields->count + 1, sizeof(*taken));
+	size_t *taken = xcalloc(fields->count + 1, sizeof(*taken));
 	/* Each field at most once, and a colon that a line without one did not have. */
 	struct buf text = BUF_INIT(fields->block_size + own.len + 2 * (fields->count + 1));
 	const struct header_field *field;

@@ -11,6 +11,7 @@
 
 struct dkim_fields {
 	struct header_field *items; /* borrowed from the block */
+	const struct header_field **by_name; /* the same by their names without case, and of one name as they stand */
 	size_t count;
 	size_t block_size;
 };

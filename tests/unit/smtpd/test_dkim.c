@@ -201,6 +201,21 @@ static const struct {
 };
 
 /* What is asked of the DNS must be a name, or the role that asks would be taken for broken. */
+/* RFC 6376 section 5.4.2: of fields of one name from the last upwards, each once. */
+START_TEST(fields_are_signed_from_the_last)
+{
+	const struct span own = SPAN("s: b=X\r\n");
+	uint8_t got[DKIM_DIGEST_SIZE], wanted[DKIM_DIGEST_SIZE];
+	struct dkim_fields parsed;
+
+	dkim_fields_parse(SPAN("a: 1\r\nb: 2\r\nA: 3\r\nab: 4\r\nB: 5\r\nno field\r\na: 6\r\n"), &parsed);
+	dkim_header_digest(&parsed, SPAN("a:b:A:a:a:c:B:b:aB"), DKIM_RELAXED, own, span_make(own.ptr + 5, 1), got);
+	dkim_digest(SPAN("a:6\r\nb:5\r\na:3\r\na:1\r\nb:2\r\nab:4\r\ns:b="), wanted);
+	ck_assert_mem_eq(got, wanted, sizeof(got));
+	dkim_fields_free(&parsed);
+}
+END_TEST
+
 START_TEST(names_of_keys_are_names)
 {
 	static const struct {
@@ -573,6 +588,7 @@ main(void)
 	tcase_add_loop_test(tests, fields_are_canonical, 0, ROWS(fields));
 	tcase_add_loop_test(tests, signatures_are_read, 0, ROWS(signatures));
 	tcase_add_loop_test(tests, keys_are_checked, 0, ROWS(records));
+	tcase_add_test(tests, fields_are_signed_from_the_last);
 	tcase_add_test(tests, names_of_keys_are_names);
 	tcase_add_test(tests, examples_verify);
 	tcase_add_test(tests, no_changed_byte_verifies);
