@@ -37,7 +37,7 @@ struct guard {
 	struct guards *guards;
 	struct defence *defence;
 	struct dns_asking *asking;
-	struct event *timer;
+	struct event *timer, *soon; /* soon: goes on from the loop */
 	bool crowded, logged;
 	/* The recipient that is judged. */
 	bool judging, waits; /* waits: the reply is known, and comes when the timer has run out */
@@ -361,31 +361,39 @@ answer(void *machine, size_t number, const struct dns_answer *answer)
 static const struct dns_machine defence_ops = { question, answer };
 
 static void
+on_soon(evutil_socket_t fd, short what, void *context)
+{
+	struct guard *guard = context;
+
+	(void)fd, (void)what;
+	if (guard->judging && !guard->waits && defence_is_done(guard->defence))
+		decide(guard);
+}
+
+/* The time is over. */
+static void
 on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct guard *guard = context;
 
-	(void)fd;
-	if ((what & EV_WRITE) == 0) { /* the time is over */
-		if (!defence_is_done(guard->defence))
-			dns_asking_give_up(guard->asking);
-		if (guard->check != NULL && !sender_check_is_done(guard->check))
-			sender_check_give_up(guard->check);
-	}
-	if (guard->waits && (what & EV_WRITE) == 0)
+	if (!defence_is_done(guard->defence))
+		dns_asking_give_up(guard->asking);
+	if (guard->check != NULL && !sender_check_is_done(guard->check))
+		sender_check_give_up(guard->check);
+	if (guard->waits)
 		tell(guard);
-	else if (guard->judging && !guard->waits && defence_is_done(guard->defence))
-		decide(guard);
+	else
+		on_soon(fd, what, context);
 }
 
-/* Goes on from the timer's event: within an answer nothing may be freed. */
+/* Goes on from the loop: within an answer nothing may be freed. By an event of its own, for to activate the timer would stop it. */
 static void
 on_answer(void *context)
 {
 	struct guard *guard = context;
 
 	if (defence_is_done(guard->defence) && guard->judging && !guard->waits)
-		event_active(guard->timer, EV_WRITE, 0);
+		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
 /* --- one client --- */
@@ -410,7 +418,8 @@ guard_new(struct guards *guards, const char *client)
 	guard->reply = BUF_INIT(REPLY_MAX);
 	guard->defence = defence_new(guards->settings, client);
 	guard->timer = event_new(guards->proc->base, -1, 0, on_timer, guard);
-	if (guard->timer == NULL)
+	guard->soon = event_new(guards->proc->base, -1, 0, on_soon, guard);
+	if (guard->timer == NULL || guard->soon == NULL)
 		abort();
 	limit = spend(guard, true);
 	guard->crowded = limit != NULL;
@@ -433,6 +442,7 @@ guard_free(struct guard *guard)
 	guard->check = sender_check_free(guard->check);
 	guard->asking = dns_asking_free(guard->asking);
 	event_free(guard->timer);
+	event_free(guard->soon);
 	guard->defence = defence_free(guard->defence);
 	free(guard->helo);
 	free(guard->sender);
@@ -470,7 +480,7 @@ guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done don
 	guard->recipient = span_dup(wanted->recipient);
 	defence_hello(guard->defence, wanted->helo);
 	if (defence_is_done(guard->defence))
-		event_active(guard->timer, EV_WRITE, 0);
+		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
 int
