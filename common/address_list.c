@@ -154,6 +154,17 @@ current(struct parser *parser)
 	return parser->in_angle ? &parser->local : &parser->name;
 }
 
+/* Of a domain one word, or a literal, or words with dots between: behind a second one others may find the end of the address before it. */
+static void
+begin_word(struct parser *parser)
+{
+	struct words *words = current(parser);
+
+	if (parser->has_at && words->any && !words->dot)
+		doubt(parser);
+	words_begin(words, false);
+}
+
 static void
 take_comment(struct parser *parser)
 {
@@ -186,7 +197,7 @@ take_quoted(struct parser *parser)
 	struct words *words = current(parser);
 	size_t i = 1;
 
-	words_begin(words, false);
+	begin_word(parser);
 	for (; i < parser->rest.len && parser->rest.ptr[i] != '"'; i++) {
 		if (parser->rest.ptr[i] == '\\' && i + 1 < parser->rest.len)
 			i++;
@@ -194,7 +205,7 @@ take_quoted(struct parser *parser)
 			words_put(words, span_make(parser->rest.ptr + i, 1));
 	}
 	if (i >= parser->rest.len)
-		parser->list->bad = true;
+		doubt(parser);
 	parser->rest = span_skip(parser->rest, i + 1);
 }
 
@@ -206,7 +217,7 @@ take_literal(struct parser *parser)
 	/* strchr finds NUL as well; to stop at the next "[" keeps many of them from being read again and again. */
 	while (i < parser->rest.len && strchr("[]\r\n", parser->rest.ptr[i]) == NULL)
 		i++;
-	words_begin(current(parser), false);
+	begin_word(parser);
 	if (i == parser->rest.len || parser->rest.ptr[i] != ']') {
 		parser->list->bad = true;
 		words_put(current(parser), span_take(&parser->rest, 1));
@@ -229,14 +240,29 @@ encoded_word_length(struct span text)
 	return 0;
 }
 
+/* An address among those specials is one to whoever sees no encoded word in it. */
+static bool
+hides_address(struct span word)
+{
+	bool at = false, separated = false;
+
+	for (size_t i = 0; i < word.len; i++) {
+		at |= word.ptr[i] == '@';
+		separated |= strchr(",;:<>", word.ptr[i]) != NULL;
+	}
+	return at && separated;
+}
+
 static void
 take_atom(struct parser *parser)
 {
 	size_t len = encoded_word_length(parser->rest);
 
+	if (hides_address(span_make(parser->rest.ptr, len)))
+		doubt(parser);
 	while (len < parser->rest.len && !is_space(parser->rest.ptr[len]) && !is_special(parser->rest.ptr[len]))
 		len++;
-	words_begin(current(parser), false);
+	begin_word(parser);
 	words_put(current(parser), span_take(&parser->rest, len));
 }
 

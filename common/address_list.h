@@ -34,7 +34,8 @@ struct address_list {
 	bool cut;        /* a limit was passed */
 	bool bad;        /* something was not RFC 5322 and was guessed or skipped */
 	bool ambiguous;  /* and so that others may take it for another address: what stood behind "<...>", a second "@",
-			  * a comment without end */
+			  * a domain of words without dots between, an address within an encoded word, a comment or quotes
+			  * without end */
 	struct buf text; /* what the spans point into */
 };
 

@@ -44,13 +44,22 @@ put_name(const char *domain, char out[DNS_NAME_MAX + 1])
 
 /* --- the author's domain --- */
 
-/* As A-labels in lower case. False when it is no name that the DNS has. */
+/* Letters, digits, hyphens and dots, and what some have beside them. */
+static bool
+is_domain(struct span domain)
+{
+	for (size_t i = 0; i < domain.len; i++)
+		if (!ascii_is_alnum(domain.ptr[i]) && domain.ptr[i] != '-' && domain.ptr[i] != '.' && domain.ptr[i] != '_')
+			return false;
+	return domain.len != 0 && dns_is_name(domain);
+}
+
+/* As A-labels in lower case. False when it is no name that a domain of mail has. */
 static bool
 put_domain(struct span domain, char out[DNS_NAME_MAX + 1])
 {
 	struct buf text = BUF_INIT(DNS_NAME_MAX);
-	bool good = domain.len != 0 && domain.ptr[0] != '[' && address_domain_canonical(domain, &text) == 0 &&
-	    dns_is_name(buf_get(&text));
+	bool good = address_domain_canonical(domain, &text) == 0 && is_domain(buf_get(&text));
 
 	if (good)
 		(void)snprintf(out, DNS_NAME_MAX + 1, "%s", buf_cstr(&text));

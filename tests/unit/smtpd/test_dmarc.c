@@ -110,6 +110,11 @@ static const struct {
 	{ "From: a@mail.example.com, b@example.org\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: a@[192.0.2.1]\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: a@mail.example.com <b@example.com> <c@example.org>\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
+	/* What is no domain, in which others find one. */
+	{ "From: A <a@bank.example.org mail.example.com>\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
+	{ "From: a@bank.example.org\"mail.example.com\"\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
+	{ "From: A <a@bank.example.org/mail.example.com>\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
+	{ "From: =?utf-8?q?,a@bank.example.org,?= <a@mail.example.com>\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	{ "From: nobody\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_PASS, "example.com", 0, DMARC_PERMERROR, 0 },
 	/* Two in one domain have one policy. */
 	{ "From: a@mail.example.com, b@MAIL.example.com\r\n", RELAXED, NULL, SPF_PASS, "example.com", DKIM_NONE, "", 0, DMARC_PASS, 0 },
