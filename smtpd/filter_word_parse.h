@@ -6,6 +6,10 @@
 
 #include "common/span.h"
 
+/* What they call spam, and infected. */
+#define FILTER_WORD_SPAM 100
+#define FILTER_WORD_VIRUS 5
+
 /* The worst that any of them says: percent of what makes a message spam there, 0 to 100, or -1 when none says anything. */
 int filter_word_spam(struct span block);
 /* RFC 5235 section 3.3: 1 is clean, 5 infected, 0 not tested. Whoever says "infected" is believed. */

@@ -2,6 +2,7 @@
 # The machine of the protocol, which is pure; cli/module.mk has it too.
 smtp_machine_SRC := \
 	smtpd/auth_results.c \
+	smtpd/filter_word_parse.c \
 	smtpd/smtp_author.c \
 	smtpd/smtp_binary.c \
 	smtpd/smtp_cmds.c \
@@ -133,7 +134,6 @@ smtpd_SRC += \
 	smtpd/filter_conn.c \
 	smtpd/filter_edit.c \
 	smtpd/filter_job.c \
-	smtpd/filter_word_parse.c \
 	smtpd/header_edit.c \
 	smtpd/milter_parse.c \
 	smtpd/milter_state.c \

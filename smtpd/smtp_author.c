@@ -20,21 +20,20 @@ smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct span acc
 	    span_ieq(account, span_of(smtp->account));
 }
 
-/* The author of that number. 0 with *ret_author (for free(3)), -ENOENT behind the last, or -EINVAL: it
- * is no address, or others may read another there. */
+/* Of the authors of one field the one of that number, which is lowered by those before it. Results as below. */
 static int
-read_author(const struct smtp_data *data, size_t number, char **ret_author)
+read_field(struct span value, size_t *number, char **ret_author)
 {
 	struct buf text = BUF_INIT(AUTHOR_MAX);
 	struct address_list list;
 	int r;
 
-	address_list_parse(buf_get(&data->authors), &list);
+	address_list_parse(value, &list);
 	r = list.cut || list.ambiguous ? -EINVAL : -ENOENT;
 	for (size_t i = 0; i < list.count && r == -ENOENT; i++) {
 		const struct address_entry *entry = &list.entries[i];
 
-		if (entry->kind != ADDRESS_KIND_MAILBOX || number-- != 0)
+		if (entry->kind != ADDRESS_KIND_MAILBOX || (*number)-- != 0)
 			continue;
 		r = entry->domain.ptr == NULL ?
 		    -EINVAL : address_spec_append(&text, entry->local, entry->domain);
@@ -43,6 +42,20 @@ read_author(const struct smtp_data *data, size_t number, char **ret_author)
 		*ret_author = buf_take(&text);
 	buf_free(&text);
 	address_list_free(&list);
+	return r;
+}
+
+/* The author of that number. 0 with *ret_author (for free(3)), -ENOENT behind the last, or -EINVAL: it
+ * is no address, or others may read another there. Each field is read by itself: what opens in one must not swallow another. */
+static int
+read_author(const struct smtp_data *data, size_t number, char **ret_author)
+{
+	struct span rest = buf_get(&data->authors), value;
+	int r = -ENOENT;
+
+	rest = span_skip(rest, 1);
+	while (r == -ENOENT && span_split(&rest, '\0', &value))
+		r = read_field(value, &number, ret_author);
 	return r;
 }
 

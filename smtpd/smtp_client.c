@@ -235,7 +235,7 @@ opened(void *context, enum smtp_stored result, struct span queue_id)
 	if (result != SMTP_STORED)
 		client->handin = NULL;
 	smtp_opened(&client->smtp, result, queue_id, date);
-	if (client->verifies && client->smtp.queue_id != NULL)
+	if (client->smtp.verifies && client->smtp.queue_id != NULL)
 		begin_check(client);
 	smtp_client_pump(client);
 }
@@ -305,9 +305,9 @@ open_message(struct smtp_client *client)
 	const struct smtpd_conf *conf = smtpd_conf(front_proc(client->role->front));
 
 	/* Whom XCLIENT and PROXY speak for is known by now. */
-	client->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
+	smtp->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
 	client->held = false;
-	smtp->checks = client->verifies || client->guard != NULL;
+	smtp->checks = smtp->verifies || client->guard != NULL;
 	client->handin = handin_open(client->role->handins, &smtp->envelope, client->edition,
 	    smtp->checks ? FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)

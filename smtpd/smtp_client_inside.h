@@ -21,7 +21,6 @@ struct smtp_client {
 	struct event *greeter;    /* while the client is not greeted yet */
 	struct event *tarpit;     /* while it waits for its next command to be taken, or NULL */
 	struct smtp_check *check; /* of the message that is coming, or NULL */
-	bool verifies;            /* it is verified */
 	struct buf fields;        /* what is to stand before it */
 	bool held;                /* a rule wants an operator to see it */
 	struct filter_question *question; /* of this message, at the filter role */

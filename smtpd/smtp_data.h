@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
+#include "common/header.h"
 
 /* RFC 5321 4.5.3.1.6 has 1,000 octets with the CRLF; senders exceed it, so twice that is let
  * through. */
 #define SMTP_TEXT_LINE_MAX 2000
 #define SMTP_HEADER_MAX (200 * 1024)
+/* Fields, so that readers see all of them, and those that are put before them here. */
+#define SMTP_HEADER_FIELDS_MAX (HEADER_FIELDS_MAX - 100)
 /* How much of an input smtp_data_input takes at once: what it adds to the output is hardly more. */
 #define SMTP_DATA_STEP 65536
 
@@ -26,7 +28,7 @@ enum smtp_fault {
 			    disagree on lines */
 	SMTP_FAULT_NUL,
 	SMTP_FAULT_LONG_LINE,
-	SMTP_FAULT_HEADER, /* the header block is too big */
+	SMTP_FAULT_HEADER, /* the header block is too big, or has too many fields */
 	SMTP_FAULT_HOPS,   /* too many Received fields */
 	/* Of submitted mail. */
 	SMTP_FAULT_NO_FROM,      /* not one From field, or no address in it */
@@ -55,21 +57,22 @@ struct smtp_data {
 	const char *date, *message_id; /* the values of these fields */
 	const char *authserv; /* fields of Authentication-Results that claim to be this host's are
 				 removed (RFC 8601 section 5), and all of X-Fourpost-Score; NULL: none are */
+	bool outside; /* and what filters are believed by (filter_word_parse.h), but where it speaks against the message */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */
 	bool ended;
-	struct buf authors; /* submission: the values of From and Sender, an address list */
+	struct buf authors; /* submission: the values of From and Sender, an address list each, behind a NUL */
 	uint64_t size; /* octets of the message as it came, without the dots that were taken off */
 
 	/* Within. */
-	struct buf judged; /* a field that is judged, until it is whole: Authentication-Results, Date, Message-ID */
+	struct buf judged; /* a field that is judged, until it is whole: Authentication-Results, a filter's, Date, Message-ID */
 	struct buf held; /* of chunks: a line whose end has not come */
 	bool chunked;
 	bool in_body, in_field, in_author_field, in_judged_field, skipping_field, in_long_line;
 	bool has_date, has_message_id;
 	unsigned from_fields;
-	size_t header_size;
+	size_t header_size, header_fields;
 	unsigned hops;
 };
 

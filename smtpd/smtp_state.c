@@ -121,10 +121,16 @@ smtp_acted(struct smtp *smtp)
 
 /* --- lines --- */
 
+/* Within AUTH it ends that (RFC 4954 section 4). */
 static void
-bad_line(struct smtp *smtp, const char *text)
+bad_line(struct smtp *smtp, const char *status, const char *text)
 {
-	smtp_error(smtp, 500, "5.5.2", text);
+	if (smtp->phase == SMTP_SASL) {
+		smtp->phase = SMTP_COMMANDS;
+		buf_wipe(&smtp->user);
+		buf_wipe(&smtp->password);
+	}
+	smtp_error(smtp, 500, status, text);
 }
 
 /* A line of commands is bounded before it is whole. */
@@ -156,7 +162,7 @@ take_line(struct smtp *smtp, struct span input)
 	if (lf < 0) {
 		/* What will be no command anyway need not be kept. */
 		if (!smtp->skipping_line)
-			bad_line(smtp, "The line is too long");
+			bad_line(smtp, smtp->phase == SMTP_SASL ? "5.5.6" : "5.5.2", "The line is too long");
 		smtp->skipping_line = true;
 		return input.len;
 	}
@@ -167,12 +173,12 @@ take_line(struct smtp *smtp, struct span input)
 	line.len = (size_t)lf;
 	if (line.len == 0 || line.ptr[line.len - 1] != '\r') {
 		smtp->signs |= SMTP_SIGN_BARE_NEWLINE;
-		bad_line(smtp, "Lines end with CRLF");
+		bad_line(smtp, "5.5.2", "Lines end with CRLF");
 		return (size_t)lf + 1;
 	}
 	line.len--;
 	if (line.len + 2 > max) {
-		bad_line(smtp, "The line is too long");
+		bad_line(smtp, "5.5.2", "The line is too long");
 	} else if (smtp->phase == SMTP_SASL) {
 		smtp->commands++;
 		smtp_sasl_result(smtp, sasl_line(&smtp->sasl, line, &smtp->user, &smtp->password));
@@ -211,16 +217,39 @@ smtp_answers(struct smtp *smtp, enum smtp_action action)
 	return smtp->phase != SMTP_ENDED;
 }
 
+/* Accounts here have no case; whether those of another host have is for that host to say (RFC 5321 section 2.4). */
+static bool
+is_same(const struct smtp *smtp, const struct envelope_recipient *recipient, struct span address)
+{
+	struct span other = span_of(recipient->address);
+	ptrdiff_t at = span_rchr(address, '@');
+
+	return span_ieq(other, address) && (!smtp->rcpt.elsewhere || at < 0 || memcmp(other.ptr, address.ptr, (size_t)at) == 0);
+}
+
+/* Who is to hear of one of the two hears of it. */
+static uint8_t
+join_notify(uint8_t a, uint8_t b)
+{
+	if (a == ENVELOPE_NEVER)
+		return b;
+	if (b == ENVELOPE_NEVER)
+		return a;
+	/* None: failures, and delays too (RFC 3461 section 4.1). */
+	return a == 0 && b == 0 ? 0 : (a == 0 ? ENVELOPE_FAILURE | ENVELOPE_DELAY : a) | (b == 0 ? ENVELOPE_FAILURE | ENVELOPE_DELAY : b);
+}
+
 static void
 add_recipient(struct smtp *smtp, struct span address)
 {
 	struct envelope *envelope = &smtp->envelope;
 
 	for (size_t i = 0; i < envelope->count; i++)
-		if (span_ieq(span_of(envelope->recipients[i].address), address)) {
+		if (is_same(smtp, &envelope->recipients[i], address)) {
 			/* Twice the same gets one copy (RFC 5321 section 4.1.1.3 leaves it open);
 			 * LMTP wants a reply for each. */
 			if (smtp->kind != SMTP_LMTP) {
+				envelope->recipients[i].notify = join_notify(envelope->recipients[i].notify, smtp->rcpt.notify);
 				smtp->named++;
 				smtp_reply(smtp, 250, "2.1.5", "Ok");
 				return;
@@ -260,7 +289,8 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 	}
 	if (result == SMTP_IS_LOCAL || result == SMTP_IS_RELAYED ||
 	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION)) {
-		smtp->has_remote |= result != SMTP_IS_LOCAL;
+		smtp->rcpt.elsewhere = result != SMTP_IS_LOCAL;
+		smtp->has_remote |= smtp->rcpt.elsewhere;
 		smtp_judge_recipient(smtp);
 		return;
 	}

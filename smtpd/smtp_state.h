@@ -73,6 +73,7 @@ struct smtp {
 	enum smtp_kind kind;
 	char client[64];
 	bool checks;             /* set by the owner: there is an SMTP_CHECK before SMTP_COMMIT */
+	bool verifies;           /* set by the owner before smtp_opened: the message comes from outside */
 	bool guarded;            /* set by the owner: there is an SMTP_JUDGE for each recipient */
 	bool is_proxy;           /* set by the owner: the client may say whom it speaks for */
 	char tls[96];            /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS */
@@ -128,6 +129,7 @@ struct smtp {
 		char *address, *orcpt;
 		uint8_t notify;
 		bool as_postmaster;
+		bool elsewhere; /* another host's */
 	} rcpt;
 	char *message_id, *date;
 	/* The author who is looked up when the text has ended, and how many have been. */

@@ -293,6 +293,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
 	/* Programs that use LMTP are this site's, and may have put them there for us. */
 	smtp->data.authserv = smtp->kind != SMTP_LMTP ? smtp->settings->hostname : NULL;
+	smtp->data.outside = smtp->verifies;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;
 	smtp->parts = smtp->data.mend && !smtp->data.smtputf8 ? smtp_binary_new(false) : NULL;
 	smtp->data.date = smtp->date;

@@ -120,6 +120,12 @@ static const struct dialogue {
 	    "EHLO\n235\n250\n250\n354\n550 5.7.1\n250 2.0.0 Ok\n", NULL, false },
 	{ "submission: another's Sender", SMTP_SUBMISSION, "TLSv1.3 X", "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\nSender: <x@elsewhere.example>\r\n\r\n.\r\nNOOP\r\n",
 	    "EHLO\n235\n250\n250\n354\n550 5.7.1\n250 2.0.0 Ok\n", NULL, false },
+	{ "submission: another's name in what two fields make a comment", SMTP_SUBMISSION, "TLSv1.3 X",
+	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nSender: alice@example.test (\r\nFrom: <bob@example.test>\r\nResent-Sender: )\r\n\r\n.\r\n",
+	    "EHLO\n235\n250\n250\n354\n550 5.6.0\n", NULL, false },
+	{ "submission: or quotes", SMTP_SUBMISSION, "TLSv1.3 X",
+	    "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nSender: \"\r\nFrom: <bob@example.test>\r\nResent-Sender: \" <alice@example.test>\r\n\r\n.\r\n",
+	    "EHLO\n235\n250\n250\n354\n550 5.6.0\n", NULL, false },
 	{ "submission: sent again in another's name", SMTP_SUBMISSION, "TLSv1.3 X", "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\nResent-from:\r\n bob@example.test\r\n\r\n.\r\n", "EHLO\n235\n250\n250\n354\n550 5.7.1\n", NULL, false },
 	{ "submission: an author that others may read there", SMTP_SUBMISSION, "TLSv1.3 X", "EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\nFrom: <alice@example.test>\r\n <bob@example.test>\r\n\r\n.\r\n", "EHLO\n235\n250\n250\n354\n550 5.6.0\n", NULL, false },
 	{ "submission: an author who cannot be looked up", SMTP_SUBMISSION, "TLSv1.3 X",
@@ -392,6 +398,83 @@ START_TEST(a_proxy_speaks_for_others)
 }
 END_TEST
 
+/* What nobody looks at behind so many fields may be another From. */
+START_TEST(fields_are_bounded)
+{
+	struct owner owner;
+
+	for (size_t count = SMTP_HEADER_FIELDS_MAX - 1; count <= SMTP_HEADER_FIELDS_MAX; count++) {
+		init(&owner, SMTP_MX);
+		feed(&owner, SPAN("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"), 100);
+		for (size_t i = 0; i < count; i++)
+			feed(&owner, SPAN("a:\r\n"), 100);
+		feed(&owner, SPAN("From: a@b.example\r\n\r\n.\r\n"), 100);
+		ck_assert_int_eq(span_find(buf_get(&owner.out), SPAN("552 5.3.4")) >= 0, count == SMTP_HEADER_FIELDS_MAX);
+		ck_assert_int_eq(owner.stored.len == 0, count == SMTP_HEADER_FIELDS_MAX);
+		finish(&owner);
+	}
+}
+END_TEST
+
+/* What this site's filters say of a message nobody outside says for them. */
+START_TEST(verdicts_of_strangers)
+{
+	struct owner owner;
+
+	init(&owner, SMTP_MX);
+	owner.smtp.verifies = _i == 0;
+	feed(&owner,
+	    SPAN("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nX-Virus-Status: Clean\r\nx-spam-status: No,\r\n score=-1\r\nX-Spam-Flag: YES\r\n"
+		 "X-Fourpost-Score: 0/5\r\nFrom: a@b.example\r\n\r\n.\r\n"),
+	    100);
+	ck_assert_int_ge(span_find(buf_get(&owner.stored), _i == 0 ? SPAN("+0000\r\nX-Spam-Flag: YES\r\nFrom: a@b") : SPAN("+0000\r\nX-Virus-Status: Clean\r\nx-spam-status: No,\r\n score=-1\r\nX-Spam-Flag: YES\r\nFrom:")), 0);
+	finish(&owner);
+}
+END_TEST
+
+/* RFC 5321 section 2.4: what a local-part means is for its own host to say. */
+START_TEST(recipients_without_case)
+{
+	static const struct {
+		const char *recipients;
+		size_t count;
+		uint8_t notify; /* of the first */
+	} rows[] = {
+		{ "RCPT TO:<Bob@elsewhere.example>\r\nRCPT TO:<bob@elsewhere.example>\r\n", 2, 0 },
+		{ "RCPT TO:<bob@Elsewhere.example>\r\nRCPT TO:<bob@elsewhere.example>\r\n", 1, 0 },
+		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<BOB@example.test>\r\n", 1, 0 },
+		{ "RCPT TO:<bob@example.test> NOTIFY=NEVER\r\nRCPT TO:<bob@example.test> NOTIFY=SUCCESS\r\n", 1, ENVELOPE_SUCCESS },
+		{ "RCPT TO:<bob@example.test> NOTIFY=FAILURE\r\nRCPT TO:<bob@example.test> NOTIFY=NEVER\r\n", 1, ENVELOPE_FAILURE },
+		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<bob@example.test> NOTIFY=SUCCESS\r\n", 1, ENVELOPE_SUCCESS | ENVELOPE_FAILURE | ENVELOPE_DELAY },
+	};
+	struct owner owner;
+
+	init(&owner, SMTP_SUBMISSION);
+	smtp_secured(&owner.smtp, "TLSv1.3 X");
+	feed(&owner, SPAN("EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\n"), 100);
+	feed(&owner, span_of(rows[_i].recipients), 100);
+	ck_assert_uint_eq(owner.smtp.envelope.count, rows[_i].count);
+	ck_assert_uint_eq(owner.smtp.envelope.recipients[0].notify, rows[_i].notify);
+	finish(&owner);
+}
+END_TEST
+
+/* RFC 4954 section 4: it ends the command. */
+START_TEST(a_long_line_ends_auth)
+{
+	struct owner owner;
+
+	init(&owner, SMTP_SUBMISSION);
+	smtp_secured(&owner.smtp, "TLSv1.3 X");
+	feed(&owner, SPAN("EHLO x\r\nAUTH PLAIN\r\n"), 100);
+	for (int i = 0; i < 1300; i++)
+		feed(&owner, SPAN("AAAAAAAAAA"), 100);
+	feed(&owner, SPAN("\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\n"), 100);
+	ck_assert_int_ge(span_find(buf_get(&owner.out), SPAN("334 \r\n500 5.5.6 The line is too long\r\n235 ")), 0);
+	finish(&owner);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -405,6 +488,10 @@ main(void)
 	    tests, dialogues_go_as_they_should, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
 	tcase_add_test(tests, a_proxy_speaks_for_others);
+	tcase_add_test(tests, fields_are_bounded);
+	tcase_add_loop_test(tests, verdicts_of_strangers, 0, 2);
+	tcase_add_loop_test(tests, recipients_without_case, 0, 6);
+	tcase_add_test(tests, a_long_line_ends_auth);
 	tcase_add_loop_test(tests, what_is_verified, 0, 3);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
