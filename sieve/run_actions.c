@@ -240,6 +240,7 @@ run_reject(struct run *run, const struct instruction *instruction)
 	if (action == NULL)
 		return -EINVAL;
 	action->text = run_keep(run, reason);
+	action->in_reply = instruction->command == COMMAND_EREJECT;
 	run->result->implicit_keep = false;
 	run_trace(run, "%s \"%.*s\"", word, SHOWN(reason));
 	return 0;

@@ -109,6 +109,7 @@ struct sieve_action {
 	struct span text;         /* mailbox, address, reason, method, id */
 	struct span special_use;  /* FILEINTO: its attribute, or empty */
 	bool create, copy, mime;
+	bool in_reply;            /* REJECT: by ereject, so told to who brings the message, and to nobody else where that can be */
 	const struct span *list;  /* flags of KEEP and FILEINTO; addresses of VACATION; options of NOTIFY */
 	size_t list_count;
 	unsigned header;          /* the number of the header that the message has then; 0: its own */

@@ -20,7 +20,7 @@ struct delivery {
 	bool came_back;    /* to the account's own address, where it was before */
 	bool asked;        /* whose addresses are that its filter names: no more than once */
 	bool handled;      /* by a script: all that was to be done has been */
-	char *refusal;     /* the reason that a script gave, or NULL */
+	char *refusal;     /* the reason that a script gave (empty: none that can be told), or NULL */
 };
 
 /* What a script has seen (duplicate), in a message that it sends on: remembered once that is safe. */

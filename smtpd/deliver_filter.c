@@ -17,6 +17,7 @@
 #include "smtpd/deliver.h"
 #include "smtpd/filter_word_parse.h"
 #include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
 
 #define DAY 86400
 #define REFUSAL_MAX 900
@@ -173,21 +174,29 @@ is_plain_keep(const struct sieve_result *result)
 	return result->count == 1 && result->actions[0].kind == SIEVE_KEEP && result->actions[0].list_count == 0 && result->actions[0].header == 0;
 }
 
-/* The reason of a reject as the text of a reply: one line. */
+/* The reason of a reject as the text of a reply: one line. What no reply can hold has the sender notified, which ereject is there to avoid, for
+ * he may be forged: a reason that is not ASCII is none then (RFC 5429 section 2.1.1). */
 static char *
 refusal(const struct sieve_result *result)
 {
-	struct span text = SPAN_NULL;
-	char *line = NULL;
+	const struct sieve_action *reject = NULL;
+	struct span text;
+	char *line;
 
 	for (size_t i = 0; i < result->count; i++)
-		if (result->actions[i].kind == SIEVE_REJECT) {
-			text = span_trim(result->actions[i].text);
-			line = span_dup(span_make(text.ptr, text.len < REFUSAL_MAX ? text.len : REFUSAL_MAX));
-		}
-	for (char *c = line; c != NULL && *c != '\0'; c++)
+		if (result->actions[i].kind == SIEVE_REJECT)
+			reject = &result->actions[i];
+	if (reject == NULL)
+		return NULL;
+	text = span_trim(reject->text);
+	line = span_dup(span_make(text.ptr, text.len < REFUSAL_MAX ? text.len : REFUSAL_MAX));
+	for (char *c = line; *c != '\0'; c++)
 		if ((unsigned char)*c < 0x20)
 			*c = ' ';
+	if (reject->in_reply && strlen(line) > VERDICT_REPLY_MAX)
+		line[VERDICT_REPLY_MAX] = '\0';
+	if (reject->in_reply && !verdict_fits_reply(SPAN("5.7.1"), span_of(line)))
+		line[0] = '\0';
 	return line;
 }
 

@@ -233,6 +233,12 @@ def main():
     last = imap_all(SENDER)[-1]
     check("what no reply can hold is told the sender", b"merci." in last and b"Status: 5.7.1" in last, last)
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+    before = len(imap_all(SENDER))
+    for reason in ("Déjà reçu, merci.", "I do not want this. " * 30):
+        use(f'require "ereject";\nif header "subject" "unwanted" {{ ereject "{reason}"; }}\n')
+        check("ereject refuses to who brings it, whatever it says", refused("unwanted") == (550, b"5.7.1"))
+    send("after ereject", to=SENDER)
+    check("and tells nobody else", find(SENDER, "INBOX", "after ereject")[1] is not None and len(imap_all(SENDER)) == before + 1)
 
     use('require "fileinto";\nfileinto "x;\n')
     send("broken script")
