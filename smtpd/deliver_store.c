@@ -63,12 +63,23 @@ is_there(struct deliver *deliver, const char *name)
 	return true;
 }
 
+/* The store's name of it: INBOX is in any case of letters (RFC 3501 section 5.1), and so is that level of those below it. */
+static char *
+name_of(struct span text)
+{
+	char *name = span_dup(text);
+
+	if (span_istarts(text, SPAN("INBOX")) && (text.len == 5 || text.ptr[5] == '/'))
+		memcpy(name, "INBOX", 5);
+	return name;
+}
+
 /* The mailbox of an action; one that is not there and cannot be made is INBOX (RFC 5228 section 4.1 leaves it to us, and mail is not
  * to be lost). */
 static char *
 mailbox_of(struct deliver *deliver, const struct delivery *delivery, const struct sieve_action *action)
 {
-	_cleanup_(freep) char *name = span_dup(action->text);
+	_cleanup_(freep) char *name = name_of(action->text);
 	char *special;
 	int r;
 

@@ -126,6 +126,21 @@ START_TEST(flags_that_the_message_has_no_room_for_are_left_out)
 }
 END_TEST
 
+START_TEST(inbox_is_one_mailbox_in_any_letters)
+{
+	const struct sieve_action actions[] = { { .kind = SIEVE_FILEINTO, .text = SPAN("Inbox") }, { .kind = SIEVE_KEEP }, { .kind = SIEVE_FILEINTO, .text = SPAN("inbox") } };
+	const struct sieve_action again = { .kind = SIEVE_FILEINTO, .text = SPAN("INbox") };
+	struct ms_mailbox_info info;
+
+	store(actions, 3);
+	/* The queue gives it once more. */
+	store(&again, 1);
+	ck_assert_int_eq(ms_mailbox_status(deliver.store, "INBOX", &info), 0);
+	ck_assert_uint_eq(info.messages, 1);
+	ms_mailbox_info_clear(&info);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -135,5 +150,6 @@ main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, flags_that_the_mailbox_has_no_room_for_are_left_out);
 	tcase_add_test(tests, flags_that_the_message_has_no_room_for_are_left_out);
+	tcase_add_test(tests, inbox_is_one_mailbox_in_any_letters);
 	return run_case("deliver_store", tests, folder);
 }
