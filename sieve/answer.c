@@ -3,9 +3,13 @@
 /* Whose name stands in From of what a script sends: the site signs it, so that it must not be anybody's. */
 #include "sieve/answer.h"
 
+#include <errno.h>
+
 #include "common/address_list.h"
+#include "common/header.h"
 
 #define FROM_MAX 1024
+#define FIELD_MAX 65536 /* of which encoded words take some */
 
 /* The account with a detail. */
 static bool
@@ -51,4 +55,29 @@ answer_from(const struct sieve_action *action, const struct sieve_host *host, st
 	}
 	address_list_free(&list);
 	return own ? action->from : owner;
+}
+
+int
+answer_put_addresses(struct buf *out, struct span name, struct span value)
+{
+	struct buf text = BUF_INIT(FIELD_MAX);
+	struct address_list list;
+	size_t column = name.len + 2;
+	int r;
+
+	address_list_parse(value, &list);
+	r = list.count == 0 ? -EINVAL : address_list_append(&text, &list, &column);
+	if (r == 0)
+		r = header_append(out, name, buf_get(&text));
+	address_list_free(&list);
+	buf_free(&text);
+	return r;
+}
+
+int
+answer_put_from(struct buf *out, const struct sieve_action *action, const struct sieve_host *host, struct span owner)
+{
+	int r = answer_put_addresses(out, SPAN("From"), answer_from(action, host, owner));
+
+	return r == 0 ? 0 : answer_put_addresses(out, SPAN("From"), owner);
 }

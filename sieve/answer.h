@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What vacation and notify share: in whose name they write. Pure. */
+/* What vacation and notify share: in whose name they write, and to whom. Pure. */
 #ifndef SIEVE_ANSWER_H
 #define SIEVE_ANSWER_H
 
@@ -13,5 +13,11 @@ enum sieve_own answer_own(const struct sieve_host *host, struct span owner, stru
 /* The value of From: what :from has, where the owner of the script may write as all that it names; else the owner (RFC 5230 section
  * 4.3). Borrowed from the action or the owner. */
 struct span answer_from(const struct sieve_action *action, const struct sieve_host *host, struct span owner);
+
+/* Appends a field with addresses as people have written them: what of their names is not ASCII becomes encoded words, so that only an address
+ * itself may be UTF-8 there. 0; -EINVAL (not all are addresses) and -EMSGSIZE, when nothing is added. */
+int answer_put_addresses(struct buf *out, struct span name, struct span value);
+/* Appends From: as answer_from, or, where that cannot be written, the owner. The same results. */
+int answer_put_from(struct buf *out, const struct sieve_action *action, const struct sieve_host *host, struct span owner);
 
 #endif

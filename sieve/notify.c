@@ -202,12 +202,14 @@ notify_compose(const struct sieve_action *action, const struct sieve_host *host,
 	struct span path, fields;
 	char date[DATE_SIZE];
 	size_t column;
+	int r;
 
 	if (!split_uri(action->text, &path, &fields))
 		return -EINVAL;
 	put_recipients(path, fields, &to);
-	(void)header_append(out, SPAN("From"), answer_from(action, host, owner));
-	(void)header_append(out, SPAN("To"), buf_get(&to));
+	r = answer_put_from(out, action, host, owner);
+	if (r == 0)
+		r = answer_put_addresses(out, SPAN("To"), buf_get(&to));
 	put_uri_fields(out, fields, &subject, &body);
 	put_subject(out, action, host, buf_get(&subject));
 	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = host->now, .zone = host->zone }, date));
@@ -229,5 +231,5 @@ notify_compose(const struct sieve_action *action, const struct sieve_host *host,
 	buf_free(&subject);
 	buf_free(&body);
 	buf_free(&to);
-	return out->overflow ? -EMSGSIZE : 0;
+	return out->overflow ? -EMSGSIZE : r;
 }

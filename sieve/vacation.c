@@ -160,6 +160,16 @@ put_subject(struct buf *out, const struct sieve_action *action, struct span bloc
 	buf_free(&subject);
 }
 
+/* Of others' fields no more than what any host takes. */
+static bool
+is_plain(struct span id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
+			return false;
+	return true;
+}
+
 /* In-Reply-To and References (RFC 5230 section 5.8, RFC 5322 section 3.6.4). */
 static void
 put_thread(struct buf *out, struct span block)
@@ -173,14 +183,14 @@ put_thread(struct buf *out, struct span block)
 	message_id_list_parse(field.value, &ids);
 	if (header_find(block, SPAN("References"), &field))
 		message_id_list_parse(field.value, &references);
-	if (ids.count != 0) {
+	if (ids.count != 0 && is_plain(ids.ids[0])) {
 		(void)buf_fmt(out, "In-Reply-To: <%.*s>\r\n", (int)ids.ids[0].len, ids.ids[0].ptr);
 		(void)compose_field_begin(out, SPAN("References"), &column);
 		for (size_t i = 0; i <= references.count; i++) {
 			struct span id = i < references.count ? references.ids[i] : ids.ids[0];
 			struct buf word = BUF_INIT(MESSAGE_ID_MAX + 2);
 
-			if (i != 0 && i + REFERENCES_MAX < references.count)
+			if (!is_plain(id) || (i != 0 && i + REFERENCES_MAX < references.count))
 				continue;
 			(void)buf_fmt(&word, "<%.*s>", (int)id.len, id.ptr);
 			(void)compose_field_word(out, buf_get(&word), &column);
@@ -229,10 +239,12 @@ vacation_compose(const struct sieve_action *action, const struct sieve_host *hos
 	struct span block = header_of(host);
 	char date[DATE_SIZE];
 	size_t column;
-	int r;
+	int r = answer_put_from(out, action, host, owner);
 
-	(void)header_append(out, SPAN("From"), answer_from(action, host, owner));
-	(void)header_append(out, SPAN("To"), host->sender);
+	if (r == 0)
+		r = header_append(out, SPAN("To"), host->sender);
+	if (r != 0)
+		return r;
 	put_subject(out, action, block);
 	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = host->now, .zone = host->zone }, date));
 	(void)compose_field_begin(out, SPAN("Message-ID"), &column);

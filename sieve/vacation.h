@@ -11,7 +11,8 @@
  * own beside the recipient's, those of the script and those that answer_own knows. */
 const char *vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span owner);
 
-/* Appends the whole response, to the sender of the message. 0, -EINVAL (:mime without a header of its own), -EMSGSIZE. */
+/* Appends the whole response, to the sender of the message. 0, -EINVAL (it cannot be written), -EMSGSIZE: it is
+ * none then. */
 int vacation_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
     const uint8_t random[static 16], struct buf *out);
 

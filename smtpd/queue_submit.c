@@ -11,6 +11,7 @@
 #include "common/address.h"
 #include "common/cleanup.h"
 #include "common/date.h"
+#include "common/header.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -38,6 +39,22 @@ write_message(struct queue *queue, const struct submission *submission, int fd, 
 	return r;
 }
 
+/* RFC 6532: where an address in its fields, or what :mime has there, is in UTF-8, it goes to hosts that take that. */
+static bool
+has_utf8_header(const struct submission *submission)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	ssize_t got = pread(submission->text, buf_reserve(&text, (size_t)submission->text_len), (size_t)submission->text_len, 0);
+	bool utf8 = false;
+
+	if (got > 0) {
+		buf_added(&text, (size_t)got);
+		utf8 = !span_is_ascii(span_make(text.data, header_block_size(buf_get(&text))));
+	}
+	buf_free(&text);
+	return utf8;
+}
+
 static int
 make_envelope(const struct queue *queue, const struct submission *submission, struct envelope *ret)
 {
@@ -58,7 +75,7 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 	} else {
 		ret->body = ENVELOPE_8BITMIME;
 		ret->requiretls = submission->file->envelope.requiretls; /* RFC 8689 section 6: it may tell of what the message says */
-		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account);
+		ret->smtputf8 = !span_is_ascii(submission->recipient) || !span_is_ascii(submission->account) || has_utf8_header(submission);
 	}
 	r = envelope_set(&ret->account, submission->account);
 	if (r == 0 && redirected && facts_is_from_outside(&submission->file->envelope))

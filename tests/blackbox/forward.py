@@ -11,7 +11,7 @@ check = results.check
 far = own_site.FarHost("far", own_site.outer + 732)
 os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
 site = own_site.Site(own_site.outer + 740, f'relay_host = "127.0.0.1:{own_site.outer + 732}"; retry_min = "1s"; srs_secret = "{own_site.work}/demo/etc/srs.secret";',
-                     aliases="out@example.test: x@far.example, bob\nback@example.test: bob\nours@example.test: bob, alice\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+                     aliases="out@example.test: x@far.example, bob\nback@example.test: bob\nours@example.test: bob, alice\nj\u00f6rg@example.test: bob\n", files={"srs.secret": "0123456789abcdef of a test\n"})
 
 
 def taken(word):
@@ -103,6 +103,12 @@ try:
     site.send("s@away.example", ["bob@example.test"], "to an address in UTF-8")
     found = taken("to an address in UTF-8")
     check("mail to an address in UTF-8 is sent on as such", found and found[0][0]["mail"].split()[-1] == "SMTPUTF8", found)
+    for number, (name, wanted) in enumerate((("J\u00f6rg <bob@example.test>", False), ("j\u00f6rg@example.test", True))):
+        site.script("bob", f'require "vacation"; vacation :from "{name}" "Away {number}.";')
+        site.send("s@away.example", ["bob@example.test"], f"who {number}\r\nTo: bob@example.test")
+        found = taken(f"Away {number}.")
+        check("an answer needs SMTPUTF8 for an address in UTF-8, and for a name not", found and ("SMTPUTF8" in found[0][0]["mail"]) == wanted and
+              (b"\r\nFrom: j\xc3\xb6rg@example.test\r\n" if wanted else b"\r\nFrom: =?utf-8?") in found[0][1], found)
     site.script("bob", None)
 
     # Circles within this host: by a detail, by an alias that is an account's alone, by another account, whichever hides that it was there.

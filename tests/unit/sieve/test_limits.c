@@ -170,6 +170,44 @@ START_TEST(vacation_text)
 }
 END_TEST
 
+/* Names in UTF-8 and line ends among them, in From and To; others' ids that no host need take. */
+START_TEST(answers_are_ascii)
+{
+	static const struct {
+		const char *from, *wanted;
+	} rows[] = {
+		{ "J\303\266rg M\303\274ller <me@example.org>", "From: =?utf-8?" },
+		{ "\"A\nB <me@example.org>\"", "From: me@example.org\r\n" },
+		{ "\"A\nB\" <me@example.org>", "From: " },
+		{ "no address", "From: me@example.org\r\n" },
+	};
+	struct sieve_host host = { .message = SPAN("Subject: Hi\r\nMessage-ID: <b\303\266@x>\r\nReferences: <a@x>\r\n\r\n"),
+		.sender = SPAN("a@example.com"), .recipient = SPAN("me@example.org"), .any_from = true, .now = 1782907200 };
+	struct buf out = BUF_INIT(65536);
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sieve_action away = { .kind = SIEVE_VACATION, .text = SPAN("Away."), .from = span_of(rows[i].from) };
+		struct sieve_action news = { .kind = SIEVE_NOTIFY, .text = SPAN("mailto:J%C3%B6rg%20%3Ca@example.com%3E"), .from = away.from };
+
+		buf_clear(&out);
+		ck_assert_int_eq(vacation_compose(&away, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+		ck_assert_msg(span_starts(buf_get(&out), span_of(rows[i].wanted)) && span_is_ascii(buf_get(&out)), "%s", buf_cstr(&out));
+		ck_assert(strstr(buf_cstr(&out), "me@example.org") < strstr(buf_cstr(&out), "To: a@example.com\r\n"));
+		ck_assert_ptr_null(strstr(buf_cstr(&out), "In-Reply-To:"));
+		buf_clear(&out);
+		ck_assert_int_eq(notify_compose(&news, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+		ck_assert_msg(span_starts(buf_get(&out), span_of(rows[i].wanted)) && span_is_ascii(buf_get(&out)), "%s", buf_cstr(&out));
+		ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nTo: =?utf-8?"));
+	}
+	host.message = SPAN("Message-ID: <b@x>\r\nReferences: <a@x> <\303\266@x>\r\n\r\n");
+	buf_clear(&out);
+	ck_assert_int_eq(vacation_compose(&(struct sieve_action){ .kind = SIEVE_VACATION, .text = SPAN("Away.") }, &host, SPAN("me@example.org"),
+	    SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nReferences: <a@x> <b@x>\r\n"));
+	buf_free(&out);
+}
+END_TEST
+
 /* RFC 5233: what begins a detail is the site's choice. */
 START_TEST(delimiters)
 {
@@ -295,7 +333,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, delimiters, whose_name, known_addresses, notify_text };
+	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
