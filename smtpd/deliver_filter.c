@@ -4,6 +4,7 @@
  * keep stands. A script that fails changes nothing: the log tells, and for the account's own a note to its user. */
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -108,17 +109,20 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 
 /* --- faults --- */
 
-/* Tells the user, once a day for a fault. */
+/* Tells the user, once a day for a line of his script as it is: the fault may quote the message, and what senders write must neither make notes
+ * nor push out what else is remembered. */
 static void
-note_fault(struct deliver *deliver, const char *path, struct span fault)
+note_fault(struct deliver *deliver, const struct script *script, struct span fault)
 {
 	const char *own = deliver->script_folder;
-	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	const char *slash = strrchr(script->path, '/'), *name = slash != NULL ? slash + 1 : script->path;
 	struct buf id = BUF_INIT(32768), text = BUF_INIT(32768);
 	char date[DATE_SIZE];
+	struct span rest = fault, line;
 	int64_t now = time(NULL);
 
-	(void)buf_fmt(&id, "fault %s %.*s", path, (int)fault.len, fault.ptr);
+	(void)span_split(&rest, ':', &line);
+	(void)buf_fmt(&id, "fault %s %" PRId64 " %.*s", script->path, script->mtime_ns, (int)line.len, line.ptr);
 	if (!memory_has(own, buf_get(&id), now)) {
 		(void)buf_fmt(&text, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\nSubject: Your mail filter has a fault\r\nDate: %s\r\n"
 		    "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -140,7 +144,7 @@ tell_fault(struct deliver *deliver, const struct delivery *delivery, const struc
 	log_warning("script-failed", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
 	    log_str("script", script->path), log_span("fault", fault));
 	if (place == SCRIPT_ACTIVE)
-		note_fault(deliver, script->path, fault);
+		note_fault(deliver, script, fault);
 }
 
 /* --- running --- */

@@ -249,6 +249,12 @@ def main():
     check("once", find(USER, "INBOX", "broken again")[1] is not None and
           sum(b"Your mail filter has a fault" in text for text in imap_all(USER)) == 1)
 
+    use('require "variables";\nif header :matches "subject" "*" { redirect "${1}"; }\n')
+    before = len(imap_all(USER))
+    for word in ("one fault", "another fault", "a third"):
+        send(word)
+    check("once, whatever of the message the fault quotes", find(USER, "INBOX", "a third")[1] is not None and len(imap_all(USER)) == before + 4)
+
     use('require ["fileinto", "duplicate"];\nif duplicate { discard; }\n')
     send("twice")
     send("twice")
