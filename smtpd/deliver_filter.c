@@ -192,8 +192,8 @@ refusal(const struct sieve_result *result)
 			reject = &result->actions[i];
 	if (reject == NULL)
 		return NULL;
-	text = span_trim(reject->text);
-	line = span_dup(span_make(text.ptr, text.len < REFUSAL_MAX ? text.len : REFUSAL_MAX));
+	text = span_utf8_cut(span_trim(reject->text), REFUSAL_MAX);
+	line = span_dup(text);
 	for (char *c = line; *c != '\0'; c++)
 		if ((unsigned char)*c < 0x20)
 			*c = ' ';

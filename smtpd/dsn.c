@@ -60,7 +60,7 @@ put_wrapped(struct buf *out, const char *indent, struct span text)
 			(void)buf_char(out, ' ');
 		column += (column == 0 ? strlen(indent) : 1) + word.len;
 		while (word.len > WORD_MAX) {
-			(void)buf_span(out, span_take(&word, WORD_MAX));
+			(void)buf_span(out, span_take(&word, span_utf8_cut(word, WORD_MAX).len)); /* put_clean has left UTF-8 */
 			(void)buf_str(out, "\r\n");
 			(void)buf_str(out, indent);
 			column = strlen(indent) + word.len;

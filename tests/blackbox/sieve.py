@@ -233,6 +233,14 @@ def main():
     last = imap_all(SENDER)[-1]
     check("what no reply can hold is told the sender", b"merci." in last and b"Status: 5.7.1" in last, last)
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+    use('require "reject";\nif header "subject" "unwanted" { reject "x' + "é" * 600 + '"; }\n')
+    before = len(imap_all(SENDER))
+    send("unwanted")
+    until = time.monotonic() + 30
+    while len(imap_all(SENDER)) == before and time.monotonic() < until:
+        time.sleep(0.1)
+    last = [part.get_payload(decode=True) for part in email.message_from_bytes(imap_all(SENDER)[-1]).walk() if part.get_content_type() == "text/plain"]
+    check("a long reason is cut between characters", re.search("x\u00e9{449}(?![\u00e9?\ufffd])", re.sub(r"\s", "", last[0].decode("utf-8", "replace"))), last)
     before = len(imap_all(SENDER))
     for reason in ("Déjà reçu, merci.", "I do not want this. " * 30):
         use(f'require "ereject";\nif header "subject" "unwanted" {{ ereject "{reason}"; }}\n')

@@ -225,6 +225,14 @@ START_TEST(long_words)
 	text = built(&dsn);
 	assert_lines(text);
 	free(text);
+	/* As those of languages that have no spaces. */
+	for (size_t i = 1; i + 1 < sizeof(word); i += 2)
+		memcpy(word + i, "\303\251", 2);
+	text = built(&dsn);
+	assert_lines(text);
+	assert_has(text, "\r\n        w\303\251");
+	assert_has_not(text, "\303\r\n");
+	free(text);
 	ck_assert_int_eq(dsn_build(&dsn, &small), -EMSGSIZE);
 	buf_free(&small);
 }
