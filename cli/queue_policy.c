@@ -59,13 +59,11 @@ print_announced(struct look *look)
 	struct dns_answer *answer = xcalloc(1, sizeof(*answer));
 	struct buf name = BUF_INIT(512);
 	struct ub_result *result;
-	struct span id = SPAN_NULL;
+	struct span id;
 
 	(void)buf_fmt(&name, "_mta-sts.%s", look->domain);
 	tool_dns_ask(look->conf, buf_cstr(&name), DNS_TXT, &result, answer);
-	for (size_t i = 0; i < answer->count && id.len == 0; i++)
-		if (sts_record_parse(answer->records[i].data, &id) < 0)
-			id = SPAN_NULL;
+	id = sts_records_id(answer);
 	look->failed |= answer->status == DNS_FAILED || answer->status == DNS_BOGUS;
 	(void)printf("  MTA-STS: %s%.*s", id.len != 0 ? "announced with id " : "none announced", (int)id.len, id.len != 0 ? id.ptr : "");
 	ub_resolve_free(result);
@@ -187,6 +185,8 @@ print_hosts(struct look *look)
 		(void)printf("  hosts: the DNS does not tell%s\n", answer->status == DNS_BOGUS ? ", for its answer is not signed as it should be" : "");
 	} else if (answer->status == DNS_NO_NAME) {
 		(void)printf("  hosts: there is no such domain\n");
+	} else if (answer->count == 0 && answer->unusable) {
+		(void)printf("  hosts: none of its exchangers has the name of a host: its mail comes back\n");
 	} else {
 		for (size_t i = 0; i < answer->count; i++)
 			resolve_mx_add(mx, &answer->records[i]);

@@ -261,23 +261,11 @@ start_fetch(struct policy_domain *domain)
 static void
 take_id(struct policy_domain *domain, const struct dns_answer *records)
 {
-	size_t found = 0;
-	struct span id;
+	struct span id = sts_records_id(records);
 
-	domain->id[0] = '\0';
-	for (size_t i = 0; i < records->count; i++) {
-		int r = sts_record_parse(records->records[i].data, &id);
-
-		if (r == -ENOENT)
-			continue;
-		found++;
-		if (r == 0) {
-			memcpy(domain->id, id.ptr, id.len);
-			domain->id[id.len] = '\0';
-		}
-	}
-	if (found != 1)
-		domain->id[0] = '\0';
+	if (id.len != 0)
+		memcpy(domain->id, id.ptr, id.len);
+	domain->id[id.len] = '\0';
 }
 
 static void

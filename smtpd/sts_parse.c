@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "smtpd/dns.h"
 
 /* Seconds: after which a policy is fetched anew though its id is the same (section 3.3: once a day), and before which nothing is that
  * could not be fetched. */
@@ -62,6 +61,22 @@ sts_record_parse(struct span text, struct span *ret_id)
 			*ret_id = span_skip(field, 3);
 	}
 	return is_id(*ret_id) ? 0 : -EINVAL;
+}
+
+struct span
+sts_records_id(const struct dns_answer *answer)
+{
+	struct span id = SPAN_NULL, found;
+	size_t count = 0;
+
+	for (size_t i = 0; i < answer->count; i++) {
+		int r = sts_record_parse(answer->records[i].data, &found);
+
+		count += r != -ENOENT;
+		if (r == 0)
+			id = found;
+	}
+	return count == 1 ? id : SPAN_NULL;
 }
 
 /* --- the policy (section 3.2) --- */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
+#include "smtpd/dns.h"
 
 #define STS_ID_MAX 32
 /* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3); of one as it is kept, and of the hosts in it: a longer one is none. */
@@ -38,6 +38,8 @@ struct sts_policy {
 bool sts_is_domain(struct span name);
 /* The text of one TXT record of _mta-sts.DOMAIN: 0 and its id; -ENOENT when it is something else; -EINVAL. Borrowed. */
 int sts_record_parse(struct span text, struct span *ret_id);
+/* Of all TXT records of _mta-sts.DOMAIN: its id; empty where none of them, or more than one, announces a policy (section 3.1). Borrowed. */
+struct span sts_records_id(const struct dns_answer *answer);
 /* A policy, as its host sends it or as it was kept: 0, or -EINVAL. Spans point into the text. */
 int sts_policy_parse(struct span text, struct sts_policy *ret_policy);
 /* Appends it as it is kept, with id and time: 0, or -EMSGSIZE beyond STS_TEXT_MAX. */

@@ -37,6 +37,32 @@ START_TEST(an_announcement)
 }
 END_TEST
 
+/* Of several nobody could say which counts (RFC 8461 section 3.1). */
+START_TEST(one_announcement)
+{
+	static const struct {
+		struct span texts[3];
+		struct span id;
+	} rows[] = {
+		{ { SPAN("v=STSv1; id=1"), SPAN("v=spf1 -all") }, SPAN("1") },
+		{ { SPAN("v=spf1 -all"), SPAN("v=STSv1; id=1") }, SPAN("1") },
+		{ { SPAN("v=STSv1; id=1"), SPAN("v=spf1 -all"), SPAN("v=STSv1; id=2") }, SPAN("") },
+		{ { SPAN("v=STSv1; id=1"), SPAN("v=STSv1") }, SPAN("") },
+		{ { SPAN("v=spf1 -all") }, SPAN("") },
+	};
+	static struct dns_answer answer;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		answer.count = 0;
+		while (answer.count < 3 && rows[i].texts[answer.count].len != 0) {
+			answer.records[answer.count].data = rows[i].texts[answer.count];
+			answer.count++;
+		}
+		ck_assert(span_eq(sts_records_id(&answer), rows[i].id));
+	}
+}
+END_TEST
+
 #define BEGIN "version: STSv1\n"
 static const struct {
 	const char *text;
@@ -173,6 +199,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_add_test(tests, one_announcement);
 	tcase_add_loop_test(tests, an_announcement, 0, ROWS(announcements));
 	tcase_add_loop_test(tests, a_policy, 0, ROWS(policies));
 	tcase_add_test(tests, too_many_hosts);
