@@ -155,6 +155,15 @@ ledger_overdraw(struct ledger *ledger, uint64_t key, uint32_t count, int64_t sec
 	return there > now_us ? there : now_us;
 }
 
+void
+ledger_give_back(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount)
+{
+	struct ledger_slot *slot = ledger_find(ledger, key);
+
+	if (slot != NULL) /* or it has made room for others */
+		slot->since -= seconds * SECOND / count * amount;
+}
+
 /* --- networks --- */
 
 struct span

@@ -46,6 +46,8 @@ struct ledger_slot *ledger_take(struct ledger *ledger, uint64_t key, int64_t now
 bool ledger_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
 /* Takes so much out though it may not be in it. Returns when it would have been: now, or later. */
 int64_t ledger_overdraw(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
+/* Puts back what one of these two took: it was for nothing. */
+void ledger_give_back(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount);
 /* As ledger_spend, without taking anything. */
 bool ledger_could_spend(struct ledger *ledger, uint64_t key, uint32_t count, int64_t seconds, uint32_t amount, int64_t now_us);
 

@@ -120,6 +120,8 @@ bool account_may_send(struct queue *queue, struct span account, size_t recipient
 
 /* Takes the same from what it may send even when that is not enough, which is told in the same way. Returns when it may go: now, or later. */
 int64_t account_sends_at(struct queue *queue, struct span account, size_t recipients);
+/* What either of them took is put back: the message was not taken. */
+void account_sent_nothing(struct queue *queue, struct span account, size_t recipients);
 /* Do any limits of accounts stand? */
 bool account_is_limited(const struct queue *queue);
 
@@ -185,7 +187,7 @@ struct outcome {
 	bool ours;           /* a fault of this daemon's: try again soon, and do not count it */
 	bool remote;         /* another host has it, or refused it */
 	enum relay_reach reach;
-	bool untried;        /* nothing was tried: its destination is down */
+	bool untried;        /* nothing was tried: its destination is down, or has too much to do */
 	bool dsn;            /* that host takes over delivery status notifications */
 	bool by;             /* and the time of delivery (RFC 2852) */
 	uint16_t code;

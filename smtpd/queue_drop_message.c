@@ -20,6 +20,7 @@ struct taken {
 	int64_t uid;
 	struct spool_file file; /* -1: copied */
 	char *from, *to;
+	char *owner; /* whose limits it has been counted for, or NULL */
 	size_t recipients;
 };
 
@@ -86,9 +87,18 @@ end_taking(struct taken *drop)
 		drop->next->at = drop->at;
 	free(drop->from);
 	free(drop->to);
+	free(drop->owner);
 	free(drop);
 	if (pickup->again && pickup->next == pickup->count)
 		event_active(pickup->rescan, EV_TIMEOUT, 0);
+}
+
+/* It stays, and counts when it is taken. */
+static void
+not_counted(struct taken *drop)
+{
+	if (drop->owner != NULL)
+		account_sent_nothing(drop->queue, span_of(drop->owner), drop->recipients);
 }
 
 static void
@@ -102,6 +112,7 @@ taken(void *context, const char *id, int result)
 		    log_u64("recipients", drop->recipients), log_str("drop", drop->name));
 		pickup_remove(drop->queue->pickup, drop->name);
 	} else {
+		not_counted(drop);
 		pickup_rescan_later(drop->queue->pickup); /* it stays and is tried again */
 	}
 	end_taking(drop);
@@ -197,11 +208,13 @@ on_owner(void *context, enum lookup_result result, struct span account)
 		return;
 	}
 	(void)snprintf(uid, sizeof(uid), "uid %lld", (long long)drop->uid);
-	at = account_sends_at(queue, result == LOOKUP_LOCAL ? account : span_of(uid), drop->recipients);
+	drop->owner = result == LOOKUP_LOCAL ? span_dup(account) : xstrdup(uid);
+	at = account_sends_at(queue, span_of(drop->owner), drop->recipients);
 	if (at > queue_now() && at > *release)
 		*release = at;
 	r = copy_in(drop);
 	if (r < 0) {
+		not_counted(drop);
 		pickup_not_taken(queue, drop->name, drop->uid, r);
 		end_taking(drop);
 	}

@@ -284,10 +284,10 @@ static int
 make_file(struct queue *queue, struct transaction **at)
 {
 	struct transaction *transaction = *at;
+	bool counts = span_of(transaction->envelope.account).len != 0 && !transaction->rewritten;
 	int r;
 
-	if (span_of(transaction->envelope.account).len != 0 && !transaction->rewritten &&
-	    !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count)) {
+	if (counts && !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count)) {
 		send_result(queue, transaction->id, MESSAGE_LIMITED, "", NULL);
 		forget(queue, at);
 		return 0;
@@ -295,6 +295,8 @@ make_file(struct queue *queue, struct transaction **at)
 	r = transaction->fd = create(queue, transaction);
 	if (r >= 0)
 		r = give_file(queue, at);
+	if (r < 0 && counts)
+		account_sent_nothing(queue, span_of(transaction->envelope.account), transaction->envelope.count);
 	if (r < 0)
 		not_opened(queue, at, r);
 	return 0;

@@ -181,6 +181,19 @@ account_sends_at(struct queue *queue, struct span account, size_t recipients)
 	return at_us == now ? queue_now() : at_us / 1000000 + 1;
 }
 
+void
+account_sent_nothing(struct queue *queue, struct span account, size_t recipients)
+{
+	struct limit limit;
+
+	for (size_t at = 0; next_limit(queue, &at, &limit);) {
+		uint64_t key = key_of(queue->ledger, &limit, account);
+
+		ledger_give_back(queue->ledger->ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients));
+		store_key(queue->ledger, key);
+	}
+}
+
 bool
 account_may_send(struct queue *queue, struct span account, size_t recipients)
 {

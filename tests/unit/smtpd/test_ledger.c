@@ -56,6 +56,12 @@ START_TEST(buckets)
 	ck_assert(ledger_spend(ledger, 7, 6, 60, 2, now + 30 * SECOND));
 	ck_assert(ledger_spend(ledger, 7, 6, 60, 6, now + 200 * SECOND));
 	ck_assert(!ledger_spend(ledger, 8, 6, 60, 7, now));
+	/* What was taken for nothing is there again. */
+	ck_assert(ledger_spend(ledger, 9, 6, 60, 6, now));
+	ledger_give_back(ledger, 9, 6, 60, 2);
+	ck_assert(!ledger_spend(ledger, 9, 6, 60, 3, now));
+	ck_assert(ledger_spend(ledger, 9, 6, 60, 2, now));
+	ledger_give_back(ledger, 10, 6, 60, 2);
 	/* A clock that was set back by a day: a whole window is waited for, not a day. */
 	ck_assert(!ledger_spend(ledger, 7, 6, 60, 1, now - 86400 * (int64_t)SECOND));
 	ledger_find(ledger, 7)->since = now;
