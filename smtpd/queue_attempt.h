@@ -34,6 +34,7 @@ struct attempt {
 	uint64_t edition; /* of the accounts, when its recipients were taken; 0: not known */
 	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
 	struct event *again; /* or NULL: when what became of it is told or written, which could not be */
+	bool told_overdue;   /* he hears that his time has passed, and no second time */
 	bool told;           /* the sender, of all that is to be told */
 	struct report *reports;
 	size_t report_count;

@@ -283,7 +283,7 @@ attempt_conclude(struct attempt *attempt, bool reported)
 		envelope_set_reason(&envelope->progress, span_of(last->text));
 	for (size_t i = 0; i < envelope->count; i++)
 		attempt->progressed |= envelope->recipients[i].status != ENVELOPE_PENDING;
-	envelope->progress.tried = attempt->started;
+	envelope->progress.tried = attempt->told_overdue && reported && envelope->deliver_by > attempt->started ? envelope->deliver_by : attempt->started;
 	envelope->progress.due =
 	    not_past_deadline(envelope, next_attempt(attempt, counted, ours || !reported));
 	write_progress(attempt);

@@ -33,7 +33,10 @@ relay_group(struct attempt *attempt, const char *name, const size_t *group, size
 			attempt->until = destination->until;
 	} else if (attempt->entry->destination == NULL && relay_is_crowded(queue, destination)) {
 		attempt->crowded = true;
-		attempt->pending -= members;
+		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.5", SPAN("Many messages wait for that destination already"));
+		outcome.untried = true;
+		for (size_t i = 0; i < members; i++)
+			outcome_now(attempt, group[i], &outcome);
 	} else {
 		relay_submit(queue, attempt, destination, group, members);
 		return;

@@ -271,11 +271,32 @@ copy_text(char *to, size_t room, struct span text)
 	return true;
 }
 
-/* The last answer of a job says whether its destination was reached. */
+/* It is down: what waits for it need not find that out one by one, with its messages active all the time. */
 static void
-learn(struct relay_pool *pool, struct destination *destination, const struct outcome *outcome)
+send_back(struct lane *lane, struct span reason)
+{
+	struct relay_job *job = lane->first, *next;
+	struct outcome outcome;
+
+	lane->first = NULL;
+	lane->last = &lane->first;
+	lane->waiting = 0;
+	outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.1", reason);
+	outcome.untried = true;
+	for (; job != NULL; job = next) {
+		next = job->next;
+		for (size_t i = 0; i < job->count; i++)
+			attempt_outcome(job->attempt, job->recipients[i].recipient, &outcome);
+		free(job);
+	}
+}
+
+/* The last answer of a job, which is still running, says whether its destination was reached. */
+static void
+learn(struct relay_pool *pool, struct lane *lane, const struct outcome *outcome)
 {
 	struct schedule *schedule = pool->queue->schedule;
+	struct destination *destination = lane->destination;
 	int64_t now = queue_now();
 
 	if (outcome->reach != RELAY_UNREACHED) {
@@ -283,9 +304,11 @@ learn(struct relay_pool *pool, struct destination *destination, const struct out
 			log_info("destination-up", log_str("destination", destination->name));
 		return;
 	}
-	if (schedule_failed(schedule, destination, now, queue_random(), span_of(outcome->text)))
-		log_warning("destination-down", log_str("destination", destination->name), log_str("reason", outcome->text),
-		    log_i64("again-in", destination->until - now), log_u64("messages", destination->row.count));
+	if (!schedule_failed(schedule, destination, now, queue_random(), span_of(outcome->text)))
+		return;
+	log_warning("destination-down", log_str("destination", destination->name), log_str("reason", outcome->text),
+	    log_i64("again-in", destination->until - now), log_u64("messages", destination->row.count));
+	send_back(lane, span_of(outcome->text));
 }
 
 int
@@ -318,7 +341,7 @@ relay_message(struct queue *queue, struct msg *msg)
 	outcome.reach = verdict == VERDICT_TEMPFAIL ? (enum relay_reach)reach : RELAY_ANSWERED;
 	job->recipients[place].answered = true;
 	if (--job->open == 0)
-		learn(pool, job->lane->destination, &outcome);
+		learn(pool, job->lane, &outcome);
 	attempt_outcome(job->attempt, job->recipients[place].recipient, &outcome);
 	if (job->open == 0) {
 		end_job(pool, job, NULL);

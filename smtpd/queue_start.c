@@ -211,10 +211,10 @@ reader_again(struct queue *queue)
 	struct reader *reader = queue->reader;
 	size_t left = reader->count - reader->at;
 
-	/* What has not been read yet comes first. */
+	/* What could not be read, or has not been yet, is in no table. */
 	if (left != 0)
-		memmove(reader->names, reader->names + reader->at, left * sizeof(*reader->names));
-	reader->count = left;
+		memmove(reader->names + reader->again, reader->names + reader->at, left * sizeof(*reader->names));
+	reader->count = reader->again + left;
 	queue_table_each(queue->table, add_entry, reader);
 	begin(reader);
 }

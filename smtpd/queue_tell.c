@@ -10,6 +10,9 @@
 #include "smtpd/queue_attempt.h"
 #include "smtpd/xclient_parse.h"
 
+/* Of attempts in a row: they take some minutes. */
+#define LASTING_FAULTS 8
+
 /* --- what is to be told --- */
 
 static bool
@@ -103,7 +106,8 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 			    outcome);
 		return;
 	}
-	if (outcome->verdict == VERDICT_TEMPFAIL && expired && !outcome->ours) {
+	/* A fault of our own may be over in a moment, as after a start; but not one that stays. */
+	if (outcome->verdict == VERDICT_TEMPFAIL && expired && (!outcome->ours || attempt->entry->faults >= LASTING_FAULTS)) {
 		outcome->verdict = VERDICT_PERMFAIL;
 		/* RFC 3463: delivery time expired. */
 		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
@@ -123,8 +127,10 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	}
 	if (late && (recipient->status == ENVELOPE_PENDING || passes_deadline(&attempt->file.envelope)) && !bounce &&
 	    wants(recipient, ENVELOPE_DELAY)) {
-		if (attempt_is_overdue(&attempt->file.envelope))
+		if (attempt_is_overdue(&attempt->file.envelope)) {
 			(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
+			attempt->told_overdue = true;
+		}
 		report(attempt, i, DSN_DELAYED, outcome);
 	}
 }
@@ -209,10 +215,10 @@ attempt_report(struct attempt *attempt)
 	for (size_t i = 0; i < envelope->count; i++) {
 		if (attempt->targets[i].outcome == NULL)
 			continue;
-		attempt_log_outcome(attempt, &attempt->targets[i]);
 		judge(attempt, i, now >= since + conf->queue_lifetime,
 		    (conf->delay_warning != 0 && now >= since + conf->delay_warning) ||
 			attempt_is_overdue(envelope));
+		attempt_log_outcome(attempt, &attempt->targets[i]);
 	}
 	if (attempt->report_count == 0)
 		attempt_conclude(attempt, true);

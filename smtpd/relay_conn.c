@@ -110,16 +110,23 @@ relay_conn_fail(struct relay_conn *conn, const char *status, const char *text)
 	relay_result_set(&result, VERDICT_TEMPFAIL, status, text);
 	if (conn->state.phase == RELAY_DOT && conn->job != NULL) {
 		/* Whether it took the message nobody knows: no other host may get it at once, for it may have (RFC 5321 section 6.1). */
+		result.reach = RELAY_BROKE_OFF;
 		relay_settle_all(&conn->job->mail, relay_job_settled, conn->job, &result);
 	} else if (conn->messages > 1 && conn->job != NULL && (conn->state.phase == RELAY_MAIL || conn->signing != NULL)) {
-		/* It had closed while it was idle: that says nothing about the host. */
-		struct relay_job *job = conn->job;
-
-		relay_conn_forget(conn);
-		relay_job_stale(job);
+		/* It had closed while it was idle. */
+		relay_conn_stale(conn);
 		return;
 	}
 	fail(conn, &result);
+}
+
+void
+relay_conn_stale(struct relay_conn *conn)
+{
+	struct relay_job *job = conn->job;
+
+	relay_conn_forget(conn);
+	relay_job_stale(job);
 }
 
 /* --- time --- */

@@ -47,6 +47,9 @@ void relay_conn_act(struct relay_conn *conn, enum relay_action action, struct bu
 void relay_conn_ready(struct relay_conn *conn);
 /* The connection broke, the host is silent, or the message cannot be had: frees the connection. */
 void relay_conn_fail(struct relay_conn *conn, const char *status, const char *text);
+/* The host takes no more messages on this connection, which says nothing about the host: frees the connection, and its job, which it has, has
+ * another. */
+void relay_conn_stale(struct relay_conn *conn);
 /* Until something must have happened; 0: no limit. */
 void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
 /* As the machine says. */

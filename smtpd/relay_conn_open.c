@@ -38,9 +38,10 @@ take_reply(struct relay_conn *conn)
 	}
 	action = relay_state_reply(&conn->state, &conn->reply, &out);
 	relay_reply_clear(&conn->reply);
-	if (action == RELAY_HOST_FAILED && conn->messages > 1 && before == RELAY_MAIL && conn->state.host.code == 421) {
-		/* Its idle timeout met our next message. */
-		relay_conn_fail(conn, "4.4.2", "The host closed the connection");
+	if (action == RELAY_HOST_FAILED && conn->job != NULL && conn->messages > 1 && before == RELAY_MAIL && conn->state.host.code == 421) {
+		/* Its idle timeout met our next message, or it takes so many and no more. */
+		log_debug("connection-over", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("text", conn->state.host.text));
+		relay_conn_stale(conn);
 		return false;
 	}
 	/* After these the connection may be gone; nothing more is expected to stand in the input anyway, but of pipelined replies. */

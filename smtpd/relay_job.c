@@ -303,7 +303,7 @@ relay_job_stale(struct relay_job *job)
 {
 	job->conn = NULL;
 	relay_demand_forget(job);
-	job->host = job->address = 0;
+	job->host = job->address = job->tries = 0;
 	set_out(job);
 }
 
@@ -321,13 +321,31 @@ static const struct {
 	[RESOLVE_FAILED] = { VERDICT_TEMPFAIL, "4.4.3", NULL },
 };
 
+/* Mail comes back for what its recipient's domain says; for a next hop, which the operator has named, it waits. */
+static void
+not_found(struct relay_job *job, const struct resolve_answer *answer)
+{
+	const char *text = refusals[answer->result].text != NULL ? refusals[answer->result].text : answer->text;
+	struct relay_result result;
+	char *hop;
+
+	if (next_hop_is(span_of(job->destination)) && refusals[answer->result].verdict == VERDICT_PERMFAIL) {
+		hop = xasprintf("The next hop %s is not found: %s", job->destination, text);
+		relay_result_set(&result, VERDICT_TEMPFAIL, "4.3.5", hop);
+		free(hop);
+	} else {
+		relay_result_set(&result, refusals[answer->result].verdict, refusals[answer->result].status, text);
+	}
+	result.reach = RELAY_UNREACHED;
+	give_up(job, &result);
+}
+
 int
 relay_job_resolved(struct relay_role *role, const struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
 	struct relay_job *job = role->jobs;
 	static struct resolve_answer answer;
-	struct relay_result result;
 	int r = resolve_get(&body, &answer);
 
 	if (r < 0)
@@ -342,10 +360,7 @@ relay_job_resolved(struct relay_role *role, const struct msg *msg)
 		if (!relay_demand_asks_sts(job) || !relay_sts_ask(job, relay_demand_domain(job)))
 			next_host(job);
 	} else {
-		relay_result_set(&result, refusals[answer.result].verdict, refusals[answer.result].status,
-		    refusals[answer.result].text != NULL ? refusals[answer.result].text : answer.text);
-		result.reach = RELAY_UNREACHED;
-		give_up(job, &result);
+		not_found(job, &answer);
 	}
 	return 0;
 }

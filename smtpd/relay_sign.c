@@ -23,9 +23,13 @@
 #define KEPT_MAX 64
 #define KEPT_SECONDS 60
 
-/* What makes the fields of two jobs the same. */
+/* What makes the fields of two jobs the same. A notification has the id of a former one about the same message: its beginning, with its date, tells
+ * them apart. */
+#define BEGINNING_MAX 4096
 struct form {
 	char *queue_id, *domain;
+	uint64_t length;
+	uint8_t beginning[DKIM_DIGEST_SIZE];
 	enum sign_as as;
 	bool converted;
 };
@@ -59,10 +63,22 @@ form_free(struct form *form)
 	free(form->domain);
 }
 
+/* What cannot be read will not be signed. */
+static void
+form_of(const struct relay_job *job, bool converted, struct form *ret_form)
+{
+	char bytes[BEGINNING_MAX];
+	ssize_t got = relay_job_read(job, 0, bytes, sizeof(bytes));
+
+	*ret_form = (struct form){ xstrdup(job->queue_id), span_dup(job->sign_domain), .length = job->length, .as = job->sign_as, .converted = converted };
+	dkim_digest(span_make(bytes, got > 0 ? (size_t)got : 0), ret_form->beginning);
+}
+
 static bool
 is_same_form(const struct form *a, const struct form *b)
 {
-	return a->as == b->as && a->converted == b->converted && strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->domain, b->domain) == 0;
+	return a->as == b->as && a->converted == b->converted && strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->domain, b->domain) == 0 &&
+	    a->length == b->length && memcmp(a->beginning, b->beginning, sizeof(a->beginning)) == 0;
 }
 
 static const struct relay_kept *
@@ -89,7 +105,9 @@ keep(struct relay_role *role, const struct form *form, struct span fields)
 		form_free(&kept->form);
 		buf_free(&kept->fields);
 	}
-	kept->form = (struct form){ xstrdup(form->queue_id), xstrdup(form->domain), form->as, form->converted };
+	kept->form = *form;
+	kept->form.queue_id = xstrdup(form->queue_id);
+	kept->form.domain = xstrdup(form->domain);
 	kept->until = (int64_t)time(NULL) + KEPT_SECONDS;
 	buf_init(&kept->fields, SIGNING_FIELDS_MAX);
 	(void)buf_span(&kept->fields, fields);
@@ -225,7 +243,7 @@ relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void 
 		return NULL;
 	sign = xcalloc(1, sizeof(*sign));
 	sign->role = role;
-	sign->form = (struct form){ xstrdup(job->queue_id), span_dup(job->sign_domain), job->sign_as, converted };
+	form_of(job, converted, &sign->form);
 	sign->first = QUESTIONS * ++role->last_sign;
 	sign->data.undotted = true;
 	sign->signing = signing_new(&order);

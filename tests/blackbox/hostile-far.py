@@ -64,6 +64,21 @@ class Tired(Session):
         return self.recipients < 2 and super().say(verb, usual)
 
 
+class Brief(Session):
+    """It takes one recipient for each message, and one message on a connection."""
+
+    messages = recipients = 0
+
+    def say(self, verb, usual):
+        if verb == "MAIL":
+            self.messages, self.recipients = self.messages + 1, 0
+            if self.messages == 2:
+                self.wfile.write(b"421 4.7.0 Too many messages on this connection\r\n")
+                return False
+        self.recipients += verb == "RCPT"
+        return super().say(verb, b"452 4.5.3 Too many recipients\r\n" if verb == "RCPT" and self.recipients > 1 else usual)
+
+
 class Far(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, block_on_close, request_queue_size = True, True, False, 100
 
@@ -149,7 +164,8 @@ far = own_site.FarHost("far", port)
 servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
 servers.append(Far(port + 60, {"text": late()}))
 servers.append(Far(port + 61, {}, Tired))
-routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
+servers.append(Far(port + 62, {}, Brief))
+routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"brief.example smtp://127.0.0.1:{port + 62}", f"typo.example smtp://gone.hop.example:{port}", f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
 site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
 try:
@@ -170,8 +186,10 @@ try:
         site.send("alice@example.test", [f"a@{name}.example"], f"odd {name}", login="alice")
         check(f"{what}: the other one gets the mail", own_site.within(lambda word=f"odd {name}": far.taken(word)), site.log()[-3000:])
     site.send("alice@example.test", ["a@strange.example"], "odd strange", login="alice")
-    check("exchangers none of which can be one: the mail comes back, though the domain has an address",
-          site.logged(r" failed .* to=a@strange\.example .*status=5\.1\.2 ") and not far.taken("odd strange"), site.log()[-3000:])
+    check("exchangers none of which can be one, in a route: the mail waits for its operator, though the domain has an address",
+          site.logged(r" deferred .* to=a@strange\.example .*status=4\.3\.5 .*No host takes mail") and not far.taken("odd strange"), site.log()[-3000:])
+    site.send("alice@example.test", ["a@typo.example"], "by nobody", login="alice")
+    check("a next hop that is not there: so does its mail", site.logged(r" deferred .* to=a@typo\.example .*status=4\.3\.5 .*gone\.hop\.example"), site.log()[-3000:])
     check("an exchanger whose name servers say nothing: the better one gets the mail", own_site.within(lambda: far.taken("despite the dead")), site.log()[-3000:])
     tried = len(re.findall(r" host-failed .*127\.0\.0\.99|\[::1\]", site.log()))
     check("a message is tried at so many addresses, and no more", tried <= 2 * 16 * 8, tried)
@@ -185,6 +203,10 @@ try:
     for n in range(2):
         site.send("alice@example.test", [f"n{n}@tired.example"], "two", login="alice")
         check("a connection that stood hangs up: the host is tried anew" if n else "a host takes a message", site.logged(rf" relayed .* to=n{n}@tired\.example "), site.log()[-3000:])
+    many = [f"n{n}@brief.example" for n in range(12)]
+    site.send("alice@example.test", many, "many", login="alice")
+    check("a host that takes one recipient at a time, and a message on a connection: all go at once",
+          all(site.logged(rf" relayed .* to={to} ") for to in many), site.log()[-3000:])
     site.send("alice@example.test", ["last@good.example"], "the last", login="alice")
     check("other mail goes on", own_site.within(lambda: far.taken("the last")), site.log()[-3000:])
     check("no role of it died", not site.deaths(), site.deaths())

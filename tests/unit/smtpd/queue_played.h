@@ -23,7 +23,7 @@ proc_front(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* x@local.test is the account x, both@local.test bob and carol, all@local.test dave beside them; whatever else is another host's. */
+/* x@local.test is the account x, both@local.test bob and carol, all@local.test dave beside them; who hidden@local.test is nobody can tell; whatever else is another host's. */
 static int
 on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -44,6 +44,8 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		msg_put_u8(&reply, LOOKUP_ALIAS);
 	} else if (span_starts(address, SPAN("nobody@local.test")))
 		msg_put_u8(&reply, LOOKUP_UNKNOWN);
+	else if (span_starts(address, SPAN("hidden@local.test")))
+		msg_put_u8(&reply, LOOKUP_TEMPFAIL);
 	else
 		msg_put_u8(&reply,
 		    span_iends(address, SPAN("@local.test")) ? LOOKUP_LOCAL : LOOKUP_NOT_OURS);
@@ -132,7 +134,8 @@ proc_account(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, and that of silent.test says nothing. */
+/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, that of silent.test says nothing, and that
+ * of down.test is not there. */
 static int
 on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -140,7 +143,7 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	struct envelope options;
 	struct span destination;
 	uint16_t count;
-	bool takes;
+	bool takes, down;
 	char said[1000];
 
 	(void)context;
@@ -156,17 +159,18 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)msg_get_span(&body);
 	count = msg_get_u16(&body);
 	takes = span_eq(destination, SPAN("takes.test"));
+	down = span_eq(destination, SPAN("down.test"));
 	log_info("asked", log_span("host", destination), log_u64("recipients", count));
 	for (uint16_t i = 0; i < count && !span_eq(destination, SPAN("silent.test")); i++) {
 		struct msg_writer reply;
 
 		msg_writer_init(&reply);
 		msg_put_u16(&reply, i);
-		msg_put_u8(&reply, takes ? VERDICT_OK : VERDICT_PERMFAIL);
-		msg_put_u16(&reply, takes ? 250 : 550);
+		msg_put_u8(&reply, takes ? VERDICT_OK : down ? VERDICT_TEMPFAIL : VERDICT_PERMFAIL);
+		msg_put_u16(&reply, takes ? 250 : down ? 0 : 550);
 		msg_put_u8(&reply, 0);
-		msg_put_u8(&reply, 0);
-		msg_put_span(&reply, takes ? SPAN("2.0.0") : SPAN("5.1.1"));
+		msg_put_u8(&reply, down ? RELAY_UNREACHED : RELAY_ANSWERED);
+		msg_put_span(&reply, takes ? SPAN("2.0.0") : down ? SPAN("4.4.1") : SPAN("5.1.1"));
 		if (span_eq(destination, SPAN("verbose.test")))
 			msg_put_span(&reply, span_make(said, sizeof(said)));
 		else

@@ -374,6 +374,39 @@ START_TEST(another_expanded_and_marked)
 }
 END_TEST
 
+/* What fails here, and not for a moment, has an end too; and the log has it. */
+START_TEST(a_fault_of_ours_expires)
+{
+	char command[256];
+
+	(void)snprintf(command, sizeof(command), "sed -i 's/retry_min = 3600; retry_max = 3600/retry_min = 1; retry_max = 1/' %s", conf_path);
+	ck_assert_int_eq(system(command), 0);
+	put(PATH, "fourpost 1\ncreated 1600000000\nfrom alice@local.test\nto P - - hidden@local.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 1 && queued_files() == 0);
+	ck_assert_uint_ge(times_logged("deferred id=" ID), 5);
+	ck_assert(logs("failed id=" ID " from=alice@local.test to=hidden@local.test"));
+	ck_assert(logs("status=4.4.7"));
+}
+END_TEST
+
+/* Messages for several destinations: one that is not there is asked until that is known, and not for each of them. */
+START_TEST(what_waits_for_a_destination_that_goes_down)
+{
+	char path[64];
+
+	for (int i = 0; i < 60; i++) {
+		(void)snprintf(path, sizeof(path), "queue/AA/0006278AA1C3D4%02X", i);
+		put(path, ENVELOPE("to P - - x@down.test\nto P - - y@takes.test\n") MESSAGE);
+	}
+	start();
+	WAIT_FOR(times_logged(" to=x@down.test ") == 60 && times_logged("relayed id=") == 60);
+	ck_assert(logs("destination-down destination=down.test"));
+	ck_assert_uint_le(times_logged("asked host=down.test"), 30);
+	ck_assert_uint_eq(queued_files(), 60);
+}
+END_TEST
+
 /* A request to try what is not due as if it had just come. */
 START_TEST(requeued)
 {
@@ -663,6 +696,8 @@ main(int argc, char **argv)
 	tcase_add_test(tests, expanded_and_not_marked);
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, another_expanded_and_marked);
+	tcase_add_test(tests, a_fault_of_ours_expires);
+	tcase_add_test(tests, what_waits_for_a_destination_that_goes_down);
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, queued_and_due_by_another_clock);
