@@ -91,8 +91,9 @@ put_message(struct smtp_client *client)
 	client->growing = r > 0;
 	if (client->growing)
 		return; /* `grown` writes it */
+	/* Signatures are of what came, not of what is stored of it. */
 	if (client->check != NULL)
-		smtp_check_feed(client->check, span_skip(buf_get(&smtp->message), smtp->trace_len));
+		smtp_check_feed(client->check, smtp->is_binary ? buf_get(&smtp->original) : span_skip(buf_get(&smtp->message), smtp->trace_len));
 	smtp->trace_len = 0;
 	if (r < 0) {
 		log_error("not-written", log_str("client", smtp->client), log_str("id", smtp->queue_id), log_errno("error", r));
@@ -100,6 +101,7 @@ put_message(struct smtp_client *client)
 	}
 	/* A client that waits in the middle of its message takes no more than any other. */
 	buf_free(&smtp->message);
+	buf_free(&smtp->original);
 }
 
 void

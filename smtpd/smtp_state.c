@@ -24,6 +24,7 @@ smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kin
 	(void)snprintf(smtp->client, sizeof(smtp->client), "%s", client);
 	buf_init(&smtp->out, OUT_MAX);
 	buf_init(&smtp->message, MESSAGE_MAX);
+	buf_init(&smtp->original, MESSAGE_MAX);
 	buf_init(&smtp->user, SASL_USER_MAX);
 	buf_init(&smtp->password, SASL_PASSWORD_MAX);
 }
@@ -53,6 +54,7 @@ smtp_reset(struct smtp *smtp)
 	smtp->parts = smtp_binary_free(smtp->parts);
 	smtp_data_free(&smtp->data);
 	buf_clear(&smtp->message);
+	buf_free(&smtp->original);
 	smtp->trace_len = 0;
 }
 
@@ -70,6 +72,7 @@ smtp_free(struct smtp *smtp)
 	smtp_reset(smtp);
 	buf_free(&smtp->out);
 	buf_free(&smtp->message);
+	buf_free(&smtp->original);
 	buf_wipe(&smtp->user);
 	buf_wipe(&smtp->password);
 	free(smtp->helo);

@@ -84,6 +84,7 @@ struct smtp {
 	/* For the owner. */
 	enum smtp_action action;
 	struct buf out, message;
+	struct buf original;     /* of a binary message what has come of it, for who verifies it, when `checks`; the owner clears it with `message` */
 	size_t trace_len;        /* bytes at the front of `message` that are our trace field; the owner
 				    clears it with `message` */
 	enum smtp_filter_step filter_step;

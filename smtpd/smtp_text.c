@@ -150,6 +150,8 @@ put_piece(struct smtp *smtp, struct span piece, bool ends)
 	if (smtp->binary == NULL) {
 		smtp_data_chunk(data, piece, &smtp->message);
 	} else {
+		if (smtp->checks)
+			(void)buf_span(&smtp->original, piece);
 		if (smtp_binary_put(smtp->binary, piece, &lines) < 0)
 			smtp_data_fail(data, SMTP_FAULT_HEADER);
 		if (ends)

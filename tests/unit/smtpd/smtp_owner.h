@@ -25,6 +25,7 @@ struct owner {
 	struct buf out;     /* everything that was replied */
 	struct buf stored;  /* messages that were committed, one behind the other */
 	struct buf message; /* the one being written */
+	struct buf original; /* what is verified of binary messages */
 	struct buf pending; /* sent and not yet taken */
 	enum smtp_stored open_result, commit_result;
 	enum smtp_fault verdict;
@@ -40,6 +41,7 @@ init(struct owner *owner, enum smtp_kind kind)
 	*owner = (struct owner){ .out = BUF_INIT(1 << 20),
 		.stored = BUF_INIT(1 << 20),
 		.message = BUF_INIT(1 << 20),
+		.original = BUF_INIT(1 << 20),
 		.pending = BUF_INIT(1 << 20) };
 	smtp_init(&owner->smtp, &settings, kind, "192.0.2.1");
 	owner->smtp.now = 1700000000; /* 2023-11-14T22:13:20Z */
@@ -52,6 +54,7 @@ finish(struct owner *owner)
 	buf_free(&owner->out);
 	buf_free(&owner->stored);
 	buf_free(&owner->message);
+	buf_free(&owner->original);
 	buf_free(&owner->pending);
 }
 
@@ -66,6 +69,8 @@ drain(struct owner *owner)
 		smtp_write_failed(smtp, true);
 	(void)buf_span(&owner->message, buf_get(&smtp->message));
 	buf_clear(&smtp->message);
+	(void)buf_span(&owner->original, buf_get(&smtp->original));
+	buf_free(&smtp->original);
 	(void)buf_span(&owner->out, buf_get(&smtp->out));
 	buf_clear(&smtp->out);
 }

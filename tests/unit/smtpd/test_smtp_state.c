@@ -432,6 +432,25 @@ START_TEST(verdicts_of_strangers)
 }
 END_TEST
 
+/* Signatures are of what came: base64 is put into what is stored. */
+START_TEST(binary_messages_are_verified_as_they_came)
+{
+	static const size_t steps[] = { 1, 7, 1 << 20 };
+	struct owner owner;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		init(&owner, SMTP_MX);
+		owner.smtp.checks = true;
+		feed(&owner,
+		    SPAN("EHLO x\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<bob@example.test>\r\nBDAT 10\r\nContent-TrBDAT 30 LAST\r\nansfer-Encoding:binary\r\n\r\n\n\rx\nNOOP\r\n"),
+		    steps[i]);
+		ck_assert(span_eq(buf_get(&owner.original), SPAN("Content-Transfer-Encoding:binary\r\n\r\n\n\rx\n")));
+		ck_assert_int_ge(span_find(buf_get(&owner.stored), SPAN("base64")), 0);
+		finish(&owner);
+	}
+}
+END_TEST
+
 /* RFC 5321 section 2.4: what a local-part means is for its own host to say. */
 START_TEST(recipients_without_case)
 {
@@ -489,6 +508,7 @@ main(void)
 	tcase_add_loop_test(tests, offers_by_place, 0, (int)(sizeof(places) / sizeof(*places)));
 	tcase_add_test(tests, a_proxy_speaks_for_others);
 	tcase_add_test(tests, fields_are_bounded);
+	tcase_add_test(tests, binary_messages_are_verified_as_they_came);
 	tcase_add_loop_test(tests, verdicts_of_strangers, 0, 2);
 	tcase_add_loop_test(tests, recipients_without_case, 0, 6);
 	tcase_add_test(tests, a_long_line_ends_auth);
