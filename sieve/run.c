@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/header.h"
 #include "common/mime.h"
 #include "common/xalloc.h"
 
@@ -54,6 +55,16 @@ run_spend(struct run *run, uint64_t steps)
 	}
 	run->steps = 0;
 	return run_error(run, "the script takes too long");
+}
+
+size_t
+run_held(const struct run *run)
+{
+	size_t bytes = run->globals.bytes;
+
+	for (const struct frame *frame = run->frame; frame != NULL; frame = frame->outer)
+		bytes += frame->variables.bytes + frame->globals.bytes + frame->arena.bytes;
+	return bytes;
 }
 
 /* --- scripts within scripts --- */
@@ -181,6 +192,9 @@ run_command(struct run *run, const struct instruction *instruction)
 	if (handlers[instruction->command] == NULL)
 		return run_error(run, "the program is damaged");
 	r = handlers[instruction->command](run, instruction);
+	/* Without steps strings are not what they should be, and what is wrong with those is no fault of the script. */
+	if (run->steps == 0)
+		r = run_spend(run, 1);
 	if (r == 0 && run->scratch.full)
 		r = run_error(run, "the script wants too much memory");
 	if (r == 0 && row->kind == KIND_TEST)
@@ -251,12 +265,7 @@ sieve_result_free(struct sieve_result *result)
 struct span
 run_header(const struct run *run)
 {
-	struct span message = run->host->message;
-
-	if (run->result->header_count > 1)
-		return run->result->headers[run->result->header_count - 1];
-	message.len = header_block_size(message);
-	return message;
+	return run->result->header_count > 1 ? run->result->headers[run->result->header_count - 1] : run->header;
 }
 
 struct sieve_action *
@@ -319,6 +328,7 @@ sieve_run(const struct sieve_program *program, const struct sieve_host *host, st
 	run->host = host;
 	run->result = result;
 	run->frame = &frame;
+	run->header = span_make(host->message.ptr, header_block_size(host->message));
 	run->steps = host->steps_max != 0 ? host->steps_max : SIEVE_STEPS_MAX;
 	arena_init(&run->scratch, SIEVE_MEMORY_MAX);
 	arena_init(&frame.arena, SIEVE_MEMORY_MAX);

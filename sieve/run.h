@@ -26,6 +26,7 @@ struct run {
 	const struct sieve_host *host;
 	struct sieve_result *result;
 	struct frame *frame;
+	struct span header;        /* of the message, without edits */
 	struct variables globals;
 	struct arena scratch;      /* until the next instruction */
 	uint64_t steps;            /* left */
@@ -45,8 +46,12 @@ struct run {
 int run_error(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Tells the trace. */
 void run_trace(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Takes steps; -EINVAL when there are none left. */
+/* Takes steps; -EINVAL when there are none left: the run has failed, whatever its instruction returns. An instruction costs its
+ * bytes in the program; what takes longer than that, because variables, the message or the host's answers make it so, is to be paid for
+ * before it is done. */
 int run_spend(struct run *run, uint64_t steps);
+/* What all variables and match variables hold, in bytes. */
+size_t run_held(const struct run *run);
 
 /* --- run_text.c: arguments --- */
 
@@ -64,6 +69,7 @@ struct strings run_strings(struct run *run, const struct operand *operand);
 struct span run_constant(const struct operand *operand);
 /* A variable by its name, in whichever scope it is; a name "global.x" is of the global one. */
 struct span run_variable(struct run *run, struct span name);
+/* 0; -EINVAL: there are too many, they would hold too much, or it is no name of one. */
 int run_set_variable(struct run *run, struct span name, struct span value);
 
 /* --- run_match.c: comparing values with keys --- */

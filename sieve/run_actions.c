@@ -37,6 +37,20 @@ check_not_rejected(struct run *run, const char *what)
 
 /* --- flags --- */
 
+/* What it takes to go through flags: each is compared with all that there are. */
+static int
+spend_flags(struct run *run, struct span text)
+{
+	return run_spend(run, 5 * text.len);
+}
+
+static void
+add_flags(struct run *run, struct flag_list *flags, struct span text)
+{
+	if (spend_flags(run, text) == 0)
+		flags_add(flags, text);
+}
+
 /* The flags of an action: its own, or those of the internal variable. */
 static void
 set_flags(struct run *run, const struct instruction *instruction, struct sieve_action *action)
@@ -48,9 +62,9 @@ set_flags(struct run *run, const struct instruction *instruction, struct sieve_a
 		struct strings list = run_strings(run, &instruction->tagged[TAG_FLAGS]);
 
 		for (size_t i = 0; i < list.count; i++)
-			flags_add(&flags, list.items[i]);
+			add_flags(run, &flags, list.items[i]);
 	} else {
-		flags_add(&flags, buf_get(&run->result->flags));
+		add_flags(run, &flags, buf_get(&run->result->flags));
 	}
 	kept = (struct strings){ flags.items, flags.count };
 	run_keep_list(run, kept, &action->list, &action->list_count);
@@ -68,9 +82,10 @@ run_flag_action(struct run *run, const struct instruction *instruction)
 
 	(void)buf_span(&former, named->present ? run_variable(run, name) : buf_get(&run->result->flags));
 	if (instruction->command != COMMAND_SETFLAG)
-		flags_add(&flags, buf_get(&former));
+		add_flags(run, &flags, buf_get(&former));
 	for (size_t i = 0; i < list.count; i++)
-		(instruction->command == COMMAND_REMOVEFLAG ? flags_remove : flags_add)(&flags, list.items[i]);
+		if (spend_flags(run, list.items[i]) == 0)
+			(instruction->command == COMMAND_REMOVEFLAG ? flags_remove : flags_add)(&flags, list.items[i]);
 	flags_join(&flags, &text);
 	if (named->present) {
 		r = run_set_variable(run, name, buf_get(&text));
@@ -95,12 +110,13 @@ run_test_hasflag(struct run *run, const struct instruction *instruction)
 
 	/* The keys are flags too: each word of them (RFC 5232 section 4), but for :count, whose key is a number, and :matches. */
 	for (size_t i = 0; i < keys.count; i++)
-		flags_split(&wanted, keys.items[i]);
+		if (spend_flags(run, keys.items[i]) == 0)
+			flags_split(&wanted, keys.items[i]);
 	matcher.keys = matcher.match.type == MATCH_COUNT ? keys : (struct strings){ wanted.items, wanted.count };
 	for (size_t n = 0; r == 0 && !matcher.found && n < (names.count != 0 ? names.count : 1); n++) {
 		struct flag_list flags = { .count = 0 };
 
-		flags_add(&flags, names.count != 0 ? run_variable(run, names.items[n]) : buf_get(&run->result->flags));
+		add_flags(run, &flags, names.count != 0 ? run_variable(run, names.items[n]) : buf_get(&run->result->flags));
 		for (size_t i = 0; i < flags.count; i++)
 			if (matcher_value(&matcher, flags.items[i]))
 				break;
@@ -203,6 +219,8 @@ run_redirect(struct run *run, const struct instruction *instruction)
 
 	if (r != 0)
 		return r;
+	if (run_spend(run, 2 * text.len) != 0)
+		return -EINVAL;
 	if (!run_is_address(text))
 		return run_error(run, "redirect: \"%.*s\" is no address", SHOWN(text));
 	address = bare_address(run, text);

@@ -13,9 +13,7 @@
 static struct span
 body_of(const struct run *run)
 {
-	struct span message = run->host->message;
-
-	return span_skip(message, header_block_size(message));
+	return span_skip(run->host->message, run->header.len);
 }
 
 static const struct mime_message *

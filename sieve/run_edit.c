@@ -124,6 +124,8 @@ run_deleteheader(struct run *run, const struct instruction *instruction)
 		r = run_error(run, "deleteheader: \"%.*s\" is no name of a header field", (int)(name.len < 60 ? name.len : 60), name.ptr);
 	if (r != 0 || is_protected(name))
 		return r;
+	if (run_spend(run, fields.len / 8) != 0)
+		return -EINVAL;
 	matcher.captures = false;
 	count = count_fields(fields, name);
 	if ((instruction->tags & T(LAST)) != 0)
@@ -143,5 +145,5 @@ run_deleteheader(struct run *run, const struct instruction *instruction)
 	if (deleted != 0)
 		return put_header(run, &block);
 	buf_free(&block);
-	return run_spend(run, fields.len / 16);
+	return 0;
 }

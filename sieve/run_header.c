@@ -10,6 +10,7 @@
 #include "sieve/run_parts.h"
 
 #define FIELD_MAX (1u << 20) /* of one field's value */
+#define ENCODED_STEPS 3 /* for an octet of a field that has encoded words, or what looks like some */
 
 /* --- fields --- */
 
@@ -43,6 +44,8 @@ run_decode_field(struct run *run, struct span value)
 	struct buf out = BUF_INIT(FIELD_MAX);
 	struct span text;
 
+	if (run_spend(run, span_find(value, SPAN("=?")) >= 0 ? ENCODED_STEPS * value.len : value.len / 8) != 0)
+		return SPAN_NULL;
 	(void)encoded_word_decode(value, &out);
 	text = arena_span(&run->scratch, span_trim(buf_get(&out)));
 	buf_free(&out);

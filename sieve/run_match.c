@@ -38,6 +38,7 @@ set_captures(struct run *run, const struct captures *captures)
 {
 	struct frame *frame = run->frame;
 	struct arena former = frame->arena;
+	size_t bytes = 0;
 
 	arena_init(&frame->arena, SIEVE_MEMORY_MAX);
 	for (size_t i = 0; i < captures->count; i++) {
@@ -46,9 +47,12 @@ set_captures(struct run *run, const struct captures *captures)
 		if (text.len > SIEVE_STRING_MAX)
 			text.len = SIEVE_STRING_MAX;
 		frame->captures.items[i] = arena_span(&frame->arena, text);
+		bytes += text.len;
 	}
 	frame->captures.count = captures->count;
 	arena_clear(&former); /* the value may have stood in it */
+	run->scratch.full |= run_held(run) > SIEVE_MEMORY_MAX;
+	(void)run_spend(run, bytes / 16);
 }
 
 static bool

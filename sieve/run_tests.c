@@ -8,6 +8,11 @@
 
 #include "common/header.h"
 
+/* Steps, for what the host is asked: it looks at one mailbox, at all, at a file of what it remembers. */
+#define MAILBOX_STEPS 5000
+#define MAILBOXES_STEPS 25000
+#define REMEMBERED_STEPS 5000
+
 #define DAY 86400
 #define DUPLICATE_SECONDS (7 * DAY)      /* RFC 7352 section 3.3 */
 #define DUPLICATE_SECONDS_MAX (90 * DAY)
@@ -48,11 +53,14 @@ int
 run_test_mailbox(struct run *run, const struct instruction *instruction)
 {
 	struct strings names = run_strings(run, &instruction->positional[0]);
+	int r = 0;
 
 	run->truth = true;
-	for (size_t i = 0; i < names.count && run->truth; i++)
-		run->truth = run->host->mailbox_exists != NULL && run->host->mailbox_exists(run->host->context, names.items[i]);
-	return run_spend(run, 1000 * names.count);
+	for (size_t i = 0; i < names.count && run->truth && r == 0; i++) {
+		r = run_spend(run, MAILBOX_STEPS);
+		run->truth = r == 0 && run->host->mailbox_exists != NULL && run->host->mailbox_exists(run->host->context, names.items[i]);
+	}
+	return r;
 }
 
 int
@@ -60,11 +68,14 @@ run_test_special_use(struct run *run, const struct instruction *instruction)
 {
 	struct span mailbox = run_string(run, &instruction->positional[0]);
 	struct strings uses = run_strings(run, &instruction->positional[1]);
+	int r = 0;
 
 	run->truth = true;
-	for (size_t i = 0; i < uses.count && run->truth; i++)
-		run->truth = run->host->special_use != NULL && run->host->special_use(run->host->context, mailbox, uses.items[i]);
-	return run_spend(run, 1000 * uses.count);
+	for (size_t i = 0; i < uses.count && run->truth && r == 0; i++) {
+		r = run_spend(run, MAILBOXES_STEPS);
+		run->truth = r == 0 && run->host->special_use != NULL && run->host->special_use(run->host->context, mailbox, uses.items[i]);
+	}
+	return r;
 }
 
 /* spamtest: 1 to 10, or percent; virustest: 1 to 5; 0 is "not tested" in each (RFC 5235). */
@@ -136,6 +147,8 @@ run_test_duplicate(struct run *run, const struct instruction *instruction)
 	run->truth = false;
 	if (seconds == 0 || !unique_id(run, instruction, &id))
 		return 0;
+	if (run_spend(run, REMEMBERED_STEPS + (handle.len + id.len) / 4) != 0)
+		return -EINVAL;
 	(void)buf_fmt(&text, "duplicate %zu:%.*s %zu:", handle.len, (int)handle.len, handle.ptr != NULL ? handle.ptr : "", id.len);
 	(void)buf_span(&text, id);
 	kept = run_keep(run, buf_get(&text));
@@ -161,7 +174,7 @@ run_test_notify_valid(struct run *run, const struct instruction *instruction)
 
 	run->truth = true;
 	for (size_t i = 0; i < uris.count && run->truth; i++)
-		run->truth = notify_is_valid(uris.items[i]);
+		run->truth = run_spend(run, 1 + uris.items[i].len) == 0 && notify_is_valid(uris.items[i]);
 	return run_spend(run, 1);
 }
 
@@ -173,6 +186,8 @@ run_test_notify_capability(struct run *run, const struct instruction *instructio
 	int r = matcher_begin(&matcher, run, instruction, &instruction->positional[2]);
 
 	run->truth = false;
+	if (r == 0)
+		r = run_spend(run, 1 + uri.len);
 	if (r != 0 || !notify_is_valid(uri) || !span_ieq(capability, SPAN("online")))
 		return r;
 	/* Mail does not tell whether somebody is there (RFC 5436 section 2.8). */

@@ -19,7 +19,7 @@ variables_free(struct variables *variables)
 		free((void *)(uintptr_t)variables->items[i].value.ptr);
 	}
 	free(variables->items);
-	*variables = (struct variables){ NULL, 0 };
+	*variables = (struct variables){ NULL, 0, 0 };
 }
 
 static struct variable *
@@ -48,10 +48,13 @@ variables_set(struct variables *variables, struct span name, struct span value)
 	if (variable == NULL) {
 		if (variables->count == SIEVE_VARIABLES_MAX)
 			return -EMSGSIZE;
-		if (variables->items == NULL)
+		if (variables->items == NULL) {
 			variables->items = xcalloc(SIEVE_VARIABLES_MAX, sizeof(*variables->items));
+			variables->bytes += SIEVE_VARIABLES_MAX * sizeof(*variables->items);
+		}
 		variable = &variables->items[variables->count++];
 		variable->name = span_make(span_dup(name), name.len);
+		variables->bytes += name.len;
 	}
 	if (value.len > SIEVE_STRING_MAX) {
 		value.len = SIEVE_STRING_MAX;
@@ -60,6 +63,7 @@ variables_set(struct variables *variables, struct span name, struct span value)
 	}
 	copy = span_dup(value); /* before the former one goes: it may be the same */
 	free((void *)(uintptr_t)variable->value.ptr);
+	variables->bytes += value.len - variable->value.len;
 	variable->value = span_make(copy, value.len);
 	return 0;
 }
@@ -90,13 +94,15 @@ put_cased(uint64_t tags, struct span value, struct buf *out)
 static void
 put_encoded_url(struct span value, struct buf *out)
 {
+	static const char digits[] = "0123456789ABCDEF";
+
 	for (size_t i = 0; i < value.len; i++) {
 		char c = value.ptr[i];
 
 		if (ascii_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~')
 			(void)buf_char(out, c);
 		else
-			(void)buf_fmt(out, "%%%02X", (unsigned char)c);
+			(void)buf_put(out, (char[]){ '%', digits[(uint8_t)c >> 4], digits[(uint8_t)c & 15] }, 3);
 	}
 }
 

@@ -13,6 +13,7 @@ struct variable {
 struct variables {
 	struct variable *items;
 	size_t count;
+	size_t bytes; /* that all of this holds */
 };
 
 void variables_free(struct variables *variables);

@@ -20,6 +20,19 @@ compiled(struct span script)
 	return program;
 }
 
+static bool
+true_of(void *context, struct span name)
+{
+	(void)context, (void)name;
+	return true;
+}
+
+static bool
+true_of_both(void *context, struct span mailbox, struct span attribute)
+{
+	return true_of(context, mailbox) && true_of(context, attribute);
+}
+
 START_TEST(large)
 {
 	struct buf script = BUF_INIT(16 << 20), errors = BUF_INIT(65536);
@@ -71,6 +84,88 @@ START_TEST(stars)
 	sieve_result_free(&result);
 	(void)sieve_program_free(program);
 	buf_free(&message);
+	buf_free(&script);
+}
+END_TEST
+
+static void
+fails(struct span script, const struct sieve_host *host, const char *error)
+{
+	struct sieve_program *program = compiled(script);
+	struct sieve_result result;
+
+	sieve_result_init(&result);
+	ck_assert_msg(sieve_run(program, host, &result) == -EINVAL, "%.*s...: no error", 200, script.ptr);
+	ck_assert_msg(span_starts(span_of(result.error), span_of(error)), "%.*s...: %s", 200, script.ptr, result.error);
+	sieve_result_free(&result);
+	(void)sieve_program_free(program);
+}
+
+/* What a short instruction has much to do with: a variable of 64 KiB, flags, lists of variables, questions. */
+START_TEST(short_instructions)
+{
+	static const char *const rows[] = {
+		"set :quotewildcard :encodeurl :length \"b\" \"${a}\";\n",
+		"set :upper \"b\" \"${a}\";\n",
+		"set \"b\" \"${a}\";\n",
+		"if string \"${a}\" \"b\" {}\n",
+		"if string \"\" [\"${a}\",\"${a}\",\"${a}\",\"${a}\"] {}\n",
+		"if string :matches \"${a}\" \"*\" {}\n",
+		"addflag \"${a}\";\n",
+		"if hasflag \"a\" \"b\" {}\n",
+		"keep :flags \"${a}\";\n",
+		"if mailboxexists [\"a\",\"b\",\"c\",\"d\"] {}\n",
+		"if specialuse_exists [\"\\\\Junk\",\"\\\\Sent\"] {}\n",
+		"if duplicate :uniqueid \"x\" {}\n",
+		"if valid_notify_method \"mailto:${a}\" {}\n",
+	};
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1, .steps_max = 10 * 1000 * 1000, .mailbox_exists = true_of,
+		.special_use = true_of_both, .is_remembered = true_of };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf script = BUF_INIT(SIEVE_SCRIPT_MAX);
+
+		(void)buf_str(&script, "require [\"variables\", \"enotify\", \"imap4flags\", \"mailbox\", \"special-use\", \"duplicate\"];\n"
+		    "set \"a\" \"* * * * * * * * * * * * * * * * \";\n");
+		for (int n = 0; n < 11; n++)
+			(void)buf_str(&script, "set \"a\" \"${a}${a}\";\n");
+		for (int n = 0; n < 4000; n++)
+			(void)buf_str(&script, rows[i]);
+		fails(buf_get(&script), &host, "the script takes too long");
+		buf_free(&script);
+	}
+}
+END_TEST
+
+/* Names of variables are compared with each that there is. */
+START_TEST(many_variables)
+{
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1, .steps_max = 5 * 1000 * 1000 };
+	struct buf script = BUF_INIT(SIEVE_SCRIPT_MAX);
+
+	(void)buf_str(&script, "require \"variables\";\n");
+	for (int n = 0; n < SIEVE_VARIABLES_MAX; n++)
+		(void)buf_fmt(&script, "set \"a_name_that_is_as_long_as_one_may_be_and_like_all_others_____%03d\" \"\";\n", n);
+	for (int n = 0; n < 10000; n++)
+		(void)buf_fmt(&script, "set \"a_name_that_is_as_long_as_one_may_be_and_like_all_others_____%03d\" \"\";\n", n % SIEVE_VARIABLES_MAX);
+	fails(buf_get(&script), &host, "the script takes too long");
+	buf_free(&script);
+}
+END_TEST
+
+/* All variables together hold no more than a run may. */
+START_TEST(held_variables)
+{
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1 };
+	struct buf script = BUF_INIT(SIEVE_SCRIPT_MAX);
+
+	(void)buf_str(&script, "require [\"variables\", \"include\"];\nset \"a\" \"xxxxxxxxxxxxxxxx\";\n");
+	for (int n = 0; n < 12; n++)
+		(void)buf_str(&script, "set \"a\" \"${a}${a}\";\n");
+	for (int n = 0; n < SIEVE_VARIABLES_MAX - 1; n++)
+		(void)buf_fmt(&script, "set \"v%d\" \"${a}\"; set \"global.v%d\" \"${a}\";\n", n, n);
+	(void)buf_str(&script, "set \"global.a\" \"${a}\";\n");
+	fails(buf_get(&script), &host, "the variables of the script want too much memory");
 	buf_free(&script);
 }
 END_TEST
@@ -333,7 +428,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
