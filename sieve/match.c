@@ -4,6 +4,17 @@
 #include "sieve/match.h"
 
 #include "common/text_fold.h"
+#include "sieve/sieve.h"
+
+/* What a step pays for; measured, and such that the worst input takes no longer than a step may. */
+#define OCTETS_FOLDED 24   /* of ASCII */
+#define OCTETS_SEARCHED 64 /* for the first octet of a key */
+#define BEGINNINGS 3       /* places where that octet stands, and the rest is compared */
+#define OCTETS_COMPARED 1024
+#define GLOB_TURNS 6
+#define OCTETS_OF_UNICODE 3 /* folded: once for those that there are, once for those that they become */
+#define MATCH_STEPS 2       /* of a value and a key, however short */
+#define UNFOLD_STEPS 6      /* of an octet, for both ends of a capture */
 
 bool
 match_relation_parse(struct span word, enum match_relation *ret)
@@ -48,6 +59,7 @@ struct wild {
 	struct span value, key;
 	bool utf8; /* "?" is a character, not an octet */
 	uint64_t *steps;
+	unsigned turns; /* since the last step was taken */
 	/* Where each wildcard of the key begins and ends in the value. */
 	size_t from[CAPTURES_MAX], to[CAPTURES_MAX], count;
 };
@@ -85,7 +97,7 @@ glob(struct wild *wild)
 		bool escaped = key + 1 < wild->key.len && wild->key.ptr[key] == '\\';
 		char c = key < wild->key.len ? wild->key.ptr[key + escaped] : '\0';
 
-		if (!spend(wild->steps, 1))
+		if (++wild->turns % GLOB_TURNS == 0 && !spend(wild->steps, 1))
 			return false;
 		if (key == wild->key.len && at == wild->value.len)
 			break;
@@ -131,7 +143,8 @@ fold(enum match_comparator comparator, struct span text, struct buf *out)
 	char *room;
 
 	if (comparator == MATCH_UNICODE_CASEMAP) {
-		buf_init(out, text.len * TEXT_FOLD_GROWTH + 1);
+		/* A message may be large, or grow much; what does both is left out at its end. */
+		buf_init(out, text.len + (text.len < SIEVE_MEMORY_MAX / TEXT_FOLD_GROWTH ? text.len * (TEXT_FOLD_GROWTH - 1) : SIEVE_MEMORY_MAX) + 1);
 		text_fold(text, out);
 		return buf_get(out);
 	}
@@ -178,7 +191,7 @@ matches(enum match_comparator comparator, struct span original, struct span valu
 		size_t from = wild.from[i], to = wild.to[i];
 
 		if (comparator == MATCH_UNICODE_CASEMAP) {
-			if (!spend(steps, 2 * original.len))
+			if (!spend(steps, UNFOLD_STEPS * original.len))
 				return false;
 			from = unfold(original, from);
 			to = unfold(original, to);
@@ -228,12 +241,36 @@ holds(enum match_relation relation, int compared)
 	return false;
 }
 
+/* Counts the places that look like the key, for they, not octets, are what takes time: memmem(3) is as slow as they are many, and does not
+ * say so. */
+static bool
+contains(struct span value, struct span key, uint64_t *steps)
+{
+	uint64_t cost = 1 + value.len / OCTETS_SEARCHED;
+	unsigned beginnings = 0;
+
+	if (key.len == 0)
+		return true;
+	while (value.len >= key.len && spend(steps, cost)) {
+		ptrdiff_t at = span_chr(span_make(value.ptr, value.len - key.len + 1), key.ptr[0]);
+
+		if (at < 0)
+			return false;
+		value = span_skip(value, (size_t)at);
+		if (memcmp(value.ptr, key.ptr, key.len) == 0)
+			return true;
+		value = span_skip(value, 1);
+		cost = (++beginnings % BEGINNINGS == 0) + key.len / OCTETS_COMPARED;
+	}
+	return false;
+}
+
 static bool
 compare(const struct match *match, struct span original, struct span value, struct span key, uint64_t *steps, struct captures *captures)
 {
 	switch (match->type) {
 	case MATCH_IS: return order(match->comparator, value, key) == 0;
-	case MATCH_CONTAINS: return span_find(value, key) >= 0;
+	case MATCH_CONTAINS: return contains(value, key, steps);
 	case MATCH_MATCHES: return matches(match->comparator, original, value, key, steps, captures);
 	case MATCH_VALUE:
 	case MATCH_COUNT: return holds(match->relation, order(match->comparator, value, key));
@@ -241,21 +278,33 @@ compare(const struct match *match, struct span original, struct span value, stru
 	return false;
 }
 
-bool
-match_value(const struct match *match, struct span value, struct span key, uint64_t *steps, struct captures *captures)
+/* SPAN_NULL when there are no steps left. */
+static struct span
+fold_paid(enum match_comparator comparator, struct span text, uint64_t *steps, struct buf *out)
 {
-	struct buf a, b;
-	struct span left, right;
-	bool yes;
+	bool unicode = comparator == MATCH_UNICODE_CASEMAP && !span_is_ascii(text);
+	struct span folded = text;
 
-	if (!spend(steps, 1 + (value.len + key.len) * (match->comparator == MATCH_UNICODE_CASEMAP ? 8 : 1)))
-		return false;
-	if (match->comparator == MATCH_OCTET || match->comparator == MATCH_ASCII_NUMERIC)
-		return compare(match, value, value, key, steps, captures);
-	left = fold(match->comparator, value, &a);
-	right = fold(match->comparator, key, &b);
-	yes = compare(match, value, left, right, steps, captures);
-	buf_free(&a);
-	buf_free(&b);
-	return yes;
+	buf_init(out, 1);
+	if (!spend(steps, text.len / (unicode ? OCTETS_OF_UNICODE : OCTETS_FOLDED)))
+		return SPAN_NULL;
+	if (comparator != MATCH_OCTET && comparator != MATCH_ASCII_NUMERIC)
+		folded = fold(comparator, text, out);
+	return !unicode || spend(steps, folded.len / OCTETS_OF_UNICODE) ? folded : SPAN_NULL;
+}
+
+bool
+match_value(const struct match *match, struct span value, const struct span *keys, size_t key_count, uint64_t *steps, struct captures *captures)
+{
+	struct buf folded_value, folded_key;
+	struct span left = fold_paid(match->comparator, value, steps, &folded_value), right;
+	bool found = false;
+
+	for (size_t i = 0; i < key_count && *steps != 0 && !found; i++) {
+		right = fold_paid(match->comparator, keys[i], steps, &folded_key);
+		found = spend(steps, MATCH_STEPS) && compare(match, value, left, right, steps, captures);
+		buf_free(&folded_key);
+	}
+	buf_free(&folded_value);
+	return found && *steps != 0;
 }

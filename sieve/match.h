@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Match types and comparators (RFC 5228 section 2.7, RFC 4790, RFC 5231). Pure, and bounded by steps: a match of m octets against n
- * may want m * n of them. */
+/* Match types and comparators (RFC 5228 section 2.7, RFC 4790, RFC 5231). Pure, and bounded by steps of some 20 ns (SIEVE_STEPS_MAX): to
+ * look at an octet is a small part of one, but a pattern of m octets may look at each of n octets m times. */
 #ifndef SIEVE_MATCH_H
 #define SIEVE_MATCH_H
 
@@ -27,8 +27,8 @@ struct captures {
 bool match_relation_parse(struct span word, enum match_relation *ret);
 bool match_comparator_parse(struct span name, enum match_comparator *ret);
 
-/* Whether the value matches the key. captures (may be NULL) is set by MATCHES alone, when it matches: each wildcard stands for as
+/* Whether the value matches one of the keys. captures (may be NULL) is set by MATCHES alone, when it matches: each wildcard stands for as
  * little as it can, the first ones first (RFC 5229 section 3.2). *steps is lowered by what it took; at 0 the answer is false. */
-bool match_value(const struct match *match, struct span value, struct span key, uint64_t *steps, struct captures *captures);
+bool match_value(const struct match *match, struct span value, const struct span *keys, size_t key_count, uint64_t *steps, struct captures *captures);
 
 #endif

@@ -331,6 +331,7 @@ sieve_run(const struct sieve_program *program, const struct sieve_host *host, st
 	run->header = span_make(host->message.ptr, header_block_size(host->message));
 	run->steps = host->steps_max != 0 ? host->steps_max : SIEVE_STEPS_MAX;
 	arena_init(&run->scratch, SIEVE_MEMORY_MAX);
+	arena_init(&run->decoded, SIEVE_MEMORY_MAX);
 	arena_init(&frame.arena, SIEVE_MEMORY_MAX);
 	r = run_program(run, &frame);
 	if (r != 0)
@@ -338,6 +339,7 @@ sieve_run(const struct sieve_program *program, const struct sieve_host *host, st
 	frame_free(&frame);
 	variables_free(&run->globals);
 	arena_clear(&run->scratch);
+	arena_clear(&run->decoded);
 	(void)mime_free(run->mime);
 	free(run);
 	buf_free(&flags);

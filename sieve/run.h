@@ -40,6 +40,8 @@ struct run {
 	} included[SIEVE_INCLUDED_MAX];
 	size_t included_count;
 	struct mime_message *mime; /* of the body, once a test wants it */
+	struct span *parts[2];     /* decoded ones, as octets and as text: an item for each part, NULL as long as no test wanted it */
+	struct arena decoded;      /* where they stand; one that does not fit is decoded again */
 };
 
 /* Ends the run with that fault. Returns -EINVAL. */

@@ -10,18 +10,31 @@
 /* Of one part, so much is decoded and compared. */
 #define PART_MAX (4u << 20)
 
+/* What a step pays for, once in a run. */
+#define OCTETS_PARSED 32
+#define LINES_PARSED 2    /* where there are boundaries to be looked for */
+#define OCTETS_DECODED 4
+#define OCTETS_OF_TEXT 2  /* with its charset */
+#define HTML_STEPS 2      /* for an octet of it */
+
 static struct span
 body_of(const struct run *run)
 {
 	return span_skip(run->host->message, run->header.len);
 }
 
+/* NULL: there are no steps left. */
 static const struct mime_message *
 mime_of(struct run *run)
 {
-	if (run->mime == NULL)
-		run->mime = mime_parse(run->host->message);
-	return run->mime;
+	if (run->mime != NULL)
+		return run->mime;
+	if (run_spend(run, run->host->message.len / OCTETS_PARSED) != 0)
+		return NULL;
+	run->mime = mime_parse(run->host->message);
+	for (size_t i = 0; i < 2; i++)
+		run->parts[i] = arena_alloc(&run->decoded, run->mime->count, sizeof(*run->parts[i]));
+	return run_spend(run, run->mime->parts[0].body_lines / LINES_PARSED) == 0 ? run->mime : NULL;
 }
 
 /* A type of :content against a part's: "" is any, "text" any of text, "text/html" that one; what is no such thing is none
@@ -57,28 +70,40 @@ match_between(struct matcher *matcher, const struct mime_message *mime, uint32_t
 	return from < end && matcher_value(matcher, span_make(mime->bytes.ptr + from, (size_t)(end - from)));
 }
 
+/* Appends what a leaf says; false: there are no steps left. */
 static bool
-match_leaf(struct matcher *matcher, const struct mime_message *mime, uint32_t index, bool as_text)
+decode(struct run *run, uint32_t index, bool as_text, struct buf *out)
 {
-	const struct mime_part *part = &mime->parts[index];
-	struct buf decoded = BUF_INIT(PART_MAX), plain = BUF_INIT(PART_MAX);
-	struct span text;
+	const struct mime_part *part = &run->mime->parts[index];
+	bool text = span_ieq(part->type, SPAN("text")), html = as_text && span_ieq(part->subtype, SPAN("html"));
+	struct buf source = BUF_INIT(PART_MAX);
+	bool paid = run_spend(run, part->body_len / (text ? OCTETS_OF_TEXT : OCTETS_DECODED)) == 0;
+
+	if (paid)
+		(void)(text ? mime_text_decode : mime_body_decode)(run->mime, index, html ? &source : out);
+	paid = paid && run_spend(run, source.len * HTML_STEPS) == 0;
+	if (paid && html)
+		(void)mime_html_to_text(buf_get(&source), out);
+	buf_free(&source);
+	return paid;
+}
+
+static bool
+match_leaf(struct matcher *matcher, uint32_t index, bool as_text)
+{
+	struct run *run = matcher->run;
+	struct span *kept = run->parts[as_text] != NULL ? &run->parts[as_text][index] : NULL;
+	struct buf decoded = BUF_INIT(PART_MAX);
 	bool found = true;
 
-	if (run_spend(matcher->run, part->body_len) == 0) {
-		if (span_ieq(part->type, SPAN("text")))
-			(void)mime_text_decode(mime, index, &decoded);
-		else
-			(void)mime_body_decode(mime, index, &decoded);
-		text = buf_get(&decoded);
-		if (as_text && span_ieq(part->subtype, SPAN("html"))) {
-			(void)mime_html_to_text(text, &plain);
-			text = buf_get(&plain);
-		}
-		found = matcher_value(matcher, text);
+	if (kept != NULL && kept->ptr != NULL)
+		return matcher_value(matcher, *kept);
+	if (decode(run, index, as_text, &decoded)) {
+		if (kept != NULL)
+			*kept = arena_span(&run->decoded, buf_get(&decoded));
+		found = matcher_value(matcher, buf_get(&decoded));
 	}
 	buf_free(&decoded);
-	buf_free(&plain);
 	return found;
 }
 
@@ -95,7 +120,7 @@ match_part(struct matcher *matcher, const struct mime_message *mime, uint32_t in
 		return child != MIME_NONE && matcher_value(matcher, mime_header(mime, &mime->parts[child]));
 	case MIME_LEAF: break;
 	}
-	return match_leaf(matcher, mime, index, as_text);
+	return match_leaf(matcher, index, as_text);
 }
 
 int
@@ -114,9 +139,9 @@ run_test_body(struct run *run, const struct instruction *instruction)
 		(void)matcher_value(&matcher, body_of(run));
 		return matcher_end(&matcher);
 	}
-	if (run_spend(run, run->host->message.len / 8) != 0)
-		return -EINVAL;
 	mime = mime_of(run);
+	if (mime == NULL || run_spend(run, (uint64_t)mime->count * (1 + types.count)) != 0)
+		return -EINVAL;
 	for (uint32_t i = 0; i < mime->count && !matcher.found && run->steps != 0; i++) {
 		bool wanted = !content && mime->parts[i].kind == MIME_LEAF && is_type(&mime->parts[i], SPAN("text"));
 

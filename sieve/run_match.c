@@ -61,13 +61,11 @@ compare(struct matcher *matcher, struct span value)
 	struct captures captures = { .count = 0 };
 	bool wanted = matcher->captures && matcher->match.type == MATCH_MATCHES;
 
-	for (size_t i = 0; i < matcher->keys.count; i++)
-		if (match_value(&matcher->match, value, matcher->keys.items[i], &matcher->run->steps, wanted ? &captures : NULL)) {
-			if (wanted)
-				set_captures(matcher->run, &captures);
-			return true;
-		}
-	return false;
+	if (!match_value(&matcher->match, value, matcher->keys.items, matcher->keys.count, &matcher->run->steps, wanted ? &captures : NULL))
+		return false;
+	if (wanted)
+		set_captures(matcher->run, &captures);
+	return true;
 }
 
 bool

@@ -18,7 +18,7 @@
 #define SIEVE_VARIABLES_MAX 256   /* of one script, and of all together */
 #define SIEVE_VARIABLE_NAME_MAX 64
 #define SIEVE_STRING_MAX (64u << 10) /* a string after its variables were put in; a variable */
-#define SIEVE_MEMORY_MAX (32u << 20) /* what a run may hold of each: variables; strings of one instruction; what its actions say */
+#define SIEVE_MEMORY_MAX (32u << 20) /* what a run may hold of each: variables, strings of one instruction, decoded parts, what actions say */
 #define SIEVE_STEPS_MAX (50u * 1000 * 1000) /* of some 20 ns at most: a second or less, whatever a script does */
 #define SIEVE_ACTIONS_MAX 64
 #define SIEVE_REDIRECTS_MAX 5

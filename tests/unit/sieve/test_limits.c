@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What is too large, too deep, too long or broken, and the messages that vacation and notify make. */
 #include "sieve/answer.h"
+#include "sieve/match.h"
 #include "sieve/notify.h"
 #include "sieve/sieve.h"
 #include "sieve/vacation.h"
@@ -167,6 +168,69 @@ START_TEST(held_variables)
 	(void)buf_str(&script, "set \"global.a\" \"${a}\";\n");
 	fails(buf_get(&script), &host, "the variables of the script want too much memory");
 	buf_free(&script);
+}
+END_TEST
+
+/* Scripts as people write them, and a message with large files: there is time for that. */
+START_TEST(large_body)
+{
+	static const char *const rows[] = {
+		"if body :raw :contains \"viagra\" { discard; }\n",
+		"if body :raw :matches \"*viagra*\" { discard; }\n",
+		"if body :raw :contains :comparator \"i;unicode-casemap\" [\"viagra\", \"grün\"] { discard; }\n",
+		"if body :text :contains [\"viagra\", \"casino\"] { discard; }\n",
+		"if body :content [\"text\", \"application\"] :contains \"viagra\" { discard; }\n",
+	};
+	struct buf message = BUF_INIT(32 << 20);
+	struct sieve_host host = { .spam = -1 };
+
+	(void)buf_str(&message, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n--b\r\n"
+	    "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+	while (message.len < 20 << 20)
+		(void)buf_str(&message, "VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIHRoZSBsYXp5IGRvZyBhbmQgcnVucyBhd2F5\r\n");
+	(void)buf_str(&message, "--b--\r\n");
+	host.message = buf_get(&message);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf script = BUF_INIT(SIEVE_SCRIPT_MAX);
+		struct sieve_program *program;
+		struct sieve_result result;
+
+		(void)buf_str(&script, "require [\"body\", \"comparator-i;unicode-casemap\"];\n");
+		for (int n = 0; n < 8; n++)
+			(void)buf_str(&script, rows[i]);
+		program = compiled(buf_get(&script));
+		sieve_result_init(&result);
+		ck_assert_msg(sieve_run(program, &host, &result) == 0, "%s%s", rows[i], result.error);
+		ck_assert(result.implicit_keep);
+		sieve_result_free(&result);
+		(void)sieve_program_free(program);
+		buf_free(&script);
+	}
+	buf_free(&message);
+}
+END_TEST
+
+/* What stands in a text is found there, and nothing else is. */
+START_TEST(parts_of_text)
+{
+	struct match match = { .type = MATCH_CONTAINS, .comparator = MATCH_OCTET };
+	uint32_t random = 1;
+
+	for (int n = 0; n < 20000; n++) {
+		char text[24], key[5];
+		uint64_t steps = 1000;
+		struct span value, keys[2];
+
+		for (size_t i = 0; i < sizeof(text) + sizeof(key); i++) {
+			random = random * 1103515245 + 12345;
+			*(i < sizeof(text) ? &text[i] : &key[i - sizeof(text)]) = (char)('a' + (random >> 16 & 1));
+		}
+		value = span_make(text, (size_t)n % sizeof(text));
+		keys[0] = SPAN("no such text");
+		keys[1] = span_make(key, (size_t)n % (sizeof(key) + 1));
+		ck_assert_int_eq(match_value(&match, value, keys, 2, &steps, NULL), span_find(value, keys[1]) >= 0);
+		ck_assert_uint_lt(steps, 1000);
+	}
 }
 END_TEST
 
@@ -428,7 +492,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
