@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/cpu_limit.h"
 #include "common/date.h"
 #include "common/header.h"
 #include "common/log.h"
@@ -21,6 +22,9 @@
 #include "smtpd/smtpd_msg.h"
 
 #define DAY 86400
+/* For all scripts of a message, each of which has about one. Whoever needs more hangs: the queue waits for him no longer, but he would go on,
+ * and hold what those after him need. */
+#define SCRIPTS_CPU_SECONDS 60
 #define REFUSAL_MAX 900
 
 /* --- what scripts ask --- */
@@ -156,6 +160,7 @@ run_all(struct deliver *deliver, const struct delivery *delivery, const struct s
 	const struct script *script;
 	bool any = false;
 
+	cpu_limit(SCRIPTS_CPU_SECONDS);
 	for (unsigned place = SCRIPT_BEFORE; place <= SCRIPT_AFTER; place++)
 		for (size_t n = 0; result->implicit_keep && (script = scripts_at(deliver->scripts, place, n)) != NULL; n++) {
 			struct buf fault = BUF_INIT(1000);
@@ -169,6 +174,7 @@ run_all(struct deliver *deliver, const struct delivery *delivery, const struct s
 			}
 			buf_free(&fault);
 		}
+	cpu_limit(0);
 	return any;
 }
 

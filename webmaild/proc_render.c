@@ -4,30 +4,16 @@
  * documents of one account, which the browser shows in a sandbox; it sees no file, no network and no other message. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/cpu_limit.h"
 #include "common/log.h"
 #include "webmaild/html_sanitize.h"
 #include "webmaild/webmaild.h"
 
-#define CPU_SECONDS 5 /* for one document */
+#define CPU_SECONDS 5 /* for one document; without it the session shows plain text */
 #define MEMORY_MAX (768u << 20)
-
-/* Gives the process some CPU seconds from now on; the kernel ends it when they are used up (its session then shows plain text). */
-static void
-limit_cpu(void)
-{
-	struct rlimit limit;
-	struct timespec used;
-
-	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0 || getrlimit(RLIMIT_CPU, &limit) < 0)
-		return;
-	limit.rlim_cur = (rlim_t)used.tv_sec + CPU_SECONDS;
-	(void)setrlimit(RLIMIT_CPU, &limit); /* raising the soft limit is always allowed */
-}
 
 static int
 read_input(int fd, size_t len, struct buf *input)
@@ -78,7 +64,7 @@ on_render(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)context;
 	if (!msg_done(&body) || remote_images > 1)
 		return -EBADMSG;
-	limit_cpu();
+	cpu_limit(CPU_SECONDS);
 	r = read_input(msg->fd, len, &input);
 	if (r == 0)
 		r = html_sanitize(buf_get(&input), &options, &output, &counts);
