@@ -17,6 +17,7 @@ enum certainty { UNCERTAIN, CERTAIN_TRUE, CERTAIN_FALSE };
 void
 compile_fault(struct compiler *compiler, unsigned line, const char *format, ...)
 {
+	size_t from = compiler->errors->len;
 	va_list args;
 
 	if (compiler->error_count++ >= SIEVE_ERRORS_MAX)
@@ -25,6 +26,9 @@ compile_fault(struct compiler *compiler, unsigned line, const char *format, ...)
 	va_start(args, format);
 	(void)buf_vfmt(compiler->errors, format, args);
 	va_end(args);
+	for (size_t i = from; i < compiler->errors->len; i++) /* it stays a line, whatever the string is that it quotes */
+		if ((uint8_t)compiler->errors->data[i] < 0x20)
+			compiler->errors->data[i] = ' ';
 	(void)buf_char(compiler->errors, '\n');
 }
 
@@ -49,18 +53,35 @@ check_references(struct compiler *compiler, unsigned line, struct span text)
 	return any;
 }
 
-/* Writes a string as the script means it. */
+/* Before a command's arguments are looked at: what they say is what is meant (RFC 5228 section 2.4.2.4). Once, for what that makes is no
+ * encoded character, whatever it looks like. */
+static void
+decode_strings(struct compiler *compiler, const struct sieve_node *node)
+{
+	if ((compiler->capabilities & CAP(ENCODED_CHARACTER)) == 0)
+		return;
+	(void)buf_reserve(&compiler->decoded, SIEVE_SCRIPT_MAX - compiler->decoded.len);
+	for (uint32_t n = 0; n < node->argument_count; n++) {
+		const struct sieve_argument *argument = &compiler->tree.arguments[node->first_argument + n];
+
+		for (uint32_t i = 0; i < argument->count; i++) {
+			struct span *text = &compiler->tree.strings[argument->first + i];
+			size_t from = compiler->decoded.len;
+
+			if (span_find(*text, SPAN("${")) < 0)
+				continue;
+			if (sieve_decode_characters(*text, &compiler->decoded) < 0)
+				compile_fault(compiler, argument->line, "an encoded character is no character of Unicode");
+			*text = span_skip(buf_get(&compiler->decoded), from);
+		}
+	}
+}
+
 static void
 put_string(struct compiler *compiler, unsigned line, struct span text)
 {
 	bool references = false;
 
-	if ((compiler->capabilities & CAP(ENCODED_CHARACTER)) != 0 && span_find(text, SPAN("${")) >= 0) {
-		buf_clear(&compiler->scratch);
-		if (sieve_decode_characters(text, &compiler->scratch) < 0)
-			compile_fault(compiler, line, "an encoded character is no character of Unicode");
-		text = buf_get(&compiler->scratch);
-	}
 	if ((compiler->capabilities & CAP(VARIABLES)) != 0)
 		references = check_references(compiler, line, text);
 	program_put_string(&compiler->code, text, references);
@@ -74,7 +95,7 @@ put_value(struct compiler *compiler, const struct sieve_argument *argument, enum
 	if (kind == VALUE_LIST)
 		program_put_number(&compiler->code, argument->count);
 	for (uint32_t i = 0; (kind == VALUE_LIST || kind == VALUE_STRING) && i < argument->count; i++)
-		put_string(compiler, argument->line, compile_raw_string(compiler, argument, i));
+		put_string(compiler, argument->line, compile_string(compiler, argument, i));
 }
 
 static bool
@@ -213,7 +234,7 @@ static void
 require(struct compiler *compiler, const struct sieve_argument *list)
 {
 	for (uint32_t i = 0; i < list->count; i++) {
-		struct span name = compile_raw_string(compiler, list, i);
+		struct span name = compile_string(compiler, list, i);
 		uint64_t bits = sieve_capability(name);
 
 		if (bits == 0 || (bits & ~compiler->available) != 0)
@@ -299,7 +320,7 @@ compile_ihave(struct compiler *compiler, const struct arguments *arguments)
 
 	compile_check_constant(compiler, list, "the list of ihave");
 	for (uint32_t i = 0; i < list->count; i++) {
-		uint64_t one = sieve_capability(compile_raw_string(compiler, list, i));
+		uint64_t one = sieve_capability(compile_string(compiler, list, i));
 
 		have &= one != 0 && (one & ~compiler->available) == 0;
 		bits |= one;
@@ -353,6 +374,7 @@ examine(struct compiler *compiler, const struct sieve_node *node, bool test, str
 	(void)compile_missing(compiler, node->line, sieve_commands[command].word, sieve_commands[command].capability);
 	if (!check_shape(compiler, node, command))
 		return false;
+	decode_strings(compiler, node);
 	sort_arguments(compiler, node, ret);
 	if (compiler->error_count == faults)
 		compile_check(compiler, ret);
@@ -480,7 +502,7 @@ int
 sieve_compile(struct span script, unsigned options, struct sieve_program **ret_program, struct buf *errors)
 {
 	struct compiler compiler = {
-		.available = available(options), .code = BUF_INIT(SIEVE_PROGRAM_MAX), .errors = errors, .scratch = BUF_INIT(SIEVE_SCRIPT_MAX),
+		.available = available(options), .code = BUF_INIT(SIEVE_PROGRAM_MAX), .errors = errors, .decoded = BUF_INIT(SIEVE_SCRIPT_MAX),
 	};
 	struct buf program = BUF_INIT(SIEVE_PROGRAM_MAX);
 
@@ -499,7 +521,7 @@ sieve_compile(struct span script, unsigned options, struct sieve_program **ret_p
 		compile_fault(&compiler, 1, "the script is too large to be compiled");
 	buf_free(&program);
 	buf_free(&compiler.code);
-	buf_free(&compiler.scratch);
+	buf_free(&compiler.decoded);
 	return compiler.error_count == 0 ? 0 : -EINVAL;
 }
 

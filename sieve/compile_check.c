@@ -21,7 +21,7 @@ static void
 check_strings(struct compiler *compiler, const struct sieve_argument *argument, const char *(*check)(struct span))
 {
 	for (uint32_t i = 0; argument != NULL && i < argument->count; i++) {
-		struct span text = compile_raw_string(compiler, argument, i);
+		struct span text = compile_string(compiler, argument, i);
 		const char *wrong = has_references(compiler, text) ? NULL : check(text);
 
 		if (wrong != NULL)
@@ -98,7 +98,7 @@ void
 compile_check_constant(struct compiler *compiler, const struct sieve_argument *argument, const char *what)
 {
 	for (uint32_t i = 0; argument != NULL && i < argument->count; i++)
-		if (has_references(compiler, compile_raw_string(compiler, argument, i)))
+		if (has_references(compiler, compile_string(compiler, argument, i)))
 			compile_fault(compiler, argument->line, "%s may not contain variables", what);
 }
 
@@ -112,7 +112,7 @@ check_match(struct compiler *compiler, const struct arguments *arguments)
 	check_strings(compiler, arguments->tagged[TAG_VALUE], check_relation);
 	check_strings(compiler, arguments->tagged[TAG_COUNT], check_relation);
 	if (named != NULL && (arguments->tags & T(COMPARATOR)) != 0) {
-		struct span name = compile_raw_string(compiler, named, 0);
+		struct span name = compile_string(compiler, named, 0);
 
 		if (has_references(compiler, name)) {
 			compile_fault(compiler, named->line, "the name of a comparator may not contain variables");
@@ -162,8 +162,8 @@ compile_check(struct compiler *compiler, const struct arguments *arguments)
 	case COMMAND_GLOBAL:
 		compile_check_constant(compiler, positional[0], "the name of a variable");
 		for (uint32_t i = 0; i < positional[0]->count; i++)
-			if (!sieve_is_identifier(compile_raw_string(compiler, positional[0], i)))
-				compile_fault(compiler, positional[0]->line, "\"%.*s\" is no name of a variable", COMPILE_WORD(compile_raw_string(compiler, positional[0], i)));
+			if (!sieve_is_identifier(compile_string(compiler, positional[0], i)))
+				compile_fault(compiler, positional[0]->line, "\"%.*s\" is no name of a variable", COMPILE_WORD(compile_string(compiler, positional[0], i)));
 		break;
 	case COMMAND_INCLUDE:
 		compile_check_constant(compiler, positional[0], "the name of a script");

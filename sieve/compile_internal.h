@@ -15,7 +15,7 @@ struct compiler {
 	struct buf code;
 	struct buf *errors;
 	unsigned error_count;
-	struct buf scratch;
+	struct buf decoded; /* strings with encoded characters, as they are meant; never moves, as it has the script's length from the start */
 };
 
 /* The arguments of a command, sorted. */
@@ -31,9 +31,9 @@ struct arguments {
 /* Words of the script in a fault: cut, so that it stays a line. */
 #define COMPILE_WORD(span) (int)((span).len < 60 ? (span).len : 60), (span).ptr != NULL ? (span).ptr : ""
 
-/* The string as it is written, of a list's the n-th. */
+/* The string as the script means it, of a list's the n-th: encoded characters are what they stand for, variables are still references. */
 static inline struct span
-compile_raw_string(const struct compiler *compiler, const struct sieve_argument *argument, uint32_t n)
+compile_string(const struct compiler *compiler, const struct sieve_argument *argument, uint32_t n)
 {
 	return compiler->tree.strings[argument->first + n];
 }
