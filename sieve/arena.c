@@ -24,6 +24,15 @@ arena_clear(struct arena *arena)
 	arena_init(arena, arena->max);
 }
 
+void
+arena_rewind(struct arena *arena, const struct arena *before)
+{
+	while (arena->count > before->count)
+		free(arena->items[--arena->count]);
+	arena->bytes = before->bytes;
+	arena->full = before->full;
+}
+
 void *
 arena_alloc(struct arena *arena, size_t count, size_t size)
 {

@@ -304,27 +304,44 @@ run_keep_list(struct run *run, struct strings list, const struct span **ret, siz
 	*ret_count = items != NULL ? list.count : 0;
 }
 
+/* A result as it is before a run, which adds to it, and changes actions that are there. */
+struct former {
+	struct sieve_result result;
+	struct sieve_action *actions;
+	struct buf flags;
+	struct arena arena;
+};
+
+static void
+remember(struct former *former, const struct sieve_result *result)
+{
+	*former = (struct former){ .result = *result, .flags = BUF_INIT(SIEVE_STRING_MAX), .arena = *result->arena };
+	former->actions = xmemdup(result->actions, (SIEVE_ACTIONS_MAX + 1) * sizeof(*result->actions));
+	(void)buf_span(&former->flags, buf_get(&result->flags));
+}
+
 /* What a failed run has done is undone. */
 static void
-roll_back(struct sieve_result *result, const struct sieve_result *before, struct span flags)
+roll_back(struct sieve_result *result, const struct former *former)
 {
-	result->count = before->count;
-	result->implicit_keep = before->implicit_keep;
-	result->header_count = before->header_count;
+	memcpy(result->actions, former->actions, (SIEVE_ACTIONS_MAX + 1) * sizeof(*result->actions));
+	result->count = former->result.count;
+	result->implicit_keep = former->result.implicit_keep;
+	result->header_count = former->result.header_count;
 	buf_clear(&result->flags);
-	(void)buf_span(&result->flags, flags);
+	(void)buf_span(&result->flags, buf_get(&former->flags));
+	arena_rewind(result->arena, &former->arena);
 }
 
 int
 sieve_run(const struct sieve_program *program, const struct sieve_host *host, struct sieve_result *result)
 {
-	struct sieve_result before = *result;
-	struct buf flags = BUF_INIT(SIEVE_STRING_MAX);
+	struct former former;
 	struct frame frame = { .program = program };
 	struct run *run = xcalloc(1, sizeof(*run));
 	int r;
 
-	(void)buf_span(&flags, buf_get(&result->flags));
+	remember(&former, result);
 	run->host = host;
 	run->result = result;
 	run->frame = &frame;
@@ -335,13 +352,14 @@ sieve_run(const struct sieve_program *program, const struct sieve_host *host, st
 	arena_init(&frame.arena, SIEVE_MEMORY_MAX);
 	r = run_program(run, &frame);
 	if (r != 0)
-		roll_back(result, &before, buf_get(&flags));
+		roll_back(result, &former);
 	frame_free(&frame);
 	variables_free(&run->globals);
 	arena_clear(&run->scratch);
 	arena_clear(&run->decoded);
 	(void)mime_free(run->mime);
 	free(run);
-	buf_free(&flags);
+	free(former.actions);
+	buf_free(&former.flags);
 	return r;
 }

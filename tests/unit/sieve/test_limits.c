@@ -234,6 +234,51 @@ START_TEST(parts_of_text)
 }
 END_TEST
 
+/* Nothing of a run that failed is in the result: neither in the actions of an earlier one, nor in the memory that a later one has. */
+START_TEST(undone)
+{
+	static const struct {
+		const char *script;
+		bool fails;
+	} rows[] = {
+		{ "require [\"fileinto\", \"copy\", \"imap4flags\", \"editheader\"]; addheader \"X-A\" \"a\"; fileinto :copy :flags \"\\\\Seen\" \"A\";", false },
+		{ "require [\"fileinto\", \"imap4flags\", \"editheader\", \"mailbox\", \"ihave\"]; addheader \"X-B\" \"b\"; setflag \"b\";"
+		  " fileinto :create :flags \"\\\\Deleted\" \"A\"; keep; error \"x\";", true },
+		{ NULL, true },
+		{ "require [\"fileinto\", \"editheader\"]; addheader \"X-C\" \"c\"; fileinto \"C\";", false },
+	};
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1, .options = SIEVE_EDITHEADER, .is_remembered = true_of };
+	struct buf shown = BUF_INIT(65536), filling = BUF_INIT(SIEVE_SCRIPT_MAX);
+	struct sieve_result result;
+
+	(void)buf_str(&filling, "require [\"variables\", \"duplicate\"]; set \"a\" \"xxxxxxxxxxxxxxxx\";\n");
+	for (int n = 0; n < 12; n++)
+		(void)buf_str(&filling, "set \"a\" \"${a}${a}\";\n");
+	for (int n = 0; n < 600; n++)
+		(void)buf_str(&filling, "if duplicate :uniqueid \"${a}\" {}\n");
+	sieve_result_init(&result);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sieve_program *program;
+		struct buf errors = BUF_INIT(65536);
+
+		ck_assert_msg(sieve_compile(rows[i].script != NULL ? span_of(rows[i].script) : buf_get(&filling), SIEVE_EDITHEADER, &program, &errors) == 0,
+		    "%s", buf_cstr(&errors));
+		ck_assert_msg((sieve_run(program, &host, &result) != 0) == rows[i].fails, "%zu: %s", i, result.error);
+		(void)sieve_program_free(program);
+	}
+	sieve_result_finish(&result);
+	for (size_t i = 0; i < result.count; i++) {
+		sieve_action_show(&result.actions[i], &shown);
+		(void)buf_fmt(&shown, " %.*s|", (int)result.headers[result.actions[i].header].len, result.headers[result.actions[i].header].ptr);
+	}
+	ck_buf(&shown, SPAN("fileinto \"A\" :copy [\\Seen] (header edited) X-A: a\r\nSubject: x\r\n\r\n|"
+	    "fileinto \"C\" (header edited) X-C: c\r\nX-A: a\r\nSubject: x\r\n\r\n|"), "actions");
+	sieve_result_free(&result);
+	buf_free(&shown);
+	buf_free(&filling);
+}
+END_TEST
+
 /* A program with one byte changed is refused, or runs to its end. */
 START_TEST(damaged)
 {
@@ -492,7 +537,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
