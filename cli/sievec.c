@@ -194,6 +194,13 @@ check(char *const *scripts, int count, unsigned options)
 	return status;
 }
 
+static int
+zone_at(void *context, int64_t utc)
+{
+	(void)context;
+	return date_local(utc).zone;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -237,7 +244,8 @@ main(int argc, char **argv)
 	host.message = buf_get(&message);
 	host.options = tracer.options;
 	host.now = time(NULL);
-	host.zone = date_local(host.now).zone;
+	host.zone = zone_at(NULL, host.now);
+	host.zone_at = zone_at;
 	status = trace(&tracer, &host, argv + optind, argc - optind);
 	while (tracer.count != 0)
 		(void)sieve_program_free(tracer.programs[--tracer.count]);

@@ -82,8 +82,16 @@ struct date_match {
 	struct matcher matcher;
 	enum part part;
 	bool original;
+	bool zoned; /* the script names a zone */
 	int zone;
 };
+
+/* RFC 5260 section 4: local time, which summers have another of than winters. */
+static int
+local_zone(const struct sieve_host *host, int64_t utc)
+{
+	return host->zone_at != NULL ? host->zone_at(host->context, utc) : host->zone;
+}
 
 static bool
 match_date(struct date_match *match, struct date date)
@@ -92,7 +100,7 @@ match_date(struct date_match *match, struct date date)
 	bool done;
 
 	if (!match->original)
-		date.zone = match->zone;
+		date.zone = match->zoned ? match->zone : local_zone(match->matcher.run->host, date.utc);
 	put_part(match->part, date, &text);
 	done = matcher_value(&match->matcher, buf_get(&text));
 	buf_free(&text);
@@ -120,13 +128,13 @@ run_test_date(struct run *run, const struct instruction *instruction)
 	bool current = instruction->command == COMMAND_CURRENTDATE;
 	const struct operand *positional = instruction->positional + (current ? 0 : 1);
 	struct span part = run_string(run, &positional[0]), zone = run_string(run, &instruction->tagged[TAG_ZONE]);
-	struct date_match match = { .part = part_of(part), .zone = run->host->zone };
+	struct date_match match = { .part = part_of(part), .zoned = (instruction->tags & T(ZONE)) != 0 };
 	int r = matcher_begin(&match.matcher, run, instruction, &positional[1]);
 
 	if (r != 0)
 		return r;
 	match.original = (instruction->tags & T(ORIGINALZONE)) != 0;
-	if ((instruction->tags & T(ZONE)) != 0 && !run_parse_zone(zone, &match.zone))
+	if (match.zoned && !run_parse_zone(zone, &match.zone))
 		return run_error(run, "\"%.*s\" is no time zone such as \"+0100\"", (int)(zone.len < 60 ? zone.len : 60), zone.ptr);
 	if (match.part == PART_COUNT)
 		return run_error(run, "\"%.*s\" is no part of a date", (int)(part.len < 60 ? part.len : 60), part.ptr);

@@ -72,13 +72,15 @@ struct sieve_host {
 	char delimiter;              /* what begins a detail in a local part; NUL: nothing does */
 	bool any_from;               /* vacation and notify may write in anybody's name (:from) */
 	int64_t now;                 /* seconds since 1970 */
-	int zone;                    /* minutes east of UTC: the zone of dates when the script names none */
+	int zone;                    /* minutes east of UTC: the local zone, now */
 	int spam;                    /* percent, or -1: not tested */
 	int virus;                   /* 1 to 5 as RFC 5235 has it, or 0: not tested */
 	struct span environment[SIEVE_ENV_COUNT]; /* RFC 5183; NULL: not known */
 	unsigned options;            /* enum sieve_option, as for sieve_compile */
 	uint64_t steps_max;          /* 0: SIEVE_STEPS_MAX */
 	void *context;
+	/* Minutes east of UTC of local time then, for dates when the script names no zone. NULL: as now. */
+	int (*zone_at)(void *context, int64_t utc);
 	bool (*mailbox_exists)(void *context, struct span name);
 	/* A mailbox (empty: any) has that use, "\Junk" and its like. */
 	bool (*special_use)(void *context, struct span mailbox, struct span attribute);

@@ -67,6 +67,13 @@ include(void *context, bool global, struct span name, const char **ret_error)
 	return script != NULL ? script->program : NULL;
 }
 
+static int
+zone_at(void *context, int64_t utc)
+{
+	(void)context;
+	return date_local(utc).zone;
+}
+
 /* Percent of what makes it spam by the score that the smtp role gave it; -1: it has none. */
 static int
 score_of(struct span block)
@@ -108,7 +115,8 @@ set_host(struct deliver *deliver, const struct delivery *delivery, struct span m
 			[SIEVE_ENV_VERSION] = SPAN(VERSION),
 		},
 	};
-	host->zone = date_local(now).zone;
+	host->zone = zone_at(deliver, now);
+	host->zone_at = zone_at;
 }
 
 /* --- faults --- */

@@ -162,6 +162,11 @@ printf 'require ["variables", "fileinto"];\nif header :matches "subject" "*" { f
 expect "sievec -t shows none either" 'fileinto "a \]0;x b\?c\?d"' "$BIN/sievec" -t "$TMP/hostile.eml" "$TMP/hostile.sieve"
 queue remove "$id" >/dev/null
 
+# --- local time of summers and winters ---
+printf 'Date: Wed, 1 Jul 2026 12:30:00 +0000\nResent-Date: Fri, 2 Jan 2026 12:30:00 +0000\n\nx\n' >"$TMP/dates.eml"
+printf 'require ["date", "fileinto"];\nif allof (date "date" "hour" "14", date "resent-date" "hour" "13") { fileinto "local"; }\n' >"$TMP/dates.sieve"
+expect "dates have the offset of their season" 'fileinto "local"' env TZ=CET-1CEST,M3.5.0,M10.5.0/3 "$BIN/sievec" -t "$TMP/dates.eml" "$TMP/dates.sieve"
+
 # --- other users ---
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 
+#include "common/date.h"
 #include "sieve/sieve.h"
 #include "tests/unit/common/syntax.h"
 
@@ -37,6 +38,18 @@ struct test_case {
 	struct sieve_host host;
 };
 
+/* UTC, and two hours more in summer. */
+static int
+summer(void *context, int64_t utc)
+{
+	int64_t year;
+	unsigned month, day;
+
+	(void)context;
+	date_civil(utc / 86400, &year, &month, &day);
+	return month >= 4 && month <= 9 ? 120 : 0;
+}
+
 /* --- reading --- */
 
 static void
@@ -58,6 +71,8 @@ set_option(struct test_case *test, struct span word)
 		test->host.virus = (int)number;
 	else if (span_eq(name, SPAN("zone")) && span_to_u64(word, 1000, &number) == 0)
 		test->host.zone = (int)number;
+	else if (span_eq(name, SPAN("summer")))
+		test->host.zone_at = summer;
 	else if (span_eq(name, SPAN("now")) && span_to_u64(word, INT64_MAX, &number) == 0)
 		test->host.now = (int64_t)number;
 	else

@@ -537,7 +537,8 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names, vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names,
+		vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
