@@ -37,6 +37,8 @@ struct filter_role *filter_job_role(const struct filter_job *job);
 void filter_job_answered(struct filter_job *job, enum milter_verdict verdict, const char *reply);
 /* It changes the message: 0, or -errno when that cannot be done, which fails the request. */
 int filter_job_change(struct filter_job *job, const struct milter_packet *packet);
+/* It fails before its final answer: what it has changed so far is undone. */
+void filter_job_undo(struct filter_job *job);
 /* The next piece of the body; empty at its end. Borrowed until the next call. 0 or -errno. */
 int filter_job_piece(struct filter_job *job, struct span *ret_piece);
 
@@ -48,18 +50,26 @@ struct filter_rcpt {
 	bool added; /* or taken away */
 };
 
-struct filter_edit {
-	int fd;                   /* the message as it came: owned, or -1 */
-	uint64_t at, end;         /* where it stands in the file */
-	struct buf trace, header; /* our own trace field, which milters do not see; and the other fields */
-	uint64_t body_at, body_len;
+/* Of the message and its envelope, all that milters can change. */
+struct filter_made {
+	struct buf header;        /* but for our own trace field, which milters do not see */
+	uint64_t body_len;
 	int body;                 /* the new body, or -1 */
-	bool settled;             /* a milter gave it, which is done: another piece begins another body */
 	bool changed, held;
 	char *reason;             /* of being held, or NULL */
 	char *sender;             /* the new one, or NULL */
 	struct filter_rcpt *rcpts; /* each address once */
 	size_t rcpt_count;
+};
+
+struct filter_edit {
+	int fd;                   /* the message as it came: owned, or -1 */
+	uint64_t at, end;         /* where it stands in the file */
+	struct buf trace;         /* our own trace field */
+	uint64_t body_at;
+	struct filter_made made;
+	struct filter_made before; /* what stood before the milter whose turn it is; its body may be that of `made` */
+	bool pending;             /* that one has changed something: there is a `before` */
 	uint64_t size_max;        /* of a new body */
 };
 
@@ -75,8 +85,10 @@ int filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int
 size_t filter_edit_put_rcpts(const struct filter_edit *edit, size_t from, struct msg_writer *body);
 /* Reads a piece of the body as it is now. The bytes read, 0 at the end, or -errno. */
 ssize_t filter_edit_read(const struct filter_edit *edit, uint64_t from, char *bytes, size_t len);
-/* A new body begins when the first piece of one comes: after each milter. */
+/* The milter whose turn it was is done: its changes stand, and those that follow are another's, whose first piece of a body begins a new one. */
 void filter_edit_settle(struct filter_edit *edit);
+/* It has failed: all is as it was before its turn. */
+void filter_edit_undo(struct filter_edit *edit);
 
 /* --- filter_conn.c: the connection to one milter, for one message --- */
 

@@ -60,6 +60,7 @@ fail(struct filter_conn *conn, const char *why)
 	conn->stream = stream_free(conn->stream);
 	if (!conn->asked)
 		return;
+	filter_job_undo(conn->job);
 	if (accept)
 		answer(conn, MILTER_PASS, "");
 	else

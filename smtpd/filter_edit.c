@@ -22,26 +22,105 @@
 #define HEADER_MAX (2 * SMTP_HEADER_MAX)
 #define COPY_STEP 65536
 
+static struct filter_made
+nothing_made(void)
+{
+	return (struct filter_made){ .header = BUF_INIT(HEADER_MAX), .body = -1 };
+}
+
 void
 filter_edit_init(struct filter_edit *edit, uint64_t size_max)
 {
-	*edit = (struct filter_edit){ .fd = -1, .body = -1, .size_max = size_max };
-	buf_init(&edit->trace, HEADER_MAX);
-	buf_init(&edit->header, HEADER_MAX);
+	*edit = (struct filter_edit){ .fd = -1, .size_max = size_max, .trace = BUF_INIT(HEADER_MAX), .made = nothing_made(), .before = nothing_made() };
+}
+
+/* But for the body, which two of them may have. */
+static void
+free_made(struct filter_made *made)
+{
+	buf_free(&made->header);
+	free(made->reason);
+	free(made->sender);
+	for (size_t i = 0; i < made->rcpt_count; i++)
+		free(made->rcpts[i].address);
+	free(made->rcpts);
+	*made = nothing_made();
 }
 
 void
 filter_edit_free(struct filter_edit *edit)
 {
+	filter_edit_settle(edit);
 	closep(&edit->fd);
-	closep(&edit->body);
+	closep(&edit->made.body);
+	free_made(&edit->made);
 	buf_free(&edit->trace);
-	buf_free(&edit->header);
-	free(edit->reason);
-	free(edit->sender);
-	for (size_t i = 0; i < edit->rcpt_count; i++)
-		free(edit->rcpts[i].address);
-	free(edit->rcpts);
+}
+
+/* --- one milter's turn --- */
+
+/* Space for recipients grows by doubling: this one is where it does. */
+static bool
+is_full(size_t count)
+{
+	return (count & (count - 1)) == 0;
+}
+
+static void
+add_rcpt(struct filter_made *made, char *address, bool added)
+{
+	if (is_full(made->rcpt_count))
+		made->rcpts = xreallocarray(made->rcpts, made->rcpt_count == 0 ? 1 : 2 * made->rcpt_count, sizeof(*made->rcpts));
+	made->rcpts[made->rcpt_count++] = (struct filter_rcpt){ address, added };
+}
+
+/* Only its final answer says that a milter wants what it has changed: until then what stood before is kept. Most change nothing, so
+ * that this is done with the first change. */
+static void
+keep(struct filter_edit *edit)
+{
+	const struct filter_made *made = &edit->made;
+	struct filter_made *before = &edit->before;
+
+	if (edit->pending)
+		return;
+	edit->pending = true;
+	(void)buf_span(&before->header, buf_get(&made->header));
+	before->body = made->body;
+	before->body_len = made->body_len;
+	before->changed = made->changed;
+	before->held = made->held;
+	before->reason = made->reason != NULL ? xstrdup(made->reason) : NULL;
+	before->sender = made->sender != NULL ? xstrdup(made->sender) : NULL;
+	for (size_t i = 0; i < made->rcpt_count; i++)
+		add_rcpt(before, xstrdup(made->rcpts[i].address), made->rcpts[i].added);
+}
+
+/* Ends the turn; `drop` is the one of the two that is not wanted. */
+static void
+end_turn(struct filter_edit *edit, struct filter_made *drop)
+{
+	if (edit->before.body != edit->made.body)
+		closep(&drop->body);
+	free_made(drop);
+	edit->pending = false;
+}
+
+void
+filter_edit_settle(struct filter_edit *edit)
+{
+	if (edit->pending)
+		end_turn(edit, &edit->before);
+}
+
+void
+filter_edit_undo(struct filter_edit *edit)
+{
+	if (!edit->pending)
+		return;
+	end_turn(edit, &edit->made);
+	edit->made = edit->before;
+	edit->before = nothing_made();
 }
 
 /* --- the message as it came --- */
@@ -72,9 +151,9 @@ filter_edit_load(struct filter_edit *edit, int fd, uint64_t at, uint64_t len)
 	header_begin(&iter, block);
 	if (header_next(&iter, &field))
 		(void)buf_span(&edit->trace, span_take(&block, field.whole.len));
-	(void)buf_span(&edit->header, block);
-	edit->body_at = at + edit->trace.len + edit->header.len;
-	edit->body_len = edit->end - edit->body_at;
+	(void)buf_span(&edit->made.header, block);
+	edit->body_at = at + edit->trace.len + edit->made.header.len;
+	edit->made.body_len = edit->end - edit->body_at;
 	buf_free(&start);
 	return 0;
 }
@@ -82,14 +161,15 @@ filter_edit_load(struct filter_edit *edit, int fd, uint64_t at, uint64_t len)
 ssize_t
 filter_edit_read(const struct filter_edit *edit, uint64_t from, char *bytes, size_t len)
 {
-	bool made = edit->body >= 0;
+	const struct filter_made *made = &edit->made;
+	bool is_new = made->body >= 0;
 	ssize_t got;
 
-	if (from >= edit->body_len)
+	if (from >= made->body_len)
 		return 0;
-	if (len > edit->body_len - from)
-		len = (size_t)(edit->body_len - from);
-	got = pread(made ? edit->body : edit->fd, bytes, len, (off_t)(made ? from : edit->body_at + from));
+	if (len > made->body_len - from)
+		len = (size_t)(made->body_len - from);
+	got = pread(is_new ? made->body : edit->fd, bytes, len, (off_t)(is_new ? from : edit->body_at + from));
 	return got < 0 ? -errno : got == 0 ? -EIO : got;
 }
 
@@ -98,25 +178,19 @@ filter_edit_read(const struct filter_edit *edit, uint64_t from, char *bytes, siz
 static int
 change_body(struct filter_edit *edit, struct span piece)
 {
-	if (edit->body < 0 || edit->settled) {
+	struct filter_made *made = &edit->made;
+
+	if (made->body == edit->before.body) {
 		int fd = memfd_create("body", MFD_CLOEXEC);
 
 		if (fd < 0)
 			return -errno;
-		closep(&edit->body);
-		edit->body = fd;
-		edit->body_len = 0;
-		edit->settled = false;
+		made->body = fd;
+		made->body_len = 0;
 	}
-	edit->changed = true;
-	edit->body_len += piece.len;
-	return edit->body_len > edit->size_max ? -EFBIG : io_write_all(edit->body, piece);
-}
-
-void
-filter_edit_settle(struct filter_edit *edit)
-{
-	edit->settled = true;
+	made->changed = true;
+	made->body_len += piece.len;
+	return made->body_len > edit->size_max ? -EFBIG : io_write_all(made->body, piece);
 }
 
 /* "<a@b>" or "a@b", which the envelope may hold; for a sender also nothing. */
@@ -136,82 +210,83 @@ read_address(struct span text, bool may_be_empty, char **ret)
 
 /* The last word counts: a milter that takes all recipients away, and then adds those that are to be, may name some of them twice. */
 static int
-change_rcpt(struct filter_edit *edit, struct span text, bool added)
+change_rcpt(struct filter_made *made, struct span text, bool added)
 {
 	char *address;
 	int r = read_address(text, false, &address);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < edit->rcpt_count; i++)
-		if (span_ieq(span_of(edit->rcpts[i].address), span_of(address))) {
-			edit->rcpts[i].added = added;
+	for (size_t i = 0; i < made->rcpt_count; i++)
+		if (span_ieq(span_of(made->rcpts[i].address), span_of(address))) {
+			made->rcpts[i].added = added;
 			free(address);
 			return 0;
 		}
-	if (edit->rcpt_count == FILTER_RCPTS_MAX) {
+	if (made->rcpt_count == FILTER_RCPTS_MAX) {
 		free(address);
 		return -E2BIG;
 	}
-	/* Grows by doubling. */
-	if ((edit->rcpt_count & (edit->rcpt_count - 1)) == 0)
-		edit->rcpts = xreallocarray(edit->rcpts, edit->rcpt_count == 0 ? 1 : 2 * edit->rcpt_count, sizeof(*edit->rcpts));
-	edit->rcpts[edit->rcpt_count++] = (struct filter_rcpt){ address, added };
+	add_rcpt(made, address, added);
 	return 0;
 }
 
 static int
-change_sender(struct filter_edit *edit, struct span text)
+change_sender(struct filter_made *made, struct span text)
 {
 	char *sender;
 	int r = read_address(text, true, &sender);
 
 	if (r == 0) {
-		free(edit->sender);
-		edit->sender = sender;
+		free(made->sender);
+		made->sender = sender;
 	}
 	return r;
 }
 
 static int
-hold(struct filter_edit *edit, struct span reason)
+hold(struct filter_made *made, struct span reason)
 {
-	edit->held = true;
-	free(edit->reason);
-	edit->reason = span_dup(span_take(&reason, FILTER_REASON_MAX));
+	made->held = true;
+	free(made->reason);
+	made->reason = span_dup(span_take(&reason, FILTER_REASON_MAX));
 	return 0;
 }
 
 static int
 change(struct filter_edit *edit, const struct milter_packet *packet)
 {
+	struct filter_made *made = &edit->made;
+
 	switch (packet->type) {
 	case MILTER_IS_ADD_HEADER:
-		return header_edit_add(&edit->header, packet->name, packet->text);
+		return header_edit_add(&made->header, packet->name, packet->text);
 	case MILTER_IS_INSERT_HEADER:
-		return header_edit_insert(&edit->header, packet->index, packet->name, packet->text);
+		return header_edit_insert(&made->header, packet->index, packet->name, packet->text);
 	case MILTER_IS_CHANGE_HEADER:
-		return header_edit_change(&edit->header, packet->index, packet->name, packet->text);
+		return header_edit_change(&made->header, packet->index, packet->name, packet->text);
 	case MILTER_IS_BODY:
 		return change_body(edit, packet->text);
 	case MILTER_IS_ADD_RCPT:
-		return change_rcpt(edit, packet->text, true);
+		return change_rcpt(made, packet->text, true);
 	case MILTER_IS_DELETE_RCPT:
-		return change_rcpt(edit, packet->text, false);
+		return change_rcpt(made, packet->text, false);
 	case MILTER_IS_CHANGE_FROM:
-		return change_sender(edit, packet->text);
+		return change_sender(made, packet->text);
 	default:
-		return hold(edit, packet->text);
+		return hold(made, packet->text);
 	}
 }
 
 int
 filter_edit_change(struct filter_edit *edit, const struct milter_packet *packet)
 {
-	int r = change(edit, packet);
+	int r;
 
+	keep(edit);
+	r = change(edit, packet);
 	if (r == 0 && packet->type <= MILTER_IS_CHANGE_HEADER)
-		edit->changed = true;
+		edit->made.changed = true;
 	if (r != -EINVAL)
 		return r;
 	log_warning("milter-change-ignored", log_span("field", packet->name), log_span("text", packet->text),
@@ -250,10 +325,10 @@ put_text(const struct filter_edit *edit, int *ret_fd)
 	int r = fd < 0 ? -errno : io_write_all(fd, buf_get(&edit->trace));
 
 	if (r == 0)
-		r = io_write_all(fd, buf_get(&edit->header));
-	if (r == 0 && edit->body >= 0 && !ends_with_empty_line(buf_get(&edit->header)))
+		r = io_write_all(fd, buf_get(&edit->made.header));
+	if (r == 0 && edit->made.body >= 0 && !ends_with_empty_line(buf_get(&edit->made.header)))
 		r = io_write_all(fd, SPAN("\r\n"));
-	if (r == 0 && edit->body >= 0)
+	if (r == 0 && edit->made.body >= 0)
 		r = copy_body(edit, fd);
 	if (r == 0)
 		*ret_fd = TAKE_FD(fd);
@@ -263,17 +338,17 @@ put_text(const struct filter_edit *edit, int *ret_fd)
 int
 filter_edit_put(const struct filter_edit *edit, struct msg_writer *body, int *ret_fd)
 {
-	uint64_t rest = edit->body >= 0 ? edit->end : edit->body_at;
+	uint64_t rest = edit->made.body >= 0 ? edit->end : edit->body_at;
 	int r = 0;
 
 	*ret_fd = -1;
-	if (edit->changed)
+	if (edit->made.changed)
 		r = put_text(edit, ret_fd);
 	msg_put_u64(body, rest - edit->at);
-	msg_put_u8(body, edit->held);
-	msg_put_span(body, span_of(edit->reason));
-	msg_put_u8(body, edit->sender != NULL);
-	msg_put_span(body, span_of(edit->sender));
+	msg_put_u8(body, edit->made.held);
+	msg_put_span(body, span_of(edit->made.reason));
+	msg_put_u8(body, edit->made.sender != NULL);
+	msg_put_span(body, span_of(edit->made.sender));
 	if (r == 0 && body->overflow)
 		r = -E2BIG;
 	if (r < 0 && *ret_fd >= 0)
@@ -286,11 +361,11 @@ filter_edit_put_rcpts(const struct filter_edit *edit, size_t from, struct msg_wr
 {
 	size_t i = from;
 
-	for (; i < edit->rcpt_count; i++) {
+	for (; i < edit->made.rcpt_count; i++) {
 		size_t before = body->len;
 
-		msg_put_u8(body, edit->rcpts[i].added);
-		msg_put_span(body, span_of(edit->rcpts[i].address));
+		msg_put_u8(body, edit->made.rcpts[i].added);
+		msg_put_span(body, span_of(edit->made.rcpts[i].address));
 		if (body->overflow) {
 			body->len = before;
 			body->overflow = false;

@@ -68,7 +68,7 @@ send_rcpts(struct filter_job *job)
 {
 	int r = 0;
 
-	for (size_t sent = 0; sent < job->edit.rcpt_count && r == 0;) {
+	for (size_t sent = 0; sent < job->edit.made.rcpt_count && r == 0;) {
 		struct msg_writer body;
 
 		msg_writer_init(&body);
@@ -119,8 +119,7 @@ ask(struct filter_job *job)
 		filter_conn_rcpt(conn, span_of(job->rcpt));
 	} else {
 		job->body_seen = 0;
-		filter_edit_settle(&job->edit);
-		filter_conn_text(conn, span_of(job->queue_id), buf_get(&job->edit.header));
+		filter_conn_text(conn, span_of(job->queue_id), buf_get(&job->edit.made.header));
 	}
 }
 
@@ -131,6 +130,7 @@ filter_job_answered(struct filter_job *job, enum milter_verdict verdict, const c
 		send_answer(job, verdict, reply);
 		return;
 	}
+	filter_edit_settle(&job->edit);
 	job->current++;
 	ask(job);
 }
@@ -139,6 +139,12 @@ int
 filter_job_change(struct filter_job *job, const struct milter_packet *packet)
 {
 	return filter_edit_change(&job->edit, packet);
+}
+
+void
+filter_job_undo(struct filter_job *job)
+{
+	filter_edit_undo(&job->edit);
 }
 
 int

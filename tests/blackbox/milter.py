@@ -16,7 +16,7 @@ from own_site import limit_descriptors, role_pid
 
 base, state, lane, tmp, binaries = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"], os.environ["TMP"], os.environ["BIN"]
 CONF, LOG = f"{state}/etc/smtpd.conf", f"{state}/log/smtpd.log"
-FIRST, SECOND, RSPAMD = base + 71, base + 72, base + 73
+FIRST, SECOND, RSPAMD, DYING = base + 71, base + 72, base + 73, base + 74
 failed = False
 
 
@@ -165,6 +165,7 @@ def ours():
     subprocess.run([f"{binaries}/mailqueue", "-C", CONF, "remove", *held], check=False, capture_output=True)
 
     channel_breaks()
+    dying()
     second = Milter(SECOND, options=0x1ff7ff & ~0x37f)  # no step is answered, none left out
     configure(f'milters = [ "127.0.0.1:{FIRST}", "127.0.0.1:{SECOND}" ];\n')
     code, reply = send("change-body-9")
@@ -179,6 +180,27 @@ def ours():
     check("and that message arrives", arrived("u1", rb"gone-11"))
     first.shutdown()
     first.server_close()
+
+
+def dying():
+    """Milters that leave between their changes and their answer: none of these is made."""
+    dies = Milter(DYING, dies=True)
+    configure(f'milters = [ "127.0.0.1:{DYING}" ];\nmilter_default = "accept";\n')
+    for subject, changed in (("nobody", None), ("rcpt", rb"other@example.org"), ("body", rb"Another"), ("change", rb"X-First|made new"), ("quarantine", None)):
+        code, reply = send(f"{subject}-dies")
+        text = arrived("u1", rf"{subject}-dies".encode())
+        check(f"a milter that dies in its changes ({subject}): the message arrives as it came", code == 250 and text and b"Hello.\n" in text.replace(b"\r", b"") and
+              not (changed and re.search(changed, text)), (code, reply, text))
+    check("the log tells, and to nobody else it went", re.search(r"milter-failed .*closed the connection.*accepted without it", log()) and
+          not any(b"rcpt-dies" in text for text in mails("u2")))
+    configure(f'milters = [ "127.0.0.1:{FIRST}", "127.0.0.1:{DYING}" ];\nmilter_default = "accept";\n')
+    code, reply = send("body-first-dies")
+    text = arrived("u1", rb"body-first-dies") or b""
+    check("what those before it have made stays", code == 250 and b"Another body.\n" in text.replace(b"\r", b"") and b"Hello." not in text, (reply, text))
+    configure(f'milters = [ "127.0.0.1:{DYING}" ];\n')
+    check("and by default the message is put off", send("nobody-dies")[0] == 451)
+    dies.shutdown()
+    dies.server_close()
 
 
 def channel_breaks():

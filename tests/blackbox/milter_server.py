@@ -3,7 +3,8 @@
 """A milter for tests: what it does stands in the message or its envelope, what it was told in `seen`.
 
 Senders refuse-mail@, discard@, hang-up@; recipients refuse-rcpt@; Subject words: reject, tempfail, reply, discard, quarantine, change, body, rcpt,
-nobody (all recipients are taken away), redirect (all recipients are taken away; u2@ and the first of them are added, each twice)."""
+nobody (all recipients are taken away), redirect (all recipients are taken away; u2@ and the first of them are added, each twice).
+A server that `dies` does so in place of its final answer."""
 import socketserver
 import struct
 import threading
@@ -111,6 +112,8 @@ class Session(socketserver.BaseRequestHandler):
                 self.say(b"+", rcpt + b"\0")
         if b"quarantine" in subject:
             self.say(b"q", b"looks odd\0")
+        if self.server.dies:
+            raise EOFError
         if b"reject" in subject:
             self.say(b"r")
         elif b"tempfail" in subject:
@@ -129,8 +132,8 @@ class Milter(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port, options=0):
-        self.seen, self.options = [], options
+    def __init__(self, port, options=0, dies=False):
+        self.seen, self.options, self.dies = [], options, dies
         super().__init__(("127.0.0.1", port), Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -139,6 +142,6 @@ class UnixMilter(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path, options=0):
-        self.seen, self.options = [], options
+        self.seen, self.options, self.dies = [], options, False
         super().__init__(path, Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()

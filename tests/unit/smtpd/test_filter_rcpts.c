@@ -22,7 +22,7 @@ say(struct filter_edit *edit, struct span word)
 static void
 pass_on(const struct filter_edit *edit, struct buf *ret)
 {
-	for (size_t sent = 0; sent < edit->rcpt_count;) {
+	for (size_t sent = 0; sent < edit->made.rcpt_count;) {
 		struct msg_writer body;
 		size_t count;
 

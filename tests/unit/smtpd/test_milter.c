@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The milter protocol: packets, the steps of a message with every option and answer, and changes of headers. */
+/* The milter protocol: packets, the steps of a message with every option and answer, changes of headers, and whose changes stand. */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
+#include "common/io.h"
+#include "smtpd/filter.h"
 #include "smtpd/header_edit.h"
 #include "smtpd/milter_state.h"
 
@@ -272,6 +276,97 @@ START_TEST(headers_are_changed)
 }
 END_TEST
 
+/* --- turns --- */
+
+#define TRACE "Received: x\r\n"
+#define BODY "The body.\r\n"
+
+static void
+load(struct filter_edit *edit)
+{
+	int fd = memfd_create("message", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(io_write_all(fd, SPAN(TRACE HEADER BODY)), 0);
+	filter_edit_init(edit, 1000);
+	ck_assert_int_eq(filter_edit_load(edit, fd, 0, strlen(TRACE HEADER BODY)), 0);
+}
+
+/* A milter's changes, each of another kind, and all with this letter in them. */
+static void
+change_all(struct filter_edit *edit, char letter)
+{
+	const char address[] = { letter, '@', 'x', '\0' };
+	const struct milter_packet all[] = {
+		{ .type = MILTER_IS_ADD_HEADER, .name = SPAN("X-Added"), .text = span_make(&letter, 1) },
+		{ .type = MILTER_IS_CHANGE_HEADER, .index = 1, .name = SPAN("Subject"), .text = span_make(&letter, 1) },
+		{ .type = MILTER_IS_BODY, .text = span_make(&letter, 1) },
+		{ .type = MILTER_IS_BODY, .text = SPAN("!") },
+		{ .type = MILTER_IS_ADD_RCPT, .text = span_of(address) },
+		{ .type = MILTER_IS_DELETE_RCPT, .text = SPAN("only@x") },
+		{ .type = MILTER_IS_CHANGE_FROM, .text = span_of(address) },
+		{ .type = MILTER_IS_QUARANTINE, .text = span_make(&letter, 1) },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		ck_assert_int_eq(filter_edit_change(edit, &all[i]), 0);
+}
+
+/* All that milters have made, in one line. */
+static void
+tell(const struct filter_edit *edit, struct buf *out)
+{
+	const struct filter_made *made = &edit->made;
+	char body[64];
+	ssize_t len = filter_edit_read(edit, 0, body, sizeof(body));
+
+	ck_assert_int_ge(len, 0);
+	buf_clear(out);
+	(void)buf_span(out, buf_get(&made->header));
+	(void)buf_put(out, body, (size_t)len);
+	(void)buf_fmt(out, "|%d %d %s %s", made->changed, made->held, made->reason != NULL ? made->reason : "-", made->sender != NULL ? made->sender : "-");
+	for (size_t i = 0; i < made->rcpt_count; i++)
+		(void)buf_fmt(out, " %c%s", made->rcpts[i].added ? '+' : '-', made->rcpts[i].address);
+}
+
+#define AS_IT_CAME HEADER BODY "|0 0 - -"
+#define BY_FIRST "From: a\r\nSubject: 1\r\nX-Added: 1\r\n\r\n1!|1 1 1 1@x +1@x -only@x"
+#define BY_BOTH "From: a\r\nSubject: 2\r\nX-Added: 1\r\nX-Added: 2\r\n\r\n2!|1 1 2 2@x +1@x -only@x +2@x"
+
+START_TEST(a_milter_that_fails_has_changed_nothing)
+{
+	struct buf told = BUF_INIT(4096);
+	struct filter_edit edit;
+
+	load(&edit);
+	filter_edit_undo(&edit);
+	change_all(&edit, '0');
+	filter_edit_undo(&edit);
+	tell(&edit, &told);
+	ck_assert_str_eq(buf_cstr(&told), AS_IT_CAME);
+	change_all(&edit, '1');
+	filter_edit_settle(&edit);
+	filter_edit_undo(&edit);
+	tell(&edit, &told);
+	ck_assert_str_eq(buf_cstr(&told), BY_FIRST);
+	change_all(&edit, '2');
+	tell(&edit, &told);
+	ck_assert_str_eq(buf_cstr(&told), BY_BOTH);
+	/* Of two the first is done, and what it wants stays. */
+	filter_edit_undo(&edit);
+	tell(&edit, &told);
+	ck_assert_str_eq(buf_cstr(&told), BY_FIRST);
+	change_all(&edit, '2');
+	filter_edit_settle(&edit);
+	tell(&edit, &told);
+	ck_assert_str_eq(buf_cstr(&told), BY_BOTH);
+	/* In the middle of a turn the client leaves. */
+	change_all(&edit, '3');
+	filter_edit_free(&edit);
+	buf_free(&told);
+}
+END_TEST
+
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof(*(rows))))
 
 int
@@ -289,6 +384,7 @@ main(void)
 	tcase_add_test(tests, changes_need_a_permission);
 	tcase_add_test(tests, negotiations_that_cannot_be);
 	tcase_add_loop_test(tests, headers_are_changed, 0, COUNT(edits));
+	tcase_add_test(tests, a_milter_that_fails_has_changed_nothing);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
