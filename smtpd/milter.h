@@ -13,6 +13,8 @@
 /* A piece of a body, and the largest packet without its length: a letter and such a piece. */
 #define MILTER_CHUNK_MAX 65535
 #define MILTER_PACKET_MAX (MILTER_CHUNK_MAX + 1)
+/* The largest with a field of the header. libmilter hangs up on data beyond 65535 octets, and others may count the letter too. */
+#define MILTER_FIELD_MAX 65535
 
 /* What a milter may do to a message. */
 enum milter_action {

@@ -135,13 +135,26 @@ put_value(struct buf *out, struct span value)
 	}
 }
 
+/* A field may be longer than a packet. What is left out of it a milter does not hear; the message is whole. */
+static void
+put_field(struct buf *out, struct span name, struct span value)
+{
+	size_t at = milter_begin(out, 'L'), end = at + sizeof(uint32_t) + MILTER_FIELD_MAX;
+
+	milter_put_text(out, span_take(&name, MILTER_FIELD_MAX - sizeof("L\0")));
+	put_value(out, value);
+	if (out->len >= end && !out->overflow)
+		buf_truncate(out, end - 1);
+	(void)buf_char(out, '\0');
+	milter_end(out, at);
+}
+
 /* The next field; false when there is none. */
 static bool
 put_header(struct milter *milter)
 {
 	struct header_iter iter;
 	struct header_field field;
-	size_t at;
 
 	header_begin(&iter, milter->header);
 	do {
@@ -153,11 +166,7 @@ put_header(struct milter *milter)
 	milter->header = span_skip(milter->header, field.at + field.whole.len);
 	if ((milter->options & MILTER_LEADING_SPACE) == 0 && span_starts(field.value, SPAN(" ")))
 		field.value = span_skip(field.value, 1);
-	at = milter_begin(&milter->out, 'L');
-	milter_put_text(&milter->out, field.name);
-	put_value(&milter->out, field.value);
-	(void)buf_char(&milter->out, '\0');
-	milter_end(&milter->out, at);
+	put_field(&milter->out, field.name, field.value);
 	return true;
 }
 

@@ -61,7 +61,7 @@ void milter_free(struct milter *milter);
 /* Requests; each after the one before is done. Spans are borrowed until then. The results are those of milter_input. */
 enum milter_result milter_mail(struct milter *milter);
 enum milter_result milter_rcpt(struct milter *milter, struct span rcpt);
-/* header: the block with its empty line, CRLF. */
+/* header: the block with its empty line, CRLF. Of a field that no packet holds, the front is told. */
 enum milter_result milter_text(struct milter *milter, struct span queue_id, struct span header);
 /* A piece of the body, at most MILTER_CHUNK_MAX; an empty one ends it. */
 enum milter_result milter_body(struct milter *milter, struct span piece);

@@ -126,6 +126,12 @@ def ours():
         code, reply = peer.data(b"From: s@example.org\r\nSubject: body-none-6\r\n")
     text = arrived("u1", rb"body-none-6") or b""
     check("also where there was none, behind an empty line", code == 250 and b"\n\nAnother body." in text.replace(b"\r\n", b"\n"), text)
+    many = "X-Long: " + "\r\n\t".join(120 * ["y" * 900]) + "\r\n"
+    code, reply = send("long-6", header=many)
+    text = arrived("u1", rb"long-6") or b""
+    told = dict(first.seen[-1]["headers"]).get(b"X-Long", b"")
+    check("of a field above 64 KB a milter is told the front, and the message keeps all of it", code == 250 and 65000 < len(told) < 65536 and
+          text.count(b"y" * 900) == 120, (code, reply, len(told)))
     code, reply = send("rcpt-7")
     text = arrived("u2", rb"rcpt-7") or b""
     check("recipients and the sender are changed", code == 250 and b"Return-Path: <other@example.org>" in text, (reply, text))

@@ -10,6 +10,7 @@ import struct
 import threading
 
 ALL_ACTIONS = 0xff
+PACKET_MAX = 65536  # the letter and 65535 octets, as libmilter takes
 
 
 def packet(letter, data=b""):
@@ -38,6 +39,8 @@ class Session(socketserver.BaseRequestHandler):
         try:
             while True:
                 length, = struct.unpack(">I", self.read(4))
+                if length > PACKET_MAX:
+                    return
                 data = self.read(length)
                 command, data = data[:1], data[1:]
                 if command == b"Q":

@@ -222,6 +222,59 @@ START_TEST(changes_need_a_permission)
 }
 END_TEST
 
+/* Names and values of as many octets, which come in one line or in many. */
+static const struct {
+	size_t name, value;
+	bool folded;
+	size_t told; /* of the value */
+} long_fields[] = {
+	{ 1, 100, false, 100 },
+	{ 1, MILTER_FIELD_MAX - 4, false, MILTER_FIELD_MAX - 4 },
+	{ 1, MILTER_FIELD_MAX - 3, false, MILTER_FIELD_MAX - 4 },
+	{ 7, 190000, false, MILTER_FIELD_MAX - 10 },
+	{ 7, 190000, true, MILTER_FIELD_MAX - 10 },
+	{ MILTER_FIELD_MAX - 4, 9, false, 1 },
+	{ 100000, 9, false, 0 },
+};
+
+START_TEST(long_fields_are_told_in_part)
+{
+	struct buf header = BUF_INIT(400000);
+	struct milter milter;
+	struct span out, name;
+	size_t len;
+
+	for (size_t i = 0; i < long_fields[_i].name; i++)
+		(void)buf_char(&header, 'N');
+	(void)buf_char(&header, ':');
+	for (size_t i = 0; i < long_fields[_i].value; i++)
+		(void)buf_str(&header, long_fields[_i].folded && i % 500 == 499 ? "\r\n\t" : "v");
+	(void)buf_str(&header, "\r\nLast: x\r\n\r\n");
+	begin(&milter);
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_DONE);
+	ck_assert_int_eq(milter_text(&milter, SPAN("ID"), buf_get(&header)), MILTER_MORE); /* DATA */
+	buf_clear(&milter.out);
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_MORE);
+	out = buf_get(&milter.out);
+	ck_assert_uint_ge(out.len, 5);
+	len = (size_t)(uint8_t)out.ptr[1] << 16 | (size_t)(uint8_t)out.ptr[2] << 8 | (uint8_t)out.ptr[3];
+	ck_assert_uint_eq(len + 4, out.len);
+	ck_assert_uint_le(len, MILTER_FIELD_MAX);
+	ck_assert_int_eq(out.ptr[4], 'L');
+	out = span_skip(out, 5);
+	ck_assert(span_split(&out, '\0', &name));
+	ck_assert_uint_eq(name.len, long_fields[_i].name < MILTER_FIELD_MAX - 3 ? long_fields[_i].name : MILTER_FIELD_MAX - 3);
+	ck_assert_int_eq(span_chr(out, '\0'), (long)long_fields[_i].told);
+	ck_assert_uint_eq(out.len, long_fields[_i].told + 1);
+	/* The one behind it is told as it is. */
+	buf_clear(&milter.out);
+	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_MORE);
+	ck_assert(span_eq(buf_get(&milter.out), SPAN("\0\0\0\x08LLast\0x\0")));
+	milter_free(&milter);
+	buf_free(&header);
+}
+END_TEST
+
 START_TEST(negotiations_that_cannot_be)
 {
 	struct milter milter;
@@ -382,6 +435,7 @@ main(void)
 	tcase_add_loop_test(tests, steps_follow_the_options, 0, COUNT(steps));
 	tcase_add_loop_test(tests, answers_mean_what_they_say, 0, COUNT(answers));
 	tcase_add_test(tests, changes_need_a_permission);
+	tcase_add_loop_test(tests, long_fields_are_told_in_part, 0, COUNT(long_fields));
 	tcase_add_test(tests, negotiations_that_cannot_be);
 	tcase_add_loop_test(tests, headers_are_changed, 0, COUNT(edits));
 	tcase_add_test(tests, a_milter_that_fails_has_changed_nothing);
