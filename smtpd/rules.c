@@ -13,9 +13,6 @@
 #include "common/xalloc.h"
 #include "smtpd/rules_parse.h"
 
-/* Fields that are looked at. */
-#define FIELDS_LOOKED_AT 1000
-
 struct rule {
 	struct rule_line line; /* points into the text */
 	char *pattern;         /* folded */
@@ -152,10 +149,10 @@ look_at_header(const struct rules *rules, struct span message, bool *done, struc
 	struct buf text = BUF_INIT(RULES_FIELD_MAX), fold = BUF_INIT(RULES_FIELD_MAX * TEXT_FOLD_GROWTH);
 	struct header_field field;
 	struct header_iter iter;
-	unsigned fields = 0;
 
+	/* All that a message may have (HEADER_FIELDS_MAX): whoever writes one could hide a field behind any smaller number of others. */
 	header_begin(&iter, span_make(message.ptr, header_block_size(message)));
-	while (header_next(&iter, &field) && fields++ < FIELDS_LOOKED_AT) {
+	while (header_next(&iter, &field)) {
 		buf_clear(&text);
 		buf_clear(&fold);
 		(void)encoded_word_decode(field.value, &text);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/header.h"
 #include "common/xalloc.h"
 #include "smtpd/rules.h"
 #include "smtpd/rules_parse.h"
+#include "smtpd/smtp_data.h"
 
 static const struct {
 	const char *line, *pattern; /* NULL: it is wrong */
@@ -108,6 +110,25 @@ START_TEST(messages)
 }
 END_TEST
 
+/* As many as clients may send, and fields of our own before them. */
+START_TEST(no_field_hides_behind_others)
+{
+	struct rules *rules = rules_new(SPAN("s: header Subject contains \"pills\" refuse\n"), "f:", NULL);
+	struct buf message = BUF_INIT(2 * SMTP_HEADER_MAX);
+	struct rules_outcome outcome;
+
+	for (unsigned i = 1; i < HEADER_FIELDS_MAX; i++)
+		(void)buf_str(&message, "X-Filler: x\r\n");
+	(void)buf_str(&message, "Subject: pills\r\n\r\nText.\r\n");
+	ck_assert(!message.overflow);
+	rules_apply(rules, buf_get(&message), &outcome);
+	ck_assert(outcome.refused);
+	rules_outcome_free(&outcome);
+	(void)rules_free(rules);
+	buf_free(&message);
+}
+END_TEST
+
 START_TEST(faults_are_told_by_line)
 {
 	struct buf errors = BUF_INIT(1000);
@@ -131,6 +152,7 @@ main(void)
 	tcase_add_loop_test(tests, lines, 0, (int)(sizeof(line_rows) / sizeof(*line_rows)));
 	tcase_add_test(tests, wildcards);
 	tcase_add_loop_test(tests, messages, 0, (int)(sizeof(message_rows) / sizeof(*message_rows)));
+	tcase_add_test(tests, no_field_hides_behind_others);
 	tcase_add_test(tests, faults_are_told_by_line);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
