@@ -249,6 +249,8 @@ int attempt_store(struct attempt *attempt);
 /* What became of a recipient so far; NULL: he was not tried, or that is not known yet. */
 const struct outcome *attempt_outcome_of(const struct attempt *attempt, size_t recipient);
 void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
+/* The same while it is found out who the recipients are: never ends the attempt. */
+void attempt_outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
 
 /* --- queue_expand.c: aliases --- */
 
@@ -258,10 +260,12 @@ struct expand {
 	struct span owner;   /* of a list, or empty */
 	struct span members; /* each ended by LF */
 };
-/* Queues what goes to the members, but not to those in `seen`, to which they are added. True when attempt_outcome is called later, once
- * that is on stable storage; false when *ret_outcome tells already. */
-bool expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen,
-    struct outcome *ret_outcome);
+/* Queues what goes to the members of all aliases of an attempt, but not to those in `seen`, to which they are added, and which is freed. Each is
+ * made by expand_add; expand_end has all of it committed, or nothing. attempt_outcome is called for each alias, once all is on stable storage
+ * or something cannot be; where there is nothing to wait for attempt_outcome_now is, within expand_end. */
+struct expand_group *expand_begin(struct queue *queue, struct attempt *attempt, struct text_set *seen);
+void expand_add(struct expand_group *group, const struct expand *expand);
+void expand_end(struct expand_group *group);
 
 /* Of a message that goes on to others (RFC 3461 section 5.2.7.3): the address that the sender wrote, for their notifications, or nothing;
  * and what he wants to hear of them, but success. */

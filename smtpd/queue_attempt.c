@@ -99,7 +99,7 @@ mark_delivered(struct attempt *attempt)
 
 		if (outcome == NULL || outcome->verdict != VERDICT_OK || (envelope->recipients[i].notify & ENVELOPE_SUCCESS) != 0)
 			continue;
-		envelope->recipients[i].status = ENVELOPE_DELIVERED;
+		envelope->recipients[i].status = attempt_status_of(outcome);
 		any = true;
 	}
 	r = any ? queue_files_update(&attempt->file, false) : 0;
@@ -180,6 +180,7 @@ begin(struct attempt *attempt)
 		attempt->targets[i].recipient = i;
 		attempt->pending += envelope_is_open(&envelope->recipients[i]);
 		attempt->lookups += envelope->recipients[i].status == ENVELOPE_EXPANDED;
+		attempt->has_expanded |= envelope->recipients[i].status == ENVELOPE_EXPANDED;
 	}
 	if (attempt->pending == 0) {
 		attempt_done(attempt); /* a crash came between the last status and the removal */

@@ -23,6 +23,7 @@ struct attempt {
 	struct target *targets; /* one for each recipient */
 	size_t lookups, pending;
 	bool remote_waits; /* for the promise: then relay_groups */
+	bool has_expanded; /* an earlier attempt is done with an alias */
 	bool in_memory;    /* its file has not been on the disk */
 	bool given_up;     /* it ends with what is under way */
 	bool crowded;

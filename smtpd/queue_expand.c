@@ -2,7 +2,10 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Aliases: a message of its own goes to those that an alias names, each of whom gets it once. The alias is done with when that message
  * is on stable storage; a crash before its status is written has it expanded once more. What came of aliases says so in its envelope,
- * and is not expanded again. */
+ * and is not expanded again.
+ *
+ * An alias whose members have the message by another one before it has none of its own for them, and must not be done with while that other
+ * one is not: they are committed one after the other, and behind one that could not be nobody gets his as yet. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,16 +27,26 @@ struct made {
 #define MADE_MAX 2
 
 struct expansion {
-	struct queue *queue;
-	struct attempt *attempt;
+	struct expansion *next;
+	struct expand_group *group;
 	const struct expand *expand; /* while messages are made */
 	size_t recipient;
 	int kind;
 	struct made made[MADE_MAX];
 	size_t made_count;
-	unsigned waiting;            /* messages that are not safe yet */
 	int result;
-	struct outcome outcome;      /* once all are */
+	struct outcome outcome;      /* once all are safe */
+};
+
+struct expand_group {
+	struct queue *queue;
+	struct attempt *attempt;
+	struct text_set *seen;
+	struct expansion *first, **last;
+	struct expansion *at; /* the one that is being committed */
+	unsigned waiting;     /* its messages that are not safe yet */
+	bool at_once;         /* there is nothing to wait for */
+	int result;           /* 0, or why nothing is to be committed */
 };
 
 /* --- the envelope --- */
@@ -109,9 +122,9 @@ make_envelope(const struct envelope *from, struct span sender, const char *alias
 
 /* Those that go here, or, when `away`, to other hosts; all when away is NULL. */
 static int
-add_members(const struct expansion *expansion, const struct envelope_recipient *alias, struct text_set *seen, const bool *away, struct envelope *to)
+add_members(const struct expansion *expansion, const struct envelope_recipient *alias, const bool *away, struct envelope *to)
 {
-	const struct smtpd_conf *conf = smtpd_conf(expansion->queue->proc);
+	const struct smtpd_conf *conf = smtpd_conf(expansion->group->queue->proc);
 	struct span rest = expansion->expand->members, member;
 	struct buf orcpt = BUF_INIT(ENVELOPE_XTEXT_MAX);
 	int r = 0;
@@ -119,7 +132,7 @@ add_members(const struct expansion *expansion, const struct envelope_recipient *
 	if (expansion->kind != EXPANDED_LIST)
 		expand_put_orcpt(&orcpt, alias);
 	while (r == 0 && span_split(&rest, '\n', &member))
-		if ((away == NULL || *away != facts_is_ours(conf, member)) && text_set_add(seen, member)) {
+		if ((away == NULL || *away != facts_is_ours(conf, member)) && text_set_add(expansion->group->seen, member)) {
 			to->smtputf8 |= !span_is_ascii(member);
 			r = envelope_add(to, member, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt), notify_of(alias, expansion->kind));
 		}
@@ -168,30 +181,92 @@ failed(struct outcome *outcome, int r)
 }
 
 static void
+end_group(struct expand_group *group)
+{
+	struct expansion *expansion = group->first, *next;
+	struct attempt *attempt = group->attempt;
+	bool at_once = group->at_once;
+
+	(void)text_set_free(group->seen);
+	free(group);
+	for (; expansion != NULL; expansion = next) {
+		next = expansion->next;
+		if (expansion->result != 0)
+			failed(&expansion->outcome, expansion->result);
+		if (at_once)
+			attempt_outcome_now(attempt, expansion->recipient, &expansion->outcome);
+		else /* the last may be the end of the attempt */
+			attempt_outcome(attempt, expansion->recipient, &expansion->outcome);
+		free(expansion);
+	}
+}
+
+/* This one and those behind it are tried again. */
+static void
+give_up_from(const struct expand_group *group, struct expansion *expansion, int result)
+{
+	for (; expansion != NULL; expansion = expansion->next) {
+		if (expansion->result == 0)
+			expansion->result = result;
+		for (size_t i = 0; i < expansion->made_count; i++) {
+			(void)close(expansion->made[i].fd);
+			queue_files_discard(group->queue->files, expansion->made[i].id);
+			envelope_free(&expansion->made[i].envelope);
+		}
+	}
+}
+
+static void committed(void *context, const char *id, int result);
+
+static void
+commit_next(struct expand_group *group)
+{
+	struct expansion *expansion = group->at;
+
+	while (expansion != NULL && expansion->made_count == 0)
+		expansion = expansion->next;
+	group->at = expansion;
+	if (expansion == NULL) {
+		end_group(group);
+		return;
+	}
+	group->waiting = (unsigned)expansion->made_count;
+	for (size_t i = 0; i < expansion->made_count; i++) {
+		struct made *made = &expansion->made[i];
+
+		intake_commit(group->queue, made->id, made->fd, &made->envelope, committed, expansion);
+		envelope_free(&made->envelope);
+	}
+}
+
+static void
 committed(void *context, const char *id, int result)
 {
 	struct expansion *expansion = context;
-	struct attempt *attempt = expansion->attempt;
+	struct expand_group *group = expansion->group;
 
 	if (result == 0)
-		log_info("alias", log_str("id", attempt_id(attempt)), log_str("as", id),
-		    log_str("alias", attempt_file(attempt)->envelope.recipients[expansion->recipient].address));
+		log_info("alias", log_str("id", attempt_id(group->attempt)), log_str("as", id),
+		    log_str("alias", attempt_file(group->attempt)->envelope.recipients[expansion->recipient].address));
 	else
 		expansion->result = result;
-	if (--expansion->waiting != 0)
+	if (--group->waiting != 0)
 		return;
-	if (expansion->result < 0)
-		failed(&expansion->outcome, expansion->result);
-	attempt_outcome(attempt, expansion->recipient, &expansion->outcome);
-	free(expansion);
+	if (expansion->result != 0) {
+		give_up_from(group, expansion->next, expansion->result);
+		end_group(group);
+	} else {
+		group->at = expansion->next;
+		commit_next(group);
+	}
 }
 
 /* The message's file, complete. 0 or -errno. */
 static int
 write_file(const struct expansion *expansion, struct made *made)
 {
-	const struct spool_file *file = attempt_file(expansion->attempt);
-	struct queue_files *files = expansion->queue->files;
+	const struct spool_file *file = attempt_file(expansion->group->attempt);
+	struct queue_files *files = expansion->group->queue->files;
 	int r;
 
 	made->fd = queue_files_create(files, &made->envelope, queue_now_us(), made->id);
@@ -207,14 +282,14 @@ write_file(const struct expansion *expansion, struct made *made)
 
 /* One message from that sender, to those that add_members takes; none where it takes nobody. */
 static int
-make(struct expansion *expansion, struct span sender, struct text_set *seen, const bool *away)
+make(struct expansion *expansion, struct span sender, const bool *away)
 {
-	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
+	const struct envelope *from = &attempt_file(expansion->group->attempt)->envelope;
 	struct made *made = &expansion->made[expansion->made_count];
 	int r = make_envelope(from, sender, from->recipients[expansion->recipient].address, expansion->kind == EXPANDED_LIST, &made->envelope);
 
 	if (r == 0)
-		r = add_members(expansion, &from->recipients[expansion->recipient], seen, away, &made->envelope);
+		r = add_members(expansion, &from->recipients[expansion->recipient], away, &made->envelope);
 	if (r == 0 && made->envelope.count != 0) {
 		r = write_file(expansion, made);
 		expansion->made_count += r == 0;
@@ -224,46 +299,28 @@ make(struct expansion *expansion, struct span sender, struct text_set *seen, con
 	return r;
 }
 
-/* All or none: where one cannot be written the alias is tried again, and the others would have theirs each time. */
-static void
-commit_all(struct expansion *expansion, bool good)
-{
-	expansion->waiting = good ? (unsigned)expansion->made_count : 0;
-	for (size_t i = 0; i < expansion->made_count; i++) {
-		struct made *made = &expansion->made[i];
-
-		if (good) {
-			intake_commit(expansion->queue, made->id, made->fd, &made->envelope, committed, expansion);
-		} else {
-			(void)close(made->fd);
-			queue_files_discard(expansion->queue->files, made->id);
-		}
-		envelope_free(&made->envelope);
-	}
-}
-
 /* Where SPF would fail (RFC 7208 section 2.4), what goes to other hosts has a sender that leads back by way of this one. Where nobody is
  * to be told, no owner of a list is either. */
 static int
-submit_all(struct expansion *expansion, struct text_set *seen)
+make_all(struct expansion *expansion)
 {
 	static const bool here = false, away = true;
-	const struct envelope *from = &attempt_file(expansion->attempt)->envelope;
+	const struct expand_group *group = expansion->group;
+	const struct envelope *from = &attempt_file(group->attempt)->envelope;
 	struct span sender = span_of(from->sender);
 	struct buf rewritten = BUF_INIT(ENVELOPE_ADDRESS_MAX);
 	int r;
 
 	if (expansion->kind == EXPANDED_LIST && sender.len != 0)
 		sender = expansion->expand->owner;
-	if (facts_sends_on(expansion->queue, sender, span_of(from->recipients[expansion->recipient].address), &rewritten)) {
-		r = make(expansion, sender, seen, &here);
+	if (facts_sends_on(group->queue, sender, span_of(from->recipients[expansion->recipient].address), &rewritten)) {
+		r = make(expansion, sender, &here);
 		if (r == 0)
-			r = make(expansion, buf_get(&rewritten), seen, &away);
+			r = make(expansion, buf_get(&rewritten), &away);
 	} else {
-		r = make(expansion, sender, seen, NULL);
+		r = make(expansion, sender, NULL);
 	}
 	buf_free(&rewritten);
-	commit_all(expansion, r == 0);
 	return r;
 }
 
@@ -279,36 +336,58 @@ kind_of(const struct expand *expand)
 								EXPANDED_ONE;
 }
 
-bool
-expand_submit(struct queue *queue, struct attempt *attempt, const struct expand *expand, struct text_set *seen, struct outcome *ret_outcome)
+struct expand_group *
+expand_begin(struct queue *queue, struct attempt *attempt, struct text_set *seen)
 {
-	const struct spool_file *file = attempt_file(attempt);
+	struct expand_group *group = xcalloc(1, sizeof(*group));
+
+	*group = (struct expand_group){ .queue = queue, .attempt = attempt, .seen = seen };
+	group->last = &group->first;
+	return group;
+}
+
+void
+expand_add(struct expand_group *group, const struct expand *expand)
+{
+	const struct spool_file *file = attempt_file(group->attempt);
 	struct expansion *expansion = xcalloc(1, sizeof(*expansion));
 	int r = delivered_to_check(file->fd, file->offset, file->length, span_of(file->envelope.recipients[expand->recipient].address));
 
-	*expansion = (struct expansion){ .queue = queue, .attempt = attempt, .expand = expand, .recipient = expand->recipient, .kind = kind_of(expand) };
+	*expansion = (struct expansion){ .group = group, .expand = expand, .recipient = expand->recipient, .kind = kind_of(expand) };
+	*group->last = expansion;
+	group->last = &expansion->next;
 	outcome_set(&expansion->outcome, VERDICT_OK, "2.0.0",
 	    expand->members.len != 0 ? SPAN("Handed on to those that the alias names") : SPAN("Discarded, as the alias says"));
 	expansion->outcome.expanded = expansion->kind;
 	expansion->outcome.dsn = expansion->kind == EXPANDED_ONE && expand->members.len != 0; /* its address tells the sender */
-	if (r == 0)
-		r = submit_all(expansion, seen);
+	if (r == 0 && group->result == 0)
+		r = make_all(expansion);
 	expansion->expand = NULL;
-	expansion->result = r;
-	if (r < 0)
-		log_error("alias-not-expanded", log_str("id", attempt_id(attempt)), log_errno("error", r));
-	else if (r > 0)
-		log_warning("alias-not-expanded", log_str("id", attempt_id(attempt)), log_str("error", "a forwarding loop"));
-	if (expansion->waiting != 0)
-		return true;
+	if (r < 0) {
+		log_error("alias-not-expanded", log_str("id", attempt_id(group->attempt)), log_errno("error", r));
+		group->result = r;
+	} else if (r > 0) {
+		log_warning("alias-not-expanded", log_str("id", attempt_id(group->attempt)), log_str("error", "a forwarding loop"));
+		expansion->result = r;
+	}
 	/* Its one address is a recipient itself, or another alias's, and has no message by this one. */
-	if (expansion->outcome.dsn) {
+	if (expansion->outcome.dsn && expansion->made_count == 0) {
 		expansion->outcome.dsn = false;
 		expansion->outcome.sent_on = SENT_ON_OTHERS;
 	}
-	if (r != 0)
-		failed(&expansion->outcome, r);
-	*ret_outcome = expansion->outcome;
-	free(expansion);
-	return false;
+}
+
+/* Where one cannot be written nobody gets his: all are tried again, and would have theirs each time. */
+void
+expand_end(struct expand_group *group)
+{
+	bool any = false;
+
+	for (const struct expansion *expansion = group->first; expansion != NULL; expansion = expansion->next)
+		any |= expansion->made_count != 0;
+	group->at_once = !any || group->result != 0;
+	if (group->result != 0)
+		give_up_from(group, group->first, group->result);
+	group->at = group->result == 0 ? group->first : NULL;
+	commit_next(group);
 }

@@ -9,8 +9,8 @@
 #include "common/xalloc.h"
 #include "smtpd/queue_attempt.h"
 
-static void
-outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
+void
+attempt_outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome)
 {
 	attempt->targets[recipient].outcome = xmemdup(outcome, sizeof(*outcome));
 	attempt->pending--;
@@ -28,7 +28,7 @@ relay_group(struct attempt *attempt, const char *name, const size_t *group, size
 		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.1", span_of(destination->reason));
 		outcome.untried = true;
 		for (size_t i = 0; i < members; i++)
-			outcome_now(attempt, group[i], &outcome);
+			attempt_outcome_now(attempt, group[i], &outcome);
 		if (attempt->until == 0 || destination->until < attempt->until)
 			attempt->until = destination->until;
 	} else if (attempt->entry->destination == NULL && relay_is_crowded(queue, destination)) {
@@ -36,7 +36,7 @@ relay_group(struct attempt *attempt, const char *name, const size_t *group, size
 		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.5", SPAN("Many messages wait for that destination already"));
 		outcome.untried = true;
 		for (size_t i = 0; i < members; i++)
-			outcome_now(attempt, group[i], &outcome);
+			attempt_outcome_now(attempt, group[i], &outcome);
 	} else {
 		relay_submit(queue, attempt, destination, group, members);
 		return;
@@ -97,7 +97,7 @@ settle_now(struct attempt *attempt, size_t recipient, enum verdict verdict, cons
 
 	outcome_set(&outcome, verdict, status, span_of(text));
 	outcome.ours = ours;
-	outcome_now(attempt, recipient, &outcome);
+	attempt_outcome_now(attempt, recipient, &outcome);
 }
 
 static void
@@ -140,31 +140,31 @@ earlier_recipients(const struct attempt *attempt)
 static void
 expand_all(struct attempt *attempt)
 {
-	struct text_set *seen = NULL;
+	struct expand_group *group = NULL;
 
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
 		struct target *target = &attempt->targets[i];
 		const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
-		struct outcome outcome;
 
 		if (!is_open_alias(target))
 			continue;
-		if (seen == NULL)
-			seen = earlier_recipients(attempt);
-		if (!expand_submit(attempt->queue, attempt, &expand, seen, &outcome))
-			outcome_now(attempt, i, &outcome);
+		if (group == NULL)
+			group = expand_begin(attempt->queue, attempt, earlier_recipients(attempt));
+		expand_add(group, &expand);
 		free(TAKE_PTR(target->members));
 	}
-	(void)text_set_free(seen);
+	if (group != NULL)
+		expand_end(group);
 }
 
-/* What goes to one account alone needs no message of its own. True when that account is looked up. */
+/* What goes to one account alone needs no message of its own, but where others have theirs by an alias already, and it may be one of them. True
+ * when that account is looked up. */
 static bool
 try_member(struct target *target, struct span owner, struct span members)
 {
 	struct span member;
 
-	if (target->attempt->pending != 1 || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
+	if (target->attempt->pending != 1 || target->attempt->has_expanded || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
 		return false;
 	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
 	return true;

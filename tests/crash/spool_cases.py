@@ -19,7 +19,7 @@ SCENARIOS = {
     "drop": ["drop a bob", "drop b bob,carol size=30000 | drop c nobody,ok@other.test", "rubbish rubbish"],
     "requests": [f"smtp a bob after={HOUR} | smtp b bob after={HOUR} | drop c carol after={HOUR} | smtp d dave after={HOUR} | smtp e both after={HOUR}", "hold a", "hold b | remove c",
                  "release a", "remove b", "requeue e | retry d"],
-    "aliases": ["smtp a both", "smtp b list,bob | try c one", "try d both,carol", "drop e both,nobody"],
+    "aliases": ["smtp a both", "smtp b list,bob | try c one", "try d both,carol", "smtp f both,list", "drop e both,nobody | drop g list,one"],
     "bounces": ["smtp a no@other.test", "drop b nobody,bob", "smtp c nobody from=-", "smtp d bob notify=success | smtp e lost@down.test,wait@other.test"],
     "filters": ["smtp a answers", "try b passes,bob | try c answers", "rewrite d bob,no@other.test", "quarantine e bob | quarantine f carol", "release e"],
     "state": ["keep one.test 1 | greylist 1", "load one.test | load two.test", "keep one.test 2 | keep two.test 1 | greylist 2", "load one.test | load two.test | greylist 3",

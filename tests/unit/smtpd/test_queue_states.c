@@ -363,6 +363,16 @@ START_TEST(expanded_and_marked)
 }
 END_TEST
 
+/* And by an alias of one account alone, which needs no message of its own. */
+START_TEST(one_expanded_and_marked)
+{
+	put(PATH, ENVELOPE("to X - - both@local.test\nto P - - one@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(!there(PATH) && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
 START_TEST(another_expanded_and_marked)
 {
 	put(PATH, ENVELOPE("to X - - both@local.test\nto P - - all@local.test\n") MESSAGE);
@@ -696,6 +706,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, expanded_and_not_marked);
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, another_expanded_and_marked);
+	tcase_add_test(tests, one_expanded_and_marked);
 	tcase_add_test(tests, a_fault_of_ours_expires);
 	tcase_add_test(tests, what_waits_for_a_destination_that_goes_down);
 	tcase_add_test(tests, requeued);
