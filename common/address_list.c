@@ -35,6 +35,7 @@ struct parser {
 	struct buf route, comment;
 	bool has_at, has_angle, has_comment;
 	bool in_angle, in_group;
+	bool two_words; /* in the domain, which may turn out to be a name's */
 };
 
 static bool
@@ -112,7 +113,7 @@ clear(struct parser *parser)
 	words_clear(&parser->domain);
 	buf_clear(&parser->route);
 	buf_clear(&parser->comment);
-	parser->has_at = parser->has_angle = parser->has_comment = parser->in_angle = false;
+	parser->has_at = parser->has_angle = parser->has_comment = parser->in_angle = parser->two_words = false;
 }
 
 /* What others may read as an address is left out, or is part of one that others may read otherwise. */
@@ -131,6 +132,8 @@ finish(struct parser *parser)
 
 	if (parser->in_angle)
 		parser->list->bad = true;
+	if (parser->two_words)
+		doubt(parser);
 	if ((parser->name.any || parser->has_angle || parser->has_at) && (places = add(parser, ADDRESS_KIND_MAILBOX)) != NULL) {
 		if (parser->has_angle && parser->name.any)
 			places->name = keep(parser, buf_get(&parser->name.spaced), true);
@@ -160,8 +163,7 @@ begin_word(struct parser *parser)
 {
 	struct words *words = current(parser);
 
-	if (parser->has_at && words->any && !words->dot)
-		doubt(parser);
+	parser->two_words |= parser->has_at && words->any && !words->dot;
 	words_begin(words, false);
 }
 
@@ -306,7 +308,7 @@ open_angle(struct parser *parser)
 		words_put(&parser->name, buf_get(&parser->domain.spaced));
 		words_clear(&parser->local);
 		words_clear(&parser->domain);
-		parser->has_at = false;
+		parser->has_at = parser->two_words = false;
 	}
 	parser->has_angle = parser->in_angle = true;
 	skip_spaces(&parser->rest);

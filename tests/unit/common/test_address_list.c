@@ -106,6 +106,7 @@ START_TEST(ambiguous)
 		{ "X <a@b> <c@d>", true }, { "<a@b>c@d", true }, { "X <a@b> junk, c@d", true }, { "a@b c@d", true }, { "a@b@c", true },
 		{ "a@b (open <c@d>", true }, { "a@b <c@d>", false }, { "\"<c@d>\" <a@b>", false }, { "a@b (c@d), e@f", false }, { "<@c,@d:a@b>", false },
 		{ "a@b; c@d", false }, { "<a@b", false }, { "<c@d.org x.b.org>", true }, { "c@d \"x.b\"", true }, { "c@d\"x.b\"", true }, { "<c@[1.2.3.4]x.b>", true },
+		{ "S @ Acme Inc <a@b>", false }, { "c@d via List <a@b>", false }, { "c@d via List <a@b c>", true }, { "c@d x, <a@b>", true },
 		{ "<c@d. b>", false }, { "<a@ b . c >", false }, { "=?utf-8?q?,c@d,?= <a@b>", true }, { "=?utf-8?q?<c@d>?= <a@b>", true },
 		{ "=?utf-8?q?Doe,_J.?= <a@b>", false }, { "=?utf-8?q?c@d?= <a@b>", false }, { "\"c@d, <a@b>", true }, { "\"c@d, \" <a@b>", false },
 	};
