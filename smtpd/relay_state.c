@@ -219,20 +219,22 @@ relay_state_reply(struct relay_state *state, const struct relay_reply *reply, st
 	return rows[state->phase].reply(state, reply, out);
 }
 
-/* All replies and all of the message, where a thousand recipients are answered for one by one, or a line carries 4 KB a second. */
+/* All replies and all of the message, where each recipient costs a minute, or a line carries 4 KB a second. */
 #define TRANSACTION_SECONDS 3600
+#define RECIPIENT_SECONDS 60
 #define BYTES_PER_SECOND 4096
 
+/* Behind the last chunk the replies to those before it are still to come; it is that to the last that is waited for in peace. */
 static bool
-is_in_transaction(enum relay_phase phase)
+is_in_transaction(const struct relay_state *state)
 {
-	return phase == RELAY_MAIL || phase == RELAY_RCPT || phase == RELAY_DATA || phase == RELAY_MESSAGE || phase == RELAY_CHUNKS;
+	return (state->phase >= RELAY_MAIL && state->phase <= RELAY_CHUNKS) || state->phase == RELAY_RSET || (state->phase == RELAY_DOT && state->chunks > 1);
 }
 
 int64_t
 relay_state_longest(const struct relay_mail *mail)
 {
-	return TRANSACTION_SECONDS + (int64_t)(mail->size / BYTES_PER_SECOND);
+	return TRANSACTION_SECONDS + (int64_t)(RECIPIENT_SECONDS * mail->count + mail->size / BYTES_PER_SECOND);
 }
 
 unsigned
@@ -240,7 +242,7 @@ relay_state_timeout(const struct relay_state *state, int64_t now)
 {
 	/* While the message is sent no reply is awaited. */
 	int64_t seconds = relay_state_may_send(state) ? INT32_MAX : rows[state->phase].seconds;
-	int64_t left = state->until != 0 && is_in_transaction(state->phase) ? state->until - now : INT32_MAX;
+	int64_t left = state->until != 0 && is_in_transaction(state) ? state->until - now : INT32_MAX;
 
 	if (left < seconds)
 		seconds = left > 1 ? left : 1;

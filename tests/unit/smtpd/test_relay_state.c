@@ -380,7 +380,7 @@ START_TEST(a_transaction_ends)
 		unsigned seconds;
 	} rows[] = {
 		{ RELAY_MAIL, 1000, 300 }, { RELAY_RCPT, 4500, 100 }, { RELAY_DATA, 4590, 10 }, { RELAY_MESSAGE, 1000, 3600 }, { RELAY_MESSAGE, 4500, 100 },
-		{ RELAY_CHUNKS, 4500, 100 }, { RELAY_MESSAGE, 9000, 1 }, { RELAY_DOT, 4590, 600 }, { RELAY_RSET, 4590, 60 }, { RELAY_QUIT, 4590, 10 },
+		{ RELAY_CHUNKS, 4500, 100 }, { RELAY_MESSAGE, 9000, 1 }, { RELAY_DOT, 4590, 600 }, { RELAY_RSET, 4590, 10 }, { RELAY_QUIT, 4590, 10 },
 		{ RELAY_IDLE, 4590, 0 },
 	};
 	struct relay_mail mail = { .size = 0 };
@@ -392,8 +392,15 @@ START_TEST(a_transaction_ends)
 		state.phase = rows[i].phase;
 		ck_assert_uint_eq(relay_state_timeout(&state, rows[i].now), rows[i].seconds);
 	}
+	/* Replies to chunks that are not the last. */
+	state.phase = RELAY_DOT;
+	state.chunks = 2;
+	ck_assert_uint_eq(relay_state_timeout(&state, 4590), 10);
+	state.chunks = 1;
+	ck_assert_uint_eq(relay_state_timeout(&state, 4590), 600);
 	mail.size = 40960000;
-	ck_assert_int_eq(relay_state_longest(&mail), 3600 + 10000);
+	mail.count = 100;
+	ck_assert_int_eq(relay_state_longest(&mail), 3600 + 6000 + 10000);
 }
 END_TEST
 
