@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -169,8 +170,16 @@ on_rejoin(evutil_socket_t fd, short what, void *context)
 	const struct timeval again = { REJOIN_SECONDS, 0 };
 	struct proc *proc = context;
 	bool missing = false;
+	int spare;
 
 	(void)fd, (void)what;
+	/* While there is no room for another descriptor the parent's message would end the channel to it, and with that this process. */
+	spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (spare < 0) {
+		(void)event_add(proc->rejoin, &again);
+		return;
+	}
+	(void)close(spare);
 	for (uint8_t peer = 0; peer < ROLE_MAX; peer++)
 		if ((proc->role->peers & ROLE_BIT(peer)) != 0 && proc->peers[peer] == NULL && !proc->stopping) {
 			lose_peer(proc, peer);
