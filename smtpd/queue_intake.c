@@ -30,6 +30,7 @@ struct transaction {
 	struct envelope envelope;
 	char queue_id[SPOOL_ID_LEN + 1];
 	size_t recipients; /* so many it is to have */
+	size_t counted;    /* recipients, for which its account's limits have been charged */
 	uint64_t edition;  /* of the accounts, when they were looked up; or 0 */
 	int fd; /* -1 before all of them are told */
 	bool in_memory, rewritten, held;
@@ -174,6 +175,9 @@ forget(struct queue *queue, struct transaction **at)
 
 	*at = transaction->next;
 	queue->intake->transactions--;
+	/* It was not taken. */
+	if (transaction->counted != 0)
+		account_sent_nothing(queue, span_of(transaction->envelope.account), transaction->counted);
 	drop_file(queue, transaction);
 	envelope_free(&transaction->envelope);
 	free(transaction);
@@ -292,11 +296,11 @@ make_file(struct queue *queue, struct transaction **at)
 		forget(queue, at);
 		return 0;
 	}
+	if (counts)
+		transaction->counted = transaction->envelope.count;
 	r = transaction->fd = create(queue, transaction);
 	if (r >= 0)
 		r = give_file(queue, at);
-	if (r < 0 && counts)
-		account_sent_nothing(queue, span_of(transaction->envelope.account), transaction->envelope.count);
 	if (r < 0)
 		not_opened(queue, at, r);
 	return 0;
@@ -441,6 +445,8 @@ on_disk(struct queue *queue, struct transaction *transaction, uint64_t length)
 struct commit_context {
 	struct queue *queue;
 	uint32_t id;
+	char *account; /* whose limits have been charged for so many */
+	size_t counted;
 };
 
 static void
@@ -448,7 +454,10 @@ tried(void *context, const char *id, int result, const struct attempt *told)
 {
 	struct commit_context *commit = context;
 
+	if (result < 0 && commit->counted != 0)
+		account_sent_nothing(commit->queue, span_of(commit->account), commit->counted);
 	send_done(commit->queue, commit->id, result, id, told);
+	free(commit->account);
 	free(commit);
 }
 
@@ -505,6 +514,9 @@ commit(struct queue *queue, struct transaction **at, const struct msg *msg)
 	context = xcalloc(1, sizeof(*context));
 	context->queue = queue;
 	context->id = transaction->id;
+	context->account = span_dup(span_of(transaction->envelope.account));
+	context->counted = transaction->counted;
+	transaction->counted = 0;
 	transaction->held |= first == FIRST_HOLD;
 	if (first == FIRST_QUEUE || transaction->held || transaction->rewritten || !direct_start(queue, transaction->queue_id, transaction->fd,
 	    transaction->in_memory, &transaction->envelope, first == FIRST_TRY_EACH, transaction->edition, tried, context))

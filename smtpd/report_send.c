@@ -29,6 +29,8 @@
 
 /* What the DNS or the disk has kept from being sent is tried again at each look, for so long. */
 #define DAYS_TRIED 3
+/* Behind the end of the day: so long an address is waited for of which the DNS does not tell, before the others have their report. */
+#define UNVERIFIED_SECONDS (6 * 3600)
 #define SECONDS_PER_DAY 86400
 /* Bytes of a report, and packed in a message. */
 #define REPORT_MAX (64u << 20)
@@ -358,9 +360,11 @@ verified(void *context, const struct dns_answer *answer)
 
 	for (size_t i = 0; answer->status == DNS_FOUND && i < answer->count; i++)
 		*allowed |= dmarc_is_record(answer->records[i].data);
-	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS)
+	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS) {
+		log_info("report-not-verified", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].text),
+		    log_span("reason", answer->reason), log_str("hint", "the DNS does not tell whether that host takes the domain's reports"));
 		sending->postponed = true;
-	else if (!*allowed)
+	} else if (!*allowed)
 		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].text),
 		    log_str("hint", "that host does not say that it takes the domain's reports (RFC 7489 section 7.1)"));
 	sending->asked++;
@@ -398,6 +402,8 @@ finish(struct report_sending *sending)
 	struct report_role *role = sending->role;
 	bool over = (int64_t)time(NULL) / SECONDS_PER_DAY - sending->day > DAYS_TRIED;
 
+	if (sending->any_postponed && over)
+		log_warning("reports-given-up", log_i64("day", sending->day), log_str("hint", "some that could not be told that day's report for so long are not told any more"));
 	if (!sending->any_postponed || over)
 		report_remove_day(role, sending->kind, sending->day);
 	if (sending->sent_fd >= 0)
@@ -418,6 +424,16 @@ begin_domain(struct report_sending *sending)
 	memset(sending->allowed, 0, sizeof(sending->allowed));
 }
 
+static bool
+any_allowed(const struct report_sending *sending)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < sending->count; i++)
+		any |= sending->allowed[i];
+	return any;
+}
+
 static void
 go_on(struct report_sending *sending)
 {
@@ -426,10 +442,13 @@ go_on(struct report_sending *sending)
 			return;
 		sending->asked++;
 	}
-	if (sending->postponed)
+	/* Whom the DNS does not tell of yet is waited for, but not by the others all day long. */
+	if (sending->postponed && (!any_allowed(sending) || (int64_t)time(NULL) < (sending->day + 1) * SECONDS_PER_DAY + UNVERIFIED_SECONDS)) {
 		end_domain(sending);
-	else
-		send_domain(sending);
+		return;
+	}
+	sending->postponed = false;
+	send_domain(sending);
 }
 
 static void

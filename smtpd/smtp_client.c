@@ -385,6 +385,7 @@ act(struct smtp_client *client)
 		return true;
 	case SMTP_ABORT:
 		client->check = smtp_check_free(client->check);
+		smtp_client_forget_question(client);
 		handin_abort(client->handin);
 		client->handin = NULL;
 		return true;
@@ -461,6 +462,8 @@ smtp_client_pump(struct smtp_client *client)
 		taken = smtp_input(smtp, stream_input(client->stream));
 		stream_consume(client->stream, taken);
 		client->received += taken;
+		if (!smtp->in_mail) /* RSET, or another EHLO: filters need not wait for the rest */
+			smtp_client_forget_question(client);
 		smtp_client_set_guard(client);
 	}
 	smtp_client_put_out(client);

@@ -6,6 +6,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -170,6 +171,8 @@ def ours():
     check("nothing that was discarded or held arrives", not any(re.search(rb"(discard|quarantine)-", text) for text in mails("u1")))
     subprocess.run([f"{binaries}/mailqueue", "-C", CONF, "remove", *held], check=False, capture_output=True)
 
+    limits()
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ];\n')
     channel_breaks()
     dying()
     second = Milter(SECOND, options=0x1ff7ff & ~0x37f)  # no step is answered, none left out
@@ -207,6 +210,44 @@ def dying():
     check("and by default the message is put off", send("nobody-dies")[0] == 451)
     dies.shutdown()
     dies.server_close()
+
+
+def submit(subject):
+    """The last reply to alice's, and what the queue's file descriptors of the filter role are while she says no more."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP_SSL("127.0.0.1", base + 465, timeout=120, context=context) as peer:
+        peer.login("alice@example.test", "demo")
+        peer.mail("alice@example.test")
+        peer.rcpt("u1@example.test")
+        try:
+            code, reply = peer.data(f"From: alice@example.test\r\nSubject: {subject}\r\n\r\nx\r\n".encode())
+        except smtplib.SMTPDataError as refusal:
+            code, reply = refusal.args
+        return code, reply.decode(errors="replace"), peer.noop()[0], held_by_filter()
+
+
+def held_by_filter():
+    """Files of the spool, and of memory, that the filter role has open."""
+    pid, found = role_pid(state, "filter"), []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return [path for path in found if "/spool/" in path or "memfd:message" in path]
+
+
+def limits():
+    """What is not taken does not count; nor does anybody hold it any longer."""
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ]; limits = [ "messages/account=2/1h" ];\n')
+    for n in range(4):
+        code, reply, _, held = submit(f"tempfail-{n}")
+        check("submitted mail that a milter puts off is put off by it, not by a limit", code == 451 and "enough" not in reply, (code, reply))
+        check("and its file is nobody's then", not held, held)
+    check("what is taken counts", [submit(f"plain-{n}")[0] for n in range(2)] == [250, 250], log()[-2000:])
+    code, reply, _, _ = submit("plain-2")
+    check("and has its limit", code == 451 and "enough" in reply, (code, reply))
 
 
 def channel_breaks():
