@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/next_turn.h"
 #include "common/xalloc.h"
 #include "smtpd/queue_drop_internal.h"
 
@@ -188,7 +189,7 @@ on_rescan(evutil_socket_t fd, short what, void *context)
 	for (unsigned turn = 0; turn < TURN_MAX && pickup->next < pickup->count; turn++)
 		take_file(queue, pickup->list[pickup->next++].name);
 	if (pickup->next < pickup->count || (pickup->again && pickup->taken == NULL)) {
-		event_active(pickup->rescan, EV_TIMEOUT, 0);
+		next_turn(pickup->rescan);
 	} else if (pickup->count == PICKUP_LISTED_MAX) {
 		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/next_turn.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 
@@ -165,7 +166,7 @@ on_turn(evutil_socket_t fd, short what, void *context)
 		read_one(queue, &name);
 	}
 	if (reader->at < reader->count)
-		event_active(reader->turn, EV_TIMEOUT, 0);
+		next_turn(reader->turn);
 	else
 		finish(queue);
 }

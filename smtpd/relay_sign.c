@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/next_turn.h"
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
 #include "smtpd/sign_state.h"
@@ -222,7 +223,7 @@ on_turn(evutil_socket_t fd, short what, void *context)
 	buf_free(&piece);
 	buf_free(&out);
 	if (r > 0)
-		event_active(sign->turn, EV_TIMEOUT, 0);
+		next_turn(sign->turn);
 	else if (r == 0)
 		ask_keys(sign);
 	else

@@ -14,6 +14,7 @@
 #include "common/drop.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/next_turn.h"
 #include "common/text_set.h"
 #include "common/xalloc.h"
 #include "smtpd/dmarc_parse.h"
@@ -227,7 +228,7 @@ end_domain(struct report_sending *sending)
 	buf_free(&sending->packed);
 	sending->any_postponed |= sending->postponed;
 	sending->domain = sending->domain->next;
-	event_active(sending->turn, EV_TIMEOUT, 0);
+	next_turn(sending->turn);
 }
 
 static void
