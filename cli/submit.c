@@ -240,7 +240,7 @@ mend(const struct submit *submit, struct span header, struct buf *out)
 	}
 	/* The last field may be the end of the input. */
 	if (out->len != 0 && out->data[out->len - 1] != '\n')
-		(void)buf_char(out, '\n');
+		(void)buf_str(out, "\r\n");
 	if (!from)
 		add_from(submit, out);
 	if (!date)
@@ -265,10 +265,7 @@ submit_open(struct submit *submit)
 static int
 put_out(struct submit *submit, struct span bytes)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
-		submit->size += bytes.ptr[i] == '\n' && !submit->after_cr ? 2 : 1;
-		submit->after_cr = bytes.ptr[i] == '\r';
-	}
+	submit->size += bytes.len;
 	if (submit->size > (uint64_t)submit->conf->message_size_max)
 		return -EFBIG;
 	return drop_write(submit->drop, bytes);
@@ -287,7 +284,7 @@ begin_body(struct submit *submit, struct span header, struct span rest)
 	if (r == 0)
 		r = submit_open(submit);
 	/* The line that ends the header, where the message has none. */
-	if (r == 0 && !span_starts(rest, SPAN("\n")) && !span_starts(rest, SPAN("\r\n")) && buf_char(&mended, '\n') < 0)
+	if (r == 0 && !span_starts(rest, SPAN("\r\n")) && buf_str(&mended, "\r\n") < 0)
 		r = -E2BIG;
 	if (r == 0)
 		r = put_out(submit, buf_get(&mended));
@@ -327,8 +324,23 @@ header_size(struct span text, size_t *ret_size)
 	return iter.fields == HEADER_FIELDS_MAX ? -E2BIG : 0;
 }
 
-int
-submit_put(struct submit *submit, struct span bytes)
+/* Lines as they will be written (drop_write), where a CR alone ends one too: what is looked at must be what is written. */
+static void
+add_lines(struct submit *submit, struct span bytes, struct buf *out)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		char byte = bytes.ptr[i];
+
+		if (byte != '\r' && byte != '\n')
+			(void)buf_char(out, byte);
+		else if (byte == '\r' || !submit->after_cr)
+			(void)buf_put(out, "\r\n", 2);
+		submit->after_cr = byte == '\r';
+	}
+}
+
+static int
+put_lines(struct submit *submit, struct span bytes)
 {
 	struct span text, lines;
 	size_t size;
@@ -346,6 +358,18 @@ submit_put(struct submit *submit, struct span bytes)
 		return r; /* fields so far */
 	text.len += submit->header.len - lines.len;
 	return begin_body(submit, span_make(text.ptr, size), span_skip(text, size));
+}
+
+int
+submit_put(struct submit *submit, struct span bytes)
+{
+	struct buf lines = BUF_INIT(2 * bytes.len);
+	int r;
+
+	add_lines(submit, bytes, &lines);
+	r = put_lines(submit, buf_get(&lines));
+	buf_free(&lines);
+	return r;
 }
 
 int

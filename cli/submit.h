@@ -23,7 +23,7 @@ struct submit {
 
 	/* Within. */
 	struct buf header;
-	bool in_body, after_cr;
+	bool in_body, after_cr;   /* after_cr: the last byte that came is a CR */
 	uint64_t size;            /* with CRLF line ends */
 	struct drop *drop;
 	char complaint[256];      /* what -EBADMSG is about: printable */
@@ -49,7 +49,7 @@ int submit_recipients(struct submit *submit, struct span list, bool strict);
 /* Makes the file at once: for those who want its name (drop_name) before the message. Recipients are
  * there already. */
 int submit_open(struct submit *submit);
-/* Some bytes of the message, with LF or CRLF line ends. */
+/* Some bytes of the message, with line ends of LF, CRLF or CR. */
 int submit_put(struct submit *submit, struct span bytes);
 /* The end of it: after 0 the queue has it. */
 int submit_commit(struct submit *submit);

@@ -58,6 +58,15 @@ printf 'no header, only text\nSubject: in-the-body\n' | sendmail alice
 check "a line of a mailbox file goes" eventually got alice mbox-line
 check "CRLF and LF become one" eval '! stored alice mbox-line | grep -q "$(printf "\r")" && ! stored alice mbox-line | grep -q "^From alice"'
 check "text without a header gets one" eventually got alice in-the-body
+# What is looked at is what is written: a CR ends a line, wherever the input was cut.
+printf 'To: alice@example.test\nSubject: lone-cr\rBcc: bob@example.test\rX-Seen: 1\r\r\none\rtwo\r\nthree' | sendmail -t -i
+check "a CR alone ends a line of the header" eventually got bob lone-cr
+check "so what is named behind it is a recipient" eventually got alice lone-cr
+check "and no field" eval '! stored alice lone-cr | grep -qai "bcc" && stored alice lone-cr | grep -q "^X-Seen: 1$"'
+is_made_of() { [ "$(lines_of "$1")" = "$2" ]; }
+check "and one of the body" eventually is_made_of lone-cr "one two three "
+{ printf 'Subject: cut-cr\r'; sleep 0.5; printf '\nX: 1\r'; sleep 0.5; printf '\n\r'; sleep 0.5; printf '\none\r'; sleep 0.5; printf '\n\ntwo\n'; } | sendmail alice
+check "a CR and its LF that come apart are one line end" eventually is_made_of cut-cr "one  two "
 expect "and stays text" 'no header, only text Subject: in-the-body $' lines_of in-the-body
 printf 'Resent-To: bob@example.test\nTo: alice\nSubject: resent\n\nx\n' | sendmail -t
 check "what is resent goes to those it is resent to" eventually got bob resent
