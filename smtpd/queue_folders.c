@@ -3,6 +3,7 @@
 /* The folders of the spool. */
 #include "smtpd/queue_folders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,6 +52,54 @@ make_below(int parent, const char *name, mode_t mode, uid_t uid, gid_t gid)
 	return r;
 }
 
+/* Gives what waits in drop/ from the group that the queue had to the one that it has: its files can be read by that group, and by nobody
+ * else. Anybody may have put names there; a second one would be somebody else's file, linked here. Files of other groups were not
+ * handed in. */
+static int
+hand_over(int drop, gid_t from, gid_t to)
+{
+	int copy = openat(drop, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		r = -errno;
+		closep(&copy);
+		return r;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		/* Looked at, not opened: what it is is not known yet. */
+		_cleanup_(closep) int fd = openat(copy, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_gid != from)
+			continue;
+		if (fchownat(fd, "", (uid_t)-1, to, AT_EMPTY_PATH) < 0)
+			log_error("drop-not-handed-over", log_str("file", entry->d_name), log_i64("uid", st.st_uid), log_errno("error", errno));
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+static int
+make_drop(int spool, uid_t uid, gid_t gid)
+{
+	_cleanup_(closep) int fd = openat(spool, "drop", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st = { .st_gid = gid };
+	int r = 0;
+
+	if (geteuid() == 0 && fd >= 0 && fstat(fd, &st) < 0)
+		return -errno;
+	/* The files come first: a crash in between leaves the folder's group to tell of it. Then those that came meanwhile. */
+	if (st.st_gid != gid)
+		r = hand_over(fd, st.st_gid, gid);
+	if (r == 0)
+		r = make_below(spool, "drop", DROP_MODE, uid, gid);
+	if (r == 0 && st.st_gid != gid)
+		r = hand_over(fd, st.st_gid, gid);
+	return r;
+}
+
 static int
 make_queue(int spool, uid_t uid, gid_t gid)
 {
@@ -81,7 +130,7 @@ make_all(const char *spool_dir, uid_t uid, gid_t gid)
 	/* Past the umask: the queue and those who drop mail walk through it. */
 	if (spool < 0 || (made && fchmod(spool, 0755) < 0))
 		return -errno;
-	r = make_below(spool, "drop", DROP_MODE, uid, gid);
+	r = make_drop(spool, uid, gid);
 	if (r == 0)
 		r = make_queue(spool, uid, gid);
 	if (r == 0)

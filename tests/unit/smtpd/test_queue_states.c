@@ -312,6 +312,41 @@ START_TEST(drop_that_is_none)
 }
 END_TEST
 
+/* Mail waits in drop/, and the queue has another group when it starts again. */
+START_TEST(drop_of_another_group)
+{
+	const gid_t former = 61999, other = 61998;
+	struct stat before, after;
+
+	if (geteuid() != 0)
+		return;
+	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	put("drop/tmp.twice", "x");
+	put("drop/tmp.other", "x");
+	ck_assert_int_eq(linkat(spool, "drop/tmp.twice", spool, "drop/tmp.again", 0), 0);
+	ck_assert_int_eq(fstatat(spool, "drop", &before, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/m.1.a", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.m.1.b", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.twice", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.other", -1, other, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop", -1, former, 0), 0);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && !there("drop/m.1.a"));
+	/* Its writer goes on with it. */
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1 && queued_files() == 0);
+	ck_assert_int_eq(fstatat(spool, "drop", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, before.st_gid);
+	ck_assert_uint_eq(after.st_mode, before.st_mode);
+	/* What was not handed in to the queue is not given to it. */
+	ck_assert_int_eq(fstatat(spool, "drop/tmp.twice", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, former);
+	ck_assert_int_eq(fstatat(spool, "drop/tmp.other", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, other);
+}
+END_TEST
+
 START_TEST(being_written)
 {
 	put(TMP_PATH, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
@@ -700,6 +735,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, drop_copied);
 	tcase_add_test(tests, drop_request);
 	tcase_add_test(tests, drop_that_is_none);
+	tcase_add_test(tests, drop_of_another_group);
 	tcase_add_test(tests, being_written);
 	tcase_add_test(tests, queued_and_due);
 	tcase_add_test(tests, expanded);
