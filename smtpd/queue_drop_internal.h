@@ -41,7 +41,7 @@ void pickup_rescan_later(const struct pickup *pickup);
 void pickup_remove(struct pickup *pickup, const char *name);
 /* That file is done with, and could not be removed. */
 bool pickup_is_stuck(struct pickup *pickup, const char *name);
-/* Moves a file that cannot be read to spool/corrupt, and logs why. */
+/* Moves a file that cannot be read to spool/corrupt, and logs why; where that fails it stays, and is looked at again. */
 void pickup_set_aside(struct queue *queue, const char *name, int64_t uid, const char *why);
 
 /* That message is being taken in. */

@@ -93,11 +93,14 @@ pickup_remove(struct pickup *pickup, const char *name)
 void
 pickup_set_aside(struct queue *queue, const char *name, int64_t uid, const char *why)
 {
-	char path[SPOOL_PATH_MAX];
+	int r;
 
 	log_error(
 	    "drop-corrupt", log_str("file", name), log_i64("uid", uid), log_str("reason", why));
-	spool_path(SPOOL_CORRUPT, name, path);
-	if (renameat(queue->pickup->folder, name, queue_files_folder(queue->files), path) < 0)
-		pickup_remove(queue->pickup, name);
+	r = queue_files_set_aside_from(queue->files, queue->pickup->folder, name);
+	/* It may be mail: it stays, and is tried again. */
+	if (r < 0 && r != -ENOENT) {
+		log_error("drop-not-set-aside", log_str("file", name), log_errno("error", r));
+		pickup_rescan_later(queue->pickup);
+	}
 }

@@ -31,6 +31,7 @@ struct queue_files {
 	uint64_t latest_us; /* that names a file, as far as is known; UINT64_MAX before they are listed */
 	struct unwanted *unwanted;
 	size_t unwanted_count;
+	uint64_t set_aside; /* the last number of a name in corrupt/ */
 };
 
 static int
@@ -464,14 +465,37 @@ queue_files_release(struct queue_files *files, const char *id)
 	return move(files, id, false);
 }
 
+/* Names of drop/ are anybody's choice. Nobody else writes in corrupt/, so what is not there now is not there at the rename either (and not
+ * every file system knows RENAME_NOREPLACE). */
+static int
+set_aside(struct queue_files *files, int folder, const char *from, const char *name)
+{
+	char wanted[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 24];
+	struct stat st;
+
+	spool_path(SPOOL_CORRUPT, name, wanted);
+	(void)snprintf(to, sizeof(to), "%s", wanted);
+	/* No number is tried twice: the same name a thousand times is a thousand looks. */
+	while (fstatat(files->spool, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)snprintf(to, sizeof(to), "%s.%llu", wanted, (unsigned long long)++files->set_aside);
+	if (errno != ENOENT)
+		return -errno;
+	return renameat(folder, from, files->spool, to) == 0 ? 0 : -errno;
+}
+
 int
 queue_files_set_aside(struct queue_files *files, const char *id, bool held)
 {
-	char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX];
+	char from[SPOOL_PATH_MAX];
 
 	path_of(id, held, from);
-	spool_path(SPOOL_CORRUPT, id, to);
-	return renameat(files->spool, from, files->spool, to) == 0 ? 0 : -errno;
+	return set_aside(files, files->spool, from, id);
+}
+
+int
+queue_files_set_aside_from(struct queue_files *files, int folder, const char *name)
+{
+	return set_aside(files, folder, name, name);
 }
 
 /* --- starting --- */

@@ -67,8 +67,10 @@ int queue_files_remove_for_good(struct queue_files *files, const char *id, bool 
 /* queue/XX/ID -> hold/ID and back, synced. 0, or -errno and it is where it was. */
 int queue_files_hold(struct queue_files *files, const char *id);
 int queue_files_release(struct queue_files *files, const char *id);
-/* queue/XX/ID or hold/ID -> corrupt/ID. */
+/* queue/XX/ID or hold/ID -> corrupt/ID, with a number behind it where that is there already. */
 int queue_files_set_aside(struct queue_files *files, const char *id, bool held);
+/* The same for a file of another folder. */
+int queue_files_set_aside_from(struct queue_files *files, int folder, const char *name);
 
 /* Starting, before anything is created: removes every queue/XX/tmp.*, and calls found for each name of a message in queue/ and hold/.
  * Returns the first -errno of a folder that cannot be read, or 0. */

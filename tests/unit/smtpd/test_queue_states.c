@@ -347,6 +347,53 @@ START_TEST(drop_of_another_group)
 }
 END_TEST
 
+static void
+hand_in(const char *name, const char *text)
+{
+	char path[64];
+
+	put("drop/tmp.x", text);
+	(void)snprintf(path, sizeof(path), "drop/%s", name);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.x", spool, path), 0);
+}
+
+/* Whoever hands something in chooses its name. */
+START_TEST(set_aside_under_a_name_that_is_there)
+{
+	struct stat st;
+
+	put("corrupt/" ID, "first");
+	put("corrupt/other", "first");
+	put(PATH, "rubbish\n");
+	start();
+	hand_in(ID, "second\n");
+	WAIT_FOR(!there("drop/" ID) && !there(PATH) && files_in("spool/corrupt") == 4);
+	hand_in("other", "second\n");
+	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 5);
+	hand_in("other", "third\n");
+	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 6);
+	ck_assert_int_eq(fstatat(spool, "corrupt/other", &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 5);
+	ck_assert_int_eq(fstatat(spool, "corrupt/" ID, &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 5);
+}
+END_TEST
+
+/* It is mail perhaps, and is not removed for want of a place. */
+START_TEST(not_to_be_set_aside)
+{
+	start();
+	WAIT_FOR(logs("queue-read"));
+	ck_assert_int_eq(fchmodat(spool, "corrupt", 0, 0), 0);
+	hand_in("m.1.a", "rubbish\n");
+	WAIT_FOR(logs("drop-not-set-aside file=m.1.a"));
+	ck_assert(there("drop/m.1.a"));
+	stop();
+	start();
+	WAIT_FOR(there("corrupt/m.1.a") && !there("drop/m.1.a"));
+}
+END_TEST
+
 START_TEST(being_written)
 {
 	put(TMP_PATH, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
@@ -736,6 +783,8 @@ main(int argc, char **argv)
 	tcase_add_test(tests, drop_request);
 	tcase_add_test(tests, drop_that_is_none);
 	tcase_add_test(tests, drop_of_another_group);
+	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
+	tcase_add_test(tests, not_to_be_set_aside);
 	tcase_add_test(tests, being_written);
 	tcase_add_test(tests, queued_and_due);
 	tcase_add_test(tests, expanded);
