@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* mailuser(8): adds, removes and lists accounts, and sets their passwords. */
-#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -11,11 +10,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/mailuser_forward.h"
+#include "cli/mailuser_password.h"
 #include "cli/tool.h"
 #include "common/address.h"
 #include "common/address_fold.h"
@@ -24,8 +23,6 @@
 #include "common/span.h"
 #include "common/xalloc.h"
 #include "libmailstore/mailstore.h"
-
-#define PASSWORD_MAX 512
 
 struct options {
 	const char *conf_path, *name, *bytes, *messages;
@@ -46,78 +43,6 @@ usage(void)
 {
 	(void)fputs(usage_text, stderr);
 	exit(EX_USAGE);
-}
-
-/* --- passwords --- */
-
-/* One line, without its end. The caller wipes it. */
-static void
-read_line(FILE *from, char password[PASSWORD_MAX])
-{
-	size_t len;
-
-	if (fgets(password, PASSWORD_MAX, from) == NULL)
-		tool_fail(EX_NOINPUT, "no password was given");
-	len = strcspn(password, "\n");
-	if (password[len] != '\n' && len == PASSWORD_MAX - 1)
-		tool_fail(EX_DATAERR, "the password is too long");
-	password[len] = '\0';
-	if (len != 0 && password[len - 1] == '\r')
-		password[--len] = '\0';
-	if (len == 0)
-		tool_fail(EX_DATAERR, "the password is empty");
-}
-
-static void
-prompt(FILE *terminal, const char *question, char password[PASSWORD_MAX])
-{
-	struct termios before, quiet;
-
-	if (tcgetattr(fileno(terminal), &before) < 0)
-		tool_fail(EX_NOINPUT, "not a terminal: use -p to give the password on standard input");
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	(void)fputs(question, terminal);
-	(void)fflush(terminal);
-	(void)tcsetattr(fileno(terminal), TCSAFLUSH, &quiet);
-	read_line(terminal, password);
-	(void)tcsetattr(fileno(terminal), TCSAFLUSH, &before);
-	(void)fputc('\n', terminal);
-}
-
-static char *
-hash_password(bool from_input)
-{
-	char password[PASSWORD_MAX], again[PASSWORD_MAX], setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data *data = xcalloc(1, sizeof(*data));
-	const char *hash;
-	char *copy;
-
-	if (from_input) {
-		read_line(stdin, password);
-	} else {
-		FILE *terminal = fopen("/dev/tty", "r+e");
-
-		if (terminal == NULL)
-			tool_fail(EX_NOINPUT, "no terminal: use -p to give the password on standard input");
-		prompt(terminal, "New password: ", password);
-		prompt(terminal, "Once more: ", again);
-		(void)fclose(terminal);
-		if (strcmp(password, again) != 0)
-			tool_fail(EX_DATAERR, "the two are not the same");
-		explicit_bzero(again, sizeof(again));
-	}
-	/* yescrypt at its own default cost; the salt comes from the kernel. */
-	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)) == NULL)
-		tool_fail(EX_OSERR, "no salt: %s", strerror(errno));
-	hash = crypt_r(password, setting, data);
-	if (hash == NULL || hash[0] == '*')
-		tool_fail(EX_OSERR, "the password cannot be hashed: %s", strerror(errno));
-	copy = xstrdup(hash);
-	explicit_bzero(password, sizeof(password));
-	explicit_bzero(data, sizeof(*data));
-	free(data);
-	return copy;
 }
 
 /* --- accounts --- */
@@ -202,7 +127,7 @@ add(const struct fourpost_conf *conf, const struct options *options, const char 
 		(void)fprintf(stderr, "mailuser: %s is not among the domains of fourpost.conf: mail for it will not be taken\n", domain);
 	account.name = xstrdup(options->name != NULL ? options->name : "");
 	take_quota(options, &account);
-	account.password = hash_password(options->from_input);
+	account.password = mailuser_hash_password(options->from_input);
 	r = ms_accounts_put(conf->accounts_db, &account, true, (uint32_t)conf->account_uid_low, (uint32_t)conf->account_uid_high, auth_group(conf));
 	if (r == MS_E_EXISTS)
 		tool_fail(EX_CANTCREAT, "%s is an account already", account.address);
@@ -247,7 +172,7 @@ set_password(const struct fourpost_conf *conf, const struct options *options, co
 
 	must_get(conf, text, &account);
 	free(account.password);
-	account.password = hash_password(options->from_input);
+	account.password = mailuser_hash_password(options->from_input);
 	r = ms_accounts_put(conf->accounts_db, &account, false, 0, 0, auth_group(conf));
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));

@@ -1,6 +1,6 @@
 # The tools: cli/<tool>.c is one; <tool>_EXTRA names what else it is made of.
 cli_TOOLS += mailuser mailstore
-mailuser_EXTRA := cli/tool.c cli/mailuser_forward.c
+mailuser_EXTRA := cli/tool.c cli/mailuser_forward.c cli/mailuser_password.c
 mailstore_EXTRA := cli/tool.c cli/mailstore_care.c cli/mailstore_move.c cli/mailstore_backup.c
 cli_TOOLS += sievec
 sievec_EXTRA := cli/tool.c

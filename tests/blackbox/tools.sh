@@ -176,6 +176,36 @@ printf 'Date: Wed, 1 Jul 2026 12:30:00 +0000\nResent-Date: Fri, 2 Jan 2026 12:30
 printf 'require ["date", "fileinto"];\nif allof (date "date" "hour" "14", date "resent-date" "hour" "13") { fileinto "local"; }\n' >"$TMP/dates.sieve"
 expect "dates have the offset of their season" 'fileinto "local"' env TZ=CET-1CEST,M3.5.0,M10.5.0/3 "$BIN/sievec" -t "$TMP/dates.eml" "$TMP/dates.sieve"
 
+# --- mailuser at a terminal ---
+# asked WORDS: types the words, each behind a question, and tells whether the terminal shows again what is typed.
+asked() { python3 - "$BIN/mailuser" -C "$own/etc/fourpost.conf" password u1@example.test -- "$@" <<'END'
+import os, signal, sys, termios
+at = sys.argv.index("--")
+words = [word.encode().decode("unicode_escape").encode() for word in sys.argv[at + 1:]]
+terminal, side = os.openpty()
+pid = os.fork()
+if pid == 0:
+    os.login_tty(os.dup(side))
+    os.execv(sys.argv[1], sys.argv[1:at])
+shows = lambda: bool(termios.tcgetattr(side)[3] & termios.ECHO)
+said = b""
+for word in words:
+    while not said.endswith(b": "):
+        said += os.read(terminal, 1000)
+    said = b""
+    print("echo" if shows() else "quiet", end=" ")
+    os.kill(pid, signal.SIGTERM) if word == b"TERM" else os.write(terminal, word)
+status = os.waitpid(pid, 0)[1]
+print("status", os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status), "echo" if shows() else "quiet")
+END
+}
+expect "a password is not shown while it is typed" '^quiet quiet status 0 echo$' asked 'demo\n' 'demo\n'
+expect "an empty one leaves the terminal as it was" '^quiet status 65 echo$' asked '\n'
+expect "and one that is too long" '^quiet status 65 echo$' asked "$(printf '%0600d' 0)\\n"
+expect "and none" '^quiet quiet status 66 echo$' asked 'demo\n' '\x04'
+expect "and Ctrl-C" '^quiet status -2 echo$' asked '\x03'
+expect "and who ends it" '^quiet quiet status -15 echo$' asked 'demo\n' TERM
+
 # --- other users ---
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example
