@@ -168,11 +168,16 @@ static void
 set_password(const struct fourpost_conf *conf, const struct options *options, const char *text)
 {
 	struct ms_account account;
+	char *hash;
 	int r;
 
+	/* Nobody is asked in vain. The record is read anew then: it is put as a whole, and others may change it while somebody types. */
+	must_get(conf, text, &account);
+	ms_account_clear(&account);
+	hash = mailuser_hash_password(options->from_input);
 	must_get(conf, text, &account);
 	free(account.password);
-	account.password = mailuser_hash_password(options->from_input);
+	account.password = hash;
 	r = ms_accounts_put(conf->accounts_db, &account, false, 0, 0, auth_group(conf));
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));

@@ -206,6 +206,12 @@ expect "and none" '^quiet quiet status 66 echo$' asked 'demo\n' '\x04'
 expect "and Ctrl-C" '^quiet status -2 echo$' asked '\x03'
 expect "and who ends it" '^quiet quiet status -15 echo$' asked 'demo\n' TERM
 
+mailuser() { "$BIN/mailuser" -C "$own/etc/fourpost.conf" "$@"; }
+{ sleep 1; mailuser quota -m 777 u1@example.test >"$TMP/quota"; echo demo; } | mailuser password -p u1@example.test >"$TMP/password"
+expect "what others change while a password is typed stays" '^u1@example.test.*777 messages' mailuser list
+expect "and it is changed" 'has a new password' cat "$TMP/password"
+mailuser quota -m 0 u1@example.test >/dev/null
+
 # --- other users ---
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example
