@@ -30,6 +30,9 @@ struct request {
 	enum dkim_algorithm algorithm;
 	bool forced;
 	int64_t now;
+	FILE *said; /* what is told once the keys are written */
+	char *said_text;
+	size_t said_len;
 };
 
 static _Noreturn void
@@ -86,14 +89,26 @@ set_state(const struct request *request, struct dkim_key_row *row, enum dkim_key
 {
 	row->state = state;
 	row->since = request->now;
-	(void)printf("%.*s %.*s: %s\n", (int)row->domain.len, row->domain.ptr, (int)row->selector.len, row->selector.ptr, dkim_key_state_name(state));
+	(void)fprintf(request->said, "%.*s %.*s: %s\n", (int)row->domain.len, row->domain.ptr, (int)row->selector.len, row->selector.ptr,
+	    dkim_key_state_name(state));
+}
+
+/* Writes the keys, and tells then what has changed. */
+static void
+write_keys(struct request *request)
+{
+	if (fclose(request->said) != 0)
+		tool_fail(EX_OSERR, "%s", strerror(errno));
+	request->said = NULL;
+	key_file_write(&request->file);
+	(void)fputs(request->said_text, stdout);
 }
 
 /* Puts the keys into force. */
 static void
-save(const struct request *request)
+save(struct request *request)
 {
-	key_file_write(&request->file);
+	write_keys(request);
 	(void)printf("smtpd uses it so once it is told to reload (SIGHUP).\n");
 }
 
@@ -101,7 +116,7 @@ save(const struct request *request)
 
 /* As a line of a zone file. */
 static void
-print_record(const struct key_file *file, const struct dkim_key_row *row)
+print_record(FILE *out, const struct key_file *file, const struct dkim_key_row *row)
 {
 	struct dkim_private *key = key_file_load(file, row);
 	struct buf text = BUF_INIT(8192);
@@ -109,13 +124,13 @@ print_record(const struct key_file *file, const struct dkim_key_row *row)
 
 	if (dkim_private_record(key, &text) < 0)
 		tool_fail(EX_SOFTWARE, "the key cannot be written as a record");
-	(void)printf("%.*s._domainkey.%.*s. IN TXT (", (int)row->selector.len, row->selector.ptr, (int)row->domain.len, row->domain.ptr);
+	(void)fprintf(out, "%.*s._domainkey.%.*s. IN TXT (", (int)row->selector.len, row->selector.ptr, (int)row->domain.len, row->domain.ptr);
 	for (rest = buf_get(&text); rest.len != 0;) {
 		struct span part = span_take(&rest, STRING_MAX);
 
-		(void)printf("%s\"%.*s\"", text.len > STRING_MAX ? "\n\t" : " ", (int)part.len, part.ptr);
+		(void)fprintf(out, "%s\"%.*s\"", text.len > STRING_MAX ? "\n\t" : " ", (int)part.len, part.ptr);
 	}
-	(void)printf(" )\n");
+	(void)fprintf(out, " )\n");
 	buf_free(&text);
 	(void)dkim_private_free(key);
 }
@@ -151,7 +166,7 @@ record(struct request *request)
 
 	for (size_t i = 0; i < request->file.count; i++)
 		if (is_meant(request, &request->file.rows[i])) {
-			print_record(&request->file, &request->file.rows[i]);
+			print_record(stdout, &request->file, &request->file.rows[i]);
 			count++;
 		}
 	if (count == 0)
@@ -230,7 +245,7 @@ static void
 say_what_next(const struct request *request, const struct dkim_key_row *row)
 {
 	(void)printf("Publish its record:\n\n");
-	print_record(&request->file, row);
+	print_record(stdout, &request->file, row);
 	(void)printf("\nWhen the name servers answer with it, let it sign: mailkey sign %.*s %.*s\n", (int)row->domain.len, row->domain.ptr,
 	    (int)row->selector.len, row->selector.ptr);
 }
@@ -245,9 +260,16 @@ make(struct request *request)
 	if (request->selector != NULL && key_file_find(&request->file, buf_get(&request->domain), span_of(request->selector)) != NULL)
 		tool_fail(EX_CANTCREAT, "%s has a key %s already", buf_cstr(&request->domain), request->selector);
 	row = add_key(request, request->algorithm);
-	key_file_write(&request->file);
+	write_keys(request);
 	say_what_next(request, row);
 	return EX_OK;
+}
+
+static void
+must_be_verified(const struct request *request, const struct dkim_key_row *row)
+{
+	if (!look(request, row) && !request->forced)
+		tool_fail(EX_UNAVAILABLE, "what it signs could not be verified by others: publish its record first, or use -f");
 }
 
 /* One key signs for each algorithm: the former of its kind is retired. */
@@ -256,8 +278,6 @@ take_into_use(const struct request *request, struct dkim_key_row *row)
 {
 	enum dkim_algorithm algorithm = algorithm_of(&request->file, row);
 
-	if (!look(request, row) && !request->forced)
-		tool_fail(EX_UNAVAILABLE, "what it signs could not be verified by others: publish its record first, or use -f");
 	for (size_t i = 0; i < request->file.count; i++) {
 		struct dkim_key_row *other = &request->file.rows[i];
 
@@ -271,7 +291,10 @@ take_into_use(const struct request *request, struct dkim_key_row *row)
 static int
 sign(struct request *request)
 {
-	take_into_use(request, the_key(request));
+	struct dkim_key_row *row = the_key(request);
+
+	must_be_verified(request, row);
+	take_into_use(request, row);
 	save(request);
 	return EX_OK;
 }
@@ -295,6 +318,13 @@ rotate(struct request *request)
 	static const enum dkim_algorithm algorithms[] = { DKIM_RSA_SHA256, DKIM_ED25519_SHA256 };
 	bool takes_over = false, any = false;
 
+	/* All of them, before one is changed. */
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(*algorithms); i++) {
+		const struct dkim_key_row *next = find_key(request, DKIM_KEY_PUBLISHED, algorithms[i]);
+
+		if (next != NULL && find_key(request, DKIM_KEY_SIGNING, algorithms[i]) != NULL)
+			must_be_verified(request, next);
+	}
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(*algorithms); i++) {
 		struct dkim_key_row *next = find_key(request, DKIM_KEY_PUBLISHED, algorithms[i]);
 
@@ -307,7 +337,7 @@ rotate(struct request *request)
 		} else {
 			const struct dkim_key_row *made = add_key(request, algorithms[i]);
 
-			print_record(&request->file, made);
+			print_record(request->said, &request->file, made);
 		}
 	}
 	if (!any)
@@ -335,7 +365,7 @@ remove_key(struct request *request)
 		tool_fail(EX_UNAVAILABLE, "mail is signed with it: retire it first, or use -f");
 	if (row->state == DKIM_KEY_RETIRED && request->now - row->since < RETIRED_SECONDS && !request->forced)
 		tool_fail(EX_UNAVAILABLE, "it was retired less than seven days ago, and mail that it signed may still be under way: wait, or use -f");
-	(void)printf("Its record may be removed: %.*s._domainkey.%.*s\n", (int)row->selector.len, row->selector.ptr, (int)row->domain.len, row->domain.ptr);
+	(void)fprintf(request->said, "Its record may be removed: %.*s._domainkey.%.*s\n", (int)row->selector.len, row->selector.ptr, (int)row->domain.len, row->domain.ptr);
 	key_file_remove(&request->file, row);
 	save(request);
 	return EX_OK;
@@ -413,9 +443,15 @@ main(int argc, char **argv)
 	tool_load_smtpd(conf_path, &request.conf);
 	if (request.conf.dkim_keys[0] == '\0')
 		tool_fail(EX_CONFIG, "mail is not signed: set dkim_keys in smtpd.conf to the file where the keys shall be");
+	request.said = open_memstream(&request.said_text, &request.said_len);
+	if (request.said == NULL)
+		tool_fail(EX_OSERR, "%s", strerror(errno));
 	key_file_read(request.conf.dkim_keys, command->changes, &request.file);
 	status = command->run(&request);
 	key_file_free(&request.file);
+	if (request.said != NULL)
+		(void)fclose(request.said);
+	free(request.said_text);
 	if (fflush(stdout) != 0)
 		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
 	return status;
