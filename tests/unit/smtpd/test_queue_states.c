@@ -2,230 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue
  * role is started on them, and what becomes of them is looked at. The queue and its parent are the
- * real ones; auth, deliver and relay are played (queue_played.h). The program is the daemon when it is given
- * arguments, and the test of it when not. */
-#include <check.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "common/drop_control.h"
-#include "common/spool.h"
-#include "tests/unit/smtpd/queue_played.h"
-
-static const char *program;
-static char folder[64], conf_path[96];
-static pid_t pid;
-static int spool;
-
-#define ID "0006278AA1C3D4E0"
-#define PATH "queue/AA/" ID
-#define TMP_PATH "queue/AA/tmp." ID
-#define ENVELOPE(to) "fourpost 1\ncreated NOWNOWNOWN\nfrom alice@local.test\n" to "\n"
-#define MESSAGE "Subject: x\r\n\r\ny\r\n"
-
-/* Writes a file of the spool; NOWNOWNOWN stands for the time. */
-static void
-put(const char *path, const char *text)
-{
-	int fd = openat(spool, path, O_WRONLY | O_CREAT | O_EXCL, 0640);
-	char *copy = strdup(text), *now, digits[32];
-	struct stat st;
-
-	ck_assert_msg(fd >= 0 && copy != NULL, "%s: %s", path, strerror(errno));
-	(void)snprintf(digits, sizeof(digits), "%010lld", (long long)time(NULL));
-	now = strstr(copy, "NOWNOWNOWN");
-	if (now != NULL)
-		memcpy(now, digits, 10);
-	ck_assert_int_eq(write(fd, copy, strlen(copy)), (ssize_t)strlen(copy));
-	free(copy);
-	/* Files of the queue are the queue's; what lies in drop/ is root's. */
-	if (strncmp(path, "drop/", 5) != 0) {
-		ck_assert_int_eq(fstatat(spool, "queue", &st, 0), 0);
-		ck_assert_int_eq(fchown(fd, st.st_uid, st.st_gid), 0);
-	}
-	(void)close(fd);
-}
-
-static bool
-there(const char *path)
-{
-	return faccessat(spool, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static size_t
-files_in(const char *path)
-{
-	char full[200];
-	const struct dirent *entry;
-	size_t count = 0;
-	DIR *dir;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", folder, path);
-	dir = opendir(full);
-	if (dir == NULL)
-		return 0;
-	while ((entry = readdir(dir)) != NULL)
-		count += entry->d_name[0] != '.';
-	(void)closedir(dir);
-	return count;
-}
-
-/* The account's folder holds one file for each message, with all that came of it. */
-static size_t
-times_delivered(const char *path)
-{
-	char full[200];
-	struct stat st;
-
-	(void)snprintf(full, sizeof(full), "%s/%s", folder, path);
-	ck_assert_int_eq(stat(full, &st), 0);
-	return (size_t)st.st_size / strlen(MESSAGE);
-}
-
-static size_t
-queued_files(void)
-{
-	size_t count = 0;
-
-	for (unsigned i = 0; i < SPOOL_FOLDERS; i++) {
-		char path[32];
-
-		(void)snprintf(path, sizeof(path), "spool/queue/%02X", i & 0xff);
-		count += files_in(path);
-	}
-	return count;
-}
-
-static size_t
-times_logged(const char *text)
-{
-	char path[128], line[4096];
-	size_t times = 0;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/log", folder);
-	file = fopen(path, "r");
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		times += strstr(line, text) != NULL;
-	if (file != NULL)
-		(void)fclose(file);
-	return times;
-}
-
-static bool
-logs(const char *text)
-{
-	return times_logged(text) != 0;
-}
-
-/* The status byte of a recipient, by the rest of its line. */
-static char
-status_of(const char *path, const char *rest)
-{
-	int fd = openat(spool, path, O_RDONLY);
-	char text[4096] = "", *at;
-	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-
-	if (fd >= 0)
-		(void)close(fd);
-	at = got > 0 ? strstr(text, rest) : NULL;
-	return at != NULL && at - text >= 1 ? at[-1] : '?';
-}
-
-/* Waits up to 20 s. */
-#define WAIT_FOR(condition) \
-	do { \
-		for (int tries_ = 0; tries_ < 1000 && !(condition); tries_++) \
-			(void)nanosleep(&(struct timespec){ 0, 20000000 }, NULL); \
-		ck_assert_msg(condition, "%s", #condition); \
-	} while (0)
-
-static void
-start(void)
-{
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		char path[128];
-		int fd;
-
-		(void)snprintf(path, sizeof(path), "%s/log", folder);
-		fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-		(void)dup2(fd, STDERR_FILENO);
-		/* A daemon's configuration and a role's state live until the process ends: no leak.
-		 */
-		(void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-		(void)execl(program, program, "-C", conf_path, (char *)NULL);
-		_exit(127);
-	}
-}
-
-static void
-stop(void)
-{
-	int status = 0;
-
-	if (pid <= 0)
-		return;
-	ck_assert_int_eq(kill(pid, SIGTERM), 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
-	pid = 0;
-}
-
-static void
-setup(void)
-{
-	static const struct conf_table *const tables[] = { &fourpost_conf_table,
-		&smtpd_conf_table };
-	struct smtpd_conf conf = { .listen_smtp = { NULL, 0 } };
-	struct buf errors = BUF_INIT(4096);
-	char path[128];
-	FILE *file;
-
-	(void)snprintf(folder, sizeof(folder), "/tmp/test_queue.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	ck_assert_int_eq(chmod(folder, 0755), 0);
-	(void)snprintf(conf_path, sizeof(conf_path), "%s/conf", folder);
-	file = fopen(conf_path, "w");
-	ck_assert_ptr_nonnull(file);
-	(void)fprintf(file,
-	    "hostname = \"mail.local.test\"; domains = [ \"local.test\" ]; role_uid_base = 61000; empty_dir = \"%s/empty\"; accounts_dir = \"%s/mail\";\n"
-	    "spool_dir = \"%s/spool\"; retry_min = 3600; retry_max = 3600; queue_lifetime = \"52w\"; delay_warning = 0;\n",
-	    folder, folder, folder);
-	ck_assert_int_eq(fclose(file), 0);
-	(void)snprintf(path, sizeof(path), "%s/empty", folder);
-	ck_assert_int_eq(mkdir(path, 0755), 0);
-	(void)snprintf(path, sizeof(path), "%s/mail", folder);
-	ck_assert_int_eq(mkdir(path, 0755), 0);
-	ck_assert_int_eq(conf_load(conf_path, tables, 2, &conf, &errors), 0);
-	ck_assert_int_eq(queue_prepare_folders(&conf, &queued), 0);
-	conf_free(tables, 2, &conf);
-	(void)snprintf(path, sizeof(path), "%s/spool", folder);
-	spool = open(path, O_RDONLY | O_DIRECTORY);
-	ck_assert_int_ge(spool, 0);
-	pid = 0;
-}
-
-static void
-teardown(void)
-{
-	char command[128];
-
-	stop();
-	(void)close(spool);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	ck_assert_int_eq(system(command), 0);
-}
+ * real ones; auth, deliver and relay are played (queue_played.h). */
+#include "tests/unit/smtpd/queue_spool.h"
 
 START_TEST(drop_being_written)
 {
@@ -309,88 +87,6 @@ START_TEST(drop_that_is_none)
 	WAIT_FOR(!there("drop/m.1.link") && !there("drop/m.1.linked"));
 	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
 	ck_assert_uint_eq(queued_files(), 0);
-}
-END_TEST
-
-/* Mail waits in drop/, and the queue has another group when it starts again. */
-START_TEST(drop_of_another_group)
-{
-	const gid_t former = 61999, other = 61998;
-	struct stat before, after;
-
-	if (geteuid() != 0)
-		return;
-	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
-	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
-	put("drop/tmp.twice", "x");
-	put("drop/tmp.other", "x");
-	ck_assert_int_eq(linkat(spool, "drop/tmp.twice", spool, "drop/tmp.again", 0), 0);
-	ck_assert_int_eq(fstatat(spool, "drop", &before, 0), 0);
-	ck_assert_int_eq(fchownat(spool, "drop/m.1.a", -1, former, 0), 0);
-	ck_assert_int_eq(fchownat(spool, "drop/tmp.m.1.b", -1, former, 0), 0);
-	ck_assert_int_eq(fchownat(spool, "drop/tmp.twice", -1, former, 0), 0);
-	ck_assert_int_eq(fchownat(spool, "drop/tmp.other", -1, other, 0), 0);
-	ck_assert_int_eq(fchownat(spool, "drop", -1, former, 0), 0);
-	start();
-	WAIT_FOR(files_in("mail/local.test/bob") == 1 && !there("drop/m.1.a"));
-	/* Its writer goes on with it. */
-	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
-	WAIT_FOR(files_in("mail/local.test/carol") == 1 && queued_files() == 0);
-	ck_assert_int_eq(fstatat(spool, "drop", &after, 0), 0);
-	ck_assert_uint_eq(after.st_gid, before.st_gid);
-	ck_assert_uint_eq(after.st_mode, before.st_mode);
-	/* What was not handed in to the queue is not given to it. */
-	ck_assert_int_eq(fstatat(spool, "drop/tmp.twice", &after, 0), 0);
-	ck_assert_uint_eq(after.st_gid, former);
-	ck_assert_int_eq(fstatat(spool, "drop/tmp.other", &after, 0), 0);
-	ck_assert_uint_eq(after.st_gid, other);
-}
-END_TEST
-
-static void
-hand_in(const char *name, const char *text)
-{
-	char path[64];
-
-	put("drop/tmp.x", text);
-	(void)snprintf(path, sizeof(path), "drop/%s", name);
-	ck_assert_int_eq(renameat(spool, "drop/tmp.x", spool, path), 0);
-}
-
-/* Whoever hands something in chooses its name. */
-START_TEST(set_aside_under_a_name_that_is_there)
-{
-	struct stat st;
-
-	put("corrupt/" ID, "first");
-	put("corrupt/other", "first");
-	put(PATH, "rubbish\n");
-	start();
-	hand_in(ID, "second\n");
-	WAIT_FOR(!there("drop/" ID) && !there(PATH) && files_in("spool/corrupt") == 4);
-	hand_in("other", "second\n");
-	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 5);
-	hand_in("other", "third\n");
-	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 6);
-	ck_assert_int_eq(fstatat(spool, "corrupt/other", &st, 0), 0);
-	ck_assert_int_eq(st.st_size, 5);
-	ck_assert_int_eq(fstatat(spool, "corrupt/" ID, &st, 0), 0);
-	ck_assert_int_eq(st.st_size, 5);
-}
-END_TEST
-
-/* It is mail perhaps, and is not removed for want of a place. */
-START_TEST(not_to_be_set_aside)
-{
-	start();
-	WAIT_FOR(logs("queue-read"));
-	ck_assert_int_eq(fchmodat(spool, "corrupt", 0, 0), 0);
-	hand_in("m.1.a", "rubbish\n");
-	WAIT_FOR(logs("drop-not-set-aside file=m.1.a"));
-	ck_assert(there("drop/m.1.a"));
-	stop();
-	start();
-	WAIT_FOR(there("corrupt/m.1.a") && !there("drop/m.1.a"));
 }
 END_TEST
 
@@ -762,29 +458,15 @@ START_TEST(unreadable)
 }
 END_TEST
 
-int
-main(int argc, char **argv)
+static void
+add(TCase *tests)
 {
-	Suite *suite = suite_create("queue_states");
-	TCase *tests = tcase_create("queue_states");
-	SRunner *runner;
-	int failed;
-
-	if (argc > 1)
-		return daemon_main(&queued, argc, argv);
-	program = argv[0];
-	runner = srunner_create(suite);
-	tcase_set_timeout(tests, 60);
-	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, drop_being_written);
 	tcase_add_test(tests, drop_handed_in);
 	tcase_add_test(tests, drop_being_copied);
 	tcase_add_test(tests, drop_copied);
 	tcase_add_test(tests, drop_request);
 	tcase_add_test(tests, drop_that_is_none);
-	tcase_add_test(tests, drop_of_another_group);
-	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
-	tcase_add_test(tests, not_to_be_set_aside);
 	tcase_add_test(tests, being_written);
 	tcase_add_test(tests, queued_and_due);
 	tcase_add_test(tests, expanded);
@@ -809,9 +491,10 @@ main(int argc, char **argv)
 	tcase_add_test(tests, what_postmaster_cannot_have_is_the_end);
 	tcase_add_test(tests, held);
 	tcase_add_test(tests, unreadable);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	return run_on_spool("queue_states", add, argc, argv);
 }

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* What programs of this host put into drop/ and the queue cannot take: none of it is lost that may be mail. */
+#include "tests/unit/smtpd/queue_spool.h"
+
+/* Mail waits in drop/, and the queue has another group when it starts again. */
+START_TEST(drop_of_another_group)
+{
+	const gid_t former = 61999, other = 61998;
+	struct stat before, after;
+
+	if (geteuid() != 0)
+		return;
+	put("drop/m.1.a", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	put("drop/tmp.twice", "x");
+	put("drop/tmp.other", "x");
+	ck_assert_int_eq(linkat(spool, "drop/tmp.twice", spool, "drop/tmp.again", 0), 0);
+	ck_assert_int_eq(fstatat(spool, "drop", &before, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/m.1.a", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.m.1.b", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.twice", -1, former, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/tmp.other", -1, other, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop", -1, former, 0), 0);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && !there("drop/m.1.a"));
+	/* Its writer goes on with it. */
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1 && queued_files() == 0);
+	ck_assert_int_eq(fstatat(spool, "drop", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, before.st_gid);
+	ck_assert_uint_eq(after.st_mode, before.st_mode);
+	/* What was not handed in to the queue is not given to it. */
+	ck_assert_int_eq(fstatat(spool, "drop/tmp.twice", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, former);
+	ck_assert_int_eq(fstatat(spool, "drop/tmp.other", &after, 0), 0);
+	ck_assert_uint_eq(after.st_gid, other);
+}
+END_TEST
+
+static void
+hand_in(const char *name, const char *text)
+{
+	char path[64];
+
+	put("drop/tmp.x", text);
+	(void)snprintf(path, sizeof(path), "drop/%s", name);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.x", spool, path), 0);
+}
+
+/* Whoever hands something in chooses its name. */
+START_TEST(set_aside_under_a_name_that_is_there)
+{
+	struct stat st;
+
+	put("corrupt/" ID, "first");
+	put("corrupt/other", "first");
+	put(PATH, "rubbish\n");
+	start();
+	hand_in(ID, "second\n");
+	WAIT_FOR(!there("drop/" ID) && !there(PATH) && files_in("spool/corrupt") == 4);
+	hand_in("other", "second\n");
+	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 5);
+	hand_in("other", "third\n");
+	WAIT_FOR(!there("drop/other") && files_in("spool/corrupt") == 6);
+	ck_assert_int_eq(fstatat(spool, "corrupt/other", &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 5);
+	ck_assert_int_eq(fstatat(spool, "corrupt/" ID, &st, 0), 0);
+	ck_assert_int_eq(st.st_size, 5);
+}
+END_TEST
+
+/* It is mail perhaps, and is not removed for want of a place. */
+START_TEST(not_to_be_set_aside)
+{
+	start();
+	WAIT_FOR(logs("queue-read"));
+	ck_assert_int_eq(fchmodat(spool, "corrupt", 0, 0), 0);
+	hand_in("m.1.a", "rubbish\n");
+	WAIT_FOR(logs("drop-not-set-aside file=m.1.a"));
+	ck_assert(there("drop/m.1.a"));
+	stop();
+	start();
+	WAIT_FOR(there("corrupt/m.1.a") && !there("drop/m.1.a"));
+}
+END_TEST
+
+static void
+add(TCase *tests)
+{
+	tcase_add_test(tests, drop_of_another_group);
+	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
+	tcase_add_test(tests, not_to_be_set_aside);
+}
+
+int
+main(int argc, char **argv)
+{
+	return run_on_spool("queue_drop", add, argc, argv);
+}
