@@ -36,6 +36,20 @@ pickup_rescan_later(const struct pickup *pickup)
 
 /* --- files --- */
 
+/* A second name would be somebody else's file, linked here. */
+static bool
+is_one_file(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink == 1;
+}
+
+/* It cannot be opened, and may be mail all the same: the group may have been another one when it was handed in. */
+static bool
+is_closed_mail(const struct pickup *pickup, const char *name, struct stat *ret_st)
+{
+	return drop_kind(name) != DROP_IS_CONTROL && fstatat(pickup->folder, name, ret_st, AT_SYMLINK_NOFOLLOW) == 0 && is_one_file(ret_st);
+}
+
 /* Opens it and checks what it is. A descriptor, or -errno after it has been dealt with. */
 static int
 open_drop(struct queue *queue, const char *name, struct stat *ret_st)
@@ -53,13 +67,16 @@ open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 		return -errno; /* descriptors or memory have run out: it stays */
 	if (fd >= 0 && fstat(fd, ret_st) < 0)
 		return -errno;
+	if (fd < 0 && errno == EACCES && is_closed_mail(queue->pickup, name, ret_st)) {
+		pickup_set_aside(queue, name, ret_st->st_uid, "the queue may not read it");
+		return -EBADMSG;
+	}
 	if (fd < 0) {
 		log_error("drop-refused", log_str("file", name), log_errno("error", errno));
 		pickup_remove(queue->pickup, name);
 		return -EBADMSG;
 	}
-	/* A second name would be somebody else's file, linked here. */
-	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1) {
+	if (!is_one_file(ret_st)) {
 		log_error("drop-refused", log_str("file", name), log_i64("uid", ret_st->st_uid),
 		    log_str("reason", "no regular file of one name"));
 		pickup_remove(queue->pickup, name);

@@ -38,6 +38,20 @@ START_TEST(drop_of_another_group)
 }
 END_TEST
 
+START_TEST(drop_that_cannot_be_opened)
+{
+	put("drop/m.1.closed", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put("drop/ctl.1.closed", "retry all\n");
+	ck_assert_int_eq(fchmodat(spool, "drop/m.1.closed", 0, 0), 0);
+	ck_assert_int_eq(fchmodat(spool, "drop/ctl.1.closed", 0, 0), 0);
+	start();
+	WAIT_FOR(there("corrupt/m.1.closed") && !there("drop/m.1.closed") && !there("drop/ctl.1.closed"));
+	ck_assert(logs("drop-corrupt file=m.1.closed"));
+	ck_assert(!there("corrupt/ctl.1.closed"));
+	ck_assert_uint_eq(queued_files(), 0);
+}
+END_TEST
+
 static void
 hand_in(const char *name, const char *text)
 {
@@ -89,6 +103,7 @@ static void
 add(TCase *tests)
 {
 	tcase_add_test(tests, drop_of_another_group);
+	tcase_add_test(tests, drop_that_cannot_be_opened);
 	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
 	tcase_add_test(tests, not_to_be_set_aside);
 }
