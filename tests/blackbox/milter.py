@@ -240,7 +240,7 @@ def held_by_filter():
 
 def limits():
     """What is not taken does not count; nor does anybody hold it any longer."""
-    configure(f'milters = [ "127.0.0.1:{FIRST}" ]; limits = [ "messages/account=2/1h" ];\n')
+    configure(f'milters = [ "127.0.0.1:{FIRST}" ]; limits = [ "messages/account=2/59m" ];\n')
     for n in range(4):
         code, reply, _, held = submit(f"tempfail-{n}")
         check("submitted mail that a milter puts off is put off by it, not by a limit", code == 451 and "enough" not in reply, (code, reply))
