@@ -14,7 +14,7 @@ static char account[64], site[80], own[80];
 static struct scripts *
 begin(const char *script)
 {
-	struct scripts *scripts;
+	static struct scripts *scripts; /* as a process's, they live until its end */
 
 	make_account(folder, account, sizeof(account));
 	(void)snprintf(site, sizeof(site), "%s/site", account);
