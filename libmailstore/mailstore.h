@@ -134,6 +134,8 @@ int ms_subscribe(struct ms_store *store, const char *name, bool subscribed);
  * result. */
 typedef int (*ms_name_fn)(void *context, const char *name, size_t len);
 int ms_subscriptions(struct ms_store *store, ms_name_fn each, void *context);
+/* The name as the store writes it, for free(3): INBOX has several. MS_E_BADNAME for what can be none. */
+int ms_mailbox_canonical(const char *name, char **ret);
 /* The name of the mailbox of that id, for free(3). */
 int ms_mailbox_name(struct ms_store *store, const char *id, char **ret);
 

@@ -55,6 +55,18 @@ ms_mailbox_name_check(const char *name, struct buf *out)
 }
 
 int
+ms_mailbox_canonical(const char *name, char **ret)
+{
+	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	int r = ms_mailbox_name_check(name, &checked);
+
+	if (r == 0)
+		*ret = buf_take(&checked);
+	buf_free(&checked);
+	return r;
+}
+
+int
 ms_mailbox_folder_name(const char *name, struct buf *out)
 {
 	struct buf checked = BUF_INIT(MS_MAILBOX_NAME_MAX);

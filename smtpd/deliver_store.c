@@ -63,15 +63,16 @@ is_there(struct deliver *deliver, const char *name)
 	return true;
 }
 
-/* The store's name of it: INBOX is in any case of letters (RFC 3501 section 5.1), and so is that level of those below it. */
+/* The store's name of it. What is none stays as it is, and will be found to be none. */
 static char *
 name_of(struct span text)
 {
-	char *name = span_dup(text);
+	char *name = span_dup(text), *canonical;
 
-	if (span_istarts(text, SPAN("INBOX")) && (text.len == 5 || text.ptr[5] == '/'))
-		memcpy(name, "INBOX", 5);
-	return name;
+	if (ms_mailbox_canonical(name, &canonical) != 0)
+		return name;
+	free(name);
+	return canonical;
 }
 
 /* The mailbox of an action; one that is not there and cannot be made is INBOX (RFC 5228 section 4.1 leaves it to us, and mail is not

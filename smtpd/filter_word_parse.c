@@ -8,6 +8,9 @@
 #include "common/header.h"
 
 #define WHOLE_MAX 100000
+/* What they call spam, in percent, and infected (RFC 5235). */
+#define SPAM 100
+#define INFECTED 5
 
 /* "-3.25" in hundredths. False when no number stands there; what is too large for a score is none. */
 static bool
@@ -66,7 +69,7 @@ read_status(struct span value)
 	int64_t score, required;
 
 	if (span_istarts(value, SPAN("yes")))
-		return 100;
+		return SPAM;
 	return take_behind(value, SPAN("score="), &score) && take_behind(value, SPAN("required="), &required) ? percent_of(score, required) : 0;
 }
 
@@ -79,20 +82,20 @@ read_result(struct span value)
 
 	if (colon < 0 || !take_behind(value, SPAN("["), &score) || !take_behind(value, SPAN("/"), &required))
 		return -1;
-	return span_istarts(span_trim(span_skip(value, (size_t)colon + 1)), SPAN("true")) ? 100 : percent_of(score, required);
+	return span_istarts(span_trim(span_skip(value, (size_t)colon + 1)), SPAN("true")) ? SPAM : percent_of(score, required);
 }
 
 static int
 read_virus(struct span value)
 {
-	return span_istarts(value, SPAN("infected")) ? 5 : span_istarts(value, SPAN("clean")) ? 1 : 0;
+	return span_istarts(value, SPAN("infected")) ? INFECTED : span_istarts(value, SPAN("clean")) ? 1 : 0;
 }
 
 /* rspamd names what it has found, and says nothing else. */
 static int
 read_found(struct span value)
 {
-	return value.len != 0 ? 5 : 0;
+	return value.len != 0 ? INFECTED : 0;
 }
 
 struct word {
@@ -118,20 +121,41 @@ worst(struct span block, const struct word *words, size_t count, int none)
 	return found;
 }
 
+static const struct word spam_words[] = {
+	{ SPAN("X-Spam-Flag"), read_status }, { SPAN("X-Spam-Status"), read_status }, { SPAN("X-Spam"), read_status }, { SPAN("X-Spamd-Result"), read_result },
+};
+static const struct word virus_words[] = { { SPAN("X-Virus-Status"), read_virus }, { SPAN("X-Virus"), read_found } };
+#define COUNT(words) (sizeof(words) / sizeof(*(words)))
+
+static bool
+is_word(struct span name, const struct word *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_ieq(name, words[i].field))
+			return true;
+	return false;
+}
+
+bool
+filter_word_is(struct span name)
+{
+	return is_word(name, spam_words, COUNT(spam_words)) || is_word(name, virus_words, COUNT(virus_words));
+}
+
+bool
+filter_word_is_against(struct span field)
+{
+	return filter_word_spam(field) >= SPAM || filter_word_virus(field) >= INFECTED;
+}
+
 int
 filter_word_spam(struct span block)
 {
-	static const struct word words[] = {
-		{ SPAN("X-Spam-Flag"), read_status }, { SPAN("X-Spam-Status"), read_status }, { SPAN("X-Spam"), read_status }, { SPAN("X-Spamd-Result"), read_result },
-	};
-
-	return worst(block, words, sizeof(words) / sizeof(*words), -1);
+	return worst(block, spam_words, COUNT(spam_words), -1);
 }
 
 int
 filter_word_virus(struct span block)
 {
-	static const struct word words[] = { { SPAN("X-Virus-Status"), read_virus }, { SPAN("X-Virus"), read_found } };
-
-	return worst(block, words, sizeof(words) / sizeof(*words), 0);
+	return worst(block, virus_words, COUNT(virus_words), 0);
 }

@@ -74,7 +74,7 @@ arm(struct queue *queue)
 	struct timeval wait = { 0, 0 };
 	int64_t when = schedule_when(queue->schedule, relays(queue)), now = queue_now_us(), left;
 
-	if (when == INT64_MAX || queue->active >= queue->active_max || queue->stopping) {
+	if (when == INT64_MAX || queue->active >= queue->active_max || queue->proc->stopping) {
 		(void)event_del(queue->due);
 		return;
 	}
@@ -107,7 +107,7 @@ on_due(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	watch_clock(queue, now);
-	while (queue->active < queue->active_max && !queue->stopping &&
+	while (queue->active < queue->active_max && !queue->proc->stopping &&
 	    (next = schedule_next(queue->schedule, now, relays(queue))) != NULL)
 		attempt_start(queue, next);
 	relay_run(queue);
@@ -237,7 +237,7 @@ peer_gone(struct proc *proc, uint8_t peer)
 		intake_smtp_gone(queue);
 	else if (peer == ROLE_RELAY)
 		relay_gone(queue);
-	if (peer == ROLE_RELAY && queue->stopping)
+	if (peer == ROLE_RELAY && queue->proc->stopping)
 		stop_within(queue, (struct timeval){ 0, LAST_US }); /* what comes of it is being written */
 }
 
@@ -271,7 +271,6 @@ stop(struct proc *proc)
 {
 	struct queue *queue = proc->state;
 
-	queue->stopping = true;
 	log_info("queue-stops", log_u64("messages", queue_table_count(queue->table)),
 	    log_u64("active", queue->active));
 	direct_promise_all(queue);

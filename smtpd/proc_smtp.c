@@ -162,7 +162,7 @@ empty(struct smtp_role *role)
 		100000 }; /* last replies and goodbyes of TLS are under way */
 	struct proc *proc = front_proc(role->front);
 
-	if (role->stopping && event_base_once(proc->base, -1, EV_TIMEOUT, stopped, proc, &soon) < 0)
+	if (proc->stopping && event_base_once(proc->base, -1, EV_TIMEOUT, stopped, proc, &soon) < 0)
 		proc_exit(proc, EX_OK);
 }
 

@@ -43,7 +43,6 @@ struct queue {
 	struct event *due;       /* the next attempt */
 	int64_t latest;          /* that the clock has told */
 	size_t active, active_max;
-	bool stopping;
 };
 
 /* --- queue_intake.c: new messages, from smtp and from inside --- */

@@ -155,7 +155,7 @@ direct_start(struct queue *queue, const char *id, int fd, bool in_memory, const 
 	struct facts facts;
 
 	/* Half of the places stay for what is promised. */
-	if (queue->stopping || queue->active >= queue->active_max / 2 || envelope->count > DIRECT_RECIPIENTS_MAX || envelope->release != 0)
+	if (queue->proc->stopping || queue->active >= queue->active_max / 2 || envelope->count > DIRECT_RECIPIENTS_MAX || envelope->release != 0)
 		return false;
 	direct = xcalloc(1, sizeof(*direct));
 	*direct = (struct direct){ .queue = queue, .fd = fd, .in_memory = in_memory, .each = each, .done = done, .context = context };

@@ -198,7 +198,6 @@ all_known(struct attempt *attempt)
 		relay_remote(attempt);
 }
 
-
 /* Mail from drop/ and notifications may be for postmaster too. True when another look-up is under
  * way. */
 static bool

@@ -180,7 +180,7 @@ run(struct relay_pool *pool)
 {
 	struct relay_job *job;
 
-	while (pool->queue->proc->peers[ROLE_RELAY] != NULL && !pool->queue->stopping && (job = next_job(pool)) != NULL) {
+	while (pool->queue->proc->peers[ROLE_RELAY] != NULL && !pool->queue->proc->stopping && (job = next_job(pool)) != NULL) {
 		int r;
 
 		do

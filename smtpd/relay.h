@@ -39,7 +39,6 @@ struct relay_role {
 	struct relay_kept *kept; /* what was signed just now */
 	size_t kept_count, kept_next;
 	struct relay_habits *habits; /* of hosts */
-	bool stopping;
 };
 
 /* What the domain's MTA-STS policy says. */

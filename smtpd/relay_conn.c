@@ -298,7 +298,7 @@ relay_conn_open_again(struct relay_conn *conn)
 	struct relay_job *job = conn->job;
 
 	conn->job = NULL;
-	if (conn->role->stopping)
+	if (conn->role->proc->stopping)
 		relay_job_done(job);
 	else if (job->demand != NULL)
 		relay_conn_open(job, conn->name, &conn->address, conn->port);
@@ -332,7 +332,7 @@ relay_conn_ready(struct relay_conn *conn)
 		learn_rcpt_max(conn);
 	if (job == NULL) {
 		rest(conn);
-	} else if (job->settled < job->mail.count && !conn->role->stopping) {
+	} else if (job->settled < job->mail.count && !conn->role->proc->stopping) {
 		/* Replies that nobody asked for would be taken for those to come. */
 		if (stream_input(conn->stream).len != 0)
 			relay_conn_fail(conn, "4.5.0", "The host speaks out of turn");

@@ -90,7 +90,7 @@ without_tls(struct relay_conn *conn)
 	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
 	job = conn->job;
 	relay_conn_open_again(conn);
-	if (role->stopping)
+	if (role->proc->stopping)
 		return;
 	/* The handshake was for this very job: it has a connection now. */
 	job->conn->state.tls = RELAY_TLS_NEVER;

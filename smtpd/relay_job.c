@@ -62,7 +62,7 @@ forget(struct relay_job *job)
 	free(job->destination);
 	free(job->queue_id);
 	free(job->body);
-	if (job->role->stopping && job->role->jobs == NULL)
+	if (job->role->proc->stopping && job->role->jobs == NULL)
 		stop_within(job->role, (struct timeval){ 0, 50000 }); /* what the queue is told is under way */
 	free(job);
 }
@@ -112,7 +112,7 @@ void
 relay_job_done(struct relay_job *job)
 {
 	job->conn = NULL;
-	if (job->settled < job->mail.count && !job->role->stopping)
+	if (job->settled < job->mail.count && !job->role->proc->stopping)
 		give_up_saying(job, VERDICT_TEMPFAIL, "4.3.0", "The recipient was left over");
 	else
 		forget(job);
@@ -129,7 +129,7 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 	}
 	job->failed_for_now |= result->verdict == VERDICT_TEMPFAIL;
 	job->reached |= result->reach != RELAY_UNREACHED;
-	if (job->settled == job->mail.count || job->role->stopping)
+	if (job->settled == job->mail.count || job->role->proc->stopping)
 		forget(job);
 	else if (job->hosts.count == 0) /* the connection stood already: no other host has been looked for */
 		set_out(job);
@@ -416,7 +416,6 @@ relay_job_stop(struct relay_role *role)
 {
 	struct relay_job *next;
 
-	role->stopping = true;
 	if (role->jobs == NULL) {
 		proc_exit(role->proc, EX_OK);
 		return;
@@ -532,7 +531,7 @@ relay_job_message(struct relay_role *role, struct msg *msg)
 	struct relay_job *job;
 	int r;
 
-	if (role->stopping)
+	if (role->proc->stopping)
 		return 0; /* the queue keeps it */
 	job = xcalloc(1, sizeof(*job));
 	job->role = role;

@@ -268,7 +268,7 @@ committed(void *context, enum smtp_stored result, const struct smtp_verdict *ver
 			smtp_client_log_held(client, SPAN("a rule of this site"));
 	}
 	smtp_committed(&client->smtp, result, verdicts, count);
-	if (client->role->stopping && client->smtp.action == SMTP_NOTHING)
+	if (front_proc(client->role->front)->stopping && client->smtp.action == SMTP_NOTHING)
 		smtp_hang_up(&client->smtp, "4.3.2", "The server is stopping");
 	smtp_client_pump(client);
 }
@@ -601,7 +601,6 @@ smtp_clients_stop(struct smtp_role *role)
 {
 	struct smtp_client *client, *next;
 
-	role->stopping = true;
 	for (client = role->clients; client != NULL; client = next) {
 		next = client->next;
 		if (client->smtp.awaited == SMTP_COMMIT)

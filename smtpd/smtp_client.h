@@ -27,7 +27,6 @@ struct smtp_role {
 	struct rules *rules; /* NULL: there are none */
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
-	bool stopping;
 	void (*empty)(struct smtp_role *role); /* the last client is gone */
 };
 

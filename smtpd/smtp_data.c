@@ -72,9 +72,6 @@ is_field(struct span line, struct span *ret_name)
 
 /* Of submitted mail: who speaks in these must be the account (RFC 6409 section 6.1). */
 static const struct span author_fields[] = { SPAN("From"), SPAN("Sender"), SPAN("Resent-From"), SPAN("Resent-Sender") };
-/* By these this site's filters say what they found (filter_word_parse.h): nobody outside may say for them that it was nothing. */
-static const struct span filter_fields[] = { SPAN("X-Spam"), SPAN("X-Spam-Flag"), SPAN("X-Spam-Status"), SPAN("X-Spamd-Result"), SPAN("X-Virus"),
-	SPAN("X-Virus-Status") };
 /* And these are for nobody else (RFC 5322 sections 3.6.3 and 3.6.6), or are not the sender's to write (RFC 5321 section 4.4). */
 static const struct span private_fields[] = { SPAN("Bcc"), SPAN("Resent-Bcc"), SPAN("Return-Path") };
 #define COUNT(names) (sizeof(names) / sizeof(*(names)))
@@ -96,7 +93,7 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 		smtp_data_fail(data, SMTP_FAULT_HEADER);
 	data->in_field = true;
 	data->in_judged_field = (data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"))) ||
-	    (data->outside && is_among(name, filter_fields, COUNT(filter_fields))) || (data->mend && (span_ieq(name, SPAN("Date")) || span_ieq(name, SPAN("Message-ID"))));
+	    (data->outside && filter_word_is(name)) || (data->mend && (span_ieq(name, SPAN("Date")) || span_ieq(name, SPAN("Message-ID"))));
 	data->skipping_field = (data->mend && is_among(name, private_fields, COUNT(private_fields))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
 	data->from_fields += span_ieq(name, SPAN("From"));
 	data->in_author_field = data->mend && is_among(name, author_fields, COUNT(author_fields));
@@ -139,8 +136,8 @@ put_judged(struct smtp_data *data, struct buf *out)
 	name = span_trim(name);
 	if (span_ieq(name, SPAN("Authentication-Results")))
 		stays = !auth_results_is_claimed(field, span_of(data->authserv));
-	else if (is_among(name, filter_fields, COUNT(filter_fields)))
-		stays = filter_word_spam(buf_get(&data->judged)) >= FILTER_WORD_SPAM || filter_word_virus(buf_get(&data->judged)) >= FILTER_WORD_VIRUS;
+	else if (filter_word_is(name)) /* nobody outside says for this site's filters that it is nothing */
+		stays = filter_word_is_against(buf_get(&data->judged));
 	else
 		stays = is_usable(data, name, field);
 	if (stays)

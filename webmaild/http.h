@@ -23,7 +23,6 @@ struct http {
 	struct http_files *files;
 	struct logins *logins;
 	struct account *accounts; /* a list: signed in, or with requests under way */
-	bool stopping;
 };
 
 #define HTTP_SMALL_BODY_MAX 4096

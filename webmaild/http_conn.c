@@ -163,7 +163,7 @@ conn_respond(struct exchange *exchange, const struct http_response *response)
 
 	exchange->responded = true;
 	/* A body that will not be read to its end cannot be followed by another request. */
-	conn->send_close = !conn->keep_alive || conn->state == CONN_BODY || conn->http->stopping || conn->input_ended;
+	conn->send_close = !conn->keep_alive || conn->state == CONN_BODY || conn->http->proc->stopping || conn->input_ended;
 	conn->send_chunked = response->length < 0 && !conn->request.version_1_0;
 	if (response->length < 0 && conn->request.version_1_0)
 		conn->send_close = true;

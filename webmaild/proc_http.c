@@ -32,7 +32,6 @@ stop(struct proc *proc)
 {
 	struct http *http = proc->state;
 
-	http->stopping = true;
 	front_stop(http->front);
 	proc_exit(proc, EX_OK);
 }
