@@ -122,6 +122,83 @@ ms_texts_get(struct bdb *bdb, struct bdb_txn *txn, uint32_t mailbox, uint32_t ui
 	return r;
 }
 
+/* --- one among others --- */
+
+/* Of those in unpacked that have UIDs from first to last, if any, a record. */
+static int
+put_part(struct ms_txn *txn, uint32_t mailbox, struct span unpacked, uint32_t first, uint32_t last)
+{
+	struct ms_cache_member member, *members = NULL;
+	size_t count = 0;
+	int r = 0;
+
+	while (ms_cache_next(&unpacked, &member))
+		if (member.uid >= first && member.uid <= last) {
+			members = xreallocarray(members, count + 1, sizeof(*members));
+			members[count++] = member;
+		}
+	if (count != 0)
+		r = pack_and_put(txn, mailbox, members, count);
+	free(members);
+	return r;
+}
+
+int
+ms_texts_mend(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct span texts)
+{
+	struct buf unpacked = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1);
+	struct ms_cache_head head;
+	struct found found;
+	int r = find(txn->bdb, txn->txn, mailbox, uid, &found, &head);
+
+	/* It would stand among those of that record, and hide those before it: so these get a record of their own. */
+	if (r == 0)
+		r = remove_record(txn, mailbox, found.last);
+	if (r == 0 && ms_cache_unpack(buf_get(&found.record), found.last, &unpacked) == 0) {
+		r = put_part(txn, mailbox, buf_get(&unpacked), 0, uid - 1);
+		if (r == 0 && uid != UINT32_MAX)
+			r = put_part(txn, mailbox, buf_get(&unpacked), uid + 1, UINT32_MAX);
+	}
+	if (r == 0 || r == MS_E_NOTFOUND)
+		r = pack_and_put(txn, mailbox, &(struct ms_cache_member){ uid, texts }, 1);
+	buf_free(&found.record);
+	buf_free(&unpacked);
+	return r;
+}
+
+/* A message that was renamed while its folder was read is taken in behind those that have greater UIDs. */
+static int
+put_among(struct ms_txn *txn, const struct ms_texts *texts)
+{
+	struct span rest = buf_get(&texts->waiting);
+	struct ms_cache_member member;
+	int r = 0;
+
+	while (r == 0 && ms_cache_next(&rest, &member))
+		r = ms_texts_mend(txn, texts->mailbox, member.uid, member.texts);
+	return r;
+}
+
+static int
+see_one(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	(void)context, (void)key, (void)key_len, (void)value, (void)len;
+	return FOUND;
+}
+
+/* *ret: no record has a UID that is greater than the first of those that wait. */
+static int
+are_last(struct ms_txn *txn, const struct ms_texts *texts, bool *ret)
+{
+	uint8_t key[KEY_LEN];
+	int r;
+
+	make_key(key, texts->mailbox, texts->first);
+	r = bdb_scan(txn->bdb, txn->txn, T_CACHE, key, sizeof(key), 4, see_one, NULL);
+	*ret = r == 0;
+	return r == FOUND ? 0 : ms_bdb(r);
+}
+
 /* --- filling pages --- */
 
 /* The end of a mailbox: records of one message, and what waits behind them. */
@@ -269,15 +346,12 @@ write_pages(struct ms_txn *txn, const struct ms_texts *texts, struct tail *tail)
 	return r;
 }
 
-int
-ms_texts_flush(struct ms_txn *txn)
+static int
+put_last(struct ms_txn *txn, const struct ms_texts *texts)
 {
-	struct ms_texts *texts = txn->texts;
 	struct tail tail = { .records = BUF_INIT(2 * LOOK_BACK * LARGE), .unpacked = BUF_INIT(WAITING_MAX + MS_CACHE_UNPACKED_MAX + LOOK_BACK * LARGE) };
 	int r = 0;
 
-	if (texts == NULL || texts->waiting.len == 0)
-		return 0;
 	if (texts->first / LOOK_EACH != texts->last / LOOK_EACH || texts->first % LOOK_EACH == 0)
 		r = find_singles(txn, texts, &tail);
 	if (tail.len + texts->waiting.len > PAGE_GUESS)
@@ -286,10 +360,25 @@ ms_texts_flush(struct ms_txn *txn)
 	list_members(&tail, texts->first);
 	if (r == 0)
 		r = write_pages(txn, texts, &tail);
-	buf_clear(&texts->waiting);
 	buf_free(&tail.records);
 	buf_free(&tail.unpacked);
 	free(tail.members);
+	return r;
+}
+
+int
+ms_texts_flush(struct ms_txn *txn)
+{
+	struct ms_texts *texts = txn->texts;
+	bool last;
+	int r;
+
+	if (texts == NULL || texts->waiting.len == 0)
+		return 0;
+	r = are_last(txn, texts, &last);
+	if (r == 0)
+		r = last ? put_last(txn, texts) : put_among(txn, texts);
+	buf_clear(&texts->waiting);
 	return r;
 }
 
@@ -377,28 +466,4 @@ ms_texts_remove(struct ms_txn *txn, uint32_t mailbox, uint32_t uid)
 		r = keep_living(txn, mailbox, &found, page);
 	buf_free(&found.record);
 	return r == MS_E_NOTFOUND ? 0 : r;
-}
-
-/* --- mending --- */
-
-int
-ms_texts_mend(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct span texts)
-{
-	struct buf unpacked = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1);
-	struct ms_cache_member member = { .uid = uid, .texts = texts };
-	struct ms_cache_head head;
-	struct found found;
-	int r = find(txn->bdb, txn->txn, mailbox, uid, &found, &head);
-
-	/* It would stand among those of that record, and hide some of them: so each of them gets its own. */
-	if (r == 0)
-		r = remove_record(txn, mailbox, found.last);
-	if (r == 0 && ms_cache_unpack(buf_get(&found.record), found.last, &unpacked) == 0)
-		for (struct span rest = buf_get(&unpacked); r == 0 && ms_cache_next(&rest, &member);)
-			r = pack_and_put(txn, mailbox, &member, 1);
-	if (r == 0 || r == MS_E_NOTFOUND)
-		r = pack_and_put(txn, mailbox, &(struct ms_cache_member){ uid, texts }, 1);
-	buf_free(&found.record);
-	buf_free(&unpacked);
-	return r;
 }

@@ -11,7 +11,8 @@
 
 /* Each returns 0, -errno, or MS_BDB(...). */
 
-/* A message's texts, to be written with those of others that come in the same transaction, in order of their UIDs. Empty: nothing. */
+/* A message's texts, to be written with those of others that come in the same transaction. Empty: nothing. UIDs mostly ascend; any order is
+ * right. */
 int ms_texts_put(struct ms_txn *txn, uint32_t mailbox, uint32_t uid, struct span texts);
 /* Writes what waits: the end of each transaction. */
 int ms_texts_flush(struct ms_txn *txn);

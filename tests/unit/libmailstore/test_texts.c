@@ -281,6 +281,104 @@ START_TEST(damaged_together)
 }
 END_TEST
 
+/* Whatever order the UIDs come in: a file that was renamed while its folder was read is taken in later than the others. */
+struct batch {
+	uint32_t number, uids[COUNT];
+	size_t count;
+};
+
+static int
+forget_all(struct ms_txn *txn, void *context)
+{
+	const struct batch *batch = context;
+	uint8_t key[8];
+
+	ms_key_u32(key, batch->number);
+	for (uint32_t uid = 1; uid <= COUNT; uid++) {
+		int r;
+
+		ms_key_u32(key + 4, uid);
+		r = bdb_del(txn->bdb, txn->txn, T_CACHE, key, sizeof(key));
+		ck_assert(r == 0 || r == BDB_NONE);
+	}
+	return 0;
+}
+
+static int
+put_batch(struct ms_txn *txn, void *context)
+{
+	const struct batch *batch = context;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < batch->count; i++) {
+		struct buf texts = BUF_INIT(4096), text = BUF_INIT(1024);
+
+		(void)buf_fmt(&text, "\"number %u;\" %0*u", batch->uids[i], (int)(batch->uids[i] * 7919 % 400), batch->uids[i] * 2654435761u);
+		ms_cache_add(&texts, &text);
+		ms_cache_add(&texts, &text);
+		ms_cache_add(&texts, NULL);
+		r = ms_texts_put(txn, batch->number, batch->uids[i], buf_get(&texts));
+		buf_free(&texts);
+		buf_free(&text);
+	}
+	return r;
+}
+
+static int
+compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+put_shuffled(unsigned *seed, size_t swaps, size_t batch_max)
+{
+	struct batch batch = { .number = inbox->number };
+	uint32_t order[COUNT];
+
+	ck_assert_int_eq(ms_run(store, forget_all, &batch), 0);
+	for (uint32_t i = 0; i < COUNT; i++)
+		order[i] = i + 1;
+	for (size_t i = 0; i < swaps; i++) {
+		size_t a = (size_t)rand_r(seed) % COUNT, b = (size_t)rand_r(seed) % COUNT;
+		uint32_t kept = order[a];
+
+		order[a] = order[b];
+		order[b] = kept;
+	}
+	for (size_t at = 0; at < COUNT; at += batch.count) {
+		batch.count = 1 + (size_t)rand_r(seed) % batch_max;
+		if (batch.count > COUNT - at)
+			batch.count = COUNT - at;
+		memcpy(batch.uids, order + at, batch.count * sizeof(*order));
+		if (rand_r(seed) % 8 != 0) /* each look at a folder takes them in in order */
+			qsort(batch.uids, batch.count, sizeof(*batch.uids), compare_uids);
+		ck_assert_int_eq(ms_run(store, put_batch, &batch), 0);
+	}
+}
+
+START_TEST(in_any_order)
+{
+	static const size_t swaps[] = { 0, 1, 3, 10, 1000 }, batches[] = { 1, 2, 20, 100 };
+	unsigned seed = (unsigned)_i + 1;
+	struct walk walk;
+
+	put_shuffled(&seed, swaps[(unsigned)_i % 5], batches[(unsigned)_i % 4]);
+	for (uint32_t uid = 1; uid <= COUNT; uid++)
+		is_told(uid);
+	walk = walk_of(inbox, 1, UINT32_MAX, 0);
+	ck_assert_uint_eq(walk.count, COUNT);
+	for (uint32_t uid = 1; uid <= COUNT; uid++)
+		ck_assert_uint_eq(walk.uids[uid - 1], uid);
+	ck_assert_int_eq(ms_check(store, tell, NULL), 0);
+	/* Nothing hides behind another: each that leaves is seen to leave. */
+	expunge(1, COUNT, 1);
+	ck_assert_uint_eq(records_of(inbox).records, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -293,5 +391,6 @@ main(void)
 	tcase_add_test(tcase, some_leave);
 	tcase_add_test(tcase, copied_and_moved);
 	tcase_add_test(tcase, damaged_together);
+	tcase_add_loop_test(tcase, in_any_order, 0, 40);
 	return run_case("texts", tcase, folder);
 }
