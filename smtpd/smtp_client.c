@@ -93,7 +93,7 @@ put_message(struct smtp_client *client)
 		return; /* `grown` writes it */
 	/* Signatures are of what came, not of what is stored of it. */
 	if (client->check != NULL)
-		smtp_check_feed(client->check, smtp->is_binary ? buf_get(&smtp->original) : span_skip(buf_get(&smtp->message), smtp->trace_len));
+		smtp_check_feed(client->check, smtp_original(smtp));
 	smtp->trace_len = 0;
 	if (r < 0) {
 		log_error("not-written", log_str("client", smtp->client), log_str("id", smtp->queue_id), log_errno("error", r));
@@ -109,7 +109,7 @@ smtp_client_put_out(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
 
-	if (smtp->message.len != 0 && !client->growing)
+	if ((smtp->message.len != 0 || smtp->original.len != 0) && !client->growing)
 		put_message(client);
 	if (smtp->out.len == 0)
 		return;

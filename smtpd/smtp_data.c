@@ -39,6 +39,33 @@ put_line(struct buf *out, struct span line)
 	(void)buf_put(out, "\r\n", 2);
 }
 
+/* What stays, as it came. */
+static void
+keep(const struct smtp_data *data, struct span lines, struct buf *out)
+{
+	(void)buf_span(out, lines);
+	if (data->whole != NULL && data->whole->len != 0)
+		(void)buf_span(data->whole, lines);
+}
+
+static void
+keep_line(const struct smtp_data *data, struct span line, struct buf *out)
+{
+	keep(data, line, out);
+	keep(data, SPAN("\r\n"), out);
+}
+
+/* A field that goes: for who verifies. */
+static void
+show_removed(const struct smtp_data *data, struct span lines, const struct buf *out)
+{
+	if (data->whole == NULL)
+		return;
+	if (data->whole->len == 0)
+		(void)buf_span(data->whole, buf_get(out));
+	(void)buf_span(data->whole, lines);
+}
+
 /* The header has ended: what submitted mail must have (RFC 6409 section 8). */
 static void
 put_missing(struct smtp_data *data, struct buf *out)
@@ -92,9 +119,9 @@ begin_field(struct smtp_data *data, struct span name, struct span line)
 	if (++data->header_fields > SMTP_HEADER_FIELDS_MAX)
 		smtp_data_fail(data, SMTP_FAULT_HEADER);
 	data->in_field = true;
-	data->in_judged_field = (data->authserv != NULL && span_ieq(name, SPAN("Authentication-Results"))) ||
+	data->in_judged_field = (data->authserv != NULL && (span_ieq(name, SPAN("Authentication-Results")) || span_ieq(name, SPAN(SCORE_FIELD)))) ||
 	    (data->outside && filter_word_is(name)) || (data->mend && (span_ieq(name, SPAN("Date")) || span_ieq(name, SPAN("Message-ID"))));
-	data->skipping_field = (data->mend && is_among(name, private_fields, COUNT(private_fields))) || (data->authserv != NULL && span_ieq(name, SPAN(SCORE_FIELD)));
+	data->skipping_field = data->mend && is_among(name, private_fields, COUNT(private_fields));
 	data->from_fields += span_ieq(name, SPAN("From"));
 	data->in_author_field = data->mend && is_among(name, author_fields, COUNT(author_fields));
 	if (data->in_author_field) {
@@ -136,12 +163,16 @@ put_judged(struct smtp_data *data, struct buf *out)
 	name = span_trim(name);
 	if (span_ieq(name, SPAN("Authentication-Results")))
 		stays = !auth_results_is_claimed(field, span_of(data->authserv));
+	else if (span_ieq(name, SPAN(SCORE_FIELD)))
+		stays = false;
 	else if (filter_word_is(name)) /* nobody outside says for this site's filters that it is nothing */
 		stays = filter_word_is_against(buf_get(&data->judged));
 	else
 		stays = is_usable(data, name, field);
 	if (stays)
-		(void)buf_span(out, buf_get(&data->judged));
+		keep(data, buf_get(&data->judged), out);
+	else
+		show_removed(data, buf_get(&data->judged), out);
 	buf_clear(&data->judged);
 }
 
@@ -168,13 +199,13 @@ header_line(struct smtp_data *data, struct span line, struct buf *out)
 	} else {
 		/* No header, or the end of one without its empty line: what follows is the body. */
 		put_missing(data, out);
-		put_line(out, SPAN_NULL);
+		keep_line(data, SPAN_NULL, out);
 		data->in_body = true;
 	}
 	if (data->in_judged_field && !data->in_body)
 		put_line(&data->judged, line);
 	else if (data->in_body || !data->skipping_field)
-		put_line(out, line);
+		keep_line(data, line, out);
 	if (data->mend && !data->in_body && !data->smtputf8 && !span_is_ascii(line))
 		smtp_data_fail(data, SMTP_FAULT_8BIT_HEADER);
 }
@@ -207,7 +238,7 @@ text_line(struct smtp_data *data, struct span line, struct buf *out)
 	if (data->fault != SMTP_FAULT_NONE)
 		return;
 	if (data->in_body)
-		put_line(out, line);
+		keep_line(data, line, out);
 	else
 		header_line(data, line, out);
 }

@@ -58,6 +58,8 @@ struct smtp_data {
 	const char *authserv; /* fields of Authentication-Results that claim to be this host's are
 				 removed (RFC 8601 section 5), and all of X-Fourpost-Score; NULL: none are */
 	bool outside; /* and what filters are believed by (filter_word_parse.h), but where it speaks against the message */
+	struct buf *whole; /* where a field is removed, all that is put out and what is removed, which signatures are of; it begins with what
+			      stands in the output then, and goes on until the owner clears both; NULL: it is not wanted */
 
 	/* Results. */
 	enum smtp_fault fault;  /* the first one; nothing is put out from there on */

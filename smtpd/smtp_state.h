@@ -84,7 +84,8 @@ struct smtp {
 	/* For the owner. */
 	enum smtp_action action;
 	struct buf out, message;
-	struct buf original;     /* of a binary message what has come of it, for who verifies it, when `checks`; the owner clears it with `message` */
+	struct buf original;     /* when `checks`: what has come of a binary message, or of one that a field was removed from; the owner clears
+				    it with `message` */
 	size_t trace_len;        /* bytes at the front of `message` that are our trace field; the owner
 				    clears it with `message` */
 	enum smtp_filter_step filter_step;
@@ -169,6 +170,8 @@ void smtp_judged(struct smtp *smtp, struct span reply);
 /* date as in RFC 5322. The trace field is put into `message`. */
 void
 smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, const char *date);
+/* When `checks`: what signatures are of, as it came; of the bytes in `message`, without the trace field. Borrowed until they are cleared. */
+struct span smtp_original(const struct smtp *smtp);
 /* The text is taken (SMTP_FAULT_NONE), or refused for that reason. */
 void smtp_checked(struct smtp *smtp, enum smtp_fault fault);
 /* reply: of SMTP_FILTER_REFUSE, "550 5.7.1 ...", printable. */

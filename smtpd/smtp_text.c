@@ -296,6 +296,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	/* Programs that use LMTP are this site's, and may have put them there for us. */
 	smtp->data.authserv = smtp->kind != SMTP_LMTP ? smtp->settings->hostname : NULL;
 	smtp->data.outside = smtp->verifies;
+	smtp->data.whole = smtp->checks && !smtp->is_binary ? &smtp->original : NULL;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;
 	smtp->parts = smtp->data.mend && !smtp->data.smtputf8 ? smtp_binary_new(false) : NULL;
 	smtp->data.date = smtp->date;
@@ -307,6 +308,14 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 		smtp->phase = SMTP_TEXT;
 		smtp_reply(smtp, 354, NULL, "End the message with <CRLF>.<CRLF>");
 	}
+}
+
+struct span
+smtp_original(const struct smtp *smtp)
+{
+	if (smtp->is_binary)
+		return buf_get(&smtp->original);
+	return span_skip(buf_get(smtp->original.len != 0 ? &smtp->original : &smtp->message), smtp->trace_len); /* both begin with that */
 }
 
 bool

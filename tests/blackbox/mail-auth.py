@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
 """SPF, DKIM and DMARC of mail from other hosts: a DNS server of our own tells what they are, XCLIENT who brings the message."""
+import base64
 import glob
+import hashlib
 import re
+import subprocess
 import sys
 
 from dns_server import DnsServer
@@ -11,6 +14,24 @@ from own_site import Results, SharedSite, exchange, read, within
 
 site, results = SharedSite(), Results()
 check, state = results.check, site.state
+
+
+# --- a key of our own ---
+
+KEY = f"{state}/log/mail-auth.pem"
+subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", KEY], check=True)
+PUBLIC = base64.b64encode(subprocess.run(["openssl", "pkey", "-in", KEY, "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout[-32:]).decode()
+
+
+def signed(fields, body):
+    """With a signature of all fields, by c=relaxed/simple; values are in canonical form (RFC 6376 section 3.4.2)."""
+    field = (f"v=1; a=ed25519-sha256; c=relaxed/simple; d=scanned.example; s=s; h={':'.join(name for name, _ in fields)}; "
+             f"bh={base64.b64encode(hashlib.sha256(body).digest()).decode()}; b=")
+    text = "".join(f"{name.lower()}:{value}\r\n" for name, value in fields) + f"dkim-signature:{field}"
+    with open(f"{KEY}.text", "wb") as out:
+        out.write(hashlib.sha256(text.encode()).digest())  # RFC 8463 section 3
+    made = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", KEY, "-in", f"{KEY}.text"], check=True, stdout=subprocess.PIPE).stdout
+    return (f"DKIM-Signature: {field}{base64.b64encode(made).decode()}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)).encode() + b"\r\n" + body
 
 
 # --- the DNS ---
@@ -22,6 +43,8 @@ dns = DnsServer({
     ("unknown.example", "A"): "192.0.2.8",
     ("_dmarc.example.com", "TXT"): "v=DMARC1; p=reject",
     ("_dmarc.mild.example", "TXT"): "v=DMARC1; p=quarantine",
+    ("s._domainkey.scanned.example", "TXT"): f"v=DKIM1; k=ed25519; p={PUBLIC}",
+    ("_dmarc.scanned.example", "TXT"): "v=DMARC1; p=reject",
 }, broken=["broken.example"])
 
 # --- SMTP ---
@@ -116,6 +139,14 @@ try:
     text = unfolded(stored(reply))
     check("forged results are removed, others stay",
           "bank.example" not in text and "x.y=z" not in text and "other.example; spf=pass" in text and "dmarc=none" in text, text)
+
+    fields = [("X-Spam-Status", "No, score=-1"), ("From", "a@scanned.example"), ("X-Virus-Status", "Clean"), ("Subject", "scanned")]
+    reply, seen = send(signed(fields, b"x\r\n"), "198.51.100.9", "a@scanned.example")
+    text = stored(reply)
+    check("what others' filters say is removed, and a signature of it holds", "dkim=\"pass scanned.example\"" in seen and "dmarc=pass" in seen and
+          "Subject: scanned" in text and "X-Spam-Status: " not in text and "X-Virus-Status: " not in text, reply + seen + text)
+    reply, seen = send(signed(fields, b"x\r\n").replace(b"score=-1", b"score=-2"), "198.51.100.9", "a@scanned.example")
+    check("if it is as it was", reply.startswith("550 5.7.1 ") and "dkim=\"fail scanned.example\"" in seen, reply + seen)
 
     reply, seen = send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")
     check("without an answer of the DNS mail is taken", reply.startswith("250 ") and "dmarc=temperror" in seen, reply)

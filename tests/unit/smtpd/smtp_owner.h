@@ -25,7 +25,7 @@ struct owner {
 	struct buf out;     /* everything that was replied */
 	struct buf stored;  /* messages that were committed, one behind the other */
 	struct buf message; /* the one being written */
-	struct buf original; /* what is verified of binary messages */
+	struct buf original; /* what is verified */
 	struct buf pending; /* sent and not yet taken */
 	enum smtp_stored open_result, commit_result;
 	enum smtp_fault verdict;
@@ -68,8 +68,10 @@ drain(struct owner *owner)
 	if (smtp->message.len != 0 && owner->write_fails)
 		smtp_write_failed(smtp, true);
 	(void)buf_span(&owner->message, buf_get(&smtp->message));
+	if (smtp->message.len != 0 || smtp->original.len != 0)
+		(void)buf_span(&owner->original, smtp_original(smtp));
+	smtp->trace_len = 0;
 	buf_clear(&smtp->message);
-	(void)buf_span(&owner->original, buf_get(&smtp->original));
 	buf_free(&smtp->original);
 	(void)buf_span(&owner->out, buf_get(&smtp->out));
 	buf_clear(&smtp->out);

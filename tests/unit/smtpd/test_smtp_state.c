@@ -433,6 +433,35 @@ START_TEST(verdicts_of_strangers)
 END_TEST
 
 /* Signatures are of what came: base64 is put into what is stored. */
+/* Signatures are of what came, however it came. */
+START_TEST(removed_fields_are_verified)
+{
+	static const char text[] = "DKIM-Signature: x\r\nX-Spam-Status: No,\r\n score=-1\r\nAuthentication-Results: mail.example.test;\r\n dkim=pass\r\nFrom: a@b\r\n"
+	    "X-Spam-Flag: YES\r\nX-Fourpost-Score: 1/5;\r\n x=1\r\nX-Virus-Status: Clean\r\n\r\nX-Virus-Status: Clean\r\n.dot\r\nbody\r\n";
+	static const char kept[] = "+0000\r\nDKIM-Signature: x\r\nFrom: a@b\r\nX-Spam-Flag: YES\r\n\r\nX-Virus-Status: Clean\r\n.dot\r\nbody\r\n";
+	struct buf input = BUF_INIT(4096);
+	struct owner owner;
+
+	for (size_t step = 1; step < 600; step += step < 20 ? 1 : 97) {
+		for (unsigned chunks = 0; chunks < 2; chunks++) {
+			init(&owner, SMTP_MX);
+			owner.smtp.verifies = owner.smtp.checks = true;
+			buf_clear(&input);
+			(void)buf_fmt(&input, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n");
+			if (chunks != 0)
+				(void)buf_fmt(&input, "BDAT %zu LAST\r\n%s", sizeof(text) - 1, text);
+			else
+				(void)buf_fmt(&input, "DATA\r\n%.*s.%s.\r\n", (int)(strstr(text, ".dot") - text), text, strstr(text, ".dot"));
+			feed(&owner, buf_get(&input), step);
+			ck_assert_msg(span_eq(buf_get(&owner.original), span_of(text)), "%zu %s", step, buf_cstr(&owner.original));
+			ck_assert_msg(span_ends(buf_get(&owner.stored), span_of(kept)), "%zu %s", step, buf_cstr(&owner.stored));
+			finish(&owner);
+		}
+	}
+	buf_free(&input);
+}
+END_TEST
+
 START_TEST(binary_messages_are_verified_as_they_came)
 {
 	static const size_t steps[] = { 1, 7, 1 << 20 };
@@ -509,6 +538,7 @@ main(void)
 	tcase_add_test(tests, a_proxy_speaks_for_others);
 	tcase_add_test(tests, fields_are_bounded);
 	tcase_add_test(tests, binary_messages_are_verified_as_they_came);
+	tcase_add_test(tests, removed_fields_are_verified);
 	tcase_add_loop_test(tests, verdicts_of_strangers, 0, 2);
 	tcase_add_loop_test(tests, recipients_without_case, 0, 6);
 	tcase_add_test(tests, a_long_line_ends_auth);
