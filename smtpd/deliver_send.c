@@ -27,6 +27,7 @@ struct sending {
 	struct span sender, text;
 	uint64_t from; /* of the message being delivered, what follows the text; SUBMIT_NOTHING */
 	bool alone;    /* it goes on to one recipient, and nobody else has it */
+	bool each;     /* the next try would send it again */
 	int result;
 };
 
@@ -41,7 +42,7 @@ submit(void *context, struct span recipient)
 	if (r == 0) {
 		msg_writer_init(&body);
 		msg_put_u64(&body, sending->from);
-		msg_put_u8(&body, sending->alone && sending->from != SUBMIT_NOTHING);
+		msg_put_u8(&body, sending->each ? SUBMIT_EACH : sending->alone && sending->from != SUBMIT_NOTHING ? SUBMIT_ALONE : SUBMIT_TOO);
 		msg_put_span(&body, sending->sender);
 		msg_put_span(&body, recipient);
 		r = msg_send(sending->deliver->channel, MSG_SUBMIT, sending->delivery->id, &body, TAKE_FD(fd));
@@ -135,7 +136,9 @@ notify(struct sending *sending, const struct sieve_action *action, const struct 
 		sending->sender = SPAN_NULL; /* RFC 5436 section 2.2 */
 		sending->from = SUBMIT_NOTHING;
 		sending->text = buf_get(&text);
+		sending->each = true;
 		notify_recipients(action->text, submit, sending);
+		sending->each = false;
 	}
 	buf_free(&text);
 	return sending->result;

@@ -149,8 +149,8 @@ answer_submitted(void *context, const char *id, int result)
 	submit_ended(context);
 }
 
-/* The process has said what it did, or nothing any more. What is to be tried again has sent the message on to nobody, or they would get it
- * each time; answers are sent but once (deliver_memory.c), so they are. */
+/* The process has said what it did, or nothing any more. What is to be tried again has sent the message on to nobody and has told nobody of
+ * it, or they would hear each time; vacation's answers are given but once (deliver_memory.c), so they are. */
 static void
 settle_submitted(struct queue *queue, struct job *job, bool again)
 {
@@ -161,7 +161,7 @@ settle_submitted(struct queue *queue, struct job *job, bool again)
 	while (submitted != NULL) {
 		struct submitted *next = submitted->next;
 
-		if (submitted->answer || !again) {
+		if (!again || (submitted->answer && !submitted->each)) {
 			job->submitting++;
 			submitted_commit(queue, submitted, submitted->answer ? answer_submitted : sent_on, job);
 		} else {

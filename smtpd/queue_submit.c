@@ -99,10 +99,13 @@ read_submission(const struct spool_file *file, struct span account, struct msg *
 	struct msg_reader body = msg_read(msg);
 	struct address address;
 	struct stat st;
+	uint8_t manner;
 
 	*ret = (struct submission){ .file = file, .account = account };
 	ret->from = msg_get_u64(&body);
-	ret->alone = msg_get_u8(&body) != 0 && ret->from != SUBMIT_NOTHING;
+	manner = msg_get_u8(&body);
+	ret->alone = manner == SUBMIT_ALONE && ret->from != SUBMIT_NOTHING;
+	ret->each = manner == SUBMIT_EACH && ret->from == SUBMIT_NOTHING;
 	ret->sender = msg_get_span(&body);
 	ret->recipient = msg_get_span(&body);
 	ret->text = msg_take_fd(msg);
@@ -187,6 +190,7 @@ queue_submit(struct queue *queue, const struct spool_file *file, size_t recipien
 	*ret_sent_on = submission.from == SUBMIT_NOTHING ? SENT_ON_NOT : submission.alone ? SENT_ON_ALONE : SENT_ON_TOO;
 	submitted = xcalloc(1, sizeof(*submitted));
 	submitted->answer = submission.from == SUBMIT_NOTHING;
+	submitted->each = submission.each;
 	r = make_envelope(queue, &submission, &submitted->envelope);
 	if (r == 0)
 		r = write_file(queue, &submission, submitted);

@@ -16,12 +16,14 @@ struct submission {
 	int text;
 	uint64_t text_len, from;
 	bool alone; /* the message itself, which goes there and nowhere else */
+	bool each;  /* an answer that is written at each try */
 };
 
 /* A message that came of a delivery: written, and not yet committed. */
 struct submitted {
 	struct submitted *next; /* for whoever has it */
 	bool answer;            /* nothing of the message that was delivered */
+	bool each;              /* and written at each try */
 	int fd;
 	struct envelope envelope;
 	char id[SPOOL_ID_LEN + 1];

@@ -70,6 +70,13 @@ enum sign_as {
 /* SUBMIT: the text is the whole message. */
 #define SUBMIT_NOTHING UINT64_MAX
 
+/* What SUBMIT's message is to the delivery. */
+enum submit_manner {
+	SUBMIT_TOO,    /* an answer, given once; or the message itself, which others have as well */
+	SUBMIT_ALONE,  /* the message itself: it goes to that recipient and nobody else */
+	SUBMIT_EACH,   /* an answer that each try of the delivery writes anew: not sent when there will be another */
+};
+
 /* How far the relay role got with a recipient. */
 enum relay_reach {
 	RELAY_ANSWERED,  /* a host has answered for it */

@@ -92,20 +92,39 @@ queue_own(struct queue *q, struct span account, const struct msg *msg)
 int
 queue_submit(struct queue *q, const struct spool_file *f, size_t of, struct span account, struct msg *msg, struct submitted **ret, enum sent_on *ret_sent_on)
 {
-	(void)q, (void)f, (void)of, (void)account, (void)msg, (void)ret, (void)ret_sent_on;
-	return -1;
+	struct msg_reader body = msg_read(msg);
+	uint64_t from = msg_get_u64(&body);
+	uint8_t manner = msg_get_u8(&body);
+	int fd = msg_take_fd(msg);
+
+	(void)q, (void)f, (void)of, (void)account;
+	(void)close(fd);
+	*ret = calloc(1, sizeof(**ret));
+	ck_assert_ptr_nonnull(*ret);
+	(*ret)->answer = from == SUBMIT_NOTHING;
+	(*ret)->each = manner == SUBMIT_EACH;
+	*ret_sent_on = from == SUBMIT_NOTHING ? SENT_ON_NOT : SENT_ON_TOO;
+	return 0;
 }
+
+static unsigned committed, answers_committed, discarded;
 
 void
 submitted_commit(struct queue *q, struct submitted *submitted, intake_done done, void *context)
 {
-	(void)q, (void)submitted, (void)done, (void)context;
+	committed++;
+	answers_committed += submitted->answer && !submitted->each;
+	(void)q;
+	free(submitted);
+	done(context, "id", 0);
 }
 
 void
 submitted_discard(struct queue *q, struct submitted *submitted)
 {
-	(void)q, (void)submitted;
+	(void)q;
+	discarded++;
+	free(submitted);
 }
 
 uint32_t
@@ -193,6 +212,44 @@ START_TEST(slow_but_there)
 }
 END_TEST
 
+static void
+submit(uint32_t id, uint64_t from, enum submit_manner manner)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u64(&body, from);
+	msg_put_u8(&body, (uint8_t)manner);
+	msg_put_span(&body, SPAN_NULL);
+	msg_put_span(&body, SPAN("alice@example.test"));
+	ck_assert_int_eq(msg_send(worker, MSG_SUBMIT, id, &body, memfd_create("text", MFD_CLOEXEC)), 0);
+}
+
+/* What each try would send again is sent with the last. */
+START_TEST(sent_by_one_try)
+{
+	_Alignas(8) static uint8_t buffer[MSG_MAX];
+	struct msg_writer body;
+	struct msg msg;
+
+	mail(0);
+	ck_assert_int_eq(msg_receive(worker, buffer, &msg), 0);
+	(void)close(msg_take_fd(&msg));
+	submit(msg.id, SUBMIT_NOTHING, SUBMIT_TOO);
+	submit(msg.id, SUBMIT_NOTHING, SUBMIT_EACH);
+	submit(msg.id, 0, SUBMIT_TOO);
+	msg_writer_init(&body);
+	msg_put_u8(&body, _i == 0 ? VERDICT_OK : VERDICT_TEMPFAIL);
+	msg_put_span(&body, _i == 0 ? SPAN("2.0.0") : SPAN("4.3.0"));
+	msg_put_span(&body, SPAN("so it is"));
+	ck_assert_int_eq(msg_send(worker, MSG_DELIVERED, msg.id, &body, -1), 0);
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+	ck_assert_uint_eq(committed, _i == 0 ? 3 : 1);
+	ck_assert_uint_eq(answers_committed, 1);
+	ck_assert_uint_eq(discarded, _i == 0 ? 0 : 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -204,6 +261,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, silent_while_mail_comes);
 	tcase_add_test(tests, slow_but_there);
+	tcase_add_loop_test(tests, sent_by_one_try, 0, 2);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
