@@ -45,16 +45,22 @@ put_local(struct span local, struct buf *name)
 	return good;
 }
 
+/* What tells apart the lines and arguments that addresses are passed on in is in none of them (RFC 5321 section 4.1.2, RFC 6531
+ * section 3.3). */
+static bool
+is_text(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if ((unsigned char)address.ptr[i] < ' ' || address.ptr[i] == 0x7f)
+			return false;
+	return span_is_utf8(address);
+}
+
 /* A name becomes a folder: nothing that could lead elsewhere, nothing that cannot be seen. */
 static bool
 is_safe(struct span name)
 {
-	if (name.len == 0 || name.ptr[0] == '.')
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || name.ptr[i] == '/')
-			return false;
-	return span_is_utf8(name);
+	return name.len != 0 && name.ptr[0] != '.' && span_chr(name, ' ') < 0 && span_chr(name, '/') < 0;
 }
 
 enum account_name
@@ -64,18 +70,19 @@ account_name_of_address(struct span address, const struct conf_list *domains, st
 	struct span domain, local;
 
 	buf_clear(name);
-	if (at < 0)
+	if (at <= 0 || (size_t)at + 1 == address.len || !is_text(address))
 		return ACCOUNT_NAME_BAD;
 	local = span_make(address.ptr, (size_t)at);
 	domain = span_skip(address, (size_t)at + 1);
-	if (!put_local(local, name) || !is_safe(buf_get(name)) || domain.len == 0)
-		return ACCOUNT_NAME_BAD;
+	/* What a local part of another host's means, and what may be in it, is that host's affair (RFC 5321 section 2.3.11). */
 	if (!is_ours(domain, domains))
 		return ACCOUNT_NAME_NOT_OURS;
+	if (!put_local(local, name) || !is_safe(buf_get(name)))
+		return ACCOUNT_NAME_NOBODY;
 	(void)buf_char(name, '@');
 	for (size_t i = 0; i < domain.len; i++)
 		(void)buf_char(name, ascii_lower(domain.ptr[i]));
-	return name->overflow ? ACCOUNT_NAME_BAD : ACCOUNT_NAME_OURS;
+	return name->overflow ? ACCOUNT_NAME_NOBODY : ACCOUNT_NAME_OURS;
 }
 
 enum account_name

@@ -12,11 +12,13 @@
 
 enum account_name {
 	ACCOUNT_NAME_OURS,     /* name is set */
-	ACCOUNT_NAME_NOT_OURS, /* the domain is none of ours */
+	ACCOUNT_NAME_NOT_OURS, /* the domain is none of ours, whatever stands before it */
+	ACCOUNT_NAME_NOBODY,   /* it is one of ours, and no account can have such a local part */
 	ACCOUNT_NAME_BAD,      /* no address at all */
 };
 
-/* Of an address, as in RCPT: local part (quoted or not) and a domain that must be among domains. */
+/* Of an address, as in RCPT: local part (quoted or not) and a domain. What is not BAD has something on both sides of its last "@", and no
+ * control characters. */
 enum account_name account_name_of_address(struct span address, const struct conf_list *domains,
     struct buf *name);
 /* Of a login name: an address, or a bare user when there is one domain only. */

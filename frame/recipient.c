@@ -33,6 +33,7 @@ recipient_account(const struct recipient_host *host, struct span address, struct
 {
 	switch (account_name_of_address(address, host->domains, ret_name)) {
 	case ACCOUNT_NAME_NOT_OURS: return LOOKUP_NOT_OURS;
+	case ACCOUNT_NAME_NOBODY:
 	case ACCOUNT_NAME_BAD: return LOOKUP_UNKNOWN;
 	case ACCOUNT_NAME_OURS: break;
 	}
@@ -264,6 +265,13 @@ add_first(struct expansion *expansion, const struct step *up, struct span addres
 	case ACCOUNT_NAME_NOT_OURS:
 		add_member(expansion, address, true);
 		result = LOOKUP_NOT_OURS;
+		break;
+	case ACCOUNT_NAME_NOBODY:
+		/* The sender's local part is in it, with what his host allows there. */
+		if (srs_is(local_of(address)) && add_sender(expansion, up, address))
+			result = LOOKUP_ALIAS;
+		else
+			add_member(expansion, address, false); /* whose failure tells of a target that is nobody's */
 		break;
 	case ACCOUNT_NAME_BAD:
 		break;

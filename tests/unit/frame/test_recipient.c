@@ -80,6 +80,7 @@ START_TEST(expansions)
 	    "ring1@example.test: ring2\nring2@example.test: ring1\n"
 	    "own@example.test: own\nown2@example.test: own2, own2+x\nlone@example.test: nobody, lone\n"
 	    "club@example.test: club, bob\ncast@example.test: club, cast\nspin@example.test: spin, discard\n"
+	    "mixed@example.test: alice@all.test, a/b@far.example, c/d\n"
 	    "dead@example.test: nobody\nhalf@example.test: nobody, bob\n"
 	    "drop@example.test: Discard\n"
 	    "sick@example.test: broken\n"
@@ -93,7 +94,10 @@ START_TEST(expansions)
 	expect(aliases, "bob+list@example.test", LOOKUP_LOCAL, "bob+list@example.test ");
 	expect(aliases, "box+1@example.test", LOOKUP_LOCAL, "box+1@example.test ");
 	expect(aliases, "x@far.example", LOOKUP_NOT_OURS, "x@far.example ");
+	expect(aliases, "\"a b/c\"@far.example", LOOKUP_NOT_OURS, "\"a b/c\"@far.example ");
+	expect(aliases, "mixed@example.test", LOOKUP_ALIAS, "alice@all.test a/b@far.example c/d@example.test ");
 	expect(aliases, "nobody@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "a/b@example.test", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "@example.test", LOOKUP_UNKNOWN, NULL);
 	/* An alias that names itself means its account. */
@@ -163,6 +167,32 @@ START_TEST(bounds)
 	expect(aliases, "l0@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test ");
 	(void)aliases_free(aliases);
 	buf_free(&text);
+}
+END_TEST
+
+/* The way back to senders whose local parts could be no account's name. */
+START_TEST(senders)
+{
+	static const char *const addresses[] = { "S.Ender@far.example", "/G=John/S=Smith/@far.example", "SRS0=Ab/c=XX=orig.example=u@far.example" };
+	const char *fault = NULL;
+	struct srs *srs = srs_new(SPAN("0123456789abcdef of a test"), &fault);
+	struct recipient_host host = { .domains = &domains, .srs = srs, .now = 1795423737, .delimiter = '+', .exists = exists };
+	struct recipients recipients;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+		struct buf there = BUF_INIT(400), wanted = BUF_INIT(400);
+
+		ck_assert_int_eq(srs_forward(srs, span_of(addresses[i]), SPAN("example.test"), host.now, &there), 0);
+		(void)buf_fmt(&wanted, "%s\n", addresses[i]);
+		ck_assert_int_eq(recipient_expand(&host, buf_get(&there), true, &recipients), LOOKUP_ALIAS);
+		ck_assert_str_eq(buf_cstr(&recipients.members), buf_cstr(&wanted));
+		recipients_free(&recipients);
+		buf_free(&there);
+		buf_free(&wanted);
+	}
+	ck_assert_int_eq(recipient_expand(&host, SPAN("SRS0=aaaaaa=aa=far.example=a/b@example.test"), true, &recipients), LOOKUP_UNKNOWN);
+	recipients_free(&recipients);
+	(void)srs_free(srs);
 }
 END_TEST
 
@@ -239,6 +269,7 @@ main(void)
 
 	tcase_add_test(test, expansions);
 	tcase_add_test(test, bounds);
+	tcase_add_test(test, senders);
 	tcase_add_test(test, membership);
 	tcase_add_test(test, faults);
 	suite_add_tcase(suite, test);
