@@ -77,10 +77,12 @@ is_like(struct span pattern, struct span name, struct span *ret_star)
 const struct alias *
 aliases_match(const struct aliases *aliases, const char *name, struct span *ret_star)
 {
+	struct span whole = span_of(name), local = span_make(name, (size_t)span_rchr(whole, '@'));
+
 	*ret_star = SPAN_NULL;
 	for (const struct entry *entry = aliases->patterns; entry != NULL; entry = entry->next)
 		if (entry->expression != NULL ? regexec(entry->expression, name, 0, NULL, 0) == 0 :
-						is_like(entry->alias.key, span_of(name), ret_star))
+						is_like(entry->alias.key, span_chr(entry->alias.key, '@') < 0 ? local : whole, ret_star))
 			return &entry->alias;
 	return NULL;
 }

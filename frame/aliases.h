@@ -29,7 +29,7 @@ size_t aliases_count(const struct aliases *aliases);
 
 /* The row with that key ("local@domain", "local", "@domain"), in lower case; NULL: there is none. */
 const struct alias *aliases_find(const struct aliases *aliases, struct span key);
-/* The first pattern that the name matches ("local@domain", ended by NUL), or NULL. *ret_star becomes what the first "*" of a wildcard
+/* The first pattern that the name matches ("local@domain", ended by NUL), or NULL; one without a domain by its local part. *ret_star becomes what the first "*" of a wildcard
  * stands for: borrowed from the name. */
 const struct alias *aliases_match(const struct aliases *aliases, const char *name, struct span *ret_star);
 /* Calls each for every row, in no order. */

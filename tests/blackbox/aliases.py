@@ -32,6 +32,7 @@ ring@example.test: rings
 rings@example.test: ring
 club@example.test: club, u1
 zed@example.test: z@far.example
+desk-*: *
 """)
 
 
@@ -50,7 +51,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "21 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "22 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -68,6 +69,8 @@ try:
     site.send("s@away.example", ["one@example.test"], "single")
     check("an alias that names itself is an account", once("alice", "single") and once("u2", "single"), site.log()[-3000:])
     site.send("s@away.example", ["sales-bob@example.test", "help7@example.test", "drop@example.test"], "patterns")
+    site.send("s@away.example", ["desk-u1@example.test"], "without a domain")
+    check("a pattern without a domain is one for all of them", once("u1", "without a domain"), site.log()[-3000:])
     check("patterns and expressions", once("bob", "patterns") and once("u1", "patterns"), site.log()[-3000:])
     check("VRFY and EXPN tell nothing", all(not one.startswith("250") and "alice" not in one for one in site.talk(["VRFY staff@example.test", "EXPN staff@example.test"])))
 

@@ -86,6 +86,7 @@ START_TEST(expansions)
 	    "sick@example.test: broken\n"
 	    "sales-*@example.test: *+sales, bob\n"
 	    "any-*-*@*: carol@example.test\n"
+	    "team-*: *, carol@example.test\n"
 	    "/(help|desk)[0-9]*@example\\.test/: carol\n"
 	    "@old.test: @example.test\n"
 	    "@all.test: bob@example.test\n");
@@ -129,6 +130,12 @@ START_TEST(expansions)
 	expect(aliases, "sales-@example.test", LOOKUP_ALIAS, NULL);
 	expect(aliases, "any-thing@example.test", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "any-thing-else@example.test", LOOKUP_ALIAS, "carol@example.test ");
+	/* Without a domain, at all of them. */
+	expect(aliases, "team-bob@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test ");
+	expect(aliases, "team-alice@all.test", LOOKUP_ALIAS, "alice@all.test carol@example.test ");
+	expect(aliases, "Team-x+y@all.test", LOOKUP_ALIAS, "bob@example.test carol@example.test ");
+	expect(aliases, "xteam-bob@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "team-bob@far.example", LOOKUP_NOT_OURS, NULL);
 	expect(aliases, "help12@example.test", LOOKUP_ALIAS, "carol@example.test ");
 	expect(aliases, "help12@exampleXtest", LOOKUP_NOT_OURS, NULL);
 	expect(aliases, "xhelp12@example.test", LOOKUP_UNKNOWN, NULL);
