@@ -10,6 +10,7 @@
 #include "webmaild/jmap_blob.h"
 #include "webmaild/jmap_build.h"
 #include "webmaild/jmap_methods.h"
+#include "webmaild/jmap_places.h"
 
 /* --- keywords and mailboxes of an object --- */
 
@@ -70,17 +71,17 @@ store(struct jmap_call *call, const json_t *object, struct span message, const c
 		error = jmap_set_error_property("invalidProperties", NULL, "keywords");
 	else if (received != NULL && !json_is_null(received) && !jmap_parse_date(jmap_span(received), &seconds))
 		error = jmap_set_error_property("invalidProperties", NULL, "receivedAt");
-	for (size_t i = 0; error == NULL && r == 0 && i < count; i++) {
-		uint32_t uid = 0, validity;
-
-		if (i == 0) {
-			r = jmap_store_message(jmap, message, mailboxes[0], keywords, seconds, &number);
-			if (r == 0)
-				r = jmap_sync(jmap);
-			email = jmap_find_email(jmap, number);
-		} else if (email != NULL) {
-			r = ms_copy(email->places[0].mailbox->open, &email->places[0].uid, 1, mailboxes[i]->info.name, false, &uid, &validity);
-		}
+	if (error == NULL) {
+		r = jmap_store_message(jmap, message, mailboxes[0], keywords, seconds, &number);
+		if (r == 0)
+			r = jmap_sync(jmap);
+		email = jmap_find_email(jmap, number);
+		/* Read again: one that was removed meanwhile is not there after the sync. */
+		if (r == 0 && email != NULL && count > 1)
+			r = read_mailboxes(call, json_object_get(object, "mailboxIds"), mailboxes, &count)
+			    ? jmap_places_add(email, mailboxes + 1, count - 1) : MS_E_NOTFOUND;
+		if (r == MS_E_NOTFOUND && email != NULL)
+			(void)jmap_places_clear(email);
 	}
 	free(mailboxes);
 	if (error == NULL && r == 0 && count > 1)
@@ -181,60 +182,6 @@ update_keywords(const struct jmap_email *email, const json_t *before, const json
 	return r;
 }
 
-static bool
-is_listed(struct jmap_mailbox *const *list, size_t count, const struct jmap_mailbox *mailbox)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == mailbox)
-			return true;
-	return false;
-}
-
-/* The place a message for another mailbox is taken from: one that is not wanted any more (then it is moved), else any that is
- * still there. */
-static size_t
-source_place(const struct jmap_email *email, struct jmap_mailbox *const *wanted, size_t count, const bool *left, bool *ret_move)
-{
-	size_t any = 0;
-
-	*ret_move = true;
-	for (size_t i = 0; i < email->place_count; i++) {
-		if (!left[i] && !is_listed(wanted, count, email->places[i].mailbox))
-			return i;
-		if (!left[i])
-			any = i;
-	}
-	*ret_move = false;
-	return any;
-}
-
-/* Moves, copies and removes until the email is in exactly these mailboxes. */
-static int
-update_mailboxes(const struct jmap_email *email, struct jmap_mailbox *const *wanted, size_t count)
-{
-	bool *left = xcalloc(email->place_count, sizeof(*left)); /* places that were moved away */
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		const struct jmap_place *place;
-		uint32_t uid, validity;
-		bool move;
-		size_t from;
-
-		if (jmap_email_in(email, wanted[i]))
-			continue;
-		from = source_place(email, wanted, count, left, &move);
-		place = &email->places[from];
-		left[from] = move;
-		r = ms_copy(place->mailbox->open, &place->uid, 1, wanted[i]->info.name, move, &uid, &validity);
-	}
-	for (size_t i = 0; r == 0 && i < email->place_count; i++)
-		if (!left[i] && !is_listed(wanted, count, email->places[i].mailbox))
-			r = ms_expunge(email->places[i].mailbox->open, &email->places[i].uid, 1);
-	free(left);
-	return r;
-}
-
 /* Creation ids in the keys become ids; keywords small letters. */
 static json_t *
 normal_patch(const struct jmap_call *call, const json_t *patch)
@@ -294,7 +241,7 @@ update(struct jmap_call *call, const struct jmap_email *email, const json_t *pat
 	if (error == NULL)
 		r = update_keywords(email, json_object_get(before, "keywords"), keywords);
 	if (error == NULL && r == 0)
-		r = update_mailboxes(email, mailboxes, count);
+		r = jmap_places_set(email, mailboxes, count);
 	if (r != 0)
 		error = jmap_store_set_error(r);
 	free(mailboxes);
@@ -309,10 +256,8 @@ update(struct jmap_call *call, const struct jmap_email *email, const json_t *pat
 static json_t *
 destroy(const struct jmap_email *email)
 {
-	int r = 0;
+	int r = jmap_places_clear(email);
 
-	for (size_t i = 0; r == 0 && i < email->place_count; i++)
-		r = ms_expunge(email->places[i].mailbox->open, &email->places[i].uid, 1);
 	return r == 0 ? NULL : jmap_store_set_error(r);
 }
 

@@ -33,6 +33,7 @@ webmaild_SRC := \
 	webmaild/jmap_mailbox_set.c \
 	webmaild/jmap_methods.c \
 	webmaild/jmap_part.c \
+	webmaild/jmap_places.c \
 	webmaild/jmap_query_text.c \
 	webmaild/jmap_search.c \
 	webmaild/jmap_store.c \

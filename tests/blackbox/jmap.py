@@ -207,6 +207,11 @@ def emails(c, box, other):
     c.call("Email/set", update={two: {f"mailboxIds/{box}": True}})
     e = c.call("Email/get", ids=[two], properties=["mailboxIds"])["list"]
     check("Email/set copies", e and e[0]["mailboxIds"] == {box: True, other: True}, e)
+    third = next(m["id"] for m in c.call("Mailbox/get")["list"] if m["id"] not in (box, other))
+    c.call("Email/set", update={two: {"mailboxIds": {other: True}}})
+    up = c.call("Email/set", update={two: {"mailboxIds": {box: True, third: True}}})
+    e = c.call("Email/get", ids=[two], properties=["mailboxIds"])["list"]
+    check("Email/set moves into two", up["updated"] and e and e[0]["mailboxIds"] == {box: True, third: True}, [up, e])
     c.call("Email/set", update={two: {"mailboxIds": {other: True}}})
     boxes = {m["id"]: m for m in c.call("Mailbox/get", ids=[box, other])["list"]}
     check("Mailbox counts", boxes[box]["totalEmails"] == 1 and boxes[other]["totalEmails"] == 1 and boxes[box]["unreadEmails"] == 0, boxes)
