@@ -18,6 +18,7 @@ struct delivery {
 	int result;
 	uint32_t uid;
 	bool came_back;    /* to the account's own address, where it was before */
+	bool sent_on;      /* by the account's forward, which it came back from: it stays */
 	bool asked;        /* whose addresses are that its filter names: no more than once */
 	bool handled;      /* by a script: all that was to be done has been */
 	char *refusal;     /* the reason that a script gave (empty: none that can be told), or NULL */

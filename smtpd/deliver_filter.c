@@ -305,7 +305,7 @@ deliver_filter(struct deliver *deliver, struct delivery *delivery)
 	struct sieve_result result;
 	struct sieve_host host;
 	char *map;
-	enum filtered done = delivery->came_back ? FILTERED_LOOP : FILTERED_NOT;
+	enum filtered done = delivery->came_back && !delivery->sent_on ? FILTERED_LOOP : FILTERED_NOT;
 
 	if (delivery->length == 0 || (scripts_at(deliver->scripts, SCRIPT_BEFORE, 0) == NULL && scripts_at(deliver->scripts, SCRIPT_ACTIVE, 0) == NULL &&
 	    scripts_at(deliver->scripts, SCRIPT_AFTER, 0) == NULL))

@@ -11,7 +11,6 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/deliver.h"
-#include "smtpd/delivered_to.h"
 
 /* 0, -ENOENT, or -errno. */
 static int
@@ -46,15 +45,13 @@ forward_load(struct deliver *deliver)
 int
 forward_send(struct deliver *deliver, const struct delivery *delivery)
 {
-	/* The recipient may have a detail, or be an alias: that this account sent the message on tells its own address. */
-	int r = deliver->forward.count == 0 ? 0 : delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(deliver->proc->account));
+	int r = 0;
 
-	for (size_t i = 0; i < deliver->forward.count && r == 0; i++) {
+	for (size_t i = 0; i < deliver->forward.count && r == 0 && !delivery->sent_on; i++) {
 		r = deliver_redirect(deliver, delivery, deliver->forward.targets[i]);
 		if (r == 0)
 			log_info("forwarded", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
 			    log_span("to", deliver->forward.targets[i]));
 	}
-	/* Who keeps it has it. */
-	return r == DELIVERED_BEFORE && deliver->forward.keep ? 0 : r;
+	return r;
 }

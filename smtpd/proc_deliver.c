@@ -143,16 +143,21 @@ answer(struct deliver *deliver, const struct delivery *delivery)
 static bool
 look_at(struct deliver *deliver, struct delivery *delivery)
 {
+	struct span account = span_of(deliver->proc->account);
 	int back = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
 	enum filtered filtered;
 
-	delivery->came_back = back == DELIVERED_BEFORE && span_ieq(span_of(delivery->recipient), span_of(deliver->proc->account));
+	delivery->came_back = back == DELIVERED_BEFORE && span_ieq(span_of(delivery->recipient), account);
+	/* The recipient may have a detail, or be an alias: that this account sent the message on tells its own address. */
+	delivery->sent_on = deliver->forward.count != 0 && delivered_to_check(delivery->fd, delivery->offset, delivery->length, account) == DELIVERED_BEFORE;
 	delivery->handled = true;
 	delivery->result = back;
-	/* What is not kept is not filtered. */
-	if ((back != 0 && !delivery->came_back) || !deliver->forward.keep)
+	if (back != 0 && !delivery->came_back)
 		return true;
 	delivery->result = 0;
+	/* What is not kept is not filtered. */
+	if (!deliver->forward.keep && !delivery->sent_on)
+		return true;
 	filtered = deliver_filter(deliver, delivery);
 	delivery->handled = filtered != FILTERED_NOT;
 	if (filtered == FILTERED_LOOP)
