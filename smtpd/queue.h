@@ -114,6 +114,8 @@ int64_t facts_since(const struct envelope *envelope);
 struct queue_ledger *queue_ledger_open(struct queue *queue);
 /* GREYLIST. 0 or -EBADMSG. */
 int greylist_message(struct queue *queue, const struct msg *msg);
+/* Whether the account may ever send to so many recipients at once. */
+bool account_could_send(const struct queue *queue, size_t recipients);
 /* Takes a message to so many recipients from what the account may send. False: it has sent enough, and who cares is told. */
 bool account_may_send(struct queue *queue, struct span account, size_t recipients);
 

@@ -289,10 +289,11 @@ make_file(struct queue *queue, struct transaction **at)
 {
 	struct transaction *transaction = *at;
 	bool counts = span_of(transaction->envelope.account).len != 0 && !transaction->rewritten;
+	bool could = !counts || account_could_send(queue, transaction->envelope.count);
 	int r;
 
-	if (counts && !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count)) {
-		send_result(queue, transaction->id, MESSAGE_LIMITED, "", NULL);
+	if (!could || (counts && !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count))) {
+		send_result(queue, transaction->id, could ? MESSAGE_LIMITED : MESSAGE_EXCEEDS, "", NULL);
 		forget(queue, at);
 		return 0;
 	}

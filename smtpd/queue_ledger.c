@@ -195,6 +195,17 @@ account_sent_nothing(struct queue *queue, struct span account, size_t recipients
 }
 
 bool
+account_could_send(const struct queue *queue, size_t recipients)
+{
+	struct limit limit;
+
+	for (size_t at = 0; next_limit(queue, &at, &limit);)
+		if (amount_of(&limit, recipients) > limit.count)
+			return false;
+	return true;
+}
+
+bool
 account_may_send(struct queue *queue, struct span account, size_t recipients)
 {
 	struct ledger *ledger = queue->ledger->ledger;

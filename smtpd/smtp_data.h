@@ -43,6 +43,7 @@ enum smtp_fault {
 	SMTP_FAULT_NULL_MX, /* the same, and that its sender takes no mail was the last straw */
 	SMTP_FAULT_RULE,   /* a rule of the site's refuses it */
 	SMTP_FAULT_LIMIT,    /* set by the owner: the account has sent enough */
+	SMTP_FAULT_EXCEEDS,  /* set by the owner: it never may send to as many at once */
 	SMTP_FAULT_NO_SPACE, /* set by the owner: writing failed */
 	SMTP_FAULT_WRITE,
 };

@@ -336,6 +336,7 @@ take_done(struct handins *handins, const struct msg *msg)
 		[MESSAGE_NO_SPACE] = SMTP_NO_SPACE,
 		[MESSAGE_FAILED] = SMTP_NOT_STORED,
 		[MESSAGE_LIMITED] = SMTP_LIMITED,
+		[MESSAGE_EXCEEDS] = SMTP_EXCEEDS,
 		[MESSAGE_ANSWERED] = SMTP_ANSWERED,
 	};
 	struct msg_reader body = msg_read(msg);

@@ -87,6 +87,7 @@ smtp_reply_fault(struct smtp *smtp, enum smtp_fault fault)
 		[SMTP_FAULT_NULL_MX] = { 550, "5.7.27", "The sender's domain says that it takes no mail, so that nobody could answer (RFC 7505)" },
 		[SMTP_FAULT_RULE] = { 550, "5.7.1", "A rule of this site refuses such messages" },
 		[SMTP_FAULT_LIMIT] = { 451, "4.7.1", "This account has sent enough mail for now: try again later" },
+		[SMTP_FAULT_EXCEEDS] = { 550, "5.5.3", "This account may not send to so many recipients at once: send to fewer, several times" },
 		[SMTP_FAULT_NO_SPACE] = { 452, "4.3.1",
 		    "No space left to store the message: try again later" },
 		[SMTP_FAULT_WRITE] = { 451, "4.3.0",

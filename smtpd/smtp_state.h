@@ -61,7 +61,7 @@ enum smtp_filter_word { SMTP_FILTER_PASS, SMTP_FILTER_REFUSE, SMTP_FILTER_DISCAR
 /* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
 enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED, SMTP_IS_RELAYED, SMTP_IS_CIRCLE };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
-enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED, SMTP_LIMITED, SMTP_ANSWERED };
+enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED, SMTP_LIMITED, SMTP_EXCEEDS, SMTP_ANSWERED };
 /* What became of a recipient before the client was answered. */
 struct smtp_verdict {
 	unsigned code;           /* of the reply */

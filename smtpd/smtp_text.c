@@ -272,6 +272,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	if (result != SMTP_STORED) {
 		enum smtp_fault fault = result == SMTP_NO_SPACE ? SMTP_FAULT_NO_SPACE :
 		    result == SMTP_LIMITED                 ? SMTP_FAULT_LIMIT :
+		    result == SMTP_EXCEEDS                 ? SMTP_FAULT_EXCEEDS :
 							     SMTP_FAULT_WRITE;
 
 		/* DATA is refused once; the last chunk ends the text, for each recipient (RFC 2033 section 4.2). */

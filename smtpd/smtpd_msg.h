@@ -28,6 +28,7 @@ enum message_result {
 	MESSAGE_NO_SPACE, /* the disk is full: 452 */
 	MESSAGE_FAILED,   /* anything else: 451 */
 	MESSAGE_LIMITED,  /* the account has sent enough: 451 */
+	MESSAGE_EXCEEDS,  /* no time would be enough for it: 550 */
 	MESSAGE_ANSWERED, /* nothing of it is in the queue: each recipient has had his delivery, or will have none of it */
 };
 
