@@ -137,7 +137,7 @@ void alert_submit(struct queue *queue, const struct limit *limit, struct span ac
 /* Queues a message that this daemon has written, under that id, or NULL: any. As bounce_submit. */
 int queue_submit_text(struct queue *queue, const char *id, struct envelope *envelope, struct span text, intake_done done, void *context);
 
-/* Appends those bytes of a file to another. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
+/* Appends those bytes of a file to another; to -1: only looks at them. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
 int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);
 
 /* --- queue_control.c: requests of owners and operators --- */
@@ -304,6 +304,8 @@ struct report {
 	int action; /* enum dsn_action */
 	const struct outcome *outcome;
 };
+/* Whether its sender wants to hear that: one of ENVELOPE_SUCCESS and so on. */
+bool recipient_wants(const struct envelope_recipient *recipient, uint8_t bit);
 /* Writes a notification into the queue, for the sender or, when the message is one itself, for postmaster: done is called from the loop. 0, or -errno (done will not
  * be called). statuses: of all recipients of the message, as they are once it has been told. */
 int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,

@@ -43,7 +43,7 @@ queue_copy_message(int from, uint64_t offset, uint64_t length, int to)
 		} else if (!is_clean(span_make(chunk, (size_t)got), &after_cr)) {
 			r = -EBADMSG;
 		} else {
-			put = write(to, chunk, (size_t)got);
+			put = to < 0 ? got : write(to, chunk, (size_t)got);
 			r = put == got ? 0 : put < 0 ? -errno : -ENOSPC;
 			at += (uint64_t)got;
 			line_open = chunk[got - 1] != '\n';

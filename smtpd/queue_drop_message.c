@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/date.h"
+#include "smtpd/dsn.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue_drop_internal.h"
@@ -168,11 +169,87 @@ copy_in(struct taken *drop)
 	return 0;
 }
 
+/* --- what is too much --- */
+
+/* What this host does not take, or NULL. */
+static const char *
+excess_of(const struct queue *queue, const struct spool_file *file, struct outcome *ret)
+{
+	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
+	const char *fault = NULL;
+	char text[128];
+
+	if (file->length > (uint64_t)conf->message_size_max) {
+		fault = "too big";
+		(void)snprintf(text, sizeof(text), "The message has %llu octets, and this host takes %lld", (unsigned long long)file->length, (long long)conf->message_size_max);
+		outcome_set(ret, VERDICT_PERMFAIL, "5.3.4", span_of(text));
+	} else if (file->envelope.count > (size_t)conf->recipients_max) {
+		fault = "too many recipients";
+		(void)snprintf(text, sizeof(text), "The message has %zu recipients, and this host takes %lld", file->envelope.count, (long long)conf->recipients_max);
+		outcome_set(ret, VERDICT_PERMFAIL, "5.5.3", span_of(text));
+	}
+	return fault;
+}
+
+static void
+returned(void *context, const char *id, int result)
+{
+	struct taken *drop = context;
+
+	(void)id;
+	if (result == 0)
+		pickup_remove(drop->queue->pickup, drop->name);
+	else
+		pickup_rescan_later(drop->queue->pickup);
+	end_taking(drop);
+}
+
+/* Whoever put it there was told that it is taken: its sender hears that it is not, in the place of all its recipients. */
+static int
+send_back(struct taken *drop, const struct outcome *outcome)
+{
+	struct envelope *envelope = &drop->file.envelope;
+	struct report *reports = xcalloc(envelope->count, sizeof(*reports));
+	char *statuses = xcalloc(envelope->count + 1, 1), id[SPOOL_ID_LEN + 1];
+	size_t count = 0;
+	int r = 1;
+
+	prepare_envelope(envelope, drop->name, drop->uid);
+	memset(statuses, ENVELOPE_PENDING, envelope->count);
+	for (size_t i = 0; i < envelope->count; i++)
+		if (recipient_wants(&envelope->recipients[i], ENVELOPE_FAILURE))
+			reports[count++] = (struct report){ i, DSN_FAILED, outcome };
+	if (count != 0)
+		r = queue_files_name(drop->queue->files, queue_now_us(), id);
+	if (count != 0 && r == 0)
+		r = bounce_submit(drop->queue, id, &drop->file, reports, count, statuses, returned, drop);
+	free(reports);
+	free(statuses);
+	return r;
+}
+
+static void
+return_excess(struct queue *queue, const char *name, const struct spool_file *file, int64_t uid, const char *fault, const struct outcome *outcome)
+{
+	struct taken *drop = begin_taking(queue, name, uid, file);
+	int r = send_back(drop, outcome);
+
+	log_warning("drop-returned", log_str("file", name), log_i64("uid", uid), log_str("from", drop->from), log_u64("recipients", drop->recipients),
+	    log_str("reason", fault), log_str("status", outcome->status));
+	if (r == 0)
+		return;
+	if (r > 0)
+		pickup_remove(queue->pickup, name); /* nobody wants to hear of it */
+	else
+		pickup_not_taken(queue, name, uid, r);
+	end_taking(drop);
+}
+
 void
 pickup_not_taken(struct queue *queue, const char *name, int64_t uid, int error)
 {
 	if (error == -EBADMSG) {
-		pickup_set_aside(queue, name, uid, "no envelope, too big, or a message with other line ends than CRLF");
+		pickup_set_aside(queue, name, uid, "no envelope, or a message with other line ends than CRLF");
 	} else if (error != -ENOENT) {
 		log_error("drop-waits", log_str("file", name), log_i64("uid", uid), log_errno("error", error));
 		pickup_rescan_later(queue->pickup);
@@ -224,12 +301,18 @@ int
 pickup_take_message(struct queue *queue, const char *name, const struct spool_file *file, int64_t uid)
 {
 	struct pickup *pickup = queue->pickup;
+	struct outcome outcome;
 	struct taken *drop;
+	const char *fault = excess_of(queue, file, &outcome);
 	int r;
 
-	if (file->length > (uint64_t)smtpd_conf(queue->proc)->message_size_max ||
-	    file->envelope.count > (size_t)smtpd_conf(queue->proc)->recipients_max)
-		return -EBADMSG;
+	if (fault != NULL) {
+		r = queue_copy_message(file->fd, file->offset, file->length, -1);
+		if (r < 0)
+			return r;
+		return_excess(queue, name, file, uid, fault, &outcome);
+		return 0;
+	}
 	drop = begin_taking(queue, name, uid, file);
 	if (is_accounts(queue, &file->envelope, uid) && account_is_limited(queue)) {
 		pickup->asked++;

@@ -15,8 +15,8 @@
 
 /* --- what is to be told --- */
 
-static bool
-wants(const struct envelope_recipient *recipient, uint8_t bit)
+bool
+recipient_wants(const struct envelope_recipient *recipient, uint8_t bit)
 {
 	/* RFC 3461 section 4.1: without NOTIFY failures are told, and delays may be. */
 	return recipient->notify == 0 ? bit != ENVELOPE_SUCCESS : (recipient->notify & bit) != 0;
@@ -59,7 +59,7 @@ attempt_tells_success(const struct attempt *attempt, size_t i)
 	const struct envelope_recipient *recipient = &envelope->recipients[i];
 	const struct outcome *outcome = attempt->targets[i].outcome;
 
-	return envelope->sender[0] != '\0' && ((wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) || is_relay_told(envelope, recipient, outcome));
+	return envelope->sender[0] != '\0' && ((recipient_wants(recipient, ENVELOPE_SUCCESS) && !outcome->dsn) || is_relay_told(envelope, recipient, outcome));
 }
 
 /* A notification that cannot be delivered is told to postmaster, never to a sender (RFC 5321 section 6.1); and when postmaster
@@ -113,7 +113,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
-		bool tells = bounce ? is_told_postmaster(attempt, recipient) : wants(recipient, ENVELOPE_FAILURE);
+		bool tells = bounce ? is_told_postmaster(attempt, recipient) : recipient_wants(recipient, ENVELOPE_FAILURE);
 
 		if (bounce || !tells)
 			log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
@@ -126,7 +126,7 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 		return;
 	}
 	if (late && (recipient->status == ENVELOPE_PENDING || passes_deadline(&attempt->file.envelope)) && !bounce &&
-	    wants(recipient, ENVELOPE_DELAY)) {
+	    recipient_wants(recipient, ENVELOPE_DELAY)) {
 		if (attempt_is_overdue(&attempt->file.envelope)) {
 			(void)snprintf(outcome->status, sizeof(outcome->status), "4.4.7");
 			attempt->told_overdue = true;

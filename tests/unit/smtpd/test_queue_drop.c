@@ -99,6 +99,40 @@ START_TEST(not_to_be_set_aside)
 }
 END_TEST
 
+/* Whoever handed it in was told that it is taken, and so hears that it is not. */
+START_TEST(more_than_is_taken)
+{
+	static char text[70000];
+	FILE *conf = fopen(conf_path, "a");
+	size_t head;
+
+	ck_assert_ptr_nonnull(conf);
+	(void)fprintf(conf, "message_size_max = 65536;\n");
+	(void)fclose(conf);
+	head = (size_t)snprintf(text, sizeof(text), "%s", ENVELOPE("to P - - bob@local.test\nto P N - carol@local.test\n") "Subject: so much\r\n\r\n");
+	while (head < 67000)
+		head += (size_t)snprintf(text + head, sizeof(text) - head, "%060zu\r\n", head);
+	put("drop/m.1.big", text);
+	head = (size_t)snprintf(text, sizeof(text), "%s", ENVELOPE("to P N - carol@local.test\n") "Subject: so much\r\n\r\n");
+	while (head < 67000)
+		head += (size_t)snprintf(text + head, sizeof(text) - head, "%060zu\r\n", head);
+	put("drop/m.1.quiet", text);
+	head = (size_t)snprintf(text, sizeof(text), "%s", ENVELOPE("to P - - bob@local.test\n") "Subject: so much\n\n");
+	while (head < 67000)
+		head += (size_t)snprintf(text + head, sizeof(text) - head, "%060zu\n", head);
+	put("drop/m.1.odd", text);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 1 && !there("drop/m.1.big") && !there("drop/m.1.quiet") && !there("drop/m.1.odd"));
+	ck_assert(there("corrupt/m.1.odd") && files_in("spool/corrupt") == 1 && queued_files() == 0);
+	ck_assert(logs("drop-returned file=m.1.big") && logs("recipients=2 reason=\"too big\" status=5.3.4") && logs("drop-returned file=m.1.quiet"));
+	(void)snprintf(text, sizeof(text),
+	    "cat %s/mail/local.test/alice/* | grep -c -e 'Status: 5.3.4' -e '^Final-Recipient: rfc822; *bob@local.test' -e 'Subject: so much' -e 'octets, and this host takes 65536' "
+	    "| grep -q -v -x '[0123]' && ! grep -q carol %s/mail/local.test/alice/*",
+	    folder, folder);
+	ck_assert_int_eq(system(text), 0);
+}
+END_TEST
+
 static void
 add(TCase *tests)
 {
@@ -106,6 +140,7 @@ add(TCase *tests)
 	tcase_add_test(tests, drop_that_cannot_be_opened);
 	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
 	tcase_add_test(tests, not_to_be_set_aside);
+	tcase_add_test(tests, more_than_is_taken);
 }
 
 int
