@@ -185,7 +185,10 @@ relay_conn_on_timer(evutil_socket_t fd, short what, void *context)
 		say_goodbye(conn);
 	} else {
 		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
-		relay_conn_fail(conn, "4.4.2", text);
+		if (relay_state_is_starting_tls(&conn->state))
+			relay_conn_tls_broke(conn, text);
+		else
+			relay_conn_fail(conn, "4.4.2", text);
 	}
 }
 

@@ -64,6 +64,9 @@ void relay_conn_forget(struct relay_conn *conn);
 void relay_conn_open_again(struct relay_conn *conn);
 /* Begins the handshake. The connection may be gone afterwards. */
 void relay_conn_start_tls(struct relay_conn *conn);
+/* TLS was begun and did not come to stand, for that reason: the mail goes without where nothing demands it, and to another host, or waits,
+ * where something does. Frees the connection. */
+void relay_conn_tls_broke(struct relay_conn *conn, const char *why);
 /* What the reports of RFC 8460 are to tell of the connection, once. */
 void relay_conn_report(struct relay_conn *conn, enum tlsrpt_result result, const char *reason);
 /* What the host was found to do on other connections counts for this one. */

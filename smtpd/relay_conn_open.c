@@ -33,7 +33,12 @@ take_reply(struct relay_conn *conn)
 	if (r == 1)
 		return false;
 	if (r < 0) {
-		relay_conn_fail(conn, "4.5.0", r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP");
+		const char *text = r == -EMSGSIZE ? "The host gave a reply that does not end" : "What the host says is not SMTP";
+
+		if (relay_state_is_starting_tls(&conn->state))
+			relay_conn_tls_broke(conn, text);
+		else
+			relay_conn_fail(conn, "4.5.0", text);
 		return false;
 	}
 	action = relay_state_reply(&conn->state, &conn->reply, &out);
@@ -81,40 +86,47 @@ on_secured(struct stream *stream, void *context)
 
 /* TLS was offered and does not work: mail goes in the clear rather than not at all (RFC 3207 section 4.1), to the same address. */
 static void
-without_tls(struct relay_conn *conn)
+without_tls(struct relay_conn *conn, const char *why)
 {
 	const struct relay_role *role = conn->role;
-	struct relay_job *job;
+	struct relay_job *job = conn->job;
 
-	relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, stream_tls_error(conn->stream));
-	log_warning("tls-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", stream_tls_error(conn->stream)));
-	job = conn->job;
+	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", why));
 	relay_conn_open_again(conn);
 	if (role->proc->stopping)
 		return;
-	/* The handshake was for this very job: it has a connection now. */
+	/* TLS was begun for this very job: it has a connection now. */
 	job->conn->state.tls = RELAY_TLS_NEVER;
 	job->conn->reported = true;
 }
 
-static void
-handshake_failed(struct relay_conn *conn, const char *why)
+void
+relay_conn_tls_broke(struct relay_conn *conn, const char *why)
 {
-	char text[256];
+	bool demanded = conn->state.tls >= RELAY_TLS_ENCRYPT;
+	char text[512];
 
-	if (conn->state.tls < RELAY_TLS_ENCRYPT) {
-		without_tls(conn);
+	relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, why);
+	if (!demanded && !conn->job->mail.requiretls) {
+		without_tls(conn, why);
 		return;
 	}
-	relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, why);
-	(void)snprintf(text, sizeof(text), "%s demands TLS, and the handshake failed: %s", conn->state.whose, why);
-	relay_conn_fail(conn, "4.7.5", text);
+	(void)snprintf(text, sizeof(text), "%s demands TLS, and it does not come about: %s", demanded ? conn->state.whose : "The message", why);
+	relay_conn_fail(conn, demanded ? "4.7.5" : "4.7.10", text);
+}
+
+/* OpenSSL's reason, or the system's. */
+static const char *
+why_broken(const struct stream *stream)
+{
+	return stream_tls_error(stream)[0] != '\0' ? stream_tls_error(stream) : strerrordesc_np(stream_error(stream));
 }
 
 static void
 on_ended(struct stream *stream, void *context, enum stream_end end)
 {
 	struct relay_conn *conn = context;
+	const char *awaits = relay_state_awaits(&conn->state);
 	char text[256];
 
 	if (conn->job == NULL) {
@@ -123,28 +135,22 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 	}
 	switch (end) {
 	case STREAM_TLS_FAILED:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
-			handshake_failed(conn, stream_tls_error(stream));
-			return;
-		}
-		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s", relay_state_awaits(&conn->state));
+		(void)snprintf(text, sizeof(text), "TLS broke while waiting for %s: %s", awaits, why_broken(stream));
 		break;
 	case STREAM_EOF:
-		if (conn->state.phase == RELAY_HANDSHAKE) {
-			handshake_failed(conn, "the host closed the connection");
-			return;
-		}
-		(void)snprintf(text, sizeof(text), "The host closed the connection while we waited for %s", relay_state_awaits(&conn->state));
+		(void)snprintf(text, sizeof(text), "The host closed the connection while we waited for %s", awaits);
 		break;
 	case STREAM_TIMEOUT:
-		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
+		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", awaits);
 		break;
 	case STREAM_ERROR:
-		(void)snprintf(text, sizeof(text), "The connection broke while waiting for %s: %s", relay_state_awaits(&conn->state),
-		    strerrordesc_np(stream_error(stream)));
+		(void)snprintf(text, sizeof(text), "The connection broke while waiting for %s: %s", awaits, why_broken(stream));
 		break;
 	}
-	relay_conn_fail(conn, "4.4.2", text);
+	if (relay_state_is_starting_tls(&conn->state))
+		relay_conn_tls_broke(conn, text);
+	else
+		relay_conn_fail(conn, "4.4.2", text);
 }
 
 static const struct stream_ops ops = { on_readable, on_drained, on_secured, on_ended };

@@ -163,6 +163,13 @@ relay_state_secured(struct relay_state *state, bool verified, struct buf *out)
 	return say_hello(state, RELAY_EHLO, "EHLO", out);
 }
 
+/* With TLS 1.3 the handshake is over here before the host has looked at our side of it: that it agrees only its reply to EHLO tells. */
+bool
+relay_state_is_starting_tls(const struct relay_state *state)
+{
+	return state->phase == RELAY_STARTTLS || state->phase == RELAY_HANDSHAKE || (state->phase == RELAY_EHLO && state->secured);
+}
+
 static enum relay_action
 on_quit(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
@@ -188,7 +195,7 @@ static const struct {
 	[RELAY_EHLO] = { on_ehlo, 300, "the reply to EHLO" },
 	[RELAY_HELO] = { on_helo, 300, "the reply to HELO" },
 	[RELAY_STARTTLS] = { on_starttls, 120, "the reply to STARTTLS" },
-	[RELAY_HANDSHAKE] = { NULL, 120, "the TLS handshake" },
+	[RELAY_HANDSHAKE] = { NULL, 60, "the TLS handshake" },
 	[RELAY_AUTH] = { on_auth, 120, "the reply to AUTH" },
 	[RELAY_IDLE] = { NULL, 0, "nothing" },
 	[RELAY_MAIL] = { relay_on_mail, 300, "the reply to MAIL" },

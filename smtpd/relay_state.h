@@ -67,6 +67,9 @@ enum relay_action relay_state_reply(struct relay_state *state, const struct rela
 /* TLS stands, after RELAY_START_TLS or from the first byte. verified: with the very host that the destination's mail is for, by its certificate and by a name that can be trusted. */
 enum relay_action relay_state_secured(struct relay_state *state, bool verified, struct buf *out);
 
+/* TLS was asked for, and the host has not shown yet that it can speak under it: what breaks now breaks for TLS. */
+bool relay_state_is_starting_tls(const struct relay_state *state);
+
 /* The host takes 7-bit text alone: a message that is convertible is to be converted. */
 bool relay_state_is_seven_bit(const struct relay_state *state);
 /* True when mail->eight_bit, utf8_header and convertible must be right before relay_state_mail. */

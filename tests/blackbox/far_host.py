@@ -28,6 +28,8 @@ class Session(socketserver.StreamRequestHandler):
     def start_tls(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.options.certificate, self.options.key)
+        if self.options.client_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
         self.connection = context.wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
         self.tls = self.connection.version()
@@ -247,6 +249,7 @@ def main():
     parser.add_argument("--auth", help="user:password, without which nothing is taken")
     parser.add_argument("--mechanisms", default="PLAIN LOGIN")
     parser.add_argument("--broken-tls", action="store_true")
+    parser.add_argument("--client-certificate", action="store_true", help="TLS only with who has one, which nobody has")
     parser.add_argument("--no-pipelining", action="store_true")
     parser.add_argument("--no-bdat", action="store_true", help="whatever it offers")
     parser.add_argument("--take", type=int, help="so many recipients of a message")

@@ -13,7 +13,7 @@ import threading
 import time
 
 import own_site
-from signed_dns import A, AAAA, CNAME, MX, Server, wire
+from signed_dns import A, AAAA, CNAME, MX, Authority, Server, wire
 
 results = own_site.Results()
 check = results.check
@@ -101,6 +101,7 @@ HOSTS = {
     "evil-text": ({"RCPT": EVIL}, r"failed .*status=5\.1\.1 "),
     "status-of-another-class": ({"RCPT": b"550 2.0.0 Fine\r\n"}, r"failed .*status=5\."),
     "behind-starttls": ({"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": b"220 Go\r\n250-far.example\r\n250 AUTH PLAIN\r\n"}, r"deferred .*"),
+    "hangs-up-starttls": ({"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": None}, r"relayed .* tls=none "),
     "leaves-for-good": ({"RCPT": b"421 4.3.2 Going down\r\n"}, r"deferred .*status=4\.3\.2 "),
     "hangs-up-greeting": ({"greeting": None}, r"deferred .*"),
     **{f"hangs-up-{verb.lower()}": ({verb: None}, r"deferred .*") for verb in ("EHLO", "MAIL", "RCPT", "DATA", "text")},
@@ -124,6 +125,7 @@ names = {
     "far.example": {MX: [(n, f"mx{n}.far.example") for n in range(12)] + [(99, "mx.good.example")]},
     **{f"mx{n}.far.example": {A: ["127.255.255.255"]} for n in range(12)},
     "backup.example": {MX: [(1, "mx.good.example"), (2, "dead.example")]},
+    "strict.example": {MX: [(1, "mx.good.example")]},
     "good.example": {MX: [(1, "mx.good.example")]}, "mx.good.example": {A: ["127.0.0.1"]},
 }
 ODD_NAMES = [name for name in ("many", "circle", "itself", "chain", "short", "behind", "pointer", "half", "evil", "nobody")]
@@ -139,6 +141,12 @@ def memory(site):
 
 
 waited_for = threading.Event()
+
+
+def speechless():
+    """It agrees to TLS, and that was its last word."""
+    yield b"220 Go\r\n"
+    threading.Event().wait()
 
 
 def late():
@@ -165,12 +173,19 @@ servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
 servers.append(Far(port + 60, {"text": late()}))
 servers.append(Far(port + 61, {}, Tired))
 servers.append(Far(port + 62, {}, Brief))
-routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"brief.example smtp://127.0.0.1:{port + 62}", f"typo.example smtp://gone.hop.example:{port}", f"late.example smtp://127.0.0.1:{port + 60}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
+servers.append(Far(port + 63, {"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": speechless()}))
+certificate, key = Authority(f"{own_site.work}/ca").issue("mx.good.example")
+choosy = own_site.FarHost("choosy", port + 64, options=["--certificate", certificate, "--key", key, "--client-certificate", "--offer", "REQUIRETLS"])
+routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"brief.example smtp://127.0.0.1:{port + 62}", f"typo.example smtp://gone.hop.example:{port}", f"late.example smtp://127.0.0.1:{port + 60}",
+          f"speechless.example smtp://127.0.0.1:{port + 63}", f"choosy.example smtp://127.0.0.1:{port + 64}", f"strict.example mx://strict.example:{port + 64}"] + [f"{name}.example smtp://127.0.0.1:{port + 1 + n}" for n, name in enumerate(HOSTS)] + [f"{name}.example mx://{name}.example:{port}" for name in [*ODD_NAMES, "strange", "beside", "far", "backup", "good"]]
 quoted = ", ".join(f'"{route}"' for route in routes)
-site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; retry_min = "1h"; retry_max = "2h";')
+site = own_site.Site(own_site.outer + 840, f'resolvers = [ {resolvers} ]; dnssec_anchor = ""; routes = [ {quoted} ]; tls_policies = [ "strict.example encrypt" ]; retry_min = "1h"; retry_max = "2h";')
 try:
     site.send("alice@example.test", ["first@good.example"], "the first", login="alice")
     check("mail goes to a host that is as others are", own_site.within(lambda: far.taken("the first")), site.log()[-3000:])
+    site.send("alice@example.test", ["a@speechless.example"], "speechless", login="alice")
+    site.send("alice@example.test", ["a@choosy.example", "a@strict.example"], "choosy", login="alice")
+    site.send("alice@example.test", ["r@choosy.example"], "choosy required", login="alice", mail=" REQUIRETLS")
     before = memory(site)
     site.send("alice@example.test", ["a@backup.example"], "despite the dead", login="alice")
     for name, (_, end) in HOSTS.items():
@@ -209,6 +224,13 @@ try:
           all(site.logged(rf" relayed .* to={to} ") for to in many), site.log()[-3000:])
     site.send("alice@example.test", ["last@good.example"], "the last", login="alice")
     check("other mail goes on", own_site.within(lambda: far.taken("the last")), site.log()[-3000:])
+    check("a host that gives up TLS once the handshake is over here: mail goes without",
+          site.logged(r" relayed .* to=a@choosy\.example .* tls=none ") and re.search(r" tls-failed .*certificate required", site.log()), site.log()[-3000:])
+    check("and waits where TLS is demanded", site.logged(r" deferred .* to=a@strict\.example .* status=4\.7\.5 .*tls_policies demands TLS"), site.log()[-3000:])
+    check("by the message too", site.logged(r" deferred .* to=r@choosy\.example .* status=4\.7\.10 .*The message demands TLS"), site.log()[-3000:])
+    check("in the clear went what might", [about["rcpt"] for about, _ in choosy.messages()] == [["TO:<a@choosy.example>"]], choosy.messages())
+    check("a host that says nothing more after STARTTLS: mail goes without",
+          own_site.within(lambda: re.search(r" relayed .* to=a@speechless\.example .* tls=none ", site.log()), 120), site.log()[-3000:])
     check("no role of it died", not site.deaths(), site.deaths())
     site.send("alice@example.test", ["a@late.example"], "late word", login="alice")
     waited_for.wait(own_site.patience)
@@ -219,4 +241,5 @@ try:
 finally:
     site.stop()
     far.stop()
+    choosy.stop()
 sys.exit(results.failed)

@@ -27,7 +27,7 @@ port = outer + 760
 names = {}
 for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, certificate)]), ("wrong.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
                                ("stripped.signed.example", "127.0.0.2", [(3, 1, 1, bytes(32))]), ("bogus.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
-                               ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None),
+                               ("breaks.example", "127.0.0.4", None), ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None),
                                ("announces.example", "127.0.0.1", None)]:
     names[name] = {MX: [(10, "mx." + name)]}
     names["mx." + name] = {A: [address]}
@@ -47,6 +47,7 @@ names["_mta-sts.announces.example"] = {TXT: ["v=STSv1; id=1"]}
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)])
 encrypted = FarHost("encrypted", options=[f"--smtp=127.0.0.1:{port}", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp=127.0.0.2:{port}"])
+breaks = FarHost("breaks", options=[f"--smtp=127.0.0.4:{port}", "--certificate", certificate, "--key", key, "--client-certificate"])
 posted = {}
 
 
@@ -103,7 +104,7 @@ def reports():
 try:
     site = Site(outer + 761, f'{dns.options()} routes = [ {routes} ]; retry_min = "10m"; tls_reports = true;')
     site.send("alice@example.test", [f"a@{name}" for name in domains], "tls-word", login="alice")
-    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 7), counted())
+    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 8), counted())
     check("a policy that is announced, and is not there, counts beside the connection", announced() == ["no-policy-found success", "sts sts-policy-fetch-error"], counted())
     del names["_mta-sts.announces.example"]
     time.sleep(TTL + 1)
@@ -114,7 +115,7 @@ try:
     yesterday = time.strftime("tls.%Y%m%d", time.gmtime((int(time.time()) // 86400 - 1) * 86400))
     os.rename(glob.glob(f"{site.state}/spool/report/tls.*[0-9]")[0], f"{site.state}/spool/report/{yesterday}")
     end_report_role()
-    check("when the day is over each has its report", within(lambda: len(reports()) == 6), (site.log()[-3000:], reports().keys()))
+    check("when the day is over each has its report", within(lambda: len(reports()) == 7), (site.log()[-3000:], reports().keys()))
     found = reports()
     message, told = found.get("good.signed.example", ({}, {"policies": [{}]}))
     check("a report that goes whatever TLS there is", message.get("TLS-Required") == "No" and message.get("TLS-Report-Submitter") == "mail.example.test" and
@@ -130,6 +131,10 @@ try:
         failures = told.get("failure-details", [{}])
         check(f"a failure: {result}", told.get("policy", {}).get("policy-type") == kind and failures[0].get("result-type") == result and
               failures[0]["receiving-mx-hostname"] == "mx." + name and told["summary"]["total-failure-session-count"] == 1, told)
+    told = found.get("breaks.example", (None, {"policies": [{}]}))[1]["policies"][0]
+    check("TLS that breaks behind the handshake counts, though the mail goes without", site.logged(r" relayed .* to=a@breaks\.example .* tls=none ") and
+          told.get("failure-details", [{}])[0].get("result-type") == "validation-failure" and told["summary"]["total-failure-session-count"] == 1 and
+          told["summary"]["total-successful-session-count"] == 0, told)
     path, kind, packed = posted.get("rua.plain.example", ("", "", gzip.compress(b"{}")))
     check("a report goes by HTTPS where that is wanted", path == "/tls?who=us" and kind == "application/tlsrpt+gzip" and
           json.loads(gzip.decompress(packed)).get("policies", [{}])[0].get("policy", {}).get("policy-domain") == "plain.example", (posted.keys(), site.log()[-2000:]))
@@ -143,4 +148,5 @@ finally:
         site.stop()
     encrypted.stop()
     clear.stop()
+    breaks.stop()
 sys.exit(results.failed)

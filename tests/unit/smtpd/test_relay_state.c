@@ -352,6 +352,38 @@ START_TEST(another_message)
 }
 END_TEST
 
+/* From the wish for TLS to the host's first word under it. */
+START_TEST(tls_starts)
+{
+	struct play play = { .out = BUF_INIT(RELAY_OUT_MAX), .told = BUF_INIT(4096) };
+
+	relay_reply_init(&play.reply);
+	relay_state_init(&play.state, "me.example", RELAY_TLS_MAY);
+	ck_assert(!relay_state_is_starting_tls(&play.state));
+	host_says(&play, SPAN("220 hi"), "TLS starts");
+	take_line(&play.out, SPAN("EHLO me.example"), "TLS starts");
+	ck_assert(!relay_state_is_starting_tls(&play.state));
+	host_says(&play, SPAN("250-hi"), "TLS starts");
+	host_says(&play, SPAN("250 STARTTLS"), "TLS starts");
+	take_line(&play.out, SPAN("STARTTLS"), "TLS starts");
+	ck_assert(relay_state_is_starting_tls(&play.state));
+	host_says(&play, SPAN("220 go"), "TLS starts");
+	ck_assert(relay_state_is_starting_tls(&play.state));
+	(void)relay_state_secured(&play.state, false, &play.out);
+	take_line(&play.out, SPAN("EHLO me.example"), "TLS starts");
+	ck_assert(relay_state_is_starting_tls(&play.state));
+	host_says(&play, SPAN("250 hi"), "TLS starts");
+	assert_action(&play, SPAN("READY"), "TLS starts");
+	ck_assert(!relay_state_is_starting_tls(&play.state));
+	/* From the first byte on there is no way without. */
+	relay_state_init(&play.state, "me.example", RELAY_TLS_VERIFY);
+	ck_assert(!relay_state_is_starting_tls(&play.state));
+	buf_free(&play.out);
+	buf_free(&play.told);
+	relay_reply_free(&play.reply);
+}
+END_TEST
+
 /* RFC 5321 section 4.5.3.2: none shorter than these, each for its own command. */
 START_TEST(timeouts)
 {
@@ -431,6 +463,7 @@ main(void)
 
 	tcase_add_loop_test(tests, dialogue, 0, sizeof(dialogues) / sizeof(*dialogues));
 	tcase_add_test(tests, another_message);
+	tcase_add_test(tests, tls_starts);
 	tcase_add_test(tests, timeouts);
 	tcase_add_test(tests, a_transaction_ends);
 	tcase_add_test(tests, texts_are_cleaned);
