@@ -105,7 +105,7 @@ ms_sync_save(struct ms_txn *txn, const struct ms_syncing *sync, const struct ms_
 {
 	struct ms_mailbox_record record = *mailbox;
 
-	if (sync->rebuild)
+	if (sync->rebuild || sync->doubt)
 		record.uidnext = 0;
 	return ms_mailbox_save(txn, sync->number, &record);
 }
@@ -513,6 +513,7 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	struct ms_syncing sync = {
 		.store = store, .number = number, .record = record, .folder_fd = -1, .rebuild = record->uidnext == 0,
 		.names_from = names_from != 0 ? names_from : record->uidnext, .generation = store->generation, .mend = why == SYNC_MEND,
+		.doubt = why == SYNC_DOUBT,
 	};
 	struct ms_time new_time, cur_time;
 	struct timespec now;
@@ -532,7 +533,7 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 		(void)close(sync.folder_fd);
 		return 0;
 	}
-	if (sync.rebuild || why == SYNC_DOUBT)
+	if (sync.rebuild || sync.doubt)
 		record->uidnext = record->folder.uid_limit;
 	r = ms_pending_file_read(sync.folder_fd, record->folder.uidvalidity, &sync.pending);
 	if (r == 0)

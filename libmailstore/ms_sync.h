@@ -15,6 +15,7 @@ struct ms_syncing {
 	unsigned generation; /* of the index that all this is read from */
 	bool rebuild;        /* the index knew nothing, or was not done with it: UIDs in names count */
 	uint32_t names_from; /* otherwise, from here on: the index never gave those */
+	bool doubt;          /* the index may be older than the folder: until the end it does not know its next UID */
 	bool mend;           /* every file is looked at, and what is wrong told */
 	uint32_t *damaged;   /* UIDs whose records are: made again from the files that have them in their names */
 	size_t damaged_count;
@@ -30,7 +31,8 @@ struct ms_syncing {
 	size_t at, end;         /* the batch */
 };
 
-/* Saves the mailbox's record. One that is not wholly taken in has no next UID in the index: whoever comes next begins again. */
+/* Saves the mailbox's record. One that is not wholly taken in, or held against its folder after a recovery, has no next UID in the index:
+ * whoever comes next begins again, and UIDs in names count for him. */
 int ms_sync_save(struct ms_txn *txn, const struct ms_syncing *sync, const struct ms_mailbox_record *mailbox);
 /* The UID's record is damaged, and not made again yet. */
 bool ms_sync_is_damaged(const struct ms_syncing *sync, uint32_t uid);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+/* SPDX-FileCopyrightText: The Fourpost authors */
+/* A recovery that does not come to its end: the index is older than the folder, whose names tell UIDs that clients have seen. However often
+ * it is begun again, each message keeps its own. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libmailstore/ms_internal.h"
+#include "tests/unit/libmailstore/store_tests.h"
+
+/* In the index of before; and then, in several transactions. */
+#define OLD 150u
+#define ALL 400u
+
+static char folder[] = "/tmp/test_recovery.XXXXXX";
+static char account[64];
+static struct ms_store *store;
+static unsigned to_go; /* messages that are opened before it ends; 0: it does not */
+static bool by_kill;
+
+/* In the C library's place. */
+int
+openat(int at, const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	if (to_go != 0 && strncmp(path, "new/", 4) == 0 && --to_go == 0) {
+		if (by_kill)
+			(void)kill(getpid(), SIGKILL);
+		errno = EMFILE;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+/* Messages that know their UIDs. */
+static void
+bring(unsigned from, unsigned to)
+{
+	char script[256];
+	struct ms_mailbox_info info;
+
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	(void)snprintf(script, sizeof(script), "for n in $(seq %u %u); do printf 'Subject: number %%d\\n\\n' $n > new/1600000$(printf %%03d $n).M1.host; done", from, to);
+	shell_in(account, "Maildir", script);
+	ck_assert_int_eq(ms_mailbox_status(store, "INBOX", &info), 0);
+	ck_assert_uint_eq(info.uidnext, to + 1);
+	ms_mailbox_info_clear(&info);
+	ms_close(store);
+}
+
+/* What a power failure may leave: an index of before, which is to be recovered. */
+static void
+setup(void)
+{
+	to_go = 0;
+	make_account(folder, account, sizeof(account));
+	bring(1, OLD);
+	shell_in(account, ".", "cp -a index saved");
+	bring(OLD + 1, ALL);
+	shell_in(account, ".", "rm -r index && mv saved index && printf '\\001' | dd of=index/state bs=1 seek=31 conv=notrunc status=none");
+}
+
+static int
+is_itself(void *context, const struct ms_message *message)
+{
+	char text[64] = "", wanted[64];
+	uint64_t bytes;
+	int fd;
+
+	ck_assert_int_eq(ms_message_open(context, message->uid, &fd, &bytes), 0);
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	ck_assert_int_eq(close(fd), 0);
+	(void)snprintf(wanted, sizeof(wanted), "Subject: number %u\n\n", message->uid);
+	ck_assert_str_eq(text, wanted);
+	return 0;
+}
+
+static void
+all_have_their_uids(void)
+{
+	struct ms_mailbox *mailbox;
+
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, ALL);
+	ck_assert_uint_gt(ms_mailbox_info(mailbox)->uidnext, ALL);
+	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, is_itself, mailbox), 0);
+	ms_mailbox_close(mailbox);
+	ms_close(store);
+}
+
+/* Before the first transaction of new ones, within, between and behind them. */
+static const unsigned ends[] = { 1, 2, 99, 101, 150, 201, ALL - OLD };
+#define ENDS (int)(sizeof(ends) / sizeof(*ends))
+
+static void
+end_by_kill(unsigned at)
+{
+	pid_t pid = fork();
+	int end;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		to_go = at;
+		by_kill = true;
+		_exit(ms_open(account, &store) != 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &end, 0), pid);
+	ck_assert(WIFSIGNALED(end));
+}
+
+static void
+end_by_fault(unsigned at)
+{
+	to_go = at;
+	by_kill = false;
+	ck_assert_int_eq(ms_open(account, &store), -EMFILE);
+	ck_assert_uint_eq(to_go, 0);
+}
+
+START_TEST(killed)
+{
+	end_by_kill(ends[_i]);
+	all_have_their_uids();
+}
+END_TEST
+
+START_TEST(failed)
+{
+	end_by_fault(ends[_i]);
+	all_have_their_uids();
+}
+END_TEST
+
+START_TEST(again_and_again)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		end_by_kill(20);
+		end_by_fault(30);
+	}
+	all_have_their_uids();
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tests = tcase_create("recovery");
+
+	tcase_add_checked_fixture(tests, setup, NULL);
+	tcase_set_timeout(tests, 60);
+	tcase_add_loop_test(tests, killed, 0, ENDS);
+	tcase_add_loop_test(tests, failed, 0, ENDS);
+	tcase_add_test(tests, again_and_again);
+	return run_case("recovery", tests, folder);
+}
