@@ -375,8 +375,13 @@ int ms_renaming_take_back(struct ms_store *store);
 int ms_begin_anew(struct ms_txn *txn, void *context);
 /* Finds what mailboxes the Maildir holds, under the lock. */
 int ms_sync_mailboxes(struct ms_store *store);
-/* The times of new/ and cur/. */
+/* The times of new/ and cur/; 0 for one that is not there. */
 void ms_folder_times(int folder_fd, struct ms_time *ret_new, struct ms_time *ret_cur);
+
+/* Makes new/, cur/ or tmp/, which copies of a Maildir lose that leave empty folders out. Whether it did, durable on return. */
+bool ms_folder_make_part(int folder_fd, const char *part);
+/* The same for all that are missing, whoever made or removed the folder being done with it: without them it is as if they were empty. */
+bool ms_folder_complete(int folder_fd);
 
 /* A change of ours to one folder or two, noted so that they need not be read again for it: begin, add each, change files and count
  * `ours` (a rename is two events, in another folder or another part of it one here and one there), end, note. */

@@ -16,6 +16,8 @@
 #include "libmailstore/ms_listing.h"
 
 #define LEVELS_MAX 32
+/* Who makes or removes a folder of several parts takes no longer. */
+#define FRESH_SECONDS 10
 #define TREE_DEPTH_MAX 8
 #define READ_BYTES 4096
 
@@ -279,6 +281,30 @@ ms_replace_file(int folder_fd, const char *name, const struct buf *text)
 	    renameat(folder_fd, temporary, folder_fd, name) < 0 || fsync(folder_fd) < 0)
 		return -errno;
 	return 0;
+}
+
+bool
+ms_folder_make_part(int folder_fd, const char *part)
+{
+	return mkdirat(folder_fd, part, 0700) == 0 && fsync(folder_fd) == 0;
+}
+
+bool
+ms_folder_complete(int folder_fd)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+	bool made = false;
+	struct stat st;
+	int64_t age;
+
+	if (fstat(folder_fd, &st) < 0)
+		return false;
+	age = (int64_t)time(NULL) - st.st_mtim.tv_sec;
+	if (age < FRESH_SECONDS && age > -FRESH_SECONDS)
+		return false;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		made |= ms_folder_make_part(folder_fd, parts[i]);
+	return made;
 }
 
 int

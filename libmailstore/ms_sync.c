@@ -396,14 +396,31 @@ follow(struct ms_syncing *sync)
 	return r;
 }
 
+/* The same, or not there. */
+static bool
+is_unchanged(const struct ms_time *before, const struct ms_time *after, const struct timespec *now)
+{
+	struct ms_time settled = ms_settled(before, now);
+
+	return settled.seconds == before->seconds && after->seconds == before->seconds && after->nanoseconds == before->nanoseconds;
+}
+
 /* Whether the folder is as it was when the reading began, for certain, where its events cannot be had. */
 static bool
 is_still(const struct ms_syncing *sync, const struct ms_time before[2], const struct timespec *now)
 {
-	struct ms_time new_time, cur_time, settled[2] = { ms_settled(&before[0], now), ms_settled(&before[1], now) };
+	struct ms_time new_time, cur_time;
 
 	ms_folder_times(sync->folder_fd, &new_time, &cur_time);
-	return same_time(&new_time, &settled[0]) && same_time(&cur_time, &settled[1]);
+	return is_unchanged(&before[0], &new_time, now) && is_unchanged(&before[1], &cur_time, now);
+}
+
+static void
+begin_look(struct ms_syncing *sync, int inotify_fd, int watch[2], struct ms_time before[2], struct timespec *now)
+{
+	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
+	(void)clock_gettime(CLOCK_REALTIME, now);
+	ms_folder_times(sync->folder_fd, &before[0], &before[1]);
 }
 
 static int
@@ -415,9 +432,11 @@ look_once(struct ms_syncing *sync)
 
 	ms_listing_clear(&sync->listing);
 	ms_touch_forget(sync->store);
-	ms_folder_watch(sync->store, sync->record->name, inotify_fd, watch);
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	ms_folder_times(sync->folder_fd, &before[0], &before[1]);
+	begin_look(sync, inotify_fd, watch, before, &now);
+	if ((before[0].seconds == 0 || before[1].seconds == 0) && ms_folder_complete(sync->folder_fd)) {
+		ms_folder_unwatch(inotify_fd, watch);
+		begin_look(sync, inotify_fd, watch, before, &now);
+	}
 	if (watch[0] >= 0 && watch[1] >= 0) {
 		r = ms_listing_read_watched(sync->folder_fd, inotify_fd, watch, ms_name_folder(sync->number), &sync->listing);
 	} else {
@@ -542,8 +561,11 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 		r = ms_run(store, drop_damaged, &sync);
 	/* Before the times are noted: a folder that fell back to its old names would have its old time too. */
 	for (unsigned i = 0; r == 0 && i < 2; i++)
-		if (sync.renamed[i])
+		if (sync.renamed[i]) {
 			r = ms_folder_fsync(sync.folder_fd, i == 1);
+			if (r == -ENOENT)
+				r = 0; /* nothing was there to be renamed */
+		}
 	/* Where the index was made anew, or mended, beneath, that had the names follow too and forgot what waited: they stay. */
 	if (r != 0 && sync.generation == store->generation)
 		ms_renames_take_back(&sync.followed, sync.folder_fd);

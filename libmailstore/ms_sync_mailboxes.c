@@ -220,6 +220,7 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 	bool there = false;
 	int r = ms_folder_read(folder_fd, &record.folder);
 
+	(void)ms_folder_complete(folder_fd);
 	for (size_t i = 0; r == 0 && i < mailboxes->count; i++)
 		if (mailboxes->list[i].record.folder.id == record.folder.id)
 			same = &mailboxes->list[i];
@@ -318,11 +319,13 @@ visit(struct ms_store *store, struct mailboxes *mailboxes, const char *name, enu
 
 	if (r != 0)
 		return r == MS_E_NOTFOUND || r == MS_E_BADNAME ? 0 : r;
-	/* A Maildir has cur/; other folders are none of ours. */
-	if (fstatat(folder, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode))
+	/* A Maildir has cur/; other folders are none of ours, but for one whose empty parts were left out by who copied it. */
+	if (fstatat(folder, "cur", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT || fstatat(folder, MS_FOLDER_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 0 : -errno;
+	} else if (!S_ISDIR(st.st_mode)) {
 		return 0;
+	}
 	for (size_t i = 0; i < mailboxes->count; i++) {
 		struct known *known = &mailboxes->list[i];
 		bool other = false;

@@ -99,13 +99,15 @@ is_kept(const struct ms_touch *touch, const struct ms_touch_side *side)
 	return kept->watch[0] >= 0 && kept->watch[0] == side->watch[0] && kept->watch[1] == side->watch[1];
 }
 
+/* What is to be put there finds its place: it may be missing until then. */
 static void
 look(struct ms_touch_side *side)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct stat st = { 0 };
 
-		(void)fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW);
+		if (fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT && ms_folder_make_part(side->folder_fd, parts[i]))
+			(void)fstatat(side->folder_fd, parts[i], &st, AT_SYMLINK_NOFOLLOW);
 		side->inode[i] = st.st_ino;
 		side->times[i] = (struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec };
 	}

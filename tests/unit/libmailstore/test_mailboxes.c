@@ -103,6 +103,96 @@ START_TEST(one_use)
 }
 END_TEST
 
+/* "A:messages B:messages " of those that have a message. */
+static void
+has_messages(const char *expected)
+{
+	struct buf text = BUF_INIT(1024);
+	struct ms_mailbox_info *list;
+	size_t n;
+
+	ck_assert_int_eq(ms_mailboxes(store, &list, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].messages != 0)
+			(void)buf_fmt(&text, "%s:%u ", list[i].name, list[i].messages);
+	ck_assert_str_eq(buf_cstr(&text), expected);
+	ms_mailboxes_free(list, n);
+	buf_free(&text);
+}
+
+static int
+add(const char *mailbox, uint32_t flags)
+{
+	struct ms_append *append = ms_append_begin(store);
+	uint32_t uid, uidvalidity;
+
+	ck_assert_int_eq(ms_append_write(append, "Subject: x\n\nx\n", 14), 0);
+	return ms_append_commit(append, mailbox, flags, NULL, 0, &uid, &uidvalidity, NULL);
+}
+
+/* A copy of the Maildir that leaves empty folders out: with the index, or without, which is made of what is there. */
+static void
+copy_without_empty_folders(bool with_index)
+{
+	static const char left[] = "[ ! -e .Archive/new ] && [ ! -e .Archive/tmp ] && [ ! -e .Sent/cur ] && [ ! -e .Trash/cur ]";
+
+	ck_assert_int_eq(add("Archive", MS_SEEN), 0);
+	ck_assert_int_eq(add("Archive", MS_SEEN), 0);
+	ck_assert_int_eq(add("Trash", 0), 0);
+	store->mailboxes_max++;
+	has_messages("Archive:2 Trash:1 ");
+	teardown();
+	shell_in(account, "Maildir", "find . -mindepth 1 -type d -empty -delete");
+	shell_in(account, "Maildir", left);
+	if (!with_index)
+		shell_in(account, ".", "rm -r index");
+}
+
+START_TEST(empty_folders_are_left_out)
+{
+	size_t before = count();
+
+	copy_without_empty_folders(_i % 2 != 0);
+	/* Who made them so is done, as far as one can tell by the time; or may be about to make the rest. */
+	if (_i >= 2)
+		shell_in(account, "Maildir", "touch -d '1 minute ago' .Archive .Sent .Trash");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_uint_eq(count(), before);
+	has_messages("Archive:2 Trash:1 ");
+	if (_i >= 2)
+		shell_in(account, "Maildir", "for f in .Archive .Sent .Trash; do rmdir $f/tmp && [ -d $f/new ] && [ -d $f/cur ] || exit 1; done");
+	else
+		shell_in(account, "Maildir", "[ ! -e .Sent/cur ] && [ ! -e .Archive/new ]");
+	ck_assert_int_eq(add("Archive", 0), 0);
+	ck_assert_int_eq(add("Sent", 0), 0);
+	ck_assert_int_eq(add("Trash", MS_SEEN), 0);
+	has_messages("Archive:3 Sent:1 Trash:2 ");
+	teardown();
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	has_messages("Archive:3 Sent:1 Trash:2 ");
+}
+END_TEST
+
+/* What is moved there, and flagged, finds its folder too. */
+START_TEST(a_part_is_made_for_what_comes)
+{
+	const uint32_t uid = 1;
+	uint32_t new_uid, uidvalidity;
+	struct ms_mailbox *mailbox;
+
+	copy_without_empty_folders(true);
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "Trash", &mailbox), 0);
+	ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_ADD, MS_SEEN, NULL, 0, NULL, NULL), 0);
+	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "Sent", false, &new_uid, &uidvalidity), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert_int_eq(ms_mailbox_open(store, "Archive", &mailbox), 0);
+	ck_assert_int_eq(ms_copy(mailbox, &uid, 1, "Junk", true, &new_uid, &uidvalidity), 0);
+	ms_mailbox_close(mailbox);
+	has_messages("Archive:1 Junk:1 Sent:1 Trash:1 ");
+}
+END_TEST
+
 /* What was planned with an index that has been made anew: the number is another mailbox's, or nobody's. */
 START_TEST(the_right_one_is_forgotten)
 {
@@ -132,6 +222,8 @@ main(void)
 	tcase_add_test(tcase, no_more_are_made);
 	tcase_add_test(tcase, others_made_more);
 	tcase_add_test(tcase, one_use);
+	tcase_add_loop_test(tcase, empty_folders_are_left_out, 0, 4);
+	tcase_add_test(tcase, a_part_is_made_for_what_comes);
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
 }
