@@ -99,7 +99,7 @@ copy_text(char **to, const char *from)
 	return envelope_set(to, span_of(from));
 }
 
-/* Without recipients. */
+/* Without recipients. The time from which it is tried for so long is the message's own, so what was to be sent later keeps when that was. */
 static int
 make_envelope(const struct envelope *from, struct span sender, const char *alias, bool is_list, struct envelope *ret)
 {
@@ -107,7 +107,6 @@ make_envelope(const struct envelope *from, struct span sender, const char *alias
 
 	envelope_init(ret, sender, from->created);
 	envelope_copy_options(ret, from);
-	ret->release = 0;
 	ret->expanded = true;
 	if (is_list)
 		ret->ret = ENVELOPE_RET_NONE;

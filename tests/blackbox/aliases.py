@@ -10,7 +10,7 @@ import own_site
 results = own_site.Results()
 check = results.check
 far = own_site.FarHost("far", own_site.outer + 702)
-site = own_site.Site(own_site.outer + 710, f'relay_host = "127.0.0.1:{own_site.outer + 702}"; retry_min = "1s";', aliases="""\
+site = own_site.Site(own_site.outer + 710, f'relay_host = "127.0.0.1:{own_site.outer + 702}"; retry_min = "1s"; delay_warning = "3s";', aliases="""\
 info@example.test: alice, bob, x@far.example
 info2@example.test: info, bob+two
 one@example.test: alice
@@ -33,6 +33,7 @@ rings@example.test: ring
 club@example.test: club, u1
 zed@example.test: z@far.example
 desk-*: *
+wait@example.test: later-wait@far.example
 """)
 
 
@@ -51,7 +52,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "22 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "23 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -101,6 +102,12 @@ try:
           site.queue_empties() and len(far.taken("in two ways")) == 1, (found, site.log()[-3000:]))
     found = far.taken("several")
     check("expanded mail says by what", found and b"Delivered-To: info@example.test\r\n" in found[0][1], found)
+
+    # RFC 4865: what is sent later is not late for that.
+    said, last = site.send("alice@example.test", ["wait@example.test"], "held back", login="alice", mail=" HOLDFOR=4")
+    found = own_site.within(lambda: far.taken("held back"))
+    check("a member's host that puts off what was sent later has it a moment after", last.startswith("250") and found and site.logged(r"deferred .*to=later-wait@far\.example"), (said, last, found))
+    check("and nobody hears of a delay", site.queue_empties() and not site.delivered("alice", "Action: delayed"), site.delivered("alice", "Action: delayed"))
 
     # A list: 5.2.7.1
     site.send("alice@example.test", ["staff@example.test"], "for the staff", mail=" ENVID=two", rcpt=" NOTIFY=SUCCESS,FAILURE")

@@ -162,6 +162,18 @@ START_TEST(another_expanded_and_marked)
 }
 END_TEST
 
+/* What was to be sent later has its whole time from then on, behind an alias too. */
+START_TEST(expanded_when_released)
+{
+	put(PATH, "fourpost 1\ncreated 1600000000\nrelease NOWNOWNOWN\nfrom alice@local.test\nto P - - slow@local.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/bob") == 1 && files_in("mail/local.test/later") == 1 && queued_files() == 1);
+	WAIT_FOR(logs(" deferred "));
+	ck_assert(!logs(" failed "));
+	ck_assert_uint_eq(files_in("mail/local.test/alice"), 0);
+}
+END_TEST
+
 /* What fails here, and not for a moment, has an end too; and the log has it. */
 START_TEST(a_fault_of_ours_expires)
 {
@@ -474,6 +486,7 @@ add(TCase *tests)
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, another_expanded_and_marked);
 	tcase_add_test(tests, one_expanded_and_marked);
+	tcase_add_test(tests, expanded_when_released);
 	tcase_add_test(tests, a_fault_of_ours_expires);
 	tcase_add_test(tests, what_waits_for_a_destination_that_goes_down);
 	tcase_add_test(tests, requeued);
