@@ -69,6 +69,15 @@ addressee(const struct queue *queue, const struct spool_file *file)
 	return sender[0] != '\0' ? sender : smtpd_postmaster(smtpd_conf(queue->proc));
 }
 
+/* RFC 2852 section 4.1.3: what is to be returned at its time is not tried for longer. */
+static int64_t
+gives_up(const struct smtpd_conf *conf, const struct envelope *envelope)
+{
+	int64_t end = facts_since(envelope) + conf->queue_lifetime;
+
+	return envelope->by == ENVELOPE_BY_RETURN && envelope->deliver_by < end ? envelope->deliver_by : end;
+}
+
 static int
 build(struct queue *queue, const char *id, const struct spool_file *file,
     const struct report *reports, size_t count, struct buf *out)
@@ -112,7 +121,7 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 		.arrived = envelope->created,
 		.now = queue_now(),
 		.deliver_by = envelope->by != ENVELOPE_BY_NONE ? envelope->deliver_by : 0,
-		.gives_up = facts_since(envelope) + conf->queue_lifetime,
+		.gives_up = gives_up(conf, envelope),
 		.smtputf8 = envelope->smtputf8,
 		.full = full,
 		.recipients = recipients,

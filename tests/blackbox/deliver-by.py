@@ -8,6 +8,8 @@ import ssl
 import sys
 import time
 
+import own_site
+
 base, state, lane = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"]
 context = ssl.create_default_context()
 context.check_hostname = False
@@ -53,4 +55,15 @@ check("it is tried", logged(before, rf"deferred id={identity} ") is not None, lo
 check("it is returned when its time has come", logged(before, rf"failed id={identity} .*status=5\.4\.7") is not None, log()[before:])
 found = logged(before, rf"notification id={identity} as=([0-9A-F]{{16}})")
 check("the sender is told", found is not None and logged(before, rf"delivered id={found.group(1)} ") is not None, log()[before:])
+
+# A notification of a delay tells until when delivery is tried: until the sender's own time.
+site = own_site.Site(base + 800, 'retry_min = "1s"; retry_max = "1s"; delay_warning = "1s";')
+try:
+    site.send("alice@example.test", ["late@[127.0.0.2]"], "to be there in two hours", login="alice", mail=" BY=7200;R")
+    found = own_site.within(lambda: site.delivered("alice", "Action: delayed"))
+    times = {name: re.findall(rf"^{name}: (.*)", found[0], re.M) if found else [] for name in ("Deliver-By-Date", "Will-Retry-Until")}
+    check("the sender hears that it is tried until then", times["Deliver-By-Date"] and times["Deliver-By-Date"] == times["Will-Retry-Until"] and
+          f"tried until {times['Will-Retry-Until'][0]}." in re.sub(r"\s+", " ", found[0]), (times, found, site.log()[-2000:]))
+finally:
+    site.stop()
 sys.exit(failed)

@@ -3,6 +3,7 @@
 /* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue
  * role is started on them, and what becomes of them is looked at. The queue and its parent are the
  * real ones; auth, deliver and relay are played (queue_played.h). */
+#include "common/date.h"
 #include "tests/unit/smtpd/queue_spool.h"
 
 START_TEST(drop_being_written)
@@ -318,6 +319,36 @@ START_TEST(late_for_its_sender)
 }
 END_TEST
 
+/* Who is told of a delay hears until when delivery is tried: until the sender's time, where his mail is to be returned then and that is before
+ * the end of its lifetime. */
+START_TEST(late_and_to_be_returned)
+{
+	static const struct {
+		int64_t by; /* from now on */
+		char mode;
+		int64_t until;
+	} rows[] = {
+		{ 7200, 'R', 7200 },
+		{ 7200, 'N', 52 * 7 * 86400 - 3600 },
+		{ 60 * 7 * 86400, 'R', 52 * 7 * 86400 - 3600 },
+	};
+	int64_t now = (int64_t)time(NULL);
+	char text[512], command[512], date[DATE_SIZE];
+
+	(void)snprintf(command, sizeof(command), "sed -i 's/delay_warning = 0/delay_warning = 60/' %s", conf_path);
+	ck_assert_int_eq(system(command), 0);
+	(void)snprintf(text, sizeof(text), "fourpost 1\ncreated %lld\nfrom alice@local.test\nby %lld %c\nto P - - later@local.test\n\n" MESSAGE,
+	    (long long)(now - 3600), (long long)(now + rows[_i].by), rows[_i].mode);
+	put(PATH, text);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 1);
+	stop();
+	(void)date_format((struct date){ .utc = now + rows[_i].until }, date);
+	(void)snprintf(command, sizeof(command), "grep -rq 'Will-Retry-Until: %s' %s/mail/local.test/alice", date, folder);
+	ck_assert_msg(system(command) == 0, "%s", command);
+}
+END_TEST
+
 /* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
 START_TEST(taken_by_one_host)
 {
@@ -494,6 +525,7 @@ add(TCase *tests)
 	tcase_add_test(tests, queued_and_due_by_another_clock);
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
+	tcase_add_loop_test(tests, late_and_to_be_returned, 0, 3);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);
