@@ -11,9 +11,11 @@
 
 #include "common/date.h"
 #include "common/header.h"
+#include "smtpd/smtp_binary.h"
 #include "smtpd/utf8_address.h"
 
 #define WRAP_AT 72
+#define PIECE 65536
 #define WORD_MAX 400 /* a longer one is cut: lines stay below 998 */
 
 /* --- text from outside --- */
@@ -365,6 +367,26 @@ put_header(struct buf *out, const struct dsn *dsn, bool ascii)
 	    (int)dsn->boundary.len, dsn->boundary.ptr, ascii ? "" : "Content-Transfer-Encoding: 8bit\r\n");
 }
 
+/* No host that wants ASCII could have the message with its parts encoded: one of its headers is UTF-8, its own or a part's (RFC 6532 section 3.7),
+ * or text does not say that it is, or is signed. As message/global it is encoded as a whole, which is up to the relay (RFC 6533 section 4.5). */
+static bool
+stays_utf8(struct span message)
+{
+	struct smtp_binary *parts = smtp_binary_new(SMTP_BINARY_SEVEN_BIT);
+	struct buf passed = BUF_INIT(SMTP_BINARY_ROOM(PIECE));
+	bool ascii = true;
+
+	while (ascii && message.len != 0) {
+		ascii = smtp_binary_put(parts, span_take(&message, PIECE), &passed) == 0 && span_is_ascii(buf_get(&passed));
+		buf_clear(&passed);
+	}
+	smtp_binary_end(parts, &passed);
+	ascii = ascii && span_is_ascii(buf_get(&passed));
+	buf_free(&passed);
+	(void)smtp_binary_free(parts);
+	return !ascii;
+}
+
 static void
 put_original(struct buf *out, const struct dsn *dsn)
 {
@@ -372,7 +394,7 @@ put_original(struct buf *out, const struct dsn *dsn)
 	bool global;
 
 	header.len = header_block_size(dsn->original);
-	global = dsn->smtputf8 && !span_is_ascii(header);
+	global = dsn->smtputf8 && (!span_is_ascii(header) || (dsn->full && stays_utf8(dsn->original)));
 	if (dsn->full)
 		begin_part(out, dsn->boundary, global ? "message/global" : "message/rfc822", span_is_ascii(dsn->original));
 	else

@@ -118,7 +118,7 @@ ssize_t relay_job_read(const struct relay_job *job, uint64_t at, void *bytes, si
 
 /* --- relay_text.c --- */
 
-/* The message as this host may have it, piece by piece: as it is, or its eight bits made seven. */
+/* The message as this host may have it, piece by piece: as it is, or converted. */
 struct relay_text {
 	const struct relay_job *job;
 	struct smtp_binary *converter; /* or NULL */
@@ -129,7 +129,8 @@ struct relay_text {
 #define RELAY_TEXT_PIECE SMTP_BINARY_ROOM(RELAY_TEXT_CHUNK)
 #define RELAY_TEXT_CHUNK 65536
 
-void relay_text_begin(struct relay_text *text, const struct relay_job *job, bool converted);
+/* SMTP_BINARY_LINES: as it is. */
+void relay_text_begin(struct relay_text *text, const struct relay_job *job, enum smtp_binary_form form);
 void relay_text_end(struct relay_text *text);
 /* Appends the next piece to out; it may be empty. 1; 0 when it was the last; -errno, also when it has a header that cannot be
  * converted. */
@@ -140,7 +141,7 @@ int relay_text_next(struct relay_text *text, struct buf *out);
 /* The fields to stand before the message, borrowed; or -errno: it cannot be signed now. Called once, from the loop. */
 typedef void (*relay_signed)(void *context, int r, struct span fields);
 /* Begins to sign what the connection will send. Nothing is called after relay_sign_cancel. NULL when there is nothing to sign. */
-struct relay_sign *relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void *context);
+struct relay_sign *relay_sign_begin(struct relay_job *job, enum smtp_binary_form text, relay_signed done, void *context);
 /* NULL is allowed; returns NULL. */
 struct relay_sign *relay_sign_cancel(struct relay_sign *sign);
 /* SIGN_KEYS_ARE and SIGNED. 0 or -EBADMSG. */

@@ -31,7 +31,7 @@ relay_state_settle_unfit(struct relay_state *state)
 	result.text[0] = '\0';
 	if (state->offer.size_max != 0 && mail->size > state->offer.size_max)
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.3.4", "The message is larger than the host takes");
-	else if (mail->eight_bit && relay_state_is_seven_bit(state) && !mail->convertible)
+	else if (mail->eight_bit && relay_state_is_seven_bit(state) && mail->form != SMTP_BINARY_SEVEN_BIT)
 		/* RFC 6152 section 3: it is converted, or the sender told. */
 		relay_result_set(&result, VERDICT_PERMFAIL, "5.6.3", "The message holds 8-bit text and the host takes only 7-bit text (no 8BITMIME)");
 	else if (mail->smtputf8 && (state->offer.extensions & RELAY_EXT_SMTPUTF8) == 0 && mail->utf8_header)

@@ -6,6 +6,7 @@
 
 #include "common/envelope.h"
 #include "smtpd/relay_result.h"
+#include "smtpd/smtp_binary.h"
 
 struct relay_recipient {
 	struct span address; /* a mailbox that has been checked: it holds nothing that ends a path */
@@ -32,7 +33,7 @@ struct relay_mail {
 	uint64_t size;
 	/* What it holds; looked at only where relay_state_wants_scan says so. */
 	bool eight_bit, utf8_header;
-	bool convertible; /* its eight bits can be made seven, and the owner does so where they must be */
+	enum smtp_binary_form form; /* in which the owner sends it; SMTP_BINARY_LINES: as it is */
 	struct relay_recipient *recipients;
 	size_t count;
 };

@@ -9,9 +9,9 @@
 /* How long the key role may take. */
 #define SIGN_SECONDS 60
 
-/* Looks through the whole message, as it is or converted. 0 or -errno. */
+/* Looks through the whole message, in that form. 0 or -errno. */
 static int
-scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t *ret_size)
+scan_as(struct relay_job *job, enum smtp_binary_form form, struct relay_scan *ret, uint64_t *ret_size)
 {
 	struct buf piece = BUF_INIT(RELAY_TEXT_PIECE);
 	struct relay_text text;
@@ -19,7 +19,7 @@ scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t 
 
 	*ret = (struct relay_scan){ 0 };
 	*ret_size = 0;
-	relay_text_begin(&text, job, converted);
+	relay_text_begin(&text, job, form);
 	do {
 		buf_clear(&piece);
 		r = relay_text_next(&text, &piece);
@@ -31,26 +31,33 @@ scan_as(struct relay_job *job, bool converted, struct relay_scan *ret, uint64_t 
 	return r;
 }
 
-/* The headers of parts are no other than the message's own (RFC 6532 section 3). 0 or -errno. */
+/* The headers of parts are no other than the message's own (RFC 6532 section 3), but parts that are of messages in UTF-8 can be encoded.
+ * 0 or -errno. */
 static int
-scan_parts(const struct relay_job *job, bool *ret_utf8)
+scan_parts(struct relay_job *job)
 {
 	struct buf piece = BUF_INIT(RELAY_TEXT_CHUNK), passed = BUF_INIT(RELAY_TEXT_PIECE);
-	struct smtp_binary *parts = smtp_binary_new(false);
+	struct smtp_binary *parts = smtp_binary_new(SMTP_BINARY_ASCII_HEADERS);
 	struct relay_text text;
+	uint64_t size = 0;
 	int r, fault = 0;
 
-	relay_text_begin(&text, job, false);
+	relay_text_begin(&text, job, SMTP_BINARY_LINES);
 	do {
 		buf_clear(&piece);
 		buf_clear(&passed);
 		r = relay_text_next(&text, &piece);
 		fault = smtp_binary_put(parts, buf_get(&piece), &passed);
+		size += passed.len;
 	} while (r > 0 && fault == 0);
-	/* Behind a header that is too long for it nothing is looked for. */
+	/* Behind a header that is too long for it nothing is looked for, and nothing encoded. */
 	buf_clear(&passed);
 	smtp_binary_end(parts, &passed);
-	*ret_utf8 = smtp_binary_utf8_header(parts);
+	job->mail.utf8_header = smtp_binary_utf8_header(parts);
+	if (r == 0 && fault == 0 && !job->mail.utf8_header && smtp_binary_changed(parts)) {
+		job->mail.form = SMTP_BINARY_ASCII_HEADERS;
+		job->mail.size = size + passed.len;
+	}
 	relay_text_end(&text);
 	(void)smtp_binary_free(parts);
 	buf_free(&piece);
@@ -68,20 +75,21 @@ scan(struct relay_conn *conn)
 	int r;
 
 	job->mail.size = job->length;
-	job->mail.convertible = false;
+	job->mail.form = SMTP_BINARY_LINES;
 	if (!relay_state_wants_scan(&conn->state, &job->mail))
 		return 0;
-	r = scan_as(job, false, &found, &size);
+	r = scan_as(job, SMTP_BINARY_LINES, &found, &size);
 	job->mail.eight_bit = found.eight_bit;
 	job->mail.utf8_header = found.utf8_header;
-	if (r == 0 && job->mail.smtputf8 && found.eight_bit && !found.utf8_header)
-		r = scan_parts(job, &job->mail.utf8_header);
-	if (r < 0 || !found.eight_bit || !relay_state_is_seven_bit(&conn->state))
+	if (r < 0 || !found.eight_bit)
 		return r;
+	if (!relay_state_is_seven_bit(&conn->state))
+		return job->mail.smtputf8 && !found.utf8_header ? scan_parts(job) : 0;
 	/* What has a header that is too long for it cannot be converted. */
-	job->mail.convertible = scan_as(job, true, &found, &size) == 0 && !found.eight_bit;
-	if (job->mail.convertible)
+	if (scan_as(job, SMTP_BINARY_SEVEN_BIT, &found, &size) == 0 && !found.eight_bit) {
+		job->mail.form = SMTP_BINARY_SEVEN_BIT;
 		job->mail.size = size;
+	}
 	return 0;
 }
 
@@ -142,10 +150,11 @@ relay_message_begin(struct relay_conn *conn)
 	buf_free(&conn->fields); /* of a message of which nothing was sent */
 	buf_init(&conn->fields, SIGNING_FIELDS_MAX);
 	relay_text_end(&conn->text);
-	relay_text_begin(&conn->text, job, job->mail.convertible);
-	if (job->mail.convertible)
-		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("reason", "no 8BITMIME"));
-	conn->signing = relay_sign_begin(job, job->mail.convertible, on_signed, conn);
+	relay_text_begin(&conn->text, job, job->mail.form);
+	if (job->mail.form != SMTP_BINARY_LINES)
+		log_info("converted", log_str("queue", job->queue_id), log_str("host", conn->host),
+		    log_str("reason", job->mail.form == SMTP_BINARY_SEVEN_BIT ? "no 8BITMIME" : "no SMTPUTF8"));
+	conn->signing = relay_sign_begin(job, job->mail.form, on_signed, conn);
 	if (conn->signing != NULL)
 		relay_conn_set_timer(conn, SIGN_SECONDS);
 	else

@@ -32,7 +32,7 @@ struct form {
 	uint64_t length;
 	uint8_t beginning[DKIM_DIGEST_SIZE];
 	enum sign_as as;
-	bool converted;
+	enum smtp_binary_form text;
 };
 
 struct relay_kept {
@@ -66,19 +66,19 @@ form_free(struct form *form)
 
 /* What cannot be read will not be signed. */
 static void
-form_of(const struct relay_job *job, bool converted, struct form *ret_form)
+form_of(const struct relay_job *job, enum smtp_binary_form text, struct form *ret_form)
 {
 	char bytes[BEGINNING_MAX];
 	ssize_t got = relay_job_read(job, 0, bytes, sizeof(bytes));
 
-	*ret_form = (struct form){ xstrdup(job->queue_id), span_dup(job->sign_domain), .length = job->length, .as = job->sign_as, .converted = converted };
+	*ret_form = (struct form){ xstrdup(job->queue_id), span_dup(job->sign_domain), .length = job->length, .as = job->sign_as, .text = text };
 	dkim_digest(span_make(bytes, got > 0 ? (size_t)got : 0), ret_form->beginning);
 }
 
 static bool
 is_same_form(const struct form *a, const struct form *b)
 {
-	return a->as == b->as && a->converted == b->converted && strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->domain, b->domain) == 0 &&
+	return a->as == b->as && a->text == b->text && strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->domain, b->domain) == 0 &&
 	    a->length == b->length && memcmp(a->beginning, b->beginning, sizeof(a->beginning)) == 0;
 }
 
@@ -231,7 +231,7 @@ on_turn(evutil_socket_t fd, short what, void *context)
 }
 
 struct relay_sign *
-relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void *context)
+relay_sign_begin(struct relay_job *job, enum smtp_binary_form text, relay_signed done, void *context)
 {
 	struct relay_role *role = job->role;
 	const struct smtpd_conf *conf = smtpd_conf(role->proc);
@@ -244,13 +244,13 @@ relay_sign_begin(struct relay_job *job, bool converted, relay_signed done, void 
 		return NULL;
 	sign = xcalloc(1, sizeof(*sign));
 	sign->role = role;
-	form_of(job, converted, &sign->form);
+	form_of(job, text, &sign->form);
 	sign->first = QUESTIONS * ++role->last_sign;
 	sign->data.undotted = true;
 	sign->signing = signing_new(&order);
 	sign->done = done;
 	sign->context = context;
-	relay_text_begin(&sign->text, job, converted);
+	relay_text_begin(&sign->text, job, text);
 	sign->turn = event_new(role->proc->base, -1, 0, on_turn, sign);
 	if (sign->turn == NULL)
 		abort();

@@ -70,9 +70,9 @@ enum relay_action relay_state_secured(struct relay_state *state, bool verified, 
 /* TLS was asked for, and the host has not shown yet that it can speak under it: what breaks now breaks for TLS. */
 bool relay_state_is_starting_tls(const struct relay_state *state);
 
-/* The host takes 7-bit text alone: a message that is convertible is to be converted. */
+/* The host takes 7-bit text alone: a message with eight bits is to be converted. */
 bool relay_state_is_seven_bit(const struct relay_state *state);
-/* True when mail->eight_bit, utf8_header and convertible must be right before relay_state_mail. */
+/* True when mail->eight_bit, utf8_header and form must be right before relay_state_mail. */
 bool relay_state_wants_scan(const struct relay_state *state, const struct relay_mail *mail);
 /* False when the host does not keep what the message asks for (REQUIRETLS). */
 bool relay_state_suits(const struct relay_state *state, const struct relay_mail *mail);

@@ -7,9 +7,9 @@
 #define CONVERTED_CHUNK 8192
 
 void
-relay_text_begin(struct relay_text *text, const struct relay_job *job, bool converted)
+relay_text_begin(struct relay_text *text, const struct relay_job *job, enum smtp_binary_form form)
 {
-	*text = (struct relay_text){ .job = job, .converter = converted ? smtp_binary_new(true) : NULL };
+	*text = (struct relay_text){ .job = job, .converter = form != SMTP_BINARY_LINES ? smtp_binary_new(form) : NULL };
 }
 
 void

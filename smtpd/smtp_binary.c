@@ -29,18 +29,20 @@ struct smtp_binary {
 	struct buf group;  /* ENCODED: octets that do not fill a line yet */
 	struct buf text;   /* QUOTED: a line that has not ended yet */
 	struct span held;  /* ENCODED: a CR or CRLF before the line, literal */
-	bool seven_bit;    /* "8bit" is encoded too */
+	enum smtp_binary_form form;
+	size_t kept;       /* the depth of a multipart/signed, whose parts stay; 0: none */
 	bool utf8_header;  /* one that has passed is not ASCII */
+	bool changed;
 	bool inside;       /* of a line that is no delimiter */
 	bool after_cr;
 };
 
 struct smtp_binary *
-smtp_binary_new(bool seven_bit)
+smtp_binary_new(enum smtp_binary_form form)
 {
 	struct smtp_binary *binary = xcalloc(1, sizeof(*binary));
 
-	binary->seven_bit = seven_bit;
+	binary->form = form;
 	buf_init(&binary->header, SMTP_HEADER_MAX);
 	buf_init(&binary->line, LINE_MAX_LEN);
 	buf_init(&binary->group, GROUP);
@@ -53,6 +55,8 @@ close_to(struct smtp_binary *binary, size_t depth)
 {
 	while (binary->depth > depth)
 		free(binary->boundaries[--binary->depth]);
+	if (depth < binary->kept)
+		binary->kept = 0;
 }
 
 struct smtp_binary *
@@ -145,43 +149,69 @@ end_body(struct smtp_binary *binary, struct buf *out)
 
 /* --- headers --- */
 
-/* What the header says of its body. */
+/* What the header says of its body, and what is done about it. */
 struct kind {
-	bool binary, multipart, message;
-	bool text; /* of 8 bits that are to be 7 */
+	bool multipart, message; /* parts, or another header, follow */
+	bool encoded;            /* the header gets another encoding */
+	bool text;               /* in quoted-printable */
 };
+
+/* Content-Type is this one, whatever its parameters. */
+static bool
+is_type(struct span value, struct span type)
+{
+	return span_istarts(value, type) && (value.len == type.len || span_chr(SPAN(";( \t\r\n"), value.ptr[type.len]) >= 0);
+}
+
+/* Enters the multipart. False when it has no boundary that can be looked for. */
+static bool
+open_multipart(struct smtp_binary *binary, struct span value)
+{
+	struct parameter_list parameters;
+	struct span boundary;
+	bool known;
+
+	parameter_list_parse(value, PARAMETER_RAW, &parameters);
+	boundary = parameter_get(&parameters, SPAN("boundary"));
+	known = boundary.len != 0 && boundary.len <= SMTP_BINARY_BOUNDARY_MAX && binary->depth < SMTP_BINARY_DEPTH_MAX;
+	if (known)
+		binary->boundaries[binary->depth++] = span_dup(boundary);
+	parameter_list_free(&parameters);
+	return known;
+}
 
 static struct kind
 read_header(struct smtp_binary *binary, struct span block)
 {
 	struct header_field field;
-	struct kind kind = { .binary = false };
-	struct parameter_list parameters;
-	struct span boundary;
+	struct kind kind = { .encoded = false };
+	struct span encoding = SPAN_NULL, type = SPAN_NULL;
+	bool lines = binary->form == SMTP_BINARY_LINES, global, eight_bit, opened;
 
 	if (header_find(block, SPAN("Content-Transfer-Encoding"), &field)) {
-		header_skip_cfws(&field.value);
-		kind.text = binary->seven_bit && span_istarts(field.value, SPAN("8bit"));
-		kind.binary = span_istarts(field.value, SPAN("binary")) || kind.text;
+		encoding = field.value;
+		header_skip_cfws(&encoding);
 	}
 	/* RFC 2045 section 5.2: without the field it is text. */
-	if (!header_find(block, SPAN("Content-Type"), &field))
-		return kind;
-	header_skip_cfws(&field.value);
-	kind.text &= span_istarts(field.value, SPAN("text/"));
-	kind.multipart = span_istarts(field.value, SPAN("multipart/"));
-	kind.message = span_istarts(field.value, SPAN("message/rfc822")) ||
-	    span_istarts(field.value, SPAN("message/global"));
-	if (binary->seven_bit && span_istarts(field.value, SPAN("multipart/signed")))
-		return (struct kind){ .binary = false }; /* copied, with all that is in it */
-	if (!kind.multipart)
-		return kind;
-	parameter_list_parse(field.value, PARAMETER_RAW, &parameters);
-	boundary = parameter_get(&parameters, SPAN("boundary"));
-	if (boundary.len != 0 && boundary.len <= SMTP_BINARY_BOUNDARY_MAX &&
-	    binary->depth < SMTP_BINARY_DEPTH_MAX)
-		binary->boundaries[binary->depth++] = span_dup(boundary);
-	parameter_list_free(&parameters);
+	if (header_find(block, SPAN("Content-Type"), &field)) {
+		type = field.value;
+		header_skip_cfws(&type);
+	}
+	/* RFC 6532 section 3.7, RFC 6533 sections 4 and 5: these may be encoded, messages or not. Headers and reports are none. */
+	global = is_type(type, SPAN("message/global"));
+	eight_bit = span_istarts(encoding, SPAN("8bit")) &&
+	    (binary->form == SMTP_BINARY_SEVEN_BIT || (!lines && (global || span_istarts(type, SPAN("message/global-")))));
+	kind.encoded = binary->kept == 0 && (eight_bit || span_istarts(encoding, SPAN("binary")));
+	kind.text = kind.encoded && eight_bit && (type.ptr == NULL || span_istarts(type, SPAN("text/")));
+	kind.message = is_type(type, SPAN("message/rfc822")) ||
+	    (global && (lines || !kind.encoded) && !span_istarts(encoding, SPAN("base64")) && !span_istarts(encoding, SPAN("quoted-printable")));
+	kind.multipart = span_istarts(type, SPAN("multipart/"));
+	opened = kind.multipart && open_multipart(binary, type);
+	if (!lines && is_type(type, SPAN("multipart/signed"))) {
+		kind.encoded = false;
+		if (opened && binary->kept == 0)
+			binary->kept = binary->depth;
+	}
 	return kind;
 }
 
@@ -220,12 +250,13 @@ end_header(struct smtp_binary *binary, struct buf *out)
 	struct kind kind = read_header(binary, block);
 	bool composite = kind.multipart || kind.message;
 
-	if (kind.binary)
-		put_header(block, kind.text ? "quoted-printable" : !composite ? "base64" : binary->seven_bit ? "7bit" : "8bit", out);
+	if (kind.encoded)
+		put_header(block, kind.text ? "quoted-printable" : !composite ? "base64" : binary->form == SMTP_BINARY_SEVEN_BIT ? "7bit" : "8bit", out);
 	else
 		(void)buf_span(out, block);
 	drop_header(binary);
-	binary->phase = kind.message ? HEADER : kind.text ? QUOTED : kind.binary && !composite ? ENCODED : COPIED;
+	binary->changed |= kind.encoded;
+	binary->phase = kind.message ? HEADER : kind.text ? QUOTED : kind.encoded && !composite ? ENCODED : COPIED;
 }
 
 /* --- lines --- */
@@ -348,4 +379,10 @@ bool
 smtp_binary_utf8_header(const struct smtp_binary *binary)
 {
 	return binary->utf8_header;
+}
+
+bool
+smtp_binary_changed(const struct smtp_binary *binary)
+{
+	return binary->changed;
 }

@@ -291,7 +291,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp_data_init(&smtp->data);
 	/* Base64 takes more octets than the client was told of. */
 	smtp->data.size_max = smtp->is_binary ? UINT64_MAX : smtp->settings->size_max;
-	smtp->binary = smtp->is_binary ? smtp_binary_new(false) : NULL;
+	smtp->binary = smtp->is_binary ? smtp_binary_new(SMTP_BINARY_LINES) : NULL;
 	smtp->data.hops_max = smtp->settings->hops_max;
 	smtp->data.mend = smtp->kind == SMTP_SUBMISSION;
 	/* Programs that use LMTP are this site's, and may have put them there for us. */
@@ -299,7 +299,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 	smtp->data.outside = smtp->verifies;
 	smtp->data.whole = smtp->checks && !smtp->is_binary ? &smtp->original : NULL;
 	smtp->data.smtputf8 = smtp->envelope.smtputf8;
-	smtp->parts = smtp->data.mend && !smtp->data.smtputf8 ? smtp_binary_new(false) : NULL;
+	smtp->parts = smtp->data.mend && !smtp->data.smtputf8 ? smtp_binary_new(SMTP_BINARY_LINES) : NULL;
 	smtp->data.date = smtp->date;
 	smtp->data.message_id = smtp->message_id;
 	smtp_put_trace(smtp, date);

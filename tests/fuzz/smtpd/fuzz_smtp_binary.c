@@ -12,9 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 #define INPUT_MAX 65536
 
 static void
-convert(struct span input, size_t step, bool seven_bit, struct buf *out)
+convert(struct span input, size_t step, enum smtp_binary_form form, struct buf *out)
 {
-	struct smtp_binary *binary = smtp_binary_new(seven_bit);
+	struct smtp_binary *binary = smtp_binary_new(form);
 
 	while (input.len != 0) {
 		size_t before = out->len;
@@ -35,14 +35,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct span input = span_make(bytes, len < INPUT_MAX ? len : INPUT_MAX), how;
+	enum smtp_binary_form form;
 	struct buf whole = BUF_INIT(SMTP_BINARY_ROOM(INPUT_MAX)),
 		   pieces = BUF_INIT(SMTP_BINARY_ROOM(INPUT_MAX));
 
 	how = span_take(&input, 1);
 	if (how.len == 0)
 		return 0;
-	convert(input, INPUT_MAX, how.ptr[0] % 2 != 0, &whole);
-	convert(input, 1 + (unsigned char)how.ptr[0], how.ptr[0] % 2 != 0, &pieces);
+	form = (unsigned char)how.ptr[0] % 3;
+	convert(input, INPUT_MAX, form, &whole);
+	convert(input, 1 + (unsigned char)how.ptr[0], form, &pieces);
 	if (!span_eq(buf_get(&whole), buf_get(&pieces)))
 		abort();
 	buf_free(&whole);

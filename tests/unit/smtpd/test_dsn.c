@@ -209,6 +209,20 @@ START_TEST(utf8_addresses)
 	text = built(&dsn);
 	assert_has(text, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 	free(text);
+	/* RFC 6532 section 3.7: so is one whose parts have such a header. */
+	dsn.original = SPAN("Subject: x\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\nContent-Disposition: attachment; filename=\"\xc3\xb6\"\r\n\r\nx\r\n--q--\r\n");
+	text = built(&dsn);
+	assert_has(text, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n");
+	free(text);
+	/* And whatever else could not be sent to hosts that want ASCII; but not one whose text can be encoded. */
+	dsn.original = SPAN("Subject: x\r\n\r\n\xc3\xb6\r\n");
+	text = built(&dsn);
+	assert_has(text, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n");
+	free(text);
+	dsn.original = SPAN("Subject: x\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xb6\r\n");
+	text = built(&dsn);
+	assert_has(text, "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n");
+	free(text);
 }
 END_TEST
 
