@@ -69,6 +69,7 @@ libmailstore_SRC := \
 	libmailstore/ms_tables_mend.c \
 	libmailstore/ms_tables_messages.c \
 	libmailstore/ms_text_check.c \
+	libmailstore/ms_text_group.c \
 	libmailstore/ms_text_index.c \
 	libmailstore/ms_text_walk.c \
 	libmailstore/ms_text_work.c \

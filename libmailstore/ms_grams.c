@@ -62,10 +62,10 @@ ms_grams_feed(struct ms_grams *grams, struct span folded, ms_gram_fn each, void 
 	while (folded.len != 0) {
 		uint32_t c = take_character(&folded), before = grams->last[(grams->count + 7) % 8];
 
-		if (grams->count >= 2)
-			each(context, number(grams->last[(grams->count + 6) % 8], before, c));
 		if (grams->count >= 1 && is_dense(before) && is_dense(c))
 			each(context, number(0x1fffff, before, c));
+		else if (grams->count >= 2)
+			each(context, number(grams->last[(grams->count + 6) % 8], before, c));
 		grams->last[grams->count++ % 8] = c;
 		grams->words = (uint8_t)(grams->words << 1 | is_word(c));
 		if (grams->count >= WIDE && (grams->words & WIDE_MASK) == WIDE_BITS)

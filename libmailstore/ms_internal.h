@@ -97,6 +97,7 @@ struct ms_store {
 	uint64_t unique;    /* counts names made by this process */
 	bool alone; /* ms_set_alone */
 	char host[MS_HOST_LEN + 1]; /* of those names, once there is one */
+	uint64_t text_least; /* an account with less mail, in bytes, gets no text index: it is read as fast, and the index would be as large */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
 	unsigned locked;    /* depth; alone */
@@ -112,9 +113,13 @@ struct ms_store {
 #define MS_TEXT_DOCUMENTS "documents"
 #define MS_TEXT_CLEAR "emptying"
 #define MS_TEXT_FORMAT "text format"
-#define MS_TEXT_FORMAT_NOW 2u
-#define MS_TEXT_POSTING_KEY 7
-void ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t block, uint32_t gram);
+#define MS_TEXT_FORMAT_NOW 3u
+#define MS_TEXT_LEAST (4u << 20)
+/* Of the record of a gram's group (ms_text_group.h), and of the one that the gram has of its own, which stands behind that. */
+#define MS_TEXT_GROUP_KEY 7
+#define MS_TEXT_OWN_KEY 8
+void ms_text_group_key(uint8_t key[MS_TEXT_GROUP_KEY], uint32_t block, uint32_t gram);
+void ms_text_own_key(uint8_t key[MS_TEXT_OWN_KEY], uint32_t block, uint32_t gram);
 /* How far the index has come. *ret_usable: it is of our format, and not being emptied. 0, or MS_BDB(...). */
 struct ms_text_state {
 	uint64_t done, documents;

@@ -71,6 +71,7 @@ ms_open_telling(const char *account_dir, ms_fault_fn fault, void *context, struc
 	int r;
 
 	store->many = MS_MANY;
+	store->text_least = MS_TEXT_LEAST;
 	store->follow_max = MS_FOLLOW_MAX;
 	store->fault = fault;
 	store->fault_context = context;

@@ -9,6 +9,7 @@
 #include "common/xalloc.h"
 #include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_postings.h"
+#include "libmailstore/ms_text_group.h"
 
 /* Of one text, of either kind. */
 #define GRAMS_MAX 16
@@ -55,25 +56,48 @@ take_gram(void *context, uint32_t gram)
 	grams->seen++;
 }
 
+/* 1, 0 (it is not there) or MS_E_CORRUPT. */
+static int
+find_in_group(struct span bytes, unsigned place, struct ms_text_gram *ret)
+{
+	int r, last = -1;
+
+	while ((r = ms_text_group_next(&bytes, last, ret)) > 0 && ret->place < place)
+		last = (int)ret->place;
+	return r > 0 && ret->place != place ? 0 : r;
+}
+
 /* The documents of a block that have the gram. 0, or MS_BDB(...). */
 static int
 get_posting(struct ask *ask, uint32_t block, uint32_t gram, uint8_t map[MS_POSTINGS_BYTES])
 {
-	uint8_t key[MS_TEXT_POSTING_KEY];
-	void *bytes;
-	size_t len;
+	uint8_t key[MS_TEXT_OWN_KEY];
+	struct ms_text_gram found;
+	void *bytes = NULL;
+	size_t len = 0;
 	int r;
 
 	memset(map, 0, MS_POSTINGS_BYTES);
-	ms_text_posting_key(key, block, gram);
-	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
+	ms_text_own_key(key, block, gram);
+	r = bdb_get(ask->bdb, NULL, T_TEXT, key, MS_TEXT_GROUP_KEY, &bytes, &len);
 	if (r != 0)
 		return r == BDB_NONE ? 0 : ms_bdb(r);
-	if (ms_postings_get(span_make(bytes, len), map) != 0) {
+	r = find_in_group(span_make(bytes, len), gram % MS_TEXT_GROUP_EACH, &found);
+	if (r > 0 && found.how != MS_TEXT_OWN)
+		r = ms_text_gram_get(&found, map);
+	free(bytes);
+	bytes = NULL;
+	if (r > 0) {
+		r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
+		if (r != 0 && r != BDB_NONE)
+			return ms_bdb(r);
+		r = r != 0 ? MS_E_CORRUPT : ms_postings_get(span_make(bytes, len), map);
+		free(bytes);
+	}
+	if (r != 0) {
 		memset(map, 0xff, MS_POSTINGS_BYTES); /* any of them may */
 		ask->store->text_damaged = true;
 	}
-	free(bytes);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_postings.h"
 #include "libmailstore/ms_set.h"
+#include "libmailstore/ms_text_group.h"
 #include "libmailstore/ms_text_index.h"
 #include "libmailstore/ms_text_walk.h"
 
@@ -22,8 +23,8 @@
  * pages must fit the lock tables. */
 #define CHANGES 64
 #define BYTES_STEP (2u << 20)
-#define MESSAGES_MAX (MS_POSTINGS_EACH / 2)
-#define ENTRIES_MAX (5u << 20)
+#define MESSAGES_MAX MS_POSTINGS_EACH /* a block that is written at once fills its pages */
+#define ENTRIES_MAX (9u << 20)
 #define RECORDS_TXN 500
 /* Fewer messages than that are not worth the writing: a search reads them. */
 #define BACKLOG_MIN 100
@@ -55,13 +56,22 @@ struct ms_text_work {
 };
 
 void
-ms_text_posting_key(uint8_t key[MS_TEXT_POSTING_KEY], uint32_t block, uint32_t gram)
+ms_text_group_key(uint8_t key[MS_TEXT_GROUP_KEY], uint32_t block, uint32_t gram)
 {
-	key[0] = 'p';
+	uint32_t group = gram / MS_TEXT_GROUP_EACH;
+
+	key[0] = 'g';
 	for (unsigned i = 0; i < 3; i++) {
 		key[1 + i] = (uint8_t)(block >> (16 - 8 * i));
-		key[4 + i] = (uint8_t)(gram >> (16 - 8 * i));
+		key[4 + i] = (uint8_t)(group >> (16 - 8 * i));
 	}
+}
+
+void
+ms_text_own_key(uint8_t key[MS_TEXT_OWN_KEY], uint32_t block, uint32_t gram)
+{
+	ms_text_group_key(key, block, gram);
+	key[MS_TEXT_GROUP_KEY] = (uint8_t)(gram % MS_TEXT_GROUP_EACH);
 }
 
 void
@@ -334,31 +344,130 @@ still_ours(struct ms_txn *txn, const struct ms_text_work *work)
 	return state.usable && state.done == work->from && txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
 }
 
+/* What is being made of the records of a group. Keys are written in their order: so a block that is written at once fills its pages. */
+struct group {
+	uint32_t block;
+	struct span before;       /* what is left of the record as it was */
+	struct ms_text_gram next; /* of that; place MS_TEXT_GROUP_EACH: there is none */
+	struct buf after;
+	struct own {
+		uint32_t gram;
+		struct buf bytes;
+	} owns[MS_TEXT_GROUP_EACH];
+	size_t own_count;
+};
+
+/* The next gram of the record as it was. */
 static int
-write_posting(struct ms_txn *txn, struct ms_text_work *work, size_t *at)
+take_next(struct group *group)
 {
-	uint32_t gram = work->entries[*at] >> 12;
-	uint8_t map[MS_POSTINGS_BYTES] = { 0 }, key[MS_TEXT_POSTING_KEY];
-	struct buf bytes = BUF_INIT(MS_POSTINGS_BYTES + 1);
+	int r = ms_text_group_next(&group->before, group->next.place == MS_TEXT_GROUP_EACH ? -1 : (int)group->next.place, &group->next);
+
+	if (r == 0)
+		group->next.place = MS_TEXT_GROUP_EACH;
+	return r < 0 ? r : 0;
+}
+
+/* The documents that a gram with a record of its own has so far. */
+static int
+get_own(struct ms_txn *txn, uint32_t block, uint32_t gram, uint8_t map[MS_POSTINGS_BYTES])
+{
+	uint8_t key[MS_TEXT_OWN_KEY];
 	void *before;
 	size_t len;
 	int r;
 
-	ms_text_posting_key(key, (uint32_t)(work->documents / MS_POSTINGS_EACH), gram);
-	/* Nobody's, when the block begins with ours. */
-	r = work->documents % MS_POSTINGS_EACH != 0 ? bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len) : BDB_NONE;
-	if (r == 0) {
-		if (ms_postings_get(span_make(before, len), map) != 0)
-			memset(map, 0xff, sizeof(map)); /* any of them may */
-		free(before);
-	} else if (r != BDB_NONE) {
-		return ms_bdb(r);
+	ms_text_own_key(key, block, gram);
+	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
+	if (r != 0)
+		return r == BDB_NONE ? MS_E_CORRUPT : ms_bdb(r);
+	r = ms_postings_get(span_make(before, len), map);
+	free(before);
+	return r;
+}
+
+/* The entries of one gram: among the others of its group, or, when its documents are many, in its own record. */
+static int
+add_gram_entries(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, struct group *group)
+{
+	uint32_t number = work->entries[*at] >> 12;
+	uint8_t map[MS_POSTINGS_BYTES] = { 0 };
+	struct ms_text_gram gram = { .place = number % MS_TEXT_GROUP_EACH };
+	int r = 0;
+
+	/* Those before it stay as they are. */
+	while (r == 0 && group->next.place < gram.place) {
+		ms_text_group_put(&group->next, &group->after);
+		r = take_next(group);
 	}
-	for (; *at < work->entry_count && work->entries[*at] >> 12 == gram; ++*at)
+	if (r == 0 && group->next.place == gram.place) {
+		gram.how = group->next.how;
+		r = gram.how == MS_TEXT_OWN ? get_own(txn, group->block, number, map) : ms_text_gram_get(&group->next, map);
+		if (r == 0)
+			r = take_next(group);
+	}
+	if (r != 0)
+		return r;
+	for (; *at < work->entry_count && work->entries[*at] >> 12 == number; ++*at)
 		map[(work->entries[*at] & 0xfff) / 8] |= (uint8_t)(1u << (work->entries[*at] % 8));
-	ms_postings_put(map, &bytes);
-	r = ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), bytes.data, bytes.len));
-	buf_free(&bytes);
+	if (gram.how == MS_TEXT_OWN || !ms_text_gram_set(&gram, map)) {
+		struct own *own = &group->owns[group->own_count++];
+
+		*own = (struct own){ number, BUF_INIT(MS_POSTINGS_BYTES + 1) };
+		ms_postings_put(map, &own->bytes);
+	}
+	ms_text_group_put(&gram, &group->after);
+	return 0;
+}
+
+static int
+put_group(struct ms_txn *txn, const struct group *group, uint32_t gram)
+{
+	uint8_t key[MS_TEXT_OWN_KEY];
+	int r;
+
+	ms_text_group_key(key, group->block, gram);
+	r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, MS_TEXT_GROUP_KEY, group->after.data, group->after.len);
+	for (size_t i = 0; r == 0 && i < group->own_count; i++) {
+		ms_text_own_key(key, group->block, group->owns[i].gram);
+		r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), group->owns[i].bytes.data, group->owns[i].bytes.len);
+	}
+	return ms_bdb(r);
+}
+
+/* The entries of one group. MS_E_CORRUPT: what is there cannot be read. *records counts those that are written. */
+static int
+write_group(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, size_t *records)
+{
+	uint32_t gram = work->entries[*at] >> 12, number = gram / MS_TEXT_GROUP_EACH;
+	struct group group = { .next = { .place = MS_TEXT_GROUP_EACH }, .after = BUF_INIT(BDB_PAGE_ROOM) };
+	uint8_t key[MS_TEXT_GROUP_KEY];
+	void *before = NULL;
+	size_t len = 0;
+	int r = BDB_NONE;
+
+	group.block = (uint32_t)(work->documents / MS_POSTINGS_EACH);
+	ms_text_group_key(key, group.block, gram);
+	/* Nobody's, when the block begins with ours. */
+	if (work->documents % MS_POSTINGS_EACH != 0)
+		r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
+	if (r != 0 && r != BDB_NONE)
+		return ms_bdb(r);
+	group.before = span_make(before, len);
+	r = take_next(&group);
+	while (r == 0 && *at < work->entry_count && (work->entries[*at] >> 12) / MS_TEXT_GROUP_EACH == number)
+		r = add_gram_entries(txn, work, at, &group);
+	while (r == 0 && group.next.place != MS_TEXT_GROUP_EACH) {
+		ms_text_group_put(&group.next, &group.after);
+		r = take_next(&group);
+	}
+	if (r == 0)
+		r = put_group(txn, &group, gram);
+	*records += 1 + group.own_count;
+	for (size_t i = 0; i < group.own_count; i++)
+		buf_free(&group.owns[i].bytes);
+	buf_free(&group.after);
+	free(before);
 	return r;
 }
 
@@ -369,8 +478,8 @@ write_some(struct ms_txn *txn, void *context)
 	size_t at = work->written;
 	int r = still_ours(txn, work);
 
-	for (unsigned i = 0; r == 0 && i < RECORDS_TXN && at < work->entry_count; i++)
-		r = write_posting(txn, work, &at);
+	for (size_t records = 0; r == 0 && records < RECORDS_TXN && at < work->entry_count;)
+		r = write_group(txn, work, &at, &records);
 	work->place = (uint32_t)at; /* it counts when it is committed */
 	return r;
 }
@@ -405,10 +514,13 @@ write_step(struct ms_store *store, struct ms_text_work *work, bool *ret_over)
 	r = ms_run_unsynced(store, *ret_over ? write_end : write_some, work);
 	if (r == 0 && !*ret_over)
 		work->written = work->place;
-	if (r == MS_E_EXISTS) {
-		*ret_over = true;
+	if (r == MS_E_CORRUPT)
+		r = ms_run_unsynced(store, ms_text_discard, NULL);
+	else if (r != MS_E_EXISTS)
+		return r;
+	else
 		r = 0;
-	}
+	*ret_over = true;
 	return r;
 }
 
@@ -468,17 +580,20 @@ clear_step(struct ms_store *store)
 }
 
 static void
-add_messages(void *context, uint32_t number, struct ms_mailbox_record *record)
+add_usage(void *context, uint32_t number, struct ms_mailbox_record *record)
 {
+	struct ms_quota *usage = context;
+
 	(void)number;
-	*(uint64_t *)context += record->messages;
+	usage->messages += record->messages;
+	usage->bytes += record->size;
 }
 
 static int
-count_messages(struct bdb *bdb, void *context)
+count_usage(struct bdb *bdb, void *context)
 {
-	*(uint64_t *)context = 0;
-	return ms_mailbox_each(bdb, NULL, add_messages, context);
+	*(struct ms_quota *)context = (struct ms_quota){ .bytes = 0 };
+	return ms_mailbox_each(bdb, NULL, add_usage, context);
 }
 
 /* --- steps --- */
@@ -487,7 +602,7 @@ static int
 gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 {
 	struct reading reading = { .work = work };
-	uint64_t messages;
+	struct ms_quota usage;
 	bool end = false;
 	int r = ms_read(store, read_changes, &reading);
 
@@ -498,8 +613,10 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 		return clear_step(store);
 	}
 	if (r == 0 && !work->begun)
-		r = ms_read(store, count_messages, &messages);
-	if (r == 0 && !work->begun && (store->text_damaged || work->documents > 2 * messages + GONE_MAX)) {
+		r = ms_read(store, count_usage, &usage);
+	if (r == 0 && !work->begun && work->documents == 0 && usage.bytes < store->text_least)
+		return 0;
+	if (r == 0 && !work->begun && (store->text_damaged || work->documents > 2 * usage.messages + GONE_MAX)) {
 		store->text_damaged = false;
 		*ret_more = true;
 		return ms_run_unsynced(store, ms_text_discard, NULL);

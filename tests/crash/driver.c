@@ -141,6 +141,7 @@ do_open(struct driver *driver)
 	int r = driver->store == NULL ? ms_open(driver->dir, &driver->store) : 0;
 
 	if (r == 0) {
+		driver->store->text_least = 0; /* small as the account is */
 		driver->store->many = 1;
 		driver->store->follow_max = 2;
 	}

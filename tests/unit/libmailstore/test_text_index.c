@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The text index leaves no message out: searches with it find what reading every message finds. */
 #include <check.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 #include "common/base64.h"
 #include "common/text_fold.h"
 #include "libmailstore/ms_grams.h"
-#include "libmailstore/ms_postings.h"
+#include "libmailstore/ms_text_group.h"
 #include "libmailstore/ms_text_index.h"
 
 #define MESSAGES 400
@@ -233,6 +234,7 @@ START_TEST(same_as_a_scan)
 	(void)snprintf(path, sizeof(path), "%s/%d", folder, _i);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	ck_assert_int_eq(ms_open(path, &store), 0);
+	store->text_least = 0;
 	for (unsigned i = 0; i < MESSAGES; i++)
 		append(store, i % 10 == 0 ? "Sent" : "INBOX");
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
@@ -306,22 +308,42 @@ mislead_email(struct ms_txn *txn, void *context)
 	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), value, sizeof(value)));
 }
 
+struct text_key {
+	uint8_t bytes[MS_TEXT_OWN_KEY];
+	size_t len;
+};
+
+/* The first of that length. */
 static int
 take_posting(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
 {
+	struct text_key *found = context;
+
 	(void)value, (void)len;
-	memcpy(context, key, key_len);
+	if (key_len != found->len)
+		return 0;
+	memcpy(found->bytes, key, key_len);
 	return 1;
 }
 
+/* Of a group, or of a gram that has a record of its own: a length that is too much, or a form that there is not. */
 static int
 damage_posting(struct ms_txn *txn, void *context)
 {
-	uint8_t key[MS_TEXT_POSTING_KEY];
+	struct text_key key = { .len = *(size_t *)context };
+
+	ck_assert_int_eq(bdb_scan(txn->bdb, txn->txn, T_TEXT, "g", 1, 1, take_posting, &key), 1);
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key.bytes, key.len, "\x80\xff\x7f", 3));
+}
+
+static int
+lose_own(struct ms_txn *txn, void *context)
+{
+	struct text_key key = { .len = MS_TEXT_OWN_KEY };
 
 	(void)context;
-	ck_assert_int_eq(bdb_scan(txn->bdb, txn->txn, T_TEXT, "p", 1, 1, take_posting, key), 1);
-	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), "\0\xff\x7f", 3));
+	ck_assert_int_eq(bdb_scan(txn->bdb, txn->txn, T_TEXT, "g", 1, 1, take_posting, &key), 1);
+	return ms_bdb(bdb_del(txn->bdb, txn->txn, T_TEXT, key.bytes, key.len));
 }
 
 static int
@@ -337,7 +359,9 @@ static const struct {
 } damages[] = {
 	{ lose_document, &(uint32_t){ 5 }, "the index of what messages say" },
 	{ mislead_email, &(uint64_t){ 4711 }, "the index of what messages say" },
-	{ damage_posting, NULL, "the index of what messages say" },
+	{ damage_posting, &(size_t){ MS_TEXT_GROUP_KEY }, "the index of what messages say" },
+	{ damage_posting, &(size_t){ MS_TEXT_OWN_KEY }, "the index of what messages say" },
+	{ lose_own, NULL, "the index of what messages say" },
 	{ put_text_record, (char[]){ "stray" }, "the index of what messages say" },
 	{ damage_number, (char[]){ MS_TEXT_DOCUMENTS }, "a number that the index keeps" },
 	{ damage_number, (char[]){ MS_TEXT_CLEAR }, "a number that the index keeps" },
@@ -373,6 +397,7 @@ START_TEST(damaged)
 	(void)snprintf(path, sizeof(path), "%s/damaged%d", folder, _i);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	ck_assert_int_eq(ms_open(path, &store), 0);
+	store->text_least = 0;
 	for (unsigned i = 0; i < MESSAGES / 2; i++)
 		append(store, "INBOX");
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
@@ -482,12 +507,110 @@ START_TEST(postings)
 		ck_assert_mem_eq(map, again, sizeof(map));
 		buf_free(&bytes);
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		static const struct span bad[] = { { "", 0 }, { "\0\0", 2 }, { "\1x", 2 }, { "\0\xff\x7f", 3 } };
+	/* No gaps; a rest of 15 bits; more ones than fill a byte; a document behind the last; an end within a rest. */
+	for (unsigned i = 0; i < 6; i++) {
+		static const struct span bad[] = { { "", 0 }, { "\0\xf0", 2 }, { "\0\xcf\xff\xff", 4 }, { "\0\xc7\xff\x80\x03", 5 }, { "\0\xc0\x00", 3 }, { "\1x", 2 } };
 		uint8_t map[MS_POSTINGS_BYTES] = { 0 };
 
 		ck_assert_int_eq(ms_postings_get(bad[i], map), MS_E_CORRUPT);
 	}
+}
+END_TEST
+
+/* Groups of grams in few documents and in many: each is told as it was. */
+START_TEST(groups)
+{
+	srand(11);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct ms_text_gram list[MS_TEXT_GROUP_EACH], gram;
+		uint8_t maps[MS_TEXT_GROUP_EACH][MS_POSTINGS_BYTES] = { { 0 } };
+		struct buf bytes = BUF_INIT(BDB_PAGE_ROOM / 4);
+		unsigned count = 0, at = 0;
+		struct span rest;
+		int last = -1, r;
+
+		for (unsigned place = 0; place < MS_TEXT_GROUP_EACH; place++) {
+			unsigned documents = i % 4 == 0 ? 1 : 1 + (unsigned)rand() % (i % 4 == 1 ? 3 : 40);
+
+			if (i % 5 != 0 && rand() % 4 == 0)
+				continue;
+			while (documents-- != 0) {
+				unsigned n = (unsigned)rand() % (i % 3 == 0 ? 300 : MS_POSTINGS_EACH);
+
+				maps[count][n / 8] |= (uint8_t)(1u << (n % 8));
+			}
+			list[count].place = place;
+			(void)ms_text_gram_set(&list[count], maps[count]);
+			ms_text_group_put(&list[count++], &bytes);
+		}
+		ck_assert(!bytes.overflow);
+		for (rest = buf_get(&bytes); (r = ms_text_group_next(&rest, last, &gram)) > 0; at++) {
+			uint8_t map[MS_POSTINGS_BYTES] = { 0 };
+
+			last = (int)gram.place;
+			ck_assert_uint_eq(gram.place, list[at].place);
+			ck_assert_int_eq(gram.how, list[at].how);
+			if (gram.how == MS_TEXT_OWN)
+				continue;
+			ck_assert_int_eq(ms_text_gram_get(&gram, map), 0);
+			ck_assert_mem_eq(map, maps[at], sizeof(map));
+		}
+		ck_assert_int_eq(r, 0);
+		ck_assert_uint_eq(at, count);
+		buf_free(&bytes);
+	}
+}
+END_TEST
+
+static uint64_t
+text_bytes_of(const char *path)
+{
+	char file[96];
+	struct stat st;
+
+	(void)snprintf(file, sizeof(file), "%s/index/mailstore.db", path);
+	ck_assert_int_eq(stat(file, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+/* Chinese, which has many different grams, of 2,000 messages: no larger than what they say. An account with little mail gets none. */
+START_TEST(no_larger_than_the_text)
+{
+	uint64_t text = 0, before;
+	struct ms_store *store;
+	char path[64];
+
+	srand(13);
+	(void)snprintf(path, sizeof(path), "%s/large", folder);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(ms_open(path, &store), 0);
+	for (unsigned i = 0; i < 2100; i++) {
+		struct buf bytes = BUF_INIT(1 << 16);
+		struct ms_append *writing = ms_append_begin(store);
+		uint32_t uid, validity;
+
+		(void)buf_str(&bytes, "Subject: x\nContent-Type: text/plain; charset=utf-8\n\n");
+		for (unsigned k = 0; k < 680; k++) {
+			/* Some characters are frequent, as in any language. */
+			unsigned c = 0x4e00 + (unsigned)rand() % (1 + (unsigned)rand() % 3500);
+
+			(void)buf_fmt(&bytes, "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+		}
+		(void)buf_str(&bytes, "\n");
+		text += bytes.len;
+		ck_assert_int_eq(ms_append_write(writing, bytes.data, bytes.len), 0);
+		ck_assert_int_eq(ms_append_commit(writing, "INBOX", 0, NULL, 0, &uid, &validity, NULL), 0);
+		buf_free(&bytes);
+		if (i == 1000)
+			work_off(store); /* too little: or the index would be there, and not grow as it is to do below */
+	}
+	ms_close(store);
+	before = text_bytes_of(path);
+	ck_assert_int_eq(ms_open(path, &store), 0);
+	work_off(store);
+	ms_close(store);
+	ck_assert_uint_gt(text_bytes_of(path), before + text / 4);
+	ck_assert_msg(text_bytes_of(path) - before <= text, "%" PRIu64 " of %" PRIu64, text_bytes_of(path) - before, text);
 }
 END_TEST
 
@@ -503,6 +626,8 @@ main(void)
 		return 1;
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, postings);
+	tcase_add_test(tests, groups);
+	tcase_add_test(tests, no_larger_than_the_text);
 	tcase_add_test(tests, grams_of_what_is_within);
 	tcase_add_loop_test(tests, same_as_a_scan, 0, 2);
 	tcase_add_loop_test(tests, damaged, 0, sizeof(damages) / sizeof(*damages));
