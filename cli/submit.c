@@ -271,6 +271,13 @@ put_out(struct submit *submit, struct span bytes)
 	return drop_write(submit->drop, bytes);
 }
 
+/* RFC 6532: other hosts are asked whether they take that. What is in another charset than UTF-8 nobody can be asked for. */
+static bool
+is_utf8_header(struct span header)
+{
+	return !span_is_ascii(header) && span_is_utf8(header);
+}
+
 /* The header is complete: `header`, and what follows it so far. */
 static int
 begin_body(struct submit *submit, struct span header, struct span rest)
@@ -281,6 +288,7 @@ begin_body(struct submit *submit, struct span header, struct span rest)
 	submit->in_body = true;
 	if (r == 0)
 		r = mend(submit, header, &mended);
+	submit->envelope.smtputf8 |= is_utf8_header(buf_get(&mended));
 	if (r == 0)
 		r = submit_open(submit);
 	/* The line that ends the header, where the message has none. */

@@ -194,6 +194,17 @@ check "none gets it twice" twice
 "$BIN/sendmail" -C "$own/etc/smtpd.conf" -N success -V 'id+2B1' -R hdrs -f alice@example.test yes-2@far.example <"$TMP/mixed"
 check "DSN parameters are passed on" eventually far_has 'TO:<yes-2@far.example> NOTIFY=SUCCESS'
 check "with ENVID and RET" far_has 'RET=HDRS ENVID=id+2B1'
+printf 'Subject: Gr\303\274\303\237e\n\nx\n' | "$BIN/sendmail" -C "$own/etc/smtpd.conf" -f alice@example.test utf8@far.example
+printf 'Subject: Gr\374\337e\n\nx\n' | "$BIN/sendmail" -C "$own/etc/smtpd.conf" -f alice@example.test latin1@far.example
+printf 'Subject: x\n\nGr\303\274\303\237e\n' | "$BIN/sendmail" -C "$own/etc/smtpd.conf" -f alice@example.test text@far.example
+for who in utf8 latin1 text; do check "sendmail, $who: taken" eventually far_has "TO:<$who@far.example>"; done
+asked() { cat "$far_folder"/0* | grep -aF "TO:<$1@far.example>" | grep -aqF SMTPUTF8; }
+check "a header in UTF-8 asks for SMTPUTF8" asked utf8
+for who in latin1 text; do check "in $who nothing does" bash -c "! cat '$far_folder'/0* | grep -aF 'TO:<$who@far.example>' | grep -aqF SMTPUTF8"; done
+stop_far
+start_far --offer "8BITMIME SIZE 20000"
+printf 'Subject: s\303\274\303\237\n\nx\n' | "$BIN/sendmail" -C "$own/etc/smtpd.conf" -f alice@example.test utf8-2@far.example
+check "and comes back from where it is not taken" eventually report utf8-2@far.example 'recipients["utf8-2@far.example"]["Status"] == "5.6.9"'
 stop_far
 start_far --offer "SIZE 20000"
 message told-of x >"$TMP/told"
