@@ -22,6 +22,7 @@ struct relay_job {
 	struct lane *lane;
 	struct attempt *attempt;
 	uint32_t id;
+	int64_t since; /* it runs */
 	size_t count, open;
 	struct {
 		size_t recipient;
@@ -35,6 +36,7 @@ struct lane {
 	struct destination *destination;
 	struct relay_job *first, **last; /* waiting */
 	size_t waiting, running;
+	bool slow; /* one that runs takes long */
 };
 
 struct relay_pool {
@@ -126,6 +128,7 @@ end_job(struct relay_pool *pool, struct relay_job *job, const struct outcome *ou
 	*at = job->next;
 	pool->running_count--;
 	job->lane->running--;
+	job->lane->slow = false; /* unless another of them is found to be */
 	drop_if_idle(pool, job->lane);
 	for (size_t i = 0; i < job->count; i++)
 		if (!job->recipients[i].answered)
@@ -143,17 +146,66 @@ fail_ours(struct relay_pool *pool, struct relay_job *job, const char *text)
 	end_job(pool, job, &outcome);
 }
 
+/* --- whose turn it is --- */
+
+/* A host that takes connections and says little holds a place for as long as it is waited for, and a single message may go to a hundred of
+ * them: so not all places are for destinations that nobody knows to work, and fewer are for those that did not. */
+enum rank { RANK_WORKS, RANK_UNKNOWN, RANK_FAILS, RANKS };
+/* What runs longer counts as one rank worse. */
+#define SLOW_SECONDS 60
+
+static enum rank
+rank_of(const struct lane *lane, bool slow)
+{
+	static const enum rank ranks[] = { [DESTINATION_WORKED] = RANK_WORKS, [DESTINATION_UNTRIED] = RANK_UNKNOWN, [DESTINATION_FAILED] = RANK_FAILS };
+	enum rank rank = ranks[lane->destination->did];
+
+	return slow && rank < RANK_FAILS ? rank + 1 : rank;
+}
+
+/* Places for jobs of that rank and all that are worse. */
+static size_t
+places_of(enum rank rank, size_t all)
+{
+	return rank == RANK_WORKS ? all : rank == RANK_UNKNOWN ? all - all / 4 : (all + 1) / 2;
+}
+
+/* How many jobs of each rank, or a worse one, are running; and which lanes are slow. */
+static void
+count_running(struct relay_pool *pool, size_t running[RANKS])
+{
+	int64_t now = queue_now();
+
+	for (struct relay_job *job = pool->running; job != NULL; job = job->next) {
+		bool slow = now - job->since >= SLOW_SECONDS;
+
+		job->lane->slow |= slow;
+		for (enum rank rank = RANK_WORKS; rank <= rank_of(job->lane, slow); rank++)
+			running[rank]++;
+	}
+}
+
+static bool
+may_run(const struct lane *lane, const size_t running[RANKS], size_t all)
+{
+	enum rank rank = rank_of(lane, lane->slow);
+
+	return lane->first != NULL && lane->running < schedule_window(lane->destination) && running[rank] < places_of(rank, all);
+}
+
 /* The next job whose destination may take one more; that destination goes to the end of the row. */
 static struct relay_job *
 next_job(struct relay_pool *pool)
 {
 	const struct smtpd_conf *conf = smtpd_conf(pool->queue->proc);
 	struct lane **at = &pool->lanes, *lane;
+	size_t running[RANKS] = { 0 };
 	struct relay_job *job;
 
 	if (pool->running_count >= (size_t)conf->relay_jobs_max)
 		return NULL;
-	while (*at != NULL && ((*at)->first == NULL || (*at)->running >= schedule_window((*at)->destination)))
+	count_running(pool, running);
+	while (*at != NULL && !may_run(*at, running, (size_t)conf->relay_jobs_max))
 		at = &(*at)->next;
 	lane = *at;
 	if (lane == NULL)
@@ -169,6 +221,7 @@ next_job(struct relay_pool *pool)
 		lane->last = &lane->first;
 	lane->waiting--;
 	lane->running++;
+	job->since = queue_now();
 	job->next = pool->running;
 	pool->running = job;
 	pool->running_count++;

@@ -222,6 +222,7 @@ bool
 schedule_broke_off(struct schedule *schedule, struct destination *destination)
 {
 	(void)lower_window(destination);
+	destination->did = DESTINATION_FAILED;
 	return is_up(schedule, destination);
 }
 
@@ -231,6 +232,7 @@ schedule_worked(struct schedule *schedule, struct destination *destination)
 	bool was_down = destination->times_down != 0;
 	unsigned window = destination->window, max = schedule->limits.window_max * SCHEDULE_SCALE;
 
+	destination->did = DESTINATION_WORKED;
 	/* One more after a whole window of successes. */
 	window += SCHEDULE_SCALE * SCHEDULE_SCALE / window;
 	if (was_down && window < schedule->limits.window_first * SCHEDULE_SCALE)
@@ -271,6 +273,7 @@ take_those_to_be_told(struct schedule *schedule, struct destination *destination
 bool
 schedule_failed(struct schedule *schedule, struct destination *destination, int64_t now, uint32_t random, struct span reason)
 {
+	destination->did = DESTINATION_FAILED;
 	free(destination->reason);
 	destination->reason = span_dup(reason);
 	/* It is down once a whole window has failed and nothing has worked in between. What was under way when it went down says

@@ -21,6 +21,7 @@ struct destination {
 	unsigned window;          /* in 1/SCHEDULE_SCALE */
 	unsigned failed;          /* since something worked, in 1/SCHEDULE_SCALE of a window's worth */
 	unsigned times_down;      /* in a row */
+	enum { DESTINATION_UNTRIED, DESTINATION_WORKED, DESTINATION_FAILED } did; /* what it did last, as far as it is remembered */
 	int64_t until;            /* it is down, and looked at again then; 0: it is up */
 	char *reason;             /* why it is down, or NULL */
 	void *jobs;               /* the relay's */

@@ -75,6 +75,7 @@ struct relay_job {
 	struct resolve_answer hosts;
 	bool named; /* the host was named by the operator or the address, not by the DNS */
 	size_t host, address; /* the next to be tried */
+	int64_t ready_by;     /* one of them is to be ready for mail, by relay_conn_seconds; 0: not set */
 	uint32_t asked_policy;  /* of its domain, under way; 0: none */
 	struct relay_sts *sts;  /* NULL: not asked for */
 	struct relay_demand *demand; /* of TLS with that host; NULL: not known yet */
@@ -111,6 +112,8 @@ void relay_job_stale(struct relay_job *job);
 /* relay_demand_find's word: job->demand is set; or the host must not be used, for that reason. */
 void relay_job_demanded(struct relay_job *job);
 void relay_job_unfit(struct relay_job *job, const struct relay_result *result);
+/* When some host is to be ready for the job's mail: in ten minutes from when this is asked first. */
+int64_t relay_job_ready_by(struct relay_job *job);
 /* For relay_state_mail: tells the queue what became of a recipient. context is the job. */
 void relay_job_settled(void *context, size_t recipient, const struct relay_result *result);
 /* Reads at most len bytes of the message at that place: the number, 0 behind its end, or -errno. */
@@ -157,6 +160,8 @@ void relay_conn_open(struct relay_job *job, const char *name, const struct resol
 
 /* --- relay_conn.c --- */
 
+/* The clock of relay_state. */
+int64_t relay_conn_seconds(void);
 /* An idle connection for this job's destination takes it. False when there is none. */
 bool relay_conn_reuse(struct relay_job *job);
 /* It has all of the job's message, and has not said what becomes of that. */

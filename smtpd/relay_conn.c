@@ -321,6 +321,7 @@ go_on_elsewhere(struct relay_conn *conn)
 	buf_free(&out);
 	stream_finish(conn->stream);
 	conn->stream = NULL;
+	conn->job->ready_by = 0; /* it was, and has taken something */
 	relay_conn_open_again(conn);
 }
 
@@ -371,6 +372,7 @@ without_chunks(struct relay_conn *conn)
 {
 	log_warning("chunking-failed", log_str("queue", conn->job->queue_id), log_str("host", conn->host), log_str("error", conn->state.host.text));
 	note_habit(conn, (struct relay_habit){ .unchunked = true });
+	conn->job->ready_by = 0; /* it was, and is not asked this way again */
 	relay_conn_open_again(conn);
 }
 

@@ -54,9 +54,6 @@ void relay_conn_stale(struct relay_conn *conn);
 void relay_conn_set_timer(struct relay_conn *conn, unsigned seconds);
 /* As the machine says. */
 void relay_conn_set_timeout(struct relay_conn *conn);
-/* The clock of conn->state.until. */
-int64_t relay_conn_seconds(void);
-
 /* Frees the connection; its job, if it has one, is not told. */
 void relay_conn_forget(struct relay_conn *conn);
 /* What is left of the job has another connection, to the same address where the job has looked for it; when the role stops it has none, and is gone. Frees

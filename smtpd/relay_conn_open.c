@@ -222,6 +222,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	struct event_base *base = job->role->proc->base;
 	char digits[INET6_ADDRSTRLEN] = "";
 	int fd = tcp_connect(address, port);
+	unsigned timeout;
 
 	conn->role = job->role;
 	conn->job = job;
@@ -236,6 +237,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	relay_reply_init(&conn->reply);
 	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
 	conn->state.whose = relay_demand_whose(conn->demand);
+	conn->state.ready_by = relay_job_ready_by(job);
 	relay_conn_use_habit(conn);
 	take_hop(conn, &job->hop);
 	conn->timer = evtimer_new(base, relay_conn_on_timer, conn);
@@ -249,5 +251,6 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 		(void)event_add(conn->connecting, NULL);
 	else
 		event_active(conn->connecting, EV_TIMEOUT, 0);
-	relay_conn_set_timer(conn, CONNECT_SECONDS);
+	timeout = relay_state_timeout(&conn->state, relay_conn_seconds());
+	relay_conn_set_timer(conn, timeout < CONNECT_SECONDS ? timeout : CONNECT_SECONDS);
 }

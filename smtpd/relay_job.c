@@ -20,6 +20,10 @@
 #define JOBS_MAX 1200
 /* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least), beside those to which there is no way. */
 #define TRIES_MAX 10
+/* How long all of them together may take to be ready for mail: who has many addresses that take connections and say nothing would hold one
+ * of the places that there are for all destinations as long as he pleases. It is enough for two that say nothing of what they are asked
+ * first (RFC 5321 section 4.5.3.2.1). */
+#define READY_SECONDS 600
 #define SMTP_PORT 25
 #define RECIPIENTS_MAX 1000
 #define ADDRESSES_MAX (MSG_MAX * 4)
@@ -139,6 +143,14 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 
 /* --- the way --- */
 
+int64_t
+relay_job_ready_by(struct relay_job *job)
+{
+	if (job->ready_by == 0)
+		job->ready_by = relay_conn_seconds() + READY_SECONDS;
+	return job->ready_by;
+}
+
 static void
 next_host(struct relay_job *job)
 {
@@ -149,7 +161,7 @@ next_host(struct relay_job *job)
 		job->address = 0;
 		relay_demand_forget(job);
 	}
-	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX) {
+	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX || relay_conn_seconds() >= relay_job_ready_by(job)) {
 		job->failure.reach = job->reached ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 		give_up(job, &job->failure);
 		return;
@@ -304,6 +316,7 @@ relay_job_stale(struct relay_job *job)
 	job->conn = NULL;
 	relay_demand_forget(job);
 	job->host = job->address = job->tries = 0;
+	job->ready_by = 0;
 	set_out(job);
 }
 

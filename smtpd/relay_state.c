@@ -238,6 +238,15 @@ is_in_transaction(const struct relay_state *state)
 	return (state->phase >= RELAY_MAIL && state->phase <= RELAY_CHUNKS) || state->phase == RELAY_RSET || (state->phase == RELAY_DOT && state->chunks > 1);
 }
 
+/* When it must be over, at the latest. */
+static int64_t
+end_of_phase(const struct relay_state *state)
+{
+	if (state->phase < RELAY_IDLE)
+		return state->ready_by;
+	return is_in_transaction(state) ? state->until : 0;
+}
+
 int64_t
 relay_state_longest(const struct relay_mail *mail)
 {
@@ -249,7 +258,7 @@ relay_state_timeout(const struct relay_state *state, int64_t now)
 {
 	/* While the message is sent no reply is awaited. */
 	int64_t seconds = relay_state_may_send(state) ? INT32_MAX : rows[state->phase].seconds;
-	int64_t left = state->until != 0 && is_in_transaction(state) ? state->until - now : INT32_MAX;
+	int64_t end = end_of_phase(state), left = end != 0 ? end - now : INT32_MAX;
 
 	if (left < seconds)
 		seconds = left > 1 ? left : 1;

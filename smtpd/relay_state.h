@@ -36,7 +36,8 @@ struct relay_state {
 	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
 	bool unchunked;        /* CHUNKING is not used */
-	int64_t until;         /* a transaction is to be over by then, in seconds of any clock; 0: at any time */
+	int64_t ready_by;      /* the host is to be ready for mail by then, in seconds of any clock; 0: at any time */
+	int64_t until;         /* a transaction is to be over by then, by the same clock; 0: at any time */
 	size_t rcpt_max;       /* recipients that the host is known to take in one transaction; 0: not known */
 	relay_settled settled; /* called for each recipient once */
 	void *context;
@@ -94,7 +95,7 @@ void relay_state_message_sent(struct relay_state *state);
 void relay_state_quit(struct relay_state *state, struct buf *out);
 
 /* How long the next reply may take, in seconds (RFC 5321 section 4.5.3.2), or the sending of the message, or its next chunk, 0: without limit;
- * and what is waited for, for people. now: of the clock of state->until. The verdict on a message that the host has whole is never cut short:
+ * and what is waited for, for people. now: of the clock of state->ready_by and until. The verdict on a message that the host has whole is never cut short:
  * another might get it too (section 6.1). */
 unsigned relay_state_timeout(const struct relay_state *state, int64_t now);
 /* How long a transaction with that message may take as a whole: a host that takes it octet by octet is never silent for long. */

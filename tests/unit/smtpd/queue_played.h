@@ -138,7 +138,7 @@ proc_account(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, that of silent.test says nothing, and that
+/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, those of silent.test and below say nothing, and that
  * of down.test is not there. */
 static int
 on_relay(struct msg_channel *channel, struct msg *msg, void *context)
@@ -165,7 +165,7 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	takes = span_eq(destination, SPAN("takes.test"));
 	down = span_eq(destination, SPAN("down.test"));
 	log_info("asked", log_span("host", destination), log_u64("recipients", count));
-	for (uint16_t i = 0; i < count && !span_eq(destination, SPAN("silent.test")); i++) {
+	for (uint16_t i = 0; i < count && !span_ends(destination, SPAN("silent.test")); i++) {
 		struct msg_writer reply;
 
 		msg_writer_init(&reply);

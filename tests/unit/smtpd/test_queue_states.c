@@ -349,6 +349,31 @@ START_TEST(late_and_to_be_returned)
 }
 END_TEST
 
+/* A message to a hundred hosts that say nothing, where a hundred are written to at once: mail goes on to whom is known to take it. */
+START_TEST(silent_hosts)
+{
+	struct buf text = BUF_INIT(8192);
+
+	put("drop/m.1.a", ENVELOPE("to P - - a@takes.test\n") MESSAGE);
+	start();
+	WAIT_FOR(times_logged("asked host=takes.test") == 1 && queued_files() == 0);
+	(void)buf_str(&text, ENVELOPE(""));
+	buf_truncate(&text, text.len - 1); /* the empty line behind it */
+	for (int i = 0; i < 100; i++)
+		(void)buf_fmt(&text, "to P - - b@h%d.silent.test\n", i);
+	(void)buf_str(&text, "\n" MESSAGE);
+	put("drop/tmp.m.1.b", buf_cstr(&text));
+	buf_free(&text);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(times_logged("asked host=h") == 75);
+	put("drop/tmp.m.1.c", ENVELOPE("to P - - c@new.test\nto P - - c@takes.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.c", spool, "drop/m.1.c"), 0);
+	WAIT_FOR(times_logged("asked host=takes.test") == 2);
+	ck_assert_uint_eq(times_logged("asked host=new.test"), 0);
+	ck_assert_uint_eq(times_logged("asked host=h"), 75);
+}
+END_TEST
+
 /* One host takes it at once, another has said nothing yet: who has it is marked, and does not get it from the next life. */
 START_TEST(taken_by_one_host)
 {
@@ -526,6 +551,7 @@ add(TCase *tests)
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
 	tcase_add_loop_test(tests, late_and_to_be_returned, 0, 3);
+	tcase_add_test(tests, silent_hosts);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);

@@ -403,6 +403,29 @@ START_TEST(timeouts)
 }
 END_TEST
 
+/* What a host may take until it is ready for mail does not begin anew with each command. */
+START_TEST(a_host_is_ready_in_time)
+{
+	static const struct {
+		enum relay_phase phase;
+		int64_t now;
+		unsigned seconds;
+	} rows[] = {
+		{ RELAY_GREETING, 1000, 300 }, { RELAY_GREETING, 1500, 100 }, { RELAY_EHLO, 1590, 10 }, { RELAY_HELO, 1590, 10 }, { RELAY_STARTTLS, 1590, 10 },
+		{ RELAY_HANDSHAKE, 1595, 5 }, { RELAY_AUTH, 1599, 1 }, { RELAY_AUTH, 2000, 1 }, { RELAY_IDLE, 1590, 0 }, { RELAY_MAIL, 1590, 300 }, { RELAY_DOT, 2000, 600 },
+		{ RELAY_QUIT, 2000, 10 },
+	};
+	struct relay_state state;
+
+	relay_state_init(&state, "me.example", RELAY_TLS_MAY);
+	state.ready_by = 1600;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		state.phase = rows[i].phase;
+		ck_assert_uint_eq(relay_state_timeout(&state, rows[i].now), rows[i].seconds);
+	}
+}
+END_TEST
+
 /* A host that answers, or takes the message, octet by octet is not waited for without end; but what it has whole it may judge in peace. */
 START_TEST(a_transaction_ends)
 {
@@ -465,6 +488,7 @@ main(void)
 	tcase_add_test(tests, another_message);
 	tcase_add_test(tests, tls_starts);
 	tcase_add_test(tests, timeouts);
+	tcase_add_test(tests, a_host_is_ready_in_time);
 	tcase_add_test(tests, a_transaction_ends);
 	tcase_add_test(tests, texts_are_cleaned);
 	suite_add_tcase(suite, tests);
