@@ -38,8 +38,8 @@ void policy_relay_gone(struct policy_role *role);
 
 /* --- policy_fetch.c --- */
 
-/* The text, borrowed for the call; of another fault than STS_GOOD what is wrong, for the log. */
-typedef void (*policy_fetched)(void *context, enum sts_fault fault, struct span text);
+/* The text, borrowed for the call; of another fault than STS_GOOD what is wrong, for the log. passing: of a fault that may be over soon. */
+typedef void (*policy_fetched)(void *context, enum sts_fault fault, bool passing, struct span text);
 /* Fetches https://mta-sts.DOMAIN/.well-known/mta-sts.txt (RFC 8461 section 3.3) within a minute: the callback runs once, later. */
 void policy_fetch(struct policy_role *role, const char *domain, policy_fetched done, void *context);
 

@@ -32,6 +32,8 @@ struct policy_domain {
 	char id[STS_ID_MAX + 1]; /* what the DNS announces; empty: nothing */
 	char failed_id[STS_ID_MAX + 1];
 	int64_t failed_at;
+	bool failed_for_now; /* that may be over soon */
+	bool unsure;         /* what there is may be another policy than the domain's: the DNS, its host or the queue has not said */
 	enum sts_fault fault;
 };
 
@@ -128,6 +130,7 @@ static void
 answer(struct policy_domain *domain)
 {
 	bool valid = sts_policy_is_valid(domain->policy, now());
+	bool unsure = domain->unsure || !domain->loaded;
 	struct asker *asker = domain->askers;
 
 	domain->phase = DOMAIN_IDLE;
@@ -138,6 +141,7 @@ answer(struct policy_domain *domain)
 
 		msg_writer_init(&body);
 		msg_put_u8(&body, (uint8_t)domain->fault);
+		msg_put_u8(&body, unsure);
 		msg_put_span(&body, valid ? buf_get(&domain->text) : SPAN_NULL);
 		/* When relay is gone it has forgotten its questions. */
 		(void)proc_send(domain->role->proc, ROLE_RELAY, MSG_STS_ANSWER, asker->id, &body, -1);
@@ -212,7 +216,7 @@ next_fetch(struct policy_role *role)
 }
 
 static void
-on_fetched(void *context, enum sts_fault fault, struct span text)
+on_fetched(void *context, enum sts_fault fault, bool passing, struct span text)
 {
 	struct policy_domain *domain = context;
 	struct policy_role *role = domain->role;
@@ -223,6 +227,7 @@ on_fetched(void *context, enum sts_fault fault, struct span text)
 		text = SPAN("it is not one by RFC 8461, or too long");
 	}
 	domain->fault = fault;
+	domain->unsure = domain->failed_for_now = passing;
 	if (fault == STS_GOOD) {
 		domain->failed_id[0] = '\0';
 		log_info("policy-fetched", log_str("domain", domain->name), log_str("id", domain->id), log_str("mode", sts_mode_name(domain->policy->mode)),
@@ -278,9 +283,12 @@ on_record(void *context, const struct dns_answer *records)
 		start_fetch(domain);
 		return;
 	}
+	domain->unsure = records->status == DNS_FAILED || records->status == DNS_BOGUS;
 	/* A policy that is announced no more, or another, has not failed. */
 	if (domain->failed_id[0] == '\0' || strcmp(domain->failed_id, domain->id) != 0)
 		domain->fault = STS_GOOD;
+	else
+		domain->unsure |= domain->failed_for_now;
 	answer(domain);
 }
 
@@ -291,10 +299,12 @@ ask_record(struct policy_domain *domain)
 
 	(void)buf_fmt(&name, PREFIX "%s", domain->name);
 	domain->phase = DOMAIN_ASKS;
-	if (dns_is_name(buf_get(&name)))
+	if (dns_is_name(buf_get(&name))) {
 		(void)dns_ask(domain->role->https.dns, buf_get(&name), DNS_TXT, on_record, domain);
-	else
+	} else {
+		domain->unsure = false;
 		answer(domain);
+	}
 	buf_free(&name);
 }
 

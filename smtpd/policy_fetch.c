@@ -17,6 +17,13 @@ struct policy_fetch {
 	void *context;
 };
 
+/* RFC 9110 section 15 and RFC 6585 section 4: the host cannot now. */
+static bool
+is_passing(unsigned status)
+{
+	return status / 100 == 5 || status == 408 || status == 429;
+}
+
 static void
 on_reply(void *context, enum https_result result, const struct https_reply *reply, const char *why)
 {
@@ -25,13 +32,13 @@ on_reply(void *context, enum https_result result, const struct https_reply *repl
 
 	(void)snprintf(answer, sizeof(answer), "the host answers %u", reply->status);
 	if (result != HTTPS_REPLIED)
-		fetch->done(fetch->context, result == HTTPS_UNTRUSTED ? STS_WEBPKI_INVALID : STS_FETCH_ERROR, span_of(why));
+		fetch->done(fetch->context, result == HTTPS_UNTRUSTED ? STS_WEBPKI_INVALID : STS_FETCH_ERROR, result == HTTPS_FAILED, span_of(why));
 	else if (reply->status != 200)
-		fetch->done(fetch->context, STS_FETCH_ERROR, span_of(answer));
+		fetch->done(fetch->context, STS_FETCH_ERROR, is_passing(reply->status), span_of(answer));
 	else if (!reply->is_text)
-		fetch->done(fetch->context, STS_INVALID, SPAN("the policy is not text/plain"));
+		fetch->done(fetch->context, STS_INVALID, false, SPAN("the policy is not text/plain"));
 	else
-		fetch->done(fetch->context, STS_GOOD, buf_get(&reply->body));
+		fetch->done(fetch->context, STS_GOOD, false, buf_get(&reply->body));
 	free(fetch);
 }
 

@@ -44,6 +44,7 @@ struct relay_role {
 /* What the domain's MTA-STS policy says. */
 struct relay_sts {
 	bool there;   /* one of mode testing or enforce */
+	bool unsure;  /* whether it is, and is this one, may be known later */
 	enum sts_fault fault;
 	struct sts_policy policy; /* into text */
 	char *text;

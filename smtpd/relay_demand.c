@@ -64,6 +64,14 @@ policy_of(const struct relay_job *job)
 	return tls_policy_find(&smtpd_conf(job->role->proc)->tls_policies, domain.len != 0 ? domain : job->hop.host);
 }
 
+/* The message wants a host that is certainly the right one, and who that is only the domain's policy could say, which is not known now. What
+ * is certain some minutes later must not come back now. */
+static bool
+must_wait_for_policy(const struct relay_job *job)
+{
+	return job->mail.requiretls && job->sts != NULL && job->sts->unsure && !is_name_trusted(job);
+}
+
 /* The operator's refusal: no report tells of it. */
 static struct decision
 refuse(const char *status, const char *refusal)
@@ -186,6 +194,8 @@ act(struct relay_job *job, struct decision decision)
 		decision = (struct decision){ .tls = RELAY_TLS_MAY };
 		log_info("tls-not-required", log_str("queue", job->queue_id), log_str("host", host_of(job)->name));
 	}
+	if (decision.refusal == NULL && !decision.trusted && must_wait_for_policy(job))
+		decision = refuse("4.7.10", "The message requires TLS with a host that is certainly the right one, and the MTA-STS policy of the domain, which may say so, is not to be had now");
 	if (decision.refusal != NULL) {
 		relay_result_set(&result, VERDICT_TEMPFAIL, decision.status, decision.refusal);
 		if (decision.counts != TLSRPT_SUCCESS)

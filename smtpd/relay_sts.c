@@ -47,7 +47,7 @@ int
 relay_sts_answer(struct relay_role *role, const struct msg *msg)
 {
 	struct msg_reader body = msg_read(msg);
-	uint8_t fault = msg_get_u8(&body);
+	uint8_t fault = msg_get_u8(&body), unsure = msg_get_u8(&body);
 	struct span text = msg_get_span(&body);
 	struct relay_job *job = role->jobs;
 	static const enum tlsrpt_result results[] = {
@@ -58,13 +58,14 @@ relay_sts_answer(struct relay_role *role, const struct msg *msg)
 
 	while (job != NULL && (job->asked_policy == 0 || job->asked_policy != msg->id))
 		job = job->next;
-	if (!msg_done(&body) || fault > STS_WEBPKI_INVALID)
+	if (!msg_done(&body) || fault > STS_WEBPKI_INVALID || unsure > 1)
 		return -EBADMSG;
 	if (job == NULL)
 		return 0; /* the queue went, and the job with it */
 	relay_sts_forget(job);
 	sts = xcalloc(1, sizeof(*sts));
 	sts->fault = (enum sts_fault)fault;
+	sts->unsure = unsure != 0;
 	sts->text = span_dup(text);
 	if (text.len != 0) {
 		r = sts_policy_parse(span_of(sts->text), &sts->policy);

@@ -42,7 +42,7 @@ for word, address, text in [
     ("good", TRUSTED, ENFORCE), ("untrusted", UNKNOWN, ENFORCE), ("clear", CLEAR, ENFORCE), ("elsewhere", TRUSTED, policy("enforce", "mx.other.example")),
     ("testing", CLEAR, policy("testing", "*.{}")), ("none", CLEAR, policy("none")), ("moved", UNKNOWN, "302"), ("page", UNKNOWN, "<html>"),
     ("large", UNKNOWN, policy("enforce", "*.{}") + "x: " + "y" * 70000), ("stranger", UNKNOWN, ENFORCE), ("othername", UNKNOWN, ENFORCE),
-    ("dane", UNKNOWN, ENFORCE), ("silent", UNKNOWN, None),
+    ("dane", UNKNOWN, ENFORCE), ("silent", UNKNOWN, None), ("unsure", TRUSTED, ENFORCE), ("busy", TRUSTED, "503"),
 ]:
     # What is signed is the domain with DANE alone.
     name = word + (".signed.example" if word == "dane" else ".example")
@@ -62,7 +62,10 @@ class Odd(Handler):
     """What some policy hosts say is no policy."""
 
     def answer(self, host, text, kind="text/plain"):
-        if text == "302":
+        if text == "503":
+            self.send_response(503)
+            self.end_headers()
+        elif text == "302":
             self.send_response(302)
             self.send_header("Location", "https://mta-sts.good.example/.well-known/mta-sts.txt")
             self.end_headers()
@@ -85,7 +88,7 @@ server = StsServer(POLICIES, policies, web_certificate, web_key, Odd)
 server.context.sni_callback = contexts
 fetched = server.fetched
 
-dns = Server(f"{work}/dns", names, signed=["signed.example"])
+dns = Server(f"{work}/dns", names, signed=["signed.example"], failing=[("_mta-sts.unsure.example", TXT)])
 shutil.copy(authority.certificate, f"{work}/roots.pem")
 os.chmod(f"{work}/roots.pem", 0o644)
 os.environ["SSL_CERT_FILE"] = f"{work}/roots.pem"
@@ -127,6 +130,7 @@ try:
                          ("othername", "certificate verify failed"), ("silent", "Connection refused")]:
         check(f"no policy ({reason}): mail goes", relayed(f"a@{word}.example", UNVERIFIED), site.log()[-3000:])
         check(f"no policy ({reason}): the log says why", site.logged(rf" policy-not-fetched domain={word}\.example .*{reason}"))
+    check("no record to be had: mail goes", relayed("a@unsure.example", UNVERIFIED), site.log()[-3000:])
     before = len(site.log())
     site.send("alice@example.test", ["r@good.example", "r@moved.example", "r@testing.example"], "sts-required", login="alice", mail=" REQUIRETLS")
     check("REQUIRETLS: a policy that is enforced vouches for the host", site.logged(r' relayed .* to=r@good\.example .* tls="TLSv1\.3 \S+ sts"', before), site.log()[before:])
@@ -134,6 +138,18 @@ try:
         check(f"REQUIRETLS: {why} does not, and it comes back", site.logged(rf" failed .* to=r@{word}\.example .* status=5\.7\.10 ", before), site.log()[before:])
     required = trusted.taken("sts-required") + unknown.taken("sts-required") + clear.taken("sts-required")
     check("REQUIRETLS: that host is told, and no other got it", len(required) == 1 and "REQUIRETLS" in required[0][0]["mail"], required)
+    before = len(site.log())
+    site.send("alice@example.test", ["r@unsure.example", "r@silent.example", "r@busy.example"], "sts-unsure", login="alice", mail=" REQUIRETLS")
+    for word, why in [("unsure", "a record"), ("silent", "a policy host"), ("busy", "a policy")]:
+        check(f"REQUIRETLS: {why} that is not to be had now makes it wait", site.logged(rf" deferred .* to=r@{word}\.example .* status=4\.7\.10 ", before), site.log()[before:])
+    check("and nobody has it", not trusted.taken("sts-unsure") + unknown.taken("sts-unsure"))
+    dns.failing.clear()
+
+    def goes_at_last():
+        site.tool("mailqueue", "retry", "all", conf="smtpd.conf")
+        return re.search(r' relayed .* to=r@unsure\.example .* tls="TLSv1\.3 \S+ sts"', site.log())
+
+    check("until it is to be had", within(goes_at_last), site.log()[before:])
     check("DANE goes before MTA-STS", relayed("a@dane.signed.example", r"TLSv1\.3 \S+ dane"))
     check("redirections are not followed", fetched.count("mta-sts.good.example") == 1, fetched)
 
