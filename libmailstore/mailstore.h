@@ -117,7 +117,7 @@ struct ms_mailbox_info {
 };
 void ms_mailbox_info_clear(struct ms_mailbox_info *info);
 
-/* All mailboxes in order of names. *ret is an array for ms_mailboxes_free. */
+/* All mailboxes in order of names, but for those whose folders are another owner's, or none. *ret is an array for ms_mailboxes_free. */
 int ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_count);
 void ms_mailboxes_free(struct ms_mailbox_info *list, size_t count);
 /* One, brought up to date with its folder. MS_E_NOTFOUND. */

@@ -129,7 +129,10 @@ check_mailbox(struct check *check)
 		r = ms_read(check->store, read_records, check);
 	if (r == 0)
 		r = ms_listing_read(folder, 0, &listing);
-	if (r == 0) {
+	if (ms_folder_is_shut(check->store, check->name, r)) {
+		tell(check, MS_FAULT_SHUT, 0, NULL);
+		r = 0;
+	} else if (r == 0) {
 		for (size_t i = 0; i < check->bad_count; i++)
 			tell(check, MS_FAULT_RECORD, check->bad[i], NULL);
 		for (size_t i = 0; i < check->count; i++) {

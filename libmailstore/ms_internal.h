@@ -388,6 +388,10 @@ bool ms_folder_make_part(int folder_fd, const char *part);
 /* The same for all that are missing, whoever made or removed the folder being done with it: without them it is as if they were empty. */
 bool ms_folder_complete(int folder_fd);
 
+/* Whether that result, -errno, comes of the mailbox's folder alone: it, or a part of it, is another owner's, may not be read or written, or is
+ * no folder. INBOX is the account's own, and never so. */
+bool ms_folder_is_shut(const struct ms_store *store, const char *name, int result);
+
 /* A change of ours to one folder or two, noted so that they need not be read again for it: begin, add each, change files and count
  * `ours` (a rename is two events, in another folder or another part of it one here and one there), end, note. */
 #define MS_TOUCH_EVENTS (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)

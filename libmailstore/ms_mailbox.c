@@ -379,6 +379,10 @@ ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_c
 			set_info(&listing.list[i].record, buf_get(&subscriptions), &(*ret)[(*ret_count)++]);
 		else if (r == MS_E_NOTFOUND || r == MS_E_STALE)
 			r = 0; /* removed meanwhile */
+		else if (ms_folder_is_shut(store, listing.list[i].record.name, r)) {
+			ms_tell(store, MS_FAULT_SHUT, listing.list[i].record.name, 0, NULL);
+			r = 0;
+		}
 	}
 	if (r != 0) {
 		ms_mailboxes_free(*ret, *ret_count);

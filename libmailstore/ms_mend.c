@@ -48,6 +48,10 @@ mend_mailboxes(struct ms_store *store)
 		/* Removed by another program a moment ago: the next look at the Maildir finds that. */
 		if (r == MS_E_NOTFOUND || r == MS_E_STALE)
 			r = 0;
+		if (record.name != NULL && ms_folder_is_shut(store, record.name, r)) {
+			ms_tell(store, MS_FAULT_SHUT, record.name, 0, NULL);
+			r = 0;
+		}
 		ms_mailbox_record_clear(&record);
 	}
 	free(numbers.list);

@@ -307,6 +307,35 @@ ms_folder_complete(int folder_fd)
 	return made;
 }
 
+static bool
+is_refusal(int error)
+{
+	return error == EACCES || error == EPERM || error == ENOTDIR || error == ELOOP;
+}
+
+static bool
+refuses(int at, const char *name, int flags)
+{
+	_cleanup_(closep) int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags);
+
+	return (fd < 0 || (flags != 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)) && is_refusal(errno);
+}
+
+bool
+ms_folder_is_shut(const struct ms_store *store, const char *name, int result)
+{
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	if (result >= 0 || !is_refusal(-result) || strcmp(name, "INBOX") == 0)
+		return false;
+	r = ms_folder_open(store, name, &fd);
+	if (r != 0)
+		return r < 0 && is_refusal(-r);
+	return refuses(fd, ".", O_DIRECTORY) || refuses(fd, "new", O_DIRECTORY) || refuses(fd, "cur", O_DIRECTORY) || refuses(fd, MS_FOLDER_FILE, 0) ||
+	    refuses(fd, MS_PENDING_FILE, 0);
+}
+
 int
 ms_folder_part_open(int folder_fd, bool cur)
 {

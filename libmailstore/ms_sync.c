@@ -524,6 +524,21 @@ take_all(struct ms_syncing *sync)
 	return r == 0 && sync->missed ? -EAGAIN : r;
 }
 
+/* A record that is not done with may be older than the folder's file, where nobody could look into that before. */
+static int
+raise_limit(const struct ms_syncing *sync)
+{
+	struct ms_folder file, *folder = &sync->record->folder;
+	int r = ms_folder_read(sync->folder_fd, &file);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (file.id == folder->id && file.uidvalidity == folder->uidvalidity && file.uid_limit > folder->uid_limit)
+		folder->uid_limit = file.uid_limit;
+	ms_folder_clear(&file);
+	return 0;
+}
+
 /* names_from: UIDs from here on count in names; 0 for the next UID. */
 enum why { SYNC_NEWS, SYNC_DOUBT, SYNC_MEND };
 static int
@@ -552,9 +567,11 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 		(void)close(sync.folder_fd);
 		return 0;
 	}
+	r = sync.rebuild ? raise_limit(&sync) : 0;
 	if (sync.rebuild || sync.doubt)
 		record->uidnext = record->folder.uid_limit;
-	r = ms_pending_file_read(sync.folder_fd, record->folder.uidvalidity, &sync.pending);
+	if (r == 0)
+		r = ms_pending_file_read(sync.folder_fd, record->folder.uidvalidity, &sync.pending);
 	if (r == 0)
 		r = take_all(&sync);
 	if (r == 0 && sync.damaged_count != 0)

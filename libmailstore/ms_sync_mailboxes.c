@@ -193,7 +193,7 @@ put_name(struct ms_txn *txn, void *context)
 	return r == 0 ? save_record(txn, context) : r;
 }
 
-/* Whether that mailbox's folder is still there, and still it. */
+/* Whether that mailbox's folder is still there, and still it; one that nobody can look into is. */
 static int
 stands(struct ms_store *store, const struct known *known, bool *ret)
 {
@@ -202,12 +202,15 @@ stands(struct ms_store *store, const struct known *known, bool *ret)
 	int r = ms_folder_open(store, known->record.name, &fd);
 
 	*ret = false;
-	if (r != 0)
-		return r == MS_E_NOTFOUND ? 0 : r;
-	r = ms_folder_read(fd, &file);
+	if (r == 0)
+		r = ms_folder_read(fd, &file);
 	if (r == 0) {
 		*ret = file.id == known->record.folder.id;
 		ms_folder_clear(&file);
+	}
+	if (ms_folder_is_shut(store, known->record.name, r)) {
+		*ret = true;
+		return 0;
 	}
 	return r < 0 ? r : 0;
 }
@@ -246,7 +249,10 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 		if (r == 0)
 			use = MS_USE_NONE;
 		ms_folder_clear(&record.folder);
-		r = ms_folder_new(store, &record.folder, use);
+		/* Where that cannot be written down nothing is, each time it is looked for. */
+		r = faccessat(folder_fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+		if (r == 0)
+			r = ms_folder_new(store, &record.folder, use);
 		if (r == 0)
 			r = ms_folder_write(folder_fd, &record.folder);
 		record.uidnext = 1;
@@ -343,6 +349,45 @@ visit(struct ms_store *store, struct mailboxes *mailboxes, const char *name, enu
 	return take_folder(store, mailboxes, folder, name, use);
 }
 
+/* --- a folder that nobody can look into --- */
+
+/* It may be older than what was promised from it: when it can be read, it is as if it was made anew. */
+static int
+forget_next_uid(struct ms_txn *txn, void *context)
+{
+	const struct known *known = context;
+	struct ms_mailbox_record record;
+	int r = ms_mailbox_load(txn, known->number, &record);
+
+	if (r != 0)
+		return r == MS_E_STALE ? 0 : r;
+	record.uidnext = 0;
+	r = ms_mailbox_save(txn, known->number, &record);
+	ms_mailbox_record_clear(&record);
+	return r;
+}
+
+/* As root makes it with mkdir and cp. Such a folder is not taken in, or stays as it is known, and the others are there. */
+static int
+visit_or_leave(struct ms_store *store, struct mailboxes *mailboxes, const char *name)
+{
+	struct known *known = NULL;
+	int r = visit(store, mailboxes, name, MS_USE_NONE);
+
+	if (!ms_folder_is_shut(store, name, r))
+		return r;
+	for (size_t i = 0; i < mailboxes->count; i++)
+		if (strcmp(mailboxes->list[i].record.name, name) == 0)
+			known = &mailboxes->list[i];
+	/* Of those that are known ms_mailboxes tells, and mending. */
+	if (known == NULL || (store->doubt && !store->mending))
+		ms_tell(store, MS_FAULT_SHUT, name, 0, NULL);
+	if (known == NULL)
+		return 0;
+	known->seen = true;
+	return store->doubt ? ms_run(store, forget_next_uid, known) : 0;
+}
+
 /* --- a mailbox whose folder is gone --- */
 
 static int
@@ -433,7 +478,7 @@ visit_folders(struct ms_store *store, struct mailboxes *mailboxes)
 		struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
 
 		if (entry->d_name[0] == '.' && ms_folder_to_name(span_of(entry->d_name), &name) == 0)
-			r = visit(store, mailboxes, buf_cstr(&name), MS_USE_NONE);
+			r = visit_or_leave(store, mailboxes, buf_cstr(&name));
 		buf_free(&name);
 	}
 	(void)closedir(dir);

@@ -193,6 +193,110 @@ START_TEST(a_part_is_made_for_what_comes)
 }
 END_TEST
 
+/* --- folders that nobody can look into --- */
+
+static void
+tell_shut(void *context, const struct ms_fault *fault)
+{
+	(void)context;
+	if (strstr(fault->what, "may not read and write") != NULL)
+		(void)snprintf(told, sizeof(told), "%s", fault->mailbox);
+}
+
+static void
+run_as_nobody(void)
+{
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chmod(folder, 0711), 0);
+	shell_in(account, ".", "chown -R 65534:65534 .");
+	ck_assert_int_eq(setresgid(65534, 65534, 65534), 0);
+	ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
+}
+
+#define MAKE "mkdir -p .Foo/cur .Foo/new .Foo/tmp && "
+static const struct {
+	const char *name, *shut, *open;
+	bool by_check, by_repair; /* at any time */
+} shuts[] = {
+	{ "Foo", MAKE "chmod 555 .Foo", "chmod 755 .Foo", true, true },
+	{ "Foo", MAKE "chmod 0 .Foo", "chmod 755 .Foo", true, true },
+	{ "Foo", MAKE "chmod 0 .Foo/cur", "chmod 755 .Foo/cur", true, true },
+	{ "Foo", MAKE "rmdir .Foo/new && ln -s tmp .Foo/new", "rm .Foo/new", true, true },
+	{ "Foo", MAKE "ln -s /etc/passwd .Foo/fourpost-folder", "rm .Foo/fourpost-folder", true, true },
+	{ "Archive", "chmod 0 .Archive", "chmod 700 .Archive", true, true },
+	{ "Archive", "chmod 0 .Archive/cur", "chmod 700 .Archive/cur", true, true },
+	{ "Archive", "chmod 555 .Archive/new .Archive", "chmod 755 .Archive/new .Archive", false, false }, /* it can be read */
+	{ "Archive", "mv .Archive/new .Archive/n && ln -s n .Archive/new", "rm .Archive/new && mv .Archive/n .Archive/new", true, true },
+	{ "Archive", "mv .Archive/fourpost-folder .Archive/f && ln -s f .Archive/fourpost-folder", "mv .Archive/f .Archive/fourpost-folder", false, true }, /* another fault */
+};
+
+/* Everything else goes on, and the postmaster is told. */
+static void
+all_but_one(int i)
+{
+	const char *name = shuts[i].name;
+	struct ms_mailbox *mailbox;
+
+	ck_assert_int_eq(add("INBOX", 0), 0);
+	ck_assert_int_eq(add("Sent", MS_SEEN), 0);
+	(void)count();
+	ck_assert_int_eq(ms_mailbox_open(store, "Sent", &mailbox), 0);
+	ms_mailbox_close(mailbox);
+	told[0] = '\0';
+	ck_assert_int_eq(ms_check(store, tell_shut, NULL), 0);
+	if (shuts[i].by_check)
+		ck_assert_str_eq(told, name);
+	told[0] = '\0';
+	ck_assert_int_eq(ms_repair(store, tell_shut, NULL), 0);
+	if (shuts[i].by_repair)
+		ck_assert_str_eq(told, name);
+}
+
+START_TEST(one_is_shut)
+{
+	const char *name = shuts[_i].name;
+	struct ms_mailbox *mailbox;
+	uint32_t *uids;
+	size_t n;
+
+	ms_close(store);
+	run_as_nobody();
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(add("Archive", 0), 0);
+	ck_assert_int_eq(add("Archive", MS_SEEN), 0);
+	shell_in(account, "Maildir", "touch -d '1 minute ago' .Archive/new .Archive/cur");
+	(void)count();
+	shell_in(account, "Maildir", shuts[_i].shut);
+	all_but_one(_i);
+	teardown();
+	ck_assert_int_eq(ms_open_telling(account, tell_shut, NULL, &store), 0);
+	all_but_one(_i);
+	/* The index is recovered; and made anew. */
+	teardown();
+	shell_in(account, ".", "printf '\\001' | dd of=index/state bs=1 seek=31 conv=notrunc status=none");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	all_but_one(_i);
+	if (shuts[_i].by_check) {
+		ck_assert_int_eq(ms_rebuild(store), 0);
+		all_but_one(_i);
+	}
+	shell_in(account, "Maildir", shuts[_i].open);
+	ck_assert_int_eq(ms_repair(store, tell_shut, NULL), 0);
+	told[0] = '\0';
+	ck_assert_int_eq(ms_check(store, tell_shut, NULL), 0);
+	ck_assert_str_eq(told, "");
+	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
+	ms_mailbox_close(mailbox);
+	ck_assert_int_eq(ms_mailbox_open(store, "Archive", &mailbox), 0);
+	ck_assert_int_eq(ms_mailbox_uids(mailbox, &uids, &n), 0);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(uids[1], 2);
+	free(uids);
+	ms_mailbox_close(mailbox);
+}
+END_TEST
+
 /* What was planned with an index that has been made anew: the number is another mailbox's, or nobody's. */
 START_TEST(the_right_one_is_forgotten)
 {
@@ -224,6 +328,7 @@ main(void)
 	tcase_add_test(tcase, one_use);
 	tcase_add_loop_test(tcase, empty_folders_are_left_out, 0, 4);
 	tcase_add_test(tcase, a_part_is_made_for_what_comes);
+	tcase_add_loop_test(tcase, one_is_shut, 0, (int)(sizeof(shuts) / sizeof(*shuts)));
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
 }
