@@ -24,6 +24,7 @@ struct known {
 struct mailboxes {
 	struct known *list;
 	size_t count, left_out;
+	unsigned generation; /* of the index that all this is of */
 	struct ms_mailbox_record *record; /* of the one being written */
 	uint32_t number;
 	uint32_t *uids;
@@ -79,6 +80,13 @@ read_known(struct bdb *bdb, void *context)
 	return ms_bdb(r == 0 && mailboxes->damaged_count != 0 && mailboxes->count == 0 ? BDB_BROKEN : r);
 }
 
+/* What is damaged elsewhere is mended when a transaction meets it, and that may bring what this one wants: then all is to be looked at again. */
+static int
+check_index(const struct ms_txn *txn, unsigned generation)
+{
+	return txn->store->generation == generation ? 0 : MS_AGAIN;
+}
+
 /* --- a record that is damaged --- */
 
 /* The folder says all that it should: without it the folder is taken in again, under the same number, with the messages' records that are
@@ -88,7 +96,7 @@ remove_damaged(struct ms_txn *txn, void *context)
 {
 	const struct mailboxes *mailboxes = context;
 	uint8_t key[4];
-	int r = 0;
+	int r = check_index(txn, mailboxes->generation);
 
 	for (size_t i = 0; r == 0 && i < mailboxes->damaged_count; i++) {
 		ms_key_u32(key, mailboxes->damaged[i]);
@@ -139,10 +147,10 @@ add_record(struct ms_txn *txn, void *context)
 {
 	struct mailboxes *mailboxes = context;
 	struct ms_mailbox_record other;
-	int r;
+	int r = check_index(txn, mailboxes->generation);
 
 	mailboxes->number = (uint32_t)mailboxes->record->folder.id;
-	while ((r = ms_mailbox_load(txn, mailboxes->number, &other)) == 0) {
+	while (r == 0 && (r = ms_mailbox_load(txn, mailboxes->number, &other)) == 0) {
 		ms_mailbox_record_clear(&other);
 		mailboxes->number++;
 	}
@@ -165,7 +173,7 @@ add_known(struct mailboxes *mailboxes, uint32_t number, struct ms_mailbox_record
 static int
 take_record(struct ms_store *store, struct mailboxes *mailboxes, struct ms_mailbox_record *record)
 {
-	struct mailboxes one = { .record = record };
+	struct mailboxes one = { .record = record, .generation = mailboxes->generation };
 	struct known *known;
 	int r = ms_run(store, add_record, &one);
 
@@ -176,21 +184,15 @@ take_record(struct ms_store *store, struct mailboxes *mailboxes, struct ms_mailb
 }
 
 static int
-save_record(struct ms_txn *txn, void *context)
-{
-	const struct known *known = context;
-
-	return ms_mailbox_save(txn, known->number, &known->record);
-}
-
-static int
 put_name(struct ms_txn *txn, void *context)
 {
-	struct known *known = context;
-	int r = ms_next_modseq(txn, &known->record.modseq);
+	struct mailboxes *one = context;
+	int r = check_index(txn, one->generation);
 
-	known->record.named = known->record.modseq;
-	return r == 0 ? save_record(txn, context) : r;
+	if (r == 0)
+		r = ms_next_modseq(txn, &one->record->modseq);
+	one->record->named = one->record->modseq;
+	return r == 0 ? ms_mailbox_save(txn, one->number, one->record) : r;
 }
 
 /* Whether that mailbox's folder is still there, and still it; one that nobody can look into is. */
@@ -235,7 +237,7 @@ take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, 
 		same->record.name = TAKE_PTR(record.name);
 		same->seen = true;
 		ms_mailbox_record_clear(&record);
-		return ms_run(store, put_name, same);
+		return ms_run(store, put_name, &(struct mailboxes){ .number = same->number, .record = &same->record, .generation = mailboxes->generation });
 	}
 	if (mailboxes->count >= store->mailboxes_max) {
 		/* Others made it: CREATE has refused. */
@@ -513,17 +515,15 @@ make_defaults(struct ms_store *store)
 	return r == 0 ? ms_subscribe(store, "INBOX", true) : r;
 }
 
-int
-ms_sync_mailboxes(struct ms_store *store)
+static int
+sync_once(struct ms_store *store)
 {
 	struct mailboxes mailboxes = { .list = NULL };
 	struct timespec now;
 	bool room = false;
 	struct stat st;
-	int r = ms_lock(store);
+	int r;
 
-	if (r != 0)
-		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	/* One that went wrong, and could not be taken back at once. */
 	r = ms_renaming_take_back(store);
@@ -531,6 +531,7 @@ ms_sync_mailboxes(struct ms_store *store)
 		r = fstat(store->maildir_fd, &st) < 0 ? -errno : make_defaults(store);
 	if (r == 0)
 		r = ms_read(store, read_known, &mailboxes);
+	mailboxes.generation = store->generation;
 	if (r == 0 && mailboxes.damaged_count != 0)
 		r = ms_run(store, remove_damaged, &mailboxes);
 	for (size_t i = 0; i < mailboxes.damaged_count; i++)
@@ -548,8 +549,19 @@ ms_sync_mailboxes(struct ms_store *store)
 		store->maildir_time = ms_settled(&(struct ms_time){ st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec }, &now);
 	clear(&mailboxes);
 	/* Something may take the places of those that are gone. */
-	if (r == 0 && room && mailboxes.left_out != 0)
-		r = ms_sync_mailboxes(store);
+	return r == 0 && room && mailboxes.left_out != 0 ? sync_once(store) : r;
+}
+
+int
+ms_sync_mailboxes(struct ms_store *store)
+{
+	int r = ms_lock(store);
+
+	if (r != 0)
+		return r;
+	r = MS_AGAIN;
+	for (unsigned tries = 0; r == MS_AGAIN && tries < RETRIES_MAX; tries++)
+		r = sync_once(store);
 	ms_unlock(store);
-	return r;
+	return r == MS_AGAIN ? MS_E_CORRUPT : r;
 }

@@ -297,6 +297,71 @@ START_TEST(one_is_shut)
 }
 END_TEST
 
+/* --- mended within --- */
+
+static int
+damage_number(struct ms_txn *txn, void *context)
+{
+	const char *name = context;
+
+	return ms_bdb(bdb_put(txn->bdb, txn->txn, T_META, name, strlen(name), "abc", 3));
+}
+
+static void
+count_new(void *context, uint32_t number, struct ms_mailbox_record *record)
+{
+	(void)number;
+	*(unsigned *)context += strcmp(record->name, "New") == 0;
+}
+
+static int
+read_new(struct bdb *bdb, void *context)
+{
+	*(unsigned *)context = 0;
+	return ms_mailbox_each(bdb, NULL, count_new, context);
+}
+
+/* What "New" holds. */
+static void
+hold_new(unsigned messages, uint32_t uid)
+{
+	struct ms_mailbox *mailbox;
+	uint32_t *uids;
+	size_t n;
+
+	ck_assert_int_eq(ms_mailbox_open(store, "New", &mailbox), 0);
+	ck_assert_int_eq(ms_mailbox_uids(mailbox, &uids, &n), 0);
+	ck_assert_uint_eq(n, messages);
+	ck_assert_uint_eq(uids[0], uid);
+	free(uids);
+	ms_mailbox_close(mailbox);
+}
+
+/* A folder is just being taken in, or renamed, when the damage is met: mending lists the folders too, and the transaction that is repeated
+ * then finds its work done. */
+START_TEST(mended_within_a_listing)
+{
+	static const char *const scripts[] = {
+		"mkdir -p .New/cur .New/new .New/tmp && printf 'Subject: x\n\nx\n' >.New/cur/1600000000.M1.host:2,S",
+		"mv .Sent .New",
+	};
+	char number[8];
+	unsigned records;
+
+	(void)snprintf(number, sizeof(number), "%s", _i < 2 ? "modseq" : "floor");
+	ck_assert_int_eq(add("Sent", MS_SEEN), 0);
+	shell_in(account, "Maildir", scripts[_i % 2]);
+	ck_assert_int_eq(ms_run(store, damage_number, number), 0);
+	hold_new(1, 1);
+	ck_assert_int_eq(ms_read(store, read_new, &records), 0);
+	ck_assert_uint_eq(records, 1);
+	teardown();
+	shell_in(account, ".", "rm -r index");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	hold_new(1, 1);
+}
+END_TEST
+
 /* What was planned with an index that has been made anew: the number is another mailbox's, or nobody's. */
 START_TEST(the_right_one_is_forgotten)
 {
@@ -329,6 +394,7 @@ main(void)
 	tcase_add_loop_test(tcase, empty_folders_are_left_out, 0, 4);
 	tcase_add_test(tcase, a_part_is_made_for_what_comes);
 	tcase_add_loop_test(tcase, one_is_shut, 0, (int)(sizeof(shuts) / sizeof(*shuts)));
+	tcase_add_loop_test(tcase, mended_within_a_listing, 0, 4);
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
 }
