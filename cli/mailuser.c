@@ -20,6 +20,7 @@
 #include "common/address_fold.h"
 #include "common/cleanup.h"
 #include "common/conf.h"
+#include "common/domain_list.h"
 #include "common/span.h"
 #include "common/xalloc.h"
 #include "libmailstore/mailstore.h"
@@ -61,7 +62,7 @@ canonical(const char *text, char **ret_path)
 	at = span_rchr(buf_get(&folded), '@');
 	/* '+' begins a detail. */
 	if (!local_part_is_account(span_make(folded.data, (size_t)at)) || !span_is_ascii(address.domain) || address.literal)
-		tool_fail(EX_DATAERR, "%s: an account's name has letters and digits of one direction, '.', '-' and '_' only, and its domain is in ASCII", text);
+		tool_fail(EX_DATAERR, "%s: an account's name has letters and digits of one direction, '.', '-' and '_' only, and its domain is one that the DNS may have", text);
 	*ret_path = xasprintf("%.*s/%.*s", (int)address.domain.len, address.domain.ptr, (int)at, folded.data);
 	return span_dup(buf_get(&folded));
 }
@@ -116,14 +117,11 @@ add(const struct fourpost_conf *conf, const struct options *options, const char 
 {
 	struct ms_account account = { .enabled = true };
 	const char *domain;
-	bool ours = false;
 	int r;
 
 	account.address = canonical(text, &account.path);
 	domain = strchr(account.address, '@') + 1;
-	for (size_t i = 0; i < conf->domains.count; i++)
-		ours = ours || strcasecmp(conf->domains.item[i], domain) == 0;
-	if (!ours)
+	if (domain_list_find(&conf->domains, span_of(domain)) == NULL)
 		(void)fprintf(stderr, "mailuser: %s is not among the domains of fourpost.conf: mail for it will not be taken\n", domain);
 	account.name = xstrdup(options->name != NULL ? options->name : "");
 	take_quota(options, &account);

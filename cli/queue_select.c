@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "common/address.h"
 #include "common/xalloc.h"
 
 /* --- choosing --- */
@@ -22,8 +23,8 @@ static bool
 fits(const char *wanted, const char *address)
 {
 	if (wanted[0] == '@')
-		return span_ieq(span_of(wanted + 1), domain_of(address));
-	return span_ieq(span_of(wanted), span_of(address));
+		return address_domain_equal(span_of(wanted + 1), domain_of(address));
+	return address_equal(span_of(wanted), span_of(address));
 }
 
 bool
@@ -39,7 +40,7 @@ has_recipient(const struct queue_selection *selection, const struct envelope *en
 		const struct envelope_recipient *recipient = &envelope->recipients[i];
 
 		if (envelope_is_open(recipient) && (selection->to == NULL || fits(selection->to, recipient->address)) &&
-		    (selection->domain == NULL || span_ieq(span_of(selection->domain), domain_of(recipient->address))))
+		    (selection->domain == NULL || address_domain_equal(span_of(selection->domain), domain_of(recipient->address))))
 			return true;
 	}
 	return false;

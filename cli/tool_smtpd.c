@@ -31,4 +31,5 @@ tool_load_smtpd(const char *path, struct smtpd_conf *ret_conf)
 	}
 	buf_free(&errors);
 	conf_fill(&ret_conf->common);
+	smtpd_conf_fill(ret_conf);
 }

@@ -54,6 +54,11 @@ int address_domain_canonical(struct span domain, struct buf *out);
  * stands. 0 or -EMSGSIZE. */
 int address_domain_display(struct span domain, struct buf *out);
 bool address_domain_equal(struct span a, struct span b);
+/* Appends "local-part@domain" with the domain as by address_domain_canonical, and all before it as written. The same results; -EINVAL also
+ * where there is no "@". */
+int address_with_domain(struct span address, struct buf *out);
+/* Do both mean one mailbox to people: whatever the case of ASCII letters, and in whichever form the domains are? */
+bool address_equal(struct span a, struct span b);
 
 /* Appends the content of a local-part: quotes and backslashes of a quoted-string removed. 0 or
  * -EMSGSIZE. */

@@ -10,6 +10,8 @@
 #include <uninorm.h>
 #include <unistr.h>
 
+#include "common/address.h"
+
 /* --- folding --- */
 
 static int
@@ -69,14 +71,39 @@ local_part_fold(struct span content, struct buf *out)
 	return r;
 }
 
+/* "@" and the domain. */
+static int
+put_domain(struct span domain, struct buf *out)
+{
+	int r = buf_char(out, '@');
+
+	if (r == 0)
+		r = address_domain_canonical(domain, out);
+	return r == -EINVAL ? lower_ascii(domain, out) : r;
+}
+
 int
 address_fold(struct span address, struct buf *out)
 {
 	ptrdiff_t at = span_rchr(address, '@');
-	struct span local = span_take(&address, at < 0 ? address.len : (size_t)at);
-	int r = local_part_fold(local, out);
+	size_t start = out->len;
+	struct buf copy = BUF_INIT(ADDRESS_FOLD_ROOM(address.len));
+	int r;
 
-	return r < 0 ? r : lower_ascii(address, out);
+	if (at >= 0) {
+		r = local_part_fold(span_make(address.ptr, (size_t)at), out);
+		return r < 0 ? r : put_domain(span_skip(address, (size_t)at + 1), out);
+	}
+	r = local_part_fold(address, out);
+	/* A fullwidth "@" is one by now. */
+	at = r == 0 ? span_rchr(span_skip(buf_get(out), start), '@') : -1;
+	if (at < 0)
+		return r;
+	(void)buf_span(&copy, span_skip(buf_get(out), start + (size_t)at + 1));
+	buf_truncate(out, start + (size_t)at);
+	r = put_domain(buf_get(&copy), out);
+	buf_free(&copy);
+	return r;
 }
 
 /* --- names --- */

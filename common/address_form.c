@@ -84,6 +84,31 @@ address_domain_equal(struct span a, struct span b)
 }
 
 int
+address_with_domain(struct span address, struct buf *out)
+{
+	ptrdiff_t at = span_rchr(address, '@');
+	size_t before = out->len;
+	int r = at < 0 ? -EINVAL : buf_span(out, span_make(address.ptr, (size_t)at + 1));
+
+	if (r == 0)
+		r = address_domain_canonical(span_skip(address, (size_t)at + 1), out);
+	if (r < 0)
+		buf_truncate(out, before);
+	return r;
+}
+
+bool
+address_equal(struct span a, struct span b)
+{
+	ptrdiff_t at = span_rchr(a, '@'), other_at = span_rchr(b, '@');
+
+	if (span_ieq(a, b))
+		return true;
+	return at >= 0 && other_at >= 0 && span_ieq(span_make(a.ptr, (size_t)at), span_make(b.ptr, (size_t)other_at)) &&
+	    address_domain_equal(span_skip(a, (size_t)at + 1), span_skip(b, (size_t)other_at + 1));
+}
+
+int
 address_local_unquote(struct span local, struct buf *out)
 {
 	size_t before = out->len;

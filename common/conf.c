@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/domain_list.h"
 #include "common/xalloc.h"
 
 #define CONF_TEXT_MAX (1 << 20)
@@ -445,6 +446,7 @@ conf_fill(struct fourpost_conf *conf)
 	}
 	if (conf->domains.count == 0)
 		list_add(&conf->domains, span_of(conf->hostname));
+	domain_list_canonicalise(&conf->domains);
 }
 
 void

@@ -69,7 +69,7 @@ void conf_print(const struct conf_table *const *tables, size_t table_count, cons
 void conf_free(const struct conf_table *const *tables, size_t table_count, void *conf);
 
 /* Gives options whose default is another's value or the machine's theirs: an empty hostname becomes the system's, empty
- * domains become that host name. */
+ * domains become that host name. Domains get their one form (common/domain_list.h). */
 void conf_fill(struct fourpost_conf *conf);
 
 /* For tools: reads fourpost.conf (NULL: /etc/fourpost/fourpost.conf). On a fault it prints to standard error and exits with 78

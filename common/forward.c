@@ -18,7 +18,7 @@ forward_parse(struct span text, struct span account, struct forward *ret)
 		line = span_trim(line);
 		if (line.len == 0 || line.ptr[0] == '#')
 			continue;
-		if (span_ieq(line, SPAN("keep")) || span_ieq(line, account)) {
+		if (span_ieq(line, SPAN("keep")) || address_equal(line, account)) {
 			ret->keep = true;
 			continue;
 		}

@@ -17,6 +17,7 @@ common_SRC := \
 	common/date.c \
 	common/date_local.c \
 	common/date_parse.c \
+	common/domain_list.c \
 	common/drop.c \
 	common/drop_control.c \
 	common/encoded_word.c \

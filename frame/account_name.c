@@ -4,15 +4,7 @@
 #include "frame/account_name.h"
 
 #include "common/address_fold.h"
-
-static bool
-is_ours(struct span domain, const struct conf_list *domains)
-{
-	for (size_t i = 0; i < domains->count; i++)
-		if (span_ieq(domain, span_of(domains->item[i])))
-			return true;
-	return false;
-}
+#include "common/domain_list.h"
 
 /* Text without the quotes of a quoted-string local part (RFC 5321 section 4.1.2). False when it is
  * malformed. */
@@ -67,21 +59,20 @@ enum account_name
 account_name_of_address(struct span address, const struct conf_list *domains, struct buf *name)
 {
 	ptrdiff_t at = span_rchr(address, '@');
-	struct span domain, local;
+	const char *domain;
 
 	buf_clear(name);
 	if (at <= 0 || (size_t)at + 1 == address.len || !is_text(address))
 		return ACCOUNT_NAME_BAD;
-	local = span_make(address.ptr, (size_t)at);
-	domain = span_skip(address, (size_t)at + 1);
+	domain = domain_list_find(domains, span_skip(address, (size_t)at + 1));
 	/* What a local part of another host's means, and what may be in it, is that host's affair (RFC 5321 section 2.3.11). */
-	if (!is_ours(domain, domains))
+	if (domain == NULL)
 		return ACCOUNT_NAME_NOT_OURS;
-	if (!put_local(local, name) || !is_safe(buf_get(name)))
+	if (!put_local(span_make(address.ptr, (size_t)at), name) || !is_safe(buf_get(name)))
 		return ACCOUNT_NAME_NOBODY;
 	(void)buf_char(name, '@');
-	for (size_t i = 0; i < domain.len; i++)
-		(void)buf_char(name, ascii_lower(domain.ptr[i]));
+	for (; *domain != '\0'; domain++)
+		(void)buf_char(name, ascii_lower(*domain));
 	return name->overflow ? ACCOUNT_NAME_NOBODY : ACCOUNT_NAME_OURS;
 }
 

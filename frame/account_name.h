@@ -7,7 +7,8 @@
 #include "common/buf.h"
 #include "common/conf.h"
 
-/* "user@domain" in the form that the accounts database uses (common/address_fold.h). */
+/* "user@domain" in the form that the accounts database uses (common/address_fold.h). The domains below are in their one form
+ * (common/domain_list.h), those of addresses in any. */
 #define ACCOUNT_NAME_MAX 320
 
 enum account_name {

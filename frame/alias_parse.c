@@ -7,6 +7,7 @@
 
 #include "common/address.h"
 #include "common/buf.h"
+#include "common/domain_list.h"
 
 static bool
 is_blank(char c)
@@ -71,17 +72,22 @@ is_address(struct span text, bool stars)
 	if (span_chr(text, '@') < 0)
 		(void)buf_str(&address, "@x");
 	good = !address.overflow && (stars || span_chr(text, '*') < 0) && span_chr(text, '"') < 0 &&
-	    address_parse_mailbox(buf_get(&address), ADDRESS_SMTPUTF8, &parsed) == ADDRESS_OK;
+	    address_parse_mailbox(buf_get(&address), ADDRESS_SMTPUTF8, &parsed) == ADDRESS_OK && (parsed.literal || domain_list_may_have(parsed.domain));
 	buf_free(&address);
 	return good;
 }
 
+/* A name that is compared in another form (common/domain_list.h) than it is written in must stand there whole. */
 static bool
-is_domain(struct span text)
+has_broken_label(struct span text)
 {
-	bool literal;
+	ptrdiff_t at = span_rchr(text, '@');
+	struct span domain = span_skip(text, (size_t)(at + 1)), label;
 
-	return address_parse_domain(text, ADDRESS_SMTPUTF8, &literal) == ADDRESS_OK && !literal;
+	while (at >= 0 && span_split(&domain, '.', &label))
+		if (span_chr(label, '*') >= 0 && !span_is_ascii(label))
+			return true;
+	return false;
 }
 
 static size_t
@@ -103,10 +109,12 @@ check_key(const struct alias_row *row)
 		return "what stands before the colon is too long";
 	switch (row->kind) {
 	case ALIAS_DOMAIN:
-		return is_domain(span_skip(row->key, 1)) ? NULL : "no domain stands behind the @";
+		return domain_list_may_have(span_skip(row->key, 1)) ? NULL : "no domain stands behind the @";
 	case ALIAS_ADDRESS:
 		return is_address(row->key, false) ? NULL : "what stands before the colon is no address";
 	case ALIAS_WILDCARD:
+		if (has_broken_label(row->key))
+			return "a part of a domain that is not ASCII has a * in it: write it as xn--";
 		return is_address(row->key, true) ? NULL : "what stands before the colon is no address with * in it";
 	case ALIAS_EXPRESSION:
 		break;
@@ -124,7 +132,7 @@ check_target(const struct alias_row *row, struct span target)
 	if (target.ptr[0] == '@') {
 		if (row->kind != ALIAS_DOMAIN)
 			return "only a domain can stand for a domain";
-		return is_domain(span_skip(target, 1)) ? NULL : "no domain stands behind the @";
+		return domain_list_may_have(span_skip(target, 1)) ? NULL : "no domain stands behind the @";
 	}
 	if (!stars && span_chr(target, '*') >= 0)
 		return "a * among the targets wants one * before the colon";

@@ -7,6 +7,7 @@
 #include <regex.h>
 #include <stdlib.h>
 
+#include "common/address.h"
 #include "common/address_fold.h"
 #include "common/xalloc.h"
 
@@ -139,14 +140,35 @@ compile(struct span text, regex_t **ret)
 	return NULL;
 }
 
+/* The domain of a pattern: label by label, for one with a "*" in it is as it stands. */
+static void
+fold_pattern_domain(struct span domain, struct buf *folded)
+{
+	struct span label;
+
+	while (span_split(&domain, '.', &label)) {
+		if (address_domain_canonical(label, folded) != 0)
+			(void)buf_span(folded, label);
+		if (domain.len != 0)
+			(void)buf_char(folded, '.');
+	}
+}
+
 /* A name as it is looked for. It was read as an address, which is UTF-8. */
 static struct span
-fold(struct span text)
+fold(struct span text, enum alias_kind kind)
 {
+	ptrdiff_t at = span_rchr(text, '@');
 	struct buf folded = BUF_INIT(ADDRESS_FOLD_ROOM(text.len));
 	struct span copy;
 
-	(void)address_fold(text, &folded);
+	if (kind == ALIAS_WILDCARD && at >= 0) {
+		(void)address_fold(span_take(&text, (size_t)at), &folded);
+		(void)buf_char(&folded, '@');
+		fold_pattern_domain(span_skip(text, 1), &folded);
+	} else {
+		(void)address_fold(text, &folded);
+	}
 	copy = span_make(span_dup(buf_get(&folded)), folded.len);
 	buf_free(&folded);
 	return copy;
@@ -230,7 +252,7 @@ aliases_new(struct span text, const char *prefix, struct buf *errors)
 		if (r == 0) {
 			struct entry *entry = xcalloc(1, sizeof(*entry));
 
-			entry->alias = (struct alias){ row.kind, row.line, row.kind == ALIAS_EXPRESSION ? span_make(span_dup(row.key), row.key.len) : fold(row.key), row.targets };
+			entry->alias = (struct alias){ row.kind, row.line, row.kind == ALIAS_EXPRESSION ? span_make(span_dup(row.key), row.key.len) : fold(row.key, row.kind), row.targets };
 			fault = add(aliases, entry);
 			if (fault != NULL)
 				free_entry(entry);

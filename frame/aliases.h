@@ -17,7 +17,7 @@ struct aliases;
 struct alias {
 	enum alias_kind kind;
 	unsigned line;
-	struct span key, targets; /* as alias_row's; the key in lower case */
+	struct span key, targets; /* as alias_row's; the key as address_fold makes it */
 };
 
 /* Takes in the text of a file. Each fault becomes a line in errors, begun by the prefix and the number of the file's line; rows
@@ -27,7 +27,7 @@ struct aliases *aliases_new(struct span text, const char *prefix, struct buf *er
 struct aliases *aliases_free(struct aliases *aliases);
 size_t aliases_count(const struct aliases *aliases);
 
-/* The row with that key ("local@domain", "local", "@domain"), in lower case; NULL: there is none. */
+/* The row with that key ("local@domain", "local", "@domain"), which address_fold has made; NULL: there is none. */
 const struct alias *aliases_find(const struct aliases *aliases, struct span key);
 /* The first pattern that the name matches ("local@domain", ended by NUL), or NULL; one without a domain by its local part. *ret_star becomes what the first "*" of a wildcard
  * stands for: borrowed from the name. */

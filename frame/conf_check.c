@@ -6,6 +6,7 @@
 #include <netdb.h>
 
 #include "common/address.h"
+#include "common/domain_list.h"
 #include "common/log.h"
 #include "frame/daemon.h"
 #include "frame/parent.h"
@@ -37,7 +38,7 @@ check_names(const struct fourpost_conf *conf, struct buf *errors)
 	    (address_parse_domain(span_of(conf->hostname), 0, &literal) != ADDRESS_OK || literal))
 		(void)buf_fmt(errors, "hostname: \"%s\" is not a host name\n", conf->hostname);
 	for (size_t i = 0; i < conf->domains.count; i++)
-		if (address_parse_domain(span_of(conf->domains.item[i]), ADDRESS_SMTPUTF8, &literal) != ADDRESS_OK || literal)
+		if (!domain_list_may_have(span_of(conf->domains.item[i])))
 			(void)buf_fmt(errors, "domains: \"%s\" is not a mail domain\n", conf->domains.item[i]);
 }
 
@@ -97,6 +98,8 @@ conf_load_checked(const struct daemon *daemon, const char *path, void *conf, str
 	/* An option with a fault has its default here: the rest is checked in the same run. */
 	check_names(common, errors);
 	conf_fill(common);
+	if (daemon->conf_fill != NULL)
+		daemon->conf_fill(conf);
 	check_paths(common, errors);
 	check_numbers(common, errors);
 	check_listeners(daemon, conf, errors);

@@ -80,6 +80,8 @@ struct daemon {
 	size_t message_count;
 	const struct conf_table *conf_table; /* the daemon's own options */
 	size_t conf_size;                    /* of its structure, which begins with struct fourpost_conf */
+	/* Puts options into the form in which they are used; before the check. May be NULL. */
+	void (*conf_fill)(void *conf);
 	/* Checks what tables cannot (one option against another); appends sentences to errors. May be NULL. */
 	void (*conf_check)(const void *conf, struct buf *errors);
 	const struct role_file *files; /* beside certificate and key */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "common/address.h"
 #include "common/address_list.h"
 #include "common/header.h"
 
@@ -25,7 +26,7 @@ is_detailed(const struct sieve_host *host, struct span owner, struct span addres
 enum sieve_own
 answer_own(const struct sieve_host *host, struct span owner, struct span address)
 {
-	if (span_ieq(address, owner) || span_ieq(address, host->recipient))
+	if (address_equal(address, owner) || address_equal(address, host->recipient))
 		return SIEVE_OWN;
 	/* Another account may have the name that looks like a detail. */
 	if (host->own != NULL)

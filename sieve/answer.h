@@ -7,7 +7,8 @@
 #include "sieve/sieve.h"
 
 /* What an address is to the owner of the script: his account, whom the message was sent to (an alias, or all of a domain), the account
- * with a detail where nobody can be asked, else what host->own says. In any case of letters. */
+ * with a detail where nobody can be asked, else what host->own says. In any case of letters, and any form of the
+ * domain. */
 enum sieve_own answer_own(const struct sieve_host *host, struct span owner, struct span address);
 
 /* The value of From: what :from has, where the owner of the script may write as all that it names; else the owner (RFC 5230 section

@@ -77,7 +77,7 @@ static bool
 is_own(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span address)
 {
 	for (size_t i = 0; i < action->list_count; i++)
-		if (span_ieq(address, span_trim(action->list[i])))
+		if (address_equal(address, span_trim(action->list[i])))
 			return true;
 	return answer_own(host, owner, address) == SIEVE_OWN;
 }

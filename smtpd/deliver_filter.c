@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "common/address.h"
 #include "common/cleanup.h"
 #include "common/cpu_limit.h"
 #include "common/date.h"
@@ -229,7 +230,7 @@ has_come_back(const struct deliver *deliver, struct span message)
 
 	header_begin(&iter, span_make(message.ptr, header_block_size(message)));
 	while (header_next(&iter, &field)) {
-		if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), span_of(deliver->proc->account)))
+		if (span_ieq(field.name, SPAN("Delivered-To")) && address_equal(span_trim(field.value), span_of(deliver->proc->account)))
 			return true;
 		hops += span_ieq(field.name, SPAN("Received"));
 	}
@@ -253,7 +254,7 @@ keep_own(const struct deliver *deliver, const struct delivery *delivery, struct 
 			looked = true;
 			back = has_come_back(deliver, message);
 		}
-		if (action->kind == SIEVE_REDIRECT && (back || span_ieq(action->text, span_of(deliver->proc->account)))) {
+		if (action->kind == SIEVE_REDIRECT && (back || address_equal(action->text, span_of(deliver->proc->account)))) {
 			log_info("not-redirected", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_span("to", action->text),
 			    log_str("reason", back ? "the account has sent it on before" : "it is the account itself"));
 			if (kept)

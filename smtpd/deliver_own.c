@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/domain_list.h"
 #include "common/xalloc.h"
 #include "smtpd/deliver.h"
 #include "smtpd/smtpd_msg.h"
@@ -40,18 +41,6 @@ struct own *
 own_new(void)
 {
 	return xcalloc(1, sizeof(struct own));
-}
-
-static bool
-is_at_ours(const struct deliver *deliver, struct span address)
-{
-	const struct conf_list *domains = &deliver->proc->common->domains;
-	ptrdiff_t at = span_rchr(address, '@');
-
-	for (size_t i = 0; i < domains->count && at >= 0; i++)
-		if (span_ieq(span_skip(address, (size_t)at + 1), span_of(domains->item[i])))
-			return true;
-	return false;
 }
 
 /* A header may name thousands. */
@@ -107,7 +96,7 @@ own_of(void *context, struct span address)
 	struct own *own = deliver->own;
 	struct known *one;
 
-	if (address.len > OWN_ADDRESS_MAX || !is_at_ours(deliver, address))
+	if (address.len > OWN_ADDRESS_MAX || domain_list_find_address(&deliver->proc->common->domains, address) == NULL)
 		return SIEVE_OWN_NOT;
 	one = find(own, address);
 	if (one != NULL && one->told && (!own->asking || (own->now >= one->since && own->now - one->since <= KNOWN_SECONDS)))

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/buf.h"
 #include "common/header.h"
 
@@ -21,7 +22,7 @@ look_through(struct span header, struct span address)
 
 	header_begin(&iter, header);
 	while (header_next(&iter, &field))
-		if (span_ieq(field.name, SPAN("Delivered-To")) && span_ieq(span_trim(field.value), address))
+		if (span_ieq(field.name, SPAN("Delivered-To")) && address_equal(span_trim(field.value), address))
 			return DELIVERED_BEFORE;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "frame/role.h"
@@ -147,7 +148,7 @@ look_at(struct deliver *deliver, struct delivery *delivery)
 	int back = delivered_to_check(delivery->fd, delivery->offset, delivery->length, span_of(delivery->recipient));
 	enum filtered filtered;
 
-	delivery->came_back = back == DELIVERED_BEFORE && span_ieq(span_of(delivery->recipient), account);
+	delivery->came_back = back == DELIVERED_BEFORE && address_equal(span_of(delivery->recipient), account);
 	/* The recipient may have a detail, or be an alias: that this account sent the message on tells its own address. */
 	delivery->sent_on = deliver->forward.count != 0 && delivered_to_check(delivery->fd, delivery->offset, delivery->length, account) == DELIVERED_BEFORE;
 	delivery->handled = true;

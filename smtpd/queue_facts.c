@@ -4,21 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/domain_list.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 #include "smtpd/route_parse.h"
-
-static bool
-is_ours(const struct smtpd_conf *conf, struct span domain)
-{
-	const struct conf_list *domains = &conf->common.domains;
-
-	for (size_t i = 0; i < domains->count; i++)
-		if (span_ieq(domain, span_of(domains->item[i])))
-			return true;
-	return false;
-}
 
 static struct span
 domain_of(struct span address)
@@ -31,19 +21,20 @@ domain_of(struct span address)
 bool
 facts_is_ours(const struct smtpd_conf *conf, struct span address)
 {
-	return is_ours(conf, domain_of(address));
+	return domain_list_find_address(&conf->common.domains, address) != NULL;
 }
 
 bool
 facts_sends_on(const struct queue *queue, struct span sender, struct span from, struct buf *ret_sender)
 {
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
-	struct span domain = facts_is_ours(conf, from) ? domain_of(from) : span_of(conf->common.domains.item[0]);
+	const char *domain = domain_list_find_address(&conf->common.domains, from);
 	int r;
 
 	if (queue->srs == NULL || sender.len == 0 || facts_is_ours(conf, sender))
 		return false;
-	r = srs_forward(queue->srs, sender, domain, queue_now(), ret_sender);
+	/* In ASCII, whatever form the address came in: what is sent on may not be for SMTPUTF8. */
+	r = srs_forward(queue->srs, sender, span_of(domain != NULL ? domain : conf->common.domains.item[0]), queue_now(), ret_sender);
 	if (r < 0)
 		log_info("sender-kept", log_span("from", sender), log_str("reason", r == -EMSGSIZE ? "rewritten it would be too long" : "it is no plain address"));
 	return r == 0;
@@ -93,7 +84,7 @@ only_destination(const struct smtpd_conf *conf, const struct envelope *envelope)
 
 		if (!envelope_is_open(&envelope->recipients[i]) || (last.len != 0 && span_ieq(domain, last)))
 			continue;
-		if (domain.len == 0 || is_ours(conf, domain))
+		if (domain.len == 0 || domain_list_find(&conf->common.domains, domain) != NULL)
 			return SPAN_NULL;
 		next = facts_destination(conf, span_of(envelope->sender), span_of(envelope->recipients[i].address));
 		if (only.len != 0 && !span_ieq(only, next))

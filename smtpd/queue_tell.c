@@ -3,6 +3,7 @@
 /* What an attempt's outcomes are told to: the log, and the sender where he wants to know. */
 #include <stdio.h>
 
+#include "common/address.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -67,7 +68,7 @@ attempt_tells_success(const struct attempt *attempt, size_t i)
 static bool
 is_postmaster(const struct attempt *attempt, const struct envelope_recipient *recipient)
 {
-	return span_ieq(span_of(recipient->address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
+	return address_equal(span_of(recipient->address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
 }
 
 /* What came of an alias may have come of postmaster's, which its original recipient tells; so may what others brought. */
@@ -84,7 +85,7 @@ is_told_postmaster(const struct attempt *attempt, const struct envelope_recipien
 	if (!envelope->expanded)
 		return true;
 	other = !facts_is_from_outside(envelope) && span_split(&alias, ';', &type) && xtext_decode(alias, &address) == 0 && address.len != 0 &&
-	    !span_ieq(buf_get(&address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
+	    !address_equal(buf_get(&address), span_of(smtpd_postmaster(smtpd_conf(attempt->queue->proc))));
 	buf_free(&address);
 	return other;
 }

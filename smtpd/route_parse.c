@@ -4,8 +4,10 @@
 #include "smtpd/route_parse.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/address.h"
+#include "common/domain_list.h"
 
 #define SMTP_PORT 25
 #define SMTPS_PORT 465
@@ -140,13 +142,11 @@ route_take_word(struct span *text)
 bool
 route_is_domain(struct span whom)
 {
-	bool literal;
-
 	if (span_eq(whom, SPAN("*")))
 		return true;
 	if (span_starts(whom, BELOW))
 		whom = span_skip(whom, BELOW.len);
-	return address_parse_domain(whom, ADDRESS_SMTPUTF8, &literal) == ADDRESS_OK && !literal;
+	return domain_list_may_have(whom);
 }
 
 bool
@@ -184,6 +184,34 @@ route_parse(struct span text, struct span *ret_whom, struct span *ret_hop, const
 	return span_ieq(*ret_hop, DIRECT) ? 0 : next_hop_parse(*ret_hop, &hop, ret_fault);
 }
 
+/* What stands before a domain in the first word. */
+static size_t
+before_domain(struct span whom)
+{
+	size_t from = span_istarts(whom, FROM) ? FROM.len : 0;
+	struct span rest = span_skip(whom, from);
+	ptrdiff_t at = span_rchr(rest, '@');
+
+	return from + (at >= 0 ? (size_t)at + 1 : span_starts(rest, BELOW) ? BELOW.len : 0);
+}
+
+void
+route_canonicalise(struct conf_list *routes)
+{
+	for (size_t i = 0; i < routes->count; i++) {
+		struct span rest = span_of(routes->item[i]), whom = route_take_word(&rest);
+		struct buf item = BUF_INIT(whom.len + rest.len + ADDRESS_DOMAIN_MAX);
+		size_t before = before_domain(whom);
+
+		(void)buf_span(&item, span_make(whom.ptr, before));
+		if (address_domain_canonical(span_skip(whom, before), &item) == 0 && buf_span(&item, rest) == 0) {
+			free(routes->item[i]);
+			routes->item[i] = span_dup(buf_get(&item));
+		}
+		buf_free(&item);
+	}
+}
+
 static bool
 fits(struct span whom, struct span sender, struct span recipient)
 {
@@ -202,8 +230,15 @@ fits(struct span whom, struct span sender, struct span recipient)
 	return route_fits_domain(whom, span_skip(address, (size_t)at + 1));
 }
 
-struct span
-route_find(const struct conf_list *routes, struct span sender, struct span recipient, bool *ret_found)
+/* With the domain as the routes have it. */
+static struct span
+canonical(struct span address, struct buf *room)
+{
+	return !span_is_ascii(address) && address_with_domain(address, room) == 0 ? buf_get(room) : address;
+}
+
+static struct span
+find(const struct conf_list *routes, struct span sender, struct span recipient, bool *ret_found)
 {
 	*ret_found = false;
 	for (size_t i = 0; i < routes->count; i++) {
@@ -215,4 +250,15 @@ route_find(const struct conf_list *routes, struct span sender, struct span recip
 		return span_ieq(hop, DIRECT) ? SPAN_NULL : hop;
 	}
 	return SPAN_NULL;
+}
+
+struct span
+route_find(const struct conf_list *routes, struct span sender, struct span recipient, bool *ret_found)
+{
+	struct buf from = BUF_INIT(sender.len + ADDRESS_DOMAIN_MAX), to = BUF_INIT(recipient.len + ADDRESS_DOMAIN_MAX);
+	struct span hop = find(routes, canonical(sender, &from), canonical(recipient, &to), ret_found);
+
+	buf_free(&from);
+	buf_free(&to);
+	return hop;
 }

@@ -31,10 +31,14 @@ int next_hop_parse(struct span text, struct next_hop *ret_hop, const char **ret_
 /* "whom next-hop". Whom: a domain, "*.domain" for all below it, "*" for all, and "from:" before one of these or before an address for
  * mail of such senders. The next hop: as above, or "direct" for the domain's own mail exchangers. 0, or -EINVAL with *ret_fault. */
 int route_parse(struct span text, struct span *ret_whom, struct span *ret_hop, const char **ret_fault);
-/* The next hop of the first route that fits; empty: it is direct, or there is none. */
+/* Puts the domain of the first word of each, routes or another table of the kind, into its one form (common/domain_list.h); what is none stays
+ * as it is. */
+void route_canonicalise(struct conf_list *routes);
+/* The next hop of the first route that fits, of routes in that form and addresses in any; empty: it is direct, or there is none. */
 struct span route_find(const struct conf_list *routes, struct span sender, struct span recipient, bool *ret_found);
 
-/* For other tables of the kind: the next word between blanks; is it a domain, "*.domain" or "*"; and does that fit the domain? */
+/* For other tables of the kind: the next word between blanks; is it a domain, "*.domain" or "*"; and does that fit the domain, both in their
+ * one form? */
 struct span route_take_word(struct span *text);
 bool route_is_domain(struct span whom);
 bool route_fits_domain(struct span whom, struct span domain);

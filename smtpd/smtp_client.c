@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/date.h"
+#include "common/domain_list.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/proxy_parse.h"
@@ -128,13 +129,7 @@ smtp_client_put_out(struct smtp_client *client)
 static bool
 is_relay_domain(const struct smtp_client *client)
 {
-	const struct conf_list *domains = &smtpd_conf(front_proc(client->role->front))->relay_domains;
-	ptrdiff_t at = span_rchr(client->smtp.asked, '@');
-
-	for (size_t i = 0; i < domains->count && at >= 0; i++)
-		if (span_ieq(span_skip(client->smtp.asked, (size_t)at + 1), span_of(domains->item[i])))
-			return true;
-	return false;
+	return domain_list_find_address(&smtpd_conf(front_proc(client->role->front))->relay_domains, client->smtp.asked) != NULL;
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/address.h"
 #include "common/xalloc.h"
 #include "smtpd/smtp_cmds.h"
 
@@ -274,6 +275,21 @@ smtp_accept_recipient(struct smtp *smtp)
 	smtp_forget_recipient(smtp);
 }
 
+/* An address here has its domain in the one form from now on, so that who is named in both is one recipient. */
+static void
+canonicalise_recipient(struct smtp *smtp)
+{
+	struct span address = span_of(smtp->rcpt.address);
+	struct buf canonical = BUF_INIT(ENVELOPE_ADDRESS_MAX);
+
+	if (!span_is_ascii(address) && address_with_domain(address, &canonical) == 0) {
+		free(smtp->rcpt.address);
+		smtp->rcpt.address = span_dup(buf_get(&canonical));
+		smtp->asked = span_of(smtp->rcpt.address);
+	}
+	buf_free(&canonical);
+}
+
 static void
 recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 {
@@ -294,6 +310,8 @@ recipient_looked_up(struct smtp *smtp, enum smtp_looked_up result)
 	    (result == SMTP_IS_NOT_OURS && smtp->kind == SMTP_SUBMISSION)) {
 		smtp->rcpt.elsewhere = result != SMTP_IS_LOCAL;
 		smtp->has_remote |= smtp->rcpt.elsewhere;
+		if (!smtp->rcpt.elsewhere)
+			canonicalise_recipient(smtp);
 		smtp_judge_recipient(smtp);
 		return;
 	}

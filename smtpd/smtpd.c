@@ -111,7 +111,7 @@ const struct daemon smtpd = {
 	.listeners = listeners, .listener_count = sizeof(listeners) / sizeof(*listeners),
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
-	.conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
+	.conf_fill = smtpd_conf_fill, .conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
 	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
 	.connections = connections, .connection_count = sizeof(connections) / sizeof(*connections),
 	.explain = explain_message,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/address.h"
+#include "common/domain_list.h"
 #include "common/network.h"
 #include "common/xalloc.h"
 #include "smtpd/defence_settings.h"
@@ -49,16 +50,9 @@ static void
 check_postmaster(const struct smtpd_conf *conf, struct buf *errors)
 {
 	struct span address = span_of(conf->postmaster);
-	ptrdiff_t at = span_rchr(address, '@');
 
-	if (address.len == 0)
-		return;
-	for (size_t i = 0; at > 0 && i < conf->common.domains.count; i++)
-		if (span_ieq(
-			span_skip(address, (size_t)at + 1), span_of(conf->common.domains.item[i])))
-			return;
-	(void)buf_fmt(
-	    errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
+	if (address.len != 0 && (address.ptr[0] == '@' || domain_list_find_address(&conf->common.domains, address) == NULL))
+		(void)buf_fmt(errors, "postmaster: %s is no address at one of the domains\n", conf->postmaster);
 }
 
 /* "address" or "address@port", as libunbound reads it. */
@@ -102,7 +96,6 @@ check_routes(const struct smtpd_conf *conf, struct buf *errors)
 	struct next_hop parsed;
 	struct tls_policy policy;
 	const char *fault = NULL;
-	bool literal;
 
 	if (conf->relay_host[0] != '\0' && next_hop_parse(span_of(conf->relay_host), &parsed, &fault) < 0)
 		(void)buf_fmt(errors, "relay_host: %s: %s\n", conf->relay_host, fault);
@@ -113,7 +106,7 @@ check_routes(const struct smtpd_conf *conf, struct buf *errors)
 		if (tls_policy_parse(span_of(conf->tls_policies.item[i]), &whom, &policy, &fault) < 0)
 			(void)buf_fmt(errors, "tls_policies: \"%s\": %s\n", conf->tls_policies.item[i], fault);
 	for (size_t i = 0; i < conf->relay_domains.count; i++)
-		if (address_parse_domain(span_of(conf->relay_domains.item[i]), ADDRESS_SMTPUTF8, &literal) != ADDRESS_OK || literal)
+		if (!domain_list_may_have(span_of(conf->relay_domains.item[i])))
 			(void)buf_fmt(errors, "relay_domains: \"%s\" is not a mail domain\n", conf->relay_domains.item[i]);
 }
 
@@ -142,6 +135,23 @@ check_milters(const struct smtpd_conf *conf, struct buf *errors)
 	}
 	if (strcmp(conf->milter_default, "tempfail") != 0 && strcmp(conf->milter_default, "accept") != 0)
 		(void)buf_fmt(errors, "milter_default: %s is neither tempfail nor accept\n", conf->milter_default);
+}
+
+void
+smtpd_conf_fill(void *values)
+{
+	struct smtpd_conf *conf = values;
+	struct buf postmaster = BUF_INIT(ADDRESS_MAX);
+
+	domain_list_canonicalise(&conf->relay_domains);
+	domain_list_canonicalise(&conf->arc_trusted);
+	route_canonicalise(&conf->routes);
+	route_canonicalise(&conf->tls_policies);
+	if (address_with_domain(span_of(conf->postmaster), &postmaster) == 0) {
+		free(conf->postmaster);
+		conf->postmaster = span_dup(buf_get(&postmaster));
+	}
+	buf_free(&postmaster);
 }
 
 void

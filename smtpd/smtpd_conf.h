@@ -15,6 +15,8 @@ struct smtpd_conf {
 };
 
 extern const struct conf_table smtpd_conf_table;
+/* Puts domains into their one form (common/domain_list.h); what is none stays for the check. */
+void smtpd_conf_fill(void *conf);
 /* What tables cannot check. */
 void smtpd_conf_check(const void *conf, struct buf *errors);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "common/address.h"
 #include "smtpd/route_parse.h"
 #include "smtpd/sts_parse.h"
 
@@ -100,8 +101,8 @@ tls_policy_parse(struct span text, struct span *ret_whom, struct tls_policy *ret
 	return 0;
 }
 
-struct tls_policy
-tls_policy_find(const struct conf_list *policies, struct span domain)
+static struct tls_policy
+find(const struct conf_list *policies, struct span domain)
 {
 	struct tls_policy policy;
 	const char *why;
@@ -111,6 +112,17 @@ tls_policy_find(const struct conf_list *policies, struct span domain)
 		if (tls_policy_parse(span_of(policies->item[i]), &whom, &policy, &why) == 0 && route_fits_domain(whom, domain))
 			return policy;
 	return (struct tls_policy){ .level = TLS_LEVEL_AUTO };
+}
+
+struct tls_policy
+tls_policy_find(const struct conf_list *policies, struct span domain)
+{
+	struct buf canonical = BUF_INIT(ADDRESS_DOMAIN_MAX);
+	bool other = !span_is_ascii(domain) && address_domain_canonical(domain, &canonical) == 0;
+	struct tls_policy policy = find(policies, other ? buf_get(&canonical) : domain);
+
+	buf_free(&canonical);
+	return policy;
 }
 
 bool

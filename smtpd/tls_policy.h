@@ -30,7 +30,7 @@ struct tls_policy {
 const char *tls_level_name(enum tls_level level);
 /* "whom level name ...". 0, or -EINVAL with *ret_fault saying what is wrong. */
 int tls_policy_parse(struct span text, struct span *ret_whom, struct tls_policy *ret_policy, const char **ret_fault);
-/* The first that fits the domain; TLS_LEVEL_AUTO without one. */
+/* The first that fits the domain, in any form, of policies in that of route_canonicalise; TLS_LEVEL_AUTO without one. */
 struct tls_policy tls_policy_find(const struct conf_list *policies, struct span domain);
 /* Of FINGERPRINT: takes the next of *rest, which begins as policy->fingerprints. False when none is left. */
 bool tls_policy_fingerprint(struct span *rest, uint8_t ret_digest[static TLS_FINGERPRINT_SIZE]);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "common/domain_list.h"
 #include "common/xalloc.h"
 #include "smtpd/auth_results.h"
 #include "smtpd/auth_results_put.h"
@@ -63,12 +64,7 @@ verify_free(struct verification *verification)
 static bool
 is_trusted(const struct verification *verification, struct span domain)
 {
-	const struct conf_list *trusted = verification->settings->arc_trusted;
-
-	for (size_t i = 0; i < trusted->count; i++)
-		if (span_ieq(domain, span_of(trusted->item[i])))
-			return true;
-	return false;
+	return domain_list_find(verification->settings->arc_trusted, domain) != NULL;
 }
 
 /* RFC 8617 section 7.2: what the last sealer saw counts when we believe him. */

@@ -150,7 +150,8 @@ class Site:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             peer = context.wrap_socket(socket.create_connection(("127.0.0.1", self.base + 465), timeout=patience))
-            lines = ["AUTH PLAIN " + base64.b64encode(f"\0{login}@example.test\0demo".encode()).decode(), *lines]
+            user = login if "@" in login else f"{login}@example.test"
+            lines = ["AUTH PLAIN " + base64.b64encode(f"\0{user}\0demo".encode()).decode(), *lines]
         with peer, peer.makefile("rb") as replies:
             def reply():
                 text = []

@@ -22,6 +22,13 @@ START_TEST(folding)
 		{ "\xce\xa3\xce\x91\xce\xa3", "\xcf\x83\xce\xb1\xcf\x82" },
 		{ "\xe7\x94\xa8\xe6\x88\xb7@X", "\xe7\x94\xa8\xe6\x88\xb7@x" },
 		{ "", "" },
+		{ "J\xc3\x9cRGEN@B\xc3\234cher.Example", "j\xc3\xbcrgen@xn--bcher-kva.example" },
+		{ "a@Bu\xcc\210cher.example", "a@xn--bcher-kva.example" },
+		{ "@XN--Bcher-KVA.example", "@xn--bcher-kva.example" },
+		{ "a@\xe3\x8c\xab", "a@xn--1ck0aza1ltb" },      /* one character, of five */
+		{ "a@X\xe2\x98\x83", "a@x\xe2\x98\x83" },      /* no IDN */
+		{ "a@", "a@" },
+		{ "a\xef\xbc\xa0" "b\xc3\xbc", "a@xn--b-eha" },        /* fullwidth @ */
 		{ "a\xff", NULL },
 		{ "\xed\xa0\x80", NULL },
 	};

@@ -64,6 +64,34 @@ START_TEST(addresses)
 }
 END_TEST
 
+/* The domain in either form, and in any spelling of the one with other letters. */
+START_TEST(domains_beyond_ascii)
+{
+	static char ours[] = "xn--bcher-kva.example";
+	static char *items[] = { ours };
+	static const struct conf_list list = { items, 1 };
+	static const char *const domains[] = { "b\xc3\274cher.example", "B\xc3\234CHER.example", "bu\xcc\210cher.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE" };
+
+	for (size_t i = 0; i < sizeof(domains) / sizeof(*domains); i++) {
+		struct buf name = BUF_INIT(ACCOUNT_NAME_MAX), text = BUF_INIT(100);
+
+		(void)buf_fmt(&text, "\xe7\x94\xa8\xe6\x88\xb7@%s", domains[i]);
+		ck_assert_msg(account_name_of_address(buf_get(&text), &list, &name) == ACCOUNT_NAME_OURS, "%s", domains[i]);
+		ck_assert_str_eq(buf_cstr(&name), "\xe7\x94\xa8\xe6\x88\xb7@xn--bcher-kva.example");
+		ck_assert_int_eq(account_name_of_login(buf_get(&text), &list, &name), ACCOUNT_NAME_OURS);
+		buf_free(&name);
+		buf_free(&text);
+	}
+	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+
+	ck_assert_int_eq(account_name_of_address(SPAN("a@b\xc3\266cher.example"), &list, &name), ACCOUNT_NAME_NOT_OURS);
+	ck_assert_int_eq(account_name_of_address(SPAN("a@\xe2\x98\x83.example"), &list, &name), ACCOUNT_NAME_NOT_OURS);
+	ck_assert_int_eq(account_name_of_login(SPAN("Bob"), &list, &name), ACCOUNT_NAME_OURS);
+	ck_assert_str_eq(buf_cstr(&name), "bob@xn--bcher-kva.example");
+	buf_free(&name);
+}
+END_TEST
+
 START_TEST(logins)
 {
 	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
@@ -164,6 +192,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tests, addresses);
+	tcase_add_test(tests, domains_beyond_ascii);
 	tcase_add_test(tests, logins);
 	tcase_add_test(tests, details);
 	tcase_add_test(tests, holds_grants);

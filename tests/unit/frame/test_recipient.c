@@ -147,6 +147,37 @@ START_TEST(expansions)
 }
 END_TEST
 
+START_TEST(domains_beyond_ascii)
+{
+	static char idn[] = "xn--bcher-kva.example", sub[] = "sub.xn--bcher-kva.example";
+	static char *ours[] = { first, idn, sub };
+	static const struct conf_list list = { ours, 3 };
+	struct aliases *aliases = read_aliases("shop@b\xc3\274cher.example: alice@example.test\n"
+					       "web@xn--bcher-kva.example: bob@example.test\n"
+					       "to-*@bu\xcc\210cher.example: *@example.test\n"
+					       "in-*@*.b\xc3\274cher.example: bob@example.test\n"
+					       "x@example.test: shop@B\xc3\234CHER.example, x@b\xc3\266cher.example\n"
+					       "@sub.b\xc3\274cher.example: @b\xc3\274cher.example\n");
+	static const struct {
+		const char *address, *members;
+	} cases[] = {
+		{ "shop@xn--bcher-kva.example", "alice@example.test\n" }, { "Shop@b\xc3\274cher.example", "alice@example.test\n" },
+		{ "web@b\xc3\274cher.example", "bob@example.test\n" }, { "to-carol@b\xc3\274cher.example", "carol@example.test\n" },
+		{ "in-bob@sub.b\xc3\274cher.example", "bob@example.test\n" }, { "x@example.test", "alice@example.test\nx@b\xc3\266cher.example\n" },
+		{ "web@sub.xn--bcher-kva.example", "bob@example.test\n" },
+	};
+	struct recipient_host host = { .domains = &list, .aliases = aliases, .delimiter = '+', .exists = exists };
+	struct recipients recipients;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ck_assert_msg(recipient_expand(&host, span_of(cases[i].address), true, &recipients) == LOOKUP_ALIAS, "%s", cases[i].address);
+		ck_assert_str_eq(buf_cstr(&recipients.members), cases[i].members);
+		recipients_free(&recipients);
+	}
+	(void)aliases_free(aliases);
+}
+END_TEST
+
 START_TEST(bounds)
 {
 	struct buf text = BUF_INIT(8 << 20);
@@ -250,6 +281,11 @@ START_TEST(faults)
 		{ "/a{2,300}/: b@c.test\n", 1 },
 		{ "/a\\.b/: b@c.test\n", 0 },
 		{ "/a/: *@c.test\n", 1 },
+		{ "a@\xe2\x98\x83.test: c@d.test\n", 1 },
+		{ "@\xe2\x98\x83.test: c@d.test\n", 1 },
+		{ "a@b.test: c@\xe2\x98\x83.test\n", 1 },
+		{ "a@b\xc3\xbc*.test: c@d.test\n", 1 },
+		{ "\xc3\xbc*@*.b\xc3\xbc.test: c@d.test\n", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -275,6 +311,7 @@ main(void)
 	int failures;
 
 	tcase_add_test(test, expansions);
+	tcase_add_test(test, domains_beyond_ascii);
 	tcase_add_test(test, bounds);
 	tcase_add_test(test, senders);
 	tcase_add_test(test, membership);

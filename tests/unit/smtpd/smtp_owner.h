@@ -82,7 +82,7 @@ look_up(struct span address, struct span *ret_account)
 {
 	*ret_account = address;
 	if (span_ieq(address, SPAN("alice@example.test")) ||
-	    span_ieq(address, SPAN("bob@example.test")))
+	    span_ieq(address, SPAN("bob@example.test")) || span_ieq(address, SPAN("shop@b\xc3\274cher.example")) || span_ieq(address, SPAN("shop@xn--bcher-kva.example")))
 		return SMTP_IS_LOCAL;
 	if (span_ieq(address, SPAN("alice+x@example.test"))) {
 		*ret_account = SPAN("alice@example.test");

@@ -98,6 +98,41 @@ START_TEST(routes)
 }
 END_TEST
 
+/* In either form, on either side. */
+START_TEST(domains_beyond_ascii)
+{
+	static const char *const texts[] = { "from:J\xc3\xb6@B\xc3\274cher.example direct", "b\xc3\274cher.example\t mx://one.example", "*.bu\xcc\210cher.example mx://two.example",
+		"From:*.xn--bcher-kva.example mx://three.example", "\xe2\x98\x83.example mx://four.example" };
+	static const struct {
+		const char *sender, *recipient, *hop; /* NULL: direct */
+	} cases[] = {
+		{ "j\xc3\xb6@xn--bcher-kva.example", "x@b\xc3\274cher.example", "mx://one.example" }, { "J\xc3\xb6@b\xc3\274cher.example", "x@far.example", NULL },
+		{ "x@here.test", "x@xn--bcher-kva.example", "mx://one.example" }, { "x@here.test", "\xe7\x94\xa8@B\xc3\234CHER.example", "mx://one.example" },
+		{ "x@here.test", "x@mail.b\xc3\274cher.example", "mx://two.example" }, { "x@a.b\xc3\274cher.example", "x@far.example", "mx://three.example" },
+	};
+	struct conf_list list = { calloc(5, sizeof(char *)), 5 };
+	struct span whom, hop;
+	const char *fault;
+	bool found;
+
+	for (size_t i = 0; i < list.count; i++)
+		list.item[i] = strdup(texts[i]);
+	route_canonicalise(&list);
+	ck_assert_str_eq(list.item[1], "xn--bcher-kva.example\t mx://one.example");
+	ck_assert_str_eq(list.item[4], texts[4]);
+	ck_assert_int_eq(route_parse(span_of(list.item[4]), &whom, &hop, &fault), -EINVAL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		/* The sender's own route is not for those of others. */
+		list.item[0][0] = i == 0 ? '-' : 'f';
+		hop = route_find(&list, span_of(cases[i].sender), span_of(cases[i].recipient), &found);
+		ck_assert_msg(found && span_eq(hop, span_of(cases[i].hop)), "%s", cases[i].recipient);
+	}
+	for (size_t i = 0; i < list.count; i++)
+		free(list.item[i]);
+	free(list.item);
+}
+END_TEST
+
 START_TEST(secrets)
 {
 	struct span text = SPAN("# next hops\nisp  alice@isp.example   secret with spaces \r\nbulk news x\nbroken line\n");
@@ -143,6 +178,7 @@ main(void)
 
 	tcase_add_test(test, hops);
 	tcase_add_test(test, routes);
+	tcase_add_test(test, domains_beyond_ascii);
 	tcase_add_test(test, secrets);
 	tcase_add_test(test, logging_in);
 	suite_add_tcase(suite, test);

@@ -507,6 +507,22 @@ START_TEST(recipients_without_case)
 }
 END_TEST
 
+START_TEST(domains_beyond_ascii)
+{
+	struct owner owner;
+
+	init(&owner, SMTP_MX);
+	feed(&owner,
+	    SPAN("EHLO x\r\nMAIL FROM:<s@b\xc3\274cher.example> SMTPUTF8\r\nRCPT TO:<Shop@b\xc3\274cher.example>\r\nRCPT TO:<shop@XN--bcher-kva.example>\r\n"
+		 "RCPT TO:<shop@b\xc3\274cher.example>\r\n"), 100);
+	ck_assert_uint_eq(owner.smtp.envelope.count, 1);
+	ck_assert_str_eq(owner.smtp.envelope.recipients[0].address, "Shop@xn--bcher-kva.example");
+	/* What is another host's stays as it is. */
+	ck_assert_str_eq(owner.smtp.envelope.sender, "s@b\xc3\274cher.example");
+	finish(&owner);
+}
+END_TEST
+
 /* RFC 4954 section 4: it ends the command. */
 START_TEST(a_long_line_ends_auth)
 {
@@ -541,6 +557,7 @@ main(void)
 	tcase_add_test(tests, removed_fields_are_verified);
 	tcase_add_loop_test(tests, verdicts_of_strangers, 0, 2);
 	tcase_add_loop_test(tests, recipients_without_case, 0, 6);
+	tcase_add_test(tests, domains_beyond_ascii);
 	tcase_add_test(tests, a_long_line_ends_auth);
 	tcase_add_loop_test(tests, what_is_verified, 0, 3);
 	suite_add_tcase(suite, tests);

@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(the_first_that_fits)
 {
-	char first[] = "a.example none", below[] = "*.a.example verify", late[] = "x.a.example dane", all_others[] = "* encrypt";
+	char first[] = "a.example none", idn[] = "xn--bcher-kva.example dane", below[] = "*.a.example verify", late[] = "x.a.example dane", all_others[] = "* encrypt";
 	char *items[] = { first, below, late, all_others };
 	struct conf_list all = { .item = items, .count = 4 }, most = { .item = items, .count = 3 };
 
@@ -65,6 +65,8 @@ START_TEST(the_first_that_fits)
 	ck_assert_int_eq(tls_policy_find(&all, SPAN("x.a.example")).level, TLS_LEVEL_VERIFY);
 	ck_assert_int_eq(tls_policy_find(&all, SPAN("xa.example")).level, TLS_LEVEL_ENCRYPT);
 	ck_assert_int_eq(tls_policy_find(&most, SPAN("b.example")).level, TLS_LEVEL_AUTO);
+	items[0] = idn;
+	ck_assert_int_eq(tls_policy_find(&all, SPAN("B\xc3\234cher.example")).level, TLS_LEVEL_DANE);
 }
 END_TEST
 
