@@ -167,17 +167,38 @@ arc_chain_begin(struct arc_chain *chain, const struct dkim_fields *fields, int64
 		fail(chain, chain->message.reason);
 }
 
+static bool
+has_failed(const struct dkim_check *check)
+{
+	return check->result != DKIM_PASS && check->result != DKIM_NONE;
+}
+
+bool
+arc_chain_is_broken(const struct arc_chain *chain)
+{
+	bool broken = chain->status == ARC_FAIL || (chain->status == ARC_PASS && has_failed(&chain->message));
+
+	for (size_t i = chain->count; i-- > 0 && chain->status == ARC_PASS && !broken;)
+		broken = has_failed(&chain->sets[i].check);
+	return broken;
+}
+
 void
 arc_chain_conclude(struct arc_chain *chain)
 {
 	if (chain->status != ARC_PASS)
 		return;
 	/* Section 5.2.1: all failures are permanent. */
-	if (chain->message.result != DKIM_PASS)
+	if (has_failed(&chain->message))
 		fail(chain, chain->message.reason);
 	for (size_t i = chain->count; i-- > 0;)
-		if (chain->sets[i].check.result != DKIM_PASS)
+		if (has_failed(&chain->sets[i].check))
 			fail(chain, chain->sets[i].check.reason);
+	if (chain->message.result != DKIM_PASS)
+		fail(chain, "a signature of it was not checked");
+	for (size_t i = chain->count; i-- > 0;)
+		if (chain->sets[i].check.result != DKIM_PASS)
+			fail(chain, "a seal of it was not checked");
 }
 
 void

@@ -25,9 +25,11 @@ struct arc_chain {
 };
 
 /* Collects and checks the structure (section 5.2, steps 1 to 3), and hashes. With status ARC_PASS so far, the owner gives keys to the
- * checks of all seals, key and body to that of the message, and calls arc_chain_conclude. Freed with arc_chain_free. */
+ * checks of all seals, key and body to that of the message, and calls arc_chain_conclude; checks that are not done then count only once the chain is broken without them. Freed with arc_chain_free. */
 void arc_chain_begin(struct arc_chain *chain, const struct dkim_fields *fields, int64_t now);
 void arc_chain_conclude(struct arc_chain *chain);
+/* A check has failed by now, so that the others cannot make it whole. */
+bool arc_chain_is_broken(const struct arc_chain *chain);
 void arc_chain_free(struct arc_chain *chain);
 
 /* "none", "pass", "fail". */

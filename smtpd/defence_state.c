@@ -22,7 +22,7 @@ struct defence {
 	bool *is_listed;
 	char *name[DEFENCE_NAMES_MAX];
 	size_t name_count;
-	bool has_no_name, back_failed;
+	bool has_no_name, back_failed, busy;
 	size_t confirmed; /* the name that leads back; name_count: none so far */
 	bool noted[TEST_COUNT], hello[TEST_COUNT];
 	struct buf question;
@@ -190,6 +190,7 @@ take_listing(struct defence *defence, size_t list, const struct dns_answer *answ
 void
 defence_answer(struct defence *defence, size_t number, const struct dns_answer *answer)
 {
+	defence->busy |= has_failed(answer) && answer->blame == DNS_OURS;
 	if (number == NUMBER_NAMES) {
 		defence->names = ANSWERED;
 		take_names(defence, answer);
@@ -217,6 +218,12 @@ defence_is_done(const struct defence *defence)
 		if (defence->lists[i] != ANSWERED && first_of_zone(defence->settings, i) == i)
 			return false;
 	return names_are_done(defence);
+}
+
+bool
+defence_is_busy(const struct defence *defence)
+{
+	return defence->busy;
 }
 
 /* --- what is seen --- */

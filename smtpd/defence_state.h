@@ -27,6 +27,8 @@ bool defence_question(struct defence *defence, struct span *ret_name, enum dns_t
 void defence_answer(struct defence *defence, size_t number, const struct dns_answer *answer);
 /* True when every question is answered. */
 bool defence_is_done(const struct defence *defence);
+/* There was no room for one, such as for a client whose network asks too much: nobody knows it. */
+bool defence_is_busy(const struct defence *defence);
 
 /* Something was seen; once or many times is the same. */
 void defence_note(struct defence *defence, enum defence_test test);

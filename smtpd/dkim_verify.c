@@ -37,7 +37,7 @@ struct dkim_verifier {
 	/* Every check that waits for a key; those of one name stand for one question, the first's. */
 	struct dkim_check *asking[KEYS_MAX];
 	bool answered[KEYS_MAX];
-	size_t asking_count, given;
+	size_t asking_count, given, under_way;
 };
 
 struct dkim_verifier *
@@ -127,7 +127,7 @@ begin_checks(struct dkim_verifier *verifier)
 	if (verifier->chain.status != ARC_PASS)
 		return;
 	want(verifier, &verifier->chain.message);
-	for (size_t i = 0; i < verifier->chain.count; i++)
+	for (size_t i = verifier->chain.count; i-- > 0;)
 		want(verifier, &verifier->chain.sets[i].check);
 }
 
@@ -158,9 +158,20 @@ finish(struct dkim_verifier *verifier, struct dkim_check *check)
 		dkim_check_body(check, body->digest, body->total);
 }
 
+/* Of a chain that is broken already the other seals say nothing. */
+static void
+drop_seals(struct dkim_verifier *verifier)
+{
+	if (!arc_chain_is_broken(&verifier->chain))
+		return;
+	for (size_t i = verifier->given; i < verifier->asking_count; i++)
+		verifier->answered[i] |= verifier->asking[i]->signature.kind == DKIM_ARC_SEAL;
+}
+
 static void
 conclude(struct dkim_verifier *verifier)
 {
+	drop_seals(verifier);
 	if (dkim_verifier_is_done(verifier))
 		arc_chain_conclude(&verifier->chain);
 }
@@ -212,14 +223,33 @@ was_asked(const struct dkim_verifier *verifier, size_t number)
 	return false;
 }
 
+void
+dkim_verifier_ask_first(struct dkim_verifier *verifier, struct span domain)
+{
+	struct dkim_check *later[KEYS_MAX];
+	size_t first = 0, count = 0;
+
+	for (size_t i = 0; i < verifier->asking_count; i++) {
+		struct span name = verifier->asking[i]->signature.domain;
+
+		if (span_iends(name, domain) && (name.len == domain.len || name.ptr[name.len - domain.len - 1] == '.'))
+			verifier->asking[first++] = verifier->asking[i];
+		else
+			later[count++] = verifier->asking[i];
+	}
+	for (size_t i = 0; i < count; i++)
+		verifier->asking[first + i] = later[i];
+}
+
 bool
 dkim_verifier_question(struct dkim_verifier *verifier, struct span *ret_name, size_t *ret_number)
 {
-	while (verifier->given < verifier->asking_count) {
+	while (verifier->given < verifier->asking_count && verifier->under_way < DKIM_KEYS_AT_ONCE) {
 		size_t number = verifier->given++;
 
-		if (was_asked(verifier, number))
+		if (verifier->answered[number] || was_asked(verifier, number))
 			continue;
+		verifier->under_way++;
 		*ret_name = buf_get(&verifier->asking[number]->key_name);
 		*ret_number = number;
 		return true;
@@ -230,6 +260,7 @@ dkim_verifier_question(struct dkim_verifier *verifier, struct span *ret_name, si
 void
 dkim_verifier_answer(struct dkim_verifier *verifier, size_t number, const struct dns_answer *answer)
 {
+	verifier->under_way--;
 	for (size_t i = number; i < verifier->asking_count; i++) {
 		if (verifier->answered[i] || !same_question(verifier->asking[i], verifier->asking[number]))
 			continue;

@@ -10,6 +10,8 @@
 
 /* Signatures of DKIM that are looked at: the uppermost. */
 #define DKIM_CHECKS_MAX 10
+/* Keys that are asked for at once: those that wait keep the others' questions from nobody. */
+#define DKIM_KEYS_AT_ONCE 8
 /* A header that is bigger has no signatures as far as we know; smtp takes none that is. */
 #define DKIM_HEADER_MAX (300 * 1024)
 
@@ -28,8 +30,11 @@ bool dkim_verifier_has_header(const struct dkim_verifier *verifier);
 /* The header block, without the empty line; borrowed. */
 struct span dkim_verifier_header(const struct dkim_verifier *verifier);
 
+/* Keys of that domain and those below it are asked for before the others. Once the header is complete, before the first question. */
+void dkim_verifier_ask_first(struct dkim_verifier *verifier, struct span domain);
 /* The next question that was not given out yet: the name of a TXT record (borrowed) and the number by which it is answered. False when
- * there is none: before the header's end, and after the last. */
+ * there is none: before the header's end, after the last, and as long as DKIM_KEYS_AT_ONCE are not answered. Seals come last, and no more
+ * of them once the chain is known not to hold. */
 bool dkim_verifier_question(struct dkim_verifier *verifier, struct span *ret_name, size_t *ret_number);
 void dkim_verifier_answer(struct dkim_verifier *verifier, size_t number, const struct dns_answer *answer);
 /* True when the message has ended and every question is answered: only then the results are complete. */

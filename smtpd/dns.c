@@ -86,6 +86,7 @@ dns_put(struct msg_writer *body, enum dns_type type, const struct dns_answer *an
 {
 	msg_put_u8(body, (uint8_t)answer->status);
 	msg_put_u8(body, answer->secure);
+	msg_put_u8(body, (uint8_t)answer->blame);
 	msg_put_u8(body, answer->cut);
 	msg_put_u32(body, answer->ttl);
 	msg_put_span(body, span_make(answer->reason.ptr, answer->reason.len < DNS_REASON_MAX ? answer->reason.len : DNS_REASON_MAX));
@@ -128,11 +129,13 @@ is_data(enum dns_type type, struct span data)
 int
 dns_get(struct msg_reader *body, enum dns_type type, struct dns_answer *answer)
 {
-	uint8_t status = msg_get_u8(body);
+	uint8_t status = msg_get_u8(body), blame;
 	size_t count;
 
 	answer->status = (enum dns_status)status;
 	answer->secure = msg_get_u8(body) != 0;
+	blame = msg_get_u8(body);
+	answer->blame = (enum dns_blame)blame;
 	answer->cut = msg_get_u8(body) != 0;
 	answer->ttl = msg_get_u32(body);
 	answer->reason = msg_get_span(body);
@@ -140,7 +143,7 @@ dns_get(struct msg_reader *body, enum dns_type type, struct dns_answer *answer)
 	answer->count = answer->used = 0;
 	answer->unusable = false;
 	count = msg_get_u16(body);
-	if (status > DNS_BOGUS || count > DNS_RECORDS_MAX || (status == DNS_FOUND) != (count != 0) || answer->reason.len > DNS_REASON_MAX ||
+	if (status > DNS_BOGUS || blame > DNS_OURS || count > DNS_RECORDS_MAX || (status == DNS_FOUND) != (count != 0) || answer->reason.len > DNS_REASON_MAX ||
 	    (answer->owner.len != 0 && !dns_is_name(answer->owner)))
 		return -EBADMSG;
 	for (size_t i = 0; i < count; i++) {

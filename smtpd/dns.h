@@ -31,6 +31,13 @@ enum dns_status {
 	DNS_BOGUS,   /* an answer that is not signed as its zone says (DNSSEC): for mail as DNS_FAILED */
 };
 
+/* Whose fault it is that there is no answer. */
+enum dns_blame {
+	DNS_THEIRS,
+	DNS_PERHAPS_OURS, /* so many questions are under way that it may be for that alone */
+	DNS_OURS,         /* there is no room for the question, or nobody to ask */
+};
+
 struct dns_record {
 	uint16_t preference;                /* of MX */
 	uint8_t usage, selector, matching;  /* of TLSA */
@@ -42,6 +49,7 @@ struct dns_record {
 struct dns_answer {
 	enum dns_status status;
 	bool secure;       /* validated with DNSSEC, the absence of records too */
+	enum dns_blame blame; /* of a failure */
 	bool cut;          /* there were more records than the bounds above allow: the others are left out */
 	bool unusable;     /* there were records with what is no host name: they are left out. Known to the resolve role alone */
 	uint32_t ttl;      /* seconds; the least of all records; 0 without records */
@@ -68,7 +76,7 @@ int dns_put_reverse(const uint8_t *address, size_t len, struct span zone, struct
 
 /* Reads a DNS message (RFC 1035 section 4) that answers a question for this type; records of other owners are taken like those of
  * the name itself, for the resolver has followed aliases. Names that hold anything but letters, digits, hyphens and underscores
- * make a record useless: it is left out. Sets everything in *answer but `secure` and `reason` and returns the response code (0
+ * make a record useless: it is left out. Sets everything in *answer but `secure`, `blame` and `reason` and returns the response code (0
  * NOERROR, 2 SERVFAIL, 3 NXDOMAIN, ...), with status DNS_FAILED for all but 0 and 3, and for records of which not one has room; or -EBADMSG, -ELOOP (too many aliases), with
  * status DNS_FAILED. The answer borrows from packet. */
 int dns_parse(struct span packet, enum dns_type type, struct dns_answer *answer);

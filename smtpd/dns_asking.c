@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
+#include "smtpd/resolve_room.h"
 
 struct question {
 	struct dns_asking *asking;
@@ -14,7 +15,8 @@ struct question {
 };
 
 struct dns_asking {
-	struct dns_client *client;
+	struct dns_client *dns;
+	uint64_t whose;
 	const struct dns_machine *ops;
 	void *machine;
 	void (*changed)(void *context);
@@ -30,6 +32,7 @@ fail(struct dns_asking *asking, size_t number, struct span reason)
 	struct dns_answer *answer = xcalloc(1, sizeof(*answer));
 
 	answer->status = DNS_FAILED;
+	answer->blame = dns_client_is_busy(asking->dns) ? DNS_PERHAPS_OURS : DNS_THEIRS;
 	answer->reason = reason;
 	asking->ops->answer(asking->machine, number, answer);
 	free(answer);
@@ -72,7 +75,7 @@ dns_asking_go(struct dns_asking *asking)
 		}
 		question->asking = asking;
 		question->number = number;
-		question->id = dns_ask(asking->client, name, type, answered, question);
+		question->id = dns_ask_for(asking->dns, asking->whose, name, type, answered, question);
 	}
 }
 
@@ -81,7 +84,7 @@ forget(struct dns_asking *asking)
 {
 	for (size_t i = 0; i < asking->count; i++)
 		if (asking->questions[i].id != 0)
-			dns_cancel(asking->client, asking->questions[i].id);
+			dns_cancel(asking->dns, asking->questions[i].id);
 }
 
 void
@@ -98,12 +101,13 @@ dns_asking_give_up(struct dns_asking *asking)
 }
 
 struct dns_asking *
-dns_asking_new(struct dns_client *client, const struct dns_machine *ops, void *machine, size_t questions_max,
+dns_asking_new(struct dns_client *dns, const char *client, const struct dns_machine *ops, void *machine, size_t questions_max,
     void (*changed)(void *context), void *context)
 {
 	struct dns_asking *asking = xcalloc(1, sizeof(*asking));
 
-	*asking = (struct dns_asking){ .client = client, .ops = ops, .machine = machine, .changed = changed, .context = context, .max = questions_max };
+	*asking = (struct dns_asking){ .dns = dns, .ops = ops, .machine = machine, .changed = changed, .context = context, .max = questions_max };
+	asking->whose = resolve_whose(client);
 	asking->questions = xcalloc(questions_max, sizeof(*asking->questions));
 	return asking;
 }

@@ -14,9 +14,9 @@ struct dns_machine {
 
 struct dns_asking;
 
-/* At most so many questions at once: more fail. changed is called from the loop after each answer, when what follows from it has been
+/* client: the address, in digits, of whoever causes the questions. At most so many questions at once: more fail. changed is called from the loop after each answer, when what follows from it has been
  * asked; it must not free the asking. */
-struct dns_asking *dns_asking_new(struct dns_client *client, const struct dns_machine *ops, void *machine, size_t questions_max,
+struct dns_asking *dns_asking_new(struct dns_client *dns, const char *client, const struct dns_machine *ops, void *machine, size_t questions_max,
     void (*changed)(void *context), void *context);
 /* Its questions are forgotten, before the machine is freed. NULL is allowed; returns NULL. */
 struct dns_asking *dns_asking_free(struct dns_asking *asking);

@@ -16,6 +16,10 @@ struct dns_client;
 struct dns_client *dns_client_new(struct proc *proc);
 /* The name must be one that dns_is_name takes. Returns the question's id, never 0. */
 uint32_t dns_ask(struct dns_client *client, struct span name, enum dns_type type, dns_done done, void *context);
+/* The same on behalf of a client (resolve_whose), who has a share of the resolver's room, and no more. */
+uint32_t dns_ask_for(struct dns_client *client, uint64_t whose, struct span name, enum dns_type type, dns_done done, void *context);
+/* By the last answer, the resolver is busy: a question that it does not answer in time may have no answer for that alone. */
+bool dns_client_is_busy(const struct dns_client *client);
 /* The callback of that question will not run. */
 void dns_cancel(struct dns_client *client, uint32_t id);
 

@@ -123,6 +123,7 @@ smtpd_SRC += \
 	smtpd/resolve_msg.c \
 	smtpd/resolve_mx.c \
 	smtpd/resolve_question.c \
+	smtpd/resolve_room.c \
 	smtpd/resolve_unbound.c
 # Whether the client may send for the domain it names.
 smtpd_SRC += \

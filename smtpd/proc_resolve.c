@@ -101,6 +101,7 @@ proc_resolve(struct proc *proc)
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
 	resolver->proc = proc;
+	resolver->room = resolve_room_new(RESOLVE_QUESTIONS_MAX, RESOLVE_CROWD);
 	buf_init(&resolver->settings, 65536);
 	settings_of(smtpd_conf(proc), &resolver->settings);
 	proc->state = resolver;

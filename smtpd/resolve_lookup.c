@@ -3,6 +3,7 @@
 /* One name and type, asked of libunbound. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unbound-event.h>
 #include <unbound.h>
 
@@ -18,6 +19,7 @@
 #define SEC_SECURE 2
 
 struct asked {
+	struct resolver *resolver;
 	lookup_done done;
 	void *context;
 	enum dns_type type;
@@ -37,9 +39,25 @@ put_reason(const struct asked *asked, struct dns_answer *answer, int code, const
 	answer->reason = span_of(text);
 }
 
-static void
-finish(struct asked *asked, const struct dns_answer *answer)
+int64_t
+resolver_now(void)
 {
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+enum dns_blame
+resolver_blame(const struct resolver *resolver)
+{
+	return resolve_room_is_busy(resolver->room, resolver_now()) ? DNS_PERHAPS_OURS : DNS_THEIRS;
+}
+
+static void
+finish(struct asked *asked, struct dns_answer *answer)
+{
+	answer->blame = resolver_blame(asked->resolver);
 	asked->done(asked->context, answer);
 	free(asked);
 }
@@ -87,7 +105,7 @@ lookup(struct resolver *resolver, struct span name, enum dns_type type, lookup_d
 	struct buf escaped = BUF_INIT(ESCAPED_MAX);
 	int r, number;
 
-	*asked = (struct asked){ .done = done, .context = context, .type = type };
+	*asked = (struct asked){ .resolver = resolver, .done = done, .context = context, .type = type };
 	if (dns_put_escaped(name, &escaped) < 0) {
 		finish_without(asked, DNS_NO_NAME, "");
 		return;

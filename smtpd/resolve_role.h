@@ -8,19 +8,30 @@
 #include "frame/role.h"
 #include "smtpd/dns.h"
 #include "smtpd/resolve.h"
+#include "smtpd/resolve_room.h"
 
 struct ub_ctx;
 
 struct resolver {
 	struct proc *proc;
 	struct ub_ctx *unbound;
-	size_t asked[ROLE_MAX]; /* questions under way, by who asks */
+	size_t asked[ROLE_MAX]; /* questions of our own under way, by who asks */
+	struct resolve_room *room; /* for those that clients cause */
+	int64_t warned;         /* when there was no room, as resolver_now has it */
 	struct buf settings;    /* what this process was started with */
 	bool primed;
 };
 
-/* Questions of one role under way at once. */
+/* Questions of one role under way at once, and as many of smtp's clients. */
 #define RESOLVE_QUESTIONS_MAX 1000
+/* Of clients' questions, from how many on the resolver is busy: fewer than many a resolver that we may ask has room for, and a third of
+ * those that there are connections for (resolve_unbound.c). */
+#define RESOLVE_CROWD 64
+
+/* Seconds of a clock that is never put back. */
+int64_t resolver_now(void);
+/* Of a failure that the DNS has told, or its silence. */
+enum dns_blame resolver_blame(const struct resolver *resolver);
 
 /* --- resolve_lookup.c --- */
 

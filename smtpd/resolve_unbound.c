@@ -25,8 +25,10 @@ set_options(struct ub_ctx *unbound)
 	} options[] = {
 		{ "do-not-query-localhost:", "no" }, /* a resolver of this machine may be asked */
 		{ "num-queries-per-thread:", "1024" },
-		{ "outgoing-range:", "512" },
-		{ "outgoing-num-tcp:", "32" },
+		/* Connections at once, of which a question may need several, for the names of servers. Those whose servers never answer keep
+		 * others waiting when they have all: only once there are more of them than RESOLVE_CROWD. */
+		{ "outgoing-range:", "1024" },
+		{ "outgoing-num-tcp:", "192" },
 		{ "msg-cache-size:", "8m" },
 		{ "rrset-cache-size:", "16m" },
 	};

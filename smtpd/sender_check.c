@@ -54,7 +54,7 @@ sender_check_new(struct dns_client *dns, const char *client, struct span helo, s
 		(void)inet_pton(AF_INET6, client, address);
 	check->sender = span_dup(sender);
 	check->spf = spf_new(address, len, helo, sender, hostname, (uint64_t)time(NULL));
-	check->asking = dns_asking_new(dns, &ops, check, 1, changed, context);
+	check->asking = dns_asking_new(dns, client, &ops, check, 1, changed, context);
 	dns_asking_go(check->asking);
 	return check;
 }

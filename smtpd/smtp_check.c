@@ -18,8 +18,8 @@
 /* RFC 7208 section 4.6.4 has 20 seconds at least for SPF alone; a client waits ten minutes for the answer to its text (RFC 5321
  * section 4.5.3.2.6). */
 #define CHECK_SECONDS 40
-/* Keys of ten signatures and of a chain, SPF, and a policy. */
-#define QUESTIONS_MAX 80
+/* Keys, SPF, a policy, and the sender's exchangers. */
+#define QUESTIONS_MAX (DKIM_KEYS_AT_ONCE + 3)
 #define LOG_MAX 512
 
 struct smtp_check {
@@ -95,7 +95,9 @@ tell(struct smtp_check *check)
 	enum verify_verdict verdict = verify_verdict(check->verification);
 
 	check->told = true;
-	count(check);
+	/* What is put off comes again. */
+	if (verdict != VERIFY_DEFER)
+		count(check);
 	log_verdict(check, verdicts[verdict].word);
 	/* Fields that are too long are left out: the message is not to blame. */
 	(void)verify_put_fields(check->verification, &check->fields);
@@ -158,7 +160,7 @@ smtp_check_new(struct proc *proc, struct dns_client *dns, const struct verify_se
 	check->context = context;
 	check->fields = BUF_INIT(SMTP_CHECK_FIELDS_MAX);
 	check->verification = verify_new(settings, envelope, (int64_t)time(NULL), sample % 100);
-	check->asking = dns_asking_new(dns, &verification_ops, check->verification, QUESTIONS_MAX, go_on, check);
+	check->asking = dns_asking_new(dns, envelope->client, &verification_ops, check->verification, QUESTIONS_MAX, go_on, check);
 	check->timer = event_new(proc->base, -1, 0, on_event, check);
 	if (check->timer == NULL)
 		abort();

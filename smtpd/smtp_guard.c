@@ -315,17 +315,18 @@ decide(struct guard *guard)
 {
 	const struct defence_settings *settings = defence_settings_of(guard->defence);
 	struct score score = { 0 };
-	bool refused;
+	bool refused, busy;
 	int suspect;
 
 	if (guard->greylisting != 0)
 		return;
 	defence_score(guard->defence, &score);
 	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
-	suspect = refused || guard->crowded ? 0 : is_suspect(guard, score.total);
+	busy = !refused && defence_is_busy(guard->defence);
+	suspect = refused || busy || guard->crowded ? 0 : is_suspect(guard, score.total);
 	guard->slow = settings->tarpit != 0 && score.total >= settings->tarpit;
 	if (suspect >= 0)
-		log_score(guard, &score, refused ? "refuse" : suspect ? "greylist" : guard->slow ? "tarpit" : "pass");
+		log_score(guard, &score, refused ? "refuse" : busy ? "defer" : suspect ? "greylist" : guard->slow ? "tarpit" : "pass");
 	score_free(&score);
 	if (suspect < 0)
 		return; /* on_answer goes on */
@@ -334,6 +335,10 @@ decide(struct guard *guard)
 		conclude(guard);
 	} else if (guard->crowded) {
 		(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
+		conclude(guard);
+	} else if (busy) {
+		/* Whom lists know is not let in for making so many questions that they are not asked. */
+		(void)buf_str(&guard->reply, "451 4.7.1 What the DNS says of your address cannot be looked up now: try again later");
 		conclude(guard);
 	} else {
 		if (suspect)
@@ -425,7 +430,7 @@ guard_new(struct guards *guards, const char *client)
 	guard->crowded = limit != NULL;
 	if (guard->crowded)
 		log_limit(guard, limit);
-	guard->asking = dns_asking_new(guards->dns, &defence_ops, guard->defence, QUESTIONS_MAX, on_answer, guard);
+	guard->asking = dns_asking_new(guards->dns, client, &defence_ops, guard->defence, QUESTIONS_MAX, on_answer, guard);
 	dns_asking_go(guard->asking);
 	(void)event_add(guard->timer, &patience);
 	return guard;

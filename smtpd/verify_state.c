@@ -10,6 +10,7 @@
 #include "common/xalloc.h"
 #include "smtpd/auth_results.h"
 #include "smtpd/auth_results_put.h"
+#include "smtpd/public_suffix.h"
 #include "smtpd/spf_field.h"
 
 /* Numbers of questions: those of signatures follow. */
@@ -23,6 +24,7 @@ struct verification {
 	struct dkim_verifier *signatures;
 	struct dmarc dmarc;
 	bool has_header, ended, concluded, vouched_for;
+	bool busy; /* a question has no answer, perhaps for want of our own room */
 	bool asked_spf, asked_dmarc; /* the answer is awaited */
 	enum { SENDER_KNOWN, SENDER_TO_ASK, SENDER_ASKED } sender; /* whether its domain takes mail */
 	bool null_mx;
@@ -104,6 +106,8 @@ take_header(struct verification *verification)
 		return;
 	verification->has_header = true;
 	dmarc_begin(&verification->dmarc, dkim_verifier_header(verification->signatures));
+	if (verification->dmarc.outcome.from[0] != '\0')
+		dkim_verifier_ask_first(verification->signatures, span_of(public_suffix_organization(verification->dmarc.outcome.from)));
 }
 
 void
@@ -154,6 +158,7 @@ verify_question(struct verification *verification, struct span *ret_name, enum d
 void
 verify_answer(struct verification *verification, size_t number, const struct dns_answer *answer)
 {
+	verification->busy |= answer->blame != DNS_THEIRS && (answer->status == DNS_FAILED || answer->status == DNS_BOGUS);
 	if (number == NUMBER_SPF) {
 		verification->asked_spf = false;
 		spf_answer(verification->spf, answer);
@@ -193,7 +198,8 @@ verify_verdict(const struct verification *verification)
 	const struct dmarc_outcome *outcome = &verification->dmarc.outcome;
 	enum dmarc_policy wanted = outcome->wanted;
 
-	if (outcome->result == DMARC_TEMPERROR && verification->settings->defer)
+	/* Whoever takes up the resolver must not get by with mail that others' policies refuse. */
+	if (verification->busy || (outcome->result == DMARC_TEMPERROR && verification->settings->defer))
 		return VERIFY_DEFER;
 	if (verification->vouched_for)
 		return VERIFY_TAKE;

@@ -25,6 +25,7 @@ struct verify_envelope {
 	const char *sender; /* reverse-path */
 };
 
+/* VERIFY_DEFER: also what cannot be verified, perhaps for want of our own room, whatever the settings say. */
 enum verify_verdict { VERIFY_TAKE, VERIFY_QUARANTINE, VERIFY_REFUSE, VERIFY_DEFER };
 
 struct verification;

@@ -30,10 +30,11 @@ def reverse(address, zone):
 
 
 class DnsServer:
-    """zone: {(name, "TXT"): value, or a list of them}. What ends with a name of `broken` is not answered for."""
+    """zone: {(name, "TXT"): value, or a list of them}. What ends with a name of `broken` has no answer (SERVFAIL), and what ends
+    with one of `silent` is not answered at all."""
 
-    def __init__(self, zone, broken=(), ttl=60):
-        self.zone, self.broken, self.ttl, self.asked, self.lock = dict(zone), tuple(broken), ttl, [], threading.Lock()
+    def __init__(self, zone, broken=(), ttl=60, silent=()):
+        self.zone, self.broken, self.silent, self.ttl, self.asked, self.lock = dict(zone), tuple(broken), tuple(silent), ttl, [], threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1@{self.socket.getsockname()[1]}"  # as the option resolvers has it
@@ -52,6 +53,8 @@ class DnsServer:
         with self.lock:
             self.asked.append((name, number))
         question = packet[12 : at + 5]
+        if name.endswith(self.silent):
+            return None
         if name.endswith(self.broken):
             return packet[:2] + struct.pack(">HHHHH", 0x8182, 1, 0, 0, 0) + question
         kind = {value: key for key, value in TYPES.items()}.get(number, "")
@@ -71,6 +74,7 @@ class DnsServer:
         while True:
             packet, peer = self.socket.recvfrom(65535)
             try:
-                self.socket.sendto(self.answer(packet), peer)
+                if answer := self.answer(packet):
+                    self.socket.sendto(answer, peer)
             except (struct.error, IndexError, UnicodeDecodeError):
                 pass

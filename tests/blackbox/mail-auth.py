@@ -6,6 +6,7 @@ import base64
 import glob
 import hashlib
 import re
+import socket
 import subprocess
 import sys
 
@@ -45,7 +46,10 @@ dns = DnsServer({
     ("_dmarc.mild.example", "TXT"): "v=DMARC1; p=quarantine",
     ("s._domainkey.scanned.example", "TXT"): f"v=DKIM1; k=ed25519; p={PUBLIC}",
     ("_dmarc.scanned.example", "TXT"): "v=DMARC1; p=reject",
-}, broken=["broken.example"])
+    ("_dmarc.bank.example", "TXT"): "v=DMARC1; p=reject",
+    ("_dmarc.savings.example", "TXT"): "v=DMARC1; p=reject",
+    ("honest.example", "TXT"): "v=spf1 ip4:192.0.2.0/24 -all",
+}, broken=["broken.example"], silent=["silent.example"])
 
 # --- SMTP ---
 
@@ -77,6 +81,18 @@ def send(message, address="192.0.2.7", sender="joe@football.example.com"):
     text = say(f"EHLO p\r\nXCLIENT ADDR={address} HELO=mx.football.example.com\r\nEHLO p\r\nMAIL FROM:<{sender}>\r\n"
                "RCPT TO:<alice@example.test>\r\nDATA\r\n".encode() + message + b".\r\nQUIT\r\n")
     return text.splitlines()[-2], site.log()[before:]
+
+
+def hoard(address, number):
+    """Begins a message with signatures by keys whose server never answers, and goes away."""
+    fields = "".join(f"DKIM-Signature: v=1; a=rsa-sha256; d=silent.example; s=s{number}x{i}; h=from; bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=AAAA\r\n"
+                     for i in range(10))
+    with socket.create_connection(("127.0.0.1", site.base + 25), timeout=60) as peer:
+        peer.sendall(f"EHLO p\r\nXCLIENT ADDR={address} HELO=mx.silent.example\r\nEHLO p\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
+                     f"{fields}From: a@silent.example\r\n\r\n".encode())
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(65536):
+            pass
 
 
 def stored(reply, folder=""):
@@ -150,6 +166,22 @@ try:
 
     reply, seen = send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")
     check("without an answer of the DNS mail is taken", reply.startswith("250 ") and "dmarc=temperror" in seen, reply)
+
+    # Who makes so many questions that are never answered that there is no room for more.
+    HOARDER = "203.0.113.5"
+    before = len(site.log())
+    for i in range(120):
+        hoard(HOARDER, i)
+    within(lambda: "too-many-questions" in site.log()[before:])
+    check("one network cannot have all of the resolver", "too-many-questions" in site.log()[before:], site.log()[before:])
+    reply, seen = send(b"From: ceo@bank.example\r\n\r\nx\r\n", "198.51.100.9", "ceo@bank.example")
+    check("others' mail in another's name is refused meanwhile", reply.startswith("550 5.7.1 ") and "dmarc=fail" in seen, reply + seen)
+    reply, seen = send(b"From: a@honest.example\r\n\r\nx\r\n", sender="a@honest.example")
+    check("others' mail of their own is taken", reply.startswith("250 ") and "spf=pass" in seen, reply + seen)
+    reply, seen = send(b"From: a@broken.example\r\n\r\nx\r\n", sender="a@broken.example")
+    check("what has no answer, which may be the crowd's fault, is put off", reply.startswith("451 4.7.0 ") and "verdict=defer" in seen, reply + seen)
+    reply, seen = send(b"From: ceo@savings.example\r\n\r\nx\r\n", "203.0.113.77", "ceo@savings.example")
+    check("what its neighbours bring is put off, too", 'reply="451 4.7.' in seen and " verdict=take" not in seen, reply + seen)
 
     site.put("smtpd.conf", ours + 'dmarc_policy = "none";\ndmarc_defer = true;\n')
     site.reload()

@@ -285,6 +285,34 @@ START_TEST(clients)
 }
 END_TEST
 
+/* What has no answer for want of our own room says that the client is not known: another failure does not, nor an answer that comes. */
+START_TEST(clients_that_are_not_known)
+{
+	static const struct {
+		enum dns_status status;
+		enum dns_blame blame;
+		bool wanted;
+	} cases[] = { { DNS_FAILED, DNS_OURS, true }, { DNS_FAILED, DNS_PERHAPS_OURS, false }, { DNS_FAILED, DNS_THEIRS, false }, { DNS_NO_NAME, DNS_OURS, false } };
+	struct defence_settings *settings = new_settings();
+	struct defence *defence = defence_new(settings, "192.0.2.7");
+	struct dns_answer *answer = xcalloc(1, sizeof(*answer));
+	enum dns_type type;
+	struct span name;
+	size_t number;
+
+	answer->status = cases[_i].status;
+	answer->blame = cases[_i].blame;
+	ck_assert(!defence_is_busy(defence));
+	while (defence_question(defence, &name, &type, &number))
+		defence_answer(defence, number, answer);
+	ck_assert(defence_is_done(defence));
+	ck_assert_int_eq(defence_is_busy(defence), cases[_i].wanted);
+	(void)defence_free(defence);
+	(void)defence_settings_drop(settings);
+	free(answer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -298,6 +326,7 @@ main(void)
 	tcase_add_test(tests, weights);
 	tcase_add_test(tests, fields);
 	tcase_add_test(tests, fields_that_are_none);
+	tcase_add_loop_test(tests, clients_that_are_not_known, 0, 4);
 	tcase_add_loop_test(tests, clients, 0, (int)(sizeof(client_rows) / sizeof(*client_rows)));
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

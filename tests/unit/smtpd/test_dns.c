@@ -233,7 +233,7 @@ START_TEST(answers_as_messages)
 	static struct msg_writer body;
 	struct msg_reader reader;
 
-	answer = (struct dns_answer){ .status = DNS_FOUND, .secure = true, .cut = true, .ttl = 70000, .owner = SPAN("mx.example"), .count = DNS_RECORDS_MAX };
+	answer = (struct dns_answer){ .status = DNS_FOUND, .secure = true, .blame = DNS_OURS, .cut = true, .ttl = 70000, .owner = SPAN("mx.example"), .count = DNS_RECORDS_MAX };
 	for (size_t i = 0; i < answer.count; i++) {
 		answer.records[i].data = span_make(data, type == DNS_A ? 4 : type == DNS_AAAA ? 16 : sizeof(data) - 1);
 		if (type == DNS_MX)
@@ -247,7 +247,7 @@ START_TEST(answers_as_messages)
 	reader = msg_read_span(span_make(body.bytes, body.len));
 	ck_assert_int_eq(dns_get(&reader, type, &back), 0);
 	ck_assert_int_eq(back.status, DNS_FOUND);
-	ck_assert(back.secure && back.cut && back.ttl == 70000 && back.count == answer.count);
+	ck_assert(back.secure && back.blame == DNS_OURS && back.cut && back.ttl == 70000 && back.count == answer.count);
 	ck_assert(span_eq(back.owner, answer.owner));
 	for (size_t i = 0; i < back.count; i++) {
 		ck_assert(span_eq(back.records[i].data, answer.records[i].data));

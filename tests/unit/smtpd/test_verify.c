@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Whole messages from other hosts: what comes of SPF, signatures, chains and policies together, and what the fields say. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -135,6 +136,103 @@ START_TEST(sender_that_takes_no_mail)
 }
 END_TEST
 
+/* Whatever the site wants of mail that cannot be verified: where it is for want of our own room, it comes again. */
+START_TEST(without_room)
+{
+	static const struct {
+		const char *name; /* of the question that has no answer */
+		enum dns_type type;
+		enum dns_blame blame;
+		enum verify_verdict verdict;
+	} cases[] = {
+		{ "_dmarc.example.com", DNS_TXT, DNS_PERHAPS_OURS, VERIFY_DEFER },
+		{ "_dmarc.football.example.com", DNS_TXT, DNS_PERHAPS_OURS, VERIFY_DEFER },
+		{ "football.example.com", DNS_TXT, DNS_PERHAPS_OURS, VERIFY_DEFER },
+		{ "football.example.com", DNS_MX, DNS_OURS, VERIFY_DEFER },
+		{ "s9._domainkey.far.example", DNS_TXT, DNS_PERHAPS_OURS, VERIFY_DEFER },
+		{ "_dmarc.example.com", DNS_TXT, DNS_THEIRS, VERIFY_TAKE },
+		{ "s9._domainkey.far.example", DNS_TXT, DNS_THEIRS, VERIFY_REFUSE },
+		{ "elsewhere.example", DNS_TXT, DNS_PERHAPS_OURS, VERIFY_REFUSE },
+	};
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &none };
+	struct verification *verification = verify_new(&settings, &envelope, NOW, 0);
+	static struct dns_answer answer;
+	enum dns_type type;
+	struct span name;
+	size_t number;
+
+	verify_feed(verification, SPAN("DKIM-Signature: v=1; a=rsa-sha256; d=far.example; s=s9; h=from; "
+				       "bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=AAAA\r\n" FORGED));
+	verify_end(verification);
+	while (verify_question(verification, &name, &type, &number)) {
+		bool fails = type == cases[_i].type && span_eq(name, span_of(cases[_i].name));
+		bool policy = !fails && span_eq(name, SPAN("_dmarc.example.com"));
+
+		answer.status = fails ? DNS_FAILED : policy ? DNS_FOUND : DNS_NO_NAME;
+		answer.blame = cases[_i].blame; /* that of answers which come counts for nothing */
+		answer.count = policy;
+		answer.records[0].data = SPAN("v=DMARC1; p=reject");
+		verify_answer(verification, number, &answer);
+	}
+	ck_assert(verify_is_done(verification));
+	ck_assert_int_eq(verify_verdict(verification), cases[_i].verdict);
+	verify_free(verification);
+}
+END_TEST
+
+/* The policy and keys of the author's domain come before keys that anybody may have thought of, and of these few at once. */
+START_TEST(questions_in_order)
+{
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &none };
+	struct verification *verification = verify_new(&settings, &envelope, NOW, 0);
+	struct buf message = BUF_INIT(20000);
+	static struct dns_answer answer;
+	char *asked[20];
+	size_t numbers[20], count = 0, first;
+	enum dns_type type;
+	struct span name;
+
+	for (unsigned i = 0; i < DKIM_CHECKS_MAX; i++)
+		(void)buf_fmt(&message, "DKIM-Signature: v=1; a=rsa-sha256; d=%s; s=s%u; h=from; bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=AAAA\r\n",
+		    i == 4 ? "mail.Example.com" : i == 9 ? "example.com" : "notexample.com", i);
+	ck_assert_int_eq(buf_str(&message, FORGED), 0);
+	verify_feed(verification, buf_get(&message));
+	for (; verify_question(verification, &name, &type, &numbers[count]); count++) {
+		ck_assert_uint_lt(count, 20);
+		asked[count] = span_dup(name);
+	}
+	/* SPF, exchangers, policy. */
+	ck_assert_uint_eq(count, 3 + DKIM_KEYS_AT_ONCE);
+	ck_assert_str_eq(asked[2], "_dmarc.football.example.com");
+	ck_assert_str_eq(asked[3], "s4._domainkey.mail.example.com");
+	ck_assert_str_eq(asked[4], "s9._domainkey.example.com");
+	ck_assert_str_eq(asked[5], "s0._domainkey.notexample.com");
+	/* However many keys wait, the policy of the organization is asked for; and with each answer one more key. */
+	answer.status = DNS_NO_NAME;
+	verify_answer(verification, numbers[2], &answer);
+	ck_assert(verify_question(verification, &name, &type, &numbers[2]));
+	ck_assert(span_eq(name, SPAN("_dmarc.example.com")));
+	ck_assert(!verify_question(verification, &name, &type, &first));
+	for (unsigned i = 0; i < DKIM_CHECKS_MAX - DKIM_KEYS_AT_ONCE; i++) {
+		verify_answer(verification, numbers[3 + i], &answer);
+		ck_assert(verify_question(verification, &name, &type, &first));
+		ck_assert(!verify_question(verification, &name, &type, &numbers[19]));
+		numbers[3 + i] = first;
+	}
+	verify_end(verification);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert(!verify_is_done(verification));
+		verify_answer(verification, numbers[i], &answer);
+		free(asked[i]);
+	}
+	ck_assert(verify_is_done(verification));
+	verify_free(verification);
+	buf_free(&message);
+}
+END_TEST
+
 /* --- ARC --- */
 
 static void
@@ -220,6 +318,55 @@ START_TEST(a_trusted_sealer)
 }
 END_TEST
 
+/* The newest first; and once one of them does not hold, no more are asked for. */
+START_TEST(seals_come_last)
+{
+	enum { SETS = 30 };
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &none };
+	struct verification *verification = verify_new(&settings, &envelope, NOW, 0);
+	static struct dns_answer answer;
+	struct buf message = BUF_INIT(100000);
+	size_t numbers[100], count = 0, more;
+	enum dns_type type;
+	struct span name;
+
+	for (unsigned i = 1; i <= SETS; i++)
+		(void)buf_fmt(&message, "ARC-Seal: i=%u; a=rsa-sha256; d=far.example; s=seal%u; cv=%s; b=AAAA\r\n"
+			      "ARC-Message-Signature: i=%u; a=rsa-sha256; d=far.example; s=message%u; h=from; bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; b=AAAA\r\n"
+			      "ARC-Authentication-Results: i=%u; far.example; none\r\n", i, i, i == 1 ? "none" : "pass", i, i, i);
+	ck_assert_int_eq(buf_str(&message, FORGED), 0);
+	verify_feed(verification, buf_get(&message));
+	if (_i == 1)
+		verify_end(verification); /* the body was changed */
+	for (; verify_question(verification, &name, &type, &numbers[count]); count++)
+		if (count >= 3) {
+			char wanted[100];
+
+			(void)snprintf(wanted, sizeof(wanted), "%s%zu._domainkey.far.example", count == 3 ? "message" : "seal", SETS + (count == 3 ? 0 : 4 - count));
+			ck_assert_msg(span_eq(name, span_of(wanted)), "%.*s is not %s", (int)name.len, name.ptr, wanted);
+		}
+	ck_assert_uint_eq(count, _i == 1 ? 4 : 3 + DKIM_KEYS_AT_ONCE);
+	/* From the last, a seal or the message's signature, so that it is broken at once. */
+	answer.status = DNS_NO_NAME;
+	while (count-- > 0) {
+		verify_answer(verification, numbers[count], &answer);
+		/* The policy of the organization follows. */
+		while (verify_question(verification, &name, &type, &more)) {
+			ck_assert_msg(span_istarts(name, SPAN("_dmarc.")), "%.*s", (int)name.len, name.ptr);
+			verify_answer(verification, more, &answer);
+		}
+	}
+	if (_i == 0)
+		verify_end(verification);
+	ck_assert(verify_is_done(verification));
+	ck_assert_int_eq(verify_chain(verification)->status, ARC_FAIL);
+	ck_assert_str_eq(verify_chain(verification)->reason, _i == 1 ? "the body was changed" : "there is no key record");
+	verify_free(verification);
+	buf_free(&message);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -231,6 +378,9 @@ main(void)
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, verdicts, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_loop_test(tests, sender_that_takes_no_mail, 0, 7);
+	tcase_add_loop_test(tests, without_room, 0, 8);
+	tcase_add_test(tests, questions_in_order);
+	tcase_add_loop_test(tests, seals_come_last, 0, 2);
 	tcase_add_test(tests, a_trusted_sealer);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
