@@ -53,8 +53,8 @@ greylist_ask(struct ledger *ledger, const struct greylist_settings *settings, st
 {
 	uint8_t bytes[16];
 	struct span network = ledger_network(client, bytes);
-	uint64_t network_key = ledger_key(ledger, 'n', network);
-	uint64_t key = ledger_key_and(ledger, ledger_key_and(ledger, ledger_key(ledger, 't', network), sender), recipient);
+	uint64_t network_key = ledger_key_bytes(ledger, 'n', network);
+	uint64_t key = ledger_key_and_text(ledger, ledger_key_and_text(ledger, ledger_key_bytes(ledger, 't', network), sender), recipient);
 	struct ledger_slot *slot = ledger_find(ledger, key);
 
 	*ret_changes = (struct greylist_changes){ .count = 0 };

@@ -59,12 +59,16 @@ ledger_number(const struct ledger *ledger, const struct ledger_slot *slot)
 
 /* --- keys --- */
 
-uint64_t
-ledger_key_and(const struct ledger *ledger, uint64_t key, struct span bytes)
+/* FNV-1a, then SplitMix64's finalizer with the secret: the length first, so that parts cannot flow into each other. */
+static uint64_t
+begin(const struct ledger *ledger, uint64_t key, size_t len)
 {
-	/* FNV-1a, then SplitMix64's finalizer with the secret: its length first, so that parts cannot flow into each other. */
-	uint64_t hash = span_ihash((key ^ bytes.len ^ ledger->seed) * 0x100000001b3U, bytes);
+	return (key ^ len ^ ledger->seed) * 0x100000001b3U;
+}
 
+static uint64_t
+finish(const struct ledger *ledger, uint64_t hash)
+{
 	hash = (hash ^ (hash >> 30) ^ ledger->seed) * 0xbf58476d1ce4e5b9U;
 	hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebU;
 	hash ^= hash >> 31;
@@ -72,9 +76,27 @@ ledger_key_and(const struct ledger *ledger, uint64_t key, struct span bytes)
 }
 
 uint64_t
-ledger_key(const struct ledger *ledger, char kind, struct span bytes)
+ledger_key_and_text(const struct ledger *ledger, uint64_t key, struct span text)
 {
-	return ledger_key_and(ledger, (unsigned char)kind, bytes);
+	return finish(ledger, span_ihash(begin(ledger, key, text.len), text));
+}
+
+uint64_t
+ledger_key_text(const struct ledger *ledger, char kind, struct span text)
+{
+	return ledger_key_and_text(ledger, (unsigned char)kind, text);
+}
+
+uint64_t
+ledger_key_and_bytes(const struct ledger *ledger, uint64_t key, struct span bytes)
+{
+	return finish(ledger, span_hash(begin(ledger, key, bytes.len), bytes));
+}
+
+uint64_t
+ledger_key_bytes(const struct ledger *ledger, char kind, struct span bytes)
+{
+	return ledger_key_and_bytes(ledger, (unsigned char)kind, bytes);
 }
 
 /* --- slots --- */

@@ -32,9 +32,12 @@ size_t ledger_slots(const struct ledger *ledger);
 struct ledger_slot *ledger_at(struct ledger *ledger, size_t number);
 size_t ledger_number(const struct ledger *ledger, const struct ledger_slot *slot);
 
-/* A key of any bytes; `kind` keeps keys of different things apart. More are added with ledger_key_and. ASCII letters are folded. */
-uint64_t ledger_key(const struct ledger *ledger, char kind, struct span bytes);
-uint64_t ledger_key_and(const struct ledger *ledger, uint64_t key, struct span bytes);
+/* A key; `kind` keeps keys of different things apart, and the second function of a pair adds more to a key. Of a text ASCII letters are
+ * folded; bytes are taken as they are, for an octet of an address is no letter. */
+uint64_t ledger_key_text(const struct ledger *ledger, char kind, struct span text);
+uint64_t ledger_key_and_text(const struct ledger *ledger, uint64_t key, struct span text);
+uint64_t ledger_key_bytes(const struct ledger *ledger, char kind, struct span bytes);
+uint64_t ledger_key_and_bytes(const struct ledger *ledger, uint64_t key, struct span bytes);
 
 /* NULL when it is not there. */
 struct ledger_slot *ledger_find(struct ledger *ledger, uint64_t key);

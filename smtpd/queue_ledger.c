@@ -106,9 +106,9 @@ greylist_message(struct queue *queue, const struct msg *msg)
 static uint64_t
 key_of(const struct queue_ledger *memory, const struct limit *limit, struct span account)
 {
-	uint64_t key = ledger_key(memory->ledger, limit->what == LIMIT_MESSAGES ? 'm' : 'r', account);
+	uint64_t key = ledger_key_text(memory->ledger, limit->what == LIMIT_MESSAGES ? 'm' : 'r', account);
 
-	return ledger_key_and(memory->ledger, key, span_make(&limit->seconds, sizeof(limit->seconds)));
+	return ledger_key_and_bytes(memory->ledger, key, span_make(&limit->seconds, sizeof(limit->seconds)));
 }
 
 /* Once for all that follow each other. */
@@ -116,7 +116,7 @@ static void
 note_refusal(struct queue *queue, const struct limit *limit, struct span account)
 {
 	struct queue_ledger *memory = queue->ledger;
-	uint64_t key = ledger_key(memory->ledger, 'e', account);
+	uint64_t key = ledger_key_text(memory->ledger, 'e', account);
 	const struct ledger_slot *before = ledger_find(memory->ledger, key);
 	int64_t now = queue_now();
 	bool begins = before == NULL || now - before->last > EPISODE_SECONDS || before->last > now;

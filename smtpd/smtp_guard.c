@@ -107,15 +107,16 @@ key_of(const struct guard *guard, const struct limit *limit, uint64_t *ret_key)
 	struct span client = span_of(defence_client(guard->defence)); /* or whose it is */
 	char kind = (char)(limit->what * 16 + limit->whom);
 	uint8_t bytes[16];
+	uint64_t key = 0;
 
 	switch (limit->whom) {
-	case LIMIT_ADDRESS: break;
-	case LIMIT_NETWORK: client = ledger_network(client, bytes); break;
-	case LIMIT_RECIPIENT: client = span_of(guard->recipient); break;
+	case LIMIT_ADDRESS: key = ledger_key_text(spent, kind, client); break;
+	case LIMIT_NETWORK: key = ledger_key_bytes(spent, kind, ledger_network(client, bytes)); break;
+	case LIMIT_RECIPIENT: key = ledger_key_text(spent, kind, span_of(guard->recipient)); break;
 	case LIMIT_ACCOUNT: return false; /* the queue's, which remembers them */
 	}
 	/* Several limits of a kind have a bucket each. */
-	*ret_key = ledger_key_and(spent, ledger_key(spent, kind, client), span_make(&limit->seconds, sizeof(limit->seconds)));
+	*ret_key = ledger_key_and_bytes(spent, key, span_make(&limit->seconds, sizeof(limit->seconds)));
 	return true;
 }
 

@@ -136,7 +136,9 @@ def limits(site):
     check("and the log tells", "limited client=198.51.100.4 what=messages per=network limit=3 seconds=86400" in seen[3][2], seen[3][2])
     seen = [hand_in(site, f"203.0.{i}.1", "limited", recipient="u1@example.test")[0][:3] for i in range(1, 4)]
     check("so are messages for one recipient", seen == ["250", "250", "450"], seen)
-    rcpt, _, _ = hand_in(site, "203.0.9.1", "limited", recipient="u2@example.test")
+    seen = [hand_in(site, f"10.1.{octet}.1", "limited", recipient="u2@example.test")[0][:3] for octet in (65, 65, 97, 97)]
+    check("networks are told apart where octets look like letters of both cases", seen == ["250"] * 4, seen)
+    rcpt, _, _ = hand_in(site, "203.0.9.1", "limited", recipient="u3@example.test")
     check("others get theirs", rcpt.startswith("250 "), rcpt)
     seen = [hand_in(site, "198.51.101.1", "c", recipient="postmaster@example.test")[0][:3] for i in range(22)]
     check("connections are limited", "421" in seen, seen)

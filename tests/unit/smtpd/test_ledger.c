@@ -11,13 +11,15 @@
 START_TEST(keys)
 {
 	struct ledger *ledger = ledger_new(1, 4), *other = ledger_new(2, 4);
-	uint64_t key = ledger_key(ledger, 'a', SPAN("alice@example.test"));
+	uint64_t key = ledger_key_text(ledger, 'a', SPAN("alice@example.test"));
 
-	ck_assert_uint_eq(key, ledger_key(ledger, 'a', SPAN("Alice@Example.Test")));
-	ck_assert_uint_ne(key, ledger_key(ledger, 'b', SPAN("alice@example.test")));
-	ck_assert_uint_ne(key, ledger_key(other, 'a', SPAN("alice@example.test")));
-	ck_assert_uint_ne(ledger_key_and(ledger, ledger_key(ledger, 'a', SPAN("ab")), SPAN("c")),
-	    ledger_key_and(ledger, ledger_key(ledger, 'a', SPAN("a")), SPAN("bc")));
+	ck_assert_uint_eq(key, ledger_key_text(ledger, 'a', SPAN("Alice@Example.Test")));
+	ck_assert_uint_ne(key, ledger_key_text(ledger, 'b', SPAN("alice@example.test")));
+	ck_assert_uint_ne(key, ledger_key_text(other, 'a', SPAN("alice@example.test")));
+	ck_assert_uint_ne(ledger_key_and_text(ledger, ledger_key_text(ledger, 'a', SPAN("ab")), SPAN("c")),
+	    ledger_key_and_text(ledger, ledger_key_text(ledger, 'a', SPAN("a")), SPAN("bc")));
+	ck_assert_uint_ne(ledger_key_bytes(ledger, 'a', SPAN("A")), ledger_key_bytes(ledger, 'a', SPAN("a")));
+	ck_assert_uint_ne(ledger_key_and_bytes(ledger, key, SPAN("Q")), ledger_key_and_bytes(ledger, key, SPAN("q")));
 	(void)ledger_free(other);
 	(void)ledger_free(ledger);
 }
