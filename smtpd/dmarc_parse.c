@@ -104,3 +104,14 @@ dmarc_record_parse(struct span text, struct dmarc_record *ret_record)
 	*ret_record = record;
 	return 0;
 }
+
+int
+dmarc_consent_parse(struct span text, struct span *ret_reports)
+{
+	struct tags tags;
+
+	if (!dmarc_is_record(text) || read_tags(text, &tags) < 0)
+		return -EINVAL;
+	*ret_reports = tags.has[TAG_RUA] ? tags.values[TAG_RUA] : SPAN_NULL;
+	return 0;
+}

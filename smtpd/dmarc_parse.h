@@ -21,6 +21,9 @@ bool dmarc_is_record(struct span text);
 /* Reads one. 0, or -EINVAL: it cannot be used. What else it has wrong counts as absent (section 6.3), and without a usable p= it asks
  * for nothing but reports (section 6.6.3). */
 int dmarc_record_parse(struct span text, struct dmarc_record *ret_record);
+/* Reads the one by which a host says that it takes another domain's reports (section 7.1). 0, and its rua=, borrowed, SPAN_NULL without;
+ * or -EINVAL. */
+int dmarc_consent_parse(struct span text, struct span *ret_reports);
 /* "none", "quarantine", "reject". */
 const char *dmarc_policy_name(enum dmarc_policy policy);
 bool dmarc_policy_parse(struct span name, enum dmarc_policy *ret_policy);

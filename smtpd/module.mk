@@ -182,6 +182,7 @@ smtpd_SRC += \
 	smtpd/dmarc_report.c \
 	smtpd/proc_report.c \
 	smtpd/report_address_parse.c \
+	smtpd/report_consent.c \
 	smtpd/report_day.c \
 	smtpd/report_files.c \
 	smtpd/report_mail.c \

@@ -17,11 +17,11 @@
 #include "common/next_turn.h"
 #include "common/text_set.h"
 #include "common/xalloc.h"
-#include "smtpd/dmarc_parse.h"
 #include "smtpd/dmarc_report.h"
 #include "smtpd/dns_client.h"
 #include "smtpd/public_suffix.h"
 #include "smtpd/report_address_parse.h"
+#include "smtpd/report_consent.h"
 #include "smtpd/report_mail.h"
 #include "smtpd/report_role.h"
 #include "smtpd/smtpd_conf.h"
@@ -353,21 +353,59 @@ send_domain(struct report_sending *sending)
 
 static void go_on(struct report_sending *sending);
 
+/* Each address has the report once. */
+static bool
+is_told(const struct report_sending *sending, const struct report_address *address)
+{
+	for (size_t i = 0; i < sending->count; i++)
+		if (sending->allowed[i] && strcmp(sending->addresses[i].text, address->text) == 0)
+			return true;
+	return false;
+}
+
+/* They stand for the address that was asked about: in its place, and behind the others as far as there is room. */
+static void
+allow(struct report_sending *sending, const struct report_address *addresses, size_t count)
+{
+	size_t place = sending->asked;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_told(sending, &addresses[i]))
+			continue;
+		if (place != sending->asked && sending->count == REPORT_ADDRESSES_MAX)
+			return;
+		if (place != sending->asked)
+			place = sending->count++;
+		sending->addresses[place] = addresses[i];
+		sending->allowed[place] = true;
+		place = sending->count;
+	}
+}
+
 static void
 verified(void *context, const struct dns_answer *answer)
 {
+	struct report_address addresses[REPORT_ADDRESSES_MAX];
 	struct report_sending *sending = context;
-	bool *allowed = &sending->allowed[sending->asked];
+	const struct report_address *asked = &sending->addresses[sending->asked];
+	size_t count;
 
-	for (size_t i = 0; answer->status == DNS_FOUND && i < answer->count; i++)
-		*allowed |= dmarc_is_record(answer->records[i].data);
-	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS) {
-		log_info("report-not-verified", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].text),
+	switch (report_consent(answer, asked, addresses, &count)) {
+	case REPORT_UNKNOWN:
+		log_info("report-not-verified", log_str("domain", sending->domain->name), log_str("to", asked->text),
 		    log_span("reason", answer->reason), log_str("hint", "the DNS does not tell whether that host takes the domain's reports"));
 		sending->postponed = true;
-	} else if (!*allowed)
-		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", sending->addresses[sending->asked].text),
+		break;
+	case REPORT_REFUSED:
+		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", asked->text),
 		    log_str("hint", "that host does not say that it takes the domain's reports (RFC 7489 section 7.1)"));
+		break;
+	case REPORT_ELSEWHERE:
+		log_info("report-not-wanted", log_str("domain", sending->domain->name), log_str("to", asked->text),
+		    log_str("hint", "that host says that another takes the domain's reports, which it must not (RFC 7489 section 7.1)"));
+		break;
+	case REPORT_TAKEN: allow(sending, addresses, count); break;
+	}
 	sending->asked++;
 	go_on(sending);
 }
@@ -381,6 +419,8 @@ ask(struct report_sending *sending)
 	struct buf lower = BUF_INIT(DNS_NAME_MAX), name = BUF_INIT(2 * DNS_NAME_MAX + 64);
 	bool asks = false;
 
+	if (sending->allowed[sending->asked])
+		return false; /* one that stands for another, whose host has said so */
 	(void)address_domain_canonical(span_of(host), &lower);
 	if (place == NULL || strcmp(public_suffix_organization(buf_cstr(&lower)), public_suffix_organization(sending->domain->name)) == 0) {
 		sending->allowed[sending->asked] = true;

@@ -24,6 +24,9 @@ outer = own_site.outer
 dns = DnsServer({
     ("_dmarc.reported.example", "TXT"): "v=DMARC1; p=quarantine; sp=none; adkim=s; pct=100; rua=mailto:agg@sub.reported.example,mailto:all@collector.example!10m,"
                                         "mailto:victim@unwilling.example",
+    ("_dmarc.moved.example", "TXT"): "v=DMARC1; p=none; rua=mailto:old@collector.example,mailto:pointer@astray.example",
+    ("moved.example._report._dmarc.collector.example", "TXT"): "v=DMARC1; rua=mailto:new@Collector.example!10m,mailto:second@collector.example",
+    ("moved.example._report._dmarc.astray.example", "TXT"): "v=DMARC1; rua=mailto:victim@unwilling.example",
     ("reported.example", "TXT"): "v=spf1 ip4:192.0.2.7 -all",
     ("reported.example._report._dmarc.collector.example", "TXT"): "v=DMARC1",
     ("unwilling.example", "TXT"): "v=spf1 -all",
@@ -93,15 +96,15 @@ try:
     site.reload()
 
     for domain, address in (("reported.example", "192.0.2.7"), ("reported.example", "192.0.2.7"), ("reported.example", "198.51.100.9"), ("silent.example", "192.0.2.7"),
-                            ("small.example", "192.0.2.7"), ("unreached.example", "192.0.2.7")):
+                            ("small.example", "192.0.2.7"), ("unreached.example", "192.0.2.7"), ("moved.example", "192.0.2.7")):
         hand_in(domain, address)
-    check("mail of domains that want to know is counted", own_site.within(lambda: len(counted()) == 5), counted())
+    check("mail of domains that want to know is counted", own_site.within(lambda: len(counted()) == 6), counted())
     check("its file is the role's alone", os.stat(folder).st_mode & 0o777 == 0o700)
     check("the role is killed and comes back", kill("report"))
     with open(glob.glob(f"{folder}/dmarc.*[0-9]")[0], "a", encoding="ascii") as file:
         file.write("1\treported.example\ttorn")  # as a power loss leaves it
     hand_in("reported.example")
-    check("nothing that was counted is lost", own_site.within(lambda: len(counted()) == 7), counted())
+    check("nothing that was counted is lost", own_site.within(lambda: len(counted()) == 8), counted())
     check("a day that is not over is not told", not far.messages())
 
     # The clock stays: the file becomes one of the day before.
@@ -139,8 +142,11 @@ try:
     check("a message without a report is told of", status == 65 and "no report" in text, text)
     check("who has not said that he wants others' reports gets none", site.logged(r"report-not-wanted .*to=victim@unwilling\.example"), site.log()[-2000:])
     check("what is too large for an address is not sent", site.logged(r"report-too-large domain=small\.example") and not reports("small.example"))
+    check("a host has its reports where it wants them", own_site.within(lambda: sorted(re.search("<(.*?)>", one[0]["rcpt"][0]).group(1).lower()
+          for one in reports("moved.example")) == ["new@collector.example", "second@collector.example"]), reports("moved.example"))
+    check("but sends them on to no other", site.logged(r"report-not-wanted domain=moved\.example to=pointer@astray\.example"), site.log()[-2000:])
     sent = f"{folder}/{name}.sent"
-    check("what the DNS does not answer is kept", own_site.within(lambda: {"small.example", "reported.example"} == set(own_site.read(sent).split())) and
+    check("what the DNS does not answer is kept", own_site.within(lambda: {"small.example", "reported.example", "moved.example"} == set(own_site.read(sent).split())) and
           os.path.exists(f"{folder}/{name}"), os.listdir(folder))
     # A new one, and a name server that is well again: what was refused an answer may be remembered for seconds.
     dns.broken = ("never.example",)

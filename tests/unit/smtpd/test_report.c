@@ -10,6 +10,7 @@
 #include "common/header.h"
 #include "smtpd/dmarc_report.h"
 #include "smtpd/report_address_parse.h"
+#include "smtpd/report_consent.h"
 #include "smtpd/report_mail.h"
 
 static const struct {
@@ -78,6 +79,47 @@ START_TEST(parts_of_an_address)
 	ck_assert(report_address_split(&read[0], &host, &port, &path));
 	ck_assert(span_eq(host, span_of(parts[_i].host)) && span_eq(path, span_of(parts[_i].path)));
 	ck_assert_uint_eq(port, parts[_i].port);
+}
+END_TEST
+
+/* --- consent --- */
+
+static const struct {
+	const char *records[2];
+	enum dns_status status;
+	enum report_consent wanted;
+	const char *addresses[3]; /* of REPORT_TAKEN */
+} consents[] = {
+	{ { "v=DMARC1" }, DNS_FOUND, REPORT_TAKEN, { "old@There.example" } },
+	{ { "v=DMARC1;" }, DNS_FOUND, REPORT_TAKEN, { "old@There.example" } },
+	{ { "v=DMARC1; p=none; ruf=mailto:x@elsewhere.example" }, DNS_FOUND, REPORT_TAKEN, { "old@There.example" } },
+	{ { "v=spf1 -all" }, DNS_FOUND, REPORT_REFUSED, { NULL } },
+	{ { "v=DMARC1; rua=mailto:a@there.example; rua=mailto:b@there.example" }, DNS_FOUND, REPORT_REFUSED, { NULL } },
+	{ { NULL }, DNS_NO_NAME, REPORT_REFUSED, { NULL } },
+	{ { NULL }, DNS_FAILED, REPORT_UNKNOWN, { NULL } },
+	{ { NULL }, DNS_BOGUS, REPORT_UNKNOWN, { NULL } },
+	{ { "v=DMARC1; rua=mailto:new@there.EXAMPLE!10m" }, DNS_FOUND, REPORT_TAKEN, { "new@there.EXAMPLE" } },
+	{ { "v=DMARC1", "v=DMARC1; rua=mailto:a@there.example, mailto:b@there.example" }, DNS_FOUND, REPORT_TAKEN, { "a@there.example", "b@there.example" } },
+	{ { "v=DMARC1; rua=mailto:new@elsewhere.example" }, DNS_FOUND, REPORT_ELSEWHERE, { NULL } },
+	{ { "v=DMARC1; rua=mailto:new@sub.there.example" }, DNS_FOUND, REPORT_ELSEWHERE, { NULL } },
+	{ { "v=DMARC1; rua=mailto:a@there.example,mailto:b@elsewhere.example" }, DNS_FOUND, REPORT_ELSEWHERE, { NULL } },
+	{ { "v=DMARC1; rua=https://there.example/" }, DNS_FOUND, REPORT_TAKEN, { NULL } }, /* nothing that can be used */
+};
+
+START_TEST(consent_is_read)
+{
+	const struct report_address address = { .text = "old@There.example", .size_max = 7 };
+	struct report_address read[REPORT_ADDRESSES_MAX];
+	static struct dns_answer answer;
+	size_t count, wanted = 0;
+
+	answer.status = consents[_i].status;
+	for (answer.count = 0; answer.count < 2 && consents[_i].records[answer.count] != NULL; answer.count++)
+		answer.records[answer.count].data = span_of(consents[_i].records[answer.count]);
+	ck_assert_int_eq(report_consent(&answer, &address, read, &count), consents[_i].wanted);
+	for (; wanted < 3 && consents[_i].addresses[wanted] != NULL; wanted++)
+		ck_assert(wanted < count && strcmp(read[wanted].text, consents[_i].addresses[wanted]) == 0);
+	ck_assert(consents[_i].wanted != REPORT_TAKEN || count == wanted);
 }
 END_TEST
 
@@ -242,6 +284,7 @@ main(void)
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, addresses_are_read, 0, sizeof(addresses) / sizeof(*addresses));
 	tcase_add_loop_test(tests, parts_of_an_address, 0, sizeof(parts) / sizeof(*parts));
+	tcase_add_loop_test(tests, consent_is_read, 0, sizeof(consents) / sizeof(*consents));
 	tcase_add_test(tests, lines_come_back);
 	tcase_add_test(tests, torn_lines_are_none);
 	tcase_add_test(tests, rows_are_summed);
