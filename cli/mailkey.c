@@ -226,16 +226,14 @@ add_key(struct request *request, enum dkim_algorithm algorithm)
 {
 	struct dkim_private *key = dkim_private_make(algorithm);
 	struct buf pem = BUF_INIT(DKIM_PEM_MAX);
-	struct dkim_key_row *row;
+	struct dkim_key_row made = { .domain = buf_get(&request->domain) }, *row;
 
 	if (dkim_private_pem(key, &pem) < 0)
 		tool_fail(EX_SOFTWARE, "the key cannot be written");
-	row = key_file_add(&request->file);
-	*row = (struct dkim_key_row){
-		.domain = buf_get(&request->domain),
-		.selector = span_of(request->selector != NULL ? request->selector : choose_selector(request, algorithm)),
-		.pem = span_trim(buf_get(&pem)),
-	};
+	made.pem = span_trim(buf_get(&pem));
+	/* Among those that are there: it is none of them yet. */
+	made.selector = span_of(request->selector != NULL ? request->selector : choose_selector(request, algorithm));
+	row = key_file_add(&request->file, &made);
 	set_state(request, row, DKIM_KEY_PUBLISHED);
 	(void)dkim_private_free(key);
 	return row;

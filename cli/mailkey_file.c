@@ -38,7 +38,7 @@ read_rows(struct key_file *file)
 	while ((r = dkim_keys_next(&rest, &line, &row, &fault)) > 0) {
 		if (key_file_find(file, row.domain, row.selector) != NULL)
 			tool_fail(EX_CONFIG, "%s:%u: the domain has that selector already", file->path, row.line);
-		*key_file_add(file) = row;
+		(void)key_file_add(file, &row);
 	}
 	if (r < 0)
 		tool_fail(EX_CONFIG, "%s:%u: %s", file->path, line, fault);
@@ -74,11 +74,12 @@ key_file_find(const struct key_file *file, struct span domain, struct span selec
 }
 
 struct dkim_key_row *
-key_file_add(struct key_file *file)
+key_file_add(struct key_file *file, const struct dkim_key_row *row)
 {
 	if (file->count >= DKIM_KEYS_MAX)
 		tool_fail(EX_DATAERR, "%s: there are %d keys already: remove those that are retired", file->path, DKIM_KEYS_MAX);
 	file->rows = xreallocarray(file->rows, file->count + 1, sizeof(*file->rows));
+	file->rows[file->count] = *row;
 	return &file->rows[file->count++];
 }
 

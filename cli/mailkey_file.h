@@ -24,8 +24,8 @@ void key_file_free(struct key_file *file);
 
 /* The key, or NULL. */
 struct dkim_key_row *key_file_find(const struct key_file *file, struct span domain, struct span selector);
-/* Adds one; its texts stay the caller's. */
-struct dkim_key_row *key_file_add(struct key_file *file);
+/* Adds one that is complete, for from now on it is found; its texts stay the caller's. */
+struct dkim_key_row *key_file_add(struct key_file *file, const struct dkim_key_row *row);
 void key_file_remove(struct key_file *file, struct dkim_key_row *row);
 /* The private key of a row; ends the program when there is none. */
 struct dkim_private *key_file_load(const struct key_file *file, const struct dkim_key_row *row);
