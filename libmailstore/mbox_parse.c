@@ -24,6 +24,8 @@ struct ms_mbox_reader {
 	uint64_t left;      /* COUNTED: bytes of the body to come */
 	uint64_t length;    /* Content-Length */
 	bool has_length, dropping, dropping_keywords;
+	bool later;         /* than the file's first message */
+	bool noted, named;  /* the header has X-IMAP; the Subject of a mail program's notes */
 	bool after_empty;   /* the last line was empty, or a counted body ended */
 	bool held;          /* an empty line, not handed on: it may be the one before "From " */
 	bool unended;       /* a counted body ended within a line: what ends the line is none of it */
@@ -162,7 +164,9 @@ give(struct ms_mbox_reader *reader, struct span bytes)
 static int
 begin_message(struct ms_mbox_reader *reader, int64_t date)
 {
+	reader->later = reader->state != BEFORE;
 	reader->state = HEADER;
+	reader->noted = reader->named = false;
 	reader->has_length = reader->dropping = reader->dropping_keywords = reader->held = reader->after_empty = reader->unended = false;
 	buf_clear(&reader->keywords);
 	reader->status = (struct ms_mbox_status){ .date = date };
@@ -174,6 +178,8 @@ end_message(struct ms_mbox_reader *reader)
 {
 	reader->status.keywords = span_trim(buf_get(&reader->keywords));
 	reader->status.keywords_cut = reader->keywords.overflow;
+	/* Anybody may send a message with such a field. The notes are the first of their file, and have a subject of their own. */
+	reader->status.internal = reader->noted && reader->named && !reader->later;
 	return reader->sink->end(reader->context, &reader->status);
 }
 
@@ -215,7 +221,9 @@ header_line(struct ms_mbox_reader *reader, struct span line, bool whole)
 		else if (field == MS_MBOX_KEYWORDS)
 			put_keywords(reader, SPAN(" ")), put_keywords(reader, span_skip(line, (size_t)span_chr(line, ':') + 1));
 		else if (field == MS_MBOX_IMAP)
-			reader->status.internal = true;
+			reader->noted = true;
+		else if (field == MS_MBOX_OTHER && span_istarts(line, SPAN("Subject:")) && span_find(line, SPAN("FOLDER INTERNAL DATA")) >= 0)
+			reader->named = true;
 		else if (field == MS_MBOX_LENGTH && span_to_u64(value, UINT64_MAX / 2, &length) == 0) {
 			reader->length = length;
 			reader->has_length = true;

@@ -29,7 +29,7 @@ struct ms_mbox_status {
 	uint32_t flags;   /* MS_SEEN ... */
 	struct span keywords; /* as the header has them: words with spaces between */
 	bool keywords_cut; /* there were more than MS_MBOX_KEYWORDS_MAX bytes of them */
-	bool internal;    /* no message: a mail program's notes (X-IMAP) */
+	bool internal;    /* no message: a mail program's notes, as UW IMAP and Pine put before the first one */
 };
 
 /* Each returns 0 to go on; anything else becomes the result. Lines end with LF, whatever they ended with. */

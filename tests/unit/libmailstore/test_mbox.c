@@ -145,6 +145,11 @@ START_TEST(status_headers)
 	    "{100 1f $Label1 work more|S: 1\n\nb\n}");
 	assert_mbox(FROM "X-IMAP: 1 2\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nb\n", MS_MBOX_AUTO,
 	    "{100 0 internal|Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nb\n}");
+	/* Only the first message is such notes, and only with their subject: nobody's mail is lost for a field that its sender made up. */
+	assert_mbox(FROM "X-IMAP: 1 2\nSubject: mail\n\nb\n\n" FROM "Subject: FOLDER INTERNAL DATA\nX-IMAP: 1 2\n\nc\n", MS_MBOX_AUTO,
+	    "{100 0 |Subject: mail\n\nb\n}{100 0 |Subject: FOLDER INTERNAL DATA\n\nc\n}");
+	assert_mbox(FROM "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n\nb\n\n" FROM "S: 2\n\nc\n", MS_MBOX_AUTO,
+	    "{100 0 internal|Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nb\n}{100 0 |S: 2\n\nc\n}");
 	assert_mbox(FROM "S: 1\n Status: folded\n\nStatus: R\n", MS_MBOX_AUTO, "{100 0 |S: 1\n Status: folded\n\nStatus: R\n}");
 }
 END_TEST
