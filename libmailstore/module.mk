@@ -28,6 +28,7 @@ libmailstore_SRC := \
 	libmailstore/ms_flags.c \
 	libmailstore/ms_folder.c \
 	libmailstore/ms_follow.c \
+	libmailstore/ms_given.c \
 	libmailstore/ms_gone.c \
 	libmailstore/ms_grams.c \
 	libmailstore/ms_hidden.c \

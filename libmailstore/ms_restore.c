@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/xalloc.h"
+#include "libmailstore/ms_given.h"
 #include "libmailstore/ms_hidden.h"
 #include "libmailstore/ms_import.h"
 #include "libmailstore/ms_import_folder.h"
@@ -33,6 +34,7 @@ struct restore {
 	bool lists;                      /* it is no backup, but what Dovecot or Courier kept: what they know comes along */
 	struct ms_import_names names;    /* then: of all folders in it */
 	bool has_tree;                   /* of them, some are none of a Maildir++ */
+	struct ms_given given;
 };
 
 #define KEYWORD_FILES "courierimapkeywords"
@@ -297,24 +299,6 @@ copy_lists(struct restore *restore, int from_fd, int to_fd)
 
 /* --- a folder --- */
 
-/* What clients may have been given since the backup is not given again. */
-static void
-raise_limit(const struct restore *restore, const char *path, struct ms_folder *folder)
-{
-	int maildir_fd = restore->maildir_fd >= 0 ? restore->maildir_fd : restore->before_fd;
-	_cleanup_(closep) int fd = -1;
-	struct ms_folder now;
-
-	if (maildir_fd < 0)
-		return;
-	fd = openat(maildir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || ms_folder_read(fd, &now) != 0)
-		return;
-	if (now.uidvalidity == folder->uidvalidity && now.uid_limit > folder->uid_limit)
-		folder->uid_limit = now.uid_limit;
-	ms_folder_clear(&now);
-}
-
 static int
 read_folder_file(struct restore *restore, int from_fd, const char *path, struct ms_folder *ret)
 {
@@ -327,8 +311,9 @@ read_folder_file(struct restore *restore, int from_fd, const char *path, struct 
 	if (r == 0)
 		r = ms_folder_parse(buf_get(&text), ret);
 	buf_free(&text);
+	/* What clients may have been given since the backup is not given again. */
 	if (r == 0)
-		raise_limit(restore, path, ret);
+		ms_given_raise(&restore->given, path, restore->lists, ret);
 	return r;
 }
 
@@ -400,6 +385,17 @@ before_of(unsigned n)
 	return n <= 1 ? xstrdup(BEFORE) : xasprintf(BEFORE ".%u", n);
 }
 
+/* The number in the name of a Maildir that was set aside; 0: it is none. */
+static uint64_t
+number_of_before(struct span name)
+{
+	uint64_t n;
+
+	if (span_eq(name, SPAN(BEFORE)))
+		return 1;
+	return span_starts(name, SPAN(BEFORE ".")) && span_to_u64(span_skip(name, sizeof(BEFORE)), BEFORE_MAX, &n) == 0 ? n : 0;
+}
+
 /* The name that was given last, next 1: that which is given next. */
 static int
 name_before(int dir_fd, unsigned next, char **ret)
@@ -412,12 +408,7 @@ name_before(int dir_fd, unsigned next, char **ret)
 	if (r != 0)
 		return r;
 	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
-		struct span name = span_of(entry->d_name);
-
-		if (span_eq(name, SPAN(BEFORE)))
-			n = 1;
-		else if (!span_starts(name, SPAN(BEFORE ".")) || span_to_u64(span_skip(name, sizeof(BEFORE)), BEFORE_MAX, &n) != 0)
-			continue;
+		n = number_of_before(span_of(entry->d_name));
 		if (n > highest)
 			highest = n;
 	}
@@ -426,6 +417,29 @@ name_before(int dir_fd, unsigned next, char **ret)
 		r = MS_E_LIMIT;
 	if (r == 0)
 		*ret = before_of((unsigned)highest + next);
+	return r;
+}
+
+/* Which UIDs its mailboxes have given: what was set aside tells of those that the Maildir does not have any more. */
+static int
+read_given(struct restore *restore)
+{
+	int now = restore->maildir_fd >= 0 ? restore->maildir_fd : restore->before_fd;
+	const struct dirent *entry;
+	DIR *dir = NULL;
+	int r = ms_dir_open(restore->dir_fd, ".", &dir);
+
+	if (r == 0 && now >= 0)
+		ms_given_add(&restore->given, now, true);
+	while (r == 0 && (r = ms_dir_next(dir, &entry)) == 0 && entry != NULL)
+		if (number_of_before(span_of(entry->d_name)) != 0) {
+			_cleanup_(closep) int fd = openat(restore->dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+			if (fd >= 0)
+				ms_given_add(&restore->given, fd, false);
+		}
+	if (dir != NULL)
+		(void)closedir(dir);
 	return r;
 }
 
@@ -500,6 +514,8 @@ restore_locked(struct restore *restore, bool force)
 	if (r == 0 && restore->lists)
 		r = has_lists(restore);
 	if (r == 0)
+		r = read_given(restore);
+	if (r == 0)
 		r = copy_account(restore);
 	if (r == 0)
 		r = ms_account_mark(restore->dir_fd, true);
@@ -542,6 +558,7 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 	if (r == 0)
 		r = restore_locked(&restore, force);
 	ms_import_names_clear(&restore.names);
+	ms_given_clear(&restore.given);
 	for (size_t i = 0; i < 6; i++) {
 		int fd = (const int[]){ restore.new_fd, restore.backup_fd, restore.before_fd, restore.maildir_fd, restore.lock_fd, restore.dir_fd }[i];
 
