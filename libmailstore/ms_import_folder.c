@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Taking over one folder. First its file, with their UIDVALIDITY, all keywords, and a limit above all UIDs; then the names of the
- * messages. One whose name has a UID is done: so what was cut short is gone on with. */
+ * messages, which all get a UID. One whose name has it is done: so what was cut short is gone on with. */
 #include "libmailstore/ms_import_folder.h"
 
 #include <errno.h>
@@ -37,6 +37,7 @@ struct takeover {
 	bool is_ours;             /* the folder has a file of ours */
 	bool was_ours;            /* taken over before, or at least begun */
 	struct ms_listing listing;
+	uint32_t *given;          /* to files of the listing that no list has; 0 to the others */
 	struct ms_keywords letters[MS_IMPORT_LETTERS]; /* of theirs: what they are of ours */
 	uint32_t letter_flags[MS_IMPORT_LETTERS];
 	struct buf keyword_text;  /* what the spans below are borrowed from: never grows once it is filled */
@@ -55,6 +56,7 @@ clear(struct takeover *takeover)
 	ms_listing_clear(&takeover->listing);
 	ms_renames_clear(&takeover->renames);
 	free(takeover->assignments);
+	free(takeover->given);
 }
 
 static void
@@ -408,6 +410,29 @@ rename_file(struct takeover *takeover, const struct ms_file *file, const struct 
 	return r;
 }
 
+/* What no list has gets the next UIDs, in the order in which it came: a name with none would be taken for one whose keywords are still theirs
+ * when this is cut short and done again. */
+static int
+give_uids(struct takeover *takeover)
+{
+	struct ms_listing *listing = &takeover->listing;
+	_cleanup_(freep) struct ms_file **new = xcalloc(listing->count, sizeof(*new));
+	uint32_t *limit = &takeover->folder.uid_limit;
+	size_t count = 0;
+
+	takeover->given = xcalloc(listing->count, sizeof(*takeover->given));
+	for (size_t i = 0; i < listing->count; i++)
+		if (!listing->files[i].taken && listing->files[i].parsed.uid == 0 && listed_uid(takeover, &listing->files[i]) == 0)
+			new[count++] = &listing->files[i];
+	if (count > UINT32_MAX - *limit)
+		return MS_E_LIMIT;
+	if (count != 0)
+		qsort(new, count, sizeof(*new), ms_listing_by_arrival);
+	for (size_t i = 0; i < count; i++)
+		takeover->given[new[i] - listing->files] = (*limit)++;
+	return 0;
+}
+
 static int
 take_file(struct takeover *takeover, const struct ms_file *file)
 {
@@ -431,7 +456,7 @@ take_file(struct takeover *takeover, const struct ms_file *file)
 		}
 	add_assigned(takeover, &name, &keywords);
 	ms_keywords_to_name(&keywords, &name, &digits);
-	name.uid = uid;
+	name.uid = uid != 0 ? uid : takeover->given[file - takeover->listing.files];
 	r = rename_file(takeover, file, &name);
 	buf_free(&digits);
 	return r;
@@ -531,6 +556,8 @@ ms_import_folder_run(struct ms_import_folder *import)
 		r = strip_uids(&takeover);
 	if (r == 0)
 		r = begin_folder(&takeover);
+	if (r == 0)
+		r = give_uids(&takeover);
 	if (r == 0 && takeover.dovecot)
 		r = take_letters(&takeover);
 	if (r == 0 && !takeover.dovecot)

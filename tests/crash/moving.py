@@ -34,12 +34,12 @@ def make_maildir(account, *folders):
 
 
 def make_dovecot(_, account):
-    """Letters, sizes in names, UIDs with gaps, a message that the list lacks, one that has gone, and folders whose names cannot stay, one subscribed."""
+    """Letters, sizes in names, UIDs with gaps, a message with a letter that the list lacks, one that has gone, and folders whose names cannot stay, one subscribed."""
     maildir = make_maildir(account, ".Work.Sub", ".Caf\u00e9", ".50%", ".50*")
     put(maildir, "m1", f"cur/1.a.host,S={len(message('m1'))}:2,FSac")
     put(maildir, "m2", "new/2.b.host")
     put(maildir, "m3", "cur/3.c.host:2,b")
-    put(maildir, UNLISTED, "new/4.d.host")
+    put(maildir, UNLISTED, "cur/4.d.host:2,Sa")
     put(maildir, "w1", ".Work.Sub/cur/5.e.host:2,R")
     put(maildir, "c1", ".Caf\u00e9/new/6.f.host")
     write(maildir, "dovecot-uidlist", "3 V1234567 N90 G0123\n7 W38 :1.a.host\n20 :2.b.host\n21 :9.gone.host\n80 :3.c.host\n")
