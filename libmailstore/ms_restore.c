@@ -244,10 +244,9 @@ copy_hidden(struct restore *restore, int from_fd, int to_fd)
 	return r;
 }
 
-/* --- what Dovecot and Courier know --- */
-
+/* A file that need not be there. */
 static int
-copy_list(struct restore *restore, int from_fd, int to_fd, const char *name)
+copy_beside(struct restore *restore, int from_fd, int to_fd, const char *name)
 {
 	_cleanup_(closep) int fd = open_backup(restore, from_fd, name);
 
@@ -255,6 +254,8 @@ copy_list(struct restore *restore, int from_fd, int to_fd, const char *name)
 		return fd == -ENOENT ? 0 : fd;
 	return ms_copy_file(fd, to_fd, name);
 }
+
+/* --- what Dovecot and Courier know --- */
 
 static int
 copy_keyword_files(struct restore *restore, int from_fd, int to_fd)
@@ -280,7 +281,7 @@ copy_keyword_files(struct restore *restore, int from_fd, int to_fd)
 		r = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 		restore->as(restore->context, false);
 		if (r == 0 && S_ISREG(st.st_mode))
-			r = copy_list(restore, dirfd(dir), into, entry->d_name);
+			r = copy_beside(restore, dirfd(dir), into, entry->d_name);
 	}
 	(void)closedir(dir);
 	return r;
@@ -293,7 +294,7 @@ copy_lists(struct restore *restore, int from_fd, int to_fd)
 	int r = copy_keyword_files(restore, from_fd, to_fd);
 
 	for (size_t i = 0; r == 0 && i < sizeof(lists) / sizeof(*lists); i++)
-		r = copy_list(restore, from_fd, to_fd, lists[i]);
+		r = copy_beside(restore, from_fd, to_fd, lists[i]);
 	return r;
 }
 
@@ -343,6 +344,10 @@ copy_folder(void *context, int from_fd, const char *path)
 	if (to_fd < 0)
 		return -errno;
 	r = make_folders(to_fd);
+	if (r != 0)
+		return r;
+	/* A backup of ours has none, but a copy of an account may. Before the names: those that follow meanwhile get the same flags once more. */
+	r = copy_beside(restore, from_fd, to_fd, MS_PENDING_FILE);
 	if (r != 0)
 		return r;
 	restore->as(restore->context, true);

@@ -689,6 +689,34 @@ START_TEST(backup_and_restore)
 }
 END_TEST
 
+/* A copy of an account is a backup too, at any moment: flags that were promised and are in no name yet come along. */
+START_TEST(restore_from_copy)
+{
+	struct ms_backup_result result;
+	struct ms_mailbox *mailbox;
+	uint32_t uids[100];
+	char *before, path[128];
+	int from;
+
+	open_store(account);
+	for (unsigned i = 0; i < 100; i++)
+		uids[i] = add("INBOX", 0, NULL);
+	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
+	ck_assert_int_eq(ms_store_flags(mailbox, uids, 100, MS_FLAGS_ADD, MS_FLAGGED, NULL, 0, NULL, NULL), 0);
+	shell_in(account, ".", "test -s Maildir/fourpost-flags && mkdir copy && cp -a Maildir copy");
+	ms_mailbox_close(mailbox);
+	before = contents("INBOX");
+	(void)snprintf(path, sizeof(path), "%s/copy", account);
+	from = open_folder(path);
+	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), 0);
+	ck_assert_uint_eq(result.messages, 100);
+	open_store(other);
+	holds("INBOX", before);
+	free(before);
+	(void)close(from);
+}
+END_TEST
+
 /* A mailbox that is gone from its place when it comes back from a backup: renamed, removed, or not in another backup that came back before. Clients
  * that knew it hear of no second message by one UID, for its UIDVALIDITY stays. */
 START_TEST(restore_what_was_removed)
@@ -810,6 +838,7 @@ main(void)
 	tcase_add_test(tcase, mbox_both_ways);
 	tcase_add_test(tcase, mbox_of_strangers);
 	tcase_add_test(tcase, backup_and_restore);
+	tcase_add_test(tcase, restore_from_copy);
 	tcase_add_loop_test(tcase, restore_what_was_removed, 0, 3);
 	tcase_add_test(tcase, backup_while_others_write);
 	return run_case("move", tcase, folder);
