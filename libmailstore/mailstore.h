@@ -370,6 +370,7 @@ struct ms_backup_result {
 /* Writes the account's mail, as it is at one moment, into a new folder `name` in the folder into_fd: a Maildir++ of its own with UIDs,
  * flags, keywords, UIDVALIDITY and subscriptions. Messages that the folder `previous` there (NULL: none) has already are hard links to
  * its files. It is there whole, and on stable storage, or not at all; what others do to the account meanwhile is not in it.
+ * Until then it is NAME.part; those of others there, which were cut short, are removed.
  * MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account runs. */
 int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret);
 /* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with

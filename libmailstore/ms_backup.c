@@ -288,6 +288,26 @@ begin_moment(struct backup *backup)
 	return ms_remove_entries(backup->moment_fd);
 }
 
+/* Backups that died or failed: each has a name of its own, for that is its time. One that cannot be removed keeps nobody from another. */
+static int
+remove_parts(int into_fd)
+{
+	const struct dirent *entry;
+	DIR *dir;
+	int r = ms_dir_open(into_fd, ".", &dir);
+
+	if (r != 0)
+		return r;
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
+		size_t len = strlen(entry->d_name), suffix = strlen(PART);
+
+		if (len > suffix && strcmp(entry->d_name + len - suffix, PART) == 0)
+			(void)ms_remove_tree(into_fd, entry->d_name);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
 int
 ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret)
 {
@@ -295,6 +315,7 @@ ms_backup(struct ms_store *store, int into_fd, const char *name, const char *pre
 		.store = store, .result = ret, .into_fd = into_fd, .moment_fd = -1, .previous_fd = -1, .subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX),
 	};
 	_cleanup_(freep) char *part = xasprintf("%s" PART, name), *before = previous != NULL ? xasprintf("%s/Maildir", previous) : NULL;
+	bool held;
 	int r;
 
 	*ret = (struct ms_backup_result){ .messages = 0 };
@@ -303,6 +324,9 @@ ms_backup(struct ms_store *store, int into_fd, const char *name, const char *pre
 	if (before != NULL)
 		backup.previous_fd = openat(into_fd, before, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	r = begin_moment(&backup);
+	held = r == 0;
+	if (r == 0)
+		r = remove_parts(into_fd);
 	if (r == 0)
 		r = ms_lock(store);
 	if (r == 0) {
@@ -313,6 +337,9 @@ ms_backup(struct ms_store *store, int into_fd, const char *name, const char *pre
 		r = put_account(&backup, part);
 	if (r == 0 && (renameat(into_fd, part, into_fd, name) < 0 || fsync(into_fd) < 0))
 		r = -errno;
+	/* What failed for want of room leaves it as it was. */
+	if (r != 0 && held)
+		(void)ms_remove_tree(into_fd, part);
 	if (backup.moment_fd >= 0 && r != MS_E_LOCKED)
 		(void)ms_remove_entries(backup.moment_fd);
 	clear(&backup);

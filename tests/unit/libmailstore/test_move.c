@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -689,6 +690,35 @@ START_TEST(backup_and_restore)
 }
 END_TEST
 
+/* A backup that fails leaves nothing, and what one that died has left goes with the next. */
+START_TEST(backup_leaves_no_part)
+{
+	struct ms_backup_result result;
+	struct rlimit before;
+	char path[128];
+	int into, r;
+
+	open_store(account);
+	(void)add("INBOX", MS_SEEN, NULL);
+	shell_in(account, ".", "mkdir -p backups/dead.part/Maildir/cur backups/other backups/.part && touch backups/dead.part/Maildir/cur/x");
+	(void)snprintf(path, sizeof(path), "%s/backups", account);
+	into = open_folder(path);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
+	shell_in(account, ".", "test $(ls backups | paste -sd,) = one,other && test -d backups/.part");
+	/* No room for its last file. */
+	shell_in(account, ".", "yes 'a mailbox' | head -c 600000 >Maildir/subscriptions");
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 500000, before.rlim_max }), 0);
+	r = ms_backup(store, into, "two", "one", &result);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_lt(r, 0);
+	ck_assert_uint_eq(result.messages, 1);
+	shell_in(account, ".", "test $(ls backups | paste -sd,) = one,other && test -z \"$(ls backup)\"");
+	(void)close(into);
+}
+END_TEST
+
 /* A copy of an account is a backup too, at any moment: flags that were promised and are in no name yet come along. */
 START_TEST(restore_from_copy)
 {
@@ -838,6 +868,7 @@ main(void)
 	tcase_add_test(tcase, mbox_both_ways);
 	tcase_add_test(tcase, mbox_of_strangers);
 	tcase_add_test(tcase, backup_and_restore);
+	tcase_add_test(tcase, backup_leaves_no_part);
 	tcase_add_test(tcase, restore_from_copy);
 	tcase_add_loop_test(tcase, restore_what_was_removed, 0, 3);
 	tcase_add_test(tcase, backup_while_others_write);
