@@ -383,6 +383,11 @@ take_over(struct account *account)
 		r = take_subscriptions(account, taken && !goes_on);
 	if (r == 0)
 		r = ms_index_discard(account->dir_fd);
+	/* Before the mark goes: from here on it is the account's own, and nobody may take it for a copy any more. */
+	if (r == 0 && unlinkat(account->maildir_fd, MS_COPIED, 0) == 0)
+		r = fsync(account->maildir_fd) < 0 ? -errno : 0;
+	else if (r == 0 && errno != ENOENT)
+		r = -errno;
 	if (r == 0)
 		r = ms_account_mark(account->dir_fd, false);
 	if (r == 0)

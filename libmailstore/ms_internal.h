@@ -48,6 +48,8 @@ enum ms_table {
 #define MS_SUBSCRIPTIONS_MAX (4 * 1024 * 1024)
 /* In the account's folder while mail is moved in: nobody opens the store until it is done. */
 #define MS_IMPORTING "importing"
+/* In a Maildir that has come in from elsewhere and is not taken over yet, so while that stands: the device and inode of the folder it is a copy of. */
+#define MS_COPIED "fourpost-copied"
 
 #define MS_MANY 64
 /* Renames in one transaction: of messages that stand side by side, on few pages. inotify keeps some 16,000 events, two of each. */

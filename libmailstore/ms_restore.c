@@ -21,10 +21,13 @@
 /* What is set aside: "Maildir.before", then "Maildir.before.2", ... */
 #define BEFORE "Maildir.before"
 #define BEFORE_MAX 10000
+/* Of the file that names the source; as much as is read at once, twice. */
+#define COPIED_MAX (64 * 1024)
 
 struct restore {
 	int dir_fd, lock_fd, maildir_fd; /* the account's; maildir_fd -1: none yet */
-	int before_fd;                   /* the Maildir that an attempt which was cut short has set aside, or -1 */
+	char *before;                    /* the Maildir that an attempt which was cut short has set aside, or NULL */
+	int before_fd;                   /* that, or -1 */
 	int backup_fd, new_fd;           /* Maildirs */
 	void (*as)(void *context, bool backup);
 	void *context;
@@ -449,6 +452,39 @@ read_given(struct restore *restore)
 }
 
 static int
+source_of(const struct restore *restore, struct buf *out)
+{
+	struct stat st;
+
+	return fstat(restore->backup_fd, &st) < 0 ? -errno : buf_fmt(out, "%llu %llu\n", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+}
+
+/* What an attempt that was cut short has brought in from the same folder: there is nothing in it that this attempt does not bring in. */
+static bool
+is_copy(const struct restore *restore, int maildir_fd)
+{
+	struct buf noted = BUF_INIT(COPIED_MAX), wanted = BUF_INIT(COPIED_MAX);
+	bool is = restore->lists && faccessat(restore->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ms_read_file(maildir_fd, MS_COPIED, &noted) == 0 && source_of(restore, &wanted) == 0 && span_eq(buf_get(&noted), buf_get(&wanted));
+
+	buf_free(&noted);
+	buf_free(&wanted);
+	return is;
+}
+
+static int
+note_source(const struct restore *restore)
+{
+	struct buf text = BUF_INIT(COPIED_MAX);
+	int r = source_of(restore, &text);
+
+	if (r == 0)
+		r = ms_replace_file(restore->new_fd, MS_COPIED, &text);
+	buf_free(&text);
+	return r;
+}
+
+static int
 copy_account(struct restore *restore)
 {
 	struct buf subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX);
@@ -475,22 +511,27 @@ copy_account(struct restore *restore)
 	buf_free(&subscriptions);
 	if (r == 0 && restore->has_tree)
 		r = ms_import_names_write(restore->new_fd, &restore->names);
+	if (r == 0 && restore->lists)
+		r = note_source(restore);
 	return r == 0 && (fsync(restore->new_fd) < 0 || fsync(restore->dir_fd) < 0) ? -errno : r;
 }
 
 /* The mark stands, so nobody sees the moment without a Maildir. What was set aside earlier stays: it may be all that is left of mail. */
 static int
-put_in_place(struct restore *restore, bool had_mail)
+put_in_place(struct restore *restore, bool keep)
 {
 	_cleanup_(freep) char *before = NULL;
+	const char *gone;
 	int r = restore->maildir_fd >= 0 ? name_before(restore->dir_fd, 1, &before) : 0;
 
+	gone = keep ? NULL : before != NULL ? before : restore->before;
 	if (r == 0 && before != NULL && renameat(restore->dir_fd, "Maildir", restore->dir_fd, before) < 0)
 		r = -errno;
 	if (r == 0 && (renameat(restore->dir_fd, NEW, restore->dir_fd, "Maildir") < 0 || fsync(restore->dir_fd) < 0))
 		r = -errno;
-	if (r == 0 && before != NULL && !had_mail)
-		r = ms_remove_tree(restore->dir_fd, before);
+	/* Under a name that is removed by the next attempt, where this one does not come to the end of that. */
+	if (r == 0 && gone != NULL)
+		r = renameat(restore->dir_fd, gone, restore->dir_fd, NEW) < 0 ? -errno : ms_remove_tree(restore->dir_fd, NEW);
 	return r;
 }
 
@@ -512,10 +553,12 @@ static int
 restore_locked(struct restore *restore, bool force)
 {
 	int r = restore->maildir_fd >= 0 ? each_folder(restore, restore->maildir_fd, &(struct place){ ".", "", 0 }, false, find_mail) : 0;
-	bool had_mail = r == MS_E_EXISTS;
+	bool had_mail = r == MS_E_EXISTS, keep;
 
 	if (had_mail && (force || faccessat(restore->dir_fd, MS_IMPORTING, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
 		r = 0;
+	/* What was set aside is kept, but for a copy that came no further. */
+	keep = restore->maildir_fd >= 0 ? had_mail && !is_copy(restore, restore->maildir_fd) : restore->before_fd < 0 || !is_copy(restore, restore->before_fd);
 	if (r == 0 && restore->lists)
 		r = has_lists(restore);
 	if (r == 0)
@@ -528,7 +571,7 @@ restore_locked(struct restore *restore, bool force)
 	if (r == 0)
 		r = ms_index_discard(restore->dir_fd);
 	if (r == 0)
-		r = put_in_place(restore, had_mail);
+		r = put_in_place(restore, keep);
 	/* What came in with lists has not been taken over yet. */
 	return r == 0 && !restore->lists ? ms_account_mark(restore->dir_fd, false) : r;
 }
@@ -545,15 +588,14 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 {
 	struct restore restore = { .before_fd = -1, .backup_fd = -1, .new_fd = -1, .as = as != NULL ? as : as_before, .context = context, .result = ret,
 		.lists = lists, .note = note, .note_context = note_context };
-	_cleanup_(freep) char *before = NULL;
 	int r;
 
 	*ret = (struct ms_backup_result){ .messages = 0 };
 	r = ms_account_hold(account_dir, &restore.dir_fd, &restore.lock_fd, &restore.maildir_fd);
 	if (r == 0 && restore.maildir_fd < 0)
-		r = name_before(restore.dir_fd, 0, &before);
-	if (r == 0 && before != NULL)
-		restore.before_fd = openat(restore.dir_fd, before, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = name_before(restore.dir_fd, 0, &restore.before);
+	if (r == 0 && restore.before != NULL)
+		restore.before_fd = openat(restore.dir_fd, restore.before, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (r == 0) {
 		restore.as(context, true);
 		restore.backup_fd = openat(from_fd, lists ? "." : "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -564,6 +606,7 @@ bring_in(const char *account_dir, int from_fd, bool lists, bool force, void (*as
 		r = restore_locked(&restore, force);
 	ms_import_names_clear(&restore.names);
 	ms_given_clear(&restore.given);
+	free(restore.before);
 	for (size_t i = 0; i < 6; i++) {
 		int fd = (const int[]){ restore.new_fd, restore.backup_fd, restore.before_fd, restore.maildir_fd, restore.lock_fd, restore.dir_fd }[i];
 

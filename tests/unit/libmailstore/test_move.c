@@ -197,6 +197,41 @@ START_TEST(dovecot_elsewhere)
 }
 END_TEST
 
+/* Each attempt brings in all of the source: what one that was cut short has brought in is no mail to be set aside. What the account had is. */
+START_TEST(elsewhere_again)
+{
+	struct ms_import_result result;
+	char command[512];
+	int from;
+
+	make_dovecot();
+	(void)snprintf(command, sizeof(command), "%s/Maildir", account);
+	from = open(command, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_ge(from, 0);
+	shell_in(other, ".", "mkdir -p Maildir/cur Maildir/new Maildir/tmp && " MESSAGE " >Maildir/cur/0.own.host:2,S");
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), MS_E_EXISTS);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(ms_import_from(other, from, true, NULL, NULL, no_note, NULL, &result), 0);
+		shell_in(other, ".", "test ! -e Maildir/fourpost-copied && test -f Maildir.before/cur/0.own.host:2,S && test ! -e Maildir.before.2");
+		if (i == 2)
+			break;
+		/* As if it had been cut short: while it was taken over, then where it had been set aside by another attempt. */
+		(void)snprintf(command, sizeof(command), "touch importing && stat -c '%%d %%i' %s/Maildir >Maildir/fourpost-copied", account);
+		shell_in(other, ".", command);
+		if (i == 1)
+			shell_in(other, ".", "mv Maildir Maildir.before.2");
+	}
+	open_store(other);
+	holds("INBOX", "1234567 7:1:$Label1,Work, 20:0: 80:4: 90:1: ");
+	/* One of another source is kept. */
+	teardown();
+	shell_in(other, ".", "touch importing && stat -c '%d %i' . >Maildir/fourpost-copied");
+	ck_assert_int_eq(ms_import_from(other, from, false, NULL, NULL, no_note, NULL, &result), 0);
+	shell_in(other, ".", "test -d Maildir.before.2 && test ! -e Maildir.before.3 && test ! -e Maildir.restored && test ! -e importing");
+	ck_assert_int_eq(close(from), 0);
+}
+END_TEST
+
 /* No folder is left out for its name, nor two made one. */
 START_TEST(odd_names)
 {
@@ -854,6 +889,7 @@ main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, dovecot);
 	tcase_add_test(tcase, dovecot_elsewhere);
+	tcase_add_test(tcase, elsewhere_again);
 	tcase_add_test(tcase, odd_names);
 	tcase_add_loop_test(tcase, dovecot_tree_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_tree_same_names);
