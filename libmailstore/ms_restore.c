@@ -97,33 +97,34 @@ tell_of_link(const struct restore *restore, int maildir_fd, const char *entry)
 static int
 one_folder(struct restore *restore, int maildir_fd, const struct place *parent, const char *entry, bool backup, folder_fn work)
 {
-	bool tree = backup && restore->lists;
+	bool tree = backup && restore->lists, copying = tree && restore->new_fd >= 0;
 	_cleanup_(closep) int folder = -1;
 	_cleanup_(freep) char *theirs = xasprintf("%s/%s", parent->theirs, entry);
 	struct buf path = BUF_INIT(MS_NAME_MAX);
 	int r = 0;
 
 	put_path(parent, entry, &path);
-	if (tree)
+	if (copying)
 		make_unique(restore, &path);
 	restore->as(restore->context, backup);
 	folder = openat(maildir_fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0 && errno != ENOTDIR && errno != ELOOP)
 		r = -errno;
-	else if (folder < 0 && tree)
+	else if (folder < 0 && copying)
 		tell_of_link(restore, maildir_fd, entry);
 	if (r == 0 && folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
 		r = errno != ENOENT ? -errno : MS_E_NOTFOUND;
 	restore->as(restore->context, false);
 	if (folder >= 0 && r == 0) {
 		r = work(restore, folder, buf_cstr(&path));
-		if (r == 0 && tree) {
+		if (r == 0 && copying) {
 			ms_import_names_set(&restore->names, theirs, buf_cstr(&path));
 			restore->has_tree = restore->has_tree || parent->depth != 0 || entry[0] != '.';
 		}
 	}
-	if (r == MS_E_NOTFOUND)
-		r = 0; /* no Maildir */
+	/* No Maildir; while lists are looked for, one that may not be read, or no part of a Maildir at all. */
+	if (r == MS_E_NOTFOUND || (r == -EACCES && tree && !copying))
+		r = 0;
 	if (folder >= 0 && r == 0 && tree) {
 		struct place below = { buf_cstr(&path), theirs, parent->depth + 1 };
 
@@ -535,18 +536,30 @@ put_in_place(struct restore *restore, bool keep)
 	return r;
 }
 
+/* MS_E_EXISTS: the folder has a list of UIDs. */
+static int
+find_list(void *context, int folder_fd, const char *path)
+{
+	static const char *const lists[] = { "dovecot-uidlist", "courierimapuiddb" };
+	struct restore *restore = context;
+	int fd = -ENOENT;
+
+	(void)path;
+	for (size_t i = 0; fd == -ENOENT && i < sizeof(lists) / sizeof(*lists); i++)
+		fd = open_backup(restore, folder_fd, lists[i]);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	(void)close(fd);
+	return MS_E_EXISTS;
+}
+
+/* In any of its folders. */
 static int
 has_lists(struct restore *restore)
 {
-	static const char *const lists[] = { "dovecot-uidlist", "courierimapuiddb" };
-	int fd = -ENOENT;
+	int r = each_folder(restore, restore->backup_fd, &(struct place){ ".", "", 0 }, true, find_list);
 
-	for (size_t i = 0; fd == -ENOENT && i < sizeof(lists) / sizeof(*lists); i++)
-		fd = open_backup(restore, restore->backup_fd, lists[i]);
-	if (fd < 0)
-		return fd == -ENOENT ? MS_E_NOTFOUND : fd;
-	(void)close(fd);
-	return 0;
+	return r == 0 ? MS_E_NOTFOUND : r == MS_E_EXISTS ? 0 : r;
 }
 
 static int

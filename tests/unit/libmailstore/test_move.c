@@ -340,6 +340,24 @@ START_TEST(dovecot_tree_subscriptions)
 }
 END_TEST
 
+/* Any folder may have a list, as in place: INBOX gets UIDs here then. */
+START_TEST(elsewhere_without_inbox_list)
+{
+	struct buf notes = BUF_INIT(65536);
+
+	make_dovecot();
+	shell_in(account, ".", "rm Maildir/dovecot-uidlist && mkdir -p Maildir/Tree/x/cur && ln -s .Work.Sub Maildir/.Link");
+	if (_i != 0)
+		shell_in(account, ".", "mv Maildir/.Work.Sub/dovecot-uidlist Maildir/Tree/x");
+	import_elsewhere(&notes);
+	holds(_i == 0 ? "Work/Sub" : "Tree/x", _i == 0 ? "7654321 4:0: " : "7654321 ");
+	/* Once. */
+	noted(&notes, ".Link: this folder is a symbolic link");
+	ck_assert_ptr_null(strstr(strstr(buf_cstr(&notes), ".Link: ") + 1, ".Link: "));
+	buf_free(&notes);
+}
+END_TEST
+
 /* In the tree a dot stands in names, so that two of them may come to the same. */
 START_TEST(dovecot_tree_same_names)
 {
@@ -893,6 +911,7 @@ main(void)
 	tcase_add_test(tcase, odd_names);
 	tcase_add_loop_test(tcase, dovecot_tree_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_tree_same_names);
+	tcase_add_loop_test(tcase, elsewhere_without_inbox_list, 0, 2);
 	tcase_add_test(tcase, dovecot_packed);
 	tcase_add_loop_test(tcase, renamed_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_cut_short);
