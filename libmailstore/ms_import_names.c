@@ -174,8 +174,8 @@ put_entry(struct span path, struct buf *out)
 		(void)buf_char(out, path.ptr[i] != '/' ? path.ptr[i] : '.');
 }
 
-/* The folder in the Maildir that it was at first, before names that mailboxes cannot have were changed. */
-static void
+/* The folder in the Maildir that it was at first, before names that mailboxes cannot have were changed. Whether a pair tells. */
+static bool
 put_first(const struct ms_import_names *names, struct span path, struct buf *out)
 {
 	struct buf key = BUF_INIT(FILE_MAX);
@@ -195,6 +195,7 @@ put_first(const struct ms_import_names *names, struct span path, struct buf *out
 	else if (span_chr(path, '.') < 0)
 		put_entry(path, out);
 	buf_free(&key);
+	return ours != NULL;
 }
 
 int
@@ -202,14 +203,15 @@ ms_import_names_translate(const struct ms_import_names *names, struct span path,
 {
 	struct buf entry = BUF_INIT(FILE_MAX), checked = BUF_INIT(MS_MAILBOX_NAME_MAX);
 	const char *ours;
-	bool exact;
+	bool exact, known = put_first(names, path, &entry);
 	int r;
 
-	if (span_ieq(path, SPAN("INBOX")))
-		return buf_str(out, "INBOX") == 0 ? 0 : MS_E_BADNAME;
-	put_first(names, path, &entry);
 	ours = find(names, buf_get(&entry));
-	r = ms_folder_to_name(ours != NULL ? span_of(ours) : buf_get(&entry), out);
+	/* The Maildir itself, unless a folder in it was called so. */
+	if (ours == NULL && !known && span_ieq(path, SPAN("INBOX")))
+		r = buf_str(out, "INBOX") == 0 ? 0 : MS_E_BADNAME;
+	else
+		r = ms_folder_to_name(ours != NULL ? span_of(ours) : buf_get(&entry), out);
 	/* There need be no folder; and who writes UTF-8 may subscribe what is no modified UTF-7. */
 	if (r != 0) {
 		buf_clear(out);

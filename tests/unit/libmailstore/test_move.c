@@ -358,6 +358,31 @@ START_TEST(elsewhere_without_inbox_list)
 }
 END_TEST
 
+/* INBOX is the Maildir itself, whatever else is called so: that gets another name, which is told. */
+START_TEST(inbox_beside)
+{
+	struct buf notes = BUF_INIT(65536);
+	struct ms_import_result result;
+
+	shell_in(account, ".", "mkdir -p Maildir/cur && printf '3 V1 N2\n' >Maildir/dovecot-uidlist && printf 'V\t2\n\nINBOX\n' >Maildir/subscriptions");
+	if (_i == 0) {
+		shell_in(account, ".", "mkdir -p Maildir/Inbox/cur && printf '3 V5 N2\n' >Maildir/Inbox/dovecot-uidlist");
+		import_elsewhere(&notes);
+		noted(&notes, "Inbox_2: its name could not be kept: it was Inbox|");
+		subscribed("INBOX|");
+	} else {
+		shell_in(account, ".", "mkdir -p Maildir/.INBOX/cur && printf '3 V5 N2\n' >Maildir/.INBOX/dovecot-uidlist");
+		ck_assert_int_eq(ms_import(account, false, take_note, &notes, &result), 0);
+		open_store(account);
+		noted(&notes, "INBOX_2: its name could not be kept: it was .INBOX|");
+		subscribed("INBOX_2|INBOX|");
+	}
+	holds("INBOX", "1 ");
+	holds(_i == 0 ? "Inbox_2" : "INBOX_2", "5 ");
+	buf_free(&notes);
+}
+END_TEST
+
 /* In the tree a dot stands in names, so that two of them may come to the same. */
 START_TEST(dovecot_tree_same_names)
 {
@@ -912,6 +937,7 @@ main(void)
 	tcase_add_loop_test(tcase, dovecot_tree_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_tree_same_names);
 	tcase_add_loop_test(tcase, elsewhere_without_inbox_list, 0, 2);
+	tcase_add_loop_test(tcase, inbox_beside, 0, 2);
 	tcase_add_test(tcase, dovecot_packed);
 	tcase_add_loop_test(tcase, renamed_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_cut_short);
