@@ -69,18 +69,6 @@ add_folder(struct account *account, const char *path, const char *name)
 	account->folders[account->count++] = (struct folder){ .path = xstrdup(path), .name = xstrdup(name) };
 }
 
-/* 1 or 0, or -errno. */
-static int
-is_maildir(int at, const char *path)
-{
-	_cleanup_(freep) char *cur = xasprintf("%s/cur", path);
-	struct stat st;
-
-	if (fstatat(at, cur, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
-	return S_ISDIR(st.st_mode);
-}
-
 static bool
 is_link(int at, const char *path)
 {
@@ -99,7 +87,7 @@ is_tree(int at, const char *path, unsigned depth)
 
 	if (is_link(at, path) || ms_dir_open(at, path, &dir) != 0)
 		return false;
-	found = is_maildir(dirfd(dir), ".") > 0;
+	found = ms_import_folder_is(dirfd(dir), ".") > 0;
 	while (!found && depth < TREE_DEPTH_MAX && ms_dir_next(dir, &entry) == 0 && entry != NULL)
 		found = is_tree(dirfd(dir), entry->d_name, depth + 1);
 	(void)closedir(dir);
@@ -155,7 +143,7 @@ static int
 take_entry(struct account *account, const char *entry, bool rename)
 {
 	struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	int found = is_maildir(account->maildir_fd, entry), r = found < 0 ? found : 0;
+	int found = ms_import_folder_is(account->maildir_fd, entry), r = found < 0 ? found : 0;
 
 	if (found > 0 && is_link(account->maildir_fd, entry)) {
 		if (rename)
@@ -234,7 +222,7 @@ look(struct ms_import_folder *import, struct folder *folder)
 static int
 run(struct ms_import_folder *import, struct folder *folder)
 {
-	return folder->lists ? ms_import_folder_run(import) : 0;
+	return folder->lists ? ms_import_folder_run(import) : ms_import_folder_complete(import->folder_fd);
 }
 
 /* --- subscriptions --- */

@@ -65,6 +65,43 @@ note(const struct takeover *takeover, const char *text)
 	takeover->import->note(takeover->import->context, takeover->import->name, text);
 }
 
+/* --- folders --- */
+
+int
+ms_import_folder_is(int at, const char *path)
+{
+	static const struct {
+		const char *name;
+		mode_t type;
+	} entries[] = {
+		{ "cur", S_IFDIR }, { "new", S_IFDIR }, { "dovecot-uidlist", S_IFREG }, { "courierimapuiddb", S_IFREG }, { MS_FOLDER_FILE, S_IFREG },
+	};
+
+	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		_cleanup_(freep) char *entry = xasprintf("%s/%s", path, entries[i].name);
+		struct stat st;
+
+		if (fstatat(at, entry, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if ((st.st_mode & S_IFMT) == entries[i].type)
+				return 1;
+		} else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+int
+ms_import_folder_complete(int folder_fd)
+{
+	static const char *const parts[] = { "cur", "new", "tmp" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (mkdirat(folder_fd, parts[i], 0700) < 0 && errno != EEXIST)
+			return -errno;
+	return 0;
+}
+
 /* --- what is there --- */
 
 static int
@@ -532,18 +569,6 @@ begin_folder(struct takeover *takeover)
 	return 0;
 }
 
-/* What copies of a Maildir lack when its empty folders were left out. */
-static int
-make_parts(int folder_fd)
-{
-	static const char *const parts[] = { "cur", "new", "tmp" };
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (mkdirat(folder_fd, parts[i], 0700) < 0 && errno != EEXIST)
-			return -errno;
-	return 0;
-}
-
 int
 ms_import_folder_run(struct ms_import_folder *import)
 {
@@ -566,7 +591,7 @@ ms_import_folder_run(struct ms_import_folder *import)
 		if (takeover.assignments[i].keyword.len != 0 && !span_ieq(takeover.assignments[i].keyword, SPAN("$Forwarded")))
 			(void)keyword_number(&takeover, takeover.assignments[i].keyword);
 	if (r == 0)
-		r = make_parts(import->folder_fd);
+		r = ms_import_folder_complete(import->folder_fd);
 	/* All keywords are in it before a letter stands for one. */
 	if (r == 0)
 		r = ms_folder_write(import->folder_fd, &takeover.folder);

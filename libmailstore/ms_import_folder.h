@@ -20,6 +20,10 @@ struct ms_import_folder {
 	struct ms_import_result *result;
 };
 
+/* Whether a folder is a mailbox's: copies may lack what was empty, so any of its parts, its list of UIDs or its file tells. 1, 0, -errno. */
+int ms_import_folder_is(int at, const char *path);
+/* Makes cur/, new/ and tmp/ where they lack. 0 or -errno. */
+int ms_import_folder_complete(int folder_fd);
 /* Whether a listed file is what Dovecot's plugins zlib or mail_crypt wrote: not the message that it is to IMAP clients there. 1, 0, -errno. */
 int ms_import_is_packed(int folder_fd, const struct ms_file *file);
 #define MS_IMPORT_PACKED_NOTE "messages are compressed or encrypted by Dovecot's plugins: have it write them out first, see mailstore(8)"

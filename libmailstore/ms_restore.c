@@ -112,8 +112,10 @@ one_folder(struct restore *restore, int maildir_fd, const struct place *parent, 
 		r = -errno;
 	else if (folder < 0 && copying)
 		tell_of_link(restore, maildir_fd, entry);
-	if (r == 0 && folder >= 0 && faccessat(folder, "cur", F_OK, AT_SYMLINK_NOFOLLOW | AT_EACCESS) < 0)
-		r = errno != ENOENT ? -errno : MS_E_NOTFOUND;
+	if (r == 0 && folder >= 0) {
+		r = ms_import_folder_is(folder, ".");
+		r = r > 0 ? 0 : r == 0 ? MS_E_NOTFOUND : r;
+	}
 	restore->as(restore->context, false);
 	if (folder >= 0 && r == 0) {
 		r = work(restore, folder, buf_cstr(&path));

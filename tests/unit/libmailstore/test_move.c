@@ -109,6 +109,18 @@ subscribed(const char *wanted)
 	buf_free(&text);
 }
 
+static uint32_t
+add(const char *mailbox, uint32_t flags, const char *const *keywords)
+{
+	struct ms_append *append;
+	uint32_t uid = 0, uidvalidity;
+
+	append = ms_append_begin(store);
+	ck_assert_int_eq(ms_append_write(append, "Subject: x\r\n\r\nbody\r\n", 20), 0);
+	ck_assert_int_eq(ms_append_commit(append, mailbox, flags, keywords, 1000000000, &uid, &uidvalidity, NULL), 0);
+	return uid;
+}
+
 #define MESSAGE "printf 'From: a@b.test\\nSubject: x\\n\\nbody\\n'"
 
 /* A Maildir as Dovecot leaves it, with UIDs that have gaps, a letter without a name, a file that its list lacks, and one that has gone. */
@@ -379,6 +391,31 @@ START_TEST(inbox_beside)
 	}
 	holds("INBOX", "1 ");
 	holds(_i == 0 ? "Inbox_2" : "INBOX_2", "5 ");
+	buf_free(&notes);
+}
+END_TEST
+
+/* A copy may lack what was empty: of one folder cur/, of another all but its list. */
+START_TEST(folders_without_parts)
+{
+	struct buf notes = BUF_INIT(65536);
+	struct ms_import_result result;
+
+	make_dovecot();
+	shell_in(account, ".", "cd Maildir && mkdir -p .New/new .Unlisted/new .List Tree .Other/tmp && cp new/2.b.host .New/new/1.f.host && cp new/2.b.host .Unlisted/new/1.g.host");
+	shell_in(account, ".", "cd Maildir && printf '3 V5 N8\n7 :1.f.host\n' | tee .New/dovecot-uidlist .List/dovecot-uidlist >Tree/dovecot-uidlist");
+	if (_i == 0) {
+		ck_assert_int_eq(ms_import(account, false, take_note, &notes, &result), 0);
+		noted(&notes, "Tree: this folder is none of a Maildir++");
+		open_store(account);
+	} else {
+		import_elsewhere(&notes);
+		holds("Tree", "5 ");
+	}
+	holds("New", "5 7:0: ");
+	holds("List", "5 ");
+	ck_assert_uint_eq(add("Unlisted", 0, NULL), 2);
+	ck_assert_int_eq(ms_mailbox_open(store, "Other", &open_mailbox), MS_E_NOTFOUND);
 	buf_free(&notes);
 }
 END_TEST
@@ -682,18 +719,6 @@ END_TEST
 
 /* --- backups --- */
 
-static uint32_t
-add(const char *mailbox, uint32_t flags, const char *const *keywords)
-{
-	struct ms_append *append;
-	uint32_t uid = 0, uidvalidity;
-
-	append = ms_append_begin(store);
-	ck_assert_int_eq(ms_append_write(append, "Subject: x\r\n\r\nbody\r\n", 20), 0);
-	ck_assert_int_eq(ms_append_commit(append, mailbox, flags, keywords, 1000000000, &uid, &uidvalidity, NULL), 0);
-	return uid;
-}
-
 static int
 open_folder(const char *path)
 {
@@ -825,6 +850,29 @@ START_TEST(restore_from_copy)
 }
 END_TEST
 
+/* And so may a copy of an account. */
+START_TEST(restore_without_parts)
+{
+	struct ms_backup_result result;
+	char path[128];
+	int from;
+
+	open_store(account);
+	ck_assert_int_eq(ms_mailbox_create(store, "New", MS_USE_NONE), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Empty", MS_USE_NONE), 0);
+	(void)add("New", 0, NULL);
+	shell_in(account, ".", "mkdir copy && cp -a Maildir copy && find copy -type d -empty -delete && test ! -e copy/Maildir/.New/cur && test ! -e copy/Maildir/.Empty/new");
+	(void)snprintf(path, sizeof(path), "%s/copy", account);
+	from = open_folder(path);
+	ck_assert_int_eq(ms_restore(other, from, false, NULL, NULL, &result), 0);
+	ck_assert_uint_eq(result.messages, 1);
+	open_store(other);
+	ck_assert_uint_gt(add("New", 0, NULL), 1);
+	ck_assert_uint_gt(add("Empty", 0, NULL), 0);
+	(void)close(from);
+}
+END_TEST
+
 /* A mailbox that is gone from its place when it comes back from a backup: renamed, removed, or not in another backup that came back before. Clients
  * that knew it hear of no second message by one UID, for its UIDVALIDITY stays. */
 START_TEST(restore_what_was_removed)
@@ -938,6 +986,7 @@ main(void)
 	tcase_add_test(tcase, dovecot_tree_same_names);
 	tcase_add_loop_test(tcase, elsewhere_without_inbox_list, 0, 2);
 	tcase_add_loop_test(tcase, inbox_beside, 0, 2);
+	tcase_add_loop_test(tcase, folders_without_parts, 0, 2);
 	tcase_add_test(tcase, dovecot_packed);
 	tcase_add_loop_test(tcase, renamed_subscriptions, 0, 2);
 	tcase_add_test(tcase, dovecot_cut_short);
@@ -951,6 +1000,7 @@ main(void)
 	tcase_add_test(tcase, backup_and_restore);
 	tcase_add_test(tcase, backup_leaves_no_part);
 	tcase_add_test(tcase, restore_from_copy);
+	tcase_add_test(tcase, restore_without_parts);
 	tcase_add_loop_test(tcase, restore_what_was_removed, 0, 3);
 	tcase_add_test(tcase, backup_while_others_write);
 	return run_case("move", tcase, folder);
