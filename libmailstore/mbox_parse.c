@@ -57,27 +57,118 @@ ms_mbox_reader_free(struct ms_mbox_reader *reader)
 
 /* --- lines --- */
 
-/* A time and a year: enough to tell a separator from a sentence that begins with "From". */
+/* "2024-01-02", alone or with a time behind it. */
 static bool
-has_time_and_year(struct span text)
+is_iso_date(struct span word)
 {
-	bool time = false, year = false;
-	struct span word;
+	static const char digits[] = "0000-00-00";
+
+	if (word.len < 10 || (word.len > 10 && word.ptr[10] != 'T' && word.ptr[10] != 't'))
+		return false;
+	for (size_t i = 0; i < 10; i++)
+		if (digits[i] == '0' ? !ascii_is_digit(word.ptr[i]) : word.ptr[i] != digits[i])
+			return false;
+	return true;
+}
+
+static bool
+is_zone(struct span word)
+{
 	uint64_t n;
 
-	while (span_split(&text, ' ', &word)) {
-		if (word.len >= 4 && span_chr(word, ':') > 0 && ascii_is_digit(word.ptr[0]) && ascii_is_digit(word.ptr[word.len - 1]))
-			time = true;
-		if (word.len == 4 && span_to_u64(word, 9999, &n) == 0 && n >= 1900)
-			year = true;
+	if (word.len == 5 && (word.ptr[0] == '+' || word.ptr[0] == '-'))
+		return span_to_u64(span_skip(word, 1), 9999, &n) == 0;
+	for (size_t i = 0; i < word.len; i++)
+		if (word.ptr[i] < 'A' || word.ptr[i] > 'Z')
+			return false;
+	return word.len >= 2 && word.len <= 5;
+}
+
+enum { NO_DATE = 0, TIME = 1, YEAR = 2, OTHER = 4 };
+
+/* What a word of a date tells. */
+static unsigned
+date_word(struct span word)
+{
+	static const char *const names[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+		"Oct", "Nov", "Dec" };
+	bool time = word.len >= 4 && span_chr(word, ':') > 0;
+	uint64_t n;
+
+	if (is_iso_date(word))
+		return time ? YEAR | TIME : YEAR;
+	if (time)
+		return ascii_is_digit(word.ptr[0]) && (ascii_is_digit(word.ptr[word.len - 1]) || word.ptr[word.len - 1] == 'Z') ? TIME : NO_DATE;
+	if (word.len > 1 && word.ptr[word.len - 1] == ',')
+		word.len--;
+	if (word.len == 4 && span_to_u64(word, 9999, &n) == 0 && n >= 1900)
+		return YEAR;
+	if (is_zone(word) || (word.len <= 2 && span_to_u64(word, 31, &n) == 0))
+		return OTHER;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_ieq(word, span_of(names[i])))
+			return OTHER;
+	return NO_DATE;
+}
+
+/* A sender, and then nothing but a date, but for UUCP's "remote from host": a sentence that begins with "From" has other words. A sender of
+ * several words is an address with a quoted local part. *ret_date: where the date begins. */
+static bool
+is_sender_and_date(struct span text, struct span *ret_date)
+{
+	ptrdiff_t remote = span_find(text, SPAN(" remote from "));
+	struct span rest, word, sender = SPAN_NULL;
+	unsigned words = 0, seen = 0;
+
+	if (remote > 0)
+		text.len = (size_t)remote;
+	for (rest = text; span_split(&rest, ' ', &word);) {
+		unsigned what = words != 0 ? date_word(word) : NO_DATE;
+
+		if (word.len == 0)
+			continue;
+		if (what != NO_DATE && seen == 0)
+			*ret_date = span_skip(text, (size_t)(word.ptr - text.ptr));
+		if (what == NO_DATE && seen != 0)
+			return false;
+		if (what == NO_DATE) {
+			words++;
+			sender = word;
+		}
+		seen |= what;
 	}
-	return time && year;
+	return (seen & TIME) != 0 && (seen & YEAR) != 0 && (words == 1 || span_chr(sender, '@') >= 0);
+}
+
+/* "2024-01-02 10:00:00", which is UTC where it tells no zone. 0: another date. */
+static int64_t
+iso_date(struct span text)
+{
+	struct span rest = span_skip(text, 11), time, zone;
+	struct buf whole = BUF_INIT(128);
+	struct date date = { 0 };
+	bool parsed;
+
+	if (text.len < 12 || !is_iso_date(span_make(text.ptr, 10)) || !span_split(&rest, ' ', &time))
+		return 0;
+	zone = span_trim(rest);
+	(void)buf_fmt(&whole, "%.10sT%.*s", text.ptr, (int)(time.len < 64 ? time.len : 64), time.ptr);
+	if (zone.len == 5 && is_zone(zone) && !ascii_is_alpha(zone.ptr[0]))
+		(void)buf_fmt(&whole, "%.3s:%.2s", zone.ptr, zone.ptr + 3);
+	parsed = date_parse_rfc3339(buf_get(&whole), &date);
+	if (!parsed) {
+		(void)buf_char(&whole, 'Z');
+		parsed = date_parse_rfc3339(buf_get(&whole), &date);
+	}
+	buf_free(&whole);
+	return parsed && date.utc > 0 ? date.utc : 0;
 }
 
 bool
 ms_mbox_is_from(struct span line, int64_t *ret_date)
 {
 	static const char *const days[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
+	struct span begin = SPAN_NULL;
 	struct date date;
 
 	*ret_date = 0;
@@ -90,7 +181,10 @@ ms_mbox_is_from(struct span line, int64_t *ret_date)
 				*ret_date = date.utc > 0 ? date.utc : 0;
 				return true;
 			}
-	return has_time_and_year(line);
+	if (!is_sender_and_date(line, &begin))
+		return false;
+	*ret_date = iso_date(begin);
+	return true;
 }
 
 bool

@@ -124,6 +124,14 @@ START_TEST(quotes)
 }
 END_TEST
 
+/* What is no separator is part of the message, the others begin one. */
+START_TEST(sentences)
+{
+	assert_mbox("From a@b 1970-01-01 00:01:40\nS: 1\n\nbody\n\nFrom me at 10:30 in 2011 maybe\n\nFrom a@b 1970-01-01 00:01:40\nS: 2\n\nbody\n", MS_MBOX_AUTO,
+	    "{100 0 |S: 1\n\nbody\n\nFrom me at 10:30 in 2011 maybe\n}{100 0 |S: 2\n\nbody\n}");
+}
+END_TEST
+
 START_TEST(lengths)
 {
 	const char *text = FROM "S: 1\nContent-Length: 53\n\n>From x\n\n" FROM "\n" FROM "S: 2\n\nb\n";
@@ -197,6 +205,19 @@ START_TEST(from_lines)
 		{ "From Mon@c Thu Jan  1 00:01:40 1970", true, 100 },
 		{ "From 1500@xxx Tue Jan 07 12:13:14 +0000 2020", true, 1578399194 },
 		{ "From a@b Jan 1 00:01 1970 remote from x", true, 0 },
+		{ "From a@b 1970-01-01 00:01:40", true, 100 },
+		{ "From a@b 1970-01-01 01:01:40 +0100", true, 100 },
+		{ "From a@b 1970-01-01T00:01:40Z", true, 100 },
+		{ "From a@b 1970-01-01T01:01:40+01:00 ", true, 100 },
+		{ "From - 2024-01-02 10:00", true, 0 },
+		{ "From MAILER-DAEMON  2 Jan 2024 10:00:00 CEST", true, 0 },
+		{ "From \"a b\"@c Jan 1, 2024 10:00", true, 0 },
+		{ "From a@b 2024-01-02", false, 0 },
+		{ "From 2024-01-02 10:00:00", false, 0 },
+		{ "From me at 10:30 in 2011 maybe", false, 0 },
+		{ "From what I saw 2011 at 10:30", false, 0 },
+		{ "From what I saw 2 Jan 2011 10:30", false, 0 },
+		{ "From a@b 10:30 2011 and on", false, 0 },
 		{ "From here on", false, 0 },
 		{ "From Monday to Friday at 12:00", false, 0 },
 		{ "from a@b Thu Jan  1 00:01:40 1970", false, 0 },
@@ -311,6 +332,7 @@ main(void)
 	tcase_add_test(tests, two_messages);
 	tcase_add_test(tests, not_an_mbox);
 	tcase_add_test(tests, quotes);
+	tcase_add_test(tests, sentences);
 	tcase_add_test(tests, lengths);
 	tcase_add_test(tests, status_headers);
 	tcase_add_test(tests, many_keywords);
