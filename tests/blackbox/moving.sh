@@ -135,7 +135,11 @@ expect "backup" ": 5 messages, 0 of them" store backup -d "$TMP/backups" moved@e
 sleep 1
 swaks --server "127.0.0.1:$(port 25)" --from a@remote.test --to moved@example.test --header "Subject: later $$" >/dev/null 2>&1
 check "mail comes in" eventually has_mail moved "later $$"
+dead=$TMP/backups/example.test/moved/20200101T000000Z.part
+mkdir -p "$dead/Maildir"
+if [ "$(id -u)" -eq 0 ]; then chown -R "$(uid_of moved)" "$dead"; fi
 expect "the next backup has links to the one before" ": 6 messages, 5 of them" store backup -d "$TMP/backups" moved@example.test
+check "and nothing of one that died is left" test ! -e "$dead"
 first=$(find "$TMP/backups/example.test/moved" -mindepth 1 -maxdepth 1 | sort | head -1)
 before=$(fetch moved INBOX)
 check "an account with mail is not overwritten" status 73 store restore -d "$first" moved@example.test
@@ -151,6 +155,8 @@ check "the same" test "$(fetch newcomer INBOX)" = "$(fetch moved INBOX)"
 expect "export" ": 4 messages of INBOX" store export -m "$TMP/inbox.mbox" moved@example.test
 check "a file is not overwritten" status 73 store export -m "$TMP/inbox.mbox" moved@example.test
 expect "import" ": 4 messages came into Old/Mail" store import -m "$TMP/inbox.mbox" -b Old/Mail newcomer@example.test
+printf 'From a@b.test Thu Jan  1 00:00:10 1970\nX-IMAP: 1 2\nSubject: x\n\nFrom me at 10:30 in 2011 maybe\n\nFrom c@d.test 2024-01-02 10:00:00\nSubject: y\n\nbody\n' >"$TMP/strange.mbox"
+expect "messages with odd fields and dates" ": 2 messages came into Strange" store import -m "$TMP/strange.mbox" -b Strange newcomer@example.test
 expect "to standard output, from standard input" ": 4 messages came into Piped" sh -c "'$BIN/mailstore' -C '$conf' export -b Old/Mail -m - newcomer@example.test | '$BIN/mailstore' -C '$conf' import -m - -b Piped newcomer@example.test"
 expect "with its flags" 'Flagged' fetch newcomer Piped
 check "no mbox: 65" status 65 store import -m /etc/passwd newcomer@example.test
