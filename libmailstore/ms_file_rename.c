@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_internal.h"
 #include "libmailstore/ms_listing.h"
@@ -81,17 +82,36 @@ rename_to_cur(int folder_fd, struct ms_file *file, const char *name, struct ms_r
 	return 0;
 }
 
-int
-ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const struct ms_pending_list *pending, struct ms_renames *renames)
+/* What the message is to be: what waits was promised of the name in its record, and what another program has made of that name since stays.
+ * Without a record nobody knows of another name. Whether its file's name is to tell it. */
+static bool
+flags_to_tell(const struct ms_file *file, const struct ms_message_record *record, const struct ms_pending_list *pending, const struct ms_message *named,
+    struct ms_message *ret)
 {
-	struct ms_message before = { .uid = uid, .flags = file->parsed.flags }, after;
+	_cleanup_(freep) char *path = NULL;
+
+	*ret = record != NULL ? record->message : *named;
+	if (!ms_pending_apply(pending, ret))
+		return false;
+	if (record != NULL) {
+		path = xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
+		if (ms_flags_meanwhile(record, path, ret) != 0)
+			return false;
+	}
+	return ret->flags != named->flags || !ms_keywords_equal(&ret->keywords, &named->keywords);
+}
+
+int
+ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const struct ms_message_record *record, const struct ms_pending_list *pending,
+    struct ms_renames *renames)
+{
+	struct ms_message named = { .uid = uid, .flags = file->parsed.flags }, after;
 	struct buf digits = BUF_INIT(MS_NAME_MAX), text = BUF_INIT(MS_NAME_MAX);
 	struct ms_name name = file->parsed;
 	int r = 0;
 
-	ms_keywords_from_name(&file->parsed, MS_KEYWORDS_MAX, &before.keywords);
-	after = before;
-	if (!ms_pending_apply(pending, &after) || (after.flags == before.flags && ms_keywords_equal(&after.keywords, &before.keywords)))
+	ms_keywords_from_name(&file->parsed, MS_KEYWORDS_MAX, &named.keywords);
+	if (!flags_to_tell(file, record, pending, &named, &after))
 		return 0;
 	name.flags = after.flags;
 	ms_keywords_to_name(&after.keywords, &name, &digits);

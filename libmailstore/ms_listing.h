@@ -55,8 +55,12 @@ struct ms_renames {
 void ms_renames_note(struct ms_renames *renames, char *from, char *to);
 void ms_renames_take_back(struct ms_renames *renames, int folder_fd);
 void ms_renames_clear(struct ms_renames *renames);
-/* Gives the message's file the flags that its name does not tell yet. Results as above. */
-int ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const struct ms_pending_list *pending, struct ms_renames *renames);
+/* Gives the message's file the flags that its name does not tell yet. record: as the index has it, by its former name, from which those are
+ * meant; what the name tells otherwise another program has changed since, and it stays. NULL: nothing is known of a former name.
+ * Results as above. */
+struct ms_message_record;
+int ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const struct ms_message_record *record, const struct ms_pending_list *pending,
+    struct ms_renames *renames);
 void ms_listing_clear(struct ms_listing *listing);
 /* The order of a listing, for qsort(3). */
 int ms_file_compare(const void *a, const void *b);

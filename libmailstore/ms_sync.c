@@ -370,12 +370,28 @@ drop_damaged(struct ms_txn *txn, void *context)
 /* --- flags that names do not tell yet --- */
 
 static int
-follow_file(struct ms_syncing *sync, struct ms_file *file, uint32_t uid)
+follow_new(struct ms_syncing *sync, struct ms_file *file)
 {
-	int r = ms_file_follow(sync->folder_fd, file, uid, &sync->pending, &sync->followed);
+	int r = ms_file_follow(sync->folder_fd, file, file->parsed.uid, NULL, &sync->pending, &sync->followed);
 
 	sync->missed |= r == MS_E_NOTFOUND;
 	return r == MS_E_NOTFOUND ? 0 : r;
+}
+
+/* A record from before a crash may be older than the promise: it says nothing of the name that was then. One whose file was just renamed keeps
+ * its former name until the next look: what was promised is to be told from what others do by that. */
+static int
+follow_known(struct ms_syncing *sync, size_t i)
+{
+	const struct ms_message_record *known = &sync->known[i], *former = sync->store->doubt || sync->rebuild ? NULL : known;
+	int r = ms_file_follow(sync->folder_fd, sync->found[i], known->message.uid, former, &sync->pending, &sync->followed);
+
+	if (r != MS_E_NOTFOUND)
+		return r;
+	sync->found[i] = NULL;
+	sync->listing.sure = false;
+	sync->missed = true;
+	return 0;
 }
 
 /* Whenever the folder is looked at the names come to say all that was promised: others may have changed them, or the index knows nothing
@@ -389,10 +405,10 @@ follow(struct ms_syncing *sync)
 	sync->renamed[0] = sync->renamed[1] = true;
 	for (size_t i = 0; r == 0 && i < sync->known_count; i++)
 		if (sync->found[i] != NULL)
-			r = follow_file(sync, sync->found[i], sync->known[i].message.uid);
+			r = follow_known(sync, i);
 	for (size_t i = 0; r == 0 && i < sync->listing.count; i++)
 		if (!sync->listing.files[i].taken && sync->listing.files[i].parsed.uid != 0)
-			r = follow_file(sync, &sync->listing.files[i], sync->listing.files[i].parsed.uid);
+			r = follow_new(sync, &sync->listing.files[i]);
 	return r;
 }
 
@@ -403,6 +419,22 @@ is_unchanged(const struct ms_time *before, const struct ms_time *after, const st
 	struct ms_time settled = ms_settled(before, now);
 
 	return settled.seconds == before->seconds && after->seconds == before->seconds && after->nanoseconds == before->nanoseconds;
+}
+
+/* Their records are by the names that tell it: should there be another look, it is not done to what others have made of these by then. */
+static void
+forget_followed(struct ms_syncing *sync)
+{
+	struct ms_pending_list *pending = &sync->pending;
+
+	for (size_t k = 0; pending->count != 0 && k < sync->known_count; k++) {
+		uint32_t uid = sync->known[k].message.uid, n = uid / MS_UIDS_EACH, bit = uid % MS_UIDS_EACH;
+
+		if (sync->found[k] == NULL)
+			continue;
+		for (size_t i = ms_pending_find(pending, n); i < pending->count && pending->list[i].n == n; i++)
+			pending->list[i].map[bit / 8] = (uint8_t)(pending->list[i].map[bit / 8] & ~(1u << bit % 8));
+	}
 }
 
 /* Whether the folder is as it was when the reading began, for certain, where its events cannot be had. */
@@ -516,6 +548,8 @@ take_all(struct ms_syncing *sync)
 			r = mend(sync);
 		if (r == 0)
 			r = apply_all_known(sync);
+		if (r == 0)
+			forget_followed(sync);
 		if (r == 0)
 			r = ms_sync_take_new(sync);
 		vain = sync->known_count > known ? 0 : vain + 1;
