@@ -109,8 +109,8 @@ struct ms_store {
 /* So many mailboxes an account has: each opening looks at all of them. */
 #define MS_MAILBOXES_MAX 10000
 
-/* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; not 0: it is being
- * emptied and says nothing; in what format it is. */
+/* In T_META: the modification sequence up to which T_TEXT knows all messages; how many documents it has numbered; a count of its
+ * clearings, odd while it is being emptied and says nothing; in what format it is. */
 #define MS_TEXT_DONE "text"
 #define MS_TEXT_DOCUMENTS "documents"
 #define MS_TEXT_CLEAR "emptying"
@@ -124,7 +124,7 @@ void ms_text_group_key(uint8_t key[MS_TEXT_GROUP_KEY], uint32_t block, uint32_t 
 void ms_text_own_key(uint8_t key[MS_TEXT_OWN_KEY], uint32_t block, uint32_t gram);
 /* How far the index has come. *ret_usable: it is of our format, and not being emptied. 0, or MS_BDB(...). */
 struct ms_text_state {
-	uint64_t done, documents;
+	uint64_t done, documents, cleared;
 	bool usable;
 };
 int ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret);

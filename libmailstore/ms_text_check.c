@@ -113,7 +113,7 @@ int
 ms_text_discard(struct ms_txn *txn, void *context)
 {
 	(void)context;
-	return ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, 1));
+	return ms_text_note_clearing(txn, true);
 }
 
 int

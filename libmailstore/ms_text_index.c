@@ -305,8 +305,8 @@ number_of(struct bdb *bdb, struct bdb_txn *txn, const char *name, uint64_t *ret)
 int
 ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret)
 {
-	uint64_t clear = 0, format = 0;
-	int r = number_of(bdb, txn, MS_TEXT_CLEAR, &clear);
+	uint64_t format = 0;
+	int r = number_of(bdb, txn, MS_TEXT_CLEAR, &ret->cleared);
 
 	if (r == 0)
 		r = number_of(bdb, txn, MS_TEXT_FORMAT, &format);
@@ -314,8 +314,18 @@ ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret)
 		r = number_of(bdb, txn, MS_TEXT_DONE, &ret->done);
 	if (r == 0)
 		r = number_of(bdb, txn, MS_TEXT_DOCUMENTS, &ret->documents);
-	ret->usable = clear == 0 && format == MS_TEXT_FORMAT_NOW;
+	ret->usable = ret->cleared % 2 == 0 && format == MS_TEXT_FORMAT_NOW;
 	return r;
+}
+
+int
+ms_text_note_clearing(struct ms_txn *txn, bool begins)
+{
+	uint64_t cleared = 0;
+	int r = number_of(txn->bdb, txn->txn, MS_TEXT_CLEAR, &cleared);
+
+	cleared |= 1;
+	return r == 0 ? ms_bdb(ms_meta_put(txn, MS_TEXT_CLEAR, begins ? cleared : cleared + 1)) : r;
 }
 
 static int

@@ -14,6 +14,8 @@ int ms_text_candidates(struct ms_store *store, const struct ms_match *match, uin
 int ms_text_check(struct ms_store *store, bool mend);
 /* A transaction's work (ms_work): it says nothing any more, and is emptied by the next step. */
 int ms_text_discard(struct ms_txn *txn, void *context);
+/* Notes that the index is being emptied, or, when it is not `begins`, that it has been. 0, or MS_BDB(...). */
+int ms_text_note_clearing(struct ms_txn *txn, bool begins);
 /* Frees the work at hand; NULL is allowed. */
 void ms_text_work_free(struct ms_text_work *work);
 

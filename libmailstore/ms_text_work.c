@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Bringing the text index up to date, a little at a time: some changes are followed and their messages read; when enough has been
  * gathered, or nothing is left, it is written in several transactions; the last one says how far the index has come. A process that
- * dies before that leaves postings of nobody: they make candidates and nothing else. Two that work at once write the same. */
+ * dies before that leaves postings of nobody: they make candidates and nothing else. Of two that work at once the first to end counts; they need
+ * not have gathered the same, so neither writes over what the other has put into a record. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ struct change {
 struct ms_text_work {
 	bool begun, writing;
 	unsigned generation;     /* of the index it is for */
-	uint64_t from, upto, documents;
+	uint64_t from, upto, documents, cleared; /* the state when it began, and where it will be */
 	struct ms_pair at;       /* of ms_set_changes: the first not followed */
 	uint64_t emails[MESSAGES_MAX];
 	size_t count;
@@ -234,6 +235,7 @@ read_changes(struct bdb *bdb, void *context)
 	if (!work->begun) {
 		work->from = work->upto = reading->state.done;
 		work->documents = reading->state.documents;
+		work->cleared = reading->state.cleared;
 		work->at = (struct ms_pair){ work->from + 1, 0 };
 	}
 	work->change_count = 0;
@@ -332,7 +334,8 @@ sort_entries(struct ms_text_work *work)
 			sort_by(work->entries + from, ends[value] - from, 12, inner);
 }
 
-/* Somebody else has been here, or it is to be cleared: what was gathered is not needed. */
+/* Somebody else has been here, or it is to be cleared, or was: what was gathered is not needed. Others that were written may end at the same
+ * modification sequence, since many messages may share one. */
 static int
 still_ours(struct ms_txn *txn, const struct ms_text_work *work)
 {
@@ -341,7 +344,8 @@ still_ours(struct ms_txn *txn, const struct ms_text_work *work)
 
 	if (r != 0)
 		return r;
-	return state.usable && state.done == work->from && txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
+	return state.usable && state.done == work->from && state.documents == work->documents && state.cleared == work->cleared &&
+	    txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
 }
 
 /* What is being made of the records of a group. Keys are written in their order: so a block that is written at once fills its pages. */
@@ -444,13 +448,11 @@ write_group(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, siz
 	uint8_t key[MS_TEXT_GROUP_KEY];
 	void *before = NULL;
 	size_t len = 0;
-	int r = BDB_NONE;
+	int r;
 
 	group.block = (uint32_t)(work->documents / MS_POSTINGS_EACH);
 	ms_text_group_key(key, group.block, gram);
-	/* Nobody's, when the block begins with ours. */
-	if (work->documents % MS_POSTINGS_EACH != 0)
-		r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
+	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
 	if (r != 0 && r != BDB_NONE)
 		return ms_bdb(r);
 	group.before = span_make(before, len);
@@ -566,7 +568,8 @@ clear_some(struct ms_txn *txn, void *context)
 		r = ms_meta_put(txn, MS_TEXT_DOCUMENTS, 0);
 	if (r == 0)
 		r = ms_meta_put(txn, MS_TEXT_FORMAT, MS_TEXT_FORMAT_NOW);
-	return ms_bdb(r == 0 ? ms_meta_put(txn, MS_TEXT_CLEAR, 0) : r);
+	r = ms_bdb(r);
+	return r == 0 ? ms_text_note_clearing(txn, false) : r;
 }
 
 static int
