@@ -317,7 +317,8 @@ take_uid(void *context, const struct ms_message *message)
 	return r != 0 ? r : take_expunged(context, message->uid, 0);
 }
 
-/* What left is not known, as after the index was made anew: whatever stands nowhere in the mailbox has left. */
+/* What left is not known, as after the index was made anew, with numbers below those that we know when the clock was put back meanwhile: whatever
+ * stands nowhere in the mailbox has left. */
 static int
 compare_all(struct taking *taking)
 {
@@ -365,9 +366,9 @@ sync_emails(struct jmap *jmap, struct jmap_mailbox *mailbox)
 		r = ms_messages(mailbox->open, 1, UINT32_MAX, take_message, &taking);
 	else if (now > since)
 		r = ms_changes(mailbox->open, since, take_message, take_expunged, &taking);
-	if (r == MS_E_FORGOTTEN)
+	if (r == MS_E_FORGOTTEN || (r == 0 && now < since))
 		r = compare_all(&taking);
-	if (r == 0 && now > since)
+	if (r == 0)
 		mailbox->modseq = now;
 	if (taking.gone_count > 0) {
 		qsort(taking.gone, taking.gone_count, sizeof(*taking.gone), compare_uids);
@@ -472,8 +473,9 @@ list_mailboxes(struct jmap *jmap, uint64_t *ret_modseq, struct ms_mailbox_info *
 	return r == 0 ? -EAGAIN : r;
 }
 
+/* *ret_fell: the store's sequence is below ours. */
 static int
-sync_mailboxes(struct jmap *jmap)
+sync_mailboxes(struct jmap *jmap, bool *ret_fell)
 {
 	struct ms_mailbox_info *list;
 	size_t count, kept = 0;
@@ -482,8 +484,8 @@ sync_mailboxes(struct jmap *jmap)
 
 	if (r != 0)
 		return r;
-	if (modseq > jmap->state)
-		jmap->state = modseq;
+	*ret_fell = modseq < jmap->state;
+	jmap->state = modseq;
 	for (size_t i = 0; i < jmap->mailbox_count; i++)
 		jmap->mailboxes[i]->present = false;
 	for (size_t i = 0; i < count; i++)
@@ -501,24 +503,6 @@ sync_mailboxes(struct jmap *jmap)
 	return 0;
 }
 
-int
-jmap_sync(struct jmap *jmap)
-{
-	int r, first;
-
-	ms_watch_drain(jmap->store);
-	first = sync_mailboxes(jmap);
-	for (size_t i = 0; i < jmap->mailbox_count; i++) {
-		/* A mailbox that went just now is found gone by the next sync. */
-		r = sync_emails(jmap, jmap->mailboxes[i]);
-		if (r != 0 && r != MS_E_STALE && r != MS_E_NOTFOUND && first == 0)
-			first = r;
-	}
-	if (first == 0)
-		drop_orphans(jmap);
-	return first;
-}
-
 /* What was there when this process began is neither new nor changed, as long as nobody asks what was before. */
 static void
 begin(struct jmap *jmap)
@@ -533,6 +517,32 @@ begin(struct jmap *jmap)
 	for (size_t i = 0; i < jmap->email_count; i++)
 		jmap->emails[i]->created = jmap->emails[i]->changed = 0;
 	jmap->email_state = jmap->thread_state = jmap->mailbox_state = jmap->began = jmap->floor = jmap->state;
+}
+
+int
+jmap_sync(struct jmap *jmap)
+{
+	bool fell = false;
+	int r, first;
+
+	ms_watch_drain(jmap->store);
+	first = sync_mailboxes(jmap, &fell);
+	for (size_t i = 0; i < jmap->mailbox_count; i++) {
+		/* A mailbox that went just now is found gone by the next sync. */
+		r = sync_emails(jmap, jmap->mailboxes[i]);
+		if (r != 0 && r != MS_E_STALE && r != MS_E_NOTFOUND && first == 0)
+			first = r;
+	}
+	if (first == 0)
+		drop_orphans(jmap);
+	/* Clients know states that are still to come: they read anew, as after a new start of this process. */
+	if (fell) {
+		jmap->gone_count = 0;
+		jmap->forgotten = jmap->counted = 0;
+		jmap->has_history = false;
+		begin(jmap);
+	}
+	return first;
 }
 
 int
