@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315). Both are all or nothing in the store. */
+/* COPY (RFC 3501 section 6.4.7) and MOVE (RFC 6851), with COPYUID (RFC 4315). The first is all or nothing in the store, the second is so for each
+ * message. */
 #include <stdlib.h>
 
 #include "common/xalloc.h"
@@ -67,12 +68,12 @@ copy(struct session *session, struct imap_command *command, bool move)
 	target = span_dup(command->target);
 	rc = ms_copy(session->selected->mailbox, from, count, target, move, to, &validity);
 	free(target);
-	for (i = 0; rc == 0 && i < count; i++)
+	for (i = 0; (rc == 0 || move) && i < count; i++)
 		copied += to[i] != 0;
 	if (copied > 0) {
 		(void)buf_fmt(&sets, "COPYUID %u ", (unsigned)validity);
 		put_uid_sets(from, to, count, &sets);
-		/* RFC 6851 section 4.3: for MOVE it comes before the EXPUNGEs. */
+		/* RFC 6851 section 4.3: for MOVE it comes before the EXPUNGEs, also of those that it moved before it failed. */
 		if (move)
 			session_fmt(session, "* OK [%s] Moved\r\n", buf_cstr(&sets));
 	}

@@ -329,7 +329,8 @@ struct ms_flags_apart {
 };
 int ms_store_flags_apart(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, enum ms_store_op op, uint32_t flags,
     const char *const *keywords, uint64_t unchanged_since, uint32_t *modified, size_t *ret_modified, struct ms_flags_apart *apart);
-/* Copies (by hard link) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was gone. */
+/* Copies (by hard link, where that may be) or moves those UIDs to another mailbox; ret_uids has room for count: the new UIDs, 0 for one that was
+ * gone. Copies all or, on failure, none. A move that fails has moved those that have a UID then. */
 int ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity);
 int ms_expunge(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count);
 /* The same of those alone that are \Deleted by then: the caller may not have heard yet that somebody took that back. */
@@ -370,7 +371,6 @@ struct ms_backup_result {
 /* Writes the account's mail, as it is at one moment, into a new folder `name` in the folder into_fd: a Maildir++ of its own with UIDs,
  * flags, keywords, UIDVALIDITY and subscriptions. Messages that the folder `previous` there (NULL: none) has already are hard links to
  * its files. It is there whole, and on stable storage, or not at all; what others do to the account meanwhile is not in it.
- * Until then it is NAME.part; those of others there, which were cut short, are removed.
  * MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account runs. */
 int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret);
 /* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with

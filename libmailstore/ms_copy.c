@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,12 +81,36 @@ carry_keywords(const struct ms_mailbox_record *from, const struct ms_keywords *s
 	return ms_keywords_take(to_fd, to, names, ret);
 }
 
+/* What may not be linked, as another owner's file (fs.protected_hardlinks) or one with too many links: its bytes, and whole before they stand
+ * among messages. */
+static int
+place_bytes(const struct copy *copy, const char *from, const char *to)
+{
+	_cleanup_(freep) char *tmp = xasprintf("tmp/%s", strchr(to, '/') + 1);
+	bool copied;
+	int r;
+
+	if (mkdirat(copy->to_fd, "tmp", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	(void)unlinkat(copy->to_fd, tmp, 0); /* of one that was killed */
+	r = ms_transfer(copy->from_fd, from, copy->to_fd, tmp, &copied);
+	if (r != 0)
+		return r == -ENOENT ? MS_E_NOTFOUND : r;
+	if (renameat(copy->to_fd, tmp, copy->to_fd, to) == 0)
+		return 0;
+	r = -errno;
+	(void)unlinkat(copy->to_fd, tmp, 0);
+	return r;
+}
+
 /* The file under the new name: linked, or moved there. */
 static int
 place(const struct copy *copy, const char *from, const char *to)
 {
 	int r = copy->move ? renameat(copy->from_fd, from, copy->to_fd, to) : linkat(copy->from_fd, from, copy->to_fd, to, 0);
 
+	if (r < 0 && !copy->move && (errno == EPERM || errno == EMLINK || errno == EXDEV))
+		return place_bytes(copy, from, to);
 	return r == 0 ? 0 : errno == ENOENT ? MS_E_NOTFOUND : -errno;
 }
 
@@ -101,6 +126,16 @@ place_file(struct copy *copy, const struct ms_message_record *before, const char
 	after->in_cur = as->flags != 0 || !ms_keywords_none(&as->keywords) || before->in_cur;
 	if (r == 0)
 		r = ms_rename_record(copy->to, before, after);
+	if (r == MS_E_LIMIT) {
+		struct ms_message_record fresh = *before;
+		struct buf unique = BUF_INIT(MS_NAME_MAX);
+
+		/* A long name that another program gave has no room for ours. */
+		ms_unique(copy->from->store, &unique);
+		(void)snprintf(fresh.name, sizeof(fresh.name), "%s", buf_cstr(&unique));
+		buf_free(&unique);
+		r = ms_rename_record(copy->to, &fresh, after);
+	}
 	if (r != 0)
 		return r;
 	step = (struct step){ xstrdup(from), path_of(after) };
@@ -241,58 +276,10 @@ allowed(const struct copy *copy, const struct ms_mailbox_record *target, size_t 
 	return r == 0 && in_mailbox ? ms_mailbox_quota_allows(target, bytes, messages) : r;
 }
 
-static int
-copy_locked(struct copy *copy, const char *to, size_t count)
-{
-	struct ms_store *store = copy->from->store;
-	struct ms_mailbox_record target = { .name = NULL };
-	int r = ms_mailbox_sync(copy->from);
-
-	if (r == 0)
-		r = ms_mailbox_find(store, to, &copy->to, &target);
-	if (r == 0)
-		r = ms_sync(store, copy->to, &target);
-	if (r == 0)
-		r = allowed(copy, &target, count);
-	if (r == 0)
-		r = ms_folder_open(store, copy->from->record.name, &copy->from_fd);
-	if (r == 0)
-		r = ms_folder_open(store, target.name, &copy->to_fd);
-	for (copy->at = 0; r == 0 && copy->at < count; copy->at = copy->end) {
-		copy->end = copy->at + BATCH / 2 < count ? copy->at + BATCH / 2 : count;
-		r = ms_run_undoing(store, copy_some, take_back, copy);
-		forget_steps(copy);
-	}
-	if (r == 0)
-		r = ms_mailbox_sync(copy->from);
-	if (copy->from_fd >= 0)
-		(void)close(copy->from_fd);
-	if (copy->to_fd >= 0)
-		(void)close(copy->to_fd);
-	ms_mailbox_record_clear(&target);
-	return r;
-}
-
-int
-ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity)
-{
-	struct copy copy = { .from = from, .uids = uids, .new_uids = ret_uids, .move = move, .from_fd = -1, .to_fd = -1,
-		.texts = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1) };
-	int r = ms_lock(from->store);
-
-	if (r != 0)
-		return r;
-	r = copy_locked(&copy, to, count);
-	buf_free(&copy.texts);
-	ms_unlock(from->store);
-	*ret_uidvalidity = copy.uidvalidity;
-	return r;
-}
-
-/* --- expunging --- */
+/* --- expunging, some at a time --- */
 
 struct expunge {
-	struct ms_mailbox *mailbox;
+	uint32_t mailbox;
 	const uint32_t *uids;
 	size_t count;
 	bool if_deleted; /* those alone that still are \Deleted */
@@ -339,7 +326,7 @@ expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_recor
 {
 	_cleanup_(freep) char *path = NULL;
 	struct ms_message_record message;
-	int r = ms_message_load(txn, expunge->mailbox->number, uid, &message);
+	int r = ms_message_load(txn, expunge->mailbox, uid, &message);
 
 	if (r != 0)
 		return r == MS_E_NOTFOUND ? 0 : r;
@@ -355,7 +342,7 @@ expunge_one(struct ms_txn *txn, struct expunge *expunge, struct ms_mailbox_recor
 		expunge->touch.sides[0].known = false; /* its name has changed */
 		return 0;
 	}
-	return r != 0 ? r : ms_message_remove(txn, expunge->mailbox->number, record, &message, modseq);
+	return r != 0 ? r : ms_message_remove(txn, expunge->mailbox, record, &message, modseq);
 }
 
 static int
@@ -364,7 +351,7 @@ expunge_some(struct ms_txn *txn, void *context)
 	struct expunge *expunge = context;
 	struct ms_mailbox_record record;
 	uint64_t modseq;
-	int r = ms_mailbox_load(txn, expunge->mailbox->number, &record);
+	int r = ms_mailbox_load(txn, expunge->mailbox, &record);
 
 	if (r != 0)
 		return r;
@@ -378,25 +365,108 @@ expunge_some(struct ms_txn *txn, void *context)
 		r = sync_folder(expunge->folder_fd);
 	if (r == 0) {
 		ms_touch_note(&expunge->touch, 0, &record);
-		r = ms_mailbox_save(txn, expunge->mailbox->number, &record);
+		r = ms_mailbox_save(txn, expunge->mailbox, &record);
 	}
 	ms_mailbox_record_clear(&record);
 	return r;
 }
 
 static int
+expunge_all(struct ms_store *store, struct expunge *expunge, const uint32_t *uids, size_t count)
+{
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < count; at += expunge->count) {
+		expunge->uids = uids + at;
+		expunge->count = count - at < BATCH ? count - at : BATCH;
+		r = ms_run(store, expunge_some, expunge);
+	}
+	return r;
+}
+
+/* --- copying, all of it --- */
+
+/* COPY is all or nothing (RFC 3501 section 6.4.7): what batches before the one that failed have made goes again. Only who is killed before that
+ * leaves it, to a client that has heard of nothing. */
+static void
+take_back_all(struct copy *copy, const char *to)
+{
+	struct expunge expunge = { .folder_fd = copy->to_fd };
+	struct ms_mailbox_record target = { .name = NULL };
+
+	/* Found again: its number is another one when the index was made anew beneath. */
+	if (copy->at > 0 && ms_mailbox_find(copy->from->store, to, &expunge.mailbox, &target) == 0 &&
+	    target.folder.uidvalidity == copy->uidvalidity && expunge_all(copy->from->store, &expunge, copy->new_uids, copy->at) == 0)
+		copy->at = 0;
+	ms_mailbox_record_clear(&target);
+}
+
+static int
+copy_locked(struct copy *copy, const char *to, size_t count)
+{
+	struct ms_store *store = copy->from->store;
+	struct ms_mailbox_record target = { .name = NULL };
+	int r = ms_mailbox_sync(copy->from);
+
+	if (r == 0)
+		r = ms_mailbox_find(store, to, &copy->to, &target);
+	if (r == 0)
+		r = ms_sync(store, copy->to, &target);
+	if (r == 0)
+		r = allowed(copy, &target, count);
+	if (r == 0)
+		r = ms_folder_open(store, copy->from->record.name, &copy->from_fd);
+	if (r == 0)
+		r = ms_folder_open(store, target.name, &copy->to_fd);
+	for (copy->at = 0; r == 0 && copy->at < count; copy->at = copy->end) {
+		copy->end = copy->at + BATCH / 2 < count ? copy->at + BATCH / 2 : count;
+		r = ms_run_undoing(store, copy_some, take_back, copy);
+		forget_steps(copy);
+		if (r != 0)
+			break;
+	}
+	if (r == 0)
+		r = ms_mailbox_sync(copy->from);
+	if (r != 0 && !copy->move)
+		take_back_all(copy, to);
+	if (r != 0)
+		memset(copy->new_uids + copy->at, 0, (count - copy->at) * sizeof(*copy->new_uids));
+	if (copy->from_fd >= 0)
+		(void)close(copy->from_fd);
+	if (copy->to_fd >= 0)
+		(void)close(copy->to_fd);
+	ms_mailbox_record_clear(&target);
+	return r;
+}
+
+int
+ms_copy(struct ms_mailbox *from, const uint32_t *uids, size_t count, const char *to, bool move, uint32_t *ret_uids, uint32_t *ret_uidvalidity)
+{
+	struct copy copy = { .from = from, .uids = uids, .new_uids = ret_uids, .move = move, .from_fd = -1, .to_fd = -1,
+		.texts = BUF_INIT(MS_CACHE_UNPACKED_MAX + 1) };
+	int r = ms_lock(from->store);
+
+	if (r != 0)
+		return r;
+	r = copy_locked(&copy, to, count);
+	buf_free(&copy.texts);
+	ms_unlock(from->store);
+	*ret_uidvalidity = copy.uidvalidity;
+	return r;
+}
+
+/* --- expunging --- */
+
+static int
 expunge_locked(struct ms_mailbox *mailbox, const uint32_t *uids, size_t count, bool if_deleted)
 {
-	struct expunge expunge = { .mailbox = mailbox, .if_deleted = if_deleted, .folder_fd = -1 };
+	struct expunge expunge = { .mailbox = mailbox->number, .if_deleted = if_deleted, .folder_fd = -1 };
 	int r = ms_mailbox_sync(mailbox);
 
 	if (r == 0)
 		r = ms_folder_open(mailbox->store, mailbox->record.name, &expunge.folder_fd);
-	for (size_t at = 0; r == 0 && at < count; at += expunge.count) {
-		expunge.uids = uids + at;
-		expunge.count = count - at < BATCH ? count - at : BATCH;
-		r = ms_run(mailbox->store, expunge_some, &expunge);
-	}
+	if (r == 0)
+		r = expunge_all(mailbox->store, &expunge, uids, count);
 	if (expunge.folder_fd >= 0)
 		(void)close(expunge.folder_fd);
 	return r == 0 ? ms_mailbox_sync(mailbox) : r;
