@@ -76,15 +76,17 @@ print_kept(const struct look *look)
 {
 	char *path = xasprintf("%s/sts/%s", look->conf->common.spool_dir, look->domain);
 	struct buf text = BUF_INIT(STS_TEXT_MAX);
-	static struct sts_policy policy;
+	struct sts_policy policy;
+	struct span rest, mx;
 	int r = read_file(path, &text);
 	int64_t now = (int64_t)time(NULL);
 
 	if (r == 0 && sts_policy_parse(buf_get(&text), &policy) == 0) {
 		(void)printf("; kept is mode %s, id %.*s, %s", sts_mode_name(policy.mode), (int)policy.id.len, policy.id.ptr != NULL ? policy.id.ptr : "",
 		    sts_policy_is_valid(&policy, now) ? "for hosts" : "expired, once for hosts");
-		for (size_t i = 0; i < policy.mx_count; i++)
-			(void)printf(" %.*s", (int)policy.mx[i].len, policy.mx[i].ptr);
+		rest = policy.text;
+		while (sts_policy_next_mx(&rest, &mx))
+			(void)printf(" %.*s", (int)mx.len, mx.ptr);
 		(void)printf("\n");
 	} else {
 		(void)printf("; %s\n", r == -EACCES ? "what is kept only root may read" : "none is kept");

@@ -12,7 +12,7 @@
 struct policy_domain;
 
 /* Domains that are remembered, and policies that are fetched, at once. */
-#define POLICY_DOMAINS_MAX 10000
+#define POLICY_DOMAINS_MAX 7000
 #define POLICY_FETCHES_MAX 50
 #define POLICY_BUCKETS 4096
 

@@ -188,7 +188,7 @@ keep(struct policy_domain *domain)
 static int
 take_fetched(struct policy_domain *domain, struct span text)
 {
-	static struct sts_policy policy;
+	struct sts_policy policy;
 	struct buf kept = BUF_INIT(STS_TEXT_MAX + 1);
 	int r = sts_policy_parse(text, &policy);
 

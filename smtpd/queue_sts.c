@@ -45,7 +45,7 @@ static bool
 is_expired(int folder, const char *name)
 {
 	struct buf text = BUF_INIT(STS_TEXT_MAX);
-	static struct sts_policy policy;
+	struct sts_policy policy;
 	bool expired = read_policy(folder, name, &text) == 0 && (sts_policy_parse(buf_get(&text), &policy) < 0 || !sts_policy_is_valid(&policy, queue_now()));
 
 	buf_free(&text);

@@ -14,6 +14,8 @@
 #define PREFIX "_smtp._tls."
 /* What of a row there is room for in a message. */
 #define ROW_MAX 4096
+/* What of a policy there is room for in a row, where some octets take three: of a longer one its first lines are told. */
+#define POLICY_MAX 2048
 
 struct counted {
 	struct relay_role *role;
@@ -41,7 +43,7 @@ put_policy(const struct relay_sts *sts, struct buf *out)
 {
 	struct span text = sts != NULL && sts->text != NULL ? span_of(sts->text) : SPAN_NULL, line;
 
-	while (span_split(&text, '\n', &line))
+	while (span_split(&text, '\n', &line) && out->len + line.len < POLICY_MAX)
 		if (!span_starts(line, SPAN("fourpost_"))) {
 			(void)buf_span(out, line);
 			(void)buf_char(out, '\n');

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-
 /* Seconds: after which a policy is fetched anew though its id is the same (section 3.3: once a day), and before which nothing is that
  * could not be fetched. */
 #define REFRESH 86400
@@ -93,7 +92,7 @@ sts_is_pattern(struct span text)
 }
 
 struct seen {
-	bool mode, max_age, id, fetched;
+	bool version, mode, max_age, id, fetched;
 };
 
 static int
@@ -116,9 +115,12 @@ take_field(struct sts_policy *policy, struct seen *seen, struct span name, struc
 			return -EINVAL;
 		policy->max_age = (uint32_t)(number < STS_AGE_MAX ? number : STS_AGE_MAX);
 	} else if (span_eq(name, SPAN("mx"))) {
-		if (policy->mx_count == STS_MX_MAX || !sts_is_pattern(value))
+		if (!sts_is_pattern(value))
 			return -EINVAL;
-		policy->mx[policy->mx_count++] = value;
+		policy->mx_count++;
+	} else if (span_eq(name, SPAN("version")) && !seen->version) {
+		seen->version = true;
+		return span_eq(value, SPAN("STSv1")) ? 0 : -EINVAL;
 	} else if (span_eq(name, SPAN("fourpost_id")) && !seen->id) {
 		seen->id = true;
 		policy->id = value;
@@ -132,39 +134,60 @@ take_field(struct sts_policy *policy, struct seen *seen, struct span name, struc
 	return 0; /* others may come to mean something */
 }
 
+/* The next line that is not empty: 1, 0 at the end, -EINVAL when it is no field. */
+static int
+next_field(struct span *text, struct span *name, struct span *value)
+{
+	while (span_split(text, '\n', value)) {
+		if (span_ends(*value, SPAN("\r")))
+			value->len--;
+		if (span_trim(*value).len == 0)
+			continue;
+		if (span_chr(*value, ':') < 0 || is_blank(value->ptr[0]))
+			return -EINVAL;
+		(void)span_split(value, ':', name);
+		*name = span_trim(*name);
+		*value = span_trim(*value);
+		return 1;
+	}
+	return 0;
+}
+
+/* The fields come in any order, the version too (the grammar of section 3.2 binds none to a place). */
 int
 sts_policy_parse(struct span text, struct sts_policy *ret_policy)
 {
 	struct seen seen = { 0 };
-	struct span line, name;
-	bool first = true;
+	struct span name, value;
+	int r;
 
-	*ret_policy = (struct sts_policy){ 0 };
-	while (span_split(&text, '\n', &line)) {
-		if (span_ends(line, SPAN("\r")))
-			line.len--;
-		if (span_trim(line).len == 0)
-			continue;
-		if (span_chr(line, ':') < 0 || is_blank(line.ptr[0]))
+	*ret_policy = (struct sts_policy){ .text = text };
+	while ((r = next_field(&text, &name, &value)) == 1)
+		if (take_field(ret_policy, &seen, name, value) < 0)
 			return -EINVAL;
-		(void)span_split(&line, ':', &name);
-		name = span_trim(name);
-		line = span_trim(line);
-		if (first ? !span_eq(name, SPAN("version")) || !span_eq(line, SPAN("STSv1")) : take_field(ret_policy, &seen, name, line) < 0)
-			return -EINVAL;
-		first = false;
-	}
-	return seen.mode && seen.max_age && (ret_policy->mx_count != 0 || ret_policy->mode == STS_NONE) ? 0 : -EINVAL;
+	return r == 0 && seen.version && seen.mode && seen.max_age && (ret_policy->mx_count != 0 || ret_policy->mode == STS_NONE) ? 0 : -EINVAL;
+}
+
+bool
+sts_policy_next_mx(struct span *rest, struct span *ret_mx)
+{
+	struct span name;
+
+	while (next_field(rest, &name, ret_mx) == 1)
+		if (span_eq(name, SPAN("mx")))
+			return true;
+	return false;
 }
 
 int
 sts_policy_put(const struct sts_policy *policy, struct buf *out)
 {
 	size_t before = out->len;
+	struct span rest = policy->text, mx;
 
 	(void)buf_fmt(out, "version: STSv1\nmode: %s\nmax_age: %" PRIu32 "\n", mode_names[policy->mode], policy->max_age);
-	for (size_t i = 0; i < policy->mx_count && out->len - before <= STS_TEXT_MAX; i++)
-		(void)buf_fmt(out, "mx: %.*s\n", (int)policy->mx[i].len, policy->mx[i].ptr);
+	while (out->len - before <= STS_TEXT_MAX && !out->overflow && sts_policy_next_mx(&rest, &mx))
+		(void)buf_fmt(out, "mx: %.*s\n", (int)mx.len, mx.ptr);
 	if (out->len - before <= STS_TEXT_MAX &&
 	    buf_fmt(out, "fourpost_id: %.*s\nfourpost_fetched: %" PRId64 "\n", (int)policy->id.len, policy->id.ptr, policy->fetched) == 0 &&
 	    out->len - before <= STS_TEXT_MAX)
@@ -188,8 +211,10 @@ sts_pattern_fits(struct span pattern, struct span host)
 bool
 sts_policy_names(const struct sts_policy *policy, struct span host)
 {
-	for (size_t i = 0; i < policy->mx_count; i++)
-		if (sts_pattern_fits(policy->mx[i], host))
+	struct span rest = policy->text, mx;
+
+	while (sts_policy_next_mx(&rest, &mx))
+		if (sts_pattern_fits(mx, host))
 			return true;
 	return false;
 }

@@ -11,10 +11,10 @@
 #include "smtpd/dns.h"
 
 #define STS_ID_MAX 32
-/* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3); of one as it is kept, and of the hosts in it: a longer one is none. */
+/* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3), and of one as it is kept, without what means nothing here: it passes between
+ * roles in one message. A longer one is none. */
 #define STS_FETCHED_MAX 65536
-#define STS_TEXT_MAX 8192
-#define STS_MX_MAX 128
+#define STS_TEXT_MAX 15360
 /* Seconds. */
 #define STS_AGE_MAX 31557600
 
@@ -27,7 +27,7 @@ struct sts_policy {
 	enum sts_mode mode;
 	uint32_t max_age;
 	size_t mx_count;
-	struct span mx[STS_MX_MAX]; /* "mail.example.com" or "*.example.com"; into the text */
+	struct span text; /* where sts_policy_next_mx finds them */
 	/* Of one that was kept: */
 	struct span id;
 	int64_t fetched;
@@ -40,10 +40,12 @@ bool sts_is_domain(struct span name);
 int sts_record_parse(struct span text, struct span *ret_id);
 /* Of all TXT records of _mta-sts.DOMAIN: its id; empty where none of them, or more than one, announces a policy (section 3.1). Borrowed. */
 struct span sts_records_id(const struct dns_answer *answer);
-/* A policy, as its host sends it or as it was kept: 0, or -EINVAL. Spans point into the text. */
+/* A policy, as its host sends it or as it was kept: 0, or -EINVAL. Borrows the text. */
 int sts_policy_parse(struct span text, struct sts_policy *ret_policy);
 /* Appends it as it is kept, with id and time: 0, or -EMSGSIZE beyond STS_TEXT_MAX. */
 int sts_policy_put(const struct sts_policy *policy, struct buf *out);
+/* The next host that a policy names, "mail.example.com" or "*.example.com", borrowed. rest: its text at first. False when there is no more. */
+bool sts_policy_next_mx(struct span *rest, struct span *ret_mx);
 const char *sts_mode_name(enum sts_mode mode);
 
 /* "mail.example.com" or "*.example.com"; and does that name the host (section 4.1)? */

@@ -42,6 +42,7 @@ for word, address, text in [
     ("good", TRUSTED, ENFORCE), ("untrusted", UNKNOWN, ENFORCE), ("clear", CLEAR, ENFORCE), ("elsewhere", TRUSTED, policy("enforce", "mx.other.example")),
     ("testing", CLEAR, policy("testing", "*.{}")), ("none", CLEAR, policy("none")), ("moved", UNKNOWN, "302"), ("page", UNKNOWN, "<html>"),
     ("large", UNKNOWN, policy("enforce", "*.{}") + "x: " + "y" * 70000), ("stranger", UNKNOWN, ENFORCE), ("othername", UNKNOWN, ENFORCE),
+    ("reversed", TRUSTED, "".join(reversed(policy("enforce", *(f"h{n}.{{}}" for n in range(300)), "*.{}").splitlines(True)))),
     ("dane", UNKNOWN, ENFORCE), ("silent", UNKNOWN, None), ("unsure", TRUSTED, ENFORCE), ("busy", TRUSTED, "503"),
 ]:
     # What is signed is the domain with DANE alone.
@@ -120,6 +121,7 @@ try:
     site = Site(outer + 741, options)
     site.send("alice@example.test", [f"a@{name}" for name in domains], "sts-word", login="alice")
     check("enforce: a trusted host of the policy gets mail", relayed("a@good.example", r"TLSv1\.3 \S+ sts"), site.log()[-6000:])
+    check("enforce: a policy of many hosts, and with its version last", relayed("a@reversed.example", r"TLSv1\.3 \S+ sts"), site.log()[-3000:])
     check("enforce: mail waits for a host with an unknown certificate", deferred("a@untrusted.example", "MTA-STS policy demands TLS"))
     check("enforce: for one without TLS", deferred("a@clear.example", "MTA-STS policy demands TLS"))
     check("enforce: for one that the policy does not name", deferred("a@elsewhere.example", "none of those"))

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static void
 keep(struct span text)
 {
-	static struct sts_policy policy, again;
+	struct sts_policy policy, again;
 	struct buf kept = BUF_INIT(STS_TEXT_MAX + 1);
 
 	if (sts_policy_parse(text, &policy) < 0)
