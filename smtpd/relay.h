@@ -192,7 +192,8 @@ void relay_report_unfit(const struct relay_job *job, enum tlsrpt_policy kind, en
 
 /* --- relay_demand.c --- */
 
-/* The domain whose mail exchangers were asked for; empty where the operator named the host, or an address did. */
+/* The domain whose mail exchangers were asked for, or the host that the operator named (a smart host is its own domain: RFC 8461 section 3.4);
+ * empty for an address. */
 struct span relay_demand_domain(const struct relay_job *job);
 /* Does that domain's MTA-STS policy count? */
 bool relay_demand_asks_sts(const struct relay_job *job);

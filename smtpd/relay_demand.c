@@ -34,11 +34,20 @@ is_name_trusted(const struct relay_job *job)
 	return is_named_by_policy(job) || job->named || job->hosts.secure || span_ieq(span_of(host_of(job)->name), span_of(job->destination));
 }
 
+static bool
+is_address(struct span host)
+{
+	for (size_t i = 0; i < host.len; i++)
+		if (!ascii_is_digit(host.ptr[i]) && host.ptr[i] != '.')
+			return span_chr(host, ':') >= 0;
+	return true;
+}
+
 struct span
 relay_demand_domain(const struct relay_job *job)
 {
 	if (job->named)
-		return SPAN_NULL;
+		return is_address(job->hop.host) ? SPAN_NULL : job->hop.host;
 	return job->hop.exchangers ? job->hop.host : span_of(job->destination);
 }
 

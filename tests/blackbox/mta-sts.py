@@ -48,9 +48,12 @@ for word, address, text in [
     # What is signed is the domain with DANE alone.
     name = word + (".signed.example" if word == "dane" else ".example")
     domain(name, address, text.replace("{}", name) if text else None)
+# Next hops that routes name as hosts: each is its own domain.
+for name, address in [("relay.example", TRUSTED), ("plain-relay.example", CLEAR), ("odd-relay.example", TRUSTED)]:
+    domain(name, address, policy("enforce", "mx.example" if name.startswith("odd") else name), host=name)
 names["mta-sts.silent.example"] = {A: ["127.0.0.92"]}  # nobody listens there
 
-host_names = [name for name in names if name.startswith("mx.")]
+host_names = [name for name in names if name.startswith("mx.")] + ["relay.example", "odd-relay.example"]
 certificate, key = authority.issue(*host_names)
 foreign, foreign_key = stranger.issue(*host_names)
 names[f"_{port}._tcp.mx.dane.signed.example"] = {TLSA: [tlsa(3, 1, foreign)]}
@@ -98,7 +101,8 @@ trusted = FarHost("trusted", options=[f"--smtp={TRUSTED}:{port}", *OFFER, "--cer
 unknown = FarHost("unknown", options=[f"--smtp={UNKNOWN}:{port}", *OFFER, "--certificate", foreign, "--key", foreign_key])
 clear = FarHost("clear", options=[f"--smtp={CLEAR}:{port}"])
 domains = [name for name in names if MX in names[name]]
-routes = ", ".join(f'"{name} mx://{name}:{port}"' for name in domains)
+hops = ["relay", "plain-relay", "odd-relay"]
+routes = ", ".join([f'"{name} mx://{name}:{port}"' for name in domains] + [f'"by-{hop}.example smtp://{hop}.example:{port}"' for hop in hops])
 site = None
 
 
@@ -125,6 +129,10 @@ try:
     check("enforce: mail waits for a host with an unknown certificate", deferred("a@untrusted.example", "MTA-STS policy demands TLS"))
     check("enforce: for one without TLS", deferred("a@clear.example", "MTA-STS policy demands TLS"))
     check("enforce: for one that the policy does not name", deferred("a@elsewhere.example", "none of those"))
+    site.send("alice@example.test", [f"a@by-{hop}.example" for hop in hops], "sts-relay", login="alice")
+    check("enforce: a next hop has the mail of others by its own policy", relayed("a@by-relay.example", r"TLSv1\.3 \S+ sts"), site.log()[-3000:])
+    check("enforce: and not without TLS", deferred("a@by-plain-relay.example", "MTA-STS policy demands TLS"), site.log()[-3000:])
+    check("enforce: nor when its policy does not name it", deferred("a@by-odd-relay.example", "none of those"), site.log()[-3000:])
     check("testing: mail goes", relayed("a@testing.example", "none"))
     check("testing: and the log tells of it", site.logged(r" policy-test-failed domain=\S*testing\.example"))
     check("none: mail goes", relayed("a@none.example", "none"))
