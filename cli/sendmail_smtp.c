@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* sendmail -bs: smtpd's own machine of the protocol between two descriptors, with spool/drop behind
- * it. Who the recipients are is for the queue to find out, so all are taken. */
+ * it. Who the recipients are is for the queue to find out, so all are taken: of ours as accounts'. */
 #include "cli/sendmail_smtp.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include "cli/submit.h"
 #include "common/date.h"
+#include "common/domain_list.h"
 #include "common/io.h"
 #include "smtpd/smtp_state.h"
 
@@ -99,7 +100,7 @@ act(struct session *session)
 	smtp_acted(smtp);
 	switch (action) {
 	case SMTP_LOOKUP:
-		smtp_looked_up(smtp, SMTP_IS_LOCAL, smtp->asked);
+		smtp_looked_up(smtp, domain_list_find_address(&session->conf->common.domains, smtp->asked) != NULL ? SMTP_IS_LOCAL : SMTP_IS_RELAYED, smtp->asked);
 		break;
 	case SMTP_AUTHENTICATE:
 		smtp_authenticated(smtp, SMTP_AUTH_FAILED, SPAN_NULL);

@@ -16,7 +16,9 @@
 #include "common/date.h"
 #include "common/header.h"
 #include "common/message_id.h"
+#include "common/text_set.h"
 #include "common/xalloc.h"
+#include "frame/account_name.h"
 
 /* What the fields that are added need at most. */
 #define ADDED_MAX 8192
@@ -26,6 +28,7 @@ submit_init(struct submit *submit, const struct smtpd_conf *conf, int folder)
 {
 	*submit = (struct submit){ .conf = conf, .folder = folder, .user = "" };
 	buf_init(&submit->header, SUBMIT_HEADER_MAX);
+	submit->seen = text_set_new(0);
 	envelope_init(&submit->envelope, SPAN_NULL, (int64_t)time(NULL));
 	/* Whether it is so is found out where a host cannot take it. */
 	submit->envelope.body = ENVELOPE_8BITMIME;
@@ -36,6 +39,7 @@ submit_free(struct submit *submit)
 {
 	drop_abandon(submit->drop);
 	submit->drop = NULL;
+	submit->seen = text_set_free(submit->seen);
 	buf_free(&submit->header);
 	envelope_free(&submit->envelope);
 }
@@ -115,10 +119,14 @@ static int
 add_recipient(struct submit *submit, struct span address)
 {
 	struct envelope *envelope = &submit->envelope;
+	struct buf key = BUF_INIT(ENVELOPE_ADDRESS_MAX + ACCOUNT_NAME_MAX);
+	bool is_new;
 
-	for (size_t i = 0; i < envelope->count; i++)
-		if (span_ieq(span_of(envelope->recipients[i].address), address))
-			return 0;
+	account_name_key(address, &submit->conf->common.domains, &key);
+	is_new = text_set_add(submit->seen, buf_get(&key));
+	buf_free(&key);
+	if (!is_new)
+		return 0;
 	if (envelope->count >= (size_t)submit->conf->recipients_max)
 		return -EMSGSIZE;
 	return envelope_add(envelope, address, SPAN_NULL, submit->notify) == 0 ? 0 : complain(submit, address);

@@ -23,6 +23,7 @@ struct submit {
 
 	/* Within. */
 	struct buf header;
+	struct text_set *seen;    /* the keys of recipients (account_name_key) */
 	bool in_body, after_cr;   /* after_cr: the last byte that came is a CR */
 	uint64_t size;            /* with CRLF line ends */
 	struct drop *drop;

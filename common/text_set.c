@@ -52,7 +52,7 @@ text_set_free(struct text_set *set)
 static uint64_t
 hash_of(const struct text_set *set, struct span text)
 {
-	uint64_t hash = span_ihash(set->seed ^ UINT64_C(0xcbf29ce484222325), text);
+	uint64_t hash = span_hash(set->seed ^ UINT64_C(0xcbf29ce484222325), text);
 
 	return hash ^ hash >> 32;
 }
@@ -62,7 +62,7 @@ find(const struct text_set *set, struct span text, uint64_t hash)
 {
 	const struct item *item = set->table[hash & (set->buckets - 1)];
 
-	while (item != NULL && (item->hash != hash || !span_ieq(span_make(item->text, item->len), text)))
+	while (item != NULL && (item->hash != hash || !span_eq(span_make(item->text, item->len), text)))
 		item = item->next;
 	return item;
 }

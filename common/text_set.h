@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A set of texts that differ in more than the case of ASCII letters, such as addresses. Pure. */
+/* A set of texts. Of addresses it holds the keys that tell them apart (account_name_key). Pure. */
 #ifndef COMMON_TEXT_SET_H
 #define COMMON_TEXT_SET_H
 

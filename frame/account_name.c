@@ -3,6 +3,7 @@
 /* Account names: local parts are compared in the one form of common/address_fold.h. */
 #include "frame/account_name.h"
 
+#include "common/address.h"
 #include "common/address_fold.h"
 #include "common/domain_list.h"
 
@@ -74,6 +75,16 @@ account_name_of_address(struct span address, const struct conf_list *domains, st
 	for (; *domain != '\0'; domain++)
 		(void)buf_char(name, ascii_lower(*domain));
 	return name->overflow ? ACCOUNT_NAME_NOBODY : ACCOUNT_NAME_OURS;
+}
+
+void
+account_name_key(struct span address, const struct conf_list *domains, struct buf *key)
+{
+	if (account_name_of_address(address, domains, key) == ACCOUNT_NAME_OURS)
+		return;
+	buf_clear(key);
+	if (address_with_domain(address, key) != 0)
+		(void)buf_span(key, address);
 }
 
 enum account_name

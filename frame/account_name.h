@@ -22,6 +22,9 @@ enum account_name {
  * control characters. */
 enum account_name account_name_of_address(struct span address, const struct conf_list *domains,
     struct buf *name);
+/* Puts into key what tells addresses apart: it is the same where they mean one mailbox. Of ours that is the name as above, of another host's
+ * its own text with the domain in its one form, for what the case of the local part means is that host's affair (RFC 5321 section 2.4). */
+void account_name_key(struct span address, const struct conf_list *domains, struct buf *key);
 /* Of a login name: an address, or a bare user when there is one domain only. */
 enum account_name account_name_of_login(struct span user, const struct conf_list *domains,
     struct buf *name);

@@ -125,9 +125,14 @@ static void
 add_member(struct expansion *expansion, struct span address, bool deliverable)
 {
 	struct recipients *to = expansion->to;
+	struct buf key = BUF_INIT(2 * ACCOUNT_NAME_MAX);
+	bool is_new;
 
 	to->deliverable |= deliverable;
-	if (!text_set_add(expansion->members, address))
+	account_name_key(address, expansion->host->domains, &key);
+	is_new = text_set_add(expansion->members, buf_get(&key));
+	buf_free(&key);
+	if (!is_new)
 		return;
 	if (to->count >= RECIPIENT_MEMBERS_MAX || buf_span(&to->members, address) < 0 || buf_char(&to->members, '\n') < 0)
 		to->fault = "too many addresses come of it";

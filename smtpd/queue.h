@@ -98,6 +98,8 @@ void facts_apply(struct queue *queue, struct queue_entry *entry, const struct fa
 struct span facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address);
 /* Is the address at one of our domains? */
 bool facts_is_ours(const struct smtpd_conf *conf, struct span address);
+/* Adds the address to those that get a message. False when another is there already that means the same mailbox. */
+bool facts_add_to(struct text_set *seen, const struct smtpd_conf *conf, struct span address);
 /* The reverse-path for what comes from another host's sender to the address `from` here, and is sent on to another host: a way back
  * (SRS) at that address's domain. False: the sender stays as it is. */
 bool facts_sends_on(const struct queue *queue, struct span sender, struct span from, struct buf *ret_sender);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/text_set.h"
@@ -131,7 +132,7 @@ add_members(const struct expansion *expansion, const struct envelope_recipient *
 	if (expansion->kind != EXPANDED_LIST)
 		expand_put_orcpt(&orcpt, alias);
 	while (r == 0 && span_split(&rest, '\n', &member))
-		if ((away == NULL || *away != facts_is_ours(conf, member)) && text_set_add(expansion->group->seen, member)) {
+		if ((away == NULL || *away != facts_is_ours(conf, member)) && facts_add_to(expansion->group->seen, conf, member)) {
 			to->smtputf8 |= !span_is_ascii(member);
 			r = envelope_add(to, member, orcpt.overflow ? SPAN_NULL : buf_get(&orcpt), notify_of(alias, expansion->kind));
 		}
@@ -142,12 +143,12 @@ add_members(const struct expansion *expansion, const struct envelope_recipient *
 /* --- the message --- */
 
 static bool
-is_member(const struct expand *expand, struct span address)
+is_member(const struct expand *expand, struct span alias)
 {
 	struct span rest = expand->members, member;
 
 	while (span_split(&rest, '\n', &member))
-		if (span_ieq(member, address))
+		if (address_equal(member, alias))
 			return true;
 	return false;
 }

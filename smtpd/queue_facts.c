@@ -6,7 +6,9 @@
 
 #include "common/domain_list.h"
 #include "common/log.h"
+#include "common/text_set.h"
 #include "common/xalloc.h"
+#include "frame/account_name.h"
 #include "smtpd/queue.h"
 #include "smtpd/route_parse.h"
 
@@ -22,6 +24,18 @@ bool
 facts_is_ours(const struct smtpd_conf *conf, struct span address)
 {
 	return domain_list_find_address(&conf->common.domains, address) != NULL;
+}
+
+bool
+facts_add_to(struct text_set *seen, const struct smtpd_conf *conf, struct span address)
+{
+	struct buf key = BUF_INIT(ENVELOPE_ADDRESS_MAX + ACCOUNT_NAME_MAX);
+	bool is_new;
+
+	account_name_key(address, &conf->common.domains, &key);
+	is_new = text_set_add(seen, buf_get(&key));
+	buf_free(&key);
+	return is_new;
 }
 
 bool

@@ -122,6 +122,7 @@ static void looked_up(void *context, enum lookup_result result, struct span acco
 static struct text_set *
 earlier_recipients(const struct attempt *attempt)
 {
+	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	struct text_set *seen = text_set_new(queue_random());
 
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
@@ -129,10 +130,10 @@ earlier_recipients(const struct attempt *attempt)
 		struct span members = span_of(target->members), member;
 
 		if (target->members == NULL)
-			(void)text_set_add(seen, span_of(attempt->file.envelope.recipients[i].address));
+			(void)facts_add_to(seen, conf, span_of(attempt->file.envelope.recipients[i].address));
 		else if (!is_open_alias(target))
 			while (span_split(&members, '\n', &member))
-				(void)text_set_add(seen, member);
+				(void)facts_add_to(seen, conf, member);
 	}
 	return seen;
 }

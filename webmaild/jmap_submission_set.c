@@ -12,6 +12,8 @@
 #include "common/header.h"
 #include "common/log.h"
 #include "common/mime.h"
+#include "common/text_set.h"
+#include "frame/account_name.h"
 #include "webmaild/jmap_header.h"
 #include "webmaild/jmap_identity.h"
 #include "webmaild/jmap_submission.h"
@@ -80,25 +82,27 @@ delay_of(const json_t *mail_from, int64_t now)
 
 /* To, Cc and Bcc, each address once. */
 static json_t *
-recipients_of(struct span block)
+recipients_of(const struct jmap *jmap, struct span block)
 {
 	static const char *const names[] = { "To", "Cc", "Bcc" };
 	json_t *list = json_array();
+	struct text_set *seen = text_set_new(0);
+	struct buf key = BUF_INIT(4096);
 
 	for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
 		json_t *emails = jmap_header_emails(block, names[n]);
 
 		for (size_t i = 0; i < json_array_size(emails); i++) {
 			struct span email = jmap_span(json_array_get(emails, i));
-			bool known = false;
 
-			for (size_t j = 0; j < json_array_size(list) && !known; j++)
-				known = span_ieq(email, jmap_span(json_object_get(json_array_get(list, j), "email")));
-			if (!known)
+			account_name_key(email, &jmap->session->proc->common->domains, &key);
+			if (text_set_add(seen, buf_get(&key)))
 				(void)json_array_append_new(list, json_pack("{s:o, s:n}", "email", jmap_text(email), "parameters"));
 		}
 		json_decref(emails);
 	}
+	(void)text_set_free(seen);
+	buf_free(&key);
 	return list;
 }
 
@@ -109,7 +113,7 @@ read_envelope(const struct jmap *jmap, const json_t *submission, struct span blo
 	const json_t *given = json_object_get(submission, "envelope"), *list = json_object_get(given, "rcptTo");
 
 	if (given == NULL || json_is_null(given))
-		return json_pack("{s:{s:s, s:n}, s:o}", "mailFrom", "email", jmap->session->proc->account, "parameters", "rcptTo", recipients_of(block));
+		return json_pack("{s:{s:s, s:n}, s:o}", "mailFrom", "email", jmap->session->proc->account, "parameters", "rcptTo", recipients_of(jmap, block));
 	if (!json_is_string(json_object_get(json_object_get(given, "mailFrom"), "email")) || !json_is_array(list))
 		return NULL;
 	for (size_t i = 0; i < json_array_size(list); i++)

@@ -3,8 +3,10 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Addresses at other hosts, whose local parts are theirs to understand (RFC 5321 sections 2.3.11, 2.4), however mail comes to go there."""
 import os
+import subprocess
 import sys
 
+import jmap_client
 import own_site
 
 results = own_site.Results()
@@ -13,7 +15,7 @@ far = own_site.FarHost("far", own_site.outer + 952)
 os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
 site = own_site.Site(own_site.outer + 960, f'relay_host = "127.0.0.1:{own_site.outer + 952}"; relay_domains = [ "backup.example" ]; retry_min = "1s"; '
                      f'srs_secret = "{own_site.work}/demo/etc/srs.secret";',
-                     aliases="mixed@example.test: alice, a/b@ok.example\nwrong@example.test: alice, c/d\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+                     aliases="mixed@example.test: alice, a/b@ok.example\nwrong@example.test: alice, c/d\ncases@example.test: BOB, john@ok.example, John@OK.example\n", files={"srs.secret": "0123456789abcdef of a test\n"})
 # What could be no account's name.
 ODD = ["a/b", "/G=John/S=Smith/", '"john doe"', '"a@b"', "SRS0=Ab/c=XX=orig.example=user"]
 
@@ -61,6 +63,31 @@ try:
     check("a sender that is rewritten leads back", back and back.startswith("SRS0=") and back.endswith("=away.example=/G=John/S=Smith/@example.test"), back)
     said, last = site.send("", [back], "a notification")
     check("to where it came from", last.startswith("250") and recipients(taken("a notification")) == ["/G=John/S=Smith/@away.example"], (said, last))
+    # The case of a local part is its host's affair.
+    def sendmail(*arguments, given):
+        done = subprocess.run([f"{own_site.programs}/sendmail", "-C", f"{site.state}/etc/smtpd.conf", *arguments], input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+
+    both, mine = ["John@ok.example", "john@ok.example"], ["Bob@example.test", "bob@Example.test"]
+    text = "From: alice@example.test\nSubject: {}\n\nx\n"
+    said = {
+        "arguments": sendmail("-f", "alice@example.test", *both, *mine, "John@OK.example", given=text.format("case-arguments-x")),
+        "header": sendmail("-t", "-f", "alice@example.test", given=f"To: {', '.join(both)}\nCc: {', '.join([*mine, *both])}\n" + text.format("case-header-x")),
+        "session": sendmail("-bs", given="\r\n".join(["EHLO x", "MAIL FROM:<alice@example.test>", *(f"RCPT TO:<{one}>" for one in [*both, *mine, "John@OK.example"]), "DATA",
+                                                     text.format("case-session-x").replace("\n", "\r\n") + ".", "QUIT", ""])),
+    }
+    site.send("alice@example.test", [*both, *mine, "John@OK.example"], "case-submission-x", login="alice")
+    site.send("alice@example.test", ["cases@example.test", "bob@example.test", "John@ok.example"], "case-alias-x", login="alice")
+    jmap_client.HTTPS = site.base + 443
+    client = jmap_client.Client("alice@example.test")
+    mail = {"mailboxIds": {client.mailboxes()["drafts"]["id"]: True}, "from": [{"email": client.user}], "to": [{"email": one} for one in [*both, *mine]],
+            "cc": [{"email": "John@OK.example"}], "subject": "case-web-x", "bodyValues": {"t": {"value": "x"}}, "textBody": [{"partId": "t", "type": "text/plain"}]}
+    identity = client.call("Identity/get", ids=None)["list"][0]["id"]
+    said["web"] = client.api(("Email/set", {"create": {"m": mail}}), ("EmailSubmission/set", {"create": {"s": {"emailId": "#m", "identityId": identity}}}))
+    for way in ("arguments", "header", "session", "submission", "alias", "web"):
+        check(f"{way}: each of two that differ by case gets it, and an account here once", own_site.within(lambda w=way: sorted(recipients(far.taken(f"case-{w}-x"))) == both) and
+              own_site.within(lambda w=way: site.delivered("bob", f"case-{w}-x")) and site.queue_empties() and len(site.delivered("bob", f"case-{way}-x")) == 1,
+              (said.get(way), far.taken(f"case-{way}-x"), len(site.delivered("bob", f"case-{way}-x"))))
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
     check("no role of it died", not site.deaths(), site.deaths())
 finally:

@@ -92,6 +92,29 @@ START_TEST(domains_beyond_ascii)
 }
 END_TEST
 
+START_TEST(keys)
+{
+	static const struct {
+		const char *text, *key;
+	} cases[] = {
+		{ "Alice@EXAMPLE.test", "alice@example.test" },
+		{ "\"A+b\"@example.test", "a+b@example.test" },
+		{ "John@Far.Example", "John@far.example" },
+		{ "\"A B\"@B\xc3\234CHER.example", "\"A B\"@xn--bcher-kva.example" },
+		{ "a/B@Example.test", "a/B@example.test" },
+		{ "Alice", "Alice" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf key = BUF_INIT(ACCOUNT_NAME_MAX);
+
+		account_name_key(span_of(cases[i].text), &two, &key);
+		ck_assert_str_eq(buf_cstr(&key), cases[i].key);
+		buf_free(&key);
+	}
+}
+END_TEST
+
 START_TEST(logins)
 {
 	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
@@ -193,6 +216,7 @@ main(void)
 
 	tcase_add_test(tests, addresses);
 	tcase_add_test(tests, domains_beyond_ascii);
+	tcase_add_test(tests, keys);
 	tcase_add_test(tests, logins);
 	tcase_add_test(tests, details);
 	tcase_add_test(tests, holds_grants);

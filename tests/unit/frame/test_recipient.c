@@ -81,6 +81,7 @@ START_TEST(expansions)
 	    "own@example.test: own\nown2@example.test: own2, own2+x\nlone@example.test: nobody, lone\n"
 	    "club@example.test: club, bob\ncast@example.test: club, cast\nspin@example.test: spin, discard\n"
 	    "mixed@example.test: alice@all.test, a/b@far.example, c/d\n"
+	    "cases@example.test: John@far.example, john@Far.example, John@FAR.example, Bob, BOB@Example.test\n"
 	    "dead@example.test: nobody\nhalf@example.test: nobody, bob\n"
 	    "drop@example.test: Discard\n"
 	    "sick@example.test: broken\n"
@@ -97,6 +98,8 @@ START_TEST(expansions)
 	expect(aliases, "x@far.example", LOOKUP_NOT_OURS, "x@far.example ");
 	expect(aliases, "\"a b/c\"@far.example", LOOKUP_NOT_OURS, "\"a b/c\"@far.example ");
 	expect(aliases, "mixed@example.test", LOOKUP_ALIAS, "alice@all.test a/b@far.example c/d@example.test ");
+	/* Of accounts here the case means nothing, of others' mailboxes it may. */
+	expect(aliases, "cases@example.test", LOOKUP_ALIAS, "John@far.example john@Far.example bob@example.test ");
 	expect(aliases, "nobody@example.test", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "a/b@example.test", LOOKUP_UNKNOWN, NULL);
 	expect(aliases, "", LOOKUP_UNKNOWN, NULL);
