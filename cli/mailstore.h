@@ -37,6 +37,15 @@ struct mailstore_sides mailstore_sides_of(const struct mailstore_job *job);
 /* As ms_restore wants it; context: struct mailstore_sides. */
 void mailstore_take_side(void *context, bool backup);
 
+/* As ms_backup and ms_mbox_export want it: prints and counts what is left out. Then the status is EXIT_FAULTS. */
+struct mailstore_left_out {
+	const char *address;
+	unsigned count;
+};
+void mailstore_note_left_out(void *context, const char *mailbox, const char *note);
+/* More than sysexits has: faults were found. */
+#define EXIT_FAULTS 1
+
 int mailstore_check(const struct mailstore_job *job);
 int mailstore_repair(const struct mailstore_job *job);
 int mailstore_rebuild(const struct mailstore_job *job);

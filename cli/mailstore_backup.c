@@ -52,6 +52,7 @@ mailstore_backup(const struct mailstore_job *job)
 {
 	struct ms_store *store = mailstore_open(job);
 	_cleanup_(freep) char *previous = newest(job->into_fd);
+	struct mailstore_left_out left_out = { job->address, 0 };
 	struct ms_backup_result result;
 	time_t now = time(NULL);
 	char name[NAME_LEN + 1];
@@ -59,7 +60,7 @@ mailstore_backup(const struct mailstore_job *job)
 	int r;
 
 	(void)strftime(name, sizeof(name), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	r = ms_backup(store, job->into_fd, name, previous, &result);
+	r = ms_backup(store, job->into_fd, name, previous, mailstore_note_left_out, &left_out, &result);
 	if (r == MS_E_EXISTS)
 		tool_fail(EX_CANTCREAT, "%s: %s is there already: one backup a second is enough", job->address, name);
 	if (r == MS_E_LOCKED)
@@ -69,7 +70,7 @@ mailstore_backup(const struct mailstore_job *job)
 	(void)printf("%s: %s: %llu messages, %llu of them as in %s\n", job->address, name, (unsigned long long)result.messages,
 	    (unsigned long long)result.linked, previous != NULL ? previous : "no backup before");
 	ms_close(store);
-	return EX_OK;
+	return left_out.count == 0 ? EX_OK : EXIT_FAULTS;
 }
 
 void

@@ -8,9 +8,6 @@
 #include "cli/tool.h"
 #include "libmailstore/mailstore.h"
 
-/* More than sysexits has: faults were found. */
-#define EXIT_FAULTS 1
-
 #define NOT_MENDED NULL
 
 struct faults {

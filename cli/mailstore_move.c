@@ -21,6 +21,15 @@ print_note(void *context, const char *mailbox, const char *note)
 	tool_warn("%s: %s%s%s", job->address, mailbox != NULL ? mailbox : "", mailbox != NULL ? ": " : "", note);
 }
 
+void
+mailstore_note_left_out(void *context, const char *mailbox, const char *note)
+{
+	struct mailstore_left_out *left_out = context;
+
+	left_out->count++;
+	tool_warn("%s: %s: %s", left_out->address, mailbox, note);
+}
+
 static int
 report_import(const struct mailstore_job *job, const char *maildir, int r, const struct ms_import_result *result)
 {
@@ -86,9 +95,10 @@ mailstore_import_mbox(const struct mailstore_job *job)
 int
 mailstore_export_mbox(const struct mailstore_job *job)
 {
+	struct mailstore_left_out left_out = { job->address, 0 };
 	struct ms_store *store = mailstore_open(job);
 	uint64_t count;
-	int r = ms_mbox_export(store, job->mailbox, job->file_fd, &count);
+	int r = ms_mbox_export(store, job->mailbox, job->file_fd, mailstore_note_left_out, &left_out, &count);
 
 	if (r == MS_E_NOTFOUND)
 		tool_fail(EX_NOINPUT, "%s has no mailbox %s", job->address, job->mailbox);
@@ -99,5 +109,5 @@ mailstore_export_mbox(const struct mailstore_job *job)
 	if (strcmp(job->file, "-") != 0)
 		(void)printf("%s: %llu messages of %s are in %s\n", job->address, (unsigned long long)count, job->mailbox, job->file);
 	ms_close(store);
-	return EX_OK;
+	return left_out.count == 0 ? EX_OK : EXIT_FAULTS;
 }

@@ -362,17 +362,20 @@ int ms_import_from(const char *account_dir, int from_fd, bool force, void (*as)(
  * keywords and dates that the file tells; note says how many keywords could not be kept. Each is durable before the next. MS_E_CORRUPT: it
  * is no mbox file. *ret_count is set in any case: of those that are in. fd is read to its end. */
 int ms_mbox_import(struct ms_store *store, int fd, const char *mailbox, ms_note_fn note, void *context, uint64_t *ret_count);
-/* Writes a mailbox as an mbox file (mboxrd), in the order of UIDs. MS_E_NOTFOUND. */
-int ms_mbox_export(struct ms_store *store, const char *mailbox, int fd, uint64_t *ret_count);
+/* Writes a mailbox as an mbox file (mboxrd), in the order of UIDs. A message that cannot be read is left out, and note tells so.
+ * MS_E_NOTFOUND. */
+int ms_mbox_export(struct ms_store *store, const char *mailbox, int fd, ms_note_fn note, void *context, uint64_t *ret_count);
 
 struct ms_backup_result {
 	uint64_t messages, linked, copied; /* all; of them, those that are links to the previous backup; whose bytes were copied */
+	uint64_t unreadable; /* besides, of ms_backup: that are not in it, since they cannot be read */
 };
 /* Writes the account's mail, as it is at one moment, into a new folder `name` in the folder into_fd: a Maildir++ of its own with UIDs,
  * flags, keywords, UIDVALIDITY and subscriptions. Messages that the folder `previous` there (NULL: none) has already are hard links to
  * its files. It is there whole, and on stable storage, or not at all; what others do to the account meanwhile is not in it.
- * MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account runs. */
-int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret);
+ * A message that cannot be read is left out, and note tells so. MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account
+ * runs. */
+int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, ms_note_fn note, void *context, struct ms_backup_result *ret);
 /* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with
  * force that is set aside as Maildir.before, or under the next number behind that. Cut short, it is gone on with by the next call, and nobody
  * opens the store before.

@@ -17,14 +17,17 @@
 /* Beside the Maildir: the links of the backup that is being made. */
 #define MOMENT "backup"
 #define PART ".part"
+#define PIECE 65536
 
 struct message {
 	char *name;      /* with "new/" or "cur/" before it */
 	char *previous;  /* the same in the previous backup; NULL: it stands in the moment's folder under its number */
 	uint64_t number;
+	bool unreadable;
 };
 
 struct folder {
+	char *mailbox;
 	char *path;      /* in the Maildir: "." for INBOX */
 	struct buf file; /* fourpost-folder */
 	struct message *messages;
@@ -39,6 +42,8 @@ struct backup {
 	size_t count;
 	struct buf subscriptions;
 	uint64_t number;
+	ms_note_fn note;
+	void *context;
 };
 
 static void
@@ -52,6 +57,7 @@ forget_folders(struct backup *backup)
 			free(folder->messages[k].previous);
 		}
 		free(folder->messages);
+		free(folder->mailbox);
 		free(folder->path);
 		buf_free(&folder->file);
 	}
@@ -80,11 +86,26 @@ path_of(const struct ms_file *file)
 	return xasprintf("%s/%s", file->in_cur ? "cur" : "new", file->name);
 }
 
+/* Whether it is the file itself that cannot be read, and not the disk that is full or broken where it goes. */
+static bool
+cannot_be_read(int at, const char *name)
+{
+	_cleanup_(closep) int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_(freep) char *piece = xmalloc(PIECE);
+	ssize_t got = fd < 0 ? -1 : 1;
+
+	while (got > 0)
+		got = read(fd, piece, PIECE);
+	return got < 0 && ms_is_unreadable(-errno);
+}
+
 static int
 hold_message(struct backup *backup, int folder_fd, const struct ms_file *file, struct ms_listing *previous, struct message *message)
 {
 	const struct ms_file *same = ms_listing_find_exactly(previous, file->parsed.unique, file->parsed.uid);
+	bool copied;
 	char number[32];
+	int r;
 
 	message->name = path_of(file);
 	/* A file never changes: its unique part and its size are enough to know it by. */
@@ -94,7 +115,13 @@ hold_message(struct backup *backup, int folder_fd, const struct ms_file *file, s
 	}
 	message->number = ++backup->number;
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)message->number);
-	return linkat(folder_fd, message->name, backup->moment_fd, number, 0) < 0 ? -errno : 0;
+	/* A link to what its owner may not read can be made, and never restored. Another's file that may be read is copied. */
+	if (faccessat(folder_fd, message->name, R_OK, AT_EACCESS) < 0)
+		r = -errno;
+	else
+		r = ms_transfer(folder_fd, message->name, backup->moment_fd, number, &copied);
+	message->unreadable = ms_is_unreadable(r) && cannot_be_read(folder_fd, message->name);
+	return message->unreadable ? 0 : r;
 }
 
 static int
@@ -120,7 +147,7 @@ hold_folder(struct backup *backup, const char *mailbox)
 
 	backup->folders = xreallocarray(backup->folders, backup->count + 1, sizeof(*backup->folders));
 	folder = &backup->folders[backup->count++];
-	*folder = (struct folder){ .path = path.len != 0 ? buf_take(&path) : xstrdup("."), .file = BUF_INIT(MS_FOLDER_TEXT_MAX) };
+	*folder = (struct folder){ .mailbox = xstrdup(mailbox), .path = path.len != 0 ? buf_take(&path) : xstrdup("."), .file = BUF_INIT(MS_FOLDER_TEXT_MAX) };
 	buf_free(&path);
 	if (r == 0)
 		r = ms_folder_open(backup->store, mailbox, &fd);
@@ -196,22 +223,34 @@ write_bytes(int at, const char *name, struct span bytes)
 	return write(fd, bytes.ptr, bytes.len) != (ssize_t)bytes.len || fsync(fd) < 0 ? -errno : 0;
 }
 
+/* No other message is to miss the backup for one that cannot be read. */
 static int
-put_message(struct backup *backup, const struct message *message, int previous_fd, int to_fd)
+leave_out(const struct backup *backup, const char *mailbox, const struct message *message)
 {
-	char number[32];
-	bool copied = false;
-	int r;
+	_cleanup_(freep) char *text = xasprintf("%s cannot be read and is left out", message->name);
 
+	backup->note(backup->context, mailbox, text);
+	backup->result->unreadable++;
+	return 0;
+}
+
+static int
+put_message(const struct backup *backup, const char *mailbox, const struct message *message, int previous_fd, int to_fd)
+{
+	int from_fd = message->previous != NULL ? previous_fd : backup->moment_fd, r;
+	bool copied = false;
+	char number[32];
+	const char *name = message->previous != NULL ? message->previous : number;
+
+	if (message->unreadable)
+		return leave_out(backup, mailbox, message);
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)message->number);
-	if (message->previous != NULL) {
-		r = ms_transfer(previous_fd, message->previous, to_fd, message->name, &copied);
-		backup->result->linked += !copied;
-	} else {
-		r = ms_transfer(backup->moment_fd, number, to_fd, message->name, &copied);
-		if (r == 0)
-			(void)unlinkat(backup->moment_fd, number, 0);
-	}
+	r = ms_transfer(from_fd, name, to_fd, message->name, &copied);
+	if (ms_is_unreadable(r) && cannot_be_read(from_fd, name))
+		return leave_out(backup, mailbox, message);
+	if (r == 0 && message->previous == NULL)
+		(void)unlinkat(backup->moment_fd, number, 0);
+	backup->result->linked += message->previous != NULL && !copied;
 	backup->result->copied += copied;
 	backup->result->messages++;
 	return r;
@@ -237,7 +276,7 @@ put_folder(struct backup *backup, int maildir_fd, const struct folder *folder)
 	if (backup->previous_fd >= 0)
 		previous_fd = openat(backup->previous_fd, folder->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	for (size_t i = 0; r == 0 && i < folder->count; i++)
-		r = put_message(backup, &folder->messages[i], previous_fd, to_fd);
+		r = put_message(backup, folder->mailbox, &folder->messages[i], previous_fd, to_fd);
 	if (r == 0)
 		r = write_bytes(to_fd, MS_FOLDER_FILE, buf_get(&folder->file));
 	if (r == 0 && strcmp(folder->path, ".") != 0)
@@ -309,10 +348,10 @@ remove_parts(int into_fd)
 }
 
 int
-ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, struct ms_backup_result *ret)
+ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, ms_note_fn note, void *context, struct ms_backup_result *ret)
 {
 	struct backup backup = {
-		.store = store, .result = ret, .into_fd = into_fd, .moment_fd = -1, .previous_fd = -1, .subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX),
+		.store = store, .note = note, .context = context, .result = ret, .into_fd = into_fd, .moment_fd = -1, .previous_fd = -1, .subscriptions = BUF_INIT(MS_SUBSCRIPTIONS_MAX),
 	};
 	_cleanup_(freep) char *part = xasprintf("%s" PART, name), *before = previous != NULL ? xasprintf("%s/Maildir", previous) : NULL;
 	bool held;

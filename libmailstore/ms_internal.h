@@ -130,6 +130,12 @@ struct ms_text_state {
 int ms_text_state(struct bdb *bdb, struct bdb_txn *txn, struct ms_text_state *ret);
 /* The document of an email. 0, or a bdb result. */
 int ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t *ret);
+/* The same of one that could not be read when its turn came, so every search reads it: the modseq of then. BDB_NONE. */
+#define MS_TEXT_UNREAD_KEY 9
+void ms_text_unread_key(uint8_t key[MS_TEXT_UNREAD_KEY], uint64_t email);
+int ms_text_unread(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint64_t *ret_modseq);
+/* Calls each of them, by its key. */
+int ms_text_each_unread(struct bdb *bdb, struct bdb_txn *txn, bdb_fn each, void *context);
 
 struct ms_mailbox {
 	struct ms_store *store;
@@ -425,6 +431,9 @@ int ms_folder_part_open(int folder_fd, bool cur);
 int ms_folder_fsync(int folder_fd, bool cur);
 /* The same when the transaction commits, at the same time as its log: neither may need the other there after the power has failed. */
 int ms_folder_fsync_with(struct ms_txn *txn, int folder_fd, bool cur);
+/* Whether a result of opening or reading a message's file tells of that file alone: it is another's, or the disk has lost it. Other messages
+ * are not to suffer from it. */
+bool ms_is_unreadable(int r);
 /* Where the message's file is now, when it is not where the record has it: path ("cur/NAME") is filled in. 0, MS_E_NOTFOUND or -errno. */
 int ms_locate(int folder_fd, const struct ms_message_record *record, char path[MS_NAME_MAX + 5]);
 /* Another program has given the record's file such a path a moment ago. What it thereby changed of flags and keywords is changed in the message

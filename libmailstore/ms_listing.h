@@ -64,10 +64,11 @@ int ms_file_follow(int folder_fd, struct ms_file *file, uint32_t uid, const stru
 void ms_listing_clear(struct ms_listing *listing);
 /* The order of a listing, for qsort(3). */
 int ms_file_compare(const void *a, const void *b);
-/* What may not be read, or is no file, is no message; the others are. */
+/* What is no file is no message; what may not be read is none as long as that is so. */
 #define MS_NO_MESSAGE (-ELOOP)
-/* Opens it for reading, with what fstat(2) says of it: a descriptor, MS_NO_MESSAGE, MS_E_NOTFOUND (gone, or just made and not written
- * yet), -errno. */
+#define MS_UNREADABLE (-EACCES)
+/* Opens it for reading, with what fstat(2) says of it: a descriptor, MS_NO_MESSAGE, MS_UNREADABLE, MS_E_NOTFOUND (gone, or just made and
+ * not written yet), -errno. */
 int ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st);
 /* Whether it is a message, and readable: 0, or as above. */
 int ms_file_look(int folder_fd, const struct ms_file *file);

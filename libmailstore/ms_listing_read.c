@@ -246,7 +246,7 @@ ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 	int fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == EACCES || errno == ENXIO ? MS_NO_MESSAGE : -errno;
+		return errno == ENOENT ? MS_E_NOTFOUND : errno == ELOOP || errno == ENXIO ? MS_NO_MESSAGE : -errno;
 	if (fstat(fd, ret_st) < 0) {
 		int r = -errno;
 
@@ -262,6 +262,12 @@ ms_file_open(int folder_fd, const struct ms_file *file, struct stat *ret_st)
 		return MS_E_NOTFOUND;
 	}
 	return fd;
+}
+
+bool
+ms_is_unreadable(int r)
+{
+	return r == MS_UNREADABLE || r == MS_NO_MESSAGE || r == -EIO;
 }
 
 int

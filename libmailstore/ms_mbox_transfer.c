@@ -184,6 +184,25 @@ flush(int fd, struct buf *out)
 	return 0;
 }
 
+struct output {
+	const char *mailbox;
+	int fd;
+	ms_note_fn note;
+	void *context;
+};
+
+static int
+note_unreadable(const struct output *output, uint32_t uid, int r, const char *what)
+{
+	char text[128];
+
+	if (!ms_is_unreadable(r))
+		return r;
+	(void)snprintf(text, sizeof(text), "message %" PRIu32 " cannot be read and is %s", uid, what);
+	output->note(output->context, output->mailbox, text);
+	return 0;
+}
+
 /* Who sent it, as far as the message's Return-Path tells. */
 static struct span
 sender_of(struct span head)
@@ -210,8 +229,9 @@ put_keywords(const struct ms_mailbox *mailbox, const struct ms_message *message,
 		(void)buf_fmt(out, "%s%s", out->len != 0 ? " " : "", name);
 }
 
+/* *ret_put: something of it was written; else it could not be read. */
 static int
-put_message(int fd, int from, const struct ms_message *message, uint64_t bytes, struct span keywords)
+put_message(const struct output *output, int from, const struct ms_message *message, uint64_t bytes, struct span keywords, bool *ret_put)
 {
 	struct ms_mbox_status status = { .date = message->internal_date, .flags = message->flags, .keywords = keywords };
 	_cleanup_(freep) char *piece = xmalloc(PIECE);
@@ -220,27 +240,47 @@ put_message(int fd, int from, const struct ms_message *message, uint64_t bytes, 
 	ssize_t got = read(from, piece, PIECE);
 	int r = got < 0 ? -errno : 0;
 
+	*ret_put = r == 0;
 	if (r == 0)
 		ms_mbox_begin(&writer, MS_MBOX_RD, sender_of(span_make(piece, (size_t)got)), &status, bytes, &out);
 	while (r == 0 && got > 0) {
 		ms_mbox_put(&writer, span_make(piece, (size_t)got), &out);
-		r = out.overflow ? -EMSGSIZE : flush(fd, &out);
+		r = out.overflow ? -EMSGSIZE : flush(output->fd, &out);
 		got = r == 0 ? read(from, piece, PIECE) : 0;
 		if (got < 0)
-			r = -errno;
+			r = note_unreadable(output, message->uid, -errno, "cut short");
 	}
 	if (r == 0) {
 		ms_mbox_end(&writer, &out);
-		r = flush(fd, &out);
+		r = flush(output->fd, &out);
 	}
 	buf_free(&writer.line);
 	buf_free(&out);
 	return r;
 }
 
-int
-ms_mbox_export(struct ms_store *store, const char *name, int fd, uint64_t *ret_count)
+static int
+export_message(struct ms_mailbox *mailbox, const struct output *output, const struct ms_message *message, uint64_t *count)
 {
+	_cleanup_(closep) int from = -1;
+	struct buf keywords = BUF_INIT(64 * 1024);
+	uint64_t bytes = 0;
+	bool put = false;
+	int r = ms_message_open(mailbox, message->uid, &from, &bytes);
+
+	if (r == 0) {
+		put_keywords(mailbox, message, &keywords);
+		r = put_message(output, from, message, bytes, buf_get(&keywords), &put);
+	}
+	buf_free(&keywords);
+	*count += r == 0;
+	return put ? r : note_unreadable(output, message->uid, r, "left out");
+}
+
+int
+ms_mbox_export(struct ms_store *store, const char *name, int fd, ms_note_fn note, void *context, uint64_t *ret_count)
+{
+	const struct output output = { name, fd, note, context };
 	struct ms_mailbox *mailbox;
 	uint32_t *uids = NULL;
 	size_t count = 0;
@@ -251,23 +291,13 @@ ms_mbox_export(struct ms_store *store, const char *name, int fd, uint64_t *ret_c
 		return r;
 	r = ms_mailbox_uids(mailbox, &uids, &count);
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct buf keywords = BUF_INIT(64 * 1024);
 		struct ms_message message;
-		uint64_t bytes = 0;
-		int from = -1;
 
 		r = ms_message_get(mailbox, uids[i], &message);
 		if (r == 0)
-			r = ms_message_open(mailbox, uids[i], &from, &bytes);
-		if (r == 0) {
-			put_keywords(mailbox, &message, &keywords);
-			r = put_message(fd, from, &message, bytes, buf_get(&keywords));
-			(void)close(from);
-			*ret_count += r == 0;
-		} else if (r == MS_E_NOTFOUND) {
+			r = export_message(mailbox, &output, &message, ret_count);
+		if (r == MS_E_NOTFOUND)
 			r = 0; /* expunged meanwhile */
-		}
-		buf_free(&keywords);
 	}
 	free(uids);
 	ms_mailbox_close(mailbox);

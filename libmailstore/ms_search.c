@@ -203,6 +203,16 @@ match_opened(struct ms_search *search, const struct ms_message *message, int fd,
 	return 0;
 }
 
+/* Nobody knows whether a message matches that cannot be read, and the others are to be found: it does not. */
+static int
+pass_over(int r, bool *ret)
+{
+	if (!ms_is_unreadable(r))
+		return r;
+	*ret = false;
+	return 0;
+}
+
 /* *ret_size: what was read. MS_E_NOTFOUND. */
 static int
 match_file(struct ms_search *search, struct ms_mailbox *mailbox, const struct ms_message *message, uint64_t *ret_size, bool *ret)
@@ -211,7 +221,11 @@ match_file(struct ms_search *search, struct ms_mailbox *mailbox, const struct ms
 	int r = ms_message_open(mailbox, message->uid, &fd, ret_size);
 
 	*ret = false;
-	return r == 0 ? match_opened(search, message, fd, *ret_size, ret) : r;
+	if (r != 0)
+		*ret_size = 0;
+	else
+		r = match_opened(search, message, fd, *ret_size, ret);
+	return pass_over(r, ret);
 }
 
 /* The same by its name, in a folder that is open. One that is not there any more is looked for. */
@@ -224,11 +238,11 @@ match_named(struct ms_search *search, int folder, const struct ms_message_record
 
 	*ret = false;
 	(void)snprintf(path, sizeof(path), "%s/%s", record->in_cur ? "cur" : "new", record->name);
-	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return match_file(search, search->mailbox, &record->message, ret_size, ret);
 	*ret_size = (uint64_t)st.st_size;
-	return match_opened(search, &record->message, fd, *ret_size, ret);
+	return pass_over(match_opened(search, &record->message, fd, *ret_size, ret), ret);
 }
 
 int

@@ -294,10 +294,16 @@ look_at_file(struct ms_syncing *sync, size_t i)
 		return 0;
 	}
 	fd = ms_file_open(sync->folder_fd, file, &st);
+	if (fd == MS_NO_MESSAGE) {
+		tell_file(sync, MS_FAULT_NOT_A_FILE, known->message.uid, file);
+		sync->found[i] = NULL;
+		return 0;
+	}
+	/* What cannot be read is not mended, and all others are. */
+	if (fd == MS_E_NOTFOUND || ms_is_unreadable(fd))
+		return 0;
 	if (fd < 0)
 		return fd;
-	if (fd == MS_E_NOTFOUND)
-		return 0;
 	(void)close(fd);
 	if ((uint64_t)st.st_size != known->bytes) {
 		tell_file(sync, MS_FAULT_SIZE, known->message.uid, file);

@@ -103,6 +103,15 @@ name_counts(const struct ms_syncing *sync, const struct ms_file *file, uint32_t 
 	return !has_uid(sync, uid);
 }
 
+/* The UID's record is being made again. */
+static void
+forget_damage(struct ms_syncing *sync, uint32_t uid)
+{
+	for (size_t i = 0; i < sync->damaged_count; i++)
+		if (sync->damaged[i] == uid)
+			sync->damaged[i] = 0;
+}
+
 static int
 take_file(struct insertions *insertions, const struct ms_file *file, uint32_t uid)
 {
@@ -118,7 +127,10 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		sync->missed |= uid != 0;
 		sync->listing.sure = false;
 	}
-	if (fd == MS_E_NOTFOUND || fd == MS_NO_MESSAGE)
+	/* Who gives it the right owner leaves the folder's times as they are: so they are not noted. */
+	if (fd == MS_UNREADABLE)
+		sync->listing.sure = false;
+	if (fd == MS_E_NOTFOUND || fd == MS_NO_MESSAGE || fd == MS_UNREADABLE)
 		return 0;
 	if (fd < 0)
 		return fd;
@@ -148,6 +160,7 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		insertion->record.bytes = (uint64_t)st.st_size;
 		insertion->record.in_cur = file->in_cur;
 		insertions->count++;
+		forget_damage(sync, uid);
 	} else {
 		sync->missed |= r == MS_E_NOTFOUND && file->parsed.uid == uid;
 		ms_derived_clear(&insertion->derived);
@@ -155,15 +168,6 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	if (r == 0 && insertions->count == BATCH)
 		r = insert_all(insertions);
 	return r == MS_E_NOTFOUND ? 0 : r;
-}
-
-/* The UID's record is being made again. */
-static void
-forget_damage(struct ms_syncing *sync, uint32_t uid)
-{
-	for (size_t i = 0; i < sync->damaged_count; i++)
-		if (sync->damaged[i] == uid)
-			sync->damaged[i] = 0;
 }
 
 int
@@ -187,7 +191,6 @@ ms_sync_take_new(struct ms_syncing *sync)
 			/* A name that we gave, perhaps by a process that was killed before the disk had it: who delivers the message again finds
 			 * it stored, and may say so. */
 			sync->renamed[new[i]->in_cur] = true;
-			forget_damage(sync, before);
 			if (before >= sync->record->uidnext)
 				sync->record->uidnext = before + 1;
 			r = take_file(insertions, new[i], before);

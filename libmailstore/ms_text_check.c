@@ -88,6 +88,8 @@ look_at_record(void *context, const uint8_t *key, size_t key_len, const uint8_t 
 		good = take_document(check, ms_key_get_u32(key + 1), ms_key_get_u64(value));
 	else if (key_len == 9 && key[0] == 'e' && len == 4)
 		good = take_email(check, ms_key_get_u64(key + 1), ms_key_get_u32(value));
+	else if (key_len == MS_TEXT_UNREAD_KEY && key[0] == 'x')
+		good = len == 8;
 	check->damaged = !good;
 	return check->damaged;
 }

@@ -249,6 +249,45 @@ ms_text_document(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint32_t 
 	return 0;
 }
 
+void
+ms_text_unread_key(uint8_t key[MS_TEXT_UNREAD_KEY], uint64_t email)
+{
+	key[0] = 'x';
+	ms_key_u64(key + 1, email);
+}
+
+int
+ms_text_unread(struct bdb *bdb, struct bdb_txn *txn, uint64_t email, uint64_t *ret_modseq)
+{
+	uint8_t key[MS_TEXT_UNREAD_KEY];
+	void *bytes;
+	size_t len;
+	int r;
+
+	ms_text_unread_key(key, email);
+	r = bdb_get(bdb, txn, T_TEXT, key, sizeof(key), &bytes, &len);
+	if (r != 0)
+		return r;
+	*ret_modseq = len == 8 ? ms_key_get_u64(bytes) : 0;
+	free(bytes);
+	return 0;
+}
+
+int
+ms_text_each_unread(struct bdb *bdb, struct bdb_txn *txn, bdb_fn each, void *context)
+{
+	return bdb_scan(bdb, txn, T_TEXT, "x", 1, 1, each, context);
+}
+
+static int
+take_unread(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	(void)value, (void)len;
+	if (key_len == MS_TEXT_UNREAD_KEY)
+		add_email(context, ms_key_get_u64(key + 1));
+	return 0;
+}
+
 static int
 take_change(void *context, uint64_t modseq, uint64_t place)
 {
@@ -355,6 +394,8 @@ ask_index(struct bdb *bdb, void *context)
 		if ((set[i / 8] >> (i % 8) & 1) != 0)
 			r = take_document(ask, (uint32_t)i);
 	free(set);
+	if (r == 0)
+		r = ms_bdb(ms_text_each_unread(bdb, NULL, take_unread, ask));
 	return r == 0 ? take_unknown(ask) : r;
 }
 

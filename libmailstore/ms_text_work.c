@@ -14,6 +14,7 @@
 #include "common/text_fold.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_grams.h"
+#include "libmailstore/ms_listing.h"
 #include "libmailstore/ms_postings.h"
 #include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_group.h"
@@ -26,6 +27,8 @@
 #define BYTES_STEP (2u << 20)
 #define MESSAGES_MAX MS_POSTINGS_EACH /* a block that is written at once fills its pages */
 #define ENTRIES_MAX (9u << 20)
+/* Messages that cannot be read, noted at once. */
+#define UNREAD_MAX 256
 #define RECORDS_TXN 500
 /* Fewer messages than that are not worth the writing: a search reads them. */
 #define BACKLOG_MIN 100
@@ -46,6 +49,8 @@ struct ms_text_work {
 	struct ms_pair at;       /* of ms_set_changes: the first not followed */
 	uint64_t emails[MESSAGES_MAX];
 	size_t count;
+	struct ms_pair unread[UNREAD_MAX]; /* email, modseq */
+	size_t unread_count;
 	uint32_t *entries;       /* gram << 12 | document's place in its block; in the order of grams while they are written */
 	size_t entry_count, written;
 	uint8_t seen[MS_GRAMS / 8];
@@ -146,6 +151,16 @@ add_message(struct ms_text_work *work, uint64_t email, struct span bytes)
 	work->emails[work->count++] = email;
 }
 
+/* The index goes on without it, and searches try to read it. */
+static int
+leave_unread(struct ms_text_work *work, const struct change *change, int r)
+{
+	if (!ms_is_unreadable(r))
+		return r;
+	work->unread[work->unread_count++] = (struct ms_pair){ change->email, change->modseq };
+	return 0;
+}
+
 /* MS_E_NOTFOUND: not where its record says; the index goes on when its folder has been read again. */
 static int
 read_message(struct ms_store *store, struct ms_text_work *work, const struct change *change, uint64_t *ret_size)
@@ -169,11 +184,13 @@ read_message(struct ms_store *store, struct ms_text_work *work, const struct cha
 	if (r != 0)
 		return r;
 	path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
-	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? MS_E_NOTFOUND : -errno;
+		return errno == ENOENT ? MS_E_NOTFOUND : leave_unread(work, change, -errno);
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return leave_unread(work, change, MS_NO_MESSAGE);
 	*ret_size = (uint64_t)st.st_size;
 	if (st.st_size == 0) {
 		add_message(work, change->email, SPAN(""));
@@ -209,6 +226,7 @@ look_at(struct bdb *bdb, const struct ms_text_work *work, struct change *change)
 	struct ms_txn txn = { .bdb = bdb };
 	struct ms_message_record record;
 	uint32_t document;
+	uint64_t tried;
 	int r = ms_message_load_named(&txn, change->mailbox, change->uid, &record), known;
 
 	if (r != 0) {
@@ -219,6 +237,9 @@ look_at(struct bdb *bdb, const struct ms_text_work *work, struct change *change)
 	known = ms_text_document(bdb, NULL, change->email, &document);
 	if (known == 0 && document < work->documents)
 		change->uid = 0; /* known */
+	/* What has changed since is tried again. */
+	if (known == BDB_NONE && (known = ms_text_unread(bdb, NULL, change->email, &tried)) == 0 && tried >= change->modseq)
+		change->uid = 0;
 	return known == BDB_NONE ? 0 : ms_bdb(known);
 }
 
@@ -259,7 +280,7 @@ is_gathered(const struct ms_text_work *work, uint64_t email)
 static bool
 is_full(const struct ms_text_work *work)
 {
-	return work->count == MESSAGES_MAX || work->entry_count + MS_GRAMS > ENTRIES_MAX ||
+	return work->count == MESSAGES_MAX || work->unread_count == UNREAD_MAX || work->entry_count + MS_GRAMS > ENTRIES_MAX ||
 	    (work->count > 0 && (work->documents + work->count) % MS_POSTINGS_EACH == 0);
 }
 
@@ -487,6 +508,37 @@ write_some(struct ms_txn *txn, void *context)
 }
 
 static int
+is_one(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	(void)context, (void)key, (void)key_len, (void)value, (void)len;
+	return 1;
+}
+
+/* Those that can be read now are unread no more. */
+static int
+write_unread(struct ms_txn *txn, const struct ms_text_work *work)
+{
+	uint8_t key[MS_TEXT_UNREAD_KEY], modseq[8];
+	int r = ms_text_each_unread(txn->bdb, txn->txn, is_one, NULL);
+	bool any = r == 1;
+
+	if (any)
+		r = 0;
+	for (size_t i = 0; r == 0 && any && i < work->count; i++) {
+		ms_text_unread_key(key, work->emails[i]);
+		r = bdb_del(txn->bdb, txn->txn, T_TEXT, key, sizeof(key));
+		if (r == BDB_NONE)
+			r = 0;
+	}
+	for (size_t i = 0; r == 0 && i < work->unread_count; i++) {
+		ms_text_unread_key(key, work->unread[i].a);
+		ms_key_u64(modseq, work->unread[i].b);
+		r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), modseq, sizeof(modseq));
+	}
+	return ms_bdb(r);
+}
+
+static int
 write_end(struct ms_txn *txn, void *context)
 {
 	struct ms_text_work *work = context;
@@ -502,6 +554,8 @@ write_end(struct ms_txn *txn, void *context)
 			r = bdb_put(txn->bdb, txn->txn, T_TEXT, e, sizeof(e), d + 1, 4);
 		r = ms_bdb(r);
 	}
+	if (r == 0)
+		r = write_unread(txn, work);
 	if (r == 0)
 		r = ms_bdb(ms_meta_put(txn, MS_TEXT_DOCUMENTS, work->documents + work->count));
 	return r == 0 ? ms_bdb(ms_meta_put(txn, MS_TEXT_DONE, work->upto)) : r;
@@ -611,7 +665,7 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 
 	if (r == 0 && !reading.state.usable) {
 		work->begun = false; /* what was gathered is for numbers that are not given any more */
-		work->count = work->entry_count = 0;
+		work->count = work->unread_count = work->entry_count = 0;
 		*ret_more = true;
 		return clear_step(store);
 	}

@@ -349,7 +349,7 @@ open_file(int folder_fd, const struct ms_message_record *record, bool search)
 	for (unsigned tries = 0; tries < OPEN_TRIES; tries++) {
 		int r = 0;
 
-		fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 || errno != ENOENT)
 			return fd >= 0 ? fd : -errno;
 		if (!search || (r = ms_locate(folder_fd, record, path)) != 0)

@@ -381,7 +381,7 @@ do_mbox(struct driver *driver)
 
 	if (fd < 0)
 		return fd;
-	r = import ? ms_mbox_import(driver->store, fd, driver->words[2], no_note, NULL, &count) : ms_mbox_export(driver->store, driver->words[2], fd, &count);
+	r = import ? ms_mbox_import(driver->store, fd, driver->words[2], no_note, NULL, &count) : ms_mbox_export(driver->store, driver->words[2], fd, no_note, NULL, &count);
 	(void)close(fd);
 	return r;
 }
@@ -395,7 +395,7 @@ do_backup(struct driver *driver)
 
 	if (fd < 0)
 		return fd;
-	r = ms_backup(driver->store, fd, driver->words[1], driver->words[2], &result);
+	r = ms_backup(driver->store, fd, driver->words[1], driver->words[2], no_note, NULL, &result);
 	(void)close(fd);
 	return r;
 }

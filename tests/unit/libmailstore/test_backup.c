@@ -31,6 +31,12 @@ open_folder(const char *path)
 	return fd;
 }
 
+static void
+no_note(void *context, const char *mailbox, const char *text)
+{
+	(void)context, (void)mailbox, (void)text;
+}
+
 START_TEST(backup_and_restore)
 {
 	static const char *const keywords[] = { "Work", NULL };
@@ -48,10 +54,10 @@ START_TEST(backup_and_restore)
 	shell_in(account, ".", "mkdir backups");
 	(void)snprintf(path, sizeof(path), "%s/backups", account);
 	into = open_folder(path);
-	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, no_note, NULL, &result), 0);
 	ck_assert_uint_eq(result.messages, 3);
 	ck_assert_uint_eq(result.linked, 0);
-	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), MS_E_EXISTS);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, no_note, NULL, &result), MS_E_EXISTS);
 
 	/* Another flag, one message more, one less: the others are links. */
 	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
@@ -60,7 +66,7 @@ START_TEST(backup_and_restore)
 	ck_assert_int_eq(ms_expunge(mailbox, &uid, 1), 0);
 	ms_mailbox_close(mailbox);
 	(void)add("INBOX", 0, NULL);
-	ck_assert_int_eq(ms_backup(store, into, "two", "one", &result), 0);
+	ck_assert_int_eq(ms_backup(store, into, "two", "one", no_note, NULL, &result), 0);
 	ck_assert_uint_eq(result.messages, 3);
 	ck_assert_uint_eq(result.linked, 2);
 	inbox = contents("INBOX");
@@ -109,14 +115,14 @@ START_TEST(backup_leaves_no_part)
 	shell_in(account, ".", "mkdir -p backups/dead.part/Maildir/cur backups/other backups/.part && touch backups/dead.part/Maildir/cur/x");
 	(void)snprintf(path, sizeof(path), "%s/backups", account);
 	into = open_folder(path);
-	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, no_note, NULL, &result), 0);
 	shell_in(account, ".", "test $(ls backups | paste -sd,) = one,other && test -d backups/.part");
 	/* No room for its last file. */
 	shell_in(account, ".", "yes 'a mailbox' | head -c 600000 >Maildir/subscriptions");
 	(void)signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 500000, before.rlim_max }), 0);
-	r = ms_backup(store, into, "two", "one", &result);
+	r = ms_backup(store, into, "two", "one", no_note, NULL, &result);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
 	ck_assert_int_lt(r, 0);
 	ck_assert_uint_eq(result.messages, 1);
@@ -190,11 +196,11 @@ START_TEST(restore_what_was_removed)
 	shell_in(account, ".", "mkdir backups");
 	(void)snprintf(path, sizeof(path), "%s/backups", account);
 	into = open_folder(path);
-	ck_assert_int_eq(ms_backup(store, into, "without", NULL, &result), 0);
+	ck_assert_int_eq(ms_backup(store, into, "without", NULL, no_note, NULL, &result), 0);
 	ck_assert_int_eq(ms_mailbox_create(store, "A", MS_USE_NONE), 0);
 	for (unsigned i = 0; i < 3; i++)
 		uid = add("A", 0, NULL);
-	ck_assert_int_eq(ms_backup(store, into, "one", NULL, &result), 0);
+	ck_assert_int_eq(ms_backup(store, into, "one", NULL, no_note, NULL, &result), 0);
 	contents_then = contents("A");
 	for (unsigned i = 0; i < 300; i++)
 		uid = add("A", 0, NULL);
@@ -262,7 +268,7 @@ START_TEST(backup_while_others_write)
 		char name[16], script[128];
 
 		(void)snprintf(name, sizeof(name), "b%u", i);
-		ck_assert_int_eq(ms_backup(store, into, name, NULL, &result), 0);
+		ck_assert_int_eq(ms_backup(store, into, name, NULL, no_note, NULL, &result), 0);
 		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | sed 's,.*/,,; s/,.*//' | sort -u | wc -l) = 50", name);
 		shell_in(account, ".", script);
 		(void)snprintf(script, sizeof(script), "test $(find backups/%s -name '*,S=*' | wc -l) = 50", name);

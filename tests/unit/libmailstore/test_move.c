@@ -578,7 +578,7 @@ START_TEST(mbox_both_ways)
 	ck_assert_uint_eq(count, 2);
 	(void)close(fd);
 	fd = open(out, O_RDWR | O_CREAT, 0600);
-	ck_assert_int_eq(ms_mbox_export(store, "Old/Mail", fd, &count), 0);
+	ck_assert_int_eq(ms_mbox_export(store, "Old/Mail", fd, no_note, NULL, &count), 0);
 	ck_assert_uint_eq(count, 2);
 	got = pread(fd, back, sizeof(back) - 1, 0);
 	ck_assert_int_gt(got, 0);
@@ -588,7 +588,7 @@ START_TEST(mbox_both_ways)
 	ck_assert_msg(strstr(back, "Status: RO\n") != NULL && strstr(back, "X-Status: F\n") != NULL, "%s", back);
 	ck_assert_int_eq(lseek(fd, 3, SEEK_SET), 3);
 	ck_assert_int_eq(ms_mbox_import(store, fd, "Bad", no_note, NULL, &count), MS_E_CORRUPT);
-	ck_assert_int_eq(ms_mbox_export(store, "Nowhere", fd, &count), MS_E_NOTFOUND);
+	ck_assert_int_eq(ms_mbox_export(store, "Nowhere", fd, no_note, NULL, &count), MS_E_NOTFOUND);
 	(void)close(fd);
 }
 END_TEST
