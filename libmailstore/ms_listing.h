@@ -17,6 +17,7 @@
 struct ms_file {
 	char *name;
 	bool in_cur, taken;
+	bool changed;          /* its bytes are not those that the index knows it by */
 	bool gone;             /* while reading: an event said so */
 	uint32_t order;        /* while reading: of the event; 0: from the folder itself */
 	struct ms_name parsed; /* unique is borrowed from name */

@@ -163,3 +163,31 @@ ms_name_email_id(struct span unique)
 	/* Mail that comes one after the other then stands side by side in the index. */
 	return digits >= 9 && seconds <= UINT32_MAX ? seconds << 32 | (hash & UINT32_MAX) : hash;
 }
+
+/* Where "+uid.folder" begins at its end, or its length. */
+static size_t
+changed_at(struct span unique)
+{
+	struct ms_name name = { .uid = 0 };
+	size_t at = unique.len;
+
+	while (at > 0 && unique.ptr[at - 1] != '+')
+		at--;
+	if (at == 0)
+		return unique.len;
+	parse_uid(span_skip(unique, at), &name);
+	return name.uid != 0 && name.folder != 0 ? at - 1 : unique.len;
+}
+
+void
+ms_name_changed(struct span unique, uint32_t uid, uint16_t folder, char ret[MS_NAME_CHANGED_MAX + 1])
+{
+	struct buf out = BUF_INIT(MS_NAME_CHANGED_MAX);
+	size_t len = changed_at(unique);
+
+	/* What is behind it makes up for what is cut off. */
+	(void)buf_put(&out, unique.ptr, len < MS_NAME_CHANGED_MAX - 16 ? len : MS_NAME_CHANGED_MAX - 16);
+	(void)buf_fmt(&out, "+%u.%04x", uid, folder);
+	memcpy(ret, buf_cstr(&out), out.len + 1);
+	buf_free(&out);
+}

@@ -39,5 +39,9 @@ uint64_t ms_name_hash(struct span text);
 /* A number that stands for the unique part, the same for copies of a message in other folders: never 0. It begins with the seconds that
  * the part begins with. */
 uint64_t ms_name_email_id(struct span unique);
+/* Of a file that another program has written to, and that comes as another message under that UID: the unique part, with what makes it one
+ * of its own, in place of what an earlier change has put there. Copies of what it was keep theirs. */
+#define MS_NAME_CHANGED_MAX 120
+void ms_name_changed(struct span unique, uint32_t uid, uint16_t folder, char ret[MS_NAME_CHANGED_MAX + 1]);
 
 #endif

@@ -308,6 +308,7 @@ look_at_file(struct ms_syncing *sync, size_t i)
 	if ((uint64_t)st.st_size != known->bytes) {
 		tell_file(sync, MS_FAULT_SIZE, known->message.uid, file);
 		file->taken = false;
+		file->changed = true;
 		sync->found[i] = NULL;
 		return 0;
 	}

@@ -112,6 +112,14 @@ forget_damage(struct ms_syncing *sync, uint32_t uid)
 			sync->damaged[i] = 0;
 }
 
+/* Other bytes than those that had this name, by the index or by the name itself: they are another message, to those too that know messages
+ * by their email ids (RFC 8474 section 5.1), so they do not go on under the same unique part. */
+static bool
+is_changed(const struct ms_file *file, const struct stat *st)
+{
+	return file->changed || (file->parsed.uid != 0 && file->parsed.folder != 0 && file->parsed.bytes != (uint64_t)st->st_size);
+}
+
 static int
 take_file(struct insertions *insertions, const struct ms_file *file, uint32_t uid)
 {
@@ -119,6 +127,8 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 	struct insertion *insertion = &insertions->list[insertions->count];
 	struct ms_message *message = &insertion->record.message;
 	struct ms_name name = file->parsed;
+	char unique[MS_NAME_CHANGED_MAX + 1];
+	bool named = uid != 0;
 	struct stat st;
 	int fd = ms_file_open(sync->folder_fd, file, &st), r;
 
@@ -141,6 +151,10 @@ take_file(struct insertions *insertions, const struct ms_file *file, uint32_t ui
 		r = ms_will_write(sync->store);
 	if (r == 0 && uid == 0)
 		r = ms_take_uid(sync->folder_fd, sync->record, &uid);
+	if (r == 0 && !named && is_changed(file, &st)) {
+		ms_name_changed(name.unique, uid, ms_name_folder(sync->number), unique);
+		name.unique = span_of(unique);
+	}
 	if (r == 0) {
 		name.uid = uid;
 		name.folder = ms_name_folder(sync->number);
@@ -206,7 +220,7 @@ ms_sync_take_new(struct ms_syncing *sync)
 	for (size_t i = 0; r == 0 && i < count && !sync->missed; i++) {
 		if (new[i]->taken)
 			continue;
-		if (has_uid(sync, new[i]->parsed.uid))
+		if (!new[i]->changed && has_uid(sync, new[i]->parsed.uid))
 			ms_tell_file(sync->store, MS_FAULT_UID_TWICE, sync->record->name, new[i]->parsed.uid, new[i]->in_cur, new[i]->name);
 		r = take_file(insertions, new[i], 0);
 	}
