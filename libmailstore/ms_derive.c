@@ -25,18 +25,52 @@
 /* Of a hash: two of a million ids are the same once in 500 times; in order, each is told by four or five bytes. */
 #define ID_BITS UINT64_C(0xffffffffffff)
 
+/* Places for what a message answers, and for ids of its own, where not all have one. */
+#define RESERVED 8
+
+/* Empty without the field. */
 static void
-add_ids(struct ms_derived *derived, struct span block, struct span field)
+read_ids(struct span block, struct span field, struct message_id_list *ret)
 {
 	struct header_field found;
-	struct message_id_list list;
 
-	if (!header_find(block, field, &found))
-		return;
-	message_id_list_parse(found.value, &list);
-	for (size_t i = 0; i < list.count && derived->id_count < sizeof(derived->ids) / sizeof(*derived->ids); i++)
-		derived->ids[derived->id_count++] = ms_name_hash(list.ids[i]);
-	message_id_list_free(&list);
+	message_id_list_parse(header_find(block, field, &found) ? found.value : SPAN_NULL, ret);
+}
+
+static void
+add_ids(struct ms_derived *derived, const struct message_id_list *list, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		derived->ids[derived->id_count++] = ms_name_hash(list->ids[i]);
+}
+
+/* Those that others may know the message by come in any case: its own, and what it answers. Where there is no room for all of its references
+ * (of a long conversation there is not), the first ones tell whose thread it is, and the last ones who was here a moment ago. */
+static void
+add_all_ids(struct ms_derived *derived, struct span block)
+{
+	struct message_id_list references, answered, own;
+	size_t room, answered_count, own_count, first;
+
+	read_ids(block, SPAN("References"), &references);
+	read_ids(block, SPAN("In-Reply-To"), &answered);
+	read_ids(block, SPAN("Message-ID"), &own);
+	answered_count = answered.count;
+	own_count = own.count;
+	if (references.count + answered_count + own_count > MS_IDS_MAX) {
+		answered_count = answered_count < RESERVED ? answered_count : RESERVED;
+		own_count = own_count < RESERVED ? own_count : RESERVED;
+	}
+	room = MS_IDS_MAX - answered_count - own_count;
+	first = references.count > room ? room / 2 : references.count;
+	add_ids(derived, &references, 0, first);
+	if (references.count > room)
+		add_ids(derived, &references, references.count - (room - first), references.count);
+	add_ids(derived, &answered, 0, answered_count);
+	add_ids(derived, &own, 0, own_count);
+	message_id_list_free(&references);
+	message_id_list_free(&answered);
+	message_id_list_free(&own);
 }
 
 /* RFC 8621 section 3: what refers to the same messages and has another subject is another conversation. */
@@ -103,9 +137,7 @@ derive(struct span bytes, bool all, struct ms_derived *derived)
 	buf_free(&text);
 	derived->size = bytes.len + message->parts[0].header_bare + message->parts[0].body_bare;
 	derived->has_attachment = has_attachment(message);
-	add_ids(derived, block, SPAN("References"));
-	add_ids(derived, block, SPAN("In-Reply-To"));
-	add_ids(derived, block, SPAN("Message-ID"));
+	add_all_ids(derived, block);
 	bind_subject(derived, block);
 	(void)mime_free(message);
 }
