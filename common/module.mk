@@ -22,6 +22,7 @@ common_SRC := \
 	common/drop_control.c \
 	common/encoded_word.c \
 	common/envelope.c \
+	common/file_map.c \
 	common/flowed.c \
 	common/forward.c \
 	common/header.c \

@@ -347,11 +347,14 @@ fetch_some(struct session *session, struct fetch *fetch)
 	const struct imap_fetch_item *item;
 
 	if (fetch->streaming) {
+		size_t before = session->out.len;
+
 		if (crlf_take(&fetch->crlf, PIECE, &session->out) == 0)
 			fetch->streaming = false;
-		if (!fetch->streaming && fetch->crlf.left > 0) {
-			/* The file is shorter than its name says: the literal cannot be completed. */
+		if ((!fetch->streaming && fetch->crlf.left > 0) || session_message_is_torn(&fetch->message)) {
+			/* The file is shorter than its name says, or than it was a moment ago: the literal cannot be completed. */
 			log_error("message-short", log_str("account", session->proc->account), log_u64("uid", fetch->record.uid));
+			session->out.len = before;
 			session_end(session, NULL);
 			return JOB_DONE;
 		}

@@ -4,16 +4,16 @@
 #include "imapd/session_message.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/file_map.h"
 
 int
 session_message_open(struct ms_mailbox *mailbox, uint32_t uid, struct session_message *ret_message)
 {
 	struct stat st;
 	uint64_t bytes;
-	void *map;
 	int fd, rc = ms_message_open(mailbox, uid, &fd, &bytes);
 
 	*ret_message = (struct session_message){ 0 };
@@ -29,22 +29,23 @@ session_message_open(struct ms_mailbox *mailbox, uint32_t uid, struct session_me
 		ret_message->parts.bytes = SPAN("");
 		return 0;
 	}
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	rc = map == MAP_FAILED ? -errno : 0;
+	rc = file_map_open(fd, (size_t)st.st_size, &ret_message->map);
 	(void)close(fd);
-	if (rc != 0)
-		return rc;
-	ret_message->map = map;
-	ret_message->map_len = (size_t)st.st_size;
-	ret_message->parts.bytes = span_make(map, ret_message->map_len);
-	return 0;
+	if (rc == 0)
+		ret_message->parts.bytes = file_map_bytes(ret_message->map);
+	return rc;
+}
+
+bool
+session_message_is_torn(const struct session_message *message)
+{
+	return message->map != NULL && file_map_is_torn(message->map);
 }
 
 void
 session_message_close(struct session_message *message)
 {
 	fetch_message_clear(&message->parts);
-	if (message->map != NULL)
-		(void)munmap(message->map, message->map_len);
+	file_map_close(message->map);
 	*message = (struct session_message){ 0 };
 }

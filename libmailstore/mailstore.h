@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 /* Every function that returns int returns 0, -errno (unexpected: forward it), or one of these. The library neither logs nor
- * exits (but when memory ends), and starts no thread. */
+ * exits (but when memory ends), and starts no thread. It takes SIGBUS, for files of messages that others cut short while it reads them; what
+ * is not of those goes to whoever had the signal before. */
 enum ms_result {
 	MS_E_NOTFOUND = 1, /* no such account, mailbox, message or record */
 	MS_E_EXISTS,

@@ -3,9 +3,9 @@
 /* What is computed once from a message's bytes, when it comes in: size with CRLF, rendered structures, preview, ids. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/file_map.h"
 #include "common/imap_bodystructure.h"
 #include "common/imap_envelope.h"
 #include "common/message_id.h"
@@ -165,7 +165,9 @@ derive_read(int fd, size_t bytes, bool all, struct ms_derived *ret)
 int
 ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 {
-	void *map;
+	struct file_map *map;
+	bool torn;
+	int r;
 
 	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX) };
 	if (bytes == 0) {
@@ -174,12 +176,18 @@ ms_derive(int fd, uint64_t bytes, bool all, struct ms_derived *ret)
 	}
 	if (bytes < MAPPED_FROM)
 		return derive_read(fd, (size_t)bytes, all, ret);
-	map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	derive(span_make(map, bytes), all, ret);
-	(void)munmap(map, bytes);
-	return 0;
+	r = file_map_open(fd, (size_t)bytes, &map);
+	if (r != 0)
+		return r;
+	derive(file_map_bytes(map), all, ret);
+	torn = file_map_is_torn(map);
+	file_map_close(map);
+	if (!torn)
+		return 0;
+	/* Cut short meanwhile, or not all of it can be read: that tells which. */
+	ms_derived_clear(ret);
+	*ret = (struct ms_derived){ .texts = BUF_INIT(MS_CACHE_TEXTS_MAX) };
+	return derive_read(fd, (size_t)bytes, all, ret);
 }
 
 void

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_map.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_index.h"
@@ -173,15 +173,14 @@ may_match(const struct ms_search *search, uint64_t email)
 static int
 match_mapped(struct ms_search *search, const struct ms_message *message, int fd, uint64_t size, bool *ret)
 {
-	void *map;
+	struct file_map *map;
+	int r = size > SIZE_MAX ? -EFBIG : file_map_open(fd, (size_t)size, &map);
 
-	if (size > SIZE_MAX)
-		return -EFBIG;
-	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*ret = ms_match_bytes(search->match, message, span_make(map, (size_t)size));
-	(void)munmap(map, (size_t)size);
+	if (r != 0)
+		return r;
+	/* What is cut short while it is looked at will be another message, if it is one at all. */
+	*ret = ms_match_bytes(search->match, message, file_map_bytes(map)) && !file_map_is_torn(map);
+	file_map_close(map);
 	return 0;
 }
 

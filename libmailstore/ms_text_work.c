@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_map.h"
 #include "common/text_fold.h"
 #include "common/xalloc.h"
 #include "libmailstore/ms_grams.h"
@@ -172,7 +172,7 @@ read_message(struct ms_store *store, struct ms_text_work *work, const struct cha
 	struct ms_mailbox handle = { .store = store, .number = change->mailbox, .generation = store->generation };
 	struct ms_message_record record;
 	struct stat st;
-	void *map;
+	struct file_map *map;
 	int r = ms_message_get_record(&handle, change->uid, &record);
 
 	*ret_size = 0;
@@ -196,12 +196,18 @@ read_message(struct ms_store *store, struct ms_text_work *work, const struct cha
 		add_message(work, change->email, SPAN(""));
 		return 0;
 	}
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	add_message(work, change->email, span_make(map, (size_t)st.st_size));
-	(void)munmap(map, (size_t)st.st_size);
-	return 0;
+	r = file_map_open(fd, (size_t)st.st_size, &map);
+	if (r != 0)
+		return r;
+	add_message(work, change->email, file_map_bytes(map));
+	/* Of what is not there, or cut short by another program, nothing can be told yet. */
+	if (file_map_is_torn(map)) {
+		work->count--;
+		work->entry_count = work->first_entry;
+		r = leave_unread(work, change, -EIO);
+	}
+	file_map_close(map);
+	return r;
 }
 
 struct reading {
