@@ -208,7 +208,8 @@ read_address(struct span text, bool may_be_empty, char **ret)
 	return 0;
 }
 
-/* The last word counts: a milter that takes all recipients away, and then adds those that are to be, may name some of them twice. */
+/* The last word counts: a milter that takes all recipients away, and then adds those that are to be, may name some of them twice. Which
+ * spellings mean one of ours is for smtp to say. */
 static int
 change_rcpt(struct filter_made *made, struct span text, bool added)
 {
@@ -218,8 +219,13 @@ change_rcpt(struct filter_made *made, struct span text, bool added)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < made->rcpt_count; i++)
-		if (span_ieq(span_of(made->rcpts[i].address), span_of(address))) {
-			made->rcpts[i].added = added;
+		if (span_eq(span_of(made->rcpts[i].address), span_of(address))) {
+			/* Behind those that came since. */
+			struct filter_rcpt last = made->rcpts[i];
+
+			last.added = added;
+			memmove(&made->rcpts[i], &made->rcpts[i + 1], (made->rcpt_count - i - 1) * sizeof(last));
+			made->rcpts[made->rcpt_count - 1] = last;
 			free(address);
 			return 0;
 		}

@@ -50,7 +50,7 @@ static bool
 rewrite(struct smtp_client *client, struct filtered *filtered)
 {
 	struct smtp *smtp = &client->smtp;
-	int r = filtered_apply(filtered, &smtp->envelope);
+	int r = filtered_apply(filtered, &front_proc(client->role->front)->common->domains, &smtp->envelope);
 
 	if (smtp->envelope.count == 0) {
 		smtp->discarded = true; /* a filter has taken away the last recipient */

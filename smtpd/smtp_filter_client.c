@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/domain_list.h"
 #include "common/xalloc.h"
 #include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
@@ -153,30 +154,41 @@ filter_end(struct filter_question *question)
 /* What a milter says of the address. */
 enum word { NOTHING, ADDED, REMOVED };
 
+/* Accounts here have no case; whether those of another host have is for that host to say (RFC 5321 section 2.4). */
+static bool
+is_same(struct span a, struct span b, const struct conf_list *domains)
+{
+	ptrdiff_t at = span_rchr(a, '@');
+
+	return span_ieq(a, b) && (at < 0 || memcmp(a.ptr, b.ptr, (size_t)at) == 0 || domain_list_find_address(domains, a) != NULL);
+}
+
+/* The last that is said. */
 static enum word
-word_on(struct span rcpts, const char *address)
+word_on(struct span rcpts, struct span address, const struct conf_list *domains)
 {
 	struct msg_reader body = msg_read_span(rcpts);
+	enum word word = NOTHING;
 
 	while (body.rest.len != 0 && !body.bad) {
 		bool added = msg_get_u8(&body) != 0;
 
-		if (span_ieq(msg_get_span(&body), span_of(address)))
-			return added ? ADDED : REMOVED;
+		if (is_same(msg_get_span(&body), address, domains))
+			word = added ? ADDED : REMOVED;
 	}
-	return NOTHING;
+	return word;
 }
 
 /* Takes those away that are to be, and returns how many. */
 static size_t
-remove_recipients(struct envelope *envelope, struct span rcpts)
+remove_recipients(struct envelope *envelope, struct span rcpts, const struct conf_list *domains)
 {
 	size_t kept = 0, removed;
 
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct envelope_recipient *recipient = &envelope->recipients[i];
 
-		if (word_on(rcpts, recipient->address) == REMOVED) {
+		if (word_on(rcpts, span_of(recipient->address), domains) == REMOVED) {
 			free(recipient->address);
 			free(recipient->orcpt);
 		} else {
@@ -189,16 +201,16 @@ remove_recipients(struct envelope *envelope, struct span rcpts)
 }
 
 static bool
-has_recipient(const struct envelope *envelope, struct span address)
+has_recipient(const struct envelope *envelope, struct span address, const struct conf_list *domains)
 {
 	for (size_t i = 0; i < envelope->count; i++)
-		if (span_ieq(span_of(envelope->recipients[i].address), address))
+		if (is_same(span_of(envelope->recipients[i].address), address, domains))
 			return true;
 	return false;
 }
 
 int
-filtered_apply(const struct filtered *filtered, struct envelope *envelope)
+filtered_apply(const struct filtered *filtered, const struct conf_list *domains, struct envelope *envelope)
 {
 	struct msg_reader body = msg_read_span(filtered->rcpts);
 	size_t changes = 0;
@@ -210,13 +222,13 @@ filtered_apply(const struct filtered *filtered, struct envelope *envelope)
 		envelope->smtputf8 |= !span_is_ascii(filtered->sender);
 		changes++;
 	}
-	changes += remove_recipients(envelope, filtered->rcpts);
+	changes += remove_recipients(envelope, filtered->rcpts, domains);
 	while (body.rest.len != 0 && r == 0) {
 		bool added = msg_get_u8(&body) != 0;
 		struct span address = msg_get_span(&body);
 
 		/* Who has it already does not get it twice. */
-		if (!added || has_recipient(envelope, address))
+		if (!added || has_recipient(envelope, address, domains) || word_on(filtered->rcpts, address, domains) != ADDED)
 			continue;
 		r = envelope_add(envelope, address, SPAN_NULL, 0);
 		envelope->smtputf8 |= !span_is_ascii(address);

@@ -35,9 +35,9 @@ void filter_text(struct filter_question *question, int fd, uint64_t at, uint64_t
 /* The message is done with; no callback runs. NULL is allowed. Returns NULL. */
 struct filter_question *filter_end(struct filter_question *question);
 
-/* Whether the envelope is to be another, and makes it so: sender and recipients, one of which in UTF-8 wants SMTPUTF8 on the way. 0 (as it was),
- * 1 (changed), or -errno: it cannot be. */
-int filtered_apply(const struct filtered *filtered, struct envelope *envelope);
+/* Whether the envelope is to be another, and makes it so: sender and recipients, one of which in UTF-8 wants SMTPUTF8 on the way. Of recipients at
+ * these domains the case of the local part means nothing. 0 (as it was), 1 (changed), or -errno: it cannot be. */
+int filtered_apply(const struct filtered *filtered, const struct conf_list *domains, struct envelope *envelope);
 
 /* The handler of FILTERED and FILTER_RCPTS. 0 or -EBADMSG. And from the role's peer_gone, for ROLE_FILTER. */
 int filter_client_message(struct filter_client *client, struct msg *msg);
