@@ -58,7 +58,7 @@ struct filter_made {
 	bool changed, held;
 	char *reason;             /* of being held, or NULL */
 	char *sender;             /* the new one, or NULL */
-	struct filter_rcpt *rcpts; /* each address once */
+	struct filter_rcpt *rcpts; /* each address once, in the order of what was said last of each */
 	size_t rcpt_count;
 };
 

@@ -384,7 +384,7 @@ tell(const struct filter_edit *edit, struct buf *out)
 
 #define AS_IT_CAME HEADER BODY "|0 0 - -"
 #define BY_FIRST "From: a\r\nSubject: 1\r\nX-Added: 1\r\n\r\n1!|1 1 1 1@x +1@x -only@x"
-#define BY_BOTH "From: a\r\nSubject: 2\r\nX-Added: 1\r\nX-Added: 2\r\n\r\n2!|1 1 2 2@x +1@x -only@x +2@x"
+#define BY_BOTH "From: a\r\nSubject: 2\r\nX-Added: 1\r\nX-Added: 2\r\n\r\n2!|1 1 2 2@x +1@x +2@x -only@x"
 
 START_TEST(a_milter_that_fails_has_changed_nothing)
 {
