@@ -26,7 +26,7 @@ take_group(struct check *check, const uint8_t key[MS_TEXT_GROUP_KEY], struct spa
 	int last = -1, r;
 
 	memcpy(check->group, key, sizeof(check->group));
-	while ((r = ms_text_group_next(&bytes, last, &gram)) > 0) {
+	while ((r = ms_text_group_next(&bytes, last, &gram)) == 0) {
 		uint8_t map[MS_POSTINGS_BYTES] = { 0 };
 
 		last = (int)gram.place;
@@ -35,7 +35,7 @@ take_group(struct check *check, const uint8_t key[MS_TEXT_GROUP_KEY], struct spa
 		else if (ms_text_gram_get(&gram, map) != 0)
 			return false;
 	}
-	return r == 0;
+	return r == MS_E_NOTFOUND;
 }
 
 /* A record that its group does not know is nobody's, of a process that died; one that it knows must not be missing. */

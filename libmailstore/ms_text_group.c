@@ -79,7 +79,7 @@ ms_text_group_next(struct span *bytes, int last, struct ms_text_gram *ret_gram)
 	unsigned first;
 
 	if (bytes->len == 0)
-		return 0;
+		return MS_E_NOTFOUND;
 	first = (unsigned char)span_take(bytes, 1).ptr[0];
 	ret_gram->place = first & 0x3f;
 	ret_gram->how = (enum ms_text_how)(first >> 6);
@@ -94,5 +94,5 @@ ms_text_group_next(struct span *bytes, int last, struct ms_text_gram *ret_gram)
 	if ((int)ret_gram->place <= last || ret_gram->place >= MS_TEXT_GROUP_EACH || ret_gram->len > bytes->len)
 		return MS_E_CORRUPT;
 	memcpy(ret_gram->bytes, span_take(bytes, ret_gram->len).ptr, ret_gram->len);
-	return 1;
+	return 0;
 }

@@ -29,7 +29,7 @@ int ms_text_gram_get(const struct ms_text_gram *gram, uint8_t map[MS_POSTINGS_BY
 
 /* Appends the next gram of a group; they are given in the order of their places. */
 void ms_text_group_put(const struct ms_text_gram *gram, struct buf *out);
-/* Takes the next gram off: 1, 0 (that was all) or MS_E_CORRUPT. Its place is above `last` (-1: at the beginning). */
+/* Takes the next gram off: 0, MS_E_NOTFOUND (that was all) or MS_E_CORRUPT. Its place is above `last` (-1: at the beginning). */
 int ms_text_group_next(struct span *bytes, int last, struct ms_text_gram *ret_gram);
 
 #endif

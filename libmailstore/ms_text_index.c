@@ -56,15 +56,30 @@ take_gram(void *context, uint32_t gram)
 	grams->seen++;
 }
 
-/* 1, 0 (it is not there) or MS_E_CORRUPT. */
+/* 0, MS_E_NOTFOUND or MS_E_CORRUPT. */
 static int
 find_in_group(struct span bytes, unsigned place, struct ms_text_gram *ret)
 {
 	int r, last = -1;
 
-	while ((r = ms_text_group_next(&bytes, last, ret)) > 0 && ret->place < place)
+	while ((r = ms_text_group_next(&bytes, last, ret)) == 0 && ret->place < place)
 		last = (int)ret->place;
-	return r > 0 && ret->place != place ? 0 : r;
+	return r == 0 && ret->place != place ? MS_E_NOTFOUND : r;
+}
+
+/* From the gram's own record. */
+static int
+get_own(struct ask *ask, const uint8_t key[MS_TEXT_OWN_KEY], uint8_t map[MS_POSTINGS_BYTES])
+{
+	void *bytes;
+	size_t len;
+	int r = bdb_get(ask->bdb, NULL, T_TEXT, key, MS_TEXT_OWN_KEY, &bytes, &len);
+
+	if (r != 0)
+		return r == BDB_NONE ? MS_E_CORRUPT : ms_bdb(r); /* its group says that it is there */
+	r = ms_postings_get(span_make(bytes, len), map);
+	free(bytes);
+	return r;
 }
 
 /* The documents of a block that have the gram. 0, or MS_BDB(...). */
@@ -83,22 +98,16 @@ get_posting(struct ask *ask, uint32_t block, uint32_t gram, uint8_t map[MS_POSTI
 	if (r != 0)
 		return r == BDB_NONE ? 0 : ms_bdb(r);
 	r = find_in_group(span_make(bytes, len), gram % MS_TEXT_GROUP_EACH, &found);
-	if (r > 0 && found.how != MS_TEXT_OWN)
-		r = ms_text_gram_get(&found, map);
 	free(bytes);
-	bytes = NULL;
-	if (r > 0) {
-		r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
-		if (r != 0 && r != BDB_NONE)
-			return ms_bdb(r);
-		r = r != 0 ? MS_E_CORRUPT : ms_postings_get(span_make(bytes, len), map);
-		free(bytes);
-	}
-	if (r != 0) {
+	if (r == 0 && found.how == MS_TEXT_OWN)
+		r = get_own(ask, key, map);
+	else if (r == 0)
+		r = ms_text_gram_get(&found, map);
+	if (r == MS_E_CORRUPT) {
 		memset(map, 0xff, MS_POSTINGS_BYTES); /* any of them may */
 		ask->store->text_damaged = true;
 	}
-	return 0;
+	return r == MS_E_NOTFOUND || r == MS_E_CORRUPT ? 0 : r;
 }
 
 /* How many are in both; they are left in map. */

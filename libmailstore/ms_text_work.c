@@ -394,9 +394,10 @@ take_next(struct group *group)
 {
 	int r = ms_text_group_next(&group->before, group->next.place == MS_TEXT_GROUP_EACH ? -1 : (int)group->next.place, &group->next);
 
-	if (r == 0)
-		group->next.place = MS_TEXT_GROUP_EACH;
-	return r < 0 ? r : 0;
+	if (r != MS_E_NOTFOUND)
+		return r;
+	group->next.place = MS_TEXT_GROUP_EACH;
+	return 0;
 }
 
 /* The documents that a gram with a record of its own has so far. */

@@ -13,7 +13,7 @@ try_group(struct span bytes)
 	struct ms_text_gram gram, same;
 	int last = -1;
 
-	while (ms_text_group_next(&bytes, last, &gram) > 0) {
+	while (ms_text_group_next(&bytes, last, &gram) == 0) {
 		uint8_t map[MS_POSTINGS_BYTES] = { 0 }, again[MS_POSTINGS_BYTES] = { 0 };
 
 		last = (int)gram.place;

@@ -544,7 +544,7 @@ START_TEST(groups)
 			ms_text_group_put(&list[count++], &bytes);
 		}
 		ck_assert(!bytes.overflow);
-		for (rest = buf_get(&bytes); (r = ms_text_group_next(&rest, last, &gram)) > 0; at++) {
+		for (rest = buf_get(&bytes); (r = ms_text_group_next(&rest, last, &gram)) == 0; at++) {
 			uint8_t map[MS_POSTINGS_BYTES] = { 0 };
 
 			last = (int)gram.place;
@@ -555,7 +555,7 @@ START_TEST(groups)
 			ck_assert_int_eq(ms_text_gram_get(&gram, map), 0);
 			ck_assert_mem_eq(map, maps[at], sizeof(map));
 		}
-		ck_assert_int_eq(r, 0);
+		ck_assert_int_eq(r, MS_E_NOTFOUND);
 		ck_assert_uint_eq(at, count);
 		buf_free(&bytes);
 	}
@@ -614,6 +614,21 @@ START_TEST(no_larger_than_the_text)
 }
 END_TEST
 
+/* An end within a gram, a length that is too much or none, places that do not ascend: none of it is read as something. */
+START_TEST(broken_groups)
+{
+	static const struct span bad[] = { { "\x80\xff\x7f", 3 }, { "\x80\0\x7f", 3 }, { "\x80", 1 }, { "\x80\x02\x7f", 3 }, { "\0", 1 }, { "\x40\1", 2 },
+		{ "\1\1\1\1", 4 }, { "\2\1\1\1", 4 } };
+	struct span rest = bad[_i];
+	struct ms_text_gram gram;
+	int last = -1, r;
+
+	while ((r = ms_text_group_next(&rest, last, &gram)) == 0)
+		last = (int)gram.place;
+	ck_assert_int_eq(r, MS_E_CORRUPT);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -627,6 +642,7 @@ main(void)
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, postings);
 	tcase_add_test(tests, groups);
+	tcase_add_loop_test(tests, broken_groups, 0, 8);
 	tcase_add_test(tests, no_larger_than_the_text);
 	tcase_add_test(tests, grams_of_what_is_within);
 	tcase_add_loop_test(tests, same_as_a_scan, 0, 2);
