@@ -130,6 +130,22 @@ check('what is read stays in place when mail comes in above it', async ({ open }
 	equal(Math.round(await place()), Math.round(before), 'where the row stands on the screen');
 });
 
+check('keys that come while a row is loaded all count', async ({ open }) => {
+	const page = await open(alice);
+	await until(async () => Number(await page.locator('.rows').getAttribute('aria-rowcount')) > 100, 'the list is long');
+	const last = Number(await page.locator('.rows').getAttribute('aria-rowcount'));
+	await page.route('**/*', async (route) => {
+		if (route.request().method() === 'POST') await new Promise((resolve) => { setTimeout(resolve, 400); });
+		await route.continue();
+	});
+	await page.keyboard.press('j');
+	await page.keyboard.press('End');
+	await page.keyboard.press('k');
+	await page.keyboard.press('k');
+	await focused(page, String(last - 2));
+	await page.unrouteAll({ behavior: 'wait' });
+});
+
 check('the keyboard alone walks, opens and closes', async ({ open }) => {
 	const page = await open(alice);
 	await until(async () => await page.locator('.row:not(.waiting)').count() > 5, 'there are messages');

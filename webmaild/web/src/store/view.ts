@@ -100,15 +100,20 @@ export function closeEmail(): void {
 }
 
 let moves = 0;
+/** The row that is being loaded, for the cursor to go to: keys that come meanwhile go on from there. */
+let heading = -1;
 
 /** Moves the cursor; beside an open message, the next one is opened. A row that was not loaded yet is waited for. */
 export async function moveCursor(by: number): Promise<void> {
 	const mine = ++moves;
-	const at = cursorId.value ? indexOf(cursorId.value) : -1;
+	const at = heading >= 0 ? heading : cursorId.value ? indexOf(cursorId.value) : -1;
 	const index = step(at, by, total.value ?? 0);
 	if (index < 0) return;
+	heading = index;
 	const id = idAt(index) ?? await loadAt(index);
-	if (!id || mine !== moves) return;
+	if (mine !== moves) return;
+	heading = -1;
+	if (!id) return;
 	if (openId.value) openEmail(id);
 	else cursorId.value = id;
 	anchor = id;
