@@ -122,6 +122,9 @@ struct ms_store {
 #define MS_TEXT_OWN_KEY 8
 void ms_text_group_key(uint8_t key[MS_TEXT_GROUP_KEY], uint32_t block, uint32_t gram);
 void ms_text_own_key(uint8_t key[MS_TEXT_OWN_KEY], uint32_t block, uint32_t gram);
+/* Sets the documents of a gram in the map, from the record that its group says it has of its own; map has MS_POSTINGS_BYTES. 0, MS_E_CORRUPT (some may
+ * be set), or MS_BDB(...). */
+int ms_text_get_own(struct bdb *bdb, struct bdb_txn *txn, uint32_t block, uint32_t gram, uint8_t *map);
 /* How far the index has come. *ret_usable: it is of our format, and not being emptied. 0, or MS_BDB(...). */
 struct ms_text_state {
 	uint64_t done, documents, cleared;

@@ -67,16 +67,18 @@ find_in_group(struct span bytes, unsigned place, struct ms_text_gram *ret)
 	return r == 0 && ret->place != place ? MS_E_NOTFOUND : r;
 }
 
-/* From the gram's own record. */
-static int
-get_own(struct ask *ask, const uint8_t key[MS_TEXT_OWN_KEY], uint8_t map[MS_POSTINGS_BYTES])
+int
+ms_text_get_own(struct bdb *bdb, struct bdb_txn *txn, uint32_t block, uint32_t gram, uint8_t *map)
 {
+	uint8_t key[MS_TEXT_OWN_KEY];
 	void *bytes;
 	size_t len;
-	int r = bdb_get(ask->bdb, NULL, T_TEXT, key, MS_TEXT_OWN_KEY, &bytes, &len);
+	int r;
 
+	ms_text_own_key(key, block, gram);
+	r = bdb_get(bdb, txn, T_TEXT, key, sizeof(key), &bytes, &len);
 	if (r != 0)
-		return r == BDB_NONE ? MS_E_CORRUPT : ms_bdb(r); /* its group says that it is there */
+		return r == BDB_NONE ? MS_E_CORRUPT : ms_bdb(r);
 	r = ms_postings_get(span_make(bytes, len), map);
 	free(bytes);
 	return r;
@@ -86,21 +88,21 @@ get_own(struct ask *ask, const uint8_t key[MS_TEXT_OWN_KEY], uint8_t map[MS_POST
 static int
 get_posting(struct ask *ask, uint32_t block, uint32_t gram, uint8_t map[MS_POSTINGS_BYTES])
 {
-	uint8_t key[MS_TEXT_OWN_KEY];
+	uint8_t key[MS_TEXT_GROUP_KEY];
 	struct ms_text_gram found;
 	void *bytes = NULL;
 	size_t len = 0;
 	int r;
 
 	memset(map, 0, MS_POSTINGS_BYTES);
-	ms_text_own_key(key, block, gram);
-	r = bdb_get(ask->bdb, NULL, T_TEXT, key, MS_TEXT_GROUP_KEY, &bytes, &len);
+	ms_text_group_key(key, block, gram);
+	r = bdb_get(ask->bdb, NULL, T_TEXT, key, sizeof(key), &bytes, &len);
 	if (r != 0)
 		return r == BDB_NONE ? 0 : ms_bdb(r);
 	r = find_in_group(span_make(bytes, len), gram % MS_TEXT_GROUP_EACH, &found);
 	free(bytes);
 	if (r == 0 && found.how == MS_TEXT_OWN)
-		r = get_own(ask, key, map);
+		r = ms_text_get_own(ask->bdb, NULL, block, gram, map);
 	else if (r == 0)
 		r = ms_text_gram_get(&found, map);
 	if (r == MS_E_CORRUPT) {

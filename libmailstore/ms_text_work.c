@@ -400,24 +400,6 @@ take_next(struct group *group)
 	return 0;
 }
 
-/* The documents that a gram with a record of its own has so far. */
-static int
-get_own(struct ms_txn *txn, uint32_t block, uint32_t gram, uint8_t map[MS_POSTINGS_BYTES])
-{
-	uint8_t key[MS_TEXT_OWN_KEY];
-	void *before;
-	size_t len;
-	int r;
-
-	ms_text_own_key(key, block, gram);
-	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
-	if (r != 0)
-		return r == BDB_NONE ? MS_E_CORRUPT : ms_bdb(r);
-	r = ms_postings_get(span_make(before, len), map);
-	free(before);
-	return r;
-}
-
 /* The entries of one gram: among the others of its group, or, when its documents are many, in its own record. */
 static int
 add_gram_entries(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, struct group *group)
@@ -434,7 +416,7 @@ add_gram_entries(struct ms_txn *txn, const struct ms_text_work *work, size_t *at
 	}
 	if (r == 0 && group->next.place == gram.place) {
 		gram.how = group->next.how;
-		r = gram.how == MS_TEXT_OWN ? get_own(txn, group->block, number, map) : ms_text_gram_get(&group->next, map);
+		r = gram.how == MS_TEXT_OWN ? ms_text_get_own(txn->bdb, txn->txn, group->block, number, map) : ms_text_gram_get(&group->next, map);
 		if (r == 0)
 			r = take_next(group);
 	}
