@@ -11,26 +11,7 @@
 #include "webmaild/jmap_methods.h"
 #include "webmaild/jmap_places.h"
 #include "webmaild/jmap_store.h"
-
-static char account[64];
-static struct ms_store *store; /* of the other session */
-/* Of the session under test, to the end of the process. */
-static struct jmap *jmap;
-static struct proc proc;
-static struct session session;
-static struct webmaild_conf conf;
-
-static uint32_t
-append(const char *mailbox, uint64_t *ret_id)
-{
-	static const char text[] = "From: a@b.test\nSubject: one\nMessage-ID: <one@b.test>\n\nOne\n";
-	struct ms_append *append = ms_append_begin(store);
-	uint32_t uid, validity;
-
-	ck_assert_int_eq(ms_append_write(append, text, sizeof(text) - 1), 0);
-	ck_assert_int_eq(ms_append_commit(append, mailbox, 0, NULL, 1000000000, &uid, &validity, ret_id), 0);
-	return uid;
-}
+#include "tests/unit/webmaild/jmap_account.h"
 
 static void
 copy(const char *from, uint32_t uid, const char *to)
@@ -44,16 +25,6 @@ copy(const char *from, uint32_t uid, const char *to)
 	ms_mailbox_close(mailbox);
 }
 
-static void
-expunge(const char *name, uint32_t uid)
-{
-	struct ms_mailbox *mailbox;
-
-	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
-	ck_assert_int_eq(ms_expunge(mailbox, &uid, 1), 0);
-	ms_mailbox_close(mailbox);
-}
-
 static unsigned
 held(const char *name)
 {
@@ -64,36 +35,6 @@ held(const char *name)
 	messages = info.messages;
 	ms_mailbox_info_clear(&info);
 	return messages;
-}
-
-static void
-open_session(void)
-{
-	proc.account = xstrdup("a@b.test");
-	proc.account_dir = xstrdup(account);
-	session.proc = &proc;
-	session.conf = &conf;
-	conf.message_size_max = 1 << 20;
-	ck_assert_int_eq(jmap_open(&session, &jmap), 0);
-}
-
-static void
-set_up(void)
-{
-	(void)snprintf(account, sizeof(account), "/tmp/test_jmap_places.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(account));
-	ck_assert_int_eq(ms_open(account, &store), 0);
-	ck_assert_int_eq(ms_mailbox_create(store, "Work", MS_USE_NONE), 0);
-}
-
-static void
-tear_down(void)
-{
-	char command[96];
-
-	ms_close(store);
-	(void)snprintf(command, sizeof(command), "rm -r %s", account);
-	ck_assert_int_eq(system(command), 0);
 }
 
 static const char *
@@ -143,6 +84,12 @@ put_into(uint64_t email, const char *a, const char *b)
 	ck_assert(updated != (json_object_get(json_object_get(result, "notUpdated"), id) != NULL));
 	json_decref(result);
 	return updated;
+}
+
+static void
+make_work(void)
+{
+	ck_assert_int_eq(ms_mailbox_create(store, "Work", MS_USE_NONE), 0);
 }
 
 /* One place moves, and the other is made from where it went. */
@@ -266,6 +213,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_checked_fixture(tests, make_work, NULL);
 	tcase_add_test(tests, into_two);
 	tcase_add_loop_test(tests, place_leaves, 0, 2);
 	tcase_add_test(tests, last_place_stays);
