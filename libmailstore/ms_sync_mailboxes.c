@@ -217,54 +217,6 @@ stands(struct ms_store *store, const struct known *known, bool *ret)
 	return r < 0 ? r : 0;
 }
 
-static int
-take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, const char *name, enum ms_use use)
-{
-	struct ms_mailbox_record record = { .name = xstrdup(name) };
-	struct known *same = NULL;
-	bool there = false;
-	int r = ms_folder_read(folder_fd, &record.folder);
-
-	(void)ms_folder_complete(folder_fd);
-	for (size_t i = 0; r == 0 && i < mailboxes->count; i++)
-		if (mailboxes->list[i].record.folder.id == record.folder.id)
-			same = &mailboxes->list[i];
-	if (same != NULL)
-		r = stands(store, same, &there);
-	if (r == 0 && same != NULL && !there) {
-		/* Renamed by another program, or by one of ours that did not come to write it down. */
-		free(same->record.name);
-		same->record.name = TAKE_PTR(record.name);
-		same->seen = true;
-		ms_mailbox_record_clear(&record);
-		return ms_run(store, put_name, &(struct mailboxes){ .number = same->number, .record = &same->record, .generation = mailboxes->generation });
-	}
-	if (mailboxes->count >= store->mailboxes_max) {
-		/* Others made it: CREATE has refused. */
-		if (r >= 0 && mailboxes->left_out++ == 0)
-			ms_tell(store, MS_FAULT_MAILBOXES, name, 0, NULL);
-		ms_mailbox_record_clear(&record);
-		return r < 0 ? r : 0;
-	}
-	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT || (r == 0 && there)) {
-		/* Somebody else's folder, or a copy, or one whose file was lost: it begins anew, and says so by its UIDVALIDITY. */
-		if (r == 0)
-			use = MS_USE_NONE;
-		ms_folder_clear(&record.folder);
-		/* Where that cannot be written down nothing is, each time it is looked for. */
-		r = faccessat(folder_fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
-		if (r == 0)
-			r = ms_folder_new(store, &record.folder, use);
-		if (r == 0)
-			r = ms_folder_write(folder_fd, &record.folder);
-		record.uidnext = 1;
-	}
-	if (r == 0)
-		r = take_record(store, mailboxes, &record);
-	ms_mailbox_record_clear(&record);
-	return r;
-}
-
 /* --- a folder that it knows, after a recovery --- */
 
 static bool
@@ -316,6 +268,57 @@ confirm(struct ms_store *store, int folder_fd, struct known *known, bool *ret_ot
 	ms_folder_clear(&known->record.folder);
 	known->record.folder = file;
 	return r == 0 ? ms_sync_doubted(store, known->number, &known->record) : r;
+}
+
+/* --- a folder under a name that the index does not know for it --- */
+
+static int
+take_folder(struct ms_store *store, struct mailboxes *mailboxes, int folder_fd, const char *name, enum ms_use use)
+{
+	struct ms_mailbox_record record = { .name = xstrdup(name) };
+	struct known *same = NULL;
+	bool there = false;
+	int r = ms_folder_read(folder_fd, &record.folder);
+
+	(void)ms_folder_complete(folder_fd);
+	for (size_t i = 0; r == 0 && i < mailboxes->count; i++)
+		if (mailboxes->list[i].record.folder.id == record.folder.id)
+			same = &mailboxes->list[i];
+	if (same != NULL)
+		r = stands(store, same, &there);
+	if (r == 0 && same != NULL && !there) {
+		/* Renamed by another program, or by one of ours that did not come to write it down. */
+		free(same->record.name);
+		same->record.name = TAKE_PTR(record.name);
+		same->seen = true;
+		ms_mailbox_record_clear(&record);
+		r = ms_run(store, put_name, &(struct mailboxes){ .number = same->number, .record = &same->record, .generation = mailboxes->generation });
+		return r == 0 && store->doubt ? confirm(store, folder_fd, same, &there) : r;
+	}
+	if (mailboxes->count >= store->mailboxes_max) {
+		/* Others made it: CREATE has refused. */
+		if (r >= 0 && mailboxes->left_out++ == 0)
+			ms_tell(store, MS_FAULT_MAILBOXES, name, 0, NULL);
+		ms_mailbox_record_clear(&record);
+		return r < 0 ? r : 0;
+	}
+	if (r == MS_E_NOTFOUND || r == MS_E_CORRUPT || (r == 0 && there)) {
+		/* Somebody else's folder, or a copy, or one whose file was lost: it begins anew, and says so by its UIDVALIDITY. */
+		if (r == 0)
+			use = MS_USE_NONE;
+		ms_folder_clear(&record.folder);
+		/* Where that cannot be written down nothing is, each time it is looked for. */
+		r = faccessat(folder_fd, ".", W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+		if (r == 0)
+			r = ms_folder_new(store, &record.folder, use);
+		if (r == 0)
+			r = ms_folder_write(folder_fd, &record.folder);
+		record.uidnext = 1;
+	}
+	if (r == 0)
+		r = take_record(store, mailboxes, &record);
+	ms_mailbox_record_clear(&record);
+	return r;
 }
 
 static int

@@ -20,6 +20,8 @@
 /* In the index of before; and then, in several transactions. */
 #define OLD 150u
 #define ALL 400u
+/* More of them than UIDs are promised in advance. */
+#define MANY 600u
 
 static char folder[] = "/tmp/test_recovery.XXXXXX";
 static char account[64];
@@ -48,15 +50,15 @@ openat(int at, const char *path, int flags, ...)
 
 /* Messages that know their UIDs. */
 static void
-bring(unsigned from, unsigned to)
+bring(const char *mailbox, const char *part, unsigned from, unsigned to)
 {
 	char script[256];
 	struct ms_mailbox_info info;
 
 	ck_assert_int_eq(ms_open(account, &store), 0);
 	(void)snprintf(script, sizeof(script), "for n in $(seq %u %u); do printf 'Subject: number %%d\\n\\n' $n > new/1600000$(printf %%03d $n).M1.host; done", from, to);
-	shell_in(account, "Maildir", script);
-	ck_assert_int_eq(ms_mailbox_status(store, "INBOX", &info), 0);
+	shell_in(account, part, script);
+	ck_assert_int_eq(ms_mailbox_status(store, mailbox, &info), 0);
 	ck_assert_uint_eq(info.uidnext, to + 1);
 	ms_mailbox_info_clear(&info);
 	ms_close(store);
@@ -64,14 +66,19 @@ bring(unsigned from, unsigned to)
 
 /* What a power failure may leave: an index of before, which is to be recovered. */
 static void
+fall_back(const char *mailbox, const char *part, unsigned all)
+{
+	bring(mailbox, part, 1, OLD);
+	shell_in(account, ".", "cp -a index saved");
+	bring(mailbox, part, OLD + 1, all);
+	shell_in(account, ".", "rm -r index && mv saved index && printf '\\001' | dd of=index/state bs=1 seek=31 conv=notrunc status=none");
+}
+
+static void
 setup(void)
 {
 	to_go = 0;
 	make_account(folder, account, sizeof(account));
-	bring(1, OLD);
-	shell_in(account, ".", "cp -a index saved");
-	bring(OLD + 1, ALL);
-	shell_in(account, ".", "rm -r index && mv saved index && printf '\\001' | dd of=index/state bs=1 seek=31 conv=notrunc status=none");
 }
 
 static int
@@ -90,14 +97,14 @@ is_itself(void *context, const struct ms_message *message)
 }
 
 static void
-all_have_their_uids(void)
+all_have_their_uids(const char *name, unsigned all)
 {
 	struct ms_mailbox *mailbox;
 
 	ck_assert_int_eq(ms_open(account, &store), 0);
-	ck_assert_int_eq(ms_mailbox_open(store, "INBOX", &mailbox), 0);
-	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, ALL);
-	ck_assert_uint_gt(ms_mailbox_info(mailbox)->uidnext, ALL);
+	ck_assert_int_eq(ms_mailbox_open(store, name, &mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, all);
+	ck_assert_uint_gt(ms_mailbox_info(mailbox)->uidnext, all);
 	ck_assert_int_eq(ms_messages(mailbox, 1, UINT32_MAX, is_itself, mailbox), 0);
 	ms_mailbox_close(mailbox);
 	ms_close(store);
@@ -134,25 +141,59 @@ end_by_fault(unsigned at)
 
 START_TEST(killed)
 {
+	fall_back("INBOX", "Maildir", ALL);
 	end_by_kill(ends[_i]);
-	all_have_their_uids();
+	all_have_their_uids("INBOX", ALL);
 }
 END_TEST
 
 START_TEST(failed)
 {
+	fall_back("INBOX", "Maildir", ALL);
 	end_by_fault(ends[_i]);
-	all_have_their_uids();
+	all_have_their_uids("INBOX", ALL);
 }
 END_TEST
 
 START_TEST(again_and_again)
 {
+	fall_back("INBOX", "Maildir", ALL);
 	for (unsigned i = 0; i < 3; i++) {
 		end_by_kill(20);
 		end_by_fault(30);
 	}
-	all_have_their_uids();
+	all_have_their_uids("INBOX", ALL);
+}
+END_TEST
+
+/* By another program, or by one of ours whose promise of it was lost. Nothing comes under a UID that was another's, either. */
+START_TEST(renamed)
+{
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Sub", MS_USE_NONE), 0);
+	ms_close(store);
+	fall_back("Sub", "Maildir/.Sub", _i == 0 ? ALL : MANY);
+	shell_in(account, "Maildir", "mv .Sub .Other");
+	all_have_their_uids("Other", _i == 0 ? ALL : MANY);
+}
+END_TEST
+
+/* The last of them are gone: what comes then has none of their UIDs. */
+START_TEST(renamed_and_emptied)
+{
+	struct ms_mailbox *mailbox;
+
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Sub", MS_USE_NONE), 0);
+	ms_close(store);
+	fall_back("Sub", "Maildir/.Sub", MANY);
+	shell_in(account, "Maildir", "mv .Sub .Other && rm .Other/*/16*; printf 'Subject: new\\n\\n' > .Other/new/1700000001.M1.host");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "Other", &mailbox), 0);
+	ck_assert_uint_eq(ms_mailbox_info(mailbox)->messages, 1);
+	ck_assert_uint_gt(ms_mailbox_info(mailbox)->uidnext, MANY + 1);
+	ms_mailbox_close(mailbox);
+	ms_close(store);
 }
 END_TEST
 
@@ -166,5 +207,7 @@ main(void)
 	tcase_add_loop_test(tests, killed, 0, ENDS);
 	tcase_add_loop_test(tests, failed, 0, ENDS);
 	tcase_add_test(tests, again_and_again);
+	tcase_add_loop_test(tests, renamed, 0, 2);
+	tcase_add_test(tests, renamed_and_emptied);
 	return run_case("recovery", tests, folder);
 }
