@@ -137,6 +137,13 @@ bad_line(struct smtp *smtp, const char *status, const char *text)
 	smtp_error(smtp, 500, status, text);
 }
 
+/* However much of it has come: the answer does not depend on where the network cut it. */
+static void
+long_line(struct smtp *smtp)
+{
+	bad_line(smtp, smtp->phase == SMTP_SASL ? "5.5.6" : "5.5.2", "The line is too long");
+}
+
 /* A line of commands is bounded before it is whole. */
 static size_t
 line_max(const struct smtp *smtp, struct span input)
@@ -166,7 +173,7 @@ take_line(struct smtp *smtp, struct span input)
 	if (lf < 0) {
 		/* What will be no command anyway need not be kept. */
 		if (!smtp->skipping_line)
-			bad_line(smtp, smtp->phase == SMTP_SASL ? "5.5.6" : "5.5.2", "The line is too long");
+			long_line(smtp);
 		smtp->skipping_line = true;
 		return input.len;
 	}
@@ -182,7 +189,7 @@ take_line(struct smtp *smtp, struct span input)
 	}
 	line.len--;
 	if (line.len + 2 > max) {
-		bad_line(smtp, "5.5.2", "The line is too long");
+		long_line(smtp);
 	} else if (smtp->phase == SMTP_SASL) {
 		smtp->commands++;
 		smtp_sasl_result(smtp, sasl_line(&smtp->sasl, line, &smtp->user, &smtp->password));
