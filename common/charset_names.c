@@ -140,7 +140,7 @@ charset_of_label(struct span label)
 	/* "x-gbk", "x-sjis", "csISO2022JP", "cs..." of the IANA registry. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
-			if (span_eq(plain, span_of(labels[i].label)))
+			if (plain.len != 0 && labels[i].label[0] == plain.ptr[0] && span_eq(plain, span_of(labels[i].label)))
 				return labels[i].charset;
 		if (span_starts(plain, SPAN("cs")))
 			plain = span_skip(plain, 2);

@@ -109,11 +109,14 @@ find_entity(struct span name)
 {
 	if (span_starts(name, SPAN("#")))
 		return numeric_entity(name);
+	if (name.len < 2)
+		return UINT32_MAX; /* "&" alone is often meant for itself */
+	/* The first letter first: there may be millions. */
 	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
-		if (span_eq(name, entities[i].name))
+		if (entities[i].name.ptr[0] == name.ptr[0] && span_eq(name, entities[i].name))
 			return entities[i].character;
 	for (uint32_t i = 0; i < 96; i++)
-		if (span_eq(name, span_make(latin[i], strnlen(latin[i], sizeof(latin[i])))))
+		if (latin[i][0] == name.ptr[0] && span_eq(name, span_make(latin[i], strnlen(latin[i], sizeof(latin[i])))))
 			return 0xa0 + i;
 	return UINT32_MAX;
 }
