@@ -130,9 +130,31 @@ copy_utf8(struct span text, struct buf *out, size_t *ret_left)
 	return r;
 }
 
-/* Converts at most CHUNK bytes; *ret_left as above. What means nothing is one U+FFFD for every `size` bytes. */
+/* What is skipped where it means nothing. */
+static size_t
+unit_of(enum charset charset)
+{
+	return charset == UTF_16BE || charset == UTF_16LE ? 2 : charset == UTF_32BE || charset == UTF_32LE ? 4 : 1;
+}
+
+/* glibc's UHC refuses a pair that KS C 5601 has not assigned when it has passed over it already: there are more characters than it gave. */
+static bool
+has_passed(enum charset charset, struct span taken, struct span given)
+{
+	ptrdiff_t more = 0;
+
+	if (charset != UHC)
+		return false;
+	for (size_t i = 0; i < taken.len; more++)
+		i += (unsigned char)taken.ptr[i] < 0x81 ? 1 : 2;
+	for (size_t i = 0; i < given.len; i++)
+		more -= ((unsigned char)given.ptr[i] & 0xc0) != 0x80;
+	return more > 0;
+}
+
+/* Converts at most CHUNK bytes. What means nothing is one U+FFFD for every `size` bytes. ret_left: as above; NULL: no more will come. */
 static int
-convert(iconv_t cd, struct span text, size_t size, struct buf *out, size_t *ret_left)
+convert(iconv_t cd, enum charset charset, struct span text, size_t size, struct buf *out, size_t *ret_left)
 {
 	char from[CHUNK], *at = from; /* a copy: iconv(3) wants it writable */
 	size_t left = text.len;
@@ -140,23 +162,27 @@ convert(iconv_t cd, struct span text, size_t size, struct buf *out, size_t *ret_
 
 	memcpy(from, text.ptr, text.len);
 	while (left != 0 && r == 0) {
-		char chunk[CHUNK], *to = chunk;
+		char chunk[CHUNK], *to = chunk, *begin = at;
 		size_t room = sizeof(chunk), result = iconv(cd, &at, &left, &to, &room);
 		int error = result == (size_t)-1 ? errno : 0;
+		struct span given = span_make(chunk, sizeof(chunk) - room);
 
-		r = charset_put(out, span_make(chunk, sizeof(chunk) - room));
+		r = charset_put(out, given);
 		if (r != 0 || error == 0)
 			continue;
-		if (error == EINVAL && size == 1 && left < HELD_MAX)
+		if (error == EINVAL && ret_left != NULL && left < HELD_MAX)
 			break;
 		if (error == E2BIG && room < sizeof(chunk))
 			continue;
 		r = charset_put_bad(out);
+		if (error == EILSEQ && has_passed(charset, span_make(begin, (size_t)(at - begin)), given))
+			continue;
 		size = size < left ? size : left;
 		at += size;
 		left -= size;
 	}
-	*ret_left = r == 0 ? left : 0;
+	if (ret_left != NULL)
+		*ret_left = r == 0 ? left : 0;
 	return r;
 }
 
@@ -201,11 +227,10 @@ charset_convert_run(enum charset charset, struct span bytes, size_t size, struct
 {
 	int index, r;
 	iconv_t cd = acquire(charset, &index);
-	size_t left;
 
 	if (cd == NO_ICONV)
 		return charset_put_bad(out);
-	r = convert(cd, bytes, size, out, &left);
+	r = convert(cd, charset, bytes, size, out, NULL);
 	if (r == 0)
 		r = put_rest(cd, out);
 	release(cd, index);
@@ -228,6 +253,35 @@ can_shift(enum charset charset)
 	}
 }
 
+static bool
+begin(struct charset_decoder *decoder, enum charset charset)
+{
+	decoder->charset = (uint8_t)charset;
+	decoder->iconv = acquire(charset, &decoder->kept);
+	return decoder->iconv != NO_ICONV;
+}
+
+/* iconv's own UTF-16 keeps the order of one text for the next that its handle is used for. Without a mark a first character of ASCII tells;
+ * else the order is that of who leaves marks out. */
+static void
+take_mark(struct charset_decoder *decoder, struct span *text)
+{
+	static const char big[] = { 0, 0, '\xfe', '\xff' }, little[] = { '\xff', '\xfe', 0, 0 };
+	size_t len = decoder->mark;
+	struct span mark = span_make(text->ptr, len);
+	bool is_big = span_eq(mark, span_make(big + 4 - len, len)), is_little = span_eq(mark, span_make(little, len));
+
+	if (is_big || is_little)
+		*text = span_skip(*text, len);
+	else
+		is_big = mark.ptr[0] == '\0' && mark.ptr[len - 1] != '\0';
+	decoder->mark = 0;
+	if (len == 2)
+		(void)begin(decoder, is_big ? UTF_16BE : UTF_16LE);
+	else
+		(void)begin(decoder, is_big ? UTF_32BE : UTF_32LE);
+}
+
 int
 charset_decoder_init(struct charset_decoder *decoder, struct span label)
 {
@@ -239,24 +293,32 @@ charset_decoder_init(struct charset_decoder *decoder, struct span label)
 		charset_shift_init(&decoder->shift, charset);
 		return !decoder->shifts;
 	}
+	if (charset == UTF_16 && keep(UTF_16BE) && keep(UTF_16LE))
+		decoder->mark = 2;
+	else if (charset == UTF_32 && keep(UTF_32BE) && keep(UTF_32LE))
+		decoder->mark = 4;
 	if (charset < CHARSET_ICONV)
-		return charset == CHARSET_UNKNOWN;
-	decoder->iconv = acquire(charset, &decoder->kept);
-	return decoder->iconv == NO_ICONV;
+		return decoder->mark == 0 && charset != UTF_8 && charset != US_ASCII;
+	return !begin(decoder, charset);
 }
 
 bool
 charset_decoder_passes_ascii(const struct charset_decoder *decoder)
 {
-	return decoder->iconv == NO_ICONV && !decoder->shifts && decoder->held_len == 0;
+	return decoder->iconv == NO_ICONV && decoder->mark == 0 && !decoder->shifts && decoder->held_len == 0;
 }
 
 static int
 decode(struct charset_decoder *decoder, struct span text, struct buf *out, size_t *ret_left)
 {
+	*ret_left = text.len;
+	if (text.len < decoder->mark)
+		return 0;
+	if (decoder->mark != 0)
+		take_mark(decoder, &text);
 	if (decoder->iconv == NO_ICONV)
 		return copy_utf8(text, out, ret_left);
-	return convert(decoder->iconv, text, 1, out, ret_left);
+	return convert(decoder->iconv, decoder->charset, text, unit_of(decoder->charset), out, ret_left);
 }
 
 int

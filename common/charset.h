@@ -47,6 +47,8 @@ struct charset_shift {
 struct charset_decoder {
 	iconv_t iconv;   /* (iconv_t)-1: by ourselves */
 	int kept;        /* index of the shared handle in use, or -1 */
+	uint8_t charset; /* of iconv */
+	uint8_t mark;    /* length of the mark that is to tell which charset it is; 0: that is known */
 	bool shifts;
 	struct charset_shift shift;
 	char held[16];   /* an incomplete character at the end of the last piece */

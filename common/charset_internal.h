@@ -10,11 +10,15 @@
  * ...), as in the WHATWG Encoding Standard. */
 enum charset {
 	CHARSET_UNKNOWN,
-	/* Ours: UTF-8 is checked, what is 7 bits wide and has shifts is turned into the charsets below. */
-	UTF_8, US_ASCII, UTF_7, HZ, ISO_2022_JP, ISO_2022_KR,
+	/* Ours: it is checked. */
+	UTF_8, US_ASCII,
+	/* One of two of iconv's, as the mark at the beginning tells. */
+	UTF_16, UTF_32,
+	/* 7 bits wide, with shifts: ours too, turned into the charsets below. */
+	UTF_7, HZ, ISO_2022_JP, ISO_2022_KR,
 	/* iconv's. */
 	CHARSET_ICONV,
-	UTF_16 = CHARSET_ICONV, UTF_16BE, UTF_16LE, UTF_32, UTF_32BE, UTF_32LE,
+	UTF_16BE = CHARSET_ICONV, UTF_16LE, UTF_32BE, UTF_32LE,
 	ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7, ISO_8859_8, ISO_8859_10, ISO_8859_13, ISO_8859_14,
 	ISO_8859_15, ISO_8859_16,
 	CP1250, CP1251, CP1252, CP1253, CP1254, CP1255, CP1256, CP1257, CP1258, CP874,
