@@ -94,6 +94,16 @@ save(struct session *session, const struct search *search, unsigned returns)
 			imap_view_set(view, search->found[i], IMAP_VIEW_FOUND);
 }
 
+/* RFC 5182 section 2.1: after NO "$" is empty, so that what comes next, which the client may have sent already, takes no other messages. */
+static void
+save_nothing(struct session *session)
+{
+	static const struct search nothing = { .found_count = 0 };
+
+	if ((session->command.returns & IMAP_RETURN_SAVE) != 0)
+		save(session, &nothing, session->command.returns);
+}
+
 static void
 put_extended(struct session *session, const struct search *search, unsigned returns)
 {
@@ -160,10 +170,12 @@ search_step(struct session *session, void *state)
 	bool done;
 	int rc = ms_search_step(search->search, take_found, search, &done);
 
-	if (rc != 0)
+	if (rc != 0) {
+		save_nothing(session);
 		session_store_failed(session, "SEARCH", rc);
-	else if (done)
+	} else if (done) {
 		finish(session, search);
+	}
 	return rc != 0 || done ? JOB_DONE : JOB_MORE;
 }
 
@@ -186,6 +198,7 @@ cmd_search(struct session *session, struct imap_command *command)
 	int rc;
 
 	if (command->bad_charset) {
+		save_nothing(session);
 		session_answer(session, "NO", "[BADCHARSET (UTF-8 US-ASCII)] The charset is not known");
 		return;
 	}
@@ -203,6 +216,7 @@ cmd_search(struct session *session, struct imap_command *command)
 	search->search = ms_search_new(keys);
 	rc = ms_search_begin(search->search, session->selected->mailbox);
 	if (rc != 0) {
+		save_nothing(session);
 		session_store_failed(session, "SEARCH", rc);
 		search_free(search);
 		return;
