@@ -258,7 +258,7 @@ enum ms_search_kind {
 };
 enum ms_search_where {
 	MS_IN_FIELD = 1,  /* a field of that name in the message's header; the empty text is in each */
-	MS_IN_HEADER = 2, /* any field of it, its name included */
+	MS_IN_HEADER = 2, /* any field of it, as a whole: "Name: value" */
 	MS_IN_BODY = 4,   /* IMAP's BODY: text parts as they are written and as they are read, and headers inside */
 	MS_IN_READ = 8,   /* text parts as they are read */
 };

@@ -48,7 +48,7 @@ struct ms_match {
 static unsigned
 kinds_of(unsigned where)
 {
-	return ((where & (MS_IN_FIELD | MS_IN_HEADER)) != 0 ? MS_TEXT_FIELD : 0u) |
+	return ((where & MS_IN_FIELD) != 0 ? MS_TEXT_VALUE : 0u) | ((where & MS_IN_HEADER) != 0 ? MS_TEXT_FIELD : 0u) |
 	    ((where & MS_IN_BODY) != 0 ? MS_TEXT_INNER | MS_TEXT_PLAIN | MS_TEXT_MARKUP | MS_TEXT_READ : 0u) |
 	    ((where & MS_IN_READ) != 0 ? MS_TEXT_PLAIN | MS_TEXT_READ : 0u);
 }
@@ -140,25 +140,8 @@ wants(const struct needle *needle, enum ms_text_kind kind, struct span name)
 {
 	unsigned where = needle->key->where;
 
-	if (kind != MS_TEXT_FIELD)
-		return (kinds_of(where) & (unsigned)kind) != 0;
-	return (where & MS_IN_HEADER) != 0 ||
-	    ((where & MS_IN_FIELD) != 0 && span_ieq(name, span_make(needle->key->field, needle->key->field_len)));
-}
-
-/* Any field may have its name searched, where names count as text. */
-static bool
-is_in_name(const struct needle *needle, enum ms_text_kind kind, struct span name)
-{
-	struct buf folded = BUF_INIT(NEEDLE_MAX);
-	bool found = false;
-
-	if ((kind == MS_TEXT_FIELD && (needle->key->where & MS_IN_HEADER) != 0) || kind == MS_TEXT_INNER) {
-		text_fold(name, &folded);
-		found = span_find(buf_get(&folded), buf_get(&needle->folded)) >= 0;
-		buf_free(&folded);
-	}
-	return found;
+	return (kinds_of(where) & (unsigned)kind) != 0 &&
+	    (kind != MS_TEXT_VALUE || span_ieq(name, span_make(needle->key->field, needle->key->field_len)));
 }
 
 static void
@@ -180,7 +163,7 @@ on_begin(void *context, enum ms_text_kind kind, struct span name)
 		struct needle *needle = &match->needles[i];
 
 		needle->active = !needle->found && wants(needle, kind, name);
-		if (needle->active && (needle->folded.len == 0 || is_in_name(needle, kind, name)))
+		if (needle->active && needle->folded.len == 0)
 			found(match, needle);
 		any = any || needle->active;
 	}

@@ -3,6 +3,7 @@
 /* What a message says, piece by piece. */
 #include "libmailstore/ms_text_walk.h"
 
+#include "common/charset.h"
 #include "common/encoded_word.h"
 #include "common/header.h"
 #include "common/mime_text.h"
@@ -10,6 +11,8 @@
 
 /* Of one field, and of one HTML part, as far as they are searched. */
 #define FIELD_MAX (1u << 20)
+/* Of any value: so that no name is for its being cut. */
+#define FIELD_TEXT_MAX (HEADER_BLOCK_MAX + 8 * FIELD_MAX)
 #define HTML_MAX (32u << 20)
 /* What is folded at once. */
 #define PIECE 16384
@@ -17,7 +20,7 @@
 struct walk {
 	const struct ms_text_sink *sink;
 	unsigned kinds;
-	struct buf text, folded;
+	struct buf text, value, folded;
 };
 
 static bool
@@ -44,6 +47,27 @@ hand_on(struct walk *walk, struct span text)
 	}
 }
 
+/* As it stands there, white space behind the colon included; decoded, as the value alone is. A line that is no field has no name. */
+static struct span
+field_text(struct walk *walk, const struct header_field *field, enum ms_text_kind kind)
+{
+	struct span value = field->value;
+
+	buf_clear(&walk->value);
+	(void)encoded_word_decode(value, &walk->value);
+	if (kind == MS_TEXT_VALUE || field->name.len == 0)
+		return buf_get(&walk->value);
+	buf_clear(&walk->text);
+	(void)charset_repair(span_make(field->name.ptr, field->name.len < FIELD_MAX ? field->name.len : FIELD_MAX), &walk->text);
+	(void)buf_char(&walk->text, ':');
+	/* Folds aside. */
+	for (; value.len != 0 && span_chr(SPAN(" \t\r\n"), value.ptr[0]) >= 0; value = span_skip(value, 1))
+		if (value.ptr[0] == ' ' || value.ptr[0] == '\t')
+			(void)buf_char(&walk->text, value.ptr[0]);
+	(void)buf_span(&walk->text, buf_get(&walk->value));
+	return buf_get(&walk->text);
+}
+
 static bool
 walk_header(struct walk *walk, struct span header, enum ms_text_kind kind)
 {
@@ -54,9 +78,7 @@ walk_header(struct walk *walk, struct span header, enum ms_text_kind kind)
 	while (header_next(&iter, &field)) {
 		if (!is_wanted(walk, kind, field.name))
 			continue;
-		buf_clear(&walk->text);
-		(void)encoded_word_decode(field.value, &walk->text);
-		hand_on(walk, buf_get(&walk->text));
+		hand_on(walk, field_text(walk, &field, kind));
 		if (!walk->sink->end(walk->sink->context))
 			return false;
 	}
@@ -127,13 +149,18 @@ walk_parts(struct walk *walk, struct span bytes)
 void
 ms_text_walk(struct span message, unsigned kinds, const struct ms_text_sink *sink)
 {
-	struct walk walk = { sink, kinds, BUF_INIT(FIELD_MAX), BUF_INIT(TEXT_FOLD_GROWTH * (256u << 10)) };
+	struct walk walk = { sink, kinds, BUF_INIT(FIELD_TEXT_MAX), BUF_INIT(FIELD_MAX), BUF_INIT(TEXT_FOLD_GROWTH * (256u << 10)) };
+	const unsigned own = MS_TEXT_VALUE | MS_TEXT_FIELD;
+	struct span header = (kinds & own) != 0 ? span_make(message.ptr, header_block_size(message)) : SPAN_NULL;
 	bool going = true;
 
-	if ((kinds & MS_TEXT_FIELD) != 0)
-		going = walk_header(&walk, span_make(message.ptr, header_block_size(message)), MS_TEXT_FIELD);
-	if (going && (kinds & ~(unsigned)MS_TEXT_FIELD) != 0)
+	if ((kinds & MS_TEXT_VALUE) != 0)
+		going = walk_header(&walk, header, MS_TEXT_VALUE);
+	if (going && (kinds & MS_TEXT_FIELD) != 0)
+		going = walk_header(&walk, header, MS_TEXT_FIELD);
+	if (going && (kinds & ~own) != 0)
 		walk_parts(&walk, message);
 	buf_free(&walk.text);
+	buf_free(&walk.value);
 	buf_free(&walk.folded);
 }

@@ -8,13 +8,15 @@
 #include "common/buf.h"
 
 enum ms_text_kind {
-	MS_TEXT_FIELD = 1,  /* a field of the message's own header: its name, then its value */
-	MS_TEXT_INNER = 2,  /* one of the header of a part, or of a message inside */
-	MS_TEXT_PLAIN = 4,  /* a text part that is no HTML */
-	MS_TEXT_MARKUP = 8, /* an HTML part as it is written */
-	MS_TEXT_READ = 16,  /* the same as a reader sees it */
+	MS_TEXT_VALUE = 1,   /* what a field of the message's own header says */
+	MS_TEXT_FIELD = 2,   /* the same behind its name and ":" */
+	MS_TEXT_INNER = 4,   /* a field of the header of a part, or of a message inside, with its name */
+	MS_TEXT_PLAIN = 8,   /* a text part that is no HTML */
+	MS_TEXT_MARKUP = 16, /* an HTML part as it is written */
+	MS_TEXT_READ = 32,   /* the same as a reader sees it */
 };
-#define MS_TEXT_ALL 31u
+/* Values are in their fields. */
+#define MS_TEXT_ALL (63u & ~(unsigned)MS_TEXT_VALUE)
 
 struct ms_text_sink {
 	void *context;

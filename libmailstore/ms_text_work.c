@@ -34,7 +34,6 @@
 #define BACKLOG_MIN 100
 /* Documents that may be of messages that are gone, beside as many as there are messages. */
 #define GONE_MAX 8192
-#define NAME_MAX_FOLDED (TEXT_FOLD_GROWTH * (1u << 20))
 
 struct change {
 	uint64_t modseq, email;
@@ -106,16 +105,8 @@ on_begin(void *context, enum ms_text_kind kind, struct span name)
 {
 	struct ms_text_work *work = context;
 
-	(void)kind;
+	(void)kind, (void)name;
 	work->grams = (struct ms_grams){ 0 };
-	if (name.len != 0) {
-		struct buf folded = BUF_INIT(NAME_MAX_FOLDED);
-
-		text_fold(name, &folded);
-		ms_grams_feed(&work->grams, buf_get(&folded), add_gram, work);
-		work->grams = (struct ms_grams){ 0 };
-		buf_free(&folded);
-	}
 	return true;
 }
 

@@ -47,6 +47,14 @@ START_TEST(places)
 	ck_assert(has(MS_IN_FIELD, "", "Subject", html));
 	ck_assert(!has(MS_IN_FIELD, "", "Cc", html));
 	ck_assert(has(MS_IN_HEADER, "content-ty", "", html));
+	/* A field is one text from its name on. */
+	ck_assert(has(MS_IN_HEADER, "subject: \xe4\xbd\xa0\xe5\xa5\xbd t", "", html));
+	ck_assert(!has(MS_IN_HEADER, "subject:\xe4\xbd\xa0", "", html));
+	ck_assert(!has(MS_IN_HEADER, "a\nsubject", "", html));
+	ck_assert(!has(MS_IN_FIELD, "subject", "subject", html));
+	ck_assert(has(MS_IN_BODY, "Subject: within", "", html));
+	ck_assert(has(MS_IN_HEADER, "subject:x", "", "Subject:x\n\n"));
+	ck_assert(has(MS_IN_HEADER, "subject: \tx", "", "Subject: \n\tx\n\n"));
 	ck_assert(has(MS_IN_BODY, "split", "", html));
 	ck_assert(has(MS_IN_BODY, "sp<B>lit", "", html));
 	ck_assert(!has(MS_IN_READ, "sp<b>lit", "", html));
