@@ -31,7 +31,7 @@ struct fetch {
 	struct fetch_batch batch;
 	uint32_t seq;
 	bool needs_file, marks_seen, tells_uid;
-	bool missed; /* a message was gone */
+	int failed;  /* of a message that was gone, or what is worse: that cannot be read */
 	struct told {
 		uint32_t seq;
 		uint64_t modseq;
@@ -145,6 +145,16 @@ read_record(struct session *session, struct fetch *fetch, uint32_t uid)
 	return rc == 0 && record == NULL ? MS_E_NOTFOUND : rc;
 }
 
+/* One that is there and cannot be read is not to be taken for expunged. */
+static void
+note_failure(struct session *session, struct fetch *fetch, int rc)
+{
+	if (rc != MS_E_NOTFOUND && (fetch->failed == 0 || fetch->failed == MS_E_NOTFOUND))
+		log_error("message-unreadable", log_str("account", session->proc->account), log_u64("uid", fetch->record.uid), log_str("reason", ms_strerror(rc)));
+	if (fetch->failed == 0 || fetch->failed == MS_E_NOTFOUND)
+		fetch->failed = rc;
+}
+
 /* Opens the message in work: its record, its file when an item needs it, and the head of its answer. */
 static void
 open_message(struct session *session, struct fetch *fetch)
@@ -159,7 +169,7 @@ open_message(struct session *session, struct fetch *fetch)
 		rc = session_message_open(session->selected->mailbox, uid, &fetch->message);
 	if (rc != 0) {
 		/* RFC 2180 section 4.1.2: expunged by somebody else; what else can be is answered, then NO. */
-		fetch->missed = true;
+		note_failure(session, fetch, rc);
 		return;
 	}
 	fetch->open = true;
@@ -235,7 +245,7 @@ render(struct session *session, struct fetch *fetch, enum imap_fetch_kind kind)
 	int rc = session_message_open(session->selected->mailbox, fetch->record.uid, &message);
 
 	if (rc != 0) {
-		fetch->missed = true;
+		note_failure(session, fetch, rc);
 		session_put(session, SPAN("NIL"));
 		return;
 	}
@@ -258,6 +268,7 @@ put_cached(struct session *session, struct fetch *fetch, const char *name, enum 
 	struct span kept;
 	char *text = NULL;
 	size_t len = 0;
+	int rc = 0;
 
 	session_put(session, span_of(name));
 	session_put(session, SPAN(" "));
@@ -266,8 +277,8 @@ put_cached(struct session *session, struct fetch *fetch, const char *name, enum 
 			session_put_string(session, kept);
 		else
 			session_put(session, kept);
-	} else if (ms_message_cached(session->selected->mailbox, fetch->record.uid, what, &text, &len) != 0) {
-		fetch->missed = true;
+	} else if ((rc = ms_message_cached(session->selected->mailbox, fetch->record.uid, what, &text, &len)) != 0) {
+		note_failure(session, fetch, rc);
 		session_put(session, SPAN("NIL"));
 	} else if (what == MS_PREVIEW) {
 		session_put_string(session, span_make(text, len));
@@ -335,8 +346,10 @@ static void
 finish(struct session *session, const struct fetch *fetch)
 {
 	forget_own_changes(session, fetch);
-	if (fetch->missed)
+	if (fetch->failed == MS_E_NOTFOUND)
 		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
+	else if (fetch->failed != 0)
+		session_answer(session, "NO", "[SERVERBUG] Some messages cannot be read: the server's log tells why");
 	else
 		session_answer(session, "OK", "FETCH completed");
 }

@@ -220,6 +220,16 @@ def slowly(part):
 slowly("cur")
 slowly("new")
 
+# --- a file that cannot be read ---
+uids = client.uids()
+unread = file_of(uids[0])
+shell("chmod 0 '%s'" % unread)
+lines = client.command("UID FETCH %d,%d (BODY.PEEK[])" % (uids[0], uids[1]))
+check("a message that cannot be read is not said to be gone, and the next is read", lines[-1].split()[1:3] == ["NO", "[SERVERBUG]"] and sum("FETCH" in line for line in lines[:-1]) == 1, lines)
+shell("chmod 600 '%s'" % unread)
+lines = client.command("UID FETCH %d (BODY.PEEK[])" % uids[0])
+check("and when it can be, it is", lines[-1].split()[1] == "OK" and client.uids() == uids, lines[-1])
+
 # --- folders ---
 run("mkdir", "-p", here + ".made/cur", here + ".made/new", here + ".made/tmp")
 run("mkdir", "-p", maildir + "/.Caf\u00e9-%d/cur" % os.getpid())
