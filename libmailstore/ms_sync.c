@@ -229,6 +229,10 @@ apply_all_known(struct ms_syncing *sync)
 	for (sync->at = 0; r == 0 && sync->at < sync->known_count; sync->at = sync->end) {
 		sync->end = sync->at + BATCH < sync->known_count ? sync->at + BATCH : sync->known_count;
 		r = ms_run_unsynced(sync->store, apply_known, sync);
+		/* Taken back, the names of this batch would be another program's doing against what its records say from here on. Those of later
+		 * batches stay too: a name that is ahead of its record by what waits is what a crash leaves, and told right by the next look. */
+		if (r == 0)
+			ms_renames_clear(&sync->followed);
 	}
 	return r;
 }
@@ -401,8 +405,24 @@ follow_known(struct ms_syncing *sync, size_t i)
 	return 0;
 }
 
+static int
+sync_renamed(struct ms_syncing *sync)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < 2; i++) {
+		if (sync->renamed[i])
+			r = ms_folder_fsync(sync->folder_fd, i == 1);
+		if (r == -ENOENT)
+			r = 0; /* nothing was there to be renamed */
+		sync->renamed[i] = sync->renamed[i] && r != 0;
+	}
+	return r;
+}
+
 /* Whenever the folder is looked at the names come to say all that was promised: others may have changed them, or the index knows nothing
- * of it. Then nothing waits any more. */
+ * of it. Then nothing waits any more. They are on the disk before any record has them: a sync that fails may have lost them, and as long as no
+ * record has them they can be taken back, to be given again. */
 static int
 follow(struct ms_syncing *sync)
 {
@@ -416,7 +436,7 @@ follow(struct ms_syncing *sync)
 	for (size_t i = 0; r == 0 && i < sync->listing.count; i++)
 		if (!sync->listing.files[i].taken && sync->listing.files[i].parsed.uid != 0)
 			r = follow_new(sync, &sync->listing.files[i]);
-	return r;
+	return r == 0 && sync->followed.count != 0 ? sync_renamed(sync) : r;
 }
 
 /* The same, or not there. */
@@ -428,12 +448,14 @@ is_unchanged(const struct ms_time *before, const struct ms_time *after, const st
 	return settled.seconds == before->seconds && after->seconds == before->seconds && after->nanoseconds == before->nanoseconds;
 }
 
-/* Their records are by the names that tell it: should there be another look, it is not done to what others have made of these by then. */
+/* Their records are by the names that tell it: should there be another look, it is not done to what others have made of these by then. Names
+ * that have no record yet stay: whoever takes them in does to them what waits, once more and to the same end. */
 static void
 forget_followed(struct ms_syncing *sync)
 {
 	struct ms_pending_list *pending = &sync->pending;
 
+	ms_renames_clear(&sync->followed);
 	for (size_t k = 0; pending->count != 0 && k < sync->known_count; k++) {
 		uint32_t uid = sync->known[k].message.uid, n = uid / MS_UIDS_EACH, bit = uid % MS_UIDS_EACH;
 
@@ -618,12 +640,8 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	if (r == 0 && sync.damaged_count != 0)
 		r = ms_run(store, drop_damaged, &sync);
 	/* Before the times are noted: a folder that fell back to its old names would have its old time too. */
-	for (unsigned i = 0; r == 0 && i < 2; i++)
-		if (sync.renamed[i]) {
-			r = ms_folder_fsync(sync.folder_fd, i == 1);
-			if (r == -ENOENT)
-				r = 0; /* nothing was there to be renamed */
-		}
+	if (r == 0)
+		r = sync_renamed(&sync);
 	/* Where the index was made anew, or mended, beneath, that had the names follow too and forgot what waited: they stay. */
 	if (r != 0 && sync.generation == store->generation)
 		ms_renames_take_back(&sync.followed, sync.folder_fd);

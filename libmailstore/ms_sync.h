@@ -25,7 +25,7 @@ struct ms_syncing {
 	struct ms_file **found; /* for each known one, its file or NULL */
 	struct ms_pending_list pending; /* what the folder's file says that names do not tell yet: now they do */
 	struct ms_pending_list noted;   /* the same by the index */
-	struct ms_renames followed;
+	struct ms_renames followed; /* names that no record has yet */
 	bool missed;            /* a file whose name tells its UID was renamed before it could be taken in */
 	bool renamed[2];        /* files of new/, of cur/ */
 	size_t at, end;         /* the batch */

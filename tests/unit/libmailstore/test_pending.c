@@ -4,10 +4,14 @@
  * follow, lost indexes and expunges, held against a model. */
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -447,6 +451,48 @@ START_TEST(test_any_order_of_changes)
 }
 END_TEST
 
+/* --- calls that fail --- */
+
+/* Which of those below does; 0: none. */
+static unsigned to_go;
+
+static bool
+fails(void)
+{
+	if (to_go == 0 || --to_go != 0)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+/* In the C library's place. */
+int
+openat(int at, const char *path, int flags, ...)
+{
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	return fails() ? -1 : (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+int
+unlinkat(int at, const char *path, int flags)
+{
+	return fails() ? -1 : (int)syscall(SYS_unlinkat, at, path, flags);
+}
+
+/* Of folders alone. */
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && fails() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
 /* --- single things --- */
 
 static size_t
@@ -558,6 +604,51 @@ no_fault(void *context, const struct ms_fault *fault)
 	(void)context;
 	ck_abort_msg("%s UID %u: %s", fault->mailbox, fault->uid, fault->what);
 }
+
+static void
+are_as_promised(void)
+{
+	unsigned count = 0;
+
+	ck_assert_int_eq(ms_messages(inbox, 1, MESSAGES, compare_flags, &count), 0);
+	ck_assert_uint_eq(count, MESSAGES);
+}
+
+/* Each call that a sync makes fails in turn: what was promised outlives it, once given and once taken away. */
+START_TEST(test_sync_fails)
+{
+	static const char *const alpha[] = { "alpha", NULL };
+	uint32_t uids[MESSAGES];
+	unsigned failed = 0;
+	bool done = false;
+
+	for (uint32_t i = 0; i < MESSAGES; i++)
+		uids[i] = i + 1;
+	for (unsigned n = 2; !done; n++) {
+		struct op op = { n % 2 == 0 ? MS_FLAGS_ADD : MS_FLAGS_REMOVE, MS_SEEN | MS_DELETED, 1 };
+
+		let_folder_settle();
+		ck_assert_int_eq(ms_store_flags(inbox, uids, MESSAGES, op.op, op.flags, alpha, 0, NULL, NULL), 0);
+		for (uint32_t i = 1; i <= MESSAGES; i++)
+			apply(&op, &model[i].flags, &model[i].keywords);
+		ck_assert_uint_ge(count_waiting(), MESSAGES - 1);
+		shell_in(account, "Maildir/new", "printf 'Subject: x\\n\\nx\\n' > $(date +%s.%N).x.y");
+		to_go = n / 2;
+		failed += ms_mailbox_sync(inbox) != 0;
+		done = to_go != 0;
+		to_go = 0;
+		are_as_promised();
+		ck_assert_int_eq(ms_mailbox_sync(inbox), 0);
+		are_as_promised();
+		ck_assert_uint_eq(count_waiting(), 0);
+	}
+	ck_assert_uint_gt(failed, 10); /* or nothing was tested */
+	ck_assert_int_eq(ms_check(store, no_fault, NULL), 0);
+	ck_assert_int_eq(ms_rebuild(store), 0);
+	ck_assert_int_eq(ms_mailbox_sync(inbox), 0);
+	are_as_promised();
+}
+END_TEST
 
 START_TEST(test_moved_and_checked)
 {
@@ -681,6 +772,7 @@ main(void)
 	tcase_set_timeout(all, 300);
 	tcase_add_test(all, test_names_follow);
 	tcase_add_test(all, test_flags_of_others_stay);
+	tcase_add_test(all, test_sync_fails);
 	tcase_add_test(all, test_moved_and_checked);
 	tcase_add_test(all, test_damaged_record);
 	tcase_add_test(all, test_index_removed_while_names_follow);
