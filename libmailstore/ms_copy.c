@@ -122,10 +122,12 @@ place_file(struct copy *copy, const struct ms_message_record *before, const char
 	struct step step;
 	int r = carry_keywords(source, &as->keywords, copy->to_fd, target, &after->message.keywords);
 
+	/* Also for want of room in the target, which no other name helps. */
+	if (r != 0)
+		return r;
 	after->message.flags = as->flags;
 	after->in_cur = as->flags != 0 || !ms_keywords_none(&as->keywords) || before->in_cur;
-	if (r == 0)
-		r = ms_rename_record(copy->to, before, after);
+	r = ms_rename_record(copy->to, before, after);
 	if (r == MS_E_LIMIT) {
 		struct ms_message_record fresh = *before;
 		struct buf unique = BUF_INIT(MS_NAME_MAX);

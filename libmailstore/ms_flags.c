@@ -60,13 +60,15 @@ all_known(const struct ms_mailbox_record *record, const char *const *keywords)
 int
 ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret)
 {
+	struct ms_folder *folder = &record->folder;
 	bool new = false;
+	unsigned before;
 	int r = 0;
 
-	ret->first = 0;
-	ret->more_count = 0;
+	*ret = (struct ms_keywords){ .first = 0 };
 	if (keywords != NULL && !all_known(record, keywords))
 		r = take_over_file(folder_fd, record);
+	before = folder->keyword_count;
 	for (size_t i = 0; r == 0 && keywords != NULL && keywords[i] != NULL; i++) {
 		unsigned n;
 
@@ -74,7 +76,15 @@ ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *co
 		if (r == 0)
 			r = ms_keywords_add(ret, n);
 	}
-	return r == 0 && new ? ms_folder_write(folder_fd, &record->folder) : r;
+	if (r == 0 && new)
+		r = ms_folder_write(folder_fd, folder);
+	if (r == 0)
+		return 0;
+	/* In the record alone they would be lost with the index. */
+	while (folder->keyword_count > before)
+		free(folder->keywords[--folder->keyword_count]);
+	*ret = (struct ms_keywords){ .first = 0 };
+	return r;
 }
 
 /* Changes in one transaction: of messages that stand side by side, on few pages. inotify keeps some 16,000 events, two of each. */

@@ -443,7 +443,7 @@ int ms_locate(int folder_fd, const struct ms_message_record *record, char path[M
  * too, which otherwise is as it was meant to be. 0 or MS_E_LIMIT. */
 int ms_flags_meanwhile(const struct ms_message_record *record, const char *path, struct ms_message *message);
 /* The numbers of these keywords (NULL-ended, or NULL), making those the mailbox does not have yet: the folder's file is written.
- * MS_E_LIMIT, MS_E_BADNAME. */
+ * MS_E_LIMIT, MS_E_BADNAME, -errno: then *ret is empty, and the record has none but those of the file. */
 int ms_keywords_take(int folder_fd, struct ms_mailbox_record *record, const char *const *keywords, struct ms_keywords *ret);
 
 /* --- what is wrong (ms_fault.h) is mended --- */

@@ -182,6 +182,56 @@ START_TEST(long_name)
 }
 END_TEST
 
+/* The mailbox has room for one more keyword. */
+static void
+fill_keywords(struct ms_mailbox *mailbox)
+{
+	uint32_t uid = 1;
+
+	for (unsigned from = 0; from < MS_KEYWORDS_MAX - 1; from += 64) {
+		char names[64][16];
+		const char *list[65] = { NULL };
+
+		for (unsigned i = 0; i < 64 && from + i < MS_KEYWORDS_MAX - 1; i++) {
+			(void)snprintf(names[i], sizeof(names[i]), "k%u", from + i);
+			list[i] = names[i];
+		}
+		ck_assert_int_eq(ms_store_flags(mailbox, &uid, 1, MS_FLAGS_REMOVE, 0, list, 0, NULL, NULL), 0);
+	}
+}
+
+/* A message goes with all of its keywords, or stays. */
+START_TEST(no_room_for_keywords)
+{
+	static const char *const keywords[] = { "k5", "mine", "another", "k6", NULL };
+	struct ms_message before, after;
+	struct ms_mailbox *archive;
+
+	ck_assert_int_eq(ms_copy(inbox, uids, 1, "Archive", false, new_uids, &validity), 0);
+	ck_assert_int_eq(ms_mailbox_open(store, "Archive", &archive), 0);
+	fill_keywords(archive);
+	ck_assert_int_eq(ms_store_flags(inbox, &uids[1], 1, MS_FLAGS_ADD, 0, keywords, 0, NULL, NULL), 0);
+	ck_assert_int_eq(ms_message_get(inbox, uids[1], &before), 0);
+	ck_assert_int_eq(ms_copy(inbox, uids, 3, "Archive", _i == 1, new_uids, &validity), MS_E_LIMIT);
+	ck_assert_uint_eq(held("Archive"), 1);
+	ck_assert_uint_eq(held("INBOX"), MESSAGES);
+	ck_assert_int_eq(ms_message_get(inbox, uids[1], &after), 0);
+	ck_assert(ms_keywords_equal(&after.keywords, &before.keywords));
+	/* Nor is the one left that had room. */
+	ck_assert_int_eq(ms_mailbox_sync(archive), 0);
+	ck_assert_uint_eq(archive->record.folder.keyword_count, MS_KEYWORDS_MAX - 1);
+	shell_in(account, "Maildir/.Archive", "! grep -qE '^keyword (mine|another)$' fourpost-folder");
+	/* With one less all have. */
+	ck_assert_int_eq(ms_store_flags(inbox, &uids[1], 1, MS_FLAGS_SET, 0, keywords + 2, 0, NULL, NULL), 0);
+	ck_assert_int_eq(ms_copy(inbox, &uids[1], 1, "Archive", _i == 1, new_uids, &validity), 0);
+	ck_assert_int_eq(ms_mailbox_sync(archive), 0);
+	ck_assert_int_eq(ms_message_get(archive, new_uids[0], &after), 0);
+	ck_assert(ms_keywords_have(&after.keywords, 6) && ms_keywords_have(&after.keywords, MS_KEYWORDS_MAX - 1));
+	shell_in(account, "Maildir/.Archive", "grep -q '^keyword another$' fourpost-folder");
+	ms_mailbox_close(archive);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -193,5 +243,6 @@ main(void)
 	tcase_add_loop_test(tests, move_tells, 0, 3);
 	tcase_add_loop_test(tests, links_refused, 0, 3);
 	tcase_add_loop_test(tests, long_name, 0, 2);
+	tcase_add_loop_test(tests, no_room_for_keywords, 0, 2);
 	return run_case("copy", tests, folder);
 }
