@@ -40,6 +40,8 @@ SCENARIOS = {
     "subscribe": ["unsubscribe Work", "subscribe Archive"],
     "rebuild": ["rebuild", "append INBOX n1 -"],
     "arrive": ["tell INBOX", "append INBOX n1 -", "tell Work"],
+    # While the names do not have yet what was promised, and have it when that is taken in.
+    "arrive-flagged": ["flags INBOX 3,4,5,6 add RF", "come x0", "tell INBOX", "flags INBOX 1,2,3,4 remove F New1", "append INBOX n1 -", "come x1", "tell INBOX"],
     "mixed": ["append INBOX n1 -", "flags INBOX 1,4 add F", "move INBOX 1,2 Work", "expunge INBOX 3", "append INBOX n2 S", "copy Work 1 INBOX", "rename Work Job",
               "append Job n3 -", "delete Old", "rebuild", "append INBOX n4 F"],
     # Moved in before the first step (moving.py).
@@ -94,6 +96,11 @@ class Ground:
                 deliver(os.path.join(inbox, {"INBOX": "", "Work": ".Work"}[mailbox]), name, f"1800000000.M1P1Q{name}.elsewhere")
             cur = sorted(os.listdir(os.path.join(inbox, "cur")))
             os.rename(os.path.join(inbox, "cur", cur[0]), os.path.join(inbox, "cur", cur[0].split(":")[0] + ":2,FS"))
+        if scenario == "arrive-flagged":
+            os.mkdir(os.path.join(to, "elsewhere"))
+            for name in ("x0", "x1"):
+                deliver(os.path.join(to, "Maildir"), name, name)
+                os.rename(os.path.join(to, "Maildir/new", name), os.path.join(to, "elsewhere", name))
         return to
 
     def remove(self, name):
@@ -110,6 +117,8 @@ class Ground:
         for name, mailbox in ARRIVALS if scenario == "arrive" else []:
             for state in states[:steps.index("tell " + mailbox) + 1]:
                 state.unpromised(mailbox, [name])
+        for step, name in ((2, "x0"), (6, "x1")) if scenario == "arrive-flagged" else []:
+            states[step].unpromised("INBOX", [name])
         for state in states if scenario.startswith("import-dovecot") else []:
             state.unpromised("INBOX", [moving.UNLISTED])
         for step, mailbox in enumerate(["Old", "Fresh/Deep"] if scenario == "mbox" else [], 1):

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,6 +322,26 @@ do_subscribe(struct driver *driver)
 	return ms_subscribe(driver->store, driver->words[1], driver->words[0][0] == 's');
 }
 
+/* come NAME: it arrives in INBOX, by another program, which has had it in a folder of its own (account.py) and tells when it is safe. */
+static int
+do_come(struct driver *driver)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int fd, r;
+
+	(void)snprintf(from, sizeof(from), "%s/elsewhere/%s", driver->dir, driver->words[1]);
+	(void)snprintf(to, sizeof(to), "%s/Maildir/new/%s", driver->dir, driver->words[1]);
+	if (rename(from, to) < 0)
+		return -errno;
+	(void)snprintf(to, sizeof(to), "%s/Maildir/new", driver->dir);
+	fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 ? -errno : 0;
+	(void)close(fd);
+	return r;
+}
+
 static int
 do_rebuild(struct driver *driver)
 {
@@ -536,6 +557,7 @@ static const struct {
 	{ "flags", 5, false, do_flags }, { "copy", 4, false, do_copy }, { "move", 4, false, do_copy },
 	{ "expunge", 3, false, do_expunge }, { "create", 2, false, do_create }, { "rename", 3, false, do_rename }, { "delete", 2, false, do_delete },
 	{ "subscribe", 2, false, do_subscribe }, { "unsubscribe", 2, false, do_subscribe }, { "rebuild", 1, false, do_rebuild }, { "idle", 1, false, do_idle },
+	{ "come", 2, false, do_come },
 	{ "import", 1, true, do_import }, { "import-mbox", 3, false, do_mbox }, { "export-mbox", 3, false, do_mbox },
 	{ "backup", 2, false, do_backup }, { "restore", 2, true, do_restore },
 	{ "tell", 1, false, do_tell }, { "check", 1, false, do_check },
