@@ -9,7 +9,7 @@ import sys
 
 import jmap_client
 from dns_server import DnsServer, reverse
-from own_site import Results, Site, outer, read, within
+from own_site import Results, Site, mails, outer, read, within
 
 # Networks for examples have no names with libunbound.
 GOOD, LISTED, WELCOME, NAMELESS, SPAM = "11.22.33.10", "11.22.33.66", "11.22.33.20", "11.22.33.30", "11.22.33.99"
@@ -96,7 +96,7 @@ def names(site):
 
 def junk_of(site, account):
     place = f"{site.state}/mail/example.test/{account}/Maildir/.Junk"
-    return [read(f"{place}/{part}/{name}") for part in ("new", "cur") if os.path.isdir(f"{place}/{part}") for name in os.listdir(f"{place}/{part}")]
+    return mails(place)
 
 
 def speak(site, first, rest=b"", header=f"PROXY TCP4 {NAMELESS} 192.0.2.1 4000 25\r\n".encode()):

@@ -34,11 +34,7 @@ site = own_site.Site(own_site.outer + 980, f'relay_host = "127.0.0.1:{own_site.o
 
 def delivered(account, word):
     """The messages of an account in that domain."""
-    folder, found = f"{site.state}/mail/{ASCII}/{account}/Maildir", []
-    for place in ("new", "cur"):
-        names = os.listdir(f"{folder}/{place}") if os.path.isdir(f"{folder}/{place}") else []
-        found += [text for name in names if word in (text := own_site.read(f"{folder}/{place}/{name}"))]
-    return found
+    return [text for text in own_site.mails(f"{site.state}/mail/{ASCII}/{account}/Maildir") if word in text]
 
 
 def configure(domains):

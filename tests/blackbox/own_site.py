@@ -44,6 +44,12 @@ def read(path):
         return ""
 
 
+def mails(maildir, places=("new", "cur")):
+    """The messages of a folder. Those with a hidden name are about to be there."""
+    listed = [(place, name) for place in places if os.path.isdir(f"{maildir}/{place}") for name in sorted(os.listdir(f"{maildir}/{place}"))]
+    return [text for place, name in listed if not name.startswith(".") and (text := read(f"{maildir}/{place}/{name}"))]
+
+
 def exchange(port, data):
     """All that is said to these bytes, until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as peer:
@@ -176,16 +182,7 @@ class Site:
 
     def delivered(self, account, word):
         """The account's messages with that word in them."""
-        folder, found = f"{self.state}/mail/example.test/{account}/Maildir", []
-        for place in ("new", "cur"):
-            try:
-                names = os.listdir(f"{folder}/{place}")
-            except FileNotFoundError:
-                names = []
-            for name in names:
-                if word in (text := read(f"{folder}/{place}/{name}")):
-                    found.append(text)
-        return found
+        return [text for text in mails(f"{self.state}/mail/example.test/{account}/Maildir") if word in text]
 
     def script(self, account, text):
         """Makes it the account's active script; None: it has none."""

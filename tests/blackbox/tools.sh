@@ -22,7 +22,7 @@ as() { local user=$1 program=$2; shift 2; setpriv --reuid "$user" --regid nogrou
 status() { local want=$1; shift; "$@" >"$TMP/out" 2>&1 </dev/null; local got=$?; [ $got -eq "$want" ] || { echo "status $got"; cat "$TMP/out"; return 1; }; }
 logged() { grep -qE -- "$1" "$own/log/smtpd.log"; }
 # mail USER SUBJECT: the whole message as it is stored.
-stored() { grep -lrF "Subject: $2" "$own/mail/example.test/$1/Maildir/new" "$own/mail/example.test/$1/Maildir/cur" | head -1 | xargs cat; }
+stored() { grep -lrF --exclude=".*" "Subject: $2" "$own/mail/example.test/$1/Maildir/new" "$own/mail/example.test/$1/Maildir/cur" | head -1 | xargs cat; }
 got() { stored "$1" "$2" >/dev/null 2>&1 && [ -n "$(stored "$1" "$2")" ]; }
 in_queue() { queue list | grep -qF -- "$1"; }
 newest() { queue list | grep -E '^[0-9A-F]{16} ' | tail -1 | cut -d' ' -f1; }
@@ -40,7 +40,7 @@ check "and takes Bcc out, and a Return-Path" eval '! stored bob header-rcpt | gr
 expect "From is added, with the name encoded" '^From: =\?utf-8\?.* <alice@example.test>' stored bob header-rcpt
 expect "and Date" '^Date: [A-Z][a-z]{2}, ' stored bob header-rcpt
 expect "and Message-ID" '^Message-ID: <.*@mail.example.test>' stored bob header-rcpt
-check "each gets it once" eval '[ "$(grep -lr "header-rcpt" "$own/mail/example.test/alice/Maildir/new" | wc -l)" -eq 1 ]'
+check "each gets it once" eval '[ "$(grep -lr --exclude=".*" "header-rcpt" "$own/mail/example.test/alice/Maildir/new" | wc -l)" -eq 1 ]'
 printf 'From: "As it was" <who@example.org>\nDate: Mon, 7 Feb 1994 21:52:25 -0800\nMessage-ID: <mine@here>\nBcc: stays@example.test\nSubject: not-touched\n\nb\n' |
 	sendmail -i -oi -odi -oem -om -v -G -B8BITMIME -L tag -O ErrorMode=m -f bob alice
 check "without -t, with the usual options" eventually got alice not-touched
