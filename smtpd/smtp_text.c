@@ -101,6 +101,16 @@ break_off(struct smtp *smtp)
 	smtp->action = SMTP_CLOSE;
 }
 
+/* Of a message that is refused nothing is kept, nor what signatures are of: it may have no file any more. */
+static void
+drop_refused(struct smtp *smtp)
+{
+	if (smtp->data.fault == SMTP_FAULT_NONE)
+		return;
+	buf_clear(&smtp->message);
+	buf_clear(&smtp->original);
+}
+
 /* --- DATA --- */
 
 void
@@ -127,8 +137,7 @@ smtp_take_text(struct smtp *smtp, struct span input)
 		break_off(smtp);
 		return input.len;
 	}
-	if (data->fault != SMTP_FAULT_NONE)
-		buf_clear(&smtp->message);
+	drop_refused(smtp);
 	if (data->ended) {
 		check_parts(smtp);
 		(void)snprintf(smtp->line, sizeof(smtp->line), "%s", "DATA end");
@@ -174,8 +183,7 @@ end_chunk(struct smtp *smtp)
 	smtp->phase = SMTP_COMMANDS;
 	if (smtp->chunk_is_last)
 		put_piece(smtp, SPAN_NULL, true);
-	if (data->fault != SMTP_FAULT_NONE)
-		buf_clear(&smtp->message);
+	drop_refused(smtp);
 	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last)
 		smtp_end_text(smtp);
 	else
@@ -244,8 +252,7 @@ smtp_take_chunk(struct smtp *smtp, struct span input)
 		break_off(smtp);
 		return input.len;
 	}
-	if (data->fault != SMTP_FAULT_NONE)
-		buf_clear(&smtp->message);
+	drop_refused(smtp);
 	if (smtp->chunk_left == 0)
 		end_chunk(smtp);
 	return piece.len;
@@ -375,6 +382,7 @@ void
 smtp_write_failed(struct smtp *smtp, bool no_space)
 {
 	buf_clear(&smtp->message);
+	buf_clear(&smtp->original);
 	if (smtp->queue_id == NULL)
 		return;
 	if (smtp->data.fault == SMTP_FAULT_NONE)

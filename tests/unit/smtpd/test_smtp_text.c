@@ -101,6 +101,37 @@ START_TEST(a_full_disk_between_chunks)
 }
 END_TEST
 
+/* What signatures are of is no text to be written: the file is gone, and whoever tried would tell of a failure that there was not. */
+START_TEST(a_full_disk_leaves_nothing_to_be_written)
+{
+	static const struct {
+		struct span begin, more;
+	} cases[] = {
+		{ SPAN("MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\nAuthentication-Results: mail.example.test; spf=pass\r\nA: b\r\n"),
+		    SPAN("\r\nx\r\n") },
+		{ SPAN("MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<bob@example.test>\r\nBDAT 1000 LAST\r\nA: b\r\n\r\nx"), SPAN("more\r\n") },
+	};
+	struct smtp *smtp;
+	struct owner owner;
+
+	init(&owner, SMTP_MX);
+	smtp = &owner.smtp;
+	smtp->checks = true;
+	feed(&owner, SPAN("EHLO x\r\n"), 100);
+	for (struct span rest = cases[_i].begin; rest.len != 0; rest = span_skip(rest, smtp_input(smtp, rest)))
+		if (smtp->action != SMTP_NOTHING)
+			act(&owner);
+	ck_assert_uint_ne(smtp->original.len, 0);
+	smtp_write_failed(smtp, true);
+	ck_assert_uint_eq(smtp->message.len, 0);
+	ck_assert_uint_eq(smtp->original.len, 0);
+	ck_assert_uint_eq(smtp_input(smtp, cases[_i].more), cases[_i].more.len);
+	ck_assert_uint_eq(smtp->message.len, 0);
+	ck_assert_uint_eq(smtp->original.len, 0);
+	finish(&owner);
+}
+END_TEST
+
 START_TEST(sizes)
 {
 	struct owner owner;
@@ -305,6 +336,7 @@ main(void)
 	tcase_add_test(tests, line_lengths);
 	tcase_add_test(tests, line_lengths_in_chunks);
 	tcase_add_test(tests, a_full_disk_between_chunks);
+	tcase_add_loop_test(tests, a_full_disk_leaves_nothing_to_be_written, 0, 2);
 	tcase_add_test(tests, sizes);
 	tcase_add_test(tests, nul);
 	tcase_add_test(tests, full_disk);
