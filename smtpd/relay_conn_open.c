@@ -107,7 +107,7 @@ relay_conn_tls_broke(struct relay_conn *conn, const char *why)
 	char text[512];
 
 	relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, why);
-	if (!demanded && !conn->job->mail.requiretls) {
+	if (!demanded && !relay_mail_insists_on_tls(&conn->job->mail)) {
 		without_tls(conn, why);
 		return;
 	}

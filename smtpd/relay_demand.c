@@ -78,7 +78,7 @@ policy_of(const struct relay_job *job)
 static bool
 must_wait_for_policy(const struct relay_job *job)
 {
-	return job->mail.requiretls && job->sts != NULL && job->sts->unsure && !is_name_trusted(job);
+	return relay_mail_insists_on_tls(&job->mail) && job->sts != NULL && job->sts->unsure && !is_name_trusted(job);
 }
 
 /* The operator's refusal: no report tells of it. */

@@ -18,8 +18,7 @@ relay_state_wants_scan(const struct relay_state *state, const struct relay_mail 
 bool
 relay_state_suits(const struct relay_state *state, const struct relay_mail *mail)
 {
-	/* RFC 8689 section 4.2.1. Notifications go where they can (section 5). */
-	return !mail->requiretls || mail->sender.len == 0 || (state->verified && (state->offer.extensions & RELAY_EXT_REQUIRETLS) != 0);
+	return !relay_mail_insists_on_tls(mail) || (state->verified && (state->offer.extensions & RELAY_EXT_REQUIRETLS) != 0);
 }
 
 bool

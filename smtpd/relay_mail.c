@@ -5,6 +5,12 @@
 
 #include "smtpd/utf8_address.h"
 
+bool
+relay_mail_insists_on_tls(const struct relay_mail *mail)
+{
+	return mail->requiretls && mail->sender.len != 0;
+}
+
 void
 relay_settle(struct relay_mail *mail, size_t recipient, relay_settled settled, void *context, const struct relay_result *result)
 {

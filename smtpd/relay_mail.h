@@ -40,6 +40,10 @@ struct relay_mail {
 
 typedef void (*relay_settled)(void *context, size_t recipient, const struct relay_result *result);
 
+/* It goes to hosts alone that are certainly the right ones, under TLS (RFC 8689 section 4.2.1). A notification asks for the same, and goes where
+ * it can: its sender would never hear of it otherwise (section 5). */
+bool relay_mail_insists_on_tls(const struct relay_mail *mail);
+
 /* Tells what became of that recipient, unless it has been told. */
 void relay_settle(struct relay_mail *mail, size_t recipient, relay_settled settled, void *context, const struct relay_result *result);
 /* Settles all recipients that are not settled yet. */

@@ -154,6 +154,9 @@ try:
     for word, why in [("unsure", "a record"), ("silent", "a policy host"), ("busy", "a policy")]:
         check(f"REQUIRETLS: {why} that is not to be had now makes it wait", site.logged(rf" deferred .* to=r@{word}\.example .* status=4\.7\.10 ", before), site.log()[before:])
     check("and nobody has it", not trusted.taken("sts-unsure") + unknown.taken("sts-unsure"))
+    for word in ("unsure", "busy"):
+        site.talk(["MAIL FROM:<> REQUIRETLS", f"RCPT TO:<n@{word}.example>", "DATA", b"From: alice@example.test\r\nSubject: sts-notified\r\n\r\nx\r\n.\r\n"], login="alice")
+        check(f"but a notification goes where it can: {word}", site.logged(rf" relayed .* to=n@{word}\.example ", before), site.log()[before:])
     dns.failing.clear()
 
     def goes_at_last():
