@@ -6,16 +6,20 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/domain_list.h"
+#include "common/text_set.h"
 #include "common/xalloc.h"
+#include "frame/account_name.h"
 #include "frame/asked.h"
 #include "smtpd/smtpd_msg.h"
 
 /* Of recipients that are added or taken away, in octets: as many as a message may have. */
-#define RCPTS_MAX (ENVELOPE_RECIPIENTS_MAX * (1 + 2 + ENVELOPE_ADDRESS_MAX))
+#define RCPTS_MAX (ENVELOPE_RECIPIENTS_MAX * (WORD_MIN + ENVELOPE_ADDRESS_MAX))
+/* What each has beside its address. */
+#define WORD_MIN (1 + 2)
 
 struct filter_question {
 	struct asked asked;
@@ -151,89 +155,120 @@ filter_end(struct filter_question *question)
 
 /* --- the answer --- */
 
-/* What a milter says of the address. */
-enum word { NOTHING, ADDED, REMOVED };
+/* One recipient that a milter adds or takes away. */
+struct word {
+	bool added;
+	struct span address;
+	char *key; /* by which it is told from others: account_name_key */
+};
 
-/* Accounts here have no case; whether those of another host have is for that host to say (RFC 5321 section 2.4). */
-static bool
-is_same(struct span a, struct span b, const struct conf_list *domains)
+static char *
+key_of(struct span address, const struct conf_list *domains)
 {
-	ptrdiff_t at = span_rchr(a, '@');
+	struct buf key = BUF_INIT(ENVELOPE_ADDRESS_MAX + ACCOUNT_NAME_MAX);
+	char *text;
 
-	return span_ieq(a, b) && (at < 0 || memcmp(a.ptr, b.ptr, (size_t)at) == 0 || domain_list_find_address(domains, a) != NULL);
+	account_name_key(address, domains, &key);
+	text = span_dup(buf_get(&key));
+	buf_free(&key);
+	return text;
 }
 
-/* The last that is said. */
-static enum word
-word_on(struct span rcpts, struct span address, const struct conf_list *domains)
+/* All of them in their order, for free_words. */
+static struct word *
+read_words(struct span rcpts, const struct conf_list *domains, size_t *ret_count)
 {
+	struct word *words = xcalloc(rcpts.len / WORD_MIN + 1, sizeof(*words));
 	struct msg_reader body = msg_read_span(rcpts);
-	enum word word = NOTHING;
+	size_t count = 0;
 
 	while (body.rest.len != 0 && !body.bad) {
-		bool added = msg_get_u8(&body) != 0;
-
-		if (is_same(msg_get_span(&body), address, domains))
-			word = added ? ADDED : REMOVED;
+		words[count].added = msg_get_u8(&body) != 0;
+		words[count].address = msg_get_span(&body);
+		words[count].key = key_of(words[count].address, domains);
+		count++;
 	}
-	return word;
+	*ret_count = count;
+	return words;
 }
 
-/* Takes those away that are to be, and returns how many. */
-static size_t
-remove_recipients(struct envelope *envelope, struct span rcpts, const struct conf_list *domains)
+static void
+free_words(struct word *words, size_t count)
 {
-	size_t kept = 0, removed;
+	for (size_t i = 0; i < count; i++)
+		free(words[i].key);
+	free(words);
+}
 
-	for (size_t i = 0; i < envelope->count; i++) {
-		struct envelope_recipient *recipient = &envelope->recipients[i];
+/* The keys of those that are taken away by the last that is said of them. */
+static struct text_set *
+removed_by(const struct word *words, size_t count, uint64_t seed)
+{
+	struct text_set *decided = text_set_new(seed), *removed = text_set_new(seed);
 
-		if (word_on(rcpts, span_of(recipient->address), domains) == REMOVED) {
-			free(recipient->address);
-			free(recipient->orcpt);
-		} else {
-			envelope->recipients[kept++] = *recipient;
-		}
-	}
-	removed = envelope->count - kept;
-	envelope->count = kept;
+	while (count-- > 0)
+		if (text_set_add(decided, span_of(words[count].key)) && !words[count].added)
+			(void)text_set_add(removed, span_of(words[count].key));
+	(void)text_set_free(decided);
 	return removed;
 }
 
-static bool
-has_recipient(const struct envelope *envelope, struct span address, const struct conf_list *domains)
+/* Takes those away that are to be, adds the keys of the others to `kept`, and returns how many went. */
+static size_t
+remove_recipients(struct envelope *envelope, const struct text_set *removed, const struct conf_list *domains, struct text_set *kept)
 {
-	for (size_t i = 0; i < envelope->count; i++)
-		if (is_same(span_of(envelope->recipients[i].address), address, domains))
-			return true;
-	return false;
+	size_t count = 0, gone;
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct envelope_recipient *recipient = &envelope->recipients[i];
+		char *key = key_of(span_of(recipient->address), domains);
+
+		if (text_set_has(removed, span_of(key))) {
+			free(recipient->address);
+			free(recipient->orcpt);
+		} else {
+			(void)text_set_add(kept, span_of(key));
+			envelope->recipients[count++] = *recipient;
+		}
+		free(key);
+	}
+	gone = envelope->count - count;
+	envelope->count = count;
+	return gone;
 }
 
 int
 filtered_apply(const struct filtered *filtered, const struct conf_list *domains, struct envelope *envelope)
 {
-	struct msg_reader body = msg_read_span(filtered->rcpts);
-	size_t changes = 0;
+	size_t count, changes = 0;
+	struct word *words = read_words(filtered->rcpts, domains, &count);
+	struct text_set *removed, *kept;
+	uint64_t seed = 0;
 	int r = 0;
 
+	(void)!getrandom(&seed, sizeof(seed), 0); /* cannot fail for so few bytes once the system is up */
+	removed = removed_by(words, count, seed);
+	kept = text_set_new(seed);
 	if (filtered->has_sender) {
 		free(envelope->sender);
 		envelope->sender = span_dup(filtered->sender);
 		envelope->smtputf8 |= !span_is_ascii(filtered->sender);
 		changes++;
 	}
-	changes += remove_recipients(envelope, filtered->rcpts, domains);
-	while (body.rest.len != 0 && r == 0) {
-		bool added = msg_get_u8(&body) != 0;
-		struct span address = msg_get_span(&body);
+	changes += remove_recipients(envelope, removed, domains, kept);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct span key = span_of(words[i].key);
 
 		/* Who has it already does not get it twice. */
-		if (!added || has_recipient(envelope, address, domains) || word_on(filtered->rcpts, address, domains) != ADDED)
+		if (!words[i].added || text_set_has(removed, key) || !text_set_add(kept, key))
 			continue;
-		r = envelope_add(envelope, address, SPAN_NULL, 0);
-		envelope->smtputf8 |= !span_is_ascii(address);
+		r = envelope_add(envelope, words[i].address, SPAN_NULL, 0);
+		envelope->smtputf8 |= !span_is_ascii(words[i].address);
 		changes++;
 	}
+	free_words(words, count);
+	(void)text_set_free(removed);
+	(void)text_set_free(kept);
 	return r < 0 ? r : changes != 0;
 }
 

@@ -57,11 +57,18 @@ static const struct {
 	{ "+c@y +d@y -C@y", "a@x b@x c@y d@y", 1 },
 	/* In UTF-8, which wants SMTPUTF8. */
 	{ "+ü@x", "a@x b@x ü@x", 1 },
+	/* In either form of the domain, ours and another host's. */
+	{ "+c@bücher.example +c@xn--bcher-kva.example", "a@x b@x c@bücher.example", 1 },
+	{ "+c@xn--bcher-kva.example -C@bücher.example", "a@x b@x", 0 },
+	{ "+c@grün.example +c@XN--grn-ioa.example", "a@x b@x c@grün.example", 1 },
+	{ "+c@xn--grn-ioa.example -c@grün.example", "a@x b@x", 0 },
+	/* However the local part is written. */
+	{ "-\"a\"@x", "b@x", 1 },
 };
 
-static char here[] = "x";
-static char *ours[] = { here };
-static const struct conf_list domains = { ours, 1 };
+static char here[] = "x", books[] = "xn--bcher-kva.example";
+static char *ours[] = { here, books };
+static const struct conf_list domains = { ours, 2 };
 
 START_TEST(the_last_word_counts)
 {
