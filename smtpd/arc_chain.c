@@ -183,6 +183,23 @@ arc_chain_is_broken(const struct arc_chain *chain)
 	return broken;
 }
 
+bool
+arc_chain_is_unanswered(const struct arc_chain *chain)
+{
+	bool unanswered = chain->message.unanswered;
+
+	if (has_failed(&chain->message) && !chain->message.unanswered)
+		return false;
+	for (size_t i = 0; i < chain->count; i++) {
+		const struct dkim_check *seal = &chain->sets[i].check;
+
+		if (has_failed(seal) && !seal->unanswered)
+			return false;
+		unanswered |= seal->unanswered;
+	}
+	return unanswered;
+}
+
 void
 arc_chain_conclude(struct arc_chain *chain)
 {

@@ -30,6 +30,8 @@ void arc_chain_begin(struct arc_chain *chain, const struct dkim_fields *fields, 
 void arc_chain_conclude(struct arc_chain *chain);
 /* A check has failed by now, so that the others cannot make it whole. */
 bool arc_chain_is_broken(const struct arc_chain *chain);
+/* It would hold, were it not for keys that the DNS gave no answer for, perhaps for want of our own room. */
+bool arc_chain_is_unanswered(const struct arc_chain *chain);
 void arc_chain_free(struct arc_chain *chain);
 
 /* "none", "pass", "fail". */

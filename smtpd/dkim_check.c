@@ -66,18 +66,26 @@ conclude(struct dkim_check *check)
 		settle(check, check->key_fits ? DKIM_PASS : DKIM_FAIL, check->key_fits ? NULL : "the signature does not fit the header");
 }
 
+/* Whatever the key is. */
+static void
+refuse_body(struct dkim_check *check, enum dkim_result result, const char *reason)
+{
+	check->unanswered = false;
+	settle(check, result, reason);
+}
+
 void
 dkim_check_body(struct dkim_check *check, const uint8_t digest[static DKIM_DIGEST_SIZE], uint64_t total)
 {
 	const struct dkim_signature *signature = &check->signature;
 
 	if (signature->has_length && signature->length > total)
-		settle(check, DKIM_FAIL, "the body is shorter than l=");
+		refuse_body(check, DKIM_FAIL, "the body is shorter than l=");
 	else if (memcmp(digest, signature->body_digest, DKIM_DIGEST_SIZE) != 0)
-		settle(check, DKIM_FAIL, "the body was changed");
+		refuse_body(check, DKIM_FAIL, "the body was changed");
 	else if (signature->has_length && signature->length < total)
 		/* RFC 6376 section 8.2: what follows may be anybody's. */
-		settle(check, DKIM_POLICY, "a part of the body is not signed");
+		refuse_body(check, DKIM_POLICY, "a part of the body is not signed");
 	check->has_body = true;
 	conclude(check);
 }
@@ -141,6 +149,7 @@ dkim_check_key(struct dkim_check *check, struct dkim_known *known, const struct 
 	const char *refusal = "there is no key record";
 
 	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS) {
+		check->unanswered = check->result == DKIM_NONE && answer->blame != DNS_THEIRS;
 		settle(check, DKIM_TEMPERROR, "the key could not be looked up");
 		return;
 	}

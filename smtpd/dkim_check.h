@@ -27,6 +27,7 @@ struct dkim_check {
 	enum dkim_result result;
 	const char *reason; /* of any result but a plain pass: for people */
 	bool testing;       /* the key is marked as one under test */
+	bool unanswered;    /* it would hold with a fitting key, and the DNS gave none, perhaps for want of our own room */
 	struct buf key_name; /* what to ask the DNS for (TXT) */
 
 	/* Within. */

@@ -209,6 +209,7 @@ dmarc_conclude(struct dmarc *dmarc, const struct spf_outcome *spf, const struct 
 	if (!dmarc->has_record)
 		return;
 	if (is_aligned(dmarc, spf->domain, dmarc->outcome.record.strict_spf)) {
+		outcome->wants_spf = true;
 		outcome->spf_aligned = spf->result == SPF_PASS;
 		later = spf->result == SPF_TEMPERROR;
 	}
@@ -218,6 +219,7 @@ dmarc_conclude(struct dmarc *dmarc, const struct spf_outcome *spf, const struct 
 		if (!put_domain(checks[i].signature.domain, domain) || !is_aligned(dmarc, domain, dmarc->outcome.record.strict_dkim))
 			continue;
 		outcome->dkim_aligned |= checks[i].result == DKIM_PASS;
+		outcome->wants_key |= checks[i].unanswered;
 		later |= checks[i].result == DKIM_TEMPERROR;
 	}
 	if (outcome->spf_aligned || outcome->dkim_aligned) {

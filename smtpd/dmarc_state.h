@@ -25,6 +25,8 @@ struct dmarc_outcome {
 	enum dmarc_policy policy;      /* what it says of this domain */
 	enum dmarc_policy wanted;      /* of this message: less for the part that pct= leaves out; none unless it fails */
 	bool spf_aligned, dkim_aligned; /* a pass that is said of the author's domain */
+	bool wants_spf;                /* what SPF says is said of the author's domain */
+	bool wants_key;                /* so would be what a signature says, whose key had no answer perhaps for want of our own room */
 	const char *reason;            /* of an error; or NULL */
 	struct dmarc_record record;    /* as it stands; without its addresses */
 	char reports[DMARC_REPORTS_MAX + 1]; /* those: rua= */

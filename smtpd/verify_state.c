@@ -24,7 +24,7 @@ struct verification {
 	struct dkim_verifier *signatures;
 	struct dmarc dmarc;
 	bool has_header, ended, concluded, vouched_for;
-	bool busy; /* a question has no answer, perhaps for want of our own room */
+	bool spf_unanswered, policy_unanswered; /* a question of that had no answer, perhaps for want of our own room */
 	bool asked_spf, asked_dmarc; /* the answer is awaited */
 	enum { SENDER_KNOWN, SENDER_TO_ASK, SENDER_ASKED } sender; /* whether its domain takes mail */
 	bool null_mx;
@@ -69,16 +69,16 @@ is_trusted(const struct verification *verification, struct span domain)
 	return domain_list_find(verification->settings->arc_trusted, domain) != NULL;
 }
 
-/* RFC 8617 section 7.2: what the last sealer saw counts when we believe him. */
+/* RFC 8617 section 7.2: what the last sealer saw counts when we believe him, and the chain holds. */
 static bool
-is_vouched_for(const struct verification *verification)
+is_sealed(const struct verification *verification)
 {
 	const struct arc_chain *chain = dkim_verifier_chain(verification->signatures);
 	const struct arc_set *last = chain->count != 0 ? &chain->sets[chain->count - 1] : NULL;
 	struct span payload;
 	unsigned instance;
 
-	return chain->status == ARC_PASS && last != NULL && is_trusted(verification, last->check.signature.domain) &&
+	return last != NULL && last->results != NULL && is_trusted(verification, last->check.signature.domain) &&
 	    arc_results_payload(last->results->value, &instance, &payload) &&
 	    auth_results_has(payload, SPAN("dmarc"), SPAN("pass"));
 }
@@ -94,7 +94,7 @@ conclude(struct verification *verification)
 	verification->concluded = true;
 	checks = dkim_verifier_checks(verification->signatures, &count);
 	dmarc_conclude(&verification->dmarc, spf_outcome(verification->spf), checks, count, verification->sample);
-	verification->vouched_for = is_vouched_for(verification);
+	verification->vouched_for = dkim_verifier_chain(verification->signatures)->status == ARC_PASS && is_sealed(verification);
 }
 
 /* --- the message --- */
@@ -158,12 +158,15 @@ verify_question(struct verification *verification, struct span *ret_name, enum d
 void
 verify_answer(struct verification *verification, size_t number, const struct dns_answer *answer)
 {
-	verification->busy |= answer->blame != DNS_THEIRS && (answer->status == DNS_FAILED || answer->status == DNS_BOGUS);
+	bool unanswered = answer->blame != DNS_THEIRS && (answer->status == DNS_FAILED || answer->status == DNS_BOGUS);
+
 	if (number == NUMBER_SPF) {
 		verification->asked_spf = false;
+		verification->spf_unanswered |= unanswered;
 		spf_answer(verification->spf, answer);
 	} else if (number == NUMBER_DMARC) {
 		verification->asked_dmarc = false;
+		verification->policy_unanswered |= unanswered;
 		dmarc_answer(&verification->dmarc, answer);
 	} else if (number == NUMBER_SENDER) {
 		verification->sender = SENDER_KNOWN;
@@ -187,6 +190,20 @@ verify_is_done(const struct verification *verification)
 
 /* --- what comes of it --- */
 
+/* Has a question had no answer, perhaps for want of our own room, that could make another verdict? Others do not count: keys of strangers'
+ * signatures that are nowhere would have mail put off for as long as there is a crowd. */
+static bool
+is_open(const struct verification *verification)
+{
+	const struct dmarc_outcome *outcome = &verification->dmarc.outcome;
+
+	if (verification->vouched_for || outcome->result == DMARC_PASS)
+		return false;
+	if (verification->policy_unanswered || (verification->spf_unanswered && outcome->wants_spf) || outcome->wants_key)
+		return true;
+	return outcome->result != DMARC_NONE && is_sealed(verification) && arc_chain_is_unanswered(dkim_verifier_chain(verification->signatures));
+}
+
 enum verify_verdict
 verify_verdict(const struct verification *verification)
 {
@@ -199,7 +216,7 @@ verify_verdict(const struct verification *verification)
 	enum dmarc_policy wanted = outcome->wanted;
 
 	/* Whoever takes up the resolver must not get by with mail that others' policies refuse. */
-	if (verification->busy || (outcome->result == DMARC_TEMPERROR && verification->settings->defer))
+	if (is_open(verification) || (outcome->result == DMARC_TEMPERROR && verification->settings->defer))
 		return VERIFY_DEFER;
 	if (verification->vouched_for)
 		return VERIFY_TAKE;
