@@ -86,6 +86,7 @@ smtpd_SRC += \
 	smtpd/relay_report.c \
 	smtpd/relay_sign.c \
 	smtpd/relay_state.c \
+	smtpd/relay_order.c \
 	smtpd/relay_sts.c \
 	smtpd/relay_text.c \
 	smtpd/relay_tls.c \

@@ -8,6 +8,7 @@
 #include "frame/role.h"
 #include "smtpd/dns_client.h"
 #include "smtpd/relay_data.h"
+#include "smtpd/relay_order.h"
 #include "smtpd/relay_state.h"
 #include "smtpd/relay_secrets.h"
 #include "smtpd/relay_tls.h"
@@ -75,7 +76,8 @@ struct relay_job {
 	uint16_t port;
 	struct resolve_answer hosts;
 	bool named; /* the host was named by the operator or the address, not by the DNS */
-	size_t host, address; /* the next to be tried */
+	size_t host; /* the one that is tried, or whose demand is asked for */
+	struct relay_order order; /* of the others */
 	int64_t ready_by;     /* one of them is to be ready for mail, by relay_conn_seconds; 0: not set */
 	uint32_t asked_policy;  /* of its domain, under way; 0: none */
 	struct relay_sts *sts;  /* NULL: not asked for */
@@ -113,8 +115,11 @@ void relay_job_stale(struct relay_job *job);
 /* relay_demand_find's word: job->demand is set; or the host must not be used, for that reason. */
 void relay_job_demanded(struct relay_job *job);
 void relay_job_unfit(struct relay_job *job, const struct relay_result *result);
-/* When some host is to be ready for the job's mail: in ten minutes from when this is asked first. */
+/* When the job's host is to be ready for its mail: some host is to be in ten minutes from when this is asked first, and this one early enough
+ * for others. */
 int64_t relay_job_ready_by(struct relay_job *job);
+/* The job's host took a connection and said nothing, or too little: before relay_job_failed. */
+void relay_job_silent(struct relay_job *job);
 /* For relay_state_mail: tells the queue what became of a recipient. context is the job. */
 void relay_job_settled(void *context, size_t recipient, const struct relay_result *result);
 /* Reads at most len bytes of the message at that place: the number, 0 behind its end, or -errno. */
@@ -169,7 +174,9 @@ bool relay_conn_reuse(struct relay_job *job);
 bool relay_conn_awaits_verdict(const struct relay_conn *conn);
 /* The job is dropped: closes its connection. */
 void relay_conn_abort(struct relay_conn *conn);
-/* "name[address]:port" */
+/* Writes "name[address]:port", by which a host is logged and remembered. */
+void relay_conn_put_host(char text[VERDICT_HOST_MAX], const char *name, const struct resolve_address *address, uint16_t port);
+/* The same of a connection. */
 const char *relay_conn_host(const struct relay_conn *conn);
 /* What TLS it has, as relay_tls_describe says it. */
 void relay_conn_describe_tls(const struct relay_conn *conn, char text[VERDICT_TLS_MAX]);

@@ -87,15 +87,20 @@ relay_conn_abort(struct relay_conn *conn)
 static void
 fail(struct relay_conn *conn, const struct relay_result *result)
 {
+	bool silent = conn->silent;
 	struct relay_job *job = conn->job;
 	char host[VERDICT_HOST_MAX];
 	struct relay_result copy = *result;
 
 	copy.reach = conn->state.was_ready ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 	memcpy(host, conn->host, sizeof(host));
+	if (silent)
+		relay_habits_note(conn->role->habits, conn->host, (struct relay_habit){ .silent = true }, (int64_t)time(NULL));
 	relay_conn_forget(conn);
 	if (job == NULL)
 		return;
+	if (silent)
+		relay_job_silent(job);
 	log_info("host-failed", log_str("queue", job->queue_id), log_str("host", host), log_u64("code", copy.code), log_str("status", copy.status),
 	    log_str("text", copy.text));
 	relay_job_failed(job, host, &copy);
@@ -185,6 +190,7 @@ relay_conn_on_timer(evutil_socket_t fd, short what, void *context)
 		say_goodbye(conn);
 	} else {
 		(void)snprintf(text, sizeof(text), "Timeout while waiting for %s", relay_state_awaits(&conn->state));
+		conn->silent = conn->state.phase < RELAY_IDLE;
 		if (relay_state_is_starting_tls(&conn->state))
 			relay_conn_tls_broke(conn, text);
 		else
@@ -204,6 +210,8 @@ log_session(struct relay_conn *conn)
 	if (conn->told)
 		return;
 	conn->told = true;
+	if (conn->was_silent)
+		relay_habits_note_voice(conn->role->habits, conn->host);
 	if (ssl != NULL)
 		fault = SSL_get_verify_result(ssl) == X509_V_OK ? "" : X509_verify_cert_error_string(SSL_get_verify_result(ssl));
 	relay_conn_describe_tls(conn, tls);
@@ -256,6 +264,7 @@ relay_conn_use_habit(struct relay_conn *conn)
 
 	conn->state.unchunked = habit.unchunked;
 	conn->state.rcpt_max = habit.rcpt_max;
+	conn->was_silent = habit.silent;
 }
 
 /* The next transaction has so many, and so has the next message. */

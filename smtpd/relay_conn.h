@@ -32,6 +32,8 @@ struct relay_conn {
 	unsigned messages;           /* begun on this connection */
 	bool told, reported;         /* the log knows of it; so does the report on TLS */
 	bool tls_first;              /* TLS comes before the greeting */
+	bool silent;                 /* it said nothing in time before it was ready for mail */
+	bool was_silent;             /* so did one before */
 	struct relay_sign *signing;  /* the message is being signed, or NULL */
 	struct buf fields;           /* the signatures, until they are sent */
 	struct relay_text text;      /* the message as it is sent */

@@ -216,11 +216,19 @@ take_hop(struct relay_conn *conn, const struct next_hop *hop)
 }
 
 void
+relay_conn_put_host(char text[VERDICT_HOST_MAX], const char *name, const struct resolve_address *address, uint16_t port)
+{
+	char digits[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
+	(void)snprintf(text, VERDICT_HOST_MAX, "%s[%s]:%u", name, digits, port);
+}
+
+void
 relay_conn_open(struct relay_job *job, const char *name, const struct resolve_address *address, uint16_t port)
 {
 	struct relay_conn *conn = xcalloc(1, sizeof(*conn));
 	struct event_base *base = job->role->proc->base;
-	char digits[INET6_ADDRSTRLEN] = "";
 	int fd = tcp_connect(address, port);
 	unsigned timeout;
 
@@ -232,8 +240,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	conn->demand = relay_demand_hold(job->demand);
 	conn->address = *address;
 	conn->port = port;
-	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
-	(void)snprintf(conn->host, sizeof(conn->host), "%s[%s]:%u", name, digits, port);
+	relay_conn_put_host(conn->host, name, address, port);
 	relay_reply_init(&conn->reply);
 	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
 	conn->state.whose = relay_demand_whose(conn->demand);

@@ -84,4 +84,13 @@ relay_habits_note(struct relay_habits *habits, const char *host, struct relay_ha
 	if (found.rcpt_max != 0)
 		row->habit.rcpt_max = found.rcpt_max;
 	row->habit.unchunked |= found.unchunked;
+	row->habit.silent |= found.silent;
+}
+
+void
+relay_habits_note_voice(struct relay_habits *habits, const char *host)
+{
+	for (size_t i = 0; i < RELAY_HABITS_MAX; i++)
+		if (is_of(&habits->rows[i], host))
+			habits->rows[i].habit.silent = false;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/address.h"
@@ -15,14 +16,15 @@
 #include "common/xalloc.h"
 #include "smtpd/envelope_msg.h"
 #include "smtpd/relay.h"
+#include "smtpd/relay_habits.h"
 #include "smtpd/smtp_parse.h"
 
 #define JOBS_MAX 1200
 /* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least), beside those to which there is no way. */
 #define TRIES_MAX 10
 /* How long all of them together may take to be ready for mail: who has many addresses that take connections and say nothing would hold one
- * of the places that there are for all destinations as long as he pleases. It is enough for two that say nothing of what they are asked
- * first (RFC 5321 section 4.5.3.2.1). */
+ * of the places that there are for all destinations as long as he pleases. Half of it, which a host may take that others stand behind, is what
+ * a greeting may take (RFC 5321 section 4.5.3.2.1). */
 #define READY_SECONDS 600
 #define SMTP_PORT 25
 #define RECIPIENTS_MAX 1000
@@ -143,34 +145,60 @@ relay_job_failed(struct relay_job *job, const char *host, const struct relay_res
 
 /* --- the way --- */
 
-int64_t
-relay_job_ready_by(struct relay_job *job)
+/* When some host is to be ready. */
+static int64_t
+any_ready_by(struct relay_job *job)
 {
 	if (job->ready_by == 0)
 		job->ready_by = relay_conn_seconds() + READY_SECONDS;
 	return job->ready_by;
 }
 
+int64_t
+relay_job_ready_by(struct relay_job *job)
+{
+	int64_t now = relay_conn_seconds();
+
+	return now + relay_order_share(&job->order, &job->hosts, job->host, any_ready_by(job) - now);
+}
+
+void
+relay_job_silent(struct relay_job *job)
+{
+	job->order.silent[job->host] = true;
+}
+
+static bool
+is_known_as_silent(const void *context, const struct resolve_host *host, size_t address)
+{
+	const struct relay_job *job = context;
+	char text[VERDICT_HOST_MAX];
+
+	relay_conn_put_host(text, host->name, &host->addresses[address], job->port);
+	return relay_habits_find(job->role->habits, text, (int64_t)time(NULL)).silent;
+}
+
 static void
 next_host(struct relay_job *job)
 {
 	const struct resolve_host *host;
+	size_t next, address;
 
-	while (job->host < job->hosts.count && job->address >= job->hosts.hosts[job->host].count) {
-		job->host++;
-		job->address = 0;
-		relay_demand_forget(job);
-	}
-	if (job->host >= job->hosts.count || job->tries >= TRIES_MAX || relay_conn_seconds() >= relay_job_ready_by(job)) {
+	if (!relay_order_next(&job->order, &job->hosts, is_known_as_silent, job, &next, &address) || job->tries >= TRIES_MAX ||
+	    relay_conn_seconds() >= any_ready_by(job)) {
 		job->failure.reach = job->reached ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 		give_up(job, &job->failure);
 		return;
 	}
+	if (next != job->host)
+		relay_demand_forget(job);
+	job->host = next;
 	if (job->demand == NULL && !relay_demand_find(job))
 		return;
 	job->tries++;
-	host = &job->hosts.hosts[job->host];
-	relay_conn_open(job, host->name, &host->addresses[job->address++], job->port);
+	relay_order_tried(&job->order, next, address);
+	host = &job->hosts.hosts[next];
+	relay_conn_open(job, host->name, &host->addresses[address], job->port);
 }
 
 void
@@ -195,7 +223,7 @@ relay_job_unfit(struct relay_job *job, const struct relay_result *result)
 	unreached.reach = RELAY_UNREACHED;
 	(void)snprintf(name, sizeof(name), "%s", host->name);
 	log_info("host-unfit", log_str("queue", job->queue_id), log_str("host", name), log_str("status", result->status), log_str("text", result->text));
-	job->address = host->count;
+	relay_order_drop(&job->order, job->host);
 	relay_job_failed(job, name, &unreached);
 }
 
@@ -315,7 +343,8 @@ relay_job_stale(struct relay_job *job)
 {
 	job->conn = NULL;
 	relay_demand_forget(job);
-	job->host = job->address = job->tries = 0;
+	job->host = job->tries = 0;
+	job->order = (struct relay_order){ 0 };
 	job->ready_by = 0;
 	set_out(job);
 }

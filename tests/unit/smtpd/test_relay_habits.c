@@ -37,6 +37,23 @@ START_TEST(what_is_found_adds_to_what_is_known)
 }
 END_TEST
 
+START_TEST(who_has_spoken_is_silent_no_more)
+{
+	struct relay_habits *habits = relay_habits_new();
+
+	relay_habits_note(habits, "a", (struct relay_habit){ .silent = true }, NOW);
+	relay_habits_note(habits, "a", (struct relay_habit){ .unchunked = true }, NOW);
+	relay_habits_note(habits, "b", (struct relay_habit){ .silent = true }, NOW);
+	ck_assert(relay_habits_find(habits, "a", NOW).silent);
+	relay_habits_note_voice(habits, "a");
+	relay_habits_note_voice(habits, "c");
+	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
+	ck_assert(relay_habits_find(habits, "a", NOW).unchunked);
+	ck_assert(relay_habits_find(habits, "b", NOW).silent);
+	(void)relay_habits_free(habits);
+}
+END_TEST
+
 START_TEST(it_is_forgotten)
 {
 	struct relay_habits *habits = relay_habits_new();
@@ -79,6 +96,7 @@ main(void)
 
 	tcase_add_test(tests, each_host_has_its_own);
 	tcase_add_test(tests, what_is_found_adds_to_what_is_known);
+	tcase_add_test(tests, who_has_spoken_is_silent_no_more);
 	tcase_add_test(tests, it_is_forgotten);
 	tcase_add_test(tests, the_oldest_makes_room);
 	suite_add_tcase(suite, tests);
