@@ -4,6 +4,7 @@
 #include "common/file_map.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ struct file_map {
 static _Thread_local struct file_map *maps;
 static struct sigaction before;
 static size_t page_size;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int taken; /* 0, or -errno */
 
 /* Pages of zeros from there on. What was lost in the middle may have more behind it, but it is of no use without that. */
 static bool
@@ -56,19 +59,14 @@ on_bus(int number, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static int
+static void
 take_signal(void)
 {
 	struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 
-	if (page_size != 0)
-		return 0;
 	(void)sigemptyset(&action.sa_mask);
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
-	if (sigaction(SIGBUS, &action, &before) == 0)
-		return 0;
-	page_size = 0;
-	return -errno;
+	taken = sigaction(SIGBUS, &action, &before) == 0 ? 0 : -errno;
 }
 
 int
@@ -76,10 +74,11 @@ file_map_open(int fd, size_t len, struct file_map **ret)
 {
 	struct file_map *map;
 	void *bytes;
-	int r = take_signal();
 
-	if (r != 0)
-		return r;
+	/* No thread maps anything before that is done, and none does it twice: what was there before would be on_bus itself. */
+	(void)pthread_once(&once, take_signal);
+	if (taken != 0)
+		return taken;
 	bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return -errno;

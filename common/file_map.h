@@ -9,8 +9,8 @@
 
 struct file_map;
 
-/* Maps the first len bytes (more than 0) of the open file, for this thread to read. 0, or -errno. The first call takes SIGBUS for the
- * process; what is not for a map goes on to whoever had it before. */
+/* Maps the first len bytes (more than 0) of the open file, for this thread to read. 0, or -errno. The first call, of whichever
+ * thread, takes SIGBUS for the process; what is not for a map goes on to whoever had it before. */
 int file_map_open(int fd, size_t len, struct file_map **ret);
 struct span file_map_bytes(const struct file_map *map);
 /* Bytes were read that are not there. So far: ask after what was made of them. */

@@ -2,9 +2,12 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Mapped files that are cut short while they are read. */
 #include <check.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -126,6 +129,58 @@ START_TEST(who_had_the_signal_before_gets_it)
 }
 END_TEST
 
+/* --- two threads --- */
+
+static atomic_bool slow;
+static atomic_uint asked;
+
+/* In the place of the C library's: takes its time where a test wants that. */
+int
+sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict before)
+{
+	static int (*next)(int, const struct sigaction *, struct sigaction *);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "sigaction");
+	if (number == SIGBUS && action != NULL && atomic_load(&slow)) {
+		atomic_fetch_add(&asked, 1);
+		(void)usleep(200000);
+	}
+	return next(number, action, before);
+}
+
+static void *
+map_and_lose(void *context)
+{
+	struct file_map *map;
+	int fd = *(const int *)context;
+
+	ck_assert_int_eq(file_map_open(fd, BYTES, &map), 0);
+	ck_assert_int_eq(ftruncate(fd, 4096), 0);
+	ck_assert_uint_eq(count(map), 4096);
+	ck_assert(file_map_is_torn(map));
+	file_map_close(map);
+	return NULL;
+}
+
+/* The second comes while the first is just taking the signal. */
+START_TEST(two_threads_begin_at_once)
+{
+	int fds[2] = { make_file(), make_file() };
+	pthread_t first;
+
+	atomic_store(&slow, true);
+	ck_assert_int_eq(pthread_create(&first, NULL, map_and_lose, &fds[0]), 0);
+	while (atomic_load(&asked) == 0)
+		(void)usleep(1000);
+	(void)map_and_lose(&fds[1]);
+	ck_assert_int_eq(pthread_join(first, NULL), 0);
+	ck_assert_uint_eq(atomic_load(&asked), 1);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -136,6 +191,7 @@ main(void)
 
 	tcase_add_test(tcase, whole);
 	tcase_add_test(tcase, cut_short);
+	tcase_add_test(tcase, two_threads_begin_at_once);
 	tcase_add_test_raise_signal(tcase, others, SIGBUS);
 	tcase_add_exit_test(tcase, who_had_the_signal_before_gets_it, 77);
 	suite_add_tcase(suite, tcase);
