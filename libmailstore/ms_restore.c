@@ -156,6 +156,7 @@ each_folder(struct restore *restore, int maildir_fd, const struct place *place, 
 	return r;
 }
 
+/* What has only its hidden name may have been promised: whoever opens the account next tells. */
 static int
 find_mail(void *context, int folder_fd, const char *path)
 {
@@ -163,7 +164,7 @@ find_mail(void *context, int folder_fd, const char *path)
 	int r = ms_listing_read(folder_fd, 0, &listing);
 
 	(void)context, (void)path;
-	if (r == 0 && listing.count != 0)
+	if (r == 0 && (listing.count != 0 || listing.hidden))
 		r = MS_E_EXISTS;
 	ms_listing_clear(&listing);
 	return r;

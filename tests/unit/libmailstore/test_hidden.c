@@ -376,6 +376,42 @@ START_TEST(restored)
 }
 END_TEST
 
+/* It is mail of the account's, whether it has its name or not: nothing takes its place unasked, and what does sets it aside. */
+START_TEST(not_restored_over)
+{
+	char backup[] = "/tmp/test_hidden.backup.XXXXXX", command[128];
+	struct ms_backup_result result;
+	struct ms_import_result import;
+	uint32_t uid = 0;
+	int from;
+
+	ck_assert_int_eq(deliver(100, &uid), 0);
+	die_at(DIE_AT_NAME);
+	ms_close(store);
+	store = NULL;
+	shell_in(account, ".", "rm -r index Maildir/new/*,U=1[.]*");
+	ck_assert_ptr_nonnull(mkdtemp(backup));
+	ck_assert_int_eq(ms_open(backup, &store), 0);
+	ms_close(store);
+	store = NULL;
+	if (_i == 2)
+		shell_in(backup, ".", "echo '3 V1 N1 G0' >Maildir/dovecot-uidlist");
+	(void)snprintf(command, sizeof(command), "%s%s", backup, _i == 2 ? "/Maildir" : "");
+	from = open(command, O_RDONLY | O_DIRECTORY);
+	if (_i == 2)
+		ck_assert_int_eq(ms_import_from(account, from, false, NULL, NULL, NULL, NULL, &import), MS_E_EXISTS);
+	else
+		ck_assert_int_eq(ms_restore(account, from, _i == 1, NULL, NULL, &result), _i == 1 ? 0 : MS_E_EXISTS);
+	ck_assert_int_eq(close(from), 0);
+	if (_i == 1)
+		shell_in(account, ".", "test $(ls -A Maildir.before/new | wc -l) = 1 && rm -r index Maildir && mv Maildir.before Maildir");
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	count(1, 2);
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", backup);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -391,5 +427,6 @@ main(void)
 	tcase_add_loop_test(tcase, crashed, 0, sizeof(crashes) / sizeof(*crashes));
 	tcase_add_test(tcase, named_only);
 	tcase_add_test(tcase, restored);
+	tcase_add_loop_test(tcase, not_restored_over, 0, 3);
 	return run_case("hidden", tcase, folder);
 }
