@@ -58,6 +58,9 @@ struct ms_text_work {
 	struct ms_grams grams;
 	struct change changes[CHANGES];
 	size_t change_count;
+	bool looked_again;       /* at those that could not be read, once all changes have been followed */
+	uint64_t again;          /* email id: the first of them not looked at */
+	uint32_t shut;           /* the mailbox whose folder could not be opened last, or 0 */
 };
 
 void
@@ -152,13 +155,23 @@ leave_unread(struct ms_text_work *work, const struct change *change, int r)
 	return 0;
 }
 
+/* Nor is any other to miss the index for a folder that is shut: it is not read again before it is open. */
+static int
+leave_folder(struct ms_store *store, struct ms_text_work *work, const struct change *change, const char *mailbox, int r)
+{
+	if (!ms_folder_is_shut(store, mailbox, r == MS_E_NOTFOUND ? MS_UNREADABLE : r))
+		return leave_unread(work, change, r);
+	work->shut = change->mailbox;
+	return leave_unread(work, change, MS_UNREADABLE);
+}
+
 /* MS_E_NOTFOUND: not where its record says; the index goes on when its folder has been read again. */
 static int
 read_message(struct ms_store *store, struct ms_text_work *work, const struct change *change, uint64_t *ret_size)
 {
 	_cleanup_(closep) int folder = -1;
 	_cleanup_(closep) int fd = -1;
-	_cleanup_(freep) char *path = NULL;
+	_cleanup_(freep) char *path = NULL, *name = NULL;
 	struct ms_mailbox_record mailbox = { 0 };
 	struct ms_mailbox handle = { .store = store, .number = change->mailbox, .generation = store->generation };
 	struct ms_message_record record;
@@ -169,15 +182,17 @@ read_message(struct ms_store *store, struct ms_text_work *work, const struct cha
 	*ret_size = 0;
 	if (r == 0)
 		r = ms_mailbox_reload(store, change->mailbox, &mailbox);
-	if (r == 0)
-		r = ms_folder_open(store, mailbox.name, &folder);
+	name = TAKE_PTR(mailbox.name);
 	ms_mailbox_record_clear(&mailbox);
 	if (r != 0)
 		return r;
+	r = ms_folder_open(store, name, &folder);
+	if (r != 0)
+		return leave_folder(store, work, change, name, r);
 	path = xasprintf("%s/%s", record.in_cur ? "cur" : "new", record.name);
 	fd = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? MS_E_NOTFOUND : leave_unread(work, change, -errno);
+		return leave_folder(store, work, change, name, errno == ENOENT ? MS_E_NOTFOUND : -errno);
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -309,6 +324,99 @@ gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 		*ret_end = true;
 		return 0;
 	}
+	return r;
+}
+
+/* --- those that could not be read --- */
+
+struct looking {
+	struct ms_text_work *work;
+	uint64_t emails[CHANGES], next; /* next: the first that is none of these */
+	size_t count;
+};
+
+static int
+take_unread(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	struct looking *looking = context;
+
+	(void)value, (void)len;
+	if (key_len == MS_TEXT_UNREAD_KEY)
+		looking->emails[looking->count++] = ms_key_get_u64(key + 1);
+	return looking->count == CHANGES;
+}
+
+static int
+take_place(void *context, uint64_t email, uint64_t place)
+{
+	struct ms_text_work *work = context;
+	uint32_t mailbox = (uint32_t)(place >> 32), uid = (uint32_t)place;
+
+	if (work->change_count == CHANGES)
+		return MS_AGAIN;
+	work->changes[work->change_count++] = (struct change){ .email = email, .mailbox = mailbox, .uid = uid, .place = uid };
+	return 0;
+}
+
+/* The next of them, with all the places where each stands. */
+static int
+read_unread(struct bdb *bdb, void *context)
+{
+	struct looking *looking = context;
+	struct ms_text_work *work = looking->work;
+	uint8_t key[MS_TEXT_UNREAD_KEY];
+	uint32_t document;
+	int r;
+
+	looking->count = work->change_count = 0;
+	looking->next = work->again;
+	ms_text_unread_key(key, work->again);
+	r = bdb_scan(bdb, NULL, T_TEXT, key, sizeof(key), 1, take_unread, looking);
+	r = r == 1 ? 0 : ms_bdb(r);
+	for (size_t i = 0; r == 0 && i < looking->count && work->change_count < CHANGES; i++) {
+		uint64_t email = looking->emails[i];
+		int known = ms_text_document(bdb, NULL, email, &document);
+
+		if (known == BDB_NONE || (known == 0 && document >= work->documents))
+			r = ms_set_each(bdb, NULL, &ms_set_places, (struct ms_pair){ email, 0 }, email, take_place, work);
+		else
+			r = ms_bdb(known);
+		if (r == MS_AGAIN)
+			r = 0;
+		looking->next = email + 1;
+	}
+	return r;
+}
+
+/* Nothing need change of a message that can be read again. *ret_end: they have all been looked at. */
+static int
+look_again(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
+{
+	struct looking looking = { .work = work };
+	uint64_t budget = BYTES_STEP, size, last = 0;
+	size_t unread = work->unread_count;
+	int r = ms_read(store, read_unread, &looking);
+
+	*ret_end = looking.count == 0;
+	work->shut = 0;
+	for (size_t i = 0; r == 0 && i < work->change_count; i++) {
+		const struct change *change = &work->changes[i];
+		bool enough = is_full(work) || budget == 0;
+
+		if (enough && change->email != last) {
+			looking.next = change->email;
+			break;
+		}
+		last = change->email;
+		if (enough || change->mailbox == work->shut || is_gathered(work, change->email))
+			continue;
+		r = read_message(store, work, change, &size);
+		budget -= size < budget ? size : budget;
+		work->unread_count = unread; /* it is noted already */
+		if (r == MS_E_NOTFOUND || r == MS_E_STALE)
+			r = 0; /* it left, or was moved: a change */
+	}
+	work->again = looking.next;
 	return r;
 }
 
@@ -511,6 +619,8 @@ write_unread(struct ms_txn *txn, const struct ms_text_work *work)
 			r = 0;
 	}
 	for (size_t i = 0; r == 0 && i < work->unread_count; i++) {
+		if (is_gathered(work, work->unread[i].a))
+			continue; /* where it stands elsewhere */
 		ms_text_unread_key(key, work->unread[i].a);
 		ms_key_u64(modseq, work->unread[i].b);
 		r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), modseq, sizeof(modseq));
@@ -661,6 +771,10 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	work->begun = true;
 	if (r == 0)
 		r = gather(store, work, &end);
+	if (r == 0 && end && !work->looked_again && !is_full(work)) {
+		r = look_again(store, work, &work->looked_again);
+		end = work->looked_again;
+	}
 	work->writing = is_full(work) || (end && (work->count >= BACKLOG_MIN || (work->count == 0 && work->upto != work->from)));
 	*ret_more = r == 0 && (work->writing || !end);
 	if (work->writing)

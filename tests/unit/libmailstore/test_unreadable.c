@@ -32,7 +32,7 @@ open_store(void)
 }
 
 static void
-add(unsigned first, unsigned last)
+add_to(const char *mailbox, unsigned first, unsigned last)
 {
 	struct ms_append *appends[MS_APPENDS_MAX];
 	uint32_t uids[MS_APPENDS_MAX];
@@ -46,10 +46,16 @@ add(unsigned first, unsigned last)
 		ck_assert_int_eq(ms_append_write(appends[count++], text, strlen(text)), 0);
 		if (count < MS_APPENDS_MAX && i < last)
 			continue;
-		ck_assert_int_eq(ms_append_commit_all(appends, count, "INBOX", uids), 0);
+		ck_assert_int_eq(ms_append_commit_all(appends, count, mailbox, uids), 0);
 		ck_assert_uint_eq(uids[count - 1], i);
 		count = 0;
 	}
+}
+
+static void
+add(unsigned first, unsigned last)
+{
+	add_to("INBOX", first, last);
 }
 
 /* Root may read everything, so it is somebody else's account then. */
@@ -179,6 +185,12 @@ count_unread(struct bdb *bdb, void *context)
 	return ms_text_each_unread(bdb, NULL, count_one, context);
 }
 
+static int
+read_state(struct bdb *bdb, void *context)
+{
+	return ms_text_state(bdb, NULL, context);
+}
+
 static unsigned
 unread(void)
 {
@@ -212,6 +224,38 @@ START_TEST(searches_and_their_index_go_on)
 	work_off();
 	ck_assert_uint_eq(unread(), 0);
 	finds("early", false, "1 2 3 ");
+	finds("early message 2", false, "2 ");
+}
+END_TEST
+
+static const char *const shuts[][2] = {
+	{ "chmod 0 .Foo", "chmod 700 .Foo" },
+	{ "mv .Foo/new .Foo/n && ln -s tmp .Foo/new", "rm .Foo/new && mv .Foo/n .Foo/new" },
+	{ "mv .Foo/new .Foo/n && touch .Foo/new", "rm .Foo/new && mv .Foo/n .Foo/new" },
+};
+
+/* The others are indexed without its messages, and these when it is open again, though nothing of them has changed. */
+START_TEST(the_index_goes_on_without_a_folder)
+{
+	struct ms_text_state state;
+
+	ck_assert_int_eq(ms_mailbox_create(store, "Foo", MS_USE_NONE), 0);
+	add_to("Foo", 1, MESSAGES);
+	add(MESSAGES + 1, 2 * MESSAGES);
+	shell_in(account, "Maildir", shuts[_i][0]);
+	work_off();
+	ck_assert_int_eq(ms_read(store, read_state, &state), 0);
+	ck_assert_uint_eq(state.documents, 2 * MESSAGES);
+	ck_assert_uint_eq(unread(), MESSAGES);
+	open_store();
+	work_off();
+	ck_assert_uint_eq(unread(), MESSAGES);
+	shell_in(account, "Maildir", shuts[_i][1]);
+	open_store();
+	work_off();
+	ck_assert_int_eq(ms_read(store, read_state, &state), 0);
+	ck_assert_uint_eq(state.documents, 3 * MESSAGES);
+	ck_assert_uint_eq(unread(), 0);
 	finds("early message 2", false, "2 ");
 }
 END_TEST
@@ -360,6 +404,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, searches_and_their_index_go_on);
+	tcase_add_loop_test(tcase, the_index_goes_on_without_a_folder, 0, sizeof(shuts) / sizeof(*shuts));
 	tcase_add_test(tcase, repair_goes_on);
 	tcase_add_test(tcase, a_damaged_record_of_one_is_mended);
 	tcase_add_test(tcase, what_is_no_file_any_more_leaves);
