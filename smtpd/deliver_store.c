@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* keep and fileinto: which mailboxes, with which flags. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/cleanup.h"
@@ -52,15 +53,23 @@ deliver_special_use(struct deliver *deliver, struct span attribute, struct span 
 	return name;
 }
 
+/* The mailbox's folder is another owner's, may not be written, or is none. Only a person can mend that, and not the next attempt. */
+static bool
+is_shut(int result)
+{
+	return result == -EACCES || result == -EPERM || result == -ENOTDIR || result == -ELOOP;
+}
+
+/* What is shut is there: storing tells. */
 static bool
 is_there(struct deliver *deliver, const char *name)
 {
 	struct ms_mailbox_info info;
+	int r = ms_mailbox_status(deliver->store, name, &info);
 
-	if (ms_mailbox_status(deliver->store, name, &info) != 0)
-		return false;
-	ms_mailbox_info_clear(&info);
-	return true;
+	if (r == 0)
+		ms_mailbox_info_clear(&info);
+	return r == 0 || is_shut(r);
 }
 
 /* The store's name of it. What is none stays as it is, and will be found to be none. */
@@ -221,6 +230,28 @@ store_one(struct deliver *deliver, struct delivery *delivery, struct span messag
 	return r;
 }
 
+static bool
+has_inbox(const struct target *targets, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(targets[i].mailbox, "INBOX") == 0)
+			return true;
+	return false;
+}
+
+/* An action that fails is an implicit keep (RFC 5228 section 2.10.6). */
+static int
+store_in_inbox(struct deliver *deliver, struct delivery *delivery, struct span message, const struct sieve_result *result, struct target *target,
+    bool is_kept, int why)
+{
+	log_warning("mailbox-shut", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_str("mailbox", target->mailbox),
+	    log_str("error", ms_strerror(why)),
+	    log_str("hint", "the message goes to INBOX; make the folder and all in it the account's own, readable and writable: mailstore check tells which"));
+	free(target->mailbox);
+	target->mailbox = xstrdup("INBOX");
+	return is_kept ? 0 : store_one(deliver, delivery, message, result, target);
+}
+
 int
 deliver_store(struct deliver *deliver, struct delivery *delivery, struct span message, const struct sieve_result *result)
 {
@@ -244,8 +275,12 @@ deliver_store(struct deliver *deliver, struct delivery *delivery, struct span me
 			targets[count++].mailbox = mailbox;
 		target->action = action;
 	}
-	for (size_t i = 0; i < count && r == 0; i++)
+	for (size_t i = 0; i < count && r == 0; i++) {
 		r = store_one(deliver, delivery, message, result, &targets[i]);
+		/* It may have gone meanwhile, too, or a part of it be a link that leads nowhere. */
+		if ((is_shut(r) || r == MS_E_NOTFOUND || r == -ENOENT) && strcmp(targets[i].mailbox, "INBOX") != 0)
+			r = store_in_inbox(deliver, delivery, message, result, &targets[i], has_inbox(targets, count), r);
+	}
 	while (count != 0)
 		free(targets[--count].mailbox);
 	return r;

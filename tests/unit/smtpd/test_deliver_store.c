@@ -4,11 +4,13 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "smtpd/deliver.h"
 #include "tests/unit/libmailstore/store_tests.h"
 
+#define NOBODY 65534
 #define MESSAGE "Subject: x\r\n\r\nbody\r\n"
 
 static char folder[] = "/tmp/test_deliver_store.XXXXXX";
@@ -24,6 +26,13 @@ setup(void)
 	FILE *file = tmpfile();
 
 	make_account(folder, account, sizeof(account));
+	/* Root may write everything, so it is somebody else's account then. */
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chmod(folder, 0711), 0);
+		ck_assert_int_eq(chown(account, NOBODY, NOBODY), 0);
+		ck_assert_int_eq(setegid(NOBODY), 0);
+		ck_assert_int_eq(seteuid(NOBODY), 0);
+	}
 	ck_assert_int_eq(ms_open(account, &deliver.store), 0);
 	deliver.stored = stored_new(account);
 	stored_lock(deliver.stored);
@@ -40,6 +49,12 @@ teardown(void)
 	ms_close(deliver.store);
 	deliver.stored = stored_free(deliver.stored);
 	(void)close(delivery.fd);
+	/* A sanitizer that looks for leaks at the end traces the process. */
+	if (getuid() == 0) {
+		ck_assert_int_eq(seteuid(0), 0);
+		ck_assert_int_eq(setegid(0), 0);
+		ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+	}
 }
 
 /* Puts a message with so many keywords, from that number on, into INBOX. */
@@ -141,6 +156,59 @@ START_TEST(inbox_is_one_mailbox_in_any_letters)
 }
 END_TEST
 
+static unsigned
+messages_in(const char *mailbox)
+{
+	struct ms_mailbox_info info;
+	unsigned count;
+
+	ck_assert_int_eq(ms_mailbox_status(deliver.store, mailbox, &info), 0);
+	count = info.messages;
+	ms_mailbox_info_clear(&info);
+	return count;
+}
+
+static const char *const shuts[][2] = {
+	{ "chmod 0 .Archive", "chmod 700 .Archive" },
+	{ "chmod 0 .Archive/new", "chmod 700 .Archive/new" },
+	{ "chmod 500 .Archive/new", "chmod 700 .Archive/new" },
+	{ "mv .Archive/new aside && touch .Archive/new", "rm .Archive/new && mv aside .Archive/new" },
+	{ "mv .Archive/new aside && ln -s nowhere .Archive/new", "rm .Archive/new && mv aside .Archive/new" },
+	{ "mv .Archive aside && ln -s nowhere .Archive", "rm .Archive && mv aside .Archive" },
+	{ "mv .Archive aside && touch .Archive", "rm .Archive && mv aside .Archive" },
+};
+
+/* Once in INBOX, however often the script wants it there, and the other mailboxes have it too. */
+START_TEST(a_mailbox_that_is_shut_is_inbox)
+{
+	const struct span flagged[] = { SPAN("\\Flagged") };
+	const struct sieve_action actions[] = {
+		{ .kind = SIEVE_FILEINTO, .text = SPAN("Archive"), .create = _i % 2 != 0, .list = flagged, .list_count = _i < 2 ? 1 : 0 },
+		{ .kind = SIEVE_FILEINTO, .text = SPAN("Sent") }, { .kind = SIEVE_KEEP },
+	};
+	uint32_t bits;
+	bool there;
+
+	shell_in(account, "Maildir", shuts[_i / 2][0]);
+	store(actions, 1);
+	ck_assert_uint_eq(messages_in("INBOX"), 1);
+	(void)keywords("", &there, &bits);
+	ck_assert_uint_eq(bits, _i < 2 ? MS_FLAGGED : 0);
+	/* The queue gives it once more. */
+	store(actions, 1);
+	ck_assert_uint_eq(messages_in("INBOX"), 1);
+	queue_id[sizeof(queue_id) - 2] = '2';
+	store(actions, 3);
+	ck_assert_uint_eq(messages_in("INBOX"), 2);
+	ck_assert_uint_eq(messages_in("Sent"), 1);
+	shell_in(account, "Maildir", shuts[_i / 2][1]);
+	queue_id[sizeof(queue_id) - 2] = '3';
+	store(actions, 1);
+	ck_assert_uint_eq(messages_in("INBOX"), 2);
+	ck_assert_uint_eq(messages_in("Archive"), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -151,5 +219,6 @@ main(void)
 	tcase_add_test(tests, flags_that_the_mailbox_has_no_room_for_are_left_out);
 	tcase_add_test(tests, flags_that_the_message_has_no_room_for_are_left_out);
 	tcase_add_test(tests, inbox_is_one_mailbox_in_any_letters);
+	tcase_add_loop_test(tests, a_mailbox_that_is_shut_is_inbox, 0, 2 * (int)(sizeof(shuts) / sizeof(*shuts)));
 	return run_case("deliver_store", tests, folder);
 }
