@@ -8,6 +8,9 @@
 #include "libmailstore/mailstore.h"
 #include "libmailstore/ms_mbox.h"
 
+/* "W. Europe Standard Time" has four. */
+#define ZONE_WORDS_MAX 6
+
 enum state {
 	BEFORE, /* the first message */
 	HEADER,
@@ -71,17 +74,92 @@ is_iso_date(struct span word)
 	return true;
 }
 
+/* "+0100", "+01:00", and behind letters any of "+1", "-5", "+01:00". */
+static bool
+is_offset(struct span word, bool behind_letters)
+{
+	static const char *const forms[] = { "+0000", "+00:00", "+0", "+00", "+0:00" };
+
+	for (size_t i = 0; i < (behind_letters ? sizeof(forms) / sizeof(*forms) : 2); i++) {
+		size_t len = strlen(forms[i]), k = 1;
+
+		if (word.len != len || (word.ptr[0] != '+' && word.ptr[0] != '-'))
+			continue;
+		while (k < len && (forms[i][k] == '0' ? ascii_is_digit(word.ptr[k]) : word.ptr[k] == forms[i][k]))
+			k++;
+		if (k == len)
+			return true;
+	}
+	return false;
+}
+
+/* An offset, "CEST", "GMT+01:00", or that in parentheses. */
 static bool
 is_zone(struct span word)
 {
-	uint64_t n;
+	size_t letters = 0;
 
-	if (word.len == 5 && (word.ptr[0] == '+' || word.ptr[0] == '-'))
-		return span_to_u64(span_skip(word, 1), 9999, &n) == 0;
-	for (size_t i = 0; i < word.len; i++)
-		if (word.ptr[i] < 'A' || word.ptr[i] > 'Z')
-			return false;
-	return word.len >= 2 && word.len <= 5;
+	if (word.len > 2 && word.ptr[0] == '(' && word.ptr[word.len - 1] == ')')
+		word = span_make(word.ptr + 1, word.len - 2);
+	while (letters < word.len && word.ptr[letters] >= 'A' && word.ptr[letters] <= 'Z')
+		letters++;
+	if (letters == 0)
+		return is_offset(word, false);
+	return letters >= 2 && letters <= 5 && (letters == word.len || is_offset(span_skip(word, letters), true));
+}
+
+/* How much of the text is a zone's name in words: "W. Europe Standard Time", "(Central European Summer Time)". */
+static size_t
+zone_words(struct span text)
+{
+	static const char *const kinds[] = { "Standard", "Daylight", "Summer", "Winter", "Mean", "Universal" };
+	struct span rest = text, word;
+	bool kind = false;
+
+	for (unsigned words = 0; words < ZONE_WORDS_MAX && span_split(&rest, ' ', &word); words++) {
+		size_t end = (size_t)(word.ptr - text.ptr) + word.len;
+
+		if (words == 0 && word.len != 0 && word.ptr[0] == '(')
+			word = span_skip(word, 1);
+		if (word.len > 1 && word.ptr[word.len - 1] == ')')
+			word.len--;
+		if (kind && span_eq(word, SPAN("Time")))
+			return end;
+		kind = false;
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+			kind = kind || span_eq(word, span_of(kinds[i]));
+		/* A sentence has words in small letters. */
+		if (word.len == 0 || word.ptr[0] < 'A' || word.ptr[0] > 'Z')
+			break;
+	}
+	return 0;
+}
+
+/* A day's or month's name: whole, or its first letters. German ones are written as names are, for "so" and "do" are words elsewhere. */
+static bool
+is_name(struct span word)
+{
+	static const struct {
+		const char *name;
+		size_t least; /* letters */
+		bool exact;
+	} names[] = {
+		{ "Monday", 3, false }, { "Tuesday", 3, false }, { "Wednesday", 3, false }, { "Thursday", 3, false }, { "Friday", 3, false },
+		{ "Saturday", 3, false }, { "Sunday", 3, false }, { "January", 3, false }, { "February", 3, false }, { "March", 3, false }, { "April", 3, false },
+		{ "May", 3, false }, { "June", 3, false }, { "July", 3, false }, { "August", 3, false }, { "September", 3, false }, { "October", 3, false },
+		{ "November", 3, false }, { "December", 3, false },
+		{ "Montag", 2, true }, { "Dienstag", 2, true }, { "Mittwoch", 2, true }, { "Donnerstag", 2, true }, { "Freitag", 2, true }, { "Samstag", 2, true },
+		{ "Sonnabend", 5, true }, { "Sonntag", 2, true }, { "M\xc3\xa4rz", 4, true }, { "Mrz", 3, true }, { "Mai", 3, true }, { "Juni", 4, true },
+		{ "Juli", 4, true }, { "Oktober", 3, true }, { "Dezember", 3, true },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct span begin = span_make(names[i].name, word.len);
+
+		if (word.len >= names[i].least && word.len <= strlen(names[i].name) && (names[i].exact ? span_eq(word, begin) : span_ieq(word, begin)))
+			return true;
+	}
+	return false;
 }
 
 enum { NO_DATE = 0, TIME = 1, YEAR = 2, OTHER = 4 };
@@ -90,25 +168,20 @@ enum { NO_DATE = 0, TIME = 1, YEAR = 2, OTHER = 4 };
 static unsigned
 date_word(struct span word)
 {
-	static const char *const names[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-		"Oct", "Nov", "Dec" };
 	bool time = word.len >= 4 && span_chr(word, ':') > 0;
 	uint64_t n;
 
 	if (is_iso_date(word))
 		return time ? YEAR | TIME : YEAR;
+	if (is_zone(word))
+		return OTHER;
 	if (time)
 		return ascii_is_digit(word.ptr[0]) && (ascii_is_digit(word.ptr[word.len - 1]) || word.ptr[word.len - 1] == 'Z') ? TIME : NO_DATE;
-	if (word.len > 1 && word.ptr[word.len - 1] == ',')
+	if (word.len > 1 && (word.ptr[word.len - 1] == ',' || word.ptr[word.len - 1] == '.'))
 		word.len--;
 	if (word.len == 4 && span_to_u64(word, 9999, &n) == 0 && n >= 1900)
 		return YEAR;
-	if (is_zone(word) || (word.len <= 2 && span_to_u64(word, 31, &n) == 0))
-		return OTHER;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (span_ieq(word, span_of(names[i])))
-			return OTHER;
-	return NO_DATE;
+	return (word.len <= 2 && span_to_u64(word, 31, &n) == 0) || is_zone(word) || is_name(word) ? OTHER : NO_DATE;
 }
 
 /* A sender, and then nothing but a date, but for UUCP's "remote from host": a sentence that begins with "From" has other words. A sender of
@@ -129,6 +202,14 @@ is_sender_and_date(struct span text, struct span *ret_date)
 			continue;
 		if (what != NO_DATE && seen == 0)
 			*ret_date = span_skip(text, (size_t)(word.ptr - text.ptr));
+		if (what == NO_DATE && (seen & TIME) != 0) {
+			struct span zone = span_skip(text, (size_t)(word.ptr - text.ptr));
+			size_t len = zone_words(zone);
+
+			rest = span_skip(zone, len);
+			if (len != 0)
+				continue;
+		}
 		if (what == NO_DATE && seen != 0)
 			return false;
 		if (what == NO_DATE) {
@@ -153,8 +234,8 @@ iso_date(struct span text)
 		return 0;
 	zone = span_trim(rest);
 	(void)buf_fmt(&whole, "%.10sT%.*s", text.ptr, (int)(time.len < 64 ? time.len : 64), time.ptr);
-	if (zone.len == 5 && is_zone(zone) && !ascii_is_alpha(zone.ptr[0]))
-		(void)buf_fmt(&whole, "%.3s:%.2s", zone.ptr, zone.ptr + 3);
+	if (is_offset(zone, false))
+		(void)buf_fmt(&whole, "%.3s:%.2s", zone.ptr, zone.ptr + zone.len - 2);
 	parsed = date_parse_rfc3339(buf_get(&whole), &date);
 	if (!parsed) {
 		(void)buf_char(&whole, 'Z');

@@ -132,6 +132,14 @@ START_TEST(sentences)
 }
 END_TEST
 
+/* In one file with others: it must not become text of the one before. */
+START_TEST(dates_in_words)
+{
+	assert_mbox("From a@b 1970-01-01 00:01:40\nS: 1\n\nbody\n\nFrom a@b 2 January 1970 10:00:00\nS: 2\n\nbody\n\nFrom a@b Di Jan  2 10:00:00 1970\nS: 3\n\nbody\n", MS_MBOX_AUTO,
+	    "{100 0 |S: 1\n\nbody\n}{0 0 |S: 2\n\nbody\n}{0 0 |S: 3\n\nbody\n}");
+}
+END_TEST
+
 START_TEST(lengths)
 {
 	const char *text = FROM "S: 1\nContent-Length: 53\n\n>From x\n\n" FROM "\n" FROM "S: 2\n\nb\n";
@@ -212,7 +220,26 @@ START_TEST(from_lines)
 		{ "From - 2024-01-02 10:00", true, 0 },
 		{ "From MAILER-DAEMON  2 Jan 2024 10:00:00 CEST", true, 0 },
 		{ "From \"a b\"@c Jan 1, 2024 10:00", true, 0 },
+		{ "From a@b 2024-01-02 11:00:00 +01:00", true, 1704189600 },
+		{ "From a@b 2 January 2024 10:00:00", true, 0 },
+		{ "From a@b Monday, 2. Sept. 2024 10:00:00", true, 1725271200 },
+		{ "From a@b Di Jan  2 10:00:00 2024", true, 0 },
+		{ "From a@b Mittwoch, 2. M\xc3\xa4rz 2024 10:00", true, 0 },
+		{ "From a@b So. 3 Dez 10:00:00 2023", true, 0 },
+		{ "From a@b Tue Jan  2 10:00:00 W. Europe Standard Time 2024", true, 0 },
+		{ "From a@b Jan  2 2024 10:00:00 (Central European Summer Time)", true, 0 },
+		{ "From a@b Tue Jan  2 10:00:00 GMT Standard Time 2024", true, 0 },
+		{ "From a@b Jan 2 10:00:00 2024 GMT-5", true, 0 },
+		{ "From a@b 2 Jan 2024 10:00:00 +01:00 (CET)", true, 0 },
 		{ "From a@b 2024-01-02", false, 0 },
+		{ "From a@b Mayor 2 Jan 2024 10:00", false, 0 },
+		{ "From Bob do 2 Jan 2024 10:00", false, 0 },
+		{ "From Bob 2 Jan 2024 10:00 so", false, 0 },
+		{ "From Bob Maybe 2 Jan 2024 10:00", false, 0 },
+		{ "From Bob 10:30 Lunch Time 2011", false, 0 },
+		{ "From Bob 10:30 by Standard Time 2011", false, 0 },
+		{ "From Bob 10:30 Standard Time of 2011", false, 0 },
+		{ "From 10:30 Standard Time 2011", false, 0 },
 		{ "From 2024-01-02 10:00:00", false, 0 },
 		{ "From me at 10:30 in 2011 maybe", false, 0 },
 		{ "From what I saw 2011 at 10:30", false, 0 },
@@ -333,6 +360,7 @@ main(void)
 	tcase_add_test(tests, not_an_mbox);
 	tcase_add_test(tests, quotes);
 	tcase_add_test(tests, sentences);
+	tcase_add_test(tests, dates_in_words);
 	tcase_add_test(tests, lengths);
 	tcase_add_test(tests, status_headers);
 	tcase_add_test(tests, many_keywords);
