@@ -74,6 +74,7 @@ libmailstore_SRC := \
 	libmailstore/ms_text_index.c \
 	libmailstore/ms_text_walk.c \
 	libmailstore/ms_text_work.c \
+	libmailstore/ms_text_write.c \
 	libmailstore/ms_texts.c \
 	libmailstore/ms_touch.c \
 	libmailstore/ms_transfer.c \

@@ -13,55 +13,17 @@
 #include "common/file_map.h"
 #include "common/text_fold.h"
 #include "common/xalloc.h"
-#include "libmailstore/ms_grams.h"
 #include "libmailstore/ms_listing.h"
-#include "libmailstore/ms_postings.h"
-#include "libmailstore/ms_set.h"
 #include "libmailstore/ms_text_group.h"
-#include "libmailstore/ms_text_index.h"
 #include "libmailstore/ms_text_walk.h"
+#include "libmailstore/ms_text_work.h"
 
-/* Changes followed in a step; messages and postings gathered before they are written; postings records in a transaction, whose
- * pages must fit the lock tables. */
-#define CHANGES 64
+/* Read in a step. */
 #define BYTES_STEP (2u << 20)
-#define MESSAGES_MAX MS_POSTINGS_EACH /* a block that is written at once fills its pages */
-#define ENTRIES_MAX (9u << 20)
-/* Messages that cannot be read, noted at once. */
-#define UNREAD_MAX 256
-#define RECORDS_TXN 500
 /* Fewer messages than that are not worth the writing: a search reads them. */
 #define BACKLOG_MIN 100
 /* Documents that may be of messages that are gone, beside as many as there are messages. */
 #define GONE_MAX 8192
-
-struct change {
-	uint64_t modseq, email;
-	uint32_t mailbox, uid;
-	uint32_t place; /* uid, also when that is 0 because the message is known */
-};
-
-struct ms_text_work {
-	bool begun, writing;
-	unsigned generation;     /* of the index it is for */
-	uint64_t from, upto, documents, cleared; /* the state when it began, and where it will be */
-	struct ms_pair at;       /* of ms_set_changes: the first not followed */
-	uint64_t emails[MESSAGES_MAX];
-	size_t count;
-	struct ms_pair unread[UNREAD_MAX]; /* email, modseq */
-	size_t unread_count;
-	uint32_t *entries;       /* gram << 12 | document's place in its block; in the order of grams while they are written */
-	size_t entry_count, written;
-	uint8_t seen[MS_GRAMS / 8];
-	size_t first_entry;      /* of the message at hand */
-	uint32_t place;
-	struct ms_grams grams;
-	struct change changes[CHANGES];
-	size_t change_count;
-	bool looked_again;       /* at those that could not be read, once all changes have been followed */
-	uint64_t again;          /* email id: the first of them not looked at */
-	uint32_t shut;           /* the mailbox whose folder could not be opened last, or 0 */
-};
 
 void
 ms_text_group_key(uint8_t key[MS_TEXT_GROUP_KEY], uint32_t block, uint32_t gram)
@@ -147,7 +109,7 @@ add_message(struct ms_text_work *work, uint64_t email, struct span bytes)
 
 /* The index goes on without it, and searches try to read it. */
 static int
-leave_unread(struct ms_text_work *work, const struct change *change, int r)
+leave_unread(struct ms_text_work *work, const struct ms_text_change *change, int r)
 {
 	if (!ms_is_unreadable(r))
 		return r;
@@ -157,7 +119,7 @@ leave_unread(struct ms_text_work *work, const struct change *change, int r)
 
 /* Nor is any other to miss the index for a folder that is shut: it is not read again before it is open. */
 static int
-leave_folder(struct ms_store *store, struct ms_text_work *work, const struct change *change, const char *mailbox, int r)
+leave_folder(struct ms_store *store, struct ms_text_work *work, const struct ms_text_change *change, const char *mailbox, int r)
 {
 	if (!ms_folder_is_shut(store, mailbox, r == MS_E_NOTFOUND ? MS_UNREADABLE : r))
 		return leave_unread(work, change, r);
@@ -167,7 +129,7 @@ leave_folder(struct ms_store *store, struct ms_text_work *work, const struct cha
 
 /* MS_E_NOTFOUND: not where its record says; the index goes on when its folder has been read again. */
 static int
-read_message(struct ms_store *store, struct ms_text_work *work, const struct change *change, uint64_t *ret_size)
+read_message(struct ms_store *store, struct ms_text_work *work, const struct ms_text_change *change, uint64_t *ret_size)
 {
 	_cleanup_(closep) int folder = -1;
 	_cleanup_(closep) int fd = -1;
@@ -227,13 +189,13 @@ take_change(void *context, uint64_t modseq, uint64_t place)
 	struct ms_text_work *work = context;
 	uint32_t mailbox = (uint32_t)(place >> 32), uid = (uint32_t)place;
 
-	work->changes[work->change_count++] = (struct change){ .modseq = modseq, .mailbox = mailbox, .uid = uid, .place = uid };
-	return work->change_count == CHANGES ? MS_AGAIN : 0;
+	work->changes[work->change_count++] = (struct ms_text_change){ .modseq = modseq, .mailbox = mailbox, .uid = uid, .place = uid };
+	return work->change_count == MS_TEXT_CHANGES ? MS_AGAIN : 0;
 }
 
 /* Whether the message of a change is known; or not there, which is a later change. */
 static int
-look_at(struct bdb *bdb, const struct ms_text_work *work, struct change *change)
+look_at(struct bdb *bdb, const struct ms_text_work *work, struct ms_text_change *change)
 {
 	struct ms_txn txn = { .bdb = bdb };
 	struct ms_message_record record;
@@ -280,8 +242,8 @@ read_changes(struct bdb *bdb, void *context)
 	return r;
 }
 
-static bool
-is_gathered(const struct ms_text_work *work, uint64_t email)
+bool
+ms_text_is_gathered(const struct ms_text_work *work, uint64_t email)
 {
 	for (size_t i = 0; i < work->count; i++)
 		if (work->emails[i] == email)
@@ -292,7 +254,7 @@ is_gathered(const struct ms_text_work *work, uint64_t email)
 static bool
 is_full(const struct ms_text_work *work)
 {
-	return work->count == MESSAGES_MAX || work->unread_count == UNREAD_MAX || work->entry_count + MS_GRAMS > ENTRIES_MAX ||
+	return work->count == MS_TEXT_MESSAGES_MAX || work->unread_count == MS_TEXT_UNREAD_MAX || work->entry_count + MS_GRAMS > MS_TEXT_ENTRIES_MAX ||
 	    (work->count > 0 && (work->documents + work->count) % MS_POSTINGS_EACH == 0);
 }
 
@@ -306,9 +268,9 @@ gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 
 	*ret_end = work->change_count == 0;
 	for (i = 0; i < work->change_count && r == 0 && budget > 0; i++) {
-		const struct change *change = &work->changes[i];
+		const struct ms_text_change *change = &work->changes[i];
 
-		if (change->uid != 0 && !is_gathered(work, change->email)) {
+		if (change->uid != 0 && !ms_text_is_gathered(work, change->email)) {
 			if (is_full(work))
 				break;
 			r = read_message(store, work, change, &size);
@@ -331,7 +293,7 @@ gather(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 
 struct looking {
 	struct ms_text_work *work;
-	uint64_t emails[CHANGES], next; /* next: the first that is none of these */
+	uint64_t emails[MS_TEXT_CHANGES], next; /* next: the first that is none of these */
 	size_t count;
 };
 
@@ -343,7 +305,7 @@ take_unread(void *context, const uint8_t *key, size_t key_len, const uint8_t *va
 	(void)value, (void)len;
 	if (key_len == MS_TEXT_UNREAD_KEY)
 		looking->emails[looking->count++] = ms_key_get_u64(key + 1);
-	return looking->count == CHANGES;
+	return looking->count == MS_TEXT_CHANGES;
 }
 
 static int
@@ -352,9 +314,9 @@ take_place(void *context, uint64_t email, uint64_t place)
 	struct ms_text_work *work = context;
 	uint32_t mailbox = (uint32_t)(place >> 32), uid = (uint32_t)place;
 
-	if (work->change_count == CHANGES)
+	if (work->change_count == MS_TEXT_CHANGES)
 		return MS_AGAIN;
-	work->changes[work->change_count++] = (struct change){ .email = email, .mailbox = mailbox, .uid = uid, .place = uid };
+	work->changes[work->change_count++] = (struct ms_text_change){ .email = email, .mailbox = mailbox, .uid = uid, .place = uid };
 	return 0;
 }
 
@@ -373,7 +335,7 @@ read_unread(struct bdb *bdb, void *context)
 	ms_text_unread_key(key, work->again);
 	r = bdb_scan(bdb, NULL, T_TEXT, key, sizeof(key), 1, take_unread, looking);
 	r = r == 1 ? 0 : ms_bdb(r);
-	for (size_t i = 0; r == 0 && i < looking->count && work->change_count < CHANGES; i++) {
+	for (size_t i = 0; r == 0 && i < looking->count && work->change_count < MS_TEXT_CHANGES; i++) {
 		uint64_t email = looking->emails[i];
 		int known = ms_text_document(bdb, NULL, email, &document);
 
@@ -400,7 +362,7 @@ look_again(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 	*ret_end = looking.count == 0;
 	work->shut = 0;
 	for (size_t i = 0; r == 0 && i < work->change_count; i++) {
-		const struct change *change = &work->changes[i];
+		const struct ms_text_change *change = &work->changes[i];
 		bool enough = is_full(work) || budget == 0;
 
 		if (enough && change->email != last) {
@@ -408,7 +370,7 @@ look_again(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 			break;
 		}
 		last = change->email;
-		if (enough || change->mailbox == work->shut || is_gathered(work, change->email))
+		if (enough || change->mailbox == work->shut || ms_text_is_gathered(work, change->email))
 			continue;
 		r = read_message(store, work, change, &size);
 		budget -= size < budget ? size : budget;
@@ -420,261 +382,11 @@ look_again(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 	return r;
 }
 
-/* --- writing --- */
-
-/* Puts entries in the order of ten of their bits, in place: each goes to where the next with its bits belongs, and the one that was there
- * goes on. ends: where those with each value end. */
-#define SORT_BITS 10
-static void
-sort_by(uint32_t *entries, size_t count, unsigned shift, size_t ends[1 << SORT_BITS])
-{
-	size_t next[1 << SORT_BITS], sum = 0;
-
-	memset(ends, 0, sizeof(next));
-	for (size_t i = 0; i < count; i++)
-		ends[entries[i] >> shift & ((1 << SORT_BITS) - 1)]++;
-	for (size_t value = 0; value < 1 << SORT_BITS; value++) {
-		next[value] = sum;
-		ends[value] = sum += ends[value];
-	}
-	for (size_t value = 0; value < 1 << SORT_BITS; value++) {
-		while (next[value] < ends[value]) {
-			uint32_t entry = entries[next[value]];
-			size_t *to = &next[entry >> shift & ((1 << SORT_BITS) - 1)];
-
-			entries[next[value]] = entries[*to];
-			entries[(*to)++] = entry;
-		}
-	}
-}
-
-static void
-sort_entries(struct ms_text_work *work)
-{
-	size_t ends[1 << SORT_BITS], inner[1 << SORT_BITS], from = 0;
-
-	_Static_assert(MS_GRAMS <= 1u << (2 * SORT_BITS), "all bits of a gram are sorted by");
-	sort_by(work->entries, work->entry_count, 12 + SORT_BITS, ends);
-	for (size_t value = 0; value < 1 << SORT_BITS; from = ends[value++])
-		if (ends[value] - from > 1)
-			sort_by(work->entries + from, ends[value] - from, 12, inner);
-}
-
-/* Somebody else has been here, or it is to be cleared, or was: what was gathered is not needed. Others that were written may end at the same
- * modification sequence, since many messages may share one. */
-static int
-still_ours(struct ms_txn *txn, const struct ms_text_work *work)
-{
-	struct ms_text_state state;
-	int r = ms_text_state(txn->bdb, txn->txn, &state);
-
-	if (r != 0)
-		return r;
-	return state.usable && state.done == work->from && state.documents == work->documents && state.cleared == work->cleared &&
-	    txn->store->generation == work->generation ? 0 : MS_E_EXISTS;
-}
-
-/* What is being made of the records of a group. Keys are written in their order: so a block that is written at once fills its pages. */
-struct group {
-	uint32_t block;
-	struct span before;       /* what is left of the record as it was */
-	struct ms_text_gram next; /* of that; place MS_TEXT_GROUP_EACH: there is none */
-	struct buf after;
-	struct own {
-		uint32_t gram;
-		struct buf bytes;
-	} owns[MS_TEXT_GROUP_EACH];
-	size_t own_count;
-};
-
-/* The next gram of the record as it was. */
-static int
-take_next(struct group *group)
-{
-	int r = ms_text_group_next(&group->before, group->next.place == MS_TEXT_GROUP_EACH ? -1 : (int)group->next.place, &group->next);
-
-	if (r != MS_E_NOTFOUND)
-		return r;
-	group->next.place = MS_TEXT_GROUP_EACH;
-	return 0;
-}
-
-/* The entries of one gram: among the others of its group, or, when its documents are many, in its own record. */
-static int
-add_gram_entries(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, struct group *group)
-{
-	uint32_t number = work->entries[*at] >> 12;
-	uint8_t map[MS_POSTINGS_BYTES] = { 0 };
-	struct ms_text_gram gram = { .place = number % MS_TEXT_GROUP_EACH };
-	int r = 0;
-
-	/* Those before it stay as they are. */
-	while (r == 0 && group->next.place < gram.place) {
-		ms_text_group_put(&group->next, &group->after);
-		r = take_next(group);
-	}
-	if (r == 0 && group->next.place == gram.place) {
-		gram.how = group->next.how;
-		r = gram.how == MS_TEXT_OWN ? ms_text_get_own(txn->bdb, txn->txn, group->block, number, map) : ms_text_gram_get(&group->next, map);
-		if (r == 0)
-			r = take_next(group);
-	}
-	if (r != 0)
-		return r;
-	for (; *at < work->entry_count && work->entries[*at] >> 12 == number; ++*at)
-		map[(work->entries[*at] & 0xfff) / 8] |= (uint8_t)(1u << (work->entries[*at] % 8));
-	if (gram.how == MS_TEXT_OWN || !ms_text_gram_set(&gram, map)) {
-		struct own *own = &group->owns[group->own_count++];
-
-		*own = (struct own){ number, BUF_INIT(MS_POSTINGS_BYTES + 1) };
-		ms_postings_put(map, &own->bytes);
-	}
-	ms_text_group_put(&gram, &group->after);
-	return 0;
-}
-
-static int
-put_group(struct ms_txn *txn, const struct group *group, uint32_t gram)
-{
-	uint8_t key[MS_TEXT_OWN_KEY];
-	int r;
-
-	ms_text_group_key(key, group->block, gram);
-	r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, MS_TEXT_GROUP_KEY, group->after.data, group->after.len);
-	for (size_t i = 0; r == 0 && i < group->own_count; i++) {
-		ms_text_own_key(key, group->block, group->owns[i].gram);
-		r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), group->owns[i].bytes.data, group->owns[i].bytes.len);
-	}
-	return ms_bdb(r);
-}
-
-/* The entries of one group. MS_E_CORRUPT: what is there cannot be read. *records counts those that are written. */
-static int
-write_group(struct ms_txn *txn, const struct ms_text_work *work, size_t *at, size_t *records)
-{
-	uint32_t gram = work->entries[*at] >> 12, number = gram / MS_TEXT_GROUP_EACH;
-	struct group group = { .next = { .place = MS_TEXT_GROUP_EACH }, .after = BUF_INIT(BDB_PAGE_ROOM) };
-	uint8_t key[MS_TEXT_GROUP_KEY];
-	void *before = NULL;
-	size_t len = 0;
-	int r;
-
-	group.block = (uint32_t)(work->documents / MS_POSTINGS_EACH);
-	ms_text_group_key(key, group.block, gram);
-	r = bdb_get(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), &before, &len);
-	if (r != 0 && r != BDB_NONE)
-		return ms_bdb(r);
-	group.before = span_make(before, len);
-	r = take_next(&group);
-	while (r == 0 && *at < work->entry_count && (work->entries[*at] >> 12) / MS_TEXT_GROUP_EACH == number)
-		r = add_gram_entries(txn, work, at, &group);
-	while (r == 0 && group.next.place != MS_TEXT_GROUP_EACH) {
-		ms_text_group_put(&group.next, &group.after);
-		r = take_next(&group);
-	}
-	if (r == 0)
-		r = put_group(txn, &group, gram);
-	*records += 1 + group.own_count;
-	for (size_t i = 0; i < group.own_count; i++)
-		buf_free(&group.owns[i].bytes);
-	buf_free(&group.after);
-	free(before);
-	return r;
-}
-
-static int
-write_some(struct ms_txn *txn, void *context)
-{
-	struct ms_text_work *work = context;
-	size_t at = work->written;
-	int r = still_ours(txn, work);
-
-	for (size_t records = 0; r == 0 && records < RECORDS_TXN && at < work->entry_count;)
-		r = write_group(txn, work, &at, &records);
-	work->place = (uint32_t)at; /* it counts when it is committed */
-	return r;
-}
-
-static int
-is_one(void *context, const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
-{
-	(void)context, (void)key, (void)key_len, (void)value, (void)len;
-	return 1;
-}
-
-/* Those that can be read now are unread no more. */
-static int
-write_unread(struct ms_txn *txn, const struct ms_text_work *work)
-{
-	uint8_t key[MS_TEXT_UNREAD_KEY], modseq[8];
-	int r = ms_text_each_unread(txn->bdb, txn->txn, is_one, NULL);
-	bool any = r == 1;
-
-	if (any)
-		r = 0;
-	for (size_t i = 0; r == 0 && any && i < work->count; i++) {
-		ms_text_unread_key(key, work->emails[i]);
-		r = bdb_del(txn->bdb, txn->txn, T_TEXT, key, sizeof(key));
-		if (r == BDB_NONE)
-			r = 0;
-	}
-	for (size_t i = 0; r == 0 && i < work->unread_count; i++) {
-		if (is_gathered(work, work->unread[i].a))
-			continue; /* where it stands elsewhere */
-		ms_text_unread_key(key, work->unread[i].a);
-		ms_key_u64(modseq, work->unread[i].b);
-		r = bdb_put(txn->bdb, txn->txn, T_TEXT, key, sizeof(key), modseq, sizeof(modseq));
-	}
-	return ms_bdb(r);
-}
-
-static int
-write_end(struct ms_txn *txn, void *context)
-{
-	struct ms_text_work *work = context;
-	int r = still_ours(txn, work);
-
-	for (size_t i = 0; r == 0 && i < work->count; i++) {
-		uint8_t d[5] = { 'd' }, e[9] = { 'e' };
-
-		ms_key_u32(d + 1, (uint32_t)(work->documents + i));
-		ms_key_u64(e + 1, work->emails[i]);
-		r = bdb_put(txn->bdb, txn->txn, T_TEXT, d, sizeof(d), e + 1, 8);
-		if (r == 0)
-			r = bdb_put(txn->bdb, txn->txn, T_TEXT, e, sizeof(e), d + 1, 4);
-		r = ms_bdb(r);
-	}
-	if (r == 0)
-		r = write_unread(txn, work);
-	if (r == 0)
-		r = ms_bdb(ms_meta_put(txn, MS_TEXT_DOCUMENTS, work->documents + work->count));
-	return r == 0 ? ms_bdb(ms_meta_put(txn, MS_TEXT_DONE, work->upto)) : r;
-}
-
-static int
-write_step(struct ms_store *store, struct ms_text_work *work, bool *ret_over)
-{
-	int r;
-
-	*ret_over = work->written == work->entry_count;
-	r = ms_run_unsynced(store, *ret_over ? write_end : write_some, work);
-	if (r == 0 && !*ret_over)
-		work->written = work->place;
-	if (r == MS_E_CORRUPT)
-		r = ms_run_unsynced(store, ms_text_discard, NULL);
-	else if (r != MS_E_EXISTS)
-		return r;
-	else
-		r = 0;
-	*ret_over = true;
-	return r;
-}
-
 /* --- clearing --- */
 
 struct keys {
-	uint8_t bytes[RECORDS_TXN][9];
-	size_t len[RECORDS_TXN], count;
+	uint8_t bytes[MS_TEXT_RECORDS_TXN][9];
+	size_t len[MS_TEXT_RECORDS_TXN], count;
 };
 
 static int
@@ -687,7 +399,7 @@ take_key(void *context, const uint8_t *key, size_t key_len, const uint8_t *value
 		return 0; /* not ours */
 	memcpy(keys->bytes[keys->count], key, key_len);
 	keys->len[keys->count++] = key_len;
-	return keys->count == RECORDS_TXN;
+	return keys->count == MS_TEXT_RECORDS_TXN;
 }
 
 static int
@@ -778,7 +490,7 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	work->writing = is_full(work) || (end && (work->count >= BACKLOG_MIN || (work->count == 0 && work->upto != work->from)));
 	*ret_more = r == 0 && (work->writing || !end);
 	if (work->writing)
-		sort_entries(work);
+		ms_text_sort_entries(work);
 	return r;
 }
 
@@ -794,13 +506,13 @@ ms_index_text(struct ms_store *store, bool *ret_more)
 		return r;
 	if (work == NULL) {
 		work = store->text_work = xcalloc(1, sizeof(*work));
-		work->entries = xcalloc(ENTRIES_MAX, sizeof(work->entries[0]));
+		work->entries = xcalloc(MS_TEXT_ENTRIES_MAX, sizeof(work->entries[0]));
 		work->generation = store->generation;
 	}
 	if (work->generation != store->generation) {
 		over = *ret_more = true;
 	} else if (work->writing) {
-		r = write_step(store, work, &over);
+		r = ms_text_write_step(store, work, &over);
 		*ret_more = r == 0;
 	} else {
 		r = gather_step(store, work, ret_more);
