@@ -369,12 +369,12 @@ int ms_mbox_export(struct ms_store *store, const char *mailbox, int fd, ms_note_
 
 struct ms_backup_result {
 	uint64_t messages, linked, copied; /* all; of them, those that are links to the previous backup; whose bytes were copied */
-	uint64_t unreadable; /* besides, of ms_backup: that are not in it, since they cannot be read */
+	uint64_t unreadable; /* besides, of ms_backup: messages, and whole mailboxes, that are not in it, since they cannot be read */
 };
 /* Writes the account's mail, as it is at one moment, into a new folder `name` in the folder into_fd: a Maildir++ of its own with UIDs,
  * flags, keywords, UIDVALIDITY and subscriptions. Messages that the folder `previous` there (NULL: none) has already are hard links to
  * its files. It is there whole, and on stable storage, or not at all; what others do to the account meanwhile is not in it.
- * A message that cannot be read is left out, and note tells so. MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account
+ * A message that cannot be read is left out, and a mailbox whose folder cannot; note tells so. MS_E_EXISTS: that name is there. MS_E_LOCKED: another backup of the account
  * runs. */
 int ms_backup(struct ms_store *store, int into_fd, const char *name, const char *previous, ms_note_fn note, void *context, struct ms_backup_result *ret);
 /* Makes what was backed up the mail of the account, with the same UIDVALIDITY, UIDs, flags and keywords. MS_E_EXISTS: it has mail; with

@@ -32,6 +32,7 @@ struct folder {
 	struct buf file; /* fourpost-folder */
 	struct message *messages;
 	size_t count;
+	bool shut; /* nobody can look into it */
 };
 
 struct backup {
@@ -136,21 +137,28 @@ read_previous(const struct backup *backup, const char *path, struct ms_listing *
 	return fd >= 0 ? ms_listing_read(fd, 0, ret) : errno == ENOENT ? 0 : -errno;
 }
 
+static struct folder *
+add_folder(struct backup *backup, const char *mailbox)
+{
+	struct buf path = BUF_INIT(MS_MAILBOX_NAME_MAX);
+	struct folder *folder;
+
+	(void)ms_mailbox_folder_name(mailbox, &path); /* it is known by it */
+	backup->folders = xreallocarray(backup->folders, backup->count + 1, sizeof(*backup->folders));
+	folder = &backup->folders[backup->count++];
+	*folder = (struct folder){ .mailbox = xstrdup(mailbox), .path = path.len != 0 ? buf_take(&path) : xstrdup("."), .file = BUF_INIT(MS_FOLDER_TEXT_MAX) };
+	buf_free(&path);
+	return folder;
+}
+
 static int
 hold_folder(struct backup *backup, const char *mailbox)
 {
 	_cleanup_(closep) int fd = -1;
 	struct ms_listing listing = { .files = NULL }, previous = { .files = NULL };
-	struct buf path = BUF_INIT(MS_MAILBOX_NAME_MAX);
-	struct folder *folder;
-	int r = ms_mailbox_folder_name(mailbox, &path);
+	struct folder *folder = add_folder(backup, mailbox);
+	int r = ms_folder_open(backup->store, mailbox, &fd);
 
-	backup->folders = xreallocarray(backup->folders, backup->count + 1, sizeof(*backup->folders));
-	folder = &backup->folders[backup->count++];
-	*folder = (struct folder){ .mailbox = xstrdup(mailbox), .path = path.len != 0 ? buf_take(&path) : xstrdup("."), .file = BUF_INIT(MS_FOLDER_TEXT_MAX) };
-	buf_free(&path);
-	if (r == 0)
-		r = ms_folder_open(backup->store, mailbox, &fd);
 	if (r == 0)
 		r = ms_read_file(fd, MS_FOLDER_FILE, &folder->file);
 	if (r == 0)
@@ -173,6 +181,32 @@ hold_folder(struct backup *backup, const char *mailbox)
 	}
 	ms_listing_clear(&listing);
 	ms_listing_clear(&previous);
+	folder->shut = ms_folder_is_shut(backup->store, mailbox, r);
+	return folder->shut ? 0 : r;
+}
+
+/* What ms_mailboxes leaves out is to be told of. MS_AGAIN: one came or went meanwhile. */
+static int
+note_shut(struct backup *backup)
+{
+	struct ms_mailbox_names names;
+	size_t held = backup->count, at = 0;
+	int r = ms_mailbox_names(backup->store, &names);
+
+	/* Both in the order of names, but for those that the index does not know. */
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		const char *name = names.list[i].name;
+
+		while (names.list[i].known && at < held && strcmp(backup->folders[at].mailbox, name) < 0)
+			at++;
+		if (names.list[i].known && at < held && strcmp(backup->folders[at].mailbox, name) == 0)
+			continue;
+		if (ms_folder_is_shut(backup->store, name, -EACCES))
+			add_folder(backup, name)->shut = true;
+		else
+			r = MS_AGAIN;
+	}
+	ms_mailbox_names_clear(&names);
 	return r;
 }
 
@@ -192,6 +226,8 @@ hold_account(struct backup *backup)
 			r = ms_follow_account(backup->store);
 		for (size_t i = 0; r == 0 && i < count; i++)
 			r = hold_folder(backup, list[i].name);
+		if (r == 0)
+			r = note_shut(backup);
 		ms_mailboxes_free(list, count);
 	}
 	if (r == 0) {
@@ -232,6 +268,14 @@ leave_out(const struct backup *backup, const char *mailbox, const struct message
 	backup->note(backup->context, mailbox, text);
 	backup->result->unreadable++;
 	return 0;
+}
+
+/* Nor is any other mailbox. */
+static void
+leave_folder_out(const struct backup *backup, const struct folder *folder)
+{
+	backup->note(backup->context, folder->mailbox, "the mailbox's folder cannot be read: the whole mailbox is left out");
+	backup->result->unreadable++;
 }
 
 static int
@@ -305,7 +349,10 @@ put_account(struct backup *backup, const char *part)
 	if (maildir_fd < 0)
 		return -errno;
 	for (size_t i = 0; r == 0 && i < backup->count; i++)
-		r = put_folder(backup, maildir_fd, &backup->folders[i]);
+		if (backup->folders[i].shut)
+			leave_folder_out(backup, &backup->folders[i]);
+		else
+			r = put_folder(backup, maildir_fd, &backup->folders[i]);
 	if (r == 0)
 		r = write_bytes(maildir_fd, MS_SUBSCRIPTIONS, buf_get(&backup->subscriptions));
 	return r == 0 && (fsync(maildir_fd) < 0 || fsync(part_fd) < 0) ? -errno : r;

@@ -402,6 +402,17 @@ bool ms_folder_complete(int folder_fd);
 /* Whether that result, -errno, comes of the mailbox's folder alone: it, or a part of it, is another owner's, may not be read or written, or is
  * no folder. INBOX is the account's own, and never so. */
 bool ms_folder_is_shut(const struct ms_store *store, const char *name, int result);
+/* All mailboxes that the index knows, also those whose folders are shut, which ms_mailboxes leaves out; then the shut folders that it does not
+ * know. Under the lock. 0 or -errno; the caller clears *ret, which is empty on error. */
+struct ms_mailbox_names {
+	struct ms_mailbox_name {
+		char *name;
+		bool known;
+	} *list;
+	size_t count;
+};
+int ms_mailbox_names(struct ms_store *store, struct ms_mailbox_names *ret);
+void ms_mailbox_names_clear(struct ms_mailbox_names *names);
 
 /* A change of ours to one folder or two, noted so that they need not be read again for it: begin, add each, change files and count
  * `ours` (a rename is two events, in another folder or another part of it one here and one there), end, note. */

@@ -394,6 +394,74 @@ ms_mailboxes(struct ms_store *store, struct ms_mailbox_info **ret, size_t *ret_c
 	return r;
 }
 
+/* --- all, those too that nobody can look into --- */
+
+void
+ms_mailbox_names_clear(struct ms_mailbox_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->list[i].name);
+	free(names->list);
+	*names = (struct ms_mailbox_names){ .list = NULL };
+}
+
+static void
+add_name(struct ms_mailbox_names *names, const char *name, bool known)
+{
+	names->list = xreallocarray(names->list, names->count + 1, sizeof(*names->list));
+	names->list[names->count++] = (struct ms_mailbox_name){ xstrdup(name), known };
+}
+
+static int
+compare_name(const void *name, const void *found)
+{
+	return strcmp(name, ((const struct found *)found)->record.name);
+}
+
+static bool
+is_known(const struct listing *listing, const char *name)
+{
+	return listing->count != 0 && bsearch(name, listing->list, listing->count, sizeof(*listing->list), compare_name) != NULL;
+}
+
+static int
+add_unknown(struct ms_store *store, const struct listing *listing, struct ms_mailbox_names *names)
+{
+	const struct dirent *entry;
+	DIR *dir;
+	int r = ms_dir_open(store->maildir_fd, ".", &dir);
+
+	if (r != 0)
+		return r;
+	while ((r = ms_dir_next(dir, &entry)) == 0 && entry != NULL) {
+		struct buf name = BUF_INIT(MS_MAILBOX_NAME_MAX);
+
+		if (entry->d_name[0] == '.' && ms_folder_to_name(span_of(entry->d_name), &name) == 0 && !is_known(listing, buf_cstr(&name)) &&
+		    ms_folder_is_shut(store, buf_cstr(&name), -EACCES))
+			add_name(names, buf_cstr(&name), false);
+		buf_free(&name);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
+int
+ms_mailbox_names(struct ms_store *store, struct ms_mailbox_names *ret)
+{
+	struct listing listing;
+	int r = list_all(store, &listing);
+
+	*ret = (struct ms_mailbox_names){ .list = NULL };
+	for (size_t i = 0; r == 0 && i < listing.count; i++)
+		add_name(ret, listing.list[i].record.name, true);
+	if (r == 0)
+		r = add_unknown(store, &listing, ret);
+	if (r != 0)
+		ms_mailbox_names_clear(ret);
+	listing_clear(&listing);
+	return r;
+}
+
 int
 ms_mailbox_find(struct ms_store *store, const char *name, uint32_t *ret_number, struct ms_mailbox_record *ret)
 {

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* As many mailboxes as an account may have, and more: refused where we are asked, left out and told where others made them. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -297,6 +298,64 @@ START_TEST(one_is_shut)
 }
 END_TEST
 
+static void
+note_text(void *context, const char *mailbox, const char *text)
+{
+	(void)buf_fmt(context, "%s: %s; ", mailbox, text);
+}
+
+/* A backup has all others, and tells. */
+static const struct {
+	const char *name, *shut, *open;
+} outs[] = {
+	{ "Foo", MAKE "chmod 0 .Foo", "chmod 700 .Foo" },
+	{ "Archive", "chmod 0 .Archive", "chmod 700 .Archive" },
+	{ "Archive", "chmod 0 .Archive/cur", "chmod 700 .Archive/cur" },
+	{ "Archive", "chmod 0 .Archive/new", "chmod 700 .Archive/new" },
+	{ "Archive", "touch -d '1 minute ago' .Archive/cur && chmod 0 .Archive/cur", "chmod 700 .Archive/cur" },
+	{ "Archive", "mv .Archive/new .Archive/n && ln -s n .Archive/new", "rm .Archive/new && mv .Archive/n .Archive/new" },
+};
+
+START_TEST(one_is_left_out_of_a_backup)
+{
+	struct ms_backup_result result;
+	struct buf notes = BUF_INIT(4096);
+	char path[128];
+	int into;
+
+	ms_close(store);
+	run_as_nobody();
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	(void)add("Archive", MS_SEEN);
+	(void)add("Sent", MS_SEEN);
+	shell_in(account, "Maildir", "touch -d '1 minute ago' .Archive/new .Archive/cur");
+	(void)count();
+	(void)snprintf(path, sizeof(path), "%s/backups", account);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	into = open(path, O_RDONLY | O_DIRECTORY);
+	shell_in(account, "Maildir", outs[_i].shut);
+	for (unsigned n = 0; n < 2; n++) {
+		ck_assert_int_eq(ms_backup(store, into, n == 0 ? "one" : "two", n == 0 ? NULL : "one", note_text, &notes, &result), 0);
+		ck_assert_uint_eq(result.unreadable, 1);
+		ck_assert_uint_eq(result.messages, strcmp(outs[_i].name, "Foo") == 0 ? 2 : 1);
+		ck_assert_msg(span_starts(buf_get(&notes), span_of(outs[_i].name)) && span_find(buf_get(&notes), SPAN("whole mailbox is left out")) > 0, "%s", buf_cstr(&notes));
+		ck_assert_int_eq(span_chr(buf_get(&notes), ';'), (ptrdiff_t)notes.len - 2);
+		buf_clear(&notes);
+		teardown();
+		ck_assert_int_eq(ms_open(account, &store), 0);
+	}
+	(void)snprintf(path, sizeof(path), "[ ! -e .%s ] && [ -d .Sent ]", outs[_i].name);
+	shell_in(account, "backups/one/Maildir", path);
+	shell_in(account, "Maildir", outs[_i].open);
+	ck_assert_int_eq(ms_backup(store, into, "three", "two", note_text, &notes, &result), 0);
+	ck_assert_uint_eq(result.unreadable, 0);
+	ck_assert_uint_eq(result.messages, 2);
+	ck_assert_uint_eq(notes.len, 0);
+	buf_free(&notes);
+	(void)close(into);
+}
+END_TEST
+
 /* --- mended within --- */
 
 static int
@@ -394,6 +453,7 @@ main(void)
 	tcase_add_loop_test(tcase, empty_folders_are_left_out, 0, 4);
 	tcase_add_test(tcase, a_part_is_made_for_what_comes);
 	tcase_add_loop_test(tcase, one_is_shut, 0, (int)(sizeof(shuts) / sizeof(*shuts)));
+	tcase_add_loop_test(tcase, one_is_left_out_of_a_backup, 0, (int)(sizeof(outs) / sizeof(*outs)));
 	tcase_add_loop_test(tcase, mended_within_a_listing, 0, 4);
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
