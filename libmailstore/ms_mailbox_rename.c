@@ -18,6 +18,7 @@
 /* One mailbox's names, and its folder's. */
 struct pair {
 	char *from, *to, *from_folder, *to_folder;
+	bool known; /* to the index: a folder that is shut need not be */
 	bool moved;
 };
 
@@ -181,7 +182,7 @@ move_all(struct ms_txn *txn, void *context)
 	for (size_t i = 0; r == 0 && i < renaming->count; i++) {
 		struct pair *pair = &renaming->pairs[i];
 
-		r = put_name(txn, pair);
+		r = pair->known ? put_name(txn, pair) : 0;
 		if (r == 0 && renameat(maildir_fd, pair->from_folder, maildir_fd, pair->to_folder) < 0)
 			r = -errno;
 		pair->moved = r == 0;
@@ -273,29 +274,31 @@ is_within(const char *name, const char *tree)
 	return strncmp(name, tree, len) == 0 && (name[len] == '\0' || name[len] == '/');
 }
 
-/* MS_E_NOTFOUND; MS_E_EXISTS when something stands where one of the tree would go: then none of it goes. */
+/* Those whose folders are shut go along: all inferior names do (RFC 3501 section 6.3.5), and a folder that cannot be looked into can be renamed.
+ * MS_E_NOTFOUND; MS_E_EXISTS when something stands where one of the tree would go: then none of it goes. */
 static int
 plan(struct renaming *renaming, const char *from, const char *to)
 {
-	struct ms_mailbox_info *list;
-	size_t count;
-	int r = ms_mailboxes(renaming->store, &list, &count);
+	struct ms_mailbox_names names;
+	int r = ms_mailbox_names(renaming->store, &names);
 	bool found = false;
 
-	if (r != 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < count; i++) {
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		const struct ms_mailbox_name *one = &names.list[i];
 		_cleanup_(freep) char *new = NULL;
+		struct pair *pair;
 
-		if (!is_within(list[i].name, from))
+		if (!is_within(one->name, from))
 			continue;
-		found = found || strcmp(list[i].name, from) == 0;
-		new = xasprintf("%s%s", to, list[i].name + strlen(from));
-		r = add_pair(renaming, list[i].name, new);
-		if (r == 0 && is_there(renaming->store->maildir_fd, renaming->pairs[renaming->count - 1].to_folder))
+		found = found || (one->known && strcmp(one->name, from) == 0);
+		new = xasprintf("%s%s", to, one->name + strlen(from));
+		r = add_pair(renaming, one->name, new);
+		pair = &renaming->pairs[renaming->count - 1];
+		pair->known = one->known;
+		if (r == 0 && is_there(renaming->store->maildir_fd, pair->to_folder))
 			r = MS_E_EXISTS;
 	}
-	ms_mailboxes_free(list, count);
+	ms_mailbox_names_clear(&names);
 	return r == 0 && !found ? MS_E_NOTFOUND : r;
 }
 

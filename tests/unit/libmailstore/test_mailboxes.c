@@ -356,6 +356,53 @@ START_TEST(one_is_left_out_of_a_backup)
 }
 END_TEST
 
+static const struct {
+	const char *shut, *open;
+} inner[] = {
+	{ "chmod 0 .Tree.Leaf", "chmod 700 .Top.Wood.Leaf" },
+	{ "chmod 0 .Tree.Leaf/cur", "chmod 700 .Top.Wood.Leaf/cur" },
+	{ "chmod 0 .Tree .Tree.Leaf", "chmod 700 .Top.Wood .Top.Wood.Leaf" },
+	{ "mkdir -p .Tree.Other/cur .Tree.Other/new .Tree.Other/tmp && chmod 0 .Tree.Other", "chmod 700 .Top.Wood.Other" },
+};
+
+/* All inferior names are renamed (RFC 3501 section 6.3.5), and subscriptions follow. */
+START_TEST(one_is_renamed_with_the_others)
+{
+	static const char *const inferior[] = { "Top/Wood/Leaf", "Top/Wood/Leaf", "Top/Wood/Leaf", "Top/Wood/Other" };
+	struct ms_mailbox_info info;
+	char id[MS_ID_LEN + 1];
+
+	ms_close(store);
+	run_as_nobody();
+	ck_assert_int_eq(ms_open(account, &store), 0);
+	ck_assert_int_eq(ms_mailbox_create(store, "Tree/Leaf", MS_USE_NONE), 0);
+	ck_assert_int_eq(ms_subscribe(store, "Tree/Leaf", true), 0);
+	ck_assert_int_eq(add("Tree/Leaf", MS_SEEN), 0);
+	ck_assert_int_eq(ms_mailbox_status(store, "Tree/Leaf", &info), 0);
+	(void)snprintf(id, sizeof(id), "%s", info.id);
+	ms_mailbox_info_clear(&info);
+	shell_in(account, "Maildir", inner[_i].shut);
+	(void)count();
+	ck_assert_int_eq(ms_mailbox_rename(store, "Tree", "Top/Wood"), 0);
+	shell_in(account, "Maildir", "[ -z \"$(ls -A | grep Tree)\" ] && grep -qx Top/Wood/Leaf subscriptions && ! grep -q Tree subscriptions");
+	(void)count();
+	shell_in(account, "Maildir", inner[_i].open);
+	for (unsigned n = 0; n < 2; n++) {
+		shell_in(account, "Maildir", "touch .");
+		(void)count();
+		ck_assert_int_eq(ms_mailbox_status(store, inferior[_i], &info), 0);
+		ms_mailbox_info_clear(&info);
+		ck_assert_int_eq(ms_mailbox_status(store, "Top/Wood/Leaf", &info), 0);
+		ck_assert_str_eq(info.id, id);
+		ck_assert_uint_eq(info.messages, 1);
+		ms_mailbox_info_clear(&info);
+		ck_assert_int_eq(ms_mailbox_status(store, "Tree", &info), MS_E_NOTFOUND);
+		teardown();
+		ck_assert_int_eq(ms_open(account, &store), 0);
+	}
+}
+END_TEST
+
 /* --- mended within --- */
 
 static int
@@ -454,6 +501,7 @@ main(void)
 	tcase_add_test(tcase, a_part_is_made_for_what_comes);
 	tcase_add_loop_test(tcase, one_is_shut, 0, (int)(sizeof(shuts) / sizeof(*shuts)));
 	tcase_add_loop_test(tcase, one_is_left_out_of_a_backup, 0, (int)(sizeof(outs) / sizeof(*outs)));
+	tcase_add_loop_test(tcase, one_is_renamed_with_the_others, 0, (int)(sizeof(inner) / sizeof(*inner)));
 	tcase_add_loop_test(tcase, mended_within_a_listing, 0, 4);
 	tcase_add_test(tcase, the_right_one_is_forgotten);
 	return run_case("mailboxes", tcase, folder);
