@@ -139,7 +139,9 @@ void alert_submit(struct queue *queue, const struct limit *limit, struct span ac
 /* Queues a message that this daemon has written, under that id, or NULL: any. As bounce_submit. */
 int queue_submit_text(struct queue *queue, const char *id, struct envelope *envelope, struct span text, intake_done done, void *context);
 
-/* Appends those bytes of a file to another; to -1: only looks at them. 0; -EBADMSG: there is a NUL, a line end other than CRLF, or none at the end; or -errno. */
+/* May it stand in the queue's files? Not with a NUL, a line end other than CRLF, or none at the end. */
+bool queue_text_is_clean(struct span text);
+/* Appends those bytes of a file to another. 0; -EBADMSG: they are not clean; or -errno. */
 int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);
 
 /* --- queue_control.c: requests of owners and operators --- */
@@ -309,9 +311,10 @@ struct report {
 /* Whether its sender wants to hear that: one of ENVELOPE_SUCCESS and so on. */
 bool recipient_wants(const struct envelope_recipient *recipient, uint8_t bit);
 /* Writes a notification into the queue, for the sender or, when the message is one itself, for postmaster: done is called from the loop. 0, or -errno (done will not
- * be called). statuses: of all recipients of the message, as they are once it has been told. */
+ * be called). statuses: of all recipients of the message, as they are once it has been told. foreign: the file is none of the queue's, and its owner may
+ * be writing to it: -EBADMSG when what has been read of it, to be sent back, is not clean. */
 int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,
-    const struct report *reports, size_t count, const char *statuses, intake_done done, void *context);
+    const struct report *reports, size_t count, const char *statuses, bool foreign, intake_done done, void *context);
 /* A notification was found at the start, before the message that it is about: should the last life have ended between writing it and noting
  * so, that is noted now. */
 void bounce_found(struct queue *queue, const struct envelope *envelope);

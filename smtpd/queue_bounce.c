@@ -80,7 +80,7 @@ gives_up(const struct smtpd_conf *conf, const struct envelope *envelope)
 
 static int
 build(struct queue *queue, const char *id, const struct spool_file *file,
-    const struct report *reports, size_t count, struct buf *out)
+    const struct report *reports, size_t count, bool foreign, struct buf *out)
 {
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
 	const struct envelope *envelope = &file->envelope;
@@ -129,7 +129,7 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 		.boundary = span_of(boundary),
 	};
 	original = read_original(file, full, &dsn.original);
-	r = dsn_build(&dsn, out);
+	r = foreign && !queue_text_is_clean(dsn.original) ? -EBADMSG : dsn_build(&dsn, out);
 	free(original);
 	free(recipients);
 	return r;
@@ -150,7 +150,7 @@ about_of(const char *id, struct span statuses)
 
 int
 bounce_submit(struct queue *queue, const char *about, const struct spool_file *file,
-    const struct report *reports, size_t count, const char *statuses, intake_done done, void *context)
+    const struct report *reports, size_t count, const char *statuses, bool foreign, intake_done done, void *context)
 {
 	struct buf text = BUF_INIT(NOTIFICATION_MAX);
 	char id[SPOOL_ID_LEN + 1];
@@ -167,7 +167,7 @@ bounce_submit(struct queue *queue, const char *about, const struct spool_file *f
 		envelope.about = about_of(about, span_make(statuses, file->envelope.count));
 	r = envelope_add(&envelope, span_of(addressee(queue, file)), SPAN_NULL, ENVELOPE_NEVER);
 	if (r == 0)
-		r = build(queue, about, file, reports, count, &text);
+		r = build(queue, about, file, reports, count, foreign, &text);
 	if (r == 0)
 		r = queue_submit_text(queue, behind ? id : NULL, &envelope, buf_get(&text), done, context);
 	envelope_free(&envelope);

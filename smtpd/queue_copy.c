@@ -26,6 +26,14 @@ is_clean(struct span bytes, bool *after_cr)
 	return true;
 }
 
+bool
+queue_text_is_clean(struct span text)
+{
+	bool after_cr = false;
+
+	return is_clean(text, &after_cr) && (text.len == 0 || text.ptr[text.len - 1] == '\n');
+}
+
 int
 queue_copy_message(int from, uint64_t offset, uint64_t length, int to)
 {
@@ -43,7 +51,7 @@ queue_copy_message(int from, uint64_t offset, uint64_t length, int to)
 		} else if (!is_clean(span_make(chunk, (size_t)got), &after_cr)) {
 			r = -EBADMSG;
 		} else {
-			put = to < 0 ? got : write(to, chunk, (size_t)got);
+			put = write(to, chunk, (size_t)got);
 			r = put == got ? 0 : put < 0 ? -errno : -ENOSPC;
 			at += (uint64_t)got;
 			line_open = chunk[got - 1] != '\n';

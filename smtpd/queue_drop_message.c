@@ -23,6 +23,8 @@ struct taken {
 	char *from, *to;
 	char *owner; /* whose limits it has been counted for, or NULL */
 	size_t recipients;
+	const char *excess; /* of one that is sent back: why */
+	char status[VERDICT_STATUS_MAX];
 };
 
 static int
@@ -192,19 +194,28 @@ excess_of(const struct queue *queue, const struct spool_file *file, struct outco
 }
 
 static void
+remove_excess(struct taken *drop, const char *what)
+{
+	log_warning(what, log_str("file", drop->name), log_i64("uid", drop->uid), log_str("from", drop->from), log_u64("recipients", drop->recipients),
+	    log_str("reason", drop->excess), log_str("status", drop->status));
+	pickup_remove(drop->queue->pickup, drop->name);
+}
+
+static void
 returned(void *context, const char *id, int result)
 {
 	struct taken *drop = context;
 
 	(void)id;
 	if (result == 0)
-		pickup_remove(drop->queue->pickup, drop->name);
+		remove_excess(drop, "drop-returned");
 	else
 		pickup_rescan_later(drop->queue->pickup);
 	end_taking(drop);
 }
 
-/* Whoever put it there was told that it is taken: its sender hears that it is not, in the place of all its recipients. */
+/* Whoever put it there was told that it is taken: its sender hears that it is not, in the place of all its recipients. No more of it is read than
+ * is sent back, for how large it is its owner chose. 0; 1: none of them wants it told; or -errno. */
 static int
 send_back(struct taken *drop, const struct outcome *outcome)
 {
@@ -222,7 +233,7 @@ send_back(struct taken *drop, const struct outcome *outcome)
 	if (count != 0)
 		r = queue_files_name(drop->queue->files, queue_now_us(), id);
 	if (count != 0 && r == 0)
-		r = bounce_submit(drop->queue, id, &drop->file, reports, count, statuses, returned, drop);
+		r = bounce_submit(drop->queue, id, &drop->file, reports, count, statuses, true, returned, drop);
 	free(reports);
 	free(statuses);
 	return r;
@@ -232,14 +243,15 @@ static void
 return_excess(struct queue *queue, const char *name, const struct spool_file *file, int64_t uid, const char *fault, const struct outcome *outcome)
 {
 	struct taken *drop = begin_taking(queue, name, uid, file);
-	int r = send_back(drop, outcome);
+	int r;
 
-	log_warning("drop-returned", log_str("file", name), log_i64("uid", uid), log_str("from", drop->from), log_u64("recipients", drop->recipients),
-	    log_str("reason", fault), log_str("status", outcome->status));
+	drop->excess = fault;
+	memcpy(drop->status, outcome->status, sizeof(drop->status));
+	r = send_back(drop, outcome);
 	if (r == 0)
 		return;
 	if (r > 0)
-		pickup_remove(queue->pickup, name); /* nobody wants to hear of it */
+		remove_excess(drop, "drop-removed"); /* nobody wants to hear of it */
 	else
 		pickup_not_taken(queue, name, uid, r);
 	end_taking(drop);
@@ -307,9 +319,6 @@ pickup_take_message(struct queue *queue, const char *name, const struct spool_fi
 	int r;
 
 	if (fault != NULL) {
-		r = queue_copy_message(file->fd, file->offset, file->length, -1);
-		if (r < 0)
-			return r;
 		return_excess(queue, name, file, uid, fault, &outcome);
 		return 0;
 	}

@@ -197,7 +197,7 @@ attempt_tell(struct attempt *attempt)
 	int r;
 
 	attempt_statuses(attempt, true, statuses);
-	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, statuses, reported, attempt);
+	r = bounce_submit(attempt->queue, attempt->entry->id, &attempt->file, attempt->reports, attempt->report_count, statuses, false, reported, attempt);
 	if (r < 0) {
 		log_error("notification-not-written", log_str("id", attempt->entry->id), log_errno("error", r));
 		not_told(attempt);

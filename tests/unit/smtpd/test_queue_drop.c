@@ -124,12 +124,34 @@ START_TEST(more_than_is_taken)
 	start();
 	WAIT_FOR(files_in("mail/local.test/alice") == 1 && !there("drop/m.1.big") && !there("drop/m.1.quiet") && !there("drop/m.1.odd") && queued_files() == 0);
 	ck_assert(there("corrupt/m.1.odd") && files_in("spool/corrupt") == 1);
-	ck_assert(logs("drop-returned file=m.1.big") && logs("recipients=2 reason=\"too big\" status=5.3.4") && logs("drop-returned file=m.1.quiet"));
+	ck_assert(logs("drop-returned file=m.1.big") && logs("recipients=2 reason=\"too big\" status=5.3.4") && logs("drop-removed file=m.1.quiet") && times_logged("drop-returned") == 1);
 	(void)snprintf(text, sizeof(text),
 	    "cat %s/mail/local.test/alice/* | grep -c -e 'Status: 5.3.4' -e '^Final-Recipient: rfc822; *bob@local.test' -e 'Subject: so much' -e 'octets, and this host takes 65536' "
 	    "| grep -q -v -x '[0123]' && ! grep -q carol %s/mail/local.test/alice/*",
 	    folder, folder);
 	ck_assert_int_eq(system(text), 0);
+}
+END_TEST
+
+/* Its owner pays nothing for the size of a file: it is not read, but for what is sent back. That alone must be clean. */
+START_TEST(larger_than_can_be_read)
+{
+	static const char *const names[] = { "drop/tmp.far", "drop/tmp.near" };
+
+	put(names[0], ENVELOPE("to P - - bob@local.test\n") "Subject: endless\r\n\r\nx\r\n");
+	put(names[1], ENVELOPE("to P - - bob@local.test\n") "Subject: broken\r\nA: b\nc\r\n\r\nx\r\n");
+	for (size_t i = 0; i < 2; i++) {
+		int fd = openat(spool, names[i], O_WRONLY);
+
+		ck_assert_int_eq(ftruncate(fd, INT64_C(1) << 40), 0);
+		(void)close(fd);
+	}
+	ck_assert_int_eq(renameat(spool, names[0], spool, "drop/m.1.far"), 0);
+	ck_assert_int_eq(renameat(spool, names[1], spool, "drop/m.1.near"), 0);
+	start();
+	WAIT_FOR(files_in("mail/local.test/alice") == 1 && !there("drop/m.1.far") && !there("drop/m.1.near") && queued_files() == 0);
+	ck_assert(there("corrupt/m.1.near") && files_in("spool/corrupt") == 1);
+	ck_assert(logs("drop-returned file=m.1.far") && !logs("drop-returned file=m.1.near") && logs("drop-corrupt file=m.1.near"));
 }
 END_TEST
 
@@ -141,6 +163,7 @@ add(TCase *tests)
 	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
 	tcase_add_test(tests, not_to_be_set_aside);
 	tcase_add_test(tests, more_than_is_taken);
+	tcase_add_test(tests, larger_than_can_be_read);
 }
 
 int
