@@ -127,7 +127,7 @@ open_tls(struct front *front)
 
 	if (path[0] == '\0')
 		return 0;
-	r = read_file(path, &pem);
+	r = proc_read_file(front->proc, MSG_TLS_FILE, &pem);
 	if (r < 0)
 		log_error("certificate-unreadable", log_str("file", path), log_errno("error", r));
 	else

@@ -19,6 +19,7 @@ frame_SRC := \
 	frame/parent_child.c \
 	frame/parent_connect.c \
 	frame/parent_exec.c \
+	frame/parent_files.c \
 	frame/parent_listen.c \
 	frame/parent_reload.c \
 	frame/parent_template.c \

@@ -3,8 +3,8 @@
 /* Children of the parent: started, told what they need, joined by channels. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,12 +24,11 @@ parent_make_conf(const struct parent *parent, const void *conf)
 {
 	const struct conf_table *tables[DAEMON_TABLES];
 	struct buf text = BUF_INIT(CONF_TEXT_MAX);
-	int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = parent_memory("configuration");
 
 	daemon_tables(parent->daemon, tables);
 	conf_print(tables, DAEMON_TABLES, conf, &text);
-	if (fd >= 0 && (text.overflow || write(fd, text.data, text.len) != (ssize_t)text.len ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)) {
+	if (fd >= 0 && (text.overflow || write(fd, text.data, text.len) != (ssize_t)text.len || parent_seal(fd) < 0)) {
 		(void)close(fd);
 		fd = -1;
 	}
@@ -184,7 +183,7 @@ parent_start_child(struct parent *parent, const struct role *role)
 {
 	struct child *child;
 	bool configured;
-	int fd = -1;
+	int fd = -1, r;
 	pid_t pid = start_process(parent, role, &fd, &configured);
 
 	if (pid < 0) {
@@ -201,8 +200,14 @@ parent_start_child(struct parent *parent, const struct role *role)
 	parent->children = child;
 	if (!parent_is_permanent(parent, role))
 		parent->workers++;
-	if (!configured && child_send_conf(parent, child) < 0)
-		log_warning("configuration-not-sent", log_str("role", role->name));
+	r = configured ? 0 : child_send_conf(parent, child);
+	if (r == 0)
+		r = parent_files_send(&parent->files, role->id, child->channel);
+	if (r < 0) {
+		/* Better none than one without its aliases or rules. */
+		log_warning("configuration-not-sent", log_str("role", role->name), log_errno("error", r));
+		(void)kill(child->pid, SIGKILL);
+	}
 	return child;
 }
 

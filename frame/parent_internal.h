@@ -9,6 +9,7 @@
 
 #include "frame/daemon.h"
 #include "frame/parent.h"
+#include "frame/parent_files.h"
 #include "frame/parent_template.h"
 
 struct child {
@@ -26,6 +27,7 @@ struct parent {
 	void *conf;
 	const struct fourpost_conf *common;
 	int conf_fd;
+	struct parent_files files;
 	bool as_root, stopping;
 	struct event_base *base;
 	struct msg_table messages;
@@ -61,7 +63,7 @@ const struct role *parent_find_role(const struct parent *parent, uint8_t id);
 bool parent_is_permanent(const struct parent *parent, const struct role *role);
 /* The permanent role's process that can be told something; or NULL. */
 struct child *parent_find_child(const struct parent *parent, uint8_t id);
-/* With its configuration. NULL, after a log line. */
+/* With its configuration and its files. NULL, after a log line. */
 struct child *parent_start_child(struct parent *parent, const struct role *role);
 /* It has ended. Frees it. */
 void parent_forget_child(struct parent *parent, struct child *child);

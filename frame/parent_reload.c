@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* SIGHUP: the configuration, and the files that roles cannot open themselves, as they are now. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,48 +14,45 @@
 
 #define CONF_TEXT_MAX (1 << 20)
 
-/* Opens the file for a role whose jail keeps it away from it. It is not read here. */
-static void
-send_file(const struct parent *parent, uint8_t role, uint16_t type, const char *path)
-{
-	struct child *child = parent_find_child(parent, role);
-	int fd = child != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-
-	/* One that is ending reads the file when it is started again. */
-	if (fd >= 0)
-		(void)msg_send(child->channel, type, 0, NULL, fd);
-	else if (child != NULL)
-		log_error("not-renewed", log_str("file", path), log_errno("error", -errno));
-}
-
 /* TLS that is turned on or off changes what the front listens on: only a fresh process does that. */
 static void
-renew_tls(const struct parent *parent, bool had_tls)
+renew_child(struct parent *parent, struct child *child, bool tls_turned)
 {
-	bool has_tls = parent->common->tls_certificate[0] != '\0';
+	bool fresh = tls_turned && (child->role->id == ROLE_KEY || child->role->id == ROLE_FRONT);
+	int r;
 
-	if (has_tls == had_tls) {
-		if (has_tls) {
-			send_file(parent, ROLE_KEY, MSG_TLS_FILE, parent->common->tls_key);
-			send_file(parent, ROLE_FRONT, MSG_TLS_FILE, parent->common->tls_certificate);
-		}
+	if (fresh) {
+		(void)kill(child->pid, SIGTERM);
 		return;
 	}
-	for (struct child *child = parent->children; child != NULL; child = child->next)
-		if (child->role->id == ROLE_KEY || child->role->id == ROLE_FRONT)
-			(void)kill(child->pid, SIGTERM);
+	r = child_send_conf(parent, child);
+	if (r == 0)
+		r = parent_files_send(&parent->files, child->role->id, child->channel);
+	/* One that is ending needs none. */
+	if (r < 0 && r != -EPIPE)
+		log_error("not-renewed", log_str("role", child->role->name), log_errno("error", r));
 }
 
+/* What is in force from now on, for roles that are there and those to come. */
 static void
-renew_files(const struct parent *parent)
+use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *files)
 {
-	for (size_t i = 0; i < parent->daemon->file_count; i++) {
-		const struct role_file *file = &parent->daemon->files[i];
-		const char *path = *(char *const *)(const void *)((const char *)parent->conf + file->offset);
+	const struct fourpost_conf *common = conf;
+	struct child *child;
+	bool tls_turned = (parent->common->tls_certificate[0] != '\0') != (common->tls_certificate[0] != '\0');
 
-		if (path[0] != '\0')
-			send_file(parent, file->role, file->type, path);
-	}
+	parent->conf = conf;
+	parent->common = common;
+	(void)close(parent->conf_fd);
+	parent->conf_fd = conf_fd;
+	parent_files_drop(&parent->files);
+	parent->files = *files;
+	parent_drop_templates(parent);
+	log_info("reloaded", log_str("file", parent->options->conf_path));
+	/* The front stands first in the table and hears last: no certificate before its key. */
+	for (size_t i = parent->daemon->role_count; i-- != 0;)
+		if ((child = parent_find_child(parent, parent->daemon->roles[i].id)) != NULL)
+			renew_child(parent, child, tls_turned);
 }
 
 static void
@@ -78,6 +74,7 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 	struct parent *parent = context;
 	struct buf errors = BUF_INIT(CONF_TEXT_MAX);
 	void *conf = xcalloc(1, parent->daemon->conf_size), *unused = conf;
+	struct parent_files files = { .count = 0 };
 	int r, fd;
 
 	(void)signal_number, (void)what;
@@ -86,24 +83,15 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 		conf_check_files(parent->daemon, conf, &errors);
 		r = errors.len != 0;
 	}
+	if (r == 0)
+		r = parent_files_take(parent->daemon, conf, &files, &errors);
 	fd = r == 0 ? parent_make_conf(parent, conf) : -1;
 	if (fd < 0) {
 		refuse_reload(parent, r, &errors);
+		parent_files_drop(&files);
 	} else {
-		bool had_tls = parent->common->tls_certificate[0] != '\0';
-
 		unused = parent->conf;
-		parent->conf = conf;
-		parent->common = conf;
-		(void)close(parent->conf_fd);
-		parent->conf_fd = fd;
-		parent_drop_templates(parent);
-		for (struct child *child = parent->children; child != NULL; child = child->next)
-			if (child->channel != NULL && parent_is_permanent(parent, child->role))
-				(void)child_send_conf(parent, child); /* one that is ending needs none */
-		log_info("reloaded", log_str("file", parent->options->conf_path));
-		renew_tls(parent, had_tls);
-		renew_files(parent);
+		use(parent, conf, fd, &files);
 	}
 	daemon_tables(parent->daemon, tables);
 	conf_free(tables, DAEMON_TABLES, unused);

@@ -30,7 +30,7 @@ struct auth {
 	struct verifier *verifier;
 	struct verifier_limits limits;
 	struct grants *grants;
-	struct aliases *aliases; /* NULL: there are none */
+	struct aliases *aliases; /* NULL: there are none, or none yet */
 	struct srs *srs;         /* the same */
 	uint64_t edition;        /* of what beside the accounts says whose an address is: another one each time, and for each process */
 };
@@ -159,12 +159,22 @@ host_exists(void *context, struct span name)
 	return exists(context, name);
 }
 
+/* What the configuration names has not come, or could not be read: nobody may be told then that an address is nobody's. */
+static bool
+lacks_a_table(const struct auth *auth)
+{
+	const struct fourpost_conf *conf = auth->proc->common;
+
+	return auth->proc->daemon->takes_mail && ((conf->aliases[0] != '\0' && auth->aliases == NULL) || (conf->srs_secret[0] != '\0' && auth->srs == NULL));
+}
+
 static struct recipient_host
 host_of(struct auth *auth)
 {
 	return (struct recipient_host){
 		.domains = &auth->proc->common->domains,
 		.aliases = auth->aliases,
+		.incomplete = lacks_a_table(auth),
 		.delimiter = auth->proc->common->recipient_delimiter[0],
 		.srs = auth->srs,
 		.now = (int64_t)time(NULL),
@@ -268,7 +278,7 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		send_looked_up(auth, channel, msg->id, result, result == LOOKUP_LOCAL ? address : SPAN_NULL, SPAN_NULL);
 		return 0;
 	}
-	if (kind != LOOKUP_ACCOUNT && (auth->aliases != NULL || auth->srs != NULL)) {
+	if (kind != LOOKUP_ACCOUNT && (auth->aliases != NULL || auth->srs != NULL || host.incomplete)) {
 		look_up(auth, channel, msg->id, address, asker, kind == LOOKUP_EXPAND);
 		return 0;
 	}
@@ -308,7 +318,7 @@ load_aliases(struct auth *auth)
 	struct buf text = BUF_INIT(ALIASES_FILE_MAX);
 
 	if (auth->proc->daemon->takes_mail && auth->proc->common->aliases[0] != '\0')
-		use_aliases(auth, read_file(auth->proc->common->aliases, &text), &text);
+		use_aliases(auth, proc_read_file(auth->proc, MSG_ALIASES_FILE, &text), &text);
 	buf_free(&text);
 }
 

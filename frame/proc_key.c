@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The key role: holds the TLS private key and signs with it for the front, and what other keys its daemon has. It reads nothing else
- * and talks to nobody else. In the jail the files are out of reach: the parent opens renewed keys. */
+ * and talks to nobody else. It never opens the files: the parent hands over what was accepted. */
 #include <errno.h>
 #include <sysexits.h>
 
@@ -70,7 +70,7 @@ load(struct proc *proc)
 	struct buf pem = BUF_INIT(FILE_MAX);
 
 	return proc->common->tls_certificate[0] == '\0' ||
-	    use_key(proc, read_file(proc->common->tls_key, &pem), &pem);
+	    use_key(proc, proc_read_file(proc, MSG_TLS_FILE, &pem), &pem);
 }
 
 static int

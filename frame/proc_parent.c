@@ -235,11 +235,27 @@ write_pid(const struct parent *parent)
 		(void)close(fd);
 }
 
+/* Those that the configuration names were there a moment ago. With -J nobody looked, and the role tells what it lacks. */
+static int
+take_files(struct parent *parent)
+{
+	struct buf errors = BUF_INIT(65536);
+	int r = parent_files_take(parent->daemon, parent->conf, &parent->files, &errors);
+	struct span rest = buf_get(&errors), line;
+
+	while (span_split(&rest, '\n', &line))
+		log_error("file-unreadable", log_span("fault", line));
+	buf_free(&errors);
+	return parent->options->probe != NULL ? 0 : r;
+}
+
 static int
 start(struct parent *parent)
 {
 	int r = parent_exec_init();
 
+	if (r == 0)
+		r = take_files(parent);
 	if (r == 0 && parent->options->probe == NULL && parent->daemon->prepare != NULL)
 		r = parent->daemon->prepare(parent->conf, parent->daemon);
 	if (r == 0 && parent->options->probe == NULL) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 
@@ -19,14 +20,16 @@ read_file(const char *path, struct buf *out)
 int
 read_open_file(int fd, struct buf *out)
 {
+	off_t at = 0; /* the offset of its own may be shared with other roles */
 	ssize_t got = 1;
 	int r = 0;
 
 	while (r == 0 && got > 0) {
 		char chunk[4096];
 
-		got = read(fd, chunk, sizeof(chunk));
+		got = pread(fd, chunk, sizeof(chunk), at);
 		r = got < 0 ? -errno : buf_put(out, chunk, (size_t)got);
+		at += got > 0 ? got : 0;
 		explicit_bzero(chunk, sizeof(chunk)); /* it may be a key */
 	}
 	return r;

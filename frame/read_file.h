@@ -10,7 +10,7 @@
 
 /* Appends the whole file to out. 0, -EMSGSIZE when it passes out's maximum, or -errno. */
 int read_file(const char *path, struct buf *out);
-/* The same of an open file, from where it stands; it stays open. */
+/* The same of an open file, from its beginning wherever it stands; it stays open. */
 int read_open_file(int fd, struct buf *out);
 
 #endif

@@ -303,7 +303,7 @@ recipient_expand(const struct recipient_host *host, struct span address, bool wh
 	result = add_first(&expansion, NULL, address);
 	(void)text_set_free(expansion.seen);
 	(void)text_set_free(expansion.members);
-	if (expansion.failed || ret->fault != NULL)
+	if (expansion.failed || ret->fault != NULL || (host->incomplete && result != LOOKUP_NOT_OURS))
 		return LOOKUP_TEMPFAIL;
 	if (result != LOOKUP_ALIAS || ret->deliverable)
 		return result;

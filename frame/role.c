@@ -26,6 +26,7 @@
 #include "frame/daemon.h"
 #include "frame/frame_msg.h"
 #include "frame/parent_template.h"
+#include "frame/read_file.h"
 
 #define CONF_TEXT_MAX (1 << 20)
 
@@ -403,6 +404,30 @@ take_account(struct proc *proc, const struct msg *msg)
 }
 
 static int
+keep_file(struct proc *proc, struct msg *msg)
+{
+	if (msg->fd < 0 || proc->file_count == PROC_FILES_MAX)
+		return -EBADMSG;
+	proc->files[proc->file_count].type = msg->type;
+	proc->files[proc->file_count++].fd = msg_take_fd(msg);
+	return 0;
+}
+
+int
+proc_read_file(struct proc *proc, uint16_t type, struct buf *out)
+{
+	for (size_t i = 0; i < proc->file_count; i++)
+		if (proc->files[i].type == type) {
+			int r = read_open_file(proc->files[i].fd, out);
+
+			(void)close(proc->files[i].fd);
+			proc->files[i] = proc->files[--proc->file_count];
+			return r;
+		}
+	return -ENOENT;
+}
+
+static int
 start_message(struct proc *proc, struct msg *msg, bool *ret_started)
 {
 	struct msg_reader body = msg_read(msg);
@@ -422,7 +447,7 @@ start_message(struct proc *proc, struct msg *msg, bool *ret_started)
 		proc->probe = msg_get_u8(&body) != 0;
 		*ret_started = true;
 		return msg_done(&body) && proc->conf != NULL ? 0 : -EBADMSG;
-	default: return -EBADMSG;
+	default: return keep_file(proc, msg);
 	}
 }
 

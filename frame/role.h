@@ -53,7 +53,7 @@ struct role_connection {
 	uint8_t role;
 };
 
-/* A file (an option with its path, empty for none) that a role reads before its jail, and is handed by the parent at a reload. */
+/* A file (an option with its path, empty for none) that the parent hands to a role, which opens none itself: before its start, and at a reload. */
 struct role_file {
 	size_t offset; /* of the path in the daemon's configuration */
 	uint8_t role;
@@ -62,7 +62,7 @@ struct role_file {
 
 /* Keys that a daemon's key role holds beside that of TLS. */
 struct role_keys {
-	/* Reads them, before the jail. False, after a log line, when the daemon cannot run without. */
+	/* Reads them, as they were handed over (proc_read_file). False, after a log line, when the daemon cannot run without. */
 	bool (*load)(struct proc *);
 	void (*reload)(struct proc *); /* conf has been replaced */
 	const struct proc_handler *handlers;
@@ -120,6 +120,7 @@ struct proc_handler {
 };
 
 #define PROC_LISTENERS_MAX 64
+#define PROC_FILES_MAX 8
 
 /* What a role's process has when proc_<role>() is entered. */
 struct proc {
@@ -133,6 +134,11 @@ struct proc {
 	struct msg_channel *peers[ROLE_MAX]; /* by role id; NULL when there is none (or it is being restarted) */
 	struct proc_listener listeners[PROC_LISTENERS_MAX]; /* the front's */
 	size_t listener_count;
+	struct {
+		uint16_t type;
+		int fd;
+	} files[PROC_FILES_MAX]; /* that the parent handed over, until proc_read_file */
+	size_t file_count;
 	/* A worker's account: address, its uid, its folder (absolute; exists, owned by that uid, mode 0700). */
 	char *account;
 	char *account_dir;
@@ -155,6 +161,9 @@ struct proc {
 	bool probe;                  /* -J: proc_jail tries the jail and exits */
 	int status;                  /* of proc_exit */
 };
+
+/* Appends the file that came with a message of this type before the start, and closes it. 0, -ENOENT when none came, or as read_open_file. */
+int proc_read_file(struct proc *proc, uint16_t type, struct buf *out);
 
 /* Jails the process (uid and gid by role_ids, or the account's for workers, unless the jail names others). Ends the process
  * with a log line when a step fails. With -J it then tries what must be refused, prints, and exits. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* The file with the secrets of SRS: read before the jail, and renewed through a descriptor of the parent's. */
+/* The file with the secrets of SRS: it comes from the parent, when the role starts and when it is renewed. */
 #include "frame/srs_file.h"
 
 #include <errno.h>
@@ -8,7 +8,16 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "frame/frame_msg.h"
 #include "frame/read_file.h"
+
+static int
+take_secrets(const struct buf *text, struct srs **ret_srs, const char **ret_fault)
+{
+	*ret_fault = NULL;
+	*ret_srs = srs_new(buf_get(text), ret_fault);
+	return *ret_srs == NULL ? -EBADMSG : 0;
+}
 
 static int
 read_secrets(int fd, struct srs **ret_srs, const char **ret_fault)
@@ -17,9 +26,11 @@ read_secrets(int fd, struct srs **ret_srs, const char **ret_fault)
 	int r = read_open_file(fd, &text);
 
 	*ret_fault = NULL;
-	*ret_srs = r == 0 ? srs_new(buf_get(&text), ret_fault) : NULL;
+	*ret_srs = NULL;
+	if (r == 0)
+		r = take_secrets(&text, ret_srs, ret_fault);
 	buf_wipe(&text);
-	return r == 0 && *ret_srs == NULL ? -EBADMSG : r;
+	return r;
 }
 
 int
@@ -38,17 +49,21 @@ complain(const struct proc *proc, int r, const char *fault)
 }
 
 struct srs *
-srs_load(const struct proc *proc)
+srs_load(struct proc *proc)
 {
+	struct buf text = BUF_INIT(SRS_FILE_MAX);
 	struct srs *srs = NULL;
-	const char *fault;
+	const char *fault = NULL;
 	int r;
 
 	if (!proc->daemon->takes_mail || proc->common->srs_secret[0] == '\0')
 		return NULL;
-	r = srs_read(proc->common->srs_secret, &srs, &fault);
+	r = proc_read_file(proc, MSG_SECRET_FILE, &text);
+	if (r == 0)
+		r = take_secrets(&text, &srs, &fault);
 	if (r < 0)
 		complain(proc, r, fault);
+	buf_wipe(&text);
 	return srs;
 }
 

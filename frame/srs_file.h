@@ -10,8 +10,8 @@
 /* 0 and *ret_srs; -errno, with *ret_fault NULL or saying what is wrong with the file. */
 int srs_read(const char *path, struct srs **ret_srs, const char **ret_fault);
 
-/* For a role, before its jail: the secrets that the configuration names; NULL: there are none, or a log line says why. */
-struct srs *srs_load(const struct proc *proc);
+/* For a role when it starts: the secrets that the parent handed it; NULL: there are none, or a log line says why. */
+struct srs *srs_load(struct proc *proc);
 /* Takes those of a SECRET_FILE; the former stay, with a log line, when it cannot be used. */
 void srs_renew(const struct proc *proc, int fd, struct srs **srs);
 

@@ -135,7 +135,7 @@ load(struct proc *proc)
 	const char *path = smtpd_conf(proc)->dkim_keys;
 	struct buf text = BUF_INIT(DKIM_KEYS_FILE_MAX);
 
-	return path[0] == '\0' || use_keys(path, read_file(path, &text), &text);
+	return path[0] == '\0' || use_keys(path, proc_read_file(proc, MSG_SIGN_KEYS_FILE, &text), &text);
 }
 
 static void

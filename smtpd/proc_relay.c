@@ -102,7 +102,7 @@ load_secrets(struct relay_role *role)
 
 	buf_init(&role->secrets, SECRETS_FILE_MAX);
 	if (path[0] != '\0')
-		take_secrets(role, read_file(path, &text), &text);
+		take_secrets(role, proc_read_file(role->proc, MSG_RELAY_SECRETS, &text), &text);
 }
 
 static void

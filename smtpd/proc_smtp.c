@@ -232,7 +232,8 @@ proc_smtp(struct proc *proc)
 	role.dns = dns_client_new(proc);
 	role.guards = guards_new(proc, role.dns);
 	role.filters = filter_client_new(proc, smtp_client_filtered);
-	role.rules = smtp_rules_load(conf->rules);
+	if (!smtp_rules_begin(proc, &role.rules))
+		return EX_NOINPUT;
 	set_settings(&role, proc);
 	public_suffix_load();
 	/* --- jail --- */

@@ -9,6 +9,8 @@
 
 #include "common/log.h"
 #include "frame/read_file.h"
+#include "smtpd/smtpd_conf.h"
+#include "smtpd/smtpd_msg.h"
 
 static struct rules *
 take(struct rules *former, const char *path, int r, struct buf *text)
@@ -29,6 +31,16 @@ smtp_rules_load(const char *path)
 	struct buf text = BUF_INIT(RULES_FILE_MAX);
 
 	return path[0] != '\0' ? take(NULL, path, read_file(path, &text), &text) : NULL;
+}
+
+bool
+smtp_rules_begin(struct proc *proc, struct rules **ret)
+{
+	const char *path = smtpd_conf(proc)->rules;
+	struct buf text = BUF_INIT(RULES_FILE_MAX);
+
+	*ret = path[0] != '\0' ? take(NULL, path, proc_read_file(proc, MSG_RULES_FILE, &text), &text) : NULL;
+	return path[0] == '\0' || *ret != NULL;
 }
 
 struct rules *

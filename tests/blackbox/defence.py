@@ -194,6 +194,10 @@ def rules(site):
     site.put("rules", "nonsense\n")
     status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
     check("faults of rules are told by line", status == 78 and f"{path}:1: a rule begins with its name" in text, text)
+    check("a reload refuses them", site.reload("not-reloaded"), site.log()[-2000:])
+    check("smtp is started again", site.kill("smtp"), site.log()[-2000:])
+    _, last, log = hand_in(site, GOOD, "exe", header=attachment)
+    check("the former rules hold, then too", last == "550 5.7.1 A rule of this site refuses such messages", last + log)
     site.put("smtpd.conf", conf)
 
 

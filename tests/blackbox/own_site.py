@@ -138,6 +138,18 @@ class Site:
         """What the log tells of roles that died."""
         return [line for line in self.log().splitlines() if re.search("role-killed|role-ended|role-misbehaved", line)]
 
+    def kill(self, role):
+        """Ends that role of smtpd; true when its successor is there."""
+        former = role_pid(self.state, role)
+        os.kill(former, signal.SIGKILL)
+
+        def renewed():
+            try:
+                return role_pid(self.state, role) != former
+            except subprocess.CalledProcessError:  # there is none for a moment
+                return False
+        return within(renewed)
+
     def reload(self, wanted=r" reloaded "):
         before = len(self.log())
         os.kill(int(read(f"{self.state}/run/smtpd.pid")), signal.SIGHUP)

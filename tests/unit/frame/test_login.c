@@ -669,13 +669,21 @@ START_TEST(auth_that_dies_is_told_and_comes_back)
 }
 END_TEST
 
-START_TEST(key_that_dies_comes_back)
+static void
+kill_role(const char *role)
 {
 	char command[128];
+
+	(void)snprintf(command, sizeof(command), "pkill -9 -P %ld -f 'toylogind: %s'", (long)pid, role);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* A new connection with TLS is served; soon, for roles may be on their way. */
+static void
+tls_works(void)
+{
 	struct client client;
 
-	(void)snprintf(command, sizeof(command), "pkill -9 -P %ld -f 'toylogind: key'", (long)pid);
-	ck_assert_int_eq(system(command), 0);
 	for (unsigned tries = 0;; tries++) {
 		client = open_client((uint16_t)(port + 1));
 		client.ssl = SSL_new(client_context);
@@ -687,6 +695,35 @@ START_TEST(key_that_dies_comes_back)
 	}
 	hear(&client, "hello secure\n");
 	close_client(&client);
+}
+
+START_TEST(key_that_dies_comes_back)
+{
+	kill_role("key");
+	tls_works();
+}
+END_TEST
+
+static void
+await_log(const char *text)
+{
+	char command[256];
+
+	(void)snprintf(command, sizeof(command), "for i in $(seq 200); do grep -q '%s' %s/log && exit 0; sleep 0.1; done; exit 1", text, folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* What a reload refused has no say when a role is started again either. */
+START_TEST(roles_come_back_with_what_was_accepted)
+{
+	write_file("key.pem", "none\n", 0600);
+	ck_assert_int_eq(kill(pid, SIGHUP), 0);
+	await_log("not-reloaded");
+	kill_role("key");
+	tls_works();
+	write_file("cert.pem", "none\n", 0644);
+	kill_role("login");
+	tls_works();
 }
 END_TEST
 
@@ -741,6 +778,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, reload_keeps_connections);
 	tcase_add_test(tests, auth_that_dies_is_told_and_comes_back);
 	tcase_add_test(tests, key_that_dies_comes_back);
+	tcase_add_test(tests, roles_come_back_with_what_was_accepted);
 	tcase_add_test(tests, an_abandoned_login_is_forgotten);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

@@ -181,6 +181,22 @@ START_TEST(domains_beyond_ascii)
 }
 END_TEST
 
+/* Aliases and srs that are to come: what nobody has now may be somebody's then. */
+START_TEST(what_is_not_known_yet_is_not_refused)
+{
+	struct recipient_host host = { .domains = &domains, .incomplete = true, .delimiter = '+', .exists = exists };
+	static const char *const ours[] = { "nobody@example.test", "alice@example.test", "SRS0=x=y=far.example=z@example.test" };
+	struct recipients recipients;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		ck_assert_int_eq(recipient_expand(&host, span_of(ours[i]), i == 0, &recipients), LOOKUP_TEMPFAIL);
+		recipients_free(&recipients);
+	}
+	ck_assert_int_eq(recipient_expand(&host, SPAN("x@far.example"), true, &recipients), LOOKUP_NOT_OURS);
+	recipients_free(&recipients);
+}
+END_TEST
+
 START_TEST(bounds)
 {
 	struct buf text = BUF_INIT(8 << 20);
@@ -315,6 +331,7 @@ main(void)
 
 	tcase_add_test(test, expansions);
 	tcase_add_test(test, domains_beyond_ascii);
+	tcase_add_test(test, what_is_not_known_yet_is_not_refused);
 	tcase_add_test(test, bounds);
 	tcase_add_test(test, senders);
 	tcase_add_test(test, membership);

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Files that a reload refused, and roles that are started again after it: they have what was accepted, so that nothing is refused for
+good, and no daemon stops for it."""
+import os
+import re
+import sys
+
+import own_site
+
+results = own_site.Results()
+check = results.check
+far = own_site.FarHost("far", own_site.outer + 732)
+etc = f"{own_site.work}/demo/etc"
+os.makedirs(etc, exist_ok=True)
+good = {"aliases": "info@example.test: alice\nout@example.test: x@far.example, bob\n", "srs.secret": "0123456789abcdef of a test\n",
+        "rules": 'bad: header Subject contains "unwanted" refuse\n', "dkim.keys": "# none yet\n"}
+site = own_site.Site(own_site.outer + 740, f'relay_host = "127.0.0.1:{own_site.outer + 732}"; retry_min = "1s"; srs_secret = "{etc}/srs.secret"; '
+                                           f'rules = "{etc}/rules"; dkim_keys = "{etc}/dkim.keys";', files=good)
+
+
+def answers(*addresses):
+    """What each gets, once that is no longer 'later'."""
+    def final():
+        said = site.talk(["MAIL FROM:<>", *(f"RCPT TO:<{one}>" for one in addresses)])[1:]
+        return said if not any(one.startswith("4") for one in said) else None
+    return own_site.within(final) or []
+
+
+try:
+    site.send("s@away.example", ["out@example.test"], "a way back")
+    found = own_site.within(lambda: far.taken("a way back"))
+    back = re.search(r"<(.*?)>", found[0][0]["mail"]).group(1)
+    check("senders are rewritten", back.startswith("SRS0="), found)
+
+    for name in good:
+        site.put(name, "nonsense\n", 0o600)
+    with open(f"{site.state}/tls/key.pem", "r+", encoding="ascii") as file:
+        key = file.read()
+        file.seek(0)
+        file.truncate()
+    check("files with faults are refused", site.reload("not-reloaded"), site.log()[-3000:])
+    for role in ("auth", "queue", "key", "relay", "smtp"):
+        check(f"{role} is started again", site.kill(role), site.log()[-3000:])
+    said = answers("info@example.test", back, "nowhere@example.test")
+    check("aliases and ways back are what they were", [one[:3] for one in said] == ["250", "250", "550"], (said, site.log()[-3000:]))
+    site.send("s@away.example", ["out@example.test"], "another way back")
+    found = own_site.within(lambda: far.taken("another way back"))
+    check("senders are rewritten still", found and "<SRS0=" in found[0][0]["mail"], (found, site.log()[-3000:]))
+    check("TLS has its key still", site.talk(["NOOP"], login="alice")[-1].startswith("250"), site.log()[-3000:])
+    check("each was started once", len(site.deaths()) == 5 and "role-keeps-ending" not in site.log(), site.deaths())
+
+    with open(f"{site.state}/tls/key.pem", "r+", encoding="ascii") as file:
+        file.write(key)
+    for name, text in good.items():
+        site.put(name, text, 0o600)
+    site.put("aliases", "other@example.test: bob\n")
+    check("mended files are taken", site.reload() and [one[:3] for one in answers("other@example.test", "info@example.test")] == ["250", "550"], site.log()[-3000:])
+    check("and had by who is started after it", site.kill("auth") and [one[:3] for one in answers("other@example.test", "info@example.test")] == ["250", "550"], site.log()[-3000:])
+
+    check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
+finally:
+    site.stop()
+    far.stop()
+sys.exit(results.failed)
