@@ -22,6 +22,7 @@ frame_SRC := \
 	frame/parent_files.c \
 	frame/parent_listen.c \
 	frame/parent_reload.c \
+	frame/parent_restart.c \
 	frame/parent_template.c \
 	frame/parent_worker.c \
 	frame/proc_auth.c \

@@ -21,6 +21,15 @@ struct child {
 	time_t started;
 };
 
+/* How a permanent role fares that has ended. */
+struct parent_comeback {
+	struct parent *parent;
+	const struct role *role;
+	struct event *timer; /* or NULL; pending: until it is started again */
+	unsigned early_ends; /* in a row */
+	bool worked;         /* one of its processes has */
+};
+
 struct parent {
 	const struct daemon *daemon;
 	const struct daemon_options *options;
@@ -36,7 +45,7 @@ struct parent {
 	struct child *children;
 	size_t workers;
 	struct parent_template templates[ROLE_MAX]; /* of roles that are started on demand */
-	unsigned early_ends[ROLE_MAX]; /* in a row */
+	struct parent_comeback comebacks[ROLE_MAX];
 	int status;
 };
 
@@ -70,6 +79,15 @@ void parent_forget_child(struct parent *parent, struct child *child);
 void parent_drop_templates(struct parent *parent);
 /* Seconds since some moment. */
 time_t parent_now(void);
+
+/* --- their ends --- */
+
+/* A permanent role's process has ended, soon after its start or not: it is started again, now or after a pause; or the daemon stops. */
+void parent_restart(struct parent *parent, const struct role *role, bool early);
+/* What kept roles from working may be mended: those that wait are started now. */
+void parent_restart_waiting(struct parent *parent);
+/* Ends all children, then the loop. */
+void parent_stop(struct parent *parent, int status);
 
 /* --- what happens: of the channels to children, with the struct parent as context, and at SIGHUP --- */
 

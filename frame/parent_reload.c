@@ -53,6 +53,7 @@ use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *f
 	for (size_t i = parent->daemon->role_count; i-- != 0;)
 		if ((child = parent_find_child(parent, parent->daemon->roles[i].id)) != NULL)
 			renew_child(parent, child, tls_turned);
+	parent_restart_waiting(parent);
 }
 
 static void

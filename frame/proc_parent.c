@@ -22,10 +22,9 @@
 #include "frame/frame_msg.h"
 #include "frame/parent_internal.h"
 
-/* A permanent role that ends so soon after its start, so often in a row, cannot work: the daemon stops and says so. One that has worked is
- * started again however often it ends: whoever can kill one role must not be able to stop the others by it. */
+/* A permanent role that ends so soon after its start has not worked. One that has is started again at once however often it ends: whoever can
+ * kill one role must not be able to stop the others by it. */
 #define EARLY_SECONDS 2
-#define EARLY_ENDS_MAX 8
 #define STOP_SECONDS 10
 
 /* --- the permanent roles --- */
@@ -50,8 +49,8 @@ start_permanent_roles(struct parent *parent)
 
 /* --- the end of a child --- */
 
-static void
-stop_all(struct parent *parent, int status)
+void
+parent_stop(struct parent *parent, int status)
 {
 	static const struct timeval patience = { STOP_SECONDS, 0 };
 
@@ -66,25 +65,6 @@ stop_all(struct parent *parent, int status)
 	(void)event_base_loopexit(parent->base, &patience);
 	if (parent->children == NULL)
 		(void)event_base_loopbreak(parent->base);
-}
-
-static void
-restart(struct parent *parent, const struct role *role, bool early)
-{
-	unsigned *early_ends = &parent->early_ends[role->id];
-	struct child *child;
-
-	*early_ends = early ? *early_ends + 1 : 0;
-	if (*early_ends > EARLY_ENDS_MAX) {
-		log_error("role-keeps-ending", log_str("role", role->name), log_str("hint", "the daemon stops; see the lines above"));
-		stop_all(parent, EX_SOFTWARE);
-		return;
-	}
-	child = parent_start_child(parent, role);
-	if (child == NULL || child_wire(parent, child) < 0)
-		stop_all(parent, EX_OSERR);
-	else
-		(void)child_send_start(parent, child); /* should it have ended already, SIGCHLD restarts it */
 }
 
 static void
@@ -115,7 +95,7 @@ child_ended(struct parent *parent, struct child *child, int status)
 		parent_template_drop(&parent->templates[role->id]);
 	parent_forget_child(parent, child);
 	if (parent->options->probe == NULL && permanent && !parent->stopping)
-		restart(parent, role, early);
+		parent_restart(parent, role, early);
 	if (parent->stopping && parent->children == NULL)
 		(void)event_base_loopbreak(parent->base);
 }
@@ -149,7 +129,7 @@ on_stop(evutil_socket_t signal_number, short what, void *context)
 
 	(void)what;
 	log_info("stopping", log_str("signal", sigabbrev_np((int)signal_number)));
-	stop_all(parent, EX_OK);
+	parent_stop(parent, EX_OK);
 }
 
 static int
@@ -299,7 +279,7 @@ proc_parent(const struct daemon *daemon, void *conf, const struct daemon_options
 	status = start(parent);
 	if (status != EX_OK) {
 		if (parent->base != NULL)
-			stop_all(parent, status);
+			parent_stop(parent, status);
 		else
 			return status;
 	} else if (options->probe == NULL) {

@@ -159,7 +159,10 @@ lose_peer(struct proc *proc, uint8_t peer)
 	for (size_t i = 0; i < proc->daemon->role_count; i++)
 		if (proc->daemon->roles[i].id == peer)
 			name = proc->daemon->roles[i].name;
-	log_warning("channel-lost", log_str("peer", name), log_str("hint", "another is asked for"));
+	/* It may be away for minutes. */
+	if ((proc->lost_peers & ROLE_BIT(peer)) == 0)
+		log_warning("channel-lost", log_str("peer", name), log_str("hint", "another is asked for"));
+	proc->lost_peers |= ROLE_BIT(peer);
 	msg_writer_init(&body);
 	msg_put_u8(&body, peer);
 	(void)proc_send(proc, ROLE_PARENT, MSG_PEER_LOST, 0, &body, -1);
@@ -244,6 +247,7 @@ take_peer(struct proc *proc, struct msg *msg)
 		if (proc->peer_gone != NULL)
 			proc->peer_gone(proc, peer);
 	}
+	proc->lost_peers &= ~ROLE_BIT(peer);
 	proc->peers[peer] = msg_channel_new(msg_take_fd(msg), &proc->messages, proc->role->id, peer);
 	return 0;
 }

@@ -146,6 +146,7 @@ struct proc {
 	struct ms_quota quota;
 	bool as_root;                /* started as root: uids and chroots are real */
 	struct event *rejoin;        /* while channels to peers are missing, or NULL */
+	unsigned lost_peers;         /* ROLE_BIT of those whose channels are missing, and the log says so */
 	unsigned quiet_peers;        /* ROLE_BIT of peers whose channel the loop does not read: the role asks and waits (key) */
 
 	void *state;                 /* the role's own */

@@ -3,7 +3,9 @@
 good, and no daemon stops for it."""
 import os
 import re
+import signal
 import sys
+import time
 
 import own_site
 
@@ -56,6 +58,17 @@ try:
     site.put("aliases", "other@example.test: bob\n")
     check("mended files are taken", site.reload() and [one[:3] for one in answers("other@example.test", "info@example.test")] == ["250", "550"], site.log()[-3000:])
     check("and had by who is started after it", site.kill("auth") and [one[:3] for one in answers("other@example.test", "info@example.test")] == ["250", "550"], site.log()[-3000:])
+
+    # A fault of a moment, in a role that has worked: in the four seconds it has. The spool is not there for it; others do without.
+    spool = f"{site.state}/spool"
+    time.sleep(4)
+    os.rename(spool, f"{spool}.away")
+    os.kill(own_site.role_pid(site.state, "queue"), signal.SIGKILL)
+    check("a role that cannot begin is tried later and later", site.logged(r"role-waits role=queue milliseconds=1000"), site.log()[-3000:])
+    said = site.talk(["MAIL FROM:<s@away.example>", "RCPT TO:<alice@example.test>", "DATA"])
+    check("meanwhile mail is put off", [one[:1] for one in said] == ["2", "2", "4"], said)
+    os.rename(f"{spool}.away", spool)
+    check("and taken once that is mended", own_site.within(lambda: site.send("s@away.example", ["alice@example.test"], "after it")[1].startswith("250")), site.log()[-3000:])
 
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
 finally:

@@ -14,11 +14,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/sanitizer.h"
+#include "common/xalloc.h"
 #include "frame/frame_msg.h"
 #include "frame/role.h"
 
@@ -117,11 +120,15 @@ proc_echo(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_PING, on_ping } };
 	struct jail jail = { .root = proc->common->empty_dir };
+	_cleanup_(freep) char *fault = xasprintf("%s/../fault", proc->common->empty_dir);
+	bool faulty = access(fault, F_OK) == 0; /* as a file that cannot be read for a while */
 
 	proc->handlers = handlers;
 	proc->handler_count = 1;
 	/* --- jail --- */
 	proc_jail(proc, &jail);
+	if (faulty)
+		return EX_IOERR;
 	log_info("echo-ready", log_i64("pid", getpid()));
 	if (strcmp(((const struct toy_conf *)proc->conf)->greeting, "give up") == 0)
 		return EX_SOFTWARE;
@@ -241,16 +248,23 @@ START_TEST(starts_talks_restarts_reloads_stops)
 }
 END_TEST
 
+static void
+kill_echo(const struct run *run)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof(command), "pkill -9 -P %ld -f 'toyd: echo'", (long)run->pid);
+	ck_assert_int_eq(system(command), 0);
+}
+
 START_TEST(a_killed_role_comes_back)
 {
 	struct run run;
-	char command[128];
 
 	write_conf("");
 	run = run_daemon("-v", NULL);
 	ck_assert(wait_for(&run, "pong text=hello"));
-	(void)snprintf(command, sizeof(command), "pkill -9 -P %ld -f 'toyd: echo'", (long)run.pid);
-	ck_assert_int_eq(system(command), 0);
+	kill_echo(&run);
 	ck_assert(wait_for(&run, "role-killed role=echo"));
 	ck_assert(wait_for(&run, "peer-here peer=5"));
 	ck_assert(wait_for(&run, "pong text=hello"));
@@ -268,6 +282,48 @@ START_TEST(a_role_that_cannot_work_stops_the_daemon)
 	ck_assert(wait_for(&run, "role-ended role=echo"));
 	ck_assert(wait_for(&run, "role-keeps-ending role=echo"));
 	ck_assert_int_eq(end_of(&run), EX_SOFTWARE);
+}
+END_TEST
+
+static void
+put_fault(bool there)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/fault", folder);
+	if (there)
+		ck_assert_int_eq(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)), 0);
+	else
+		ck_assert_int_eq(unlink(path), 0);
+}
+
+/* A fault of a moment in a role that has worked: it is tried again later and later, and at once when somebody says that it is mended. */
+START_TEST(a_role_that_has_worked_is_waited_for)
+{
+	struct run run;
+	time_t began;
+
+	write_conf("");
+	run = run_daemon("-v", NULL);
+	ck_assert(wait_for(&run, "pong text=hello"));
+	ck_assert_int_eq(sleep(4), 0); /* it has worked */
+	put_fault(true);
+	kill_echo(&run);
+	ck_assert(wait_for(&run, "role-waits role=echo milliseconds=100"));
+	ck_assert(wait_for(&run, "role-waits role=echo milliseconds=1000"));
+	put_fault(false);
+	ck_assert(wait_for(&run, "pong text=hello"));
+	put_fault(true);
+	kill_echo(&run);
+	ck_assert(wait_for(&run, "role-waits role=echo milliseconds=10000"));
+	put_fault(false);
+	began = time(NULL);
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "pong text=hello"));
+	ck_assert_int_lt(time(NULL) - began, 8);
+	ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+	ck_assert(wait_for(&run, "stopped status=0"));
+	ck_assert_int_eq(end_of(&run), 0);
 }
 END_TEST
 
@@ -369,6 +425,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, starts_talks_restarts_reloads_stops);
 	tcase_add_test(tests, a_killed_role_comes_back);
 	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
+	tcase_add_test(tests, a_role_that_has_worked_is_waited_for);
 	tcase_add_test(tests, configuration_faults_are_all_told);
 	tcase_add_test(tests, folders_and_users_that_are_not_there_are_told);
 	tcase_add_test(tests, jails_hold);
