@@ -4,6 +4,7 @@
 #include "frame/conf_check.h"
 
 #include <netdb.h>
+#include <string.h>
 
 #include "common/address.h"
 #include "common/domain_list.h"
@@ -51,6 +52,24 @@ check_numbers(const struct fourpost_conf *conf, struct buf *errors)
 		(void)buf_fmt(errors, "log_level: \"%s\" is none of error, warning, info, debug\n", conf->log_level);
 	if (conf->account_uid_low > conf->account_uid_high)
 		(void)buf_str(errors, "account_uid_low is greater than account_uid_high\n");
+}
+
+void
+conf_check_reload(const struct fourpost_conf *former, const struct fourpost_conf *conf, struct buf *errors)
+{
+	const struct {
+		const char *name, *former, *now;
+	} options[] = {
+		{ "accounts_db", former->accounts_db, conf->accounts_db }, { "accounts_dir", former->accounts_dir, conf->accounts_dir },
+		{ "spool_dir", former->spool_dir, conf->spool_dir }, { "empty_dir", former->empty_dir, conf->empty_dir },
+		{ "role_user_prefix", former->role_user_prefix, conf->role_user_prefix },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (strcmp(options[i].former, options[i].now) != 0)
+			(void)buf_fmt(errors, "%s needs a restart: it is %s and would be %s\n", options[i].name, options[i].former, options[i].now);
+	if (former->role_uid_base != conf->role_uid_base)
+		(void)buf_fmt(errors, "role_uid_base needs a restart: it is %lld and would be %lld\n", (long long)former->role_uid_base, (long long)conf->role_uid_base);
 }
 
 static const char *

@@ -11,6 +11,10 @@
  * read. The values belong to conf: conf_free. */
 int conf_load_checked(const struct daemon *daemon, const char *path, void *conf, struct buf *errors);
 
+/* Options that a daemon which runs cannot take anew, since its roles hold what they name, or are who they say: one that differs from the former
+ * becomes a line in errors. */
+void conf_check_reload(const struct fourpost_conf *former, const struct fourpost_conf *conf, struct buf *errors);
+
 /* What the configuration names on this host. Whether the certificate and the key can be read, can be used, and belong together
  * (they are read by a child process, so that the caller never holds the key); whether folders that are not made by themselves
  * are there, and the users of the roles. Only what this daemon needs. Appends lines to errors. */

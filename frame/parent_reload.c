@@ -81,6 +81,8 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 	(void)signal_number, (void)what;
 	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
 	if (r >= 0) {
+		if (r == 0)
+			conf_check_reload(parent->common, conf, &errors);
 		conf_check_files(parent->daemon, conf, &errors);
 		r = errors.len != 0;
 	}

@@ -70,6 +70,11 @@ try:
     os.rename(f"{spool}.away", spool)
     check("and taken once that is mended", own_site.within(lambda: site.send("s@away.example", ["alice@example.test"], "after it")[1].startswith("250")), site.log()[-3000:])
 
+    conf = own_site.read(f"{etc}/fourpost.conf")
+    site.put("fourpost.conf", re.sub(r'(?m)^spool_dir = .*$', "", conf) + f'spool_dir = "{own_site.work}/elsewhere";\n')
+    check("another spool_dir is refused", site.reload(r"spool_dir needs a restart") and site.reload("not-reloaded"), site.log()[-2000:])
+    site.put("fourpost.conf", conf)
+    check("what is as before is not", site.reload(), site.log()[-2000:])
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
 finally:
     site.stop()

@@ -327,6 +327,41 @@ START_TEST(a_role_that_has_worked_is_waited_for)
 }
 END_TEST
 
+START_TEST(what_wants_a_restart_is_refused)
+{
+	static const char *const options[][2] = {
+		{ "spool_dir = \"/elsewhere\";\n", "spool_dir needs a restart: it is /var/spool/fourpost and would be /elsewhere" },
+		{ "accounts_dir = \"/elsewhere\";\n", "accounts_dir needs a restart" },
+		{ "accounts_db = \"/elsewhere/db\";\n", "accounts_db needs a restart" },
+		{ "role_user_prefix = \"x-\";\n", "role_user_prefix needs a restart" },
+	};
+	struct run run;
+	FILE *file;
+
+	write_conf("");
+	run = run_daemon("-v", NULL);
+	ck_assert(wait_for(&run, "pong text=hello"));
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		write_conf(options[i][0]);
+		ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+		ck_assert(wait_for(&run, options[i][1]));
+		ck_assert(wait_for(&run, "not-reloaded"));
+	}
+	file = fopen(conf_path, "w");
+	ck_assert_ptr_nonnull(file);
+	(void)fprintf(file, "role_uid_base = 62000;\nempty_dir = \"%s\";\n", folder);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "empty_dir needs a restart"));
+	ck_assert(wait_for(&run, "role_uid_base needs a restart: it is 61000 and would be 62000"));
+	write_conf("greeting = \"as before\";\n");
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "pong text=\"as before\""));
+	ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+	ck_assert_int_eq(end_of(&run), 0);
+}
+END_TEST
+
 START_TEST(configuration_faults_are_all_told)
 {
 	struct run run;
@@ -426,6 +461,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, a_killed_role_comes_back);
 	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
 	tcase_add_test(tests, a_role_that_has_worked_is_waited_for);
+	tcase_add_test(tests, what_wants_a_restart_is_refused);
 	tcase_add_test(tests, configuration_faults_are_all_told);
 	tcase_add_test(tests, folders_and_users_that_are_not_there_are_told);
 	tcase_add_test(tests, jails_hold);
