@@ -19,7 +19,7 @@
 /* Far more than the auth role sends. */
 #define MEMBERS_MAX (4u << 20)
 
-enum kind { VERIFY, LOOKUP, EXPAND, WORKER };
+enum kind { VERIFY, LOOKUP, EXPAND, WORKER, WORKER_END };
 
 struct request {
 	struct asked asked;
@@ -31,6 +31,7 @@ struct request {
 		lookup_done lookup;
 		expand_done expand;
 		worker_done worker;
+		worker_ended ended;
 	} done;
 	void *context;
 	struct buf members; /* EXPAND: those that have come */
@@ -40,7 +41,8 @@ struct request {
 
 struct auth_client {
 	struct proc *proc;
-	struct asked_table requests;
+	struct asked_table requests; /* of auth */
+	struct asked_table ends;     /* of the parent: WORKER_END */
 	struct asked *known;
 	struct event *answer_soon;
 	uint64_t edition; /* of the accounts, by the last answer */
@@ -76,6 +78,9 @@ answer_unasked(struct request *request)
 	case WORKER:
 		request->done.worker(request->context, NULL);
 		break;
+	case WORKER_END:
+		request->done.ended(request->context);
+		break;
 	}
 	free_request(request);
 }
@@ -110,6 +115,7 @@ auth_client_new(struct proc *proc)
 
 	client->proc = proc;
 	asked_init(&client->requests);
+	asked_init(&client->ends);
 	client->answer_soon = event_new(proc->base, -1, 0, on_answer_soon, client);
 	if (client->answer_soon == NULL)
 		abort();
@@ -127,7 +133,7 @@ new_request(struct auth_client *client, enum kind kind, void *context)
 {
 	struct request *request = xcalloc(1, sizeof(*request));
 
-	(void)asked_add(&client->requests, &request->asked);
+	(void)asked_add(kind == WORKER_END ? &client->ends : &client->requests, &request->asked);
 	request->kind = kind;
 	request->context = context;
 	request->auth_result = AUTH_TEMPFAIL;
@@ -289,6 +295,22 @@ auth_worker_by_address(struct auth_client *client, struct span account, worker_d
 }
 
 void
+auth_end_worker(struct auth_client *client, uint32_t worker, worker_ended done, void *context)
+{
+	struct request *request = new_request(client, WORKER_END, context);
+	struct msg_writer body;
+
+	request->done.ended = done;
+	msg_writer_init(&body);
+	msg_put_u32(&body, worker);
+	/* Where the parent cannot be told it is ending, and all its children with it. */
+	if (proc_send(client->proc, ROLE_PARENT, MSG_WORKER_END, request->asked.id, &body, -1) < 0) {
+		(void)asked_take(&client->ends, request->asked.id);
+		answer_later(client, request);
+	}
+}
+
+void
 auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context)
 {
 	client->changed = changed;
@@ -399,6 +421,18 @@ worker_result(struct auth_client *client, struct msg *msg)
 	return 0;
 }
 
+static int
+worker_has_ended(struct auth_client *client, const struct msg *msg)
+{
+	struct request *request = (struct request *)asked_take(&client->ends, msg->id);
+
+	if (request == NULL)
+		return -EBADMSG;
+	request->done.ended(request->context);
+	free_request(request);
+	return 0;
+}
+
 int
 auth_client_message(struct auth_client *client, struct msg *msg)
 {
@@ -413,6 +447,8 @@ auth_client_message(struct auth_client *client, struct msg *msg)
 	case MSG_WORKER_FAILED:
 	case MSG_WORKER_REFUSED:
 		return worker_result(client, msg);
+	case MSG_WORKER_ENDED:
+		return worker_has_ended(client, msg);
 	default:
 		return -EBADMSG;
 	}

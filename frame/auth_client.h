@@ -23,6 +23,9 @@ typedef void (*accounts_changed)(void *context);
  * when there is none. */
 typedef void (*worker_done)(void *context, struct msg_channel *worker);
 
+/* There is no such process any more. */
+typedef void (*worker_ended)(void *context);
+
 /* One set of pending requests per role; made before the loop, and given the replies by
  * auth_client_handlers in the role's handler table. Returns the request's id, never 0. */
 struct auth_client;
@@ -46,13 +49,17 @@ uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker
     void *context);
 uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
     void *context);
+/* The worker that this request has brought does not answer: the parent kills it, once its channel is freed here or before. Nobody can end another role's
+ * workers, nor those that were started for an earlier process of this role. The callback runs when it has ended, which may take as long as the system
+ * keeps it in a call. */
+void auth_end_worker(struct auth_client *client, uint32_t request, worker_ended done, void *context);
 /* From now on changed is called before the first answer to a look-up that comes after a change, and before the very first. */
 void auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context);
 void auth_cancel(struct auth_client *client, uint32_t id);
 /* The connection that logged in is over. */
 void auth_drop_grant(struct auth_client *client, uint64_t grant);
 
-/* The handlers of AUTH_RESULT, LOOKUP_MEMBERS, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED: call it from
+/* The handlers of AUTH_RESULT, LOOKUP_MEMBERS, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED, WORKER_ENDED: call it from
  * the role's handlers for these types (context: struct proc whose auth client is `client`). Returns
  * 0 or -EBADMSG. */
 int auth_client_message(struct auth_client *client, struct msg *msg);

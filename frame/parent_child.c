@@ -194,6 +194,7 @@ parent_start_child(struct parent *parent, const struct role *role)
 	child->role = role;
 	child->pid = pid;
 	child->started = parent_now();
+	child->number = ++parent->last_number;
 	child->channel = msg_channel_new(fd, &parent->messages, ROLE_PARENT, role->id);
 	msg_channel_start(child->channel, parent->base, parent_on_message, parent_on_closed, parent);
 	child->next = parent->children;

@@ -17,8 +17,13 @@ struct child {
 	const struct role *role;
 	pid_t pid;
 	struct msg_channel *channel;
-	char *account; /* a worker's */
 	time_t started;
+	uint64_t number;    /* no other child ever had it, as one may have had its pid */
+	char *account;      /* a worker's */
+	uint64_t requester; /* a worker's: the number of the child that it was handed to, which alone may have it killed */
+	uint32_t request;   /* and what that had asked for it by */
+	bool end_wanted;
+	uint32_t end_request; /* which is answered when it has ended */
 };
 
 /* How a permanent role fares that has ended. */
@@ -43,6 +48,7 @@ struct parent {
 	struct proc_listener listeners[PROC_LISTENERS_MAX];
 	int listener_count;
 	struct child *children;
+	uint64_t last_number; /* of a child */
 	size_t workers;
 	struct parent_template templates[ROLE_MAX]; /* of roles that are started on demand */
 	struct parent_comeback comebacks[ROLE_MAX];
@@ -74,6 +80,8 @@ bool parent_is_permanent(const struct parent *parent, const struct role *role);
 struct child *parent_find_child(const struct parent *parent, uint8_t id);
 /* With its configuration and its files. NULL, after a log line. */
 struct child *parent_start_child(struct parent *parent, const struct role *role);
+/* A worker has ended: says so to who wanted that. */
+void parent_tell_end(const struct parent *parent, const struct child *worker);
 /* It has ended. Frees it. */
 void parent_forget_child(struct parent *parent, struct child *child);
 void parent_drop_templates(struct parent *parent);

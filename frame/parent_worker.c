@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What children ask of the parent: a worker for an account, when auth says so, sockets of other programs of this host, and channels that they lost. */
+/* What children ask of the parent: a worker for an account, when auth says so, the end of one that hangs, sockets of other programs of this host, and channels that they lost. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -41,8 +41,8 @@ release_worker(const struct parent *parent, struct child *worker, uint8_t reques
 
 /* Starts a worker (and its companion) for an account. Returns the requester's end of the channel to it, or -errno. */
 static int
-start_worker(struct parent *parent, const struct role *role, uint8_t requester, uid_t uid, const struct ms_quota *quota, struct span address,
-    const char *folder)
+start_worker(struct parent *parent, const struct role *role, const struct child *requester, uint32_t request, uid_t uid, const struct ms_quota *quota,
+    struct span address, const char *folder)
 {
 	struct child *worker = parent_start_child(parent, role), *companion = NULL;
 	int r;
@@ -50,6 +50,8 @@ start_worker(struct parent *parent, const struct role *role, uint8_t requester, 
 	if (worker == NULL)
 		return -EAGAIN;
 	worker->account = span_dup(address);
+	worker->requester = requester->number;
+	worker->request = request;
 	r = child_send_account(worker, uid, quota, address, folder);
 	if (r == 0 && role->companion != 0) {
 		companion = parent_start_child(parent, parent_find_role(parent, role->companion));
@@ -58,7 +60,7 @@ start_worker(struct parent *parent, const struct role *role, uint8_t requester, 
 	if (r == 0 && companion != NULL)
 		r = child_send_start(parent, companion);
 	if (r == 0)
-		r = release_worker(parent, worker, requester);
+		r = release_worker(parent, worker, requester->role->id);
 	if (r < 0) {
 		/* They would wait for their start for ever. */
 		(void)kill(worker->pid, SIGKILL);
@@ -96,12 +98,43 @@ spawn(struct parent *parent, const struct msg *msg)
 	else
 		r = parent_account_dir(parent->common->accounts_dir, relative, uid, parent->as_root, &folder);
 	if (r == 0)
-		r = start_worker(parent, role, requester_id, uid, &quota, address, folder);
+		r = start_worker(parent, role, requester, msg->id, uid, &quota, address, folder);
 	if (r < 0)
 		log_error("worker-not-started", log_span("account", address), log_errno("error", r), log_u64("uid", uid),
 		    log_str("folder", parent->common->accounts_dir));
 	answer_requester(requester, msg->id, r);
 	return 0;
+}
+
+/* A worker does not answer whom it was handed to. Nobody but that process can speak of it: ids are each asker's own, and one that was started anew
+ * has no workers yet. */
+static int
+end_worker(struct parent *parent, const struct msg_channel *channel, const struct msg *msg)
+{
+	struct msg_reader body = msg_read(msg);
+	uint32_t request = msg_get_u32(&body);
+	struct child *requester = parent_find_child(parent, msg_channel_peer(channel)), *worker = parent->children;
+
+	if (!msg_done(&body) || requester == NULL || requester->channel != channel)
+		return -EBADMSG;
+	while (worker != NULL && (worker->requester != requester->number || worker->request != request))
+		worker = worker->next;
+	if (worker == NULL) {
+		(void)msg_send(requester->channel, MSG_WORKER_ENDED, msg->id, NULL, -1);
+		return 0;
+	}
+	worker->end_wanted = true;
+	worker->end_request = msg->id;
+	(void)kill(worker->pid, SIGKILL);
+	return 0;
+}
+
+void
+parent_tell_end(const struct parent *parent, const struct child *worker)
+{
+	for (struct child *child = parent->children; child != NULL && worker->end_wanted; child = child->next)
+		if (child->number == worker->requester && child->channel != NULL)
+			(void)msg_send(child->channel, MSG_WORKER_ENDED, worker->end_request, NULL, -1);
 }
 
 /* A role that sees no file wants to talk with another program of this host. */
@@ -148,6 +181,7 @@ parent_on_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	switch (msg->type) {
 	case MSG_SPAWN: return spawn(context, msg);
+	case MSG_WORKER_END: return end_worker(context, channel, msg);
 	case MSG_CONNECT: return connect_for(context, channel, msg);
 	case MSG_PEER_LOST: return join_again(context, channel, msg);
 	default: return -EBADMSG;

@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The parent: root, binds ports, starts roles, joins them by channels, starts a worker for an account when auth says so.
  * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth,
- * numbers of sockets that smtpd's filter wants to be connected to, and of roles to which a channel was lost. */
+ * numbers of sockets that smtpd's filter wants to be connected to, of roles to which a channel was lost, and of workers that hang. */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -93,6 +93,7 @@ child_ended(struct parent *parent, struct child *child, int status)
 	/* Who made it crash may know now how memory was laid out there. */
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
 		parent_template_drop(&parent->templates[role->id]);
+	parent_tell_end(parent, child);
 	parent_forget_child(parent, child);
 	if (parent->options->probe == NULL && permanent && !parent->stopping)
 		parent_restart(parent, role, early);

@@ -383,6 +383,7 @@ proc_queue(struct proc *proc)
 		{ MSG_WORKER, on_auth_message },
 		{ MSG_WORKER_FAILED, on_auth_message },
 		{ MSG_WORKER_REFUSED, on_auth_message },
+		{ MSG_WORKER_ENDED, on_auth_message },
 		{ MSG_STS_LOAD, on_sts_message },
 		{ MSG_STS_KEEP, on_sts_message },
 	};

@@ -48,6 +48,8 @@ struct account {
 	char *address;
 	struct msg_channel *channel; /* NULL: asked for, or waiting for its turn */
 	bool started;                /* asked for or there */
+	bool ending;                 /* one that hung is being killed, and no other is started until it has ended: it may hold what that would wait for */
+	uint32_t request;            /* that the process was asked for by */
 	struct job *first, **last;   /* waiting */
 	struct job *given, **given_last; /* to the process, in order */
 	size_t given_count;
@@ -63,13 +65,14 @@ struct account {
 struct deliver_pool {
 	struct queue *queue;
 	struct account *accounts;
-	size_t started, busy;        /* processes; of those, starting or at work */
+	size_t started, busy;        /* processes, those too that are being killed; of those, starting or at work */
 	uint32_t last_id;
 	uint64_t idled;              /* so many times a process had nothing more to do */
 	unsigned alone;              /* so many deliveries in a row began when no other was under way; at most ALONE_MIN */
 };
 
 static void start_waiting(struct deliver_pool *pool);
+static void on_killed(void *context);
 static void feed(struct account *account);
 
 /* NULL: it has no mail, and no process. */
@@ -195,6 +198,17 @@ part(struct account *account)
 	account->asked = 0;
 }
 
+/* From one that may go on as if it were not parted from: it is killed. That is safe at any moment, as a power failure is; what it has not answered
+ * for is tried again. */
+static void
+part_by_force(struct account *account)
+{
+	part(account);
+	account->pool->started++;
+	account->ending = true;
+	auth_end_worker(account->pool->queue->auth, account->request, on_killed, account);
+}
+
 static void
 forget(struct account *account)
 {
@@ -218,24 +232,13 @@ set_timer(struct account *account, unsigned seconds)
 	(void)event_add(account->timer, &time);
 }
 
-/* The process is gone or could not be had. What it was given goes to the next one, once. */
+/* Jobs that were given to as many processes as they may be. May free the account. */
 static void
-lost(struct account *account, const char *text)
+fail_tried(struct account *account, const char *text)
 {
 	struct job *failed = NULL, **failed_last = &failed;
 	struct outcome outcome;
 
-	part(account);
-	account->suspect = true;
-	for (struct job *job = account->given; job != NULL; job = job->next)
-		settle_submitted(account->pool->queue, job, true);
-	/* In their order, before those that wait. */
-	*account->given_last = account->first;
-	account->first = account->given;
-	account->given = NULL;
-	account->given_last = &account->given;
-	account->given_count = 0;
-	count_busy(account);
 	for (struct job **at = &account->first; *at != NULL;)
 		if ((*at)->tries >= TRIES_MAX) {
 			struct job *job = *at;
@@ -252,7 +255,7 @@ lost(struct account *account, const char *text)
 		account->last = &(*account->last)->next;
 	outcome_set(&outcome, VERDICT_TEMPFAIL, "4.3.0", span_of(text));
 	outcome.ours = true;
-	if (account->first == NULL)
+	if (account->first == NULL && !account->ending)
 		forget(account);
 	while (failed != NULL) {
 		struct job *job = failed;
@@ -262,6 +265,50 @@ lost(struct account *account, const char *text)
 	}
 }
 
+/* All that waits. */
+static void
+fail_all(struct account *account, const char *text)
+{
+	for (struct job *job = account->first; job != NULL; job = job->next)
+		job->tries = TRIES_MAX;
+	fail_tried(account, text);
+}
+
+/* The process is parted from. What it was given goes to the next one, once. May free the account. */
+static void
+lost(struct account *account, const char *text)
+{
+	account->suspect = true;
+	for (struct job *job = account->given; job != NULL; job = job->next)
+		settle_submitted(account->pool->queue, job, true);
+	/* In their order, before those that wait. */
+	*account->given_last = account->first;
+	account->first = account->given;
+	account->given = NULL;
+	account->given_last = &account->given;
+	account->given_count = 0;
+	count_busy(account);
+	/* In time: what waits for its end must not wait for ever. */
+	if (account->ending)
+		set_timer(account, ANSWER_SECONDS);
+	fail_tried(account, text);
+}
+
+/* The one that was killed has ended. */
+static void
+on_killed(void *context)
+{
+	struct account *account = context;
+	struct deliver_pool *pool = account->pool;
+
+	account->ending = false;
+	pool->started--;
+	(void)event_del(account->timer);
+	if (account->first == NULL)
+		forget(account);
+	start_waiting(pool);
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *context)
 {
@@ -269,9 +316,14 @@ on_timer(evutil_socket_t fd, short what, void *context)
 	struct deliver_pool *pool = account->pool;
 
 	(void)fd, (void)what;
-	if (account->given_count != 0) {
+	if (account->ending) {
+		/* The system keeps it in a call, as to a file system that does not answer. */
+		log_error("deliver-stays", log_str("account", account->address), log_str("hint", "its process was killed, and has not ended"));
+		fail_all(account, "The account's process does not end");
+	} else if (account->given_count != 0) {
 		log_error("deliver-silent", log_str("account", account->address),
-		    log_u64("seconds", ANSWER_SECONDS));
+		    log_u64("seconds", ANSWER_SECONDS), log_str("hint", "it is killed"));
+		part_by_force(account);
 		lost(account, "The account's process does not answer");
 	} else if (account->first == NULL) {
 		forget(account);
@@ -363,6 +415,10 @@ on_closed(struct msg_channel *channel, int error, void *context)
 	if (error != 0 || account->given_count != 0)
 		log_warning("deliver-ended", log_str("account", account->address),
 		    log_u64("unanswered", account->given_count), log_errno("error", error));
+	if (error != 0)
+		part_by_force(account);
+	else
+		part(account);
 	lost(account, "The account's process has ended");
 	start_waiting(pool);
 }
@@ -459,9 +515,10 @@ have_worker(void *context, struct msg_channel *worker)
 
 	if (worker == NULL) {
 		/* Each job has had a try, or it would be asked for ever. */
-		for (struct job *job = account->first; job != NULL; job = job->next)
-			job->tries = TRIES_MAX;
-		lost(account, "The account's process could not be started");
+		part(account);
+		account->suspect = true;
+		count_busy(account);
+		fail_all(account, "The account's process could not be started");
 		start_waiting(pool);
 		return;
 	}
@@ -491,7 +548,7 @@ start_waiting(struct deliver_pool *pool)
 	size_t max = (size_t)smtpd_conf(pool->queue->proc)->deliver_concurrency;
 
 	for (struct account *account = pool->accounts; account != NULL && pool->busy < max; account = account->next) {
-		if (account->first == NULL || account->busy)
+		if (account->first == NULL || account->busy || account->ending)
 			continue;
 		if (account->channel != NULL) {
 			feed(account);
@@ -502,8 +559,7 @@ start_waiting(struct deliver_pool *pool)
 		account->started = true;
 		pool->started++;
 		count_busy(account);
-		(void)auth_worker_by_address(
-		    pool->queue->auth, span_of(account->address), have_worker, account);
+		account->request = auth_worker_by_address(pool->queue->auth, span_of(account->address), have_worker, account);
 	}
 }
 
@@ -550,6 +606,8 @@ deliver_submit(struct queue *queue, struct attempt *attempt, size_t recipient, s
 	job->submitted_last = &job->submitted;
 	*account->last = job;
 	account->last = &job->next;
+	if (account->ending && !event_pending(account->timer, EV_TIMEOUT, NULL))
+		set_timer(account, ANSWER_SECONDS);
 	if (account->busy && account->channel != NULL)
 		feed(account);
 	else

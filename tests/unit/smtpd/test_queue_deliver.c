@@ -34,7 +34,9 @@ static struct queue queue = { .proc = &proc };
 static struct spool_file file = { .fd = -1 };
 static struct envelope_recipient recipient;
 static struct msg_channel *worker; /* as the account's process has it */
-static unsigned started;
+static unsigned started, killed;
+static worker_ended on_end; /* of the one that is being killed */
+static void *on_end_context;
 static int64_t ahead; /* seconds */
 
 /* --- around queue_deliver.c --- */
@@ -69,10 +71,13 @@ attempt_reopen(const struct attempt *attempt)
 	return memfd_create("message", MFD_CLOEXEC);
 }
 
+static unsigned put_off;
+
 void
 attempt_outcome(struct attempt *attempt, size_t of, const struct outcome *outcome)
 {
-	(void)attempt, (void)of, (void)outcome;
+	(void)attempt, (void)of;
+	put_off += outcome->verdict == VERDICT_TEMPFAIL && outcome->ours;
 }
 
 void
@@ -138,7 +143,18 @@ auth_worker_by_address(struct auth_client *client, struct span account, worker_d
 	worker = msg_channel_free(worker);
 	worker = msg_channel_new(fds[1], &table, ROLE_WORKER, ROLE_QUEUE);
 	done(context, msg_channel_new(fds[0], &table, ROLE_QUEUE, ROLE_WORKER));
-	return 1;
+	return started;
+}
+
+void
+auth_end_worker(struct auth_client *client, uint32_t request, worker_ended done, void *context)
+{
+	(void)client;
+	ck_assert_ptr_null(on_end);
+	ck_assert_uint_eq(request, started);
+	killed++;
+	on_end = done;
+	on_end_context = context;
 }
 
 /* --- the tests --- */
@@ -166,6 +182,25 @@ mail(unsigned seconds)
 	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
 }
 
+static void
+pass(unsigned seconds)
+{
+	ahead += seconds;
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+}
+
+/* There is no process any more that was killed. */
+static void
+end(void)
+{
+	worker_ended done = on_end;
+
+	ck_assert_ptr_nonnull(done);
+	on_end = NULL;
+	done(on_end_context);
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+}
+
 /* The process answers for the first that it has. */
 static void
 answer(void)
@@ -190,6 +225,85 @@ START_TEST(silent_while_mail_comes)
 	ck_assert_uint_eq(started, 1);
 	for (unsigned i = 0; i < 3; i++)
 		mail(50);
+	ck_assert_uint_eq(killed, 1);
+	end();
+	ck_assert_uint_eq(started, 2);
+}
+END_TEST
+
+/* What hangs is killed; nothing is started beside it, which would only hang as well. */
+START_TEST(one_at_a_time)
+{
+	mail(0);
+	for (unsigned i = 1; i <= 3; i++) {
+		pass(130);
+		ck_assert_uint_eq(killed, i);
+		ck_assert_uint_eq(started, i);
+		mail(0);
+		ck_assert_uint_eq(started, i);
+		end();
+		ck_assert_uint_eq(started, i + 1);
+	}
+}
+END_TEST
+
+/* It was killed and stays, as the system may have it: nobody waits for that for longer than for an answer, and it counts until it is gone. */
+START_TEST(does_not_end)
+{
+	static char other[] = "carol@example.test", *bob;
+
+	conf.deliver_concurrency = _i == 0 ? 1 : 10;
+	mail(0);
+	pass(130);
+	ck_assert_uint_eq(killed, 1);
+	ck_assert_uint_eq(put_off, 0);
+	pass(130);
+	ck_assert_uint_eq(put_off, 1);
+	mail(0);
+	pass(130);
+	ck_assert_uint_eq(put_off, 2);
+	ck_assert_uint_eq(started, 1);
+	/* Others have their mail. */
+	bob = recipient.address;
+	recipient.address = other;
+	mail(0);
+	ck_assert_uint_eq(started, 2);
+	answer();
+	end();
+	ck_assert_uint_eq(started, 2);
+	recipient.address = bob;
+	mail(0);
+	ck_assert_uint_eq(started, 3);
+	ck_assert_uint_eq(killed, 1);
+}
+END_TEST
+
+/* Whoever says what makes no sense may stay as well. */
+START_TEST(misbehaves)
+{
+	struct msg_writer body;
+
+	mail(0);
+	msg_writer_init(&body);
+	msg_put_u8(&body, VERDICT_OK);
+	msg_put_span(&body, SPAN("2.0.0"));
+	msg_put_span(&body, SPAN("of a message that it never had"));
+	ck_assert_int_eq(msg_send(worker, MSG_DELIVERED, 4711, &body, -1), 0);
+	pass(0);
+	ck_assert_uint_eq(killed, 1);
+	ck_assert_uint_eq(started, 1);
+	end();
+	ck_assert_uint_eq(started, 2);
+}
+END_TEST
+
+/* One that has ended by itself need not be killed. */
+START_TEST(ends)
+{
+	mail(0);
+	worker = msg_channel_free(worker);
+	pass(0);
+	ck_assert_uint_eq(killed, 0);
 	ck_assert_uint_eq(started, 2);
 }
 END_TEST
@@ -261,6 +375,10 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, silent_while_mail_comes);
 	tcase_add_test(tests, slow_but_there);
+	tcase_add_test(tests, one_at_a_time);
+	tcase_add_loop_test(tests, does_not_end, 0, 2);
+	tcase_add_test(tests, misbehaves);
+	tcase_add_test(tests, ends);
 	tcase_add_loop_test(tests, sent_by_one_try, 0, 2);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
