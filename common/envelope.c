@@ -215,7 +215,7 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 
 	if (envelope->count == 0 || !printable(span_of(envelope->sender)))
 		return -EINVAL;
-	(void)buf_fmt(out, FIRST_LINE "\ncreated %lld\n", (long long)envelope->created);
+	(void)buf_fmt(out, FIRST_LINE "\ncreated %010lld\n", (long long)envelope->created);
 	if (envelope->release != 0)
 		(void)buf_fmt(out, "release %lld\n", (long long)envelope->release);
 	(void)buf_fmt(out, "from %s\n", envelope->sender);
@@ -232,7 +232,7 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 	if (envelope->priority != 0)
 		(void)buf_fmt(out, "priority %d\n", envelope->priority);
 	if (envelope->by != ENVELOPE_BY_NONE)
-		(void)buf_fmt(out, "by %lld %c%s\n", (long long)envelope->deliver_by,
+		(void)buf_fmt(out, "by %010lld %c%s\n", (long long)envelope->deliver_by,
 		    by_letters[envelope->by], envelope->by_trace ? "T" : "");
 	r = put_optional(out, "envid", envelope->envid);
 	if (r == 0)
@@ -256,6 +256,18 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 	if (r == 0)
 		(void)buf_char(out, '\n');
 	return r == 0 && out->overflow ? -EMSGSIZE : r;
+}
+
+bool
+envelope_encode_time(int64_t seconds, size_t len, char *ret_text)
+{
+	char text[24];
+	int written = seconds < 0 || len >= sizeof(text) ? -1 : snprintf(text, sizeof(text), "%0*lld", (int)len, (long long)seconds);
+
+	if (written < 0 || (size_t)written != len)
+		return false;
+	memcpy(ret_text, text, len);
+	return true;
 }
 
 /* --- reading --- */
@@ -359,13 +371,15 @@ take_priority(struct span value, int *ret_priority)
 
 /* "1795423737 R", with a "T" behind it for by_trace. */
 static bool
-take_by(struct span value, struct envelope *envelope)
+take_by(struct span value, size_t at, struct envelope *envelope)
 {
 	struct span seconds;
 
 	if (!span_split(&value, ' ', &seconds) ||
 	    !take_number(seconds, INT64_MAX, &envelope->deliver_by))
 		return false;
+	envelope->by_at = at;
+	envelope->by_len = (uint8_t)(seconds.len < UINT8_MAX ? seconds.len : UINT8_MAX);
 	envelope->by_trace = value.len == 2 && value.ptr[1] == 'T';
 	if (value.len != 1 && !envelope->by_trace)
 		return false;
@@ -473,7 +487,10 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	unsigned index;
 
 	switch (field) {
-	case FIELD_CREATED: return take_number(value, INT64_MAX, &envelope->created);
+	case FIELD_CREATED:
+		envelope->created_at = at;
+		envelope->created_len = (uint8_t)(value.len < UINT8_MAX ? value.len : UINT8_MAX);
+		return take_number(value, INT64_MAX, &envelope->created);
 	case FIELD_RELEASE: return take_number(value, INT64_MAX, &envelope->release);
 	case FIELD_UID: return take_number(value, UINT32_MAX, &envelope->uid);
 	case FIELD_FROM:
@@ -495,7 +512,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_REQUIRETLS: return take_yes(value, &envelope->requiretls);
 	case FIELD_EXPANDED: return take_yes(value, &envelope->expanded);
 	case FIELD_PRIORITY: return take_priority(value, &envelope->priority);
-	case FIELD_BY: return take_by(value, envelope);
+	case FIELD_BY: return take_by(value, at, envelope);
 	case FIELD_ENVID:
 		return !has_space(value) && take_text(value, ENVELOPE_XTEXT_MAX, &envelope->envid);
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);

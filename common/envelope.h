@@ -65,6 +65,8 @@ struct envelope_progress {
 struct envelope {
 	int64_t created;   /* seconds since 1970: when the message was handed in; expiry counts from
 			      here */
+	size_t created_at, by_at; /* offsets of these numbers from the start of the file, set by decode; by_at: of deliver_by; 0: there is none */
+	uint8_t created_len, by_len; /* and how many digits they have */
 	int64_t release;   /* not to be sent before; 0: at once */
 	char *sender;      /* reverse-path without angle brackets; "" is the null one. Never NULL */
 	enum envelope_body body;
@@ -129,6 +131,8 @@ void envelope_encode_progress(
 /* The same for room, always of this length. */
 #define ENVELOPE_ROOM_LEN 5
 void envelope_encode_room(uint16_t room, char ret_text[ENVELOPE_ROOM_LEN]);
+/* A number of seconds in as many digits, written over `created` or that of `by`. False when there are too few. */
+bool envelope_encode_time(int64_t seconds, size_t len, char *ret_text);
 /* Sets progress->reason: control bytes become "?", what does not fit or is no UTF-8 is cut. */
 void envelope_set_reason(struct envelope_progress *progress, struct span text);
 

@@ -33,6 +33,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/proc_queue.c \
 	smtpd/proc_smtp.c \
 	smtpd/proxy_parse.c \
+	smtpd/queue_age.c \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
 	smtpd/queue_conclude.c \

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "frame/srs_file.h"
 #include "smtpd/queue.h"
+#include "smtpd/queue_age.h"
 #include "smtpd/smtpd.h"
 
 /* Descriptors: one for each active message and each job, one for each message being handed in, the
@@ -47,6 +48,15 @@ int64_t
 queue_now(void)
 {
 	return queue_now_us() / SECOND;
+}
+
+int64_t
+queue_uptime(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
 }
 
 uint32_t
@@ -86,6 +96,18 @@ arm(struct queue *queue)
 	(void)event_add(queue->due, &wait);
 }
 
+static bool
+cut_tell(void *context, struct queue_entry *entry)
+{
+	const struct queue *queue = context;
+	int64_t now = queue_now();
+
+	/* By the wrong time. It is looked at soon, and then this is known anew. */
+	if (entry->tell > now + smtpd_conf(queue->proc)->queue_lifetime)
+		entry->tell = now;
+	return true;
+}
+
 /* What was to be due some minutes after a wrong time would be due some minutes after that once it comes. */
 static void
 watch_clock(struct queue *queue, int64_t now)
@@ -93,6 +115,7 @@ watch_clock(struct queue *queue, int64_t now)
 	if (queue->latest - now > CLOCK_SECONDS) {
 		log_warning("clock-set-back", log_i64("seconds", queue->latest - now));
 		schedule_set_back(queue->schedule, now);
+		queue_table_each(queue->table, cut_tell, queue);
 	}
 	if (now > queue->latest || queue->latest - now > CLOCK_SECONDS)
 		queue->latest = now;
@@ -133,6 +156,7 @@ queue_enter(struct queue *queue, const char *id, const struct facts *facts, bool
 	struct queue_entry *entry = queue_table_add(queue->table, id, facts->uid, facts->drop);
 
 	entry->state = held ? ENTRY_HELD : ENTRY_IDLE;
+	entry->born = age_born(facts->created, queue_now(), queue_uptime());
 	entry->priority = facts->priority;
 	entry->sender = facts->sender;
 	facts_apply(queue, entry, facts);

@@ -19,7 +19,7 @@ struct text_set;
 
 /* What of an envelope is kept in memory: queue_facts.c. */
 struct facts {
-	int64_t uid, due, tell;
+	int64_t uid, created, due, tell;
 	char *drop;        /* or NULL */
 	char *destination; /* of all open recipients, or NULL */
 	uint16_t sender;
@@ -69,6 +69,7 @@ void intake_promise(struct queue *queue, const char *id, int fd, intake_done don
 
 int64_t queue_now(void); /* seconds since 1970 */
 int64_t queue_now_us(void);
+int64_t queue_uptime(void); /* seconds on a count that nobody sets */
 uint32_t queue_random(void);
 /* Enters a message that is on stable storage, by its facts. */
 struct queue_entry *queue_enter(struct queue *queue, const char *id, const struct facts *facts, bool held);
@@ -94,6 +95,8 @@ void facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, st
 void facts_free(struct facts *facts);
 /* Sets what may change in the life of an entry: where it goes, and when its sender is to be told. */
 void facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts);
+/* Puts the times of a message right (queue_age.h), in its file too; born: of its entry. Before anything is counted from them. */
+void facts_right(const char *id, int64_t born, struct spool_file *file);
 /* Where that sender's mail for this address goes next, if not to an account here. */
 struct span facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address);
 /* Is the address at one of our domains? */

@@ -216,6 +216,7 @@ load(struct queue *queue, struct queue_entry *entry, enum spool_place place, int
 	attempt->queue = queue;
 	attempt->entry = entry;
 	attempt->started = queue_now();
+	facts_right(entry->id, entry->born, &attempt->file);
 	queue->active++;
 	*ret = attempt;
 	return 0;

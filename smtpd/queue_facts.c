@@ -10,6 +10,7 @@
 #include "common/xalloc.h"
 #include "frame/account_name.h"
 #include "smtpd/queue.h"
+#include "smtpd/queue_age.h"
 #include "smtpd/route_parse.h"
 
 static struct span
@@ -115,6 +116,23 @@ facts_since(const struct envelope *envelope)
 	return envelope->release > envelope->created ? envelope->release : envelope->created;
 }
 
+void
+facts_right(const char *id, int64_t born, struct spool_file *file)
+{
+	struct envelope *envelope = &file->envelope;
+	int64_t before = envelope->created, now = queue_now();
+	int r = 0;
+
+	if (envelope->progress.tried > now)
+		envelope->progress.tried = now;
+	if (!age_right(envelope, born, now, queue_uptime()))
+		return;
+	log_info("redated", log_str("id", id), log_i64("seconds", envelope->created - before));
+	r = queue_files_redate(file);
+	if (r < 0) /* it is put right again the next time */
+		log_warning("not-redated", log_str("id", id), log_errno("error", r));
+}
+
 static bool
 has_open_recipient(const struct envelope *envelope)
 {
@@ -165,6 +183,7 @@ facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, struct 
 
 	*ret_facts = (struct facts){
 		.uid = envelope->uid,
+		.created = envelope->created,
 		.due = due_of(envelope),
 		.tell = tell_of(conf, envelope),
 		.drop = envelope->drop != NULL ? xstrdup(envelope->drop) : NULL,

@@ -22,6 +22,8 @@ struct unwanted {
 	struct unwanted *next;
 	char path[SPOOL_PATH_MAX];
 };
+/* From the number of `created` to the end of that of `by`: there are only short lines and the sender in between. */
+#define REDATE_MAX 1024
 #define UNWANTED_MAX 10000
 
 struct queue_files {
@@ -410,6 +412,25 @@ queue_files_update(const struct spool_file *file, bool sync)
 			return -errno;
 	}
 	return sync && fdatasync(file->fd) < 0 ? -errno : 0;
+}
+
+int
+queue_files_redate(const struct spool_file *file)
+{
+	const struct envelope *envelope = &file->envelope;
+	char text[REDATE_MAX];
+	size_t at = envelope->created_at, end = envelope->by_at != 0 ? envelope->by_at + envelope->by_len : at + envelope->created_len;
+	ssize_t len;
+
+	if (at == 0 || end < at || end - at > sizeof(text))
+		return -EINVAL; /* written by somebody else */
+	len = pread(file->fd, text, end - at, (off_t)at);
+	if (len < 0)
+		return -errno;
+	if ((size_t)len != end - at || !envelope_encode_time(envelope->created, envelope->created_len, text) ||
+	    (envelope->by_at != 0 && !envelope_encode_time(envelope->deliver_by, envelope->by_len, text + (envelope->by_at - at))))
+		return -EINVAL;
+	return pwrite(file->fd, text, (size_t)len, (off_t)at) == len ? 0 : -errno;
 }
 
 int

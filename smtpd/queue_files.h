@@ -60,6 +60,9 @@ int queue_files_mark(const struct spool_file *file, size_t recipient);
 /* Writes the status bytes of all recipients and the progress line; synced when `sync`. 0 or -errno.
  */
 int queue_files_update(const struct spool_file *file, bool sync);
+/* Writes `created` and the time of `by` over what stands there, by one call and not synced: lost, they are found wrong again. 0, -EINVAL where
+ * that has not as many digits, or -errno. */
+int queue_files_redate(const struct spool_file *file);
 /* queue/XX/ID (or hold/ID) -> none: it is done. */
 int queue_files_remove(struct queue_files *files, const char *id, bool held);
 /* The same, synced: somebody is told that it will never be sent. */

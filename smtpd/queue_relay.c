@@ -174,7 +174,7 @@ places_of(enum rank rank, size_t all)
 static void
 count_running(struct relay_pool *pool, size_t running[RANKS])
 {
-	int64_t now = queue_now();
+	int64_t now = queue_uptime();
 
 	for (struct relay_job *job = pool->running; job != NULL; job = job->next) {
 		bool slow = now - job->since >= SLOW_SECONDS;
@@ -221,7 +221,7 @@ next_job(struct relay_pool *pool)
 		lane->last = &lane->first;
 	lane->waiting--;
 	lane->running++;
-	job->since = queue_now();
+	job->since = queue_uptime();
 	job->next = pool->running;
 	pool->running = job;
 	pool->running_count++;

@@ -10,6 +10,7 @@
 #include "common/next_turn.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
+#include "smtpd/queue_age.h"
 
 /* Files that are read in one turn of the loop. */
 #define TURN_MAX 256
@@ -80,12 +81,15 @@ due_of(const struct smtpd_conf *conf, const struct envelope *envelope, int64_t d
 }
 
 static void
-enter(struct queue *queue, const char *id, bool held, const struct envelope *envelope)
+enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 {
+	const struct envelope *envelope = &file->envelope;
 	struct queue_entry *entry = queue_table_find(queue->table, span_make(id, SPOOL_ID_LEN));
 	bool known = entry != NULL;
 	struct facts facts;
 
+	if (!known || entry->state != ENTRY_ACTIVE)
+		facts_right(id, known ? entry->born : age_born(envelope->created, queue_now(), queue_uptime()), file);
 	facts_of(smtpd_conf(queue->proc), envelope, &facts);
 	if (!known) {
 		if (envelope->about != NULL)
@@ -112,7 +116,7 @@ read_one(struct queue *queue, const struct name *name)
 	memcpy(id, name->id, SPOOL_ID_LEN);
 	r = queue_files_load(queue->files, name->held ? SPOOL_HOLD : SPOOL_QUEUE, id, &file);
 	if (r == 0) {
-		enter(queue, id, name->held, &file.envelope);
+		enter(queue, id, name->held, &file);
 		spool_close(&file);
 		return;
 	}

@@ -28,6 +28,7 @@ struct queue_entry {
 	bool hold_wanted : 1, remove_wanted : 1, retry_wanted : 1, requeue_wanted : 1;
 	bool requeued : 1; /* at the next attempt aliases have a say, whatever its envelope says */
 	uint16_t sender;    /* a hash of it */
+	int64_t born;       /* when it was taken, by what age_born said */
 	int64_t tell;       /* seconds since 1970: its sender is to be told something by then */
 	int64_t uid;        /* who dropped it, or -1 */
 	char *drop;         /* the name it had there, or NULL */

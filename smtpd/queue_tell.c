@@ -210,8 +210,13 @@ attempt_report(struct attempt *attempt)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	const struct envelope *envelope = &attempt->file.envelope;
-	int64_t since = facts_since(envelope), now = queue_now();
+	int64_t since, now = queue_now();
 
+	/* Somebody may have set the clock meanwhile. */
+	facts_right(attempt->entry->id, attempt->entry->born, &attempt->file);
+	if (attempt->started > now)
+		attempt->started = now;
+	since = facts_since(envelope);
 	attempt->reports = xcalloc(envelope->count, sizeof(*attempt->reports));
 	for (size_t i = 0; i < envelope->count; i++) {
 		if (attempt->targets[i].outcome == NULL)

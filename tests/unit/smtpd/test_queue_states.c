@@ -166,7 +166,11 @@ END_TEST
 /* What was to be sent later has its whole time from then on, behind an alias too. */
 START_TEST(expanded_when_released)
 {
-	put(PATH, "fourpost 1\ncreated 1600000000\nrelease NOWNOWNOWN\nfrom alice@local.test\nto P - - slow@local.test\n\n" MESSAGE);
+	char command[256];
+
+	(void)snprintf(command, sizeof(command), "sed -i 's/queue_lifetime = \"52w\"/queue_lifetime = \"1w\"/' %s", conf_path);
+	ck_assert_int_eq(system(command), 0);
+	put(PATH, "fourpost 1\ncreated 1770000000\nrelease NOWNOWNOWN\nfrom alice@local.test\nto P - - slow@local.test\n\n" MESSAGE);
 	start();
 	WAIT_FOR(files_in("mail/local.test/bob") == 1 && files_in("mail/local.test/later") == 1 && queued_files() == 1);
 	WAIT_FOR(logs(" deferred "));
@@ -180,9 +184,9 @@ START_TEST(a_fault_of_ours_expires)
 {
 	char command[256];
 
-	(void)snprintf(command, sizeof(command), "sed -i 's/retry_min = 3600; retry_max = 3600/retry_min = 1; retry_max = 1/' %s", conf_path);
+	(void)snprintf(command, sizeof(command), "sed -i 's/retry_min = 3600; retry_max = 3600; queue_lifetime = \"52w\"/retry_min = 1; retry_max = 1; queue_lifetime = \"1w\"/' %s", conf_path);
 	ck_assert_int_eq(system(command), 0);
-	put(PATH, "fourpost 1\ncreated 1600000000\nfrom alice@local.test\nto P - - hidden@local.test\n\n" MESSAGE);
+	put(PATH, "fourpost 1\ncreated 1770000000\nfrom alice@local.test\nto P - - hidden@local.test\n\n" MESSAGE);
 	start();
 	WAIT_FOR(files_in("mail/local.test/alice") == 1 && queued_files() == 0);
 	ck_assert_uint_ge(times_logged("deferred id=" ID), 5);
