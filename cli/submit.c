@@ -142,6 +142,8 @@ submit_recipients(struct submit *submit, struct span text, bool strict)
 	address_list_parse(text, &list);
 	if (list.cut)
 		r = -EMSGSIZE;
+	else if (!strict && list.lost)
+		r = -EILSEQ; /* better no mail than mail to some of those it is for */
 	else if (strict && (list.count == 0 || is_guessed(&list, text)))
 		r = complain(submit, span_trim(text));
 	for (size_t i = 0; r == 0 && i < list.count; i++) {
@@ -423,6 +425,7 @@ submit_explain(const struct submit *submit, int error, int *ret_status)
 		{ -ENOSPC, EX_TEMPFAIL, "no space left in the spool" },
 		{ -EDQUOT, EX_TEMPFAIL, "your quota in the spool is used up" },
 		{ -EBADMSG, EX_DATAERR, NULL },
+		{ -EILSEQ, EX_DATAERR, "a field of recipients has a comment or quotes without end, or an address behind \"<...>\"" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

@@ -32,8 +32,8 @@ struct submit {
 
 /* The errors of the calls below, beside -errno of writing: -EBADMSG (an address is none),
  * -EDESTADDRREQ (no recipients), -EMSGSIZE (too many), -EINVAL (NUL in the message), -E2BIG (the
- * header), -EFBIG (the message), -ELOOP (too many Received fields). Nothing but submit_free may
- * follow one. */
+ * header), -EFBIG (the message), -ELOOP (too many Received fields), -EILSEQ (a field of recipients may
+ * name more than can be read). Nothing but submit_free may follow one. */
 
 /* A message of no sender and no recipients yet. */
 void submit_init(struct submit *submit, const struct smtpd_conf *conf, int folder);
@@ -44,7 +44,7 @@ void submit_free(struct submit *submit);
  * "<>" are the null path. 0 or -EBADMSG. */
 int submit_sender(struct submit *submit, struct span text, char **ret_address);
 /* Adds the addresses of a list ("a, Name <b@c>"), each once. strict: -EBADMSG where something in it
- * would have to be guessed or passed over. */
+ * would have to be guessed or passed over; else -EILSEQ where an address may have been passed over. */
 int submit_recipients(struct submit *submit, struct span list, bool strict);
 
 /* Makes the file at once: for those who want its name (drop_name) before the message. Recipients are

@@ -123,6 +123,14 @@ doubt(struct parser *parser)
 	parser->list->bad = parser->list->ambiguous = true;
 }
 
+/* And what was passed over may be the address of somebody. */
+static void
+lose(struct parser *parser)
+{
+	doubt(parser);
+	parser->list->lost = true;
+}
+
 /* A ",", ";" or the end: what was gathered is a mailbox, if it is anything. */
 static void
 finish(struct parser *parser)
@@ -187,7 +195,7 @@ take_comment(struct parser *parser)
 			(void)buf_char(&parser->comment, c);
 	}
 	if (depth != 0)
-		doubt(parser);
+		lose(parser);
 	parser->has_comment = true;
 	parser->rest = span_skip(parser->rest, i + 1);
 	current(parser)->space = true;
@@ -207,7 +215,7 @@ take_quoted(struct parser *parser)
 			words_put(words, span_make(parser->rest.ptr + i, 1));
 	}
 	if (i >= parser->rest.len)
-		doubt(parser);
+		lose(parser);
 	parser->rest = span_skip(parser->rest, i + 1);
 }
 
@@ -413,6 +421,8 @@ take_token(struct parser *parser)
 	} else if (parser->has_angle && !parser->in_angle && c != ',' && c != ';') {
 		/* Nothing more may stand behind "<...>". */
 		doubt(parser);
+		if (c == '@')
+			lose(parser);
 		parser->rest = span_skip(parser->rest, 1);
 	} else if (c == '"') {
 		take_quoted(parser);

@@ -36,6 +36,7 @@ struct address_list {
 	bool ambiguous;  /* and so that others may take it for another address: what stood behind "<...>", a second "@",
 			  * a domain of words without dots between, an address within an encoded word, a comment or quotes
 			  * without end */
+	bool lost;       /* and so that an address may have been passed over: a comment or quotes without end, an "@" behind "<...>" */
 	struct buf text; /* what the spans point into */
 };
 

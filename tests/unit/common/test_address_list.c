@@ -101,14 +101,14 @@ START_TEST(ambiguous)
 {
 	static const struct {
 		const char *value;
-		bool ambiguous;
+		bool ambiguous, lost;
 	} rows[] = {
-		{ "X <a@b> <c@d>", true }, { "<a@b>c@d", true }, { "X <a@b> junk, c@d", true }, { "a@b c@d", true }, { "a@b@c", true },
-		{ "a@b (open <c@d>", true }, { "a@b <c@d>", false }, { "\"<c@d>\" <a@b>", false }, { "a@b (c@d), e@f", false }, { "<@c,@d:a@b>", false },
-		{ "a@b; c@d", false }, { "<a@b", false }, { "<c@d.org x.b.org>", true }, { "c@d \"x.b\"", true }, { "c@d\"x.b\"", true }, { "<c@[1.2.3.4]x.b>", true },
-		{ "S @ Acme Inc <a@b>", false }, { "c@d via List <a@b>", false }, { "c@d via List <a@b c>", true }, { "c@d x, <a@b>", true },
-		{ "<c@d. b>", false }, { "<a@ b . c >", false }, { "=?utf-8?q?,c@d,?= <a@b>", true }, { "=?utf-8?q?<c@d>?= <a@b>", true },
-		{ "=?utf-8?q?Doe,_J.?= <a@b>", false }, { "=?utf-8?q?c@d?= <a@b>", false }, { "\"c@d, <a@b>", true }, { "\"c@d, \" <a@b>", false },
+		{ "X <a@b> <c@d>", true, true }, { "<a@b>c@d", true, true }, { "X <a@b> junk, c@d", true, false }, { "a@b c@d", true, false }, { "a@b@c", true, false },
+		{ "a@b (open <c@d>", true, true }, { "a@b <c@d>", false, false }, { "\"<c@d>\" <a@b>", false, false }, { "a@b (c@d), e@f", false, false }, { "<@c,@d:a@b>", false, false },
+		{ "a@b; c@d", false, false }, { "<a@b", false, false }, { "<c@d.org x.b.org>", true, false }, { "c@d \"x.b\"", true, false }, { "c@d\"x.b\"", true, false }, { "<c@[1.2.3.4]x.b>", true, false },
+		{ "S @ Acme Inc <a@b>", false, false }, { "c@d via List <a@b>", false, false }, { "c@d via List <a@b c>", true, false }, { "c@d x, <a@b>", true, false },
+		{ "<c@d. b>", false, false }, { "<a@ b . c >", false, false }, { "=?utf-8?q?,c@d,?= <a@b>", true, false }, { "=?utf-8?q?<c@d>?= <a@b>", true, false },
+		{ "=?utf-8?q?Doe,_J.?= <a@b>", false, false }, { "=?utf-8?q?c@d?= <a@b>", false, false }, { "\"c@d, <a@b>", true, true }, { "\"c@d, \" <a@b>", false, false },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -116,6 +116,7 @@ START_TEST(ambiguous)
 
 		address_list_parse(span_of(rows[i].value), &list);
 		ck_assert_msg(list.ambiguous == rows[i].ambiguous, "%s", rows[i].value);
+		ck_assert_msg(list.lost == rows[i].lost, "%s", rows[i].value);
 		address_list_free(&list);
 	}
 }
