@@ -318,6 +318,8 @@ bool recipient_wants(const struct envelope_recipient *recipient, uint8_t bit);
  * be writing to it: -EBADMSG when what has been read of it, to be sent back, is not clean. */
 int bounce_submit(struct queue *queue, const char *id, const struct spool_file *file,
     const struct report *reports, size_t count, const char *statuses, bool foreign, intake_done done, void *context);
+/* Whom a notification about that message goes to; borrowed. */
+const char *addressee(const struct queue *queue, const struct spool_file *file);
 /* A notification was found at the start, before the message that it is about: should the last life have ended between writing it and noting
  * so, that is noted now. */
 void bounce_found(struct queue *queue, const struct envelope *envelope);

@@ -61,7 +61,7 @@ has_failure(const struct report *reports, size_t count)
 	return false;
 }
 
-static const char *
+const char *
 addressee(const struct queue *queue, const struct spool_file *file)
 {
 	const char *sender = file->envelope.sender;

@@ -186,7 +186,7 @@ reported(void *context, const char *id, int result)
 		return;
 	}
 	log_info("notification", log_str("id", attempt->entry->id), log_str("as", id),
-	    log_str("to", attempt->file.envelope.sender));
+	    log_str("to", addressee(attempt->queue, &attempt->file)));
 	attempt_conclude(attempt, true);
 }
 

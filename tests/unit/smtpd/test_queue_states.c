@@ -466,6 +466,7 @@ START_TEST(notification_that_fails_goes_to_postmaster)
 	WAIT_FOR(files_in("mail/local.test/postmaster") == 1);
 	WAIT_FOR(!there(PATH) && queued_files() == 0);
 	ck_assert_uint_eq(files_in("mail/local.test/postmaster"), 1);
+	ck_assert(logs("notification id=" ID) && logs("to=postmaster@local.test") && !logs("to=\"\""));
 }
 END_TEST
 
