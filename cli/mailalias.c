@@ -186,7 +186,5 @@ main(int argc, char **argv)
 	}
 	ms_accounts_close(site.accounts);
 	(void)aliases_free(aliases);
-	if (fflush(stdout) != 0)
-		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
-	return status;
+	return tool_end(status);
 }

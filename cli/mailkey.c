@@ -450,7 +450,5 @@ main(int argc, char **argv)
 	if (request.said != NULL)
 		(void)fclose(request.said);
 	free(request.said_text);
-	if (fflush(stdout) != 0)
-		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
-	return status;
+	return tool_end(status);
 }

@@ -163,7 +163,7 @@ ask_all(const struct verb *verb, const char *spool_dir, char **ids)
 		worst = status != EX_OK ? status : worst;
 	}
 	(void)close(folder);
-	return fflush(stdout) == 0 ? worst : EX_IOERR;
+	return worst;
 }
 
 /* --- what is selected --- */
@@ -232,7 +232,7 @@ policies(const struct smtpd_conf *conf, char **domains)
 		if (status != EX_OK)
 			worst = status;
 	}
-	return fflush(stdout) == 0 ? worst : EX_IOERR;
+	return worst;
 }
 
 static int
@@ -289,8 +289,8 @@ main(int argc, char **argv)
 		usage(mailq);
 	tool_load_smtpd(conf_path, &conf);
 	if (!mailq && strcmp(argv[optind], "policy") == 0 && optind + 1 < argc)
-		return policies(&conf, argv + optind + 1);
+		return tool_end(policies(&conf, argv + optind + 1));
 	if (mailq)
-		return queue_print_list(conf.common.spool_dir, &selection);
-	return run(argv[optind], argv + optind + 1, conf.common.spool_dir, &selection);
+		return tool_end(queue_print_list(conf.common.spool_dir, &selection));
+	return tool_end(run(argv[optind], argv + optind + 1, conf.common.spool_dir, &selection));
 }

@@ -217,7 +217,5 @@ main(int argc, char **argv)
 	print_sums(&reader);
 	print_totals(&reader);
 	free(reader.entries);
-	if (fflush(stdout) != 0)
-		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
-	return reader.faults == 0 ? EX_OK : EX_DATAERR;
+	return tool_end(reader.faults == 0 ? EX_OK : EX_DATAERR);
 }

@@ -174,7 +174,7 @@ in_child(const struct all *all, const struct ms_account *account)
 	if (pid == 0) {
 		become_account(account, !restoring);
 		status = all->command->run(&job);
-		exit(fflush(stdout) == 0 ? status : EX_IOERR);
+		exit(tool_end(status));
 	}
 	if (job.into_fd >= 0)
 		(void)close(job.into_fd);

@@ -273,8 +273,6 @@ list(const struct fourpost_conf *conf)
 	if (r != 0)
 		tool_fail(EX_IOERR, "%s: %s", conf->accounts_db, ms_strerror(r));
 	ms_accounts_close(accounts);
-	if (fflush(stdout) != 0)
-		tool_fail(EX_IOERR, "standard output: %s", strerror(errno));
 }
 
 int
@@ -325,5 +323,5 @@ main(int argc, char **argv)
 		remove_account(&conf, &options, argv[optind]);
 	else
 		usage();
-	return EX_OK;
+	return tool_end(EX_OK);
 }

@@ -167,7 +167,7 @@ queue_print_list(const char *spool_dir, const struct queue_selection *selection)
 	if (!queue_select_any(selection))
 		(void)printf("%zu of ", listing.count);
 	print_summary(&summary);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	return EX_OK;
 }
 
 /* --- by domain --- */
@@ -214,7 +214,7 @@ queue_print_summary(const char *spool_dir, const struct queue_selection *selecti
 	queue_counts_free(&listing.counts);
 	if (r < 0)
 		return queue_complain(r, spool_dir, NULL);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	return EX_OK;
 }
 
 /* --- one message --- */
@@ -311,7 +311,5 @@ queue_print_message(const char *spool_dir, const char *id)
 		r = print_text(&file);
 	}
 	spool_close(&file);
-	if (r == 0 && fflush(stdout) != 0)
-		r = -EIO;
 	return r < 0 ? queue_complain(r, spool_dir, id) : EX_OK;
 }

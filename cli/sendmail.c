@@ -376,7 +376,7 @@ main(int argc, char **argv)
 		return EX_OK;
 	tool_load_smtpd(options.conf_path, &conf);
 	if (options.mode == MODE_LIST)
-		return queue_print_list(conf.common.spool_dir, &(const struct queue_selection){ .from = NULL });
+		return tool_end(queue_print_list(conf.common.spool_dir, &(const struct queue_selection){ .from = NULL }));
 	folder = drop_open_folder(conf.common.spool_dir);
 	if (folder < 0)
 		tool_fail(EX_CANTCREAT, "%s/drop: %s", conf.common.spool_dir, strerror(-folder));

@@ -234,7 +234,7 @@ main(int argc, char **argv)
 		usage();
 	if (capabilities) {
 		sieve_capabilities(tracer.options, print_capability, NULL);
-		return EX_OK;
+		return tool_end(EX_OK);
 	}
 	if (message_path == NULL)
 		return check(argv + optind, argc - optind, tracer.options);
@@ -250,5 +250,5 @@ main(int argc, char **argv)
 	while (tracer.count != 0)
 		(void)sieve_program_free(tracer.programs[--tracer.count]);
 	buf_free(&message);
-	return status;
+	return tool_end(status);
 }

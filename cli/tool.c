@@ -55,6 +55,19 @@ tool_warn(const char *format, ...)
 	va_end(args);
 }
 
+int
+tool_end(int status)
+{
+	bool failed = ferror(stdout) != 0;
+
+	/* Of a write that failed before this nobody knows any more why. */
+	errno = EIO;
+	if (fflush(stdout) == 0 && !failed)
+		return status;
+	tool_warn("standard output: %s", strerror(errno));
+	return status != EX_OK ? status : EX_IOERR;
+}
+
 void
 tool_print(FILE *to, struct span text, const char *allowed)
 {

@@ -82,6 +82,13 @@ check "nor in the header: 64" bash -c "printf 'Subject: x\n\n' | '$BIN/sendmail'
 for bad in 'a@@b' 'two words' '<a@b' 'x@-' "$(printf 'a\nb@c')"; do check "$(printf '%q' "$bad") is no recipient: 65" status 65 sendmail "$bad"; done
 check "no sender: 65" status 65 sendmail -f 'a b' alice
 check "an unknown option: 64" status 64 sendmail -Z alice
+for open in 'Bob (x <bob@example.test>, alice' 'Bob "x <bob@example.test>, alice' 'Bob <bob@example.test> alice@example.test'; do
+	check "-t of what may hide a recipient, $open: 65" bash -c "printf 'To: bob, %s\nSubject: hidden\n\nx\n' '$open' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' -t; [ \$? -eq 65 ]"
+done
+for full in "mailqueue -C '$own/etc/smtpd.conf' list" "mailq -C '$own/etc/smtpd.conf'" "sendmail -C '$own/etc/smtpd.conf' -bp" 'sievec -c' "mailuser -C '$own/etc/fourpost.conf' list" \
+	"mailuser -C '$own/etc/fourpost.conf' quota alice@example.test" "mailalias -C '$own/etc/fourpost.conf' alice@example.test" "mailstore -C '$own/etc/fourpost.conf' list alice@example.test"; do
+	check "$full that cannot write: 74" bash -c "export PATH='$TMP/bin:$BIN:'\$PATH; $full >/dev/full; [ \$? -eq 74 ]"
+done
 check "-bd is smtpd: 64" status 64 sendmail -bd
 check "a NUL byte: 65" bash -c "printf 'Subject: x\n\na\0b' | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 65 ]"
 check "a header without end: 65" bash -c "yes 'X-Long: header' | head -c 1200000 | '$BIN/sendmail' -C '$own/etc/smtpd.conf' alice; [ \$? -eq 65 ]"
