@@ -72,3 +72,47 @@ ledger_file_load(int fd, size_t rows, struct ledger **ret_ledger)
 		*ret_ledger = ledger_free(*ret_ledger);
 	return r;
 }
+
+/* --- writing --- */
+
+static int
+write_slots(int fd, struct ledger *ledger, size_t first, size_t count)
+{
+	const struct ledger_slot *slots = ledger_at(ledger, first);
+	size_t len = count * sizeof(*slots);
+	ssize_t put = pwrite(fd, slots, len, LEDGER_FILE_HEAD + (off_t)(first * sizeof(*slots)));
+
+	return put == (ssize_t)len ? 0 : put < 0 ? -errno : -ENOSPC;
+}
+
+/* Rows that were never used stay holes. */
+static int
+write_rows(int fd, struct ledger *ledger)
+{
+	int r = 0;
+
+	for (size_t row = 0; r == 0 && row < ledger_slots(ledger); row += LEDGER_WAYS)
+		for (size_t i = 0; i < LEDGER_WAYS; i++)
+			if (ledger_at(ledger, row + i)->key != 0) {
+				r = write_slots(fd, ledger, row, LEDGER_WAYS);
+				break;
+			}
+	return r;
+}
+
+int
+ledger_file_write(struct ledger_store *store, struct ledger *ledger, const struct ledger_slot *slot, int64_t now)
+{
+	bool was_behind = store->behind;
+	int r;
+
+	if (store->fd < 0 || (!was_behind && slot == NULL))
+		return 0;
+	/* A clock that was set back makes nobody wait for longer. */
+	if (was_behind && now < store->again && store->again - now <= LEDGER_FILE_AGAIN_SECONDS)
+		return 0;
+	r = was_behind ? write_rows(store->fd, ledger) : write_slots(store->fd, ledger, ledger_number(ledger, slot), 1);
+	store->behind = r < 0;
+	store->again = now + LEDGER_FILE_AGAIN_SECONDS;
+	return r < 0 ? r : was_behind;
+}

@@ -3,6 +3,7 @@
 /* state/ledger: what outlives a start of who brings and who sends mail (mailspool(5)). A slot is written as it changes, in place and
  * without a sync: what a crash of the machine takes along costs somebody another wait, or is counted once more. */
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -23,23 +24,43 @@
 #define EPISODE_SECONDS 3600
 
 struct queue_ledger {
+	struct queue *queue;
 	struct ledger *ledger;
-	int fd; /* -1: it is in memory alone */
-	bool failed; /* and told so */
+	struct ledger_store file; /* of no descriptor: it is in memory alone */
+	struct event *again;      /* NULL before a write has failed */
 };
 
 /* --- the file --- */
 
+static void on_again(evutil_socket_t fd, short what, void *context);
+
 static void
 store(struct queue_ledger *memory, const struct ledger_slot *slot)
 {
-	off_t at = LEDGER_FILE_HEAD + (off_t)(ledger_number(memory->ledger, slot) * sizeof(*slot));
+	const struct timeval later = { LEDGER_FILE_AGAIN_SECONDS, 0 };
+	bool was_behind = memory->file.behind;
+	int r = ledger_file_write(&memory->file, memory->ledger, slot, queue_now());
 
-	if (memory->fd < 0 || memory->failed || pwrite(memory->fd, slot, sizeof(*slot), at) == (ssize_t)sizeof(*slot))
+	if (r > 0)
+		log_info("ledger-written", log_str("file", FILE_NAME));
+	if (!memory->file.behind)
 		return;
-	memory->failed = true;
-	log_warning("ledger-not-written", log_str("file", FILE_NAME), log_errno("error", errno),
-	    log_str("hint", "greylisting and the limits of accounts go on in memory, until the next start"));
+	if (!was_behind)
+		log_warning("ledger-not-written", log_str("file", FILE_NAME), log_errno("error", r),
+		    log_str("hint", "greylisting and the limits of accounts go on in memory, and the file is tried again each minute"));
+	if (memory->again == NULL)
+		memory->again = event_new(memory->queue->proc->base, -1, 0, on_again, memory);
+	if (memory->again == NULL)
+		abort();
+	if (!event_pending(memory->again, EV_TIMEOUT, NULL))
+		(void)event_add(memory->again, &later);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	store(context, NULL);
 }
 
 static void
@@ -57,16 +78,17 @@ queue_ledger_open(struct queue *queue)
 	struct queue_ledger *memory = xcalloc(1, sizeof(*memory));
 	int r;
 
-	memory->fd = openat(queue_files_folder(queue->files), FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = memory->fd < 0 ? -errno : ledger_file_load(memory->fd, ROWS, &memory->ledger);
+	memory->queue = queue;
+	memory->file.fd = openat(queue_files_folder(queue->files), FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	r = memory->file.fd < 0 ? -errno : ledger_file_load(memory->file.fd, ROWS, &memory->ledger);
 	if (r == -EBADMSG) {
 		log_warning("ledger-unreadable", log_str("file", FILE_NAME), log_str("hint", "what it remembered is forgotten"));
-		r = ledger_file_begin(memory->fd, ROWS, &memory->ledger);
+		r = ledger_file_begin(memory->file.fd, ROWS, &memory->ledger);
 	}
 	if (r < 0) {
 		log_warning("ledger-not-opened", log_str("file", FILE_NAME), log_errno("error", r));
-		closep(&memory->fd);
-		memory->fd = -1;
+		closep(&memory->file.fd);
+		memory->file.fd = -1;
 		memory->ledger = ledger_new(((uint64_t)queue_random() << 32) | queue_random(), ROWS);
 	}
 	return memory;

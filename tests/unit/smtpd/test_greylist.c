@@ -3,6 +3,7 @@
 /* Greylisting, and its ledger in a file. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -107,6 +108,46 @@ START_TEST(files)
 }
 END_TEST
 
+/* What could not be written is written when that works again. */
+START_TEST(file_catches_up)
+{
+	FILE *file = tmpfile();
+	char path[64];
+	struct ledger *ledger, *read;
+	struct ledger_store store = { .fd = -1 };
+	struct ledger_slot *slot;
+	const struct ledger_slot *found;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(ledger_file_load(fileno(file), 64, &ledger), 0);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(file));
+	store.fd = open(path, O_RDONLY);
+	ck_assert_int_ge(store.fd, 0);
+	slot = ledger_take(ledger, ledger_key_text(ledger, 'x', SPAN("while it fails")), NOW);
+	slot->count = 7;
+	ck_assert_int_eq(ledger_file_write(&store, ledger, slot, NOW), -EBADF);
+	ck_assert_int_eq(dup2(fileno(file), store.fd), store.fd);
+	/* Not before its time, and not for what was never behind. */
+	ck_assert_int_eq(ledger_file_write(&store, ledger, slot, NOW + LEDGER_FILE_AGAIN_SECONDS - 1), 0);
+	ck_assert(store.behind);
+	slot = ledger_take(ledger, ledger_key_text(ledger, 'x', SPAN("before it works")), NOW);
+	ck_assert_int_eq(ledger_file_write(&store, ledger, NULL, NOW + LEDGER_FILE_AGAIN_SECONDS), 1);
+	ck_assert(!store.behind);
+	ck_assert_int_eq(ledger_file_write(&store, ledger, NULL, NOW + LEDGER_FILE_AGAIN_SECONDS), 0);
+	slot->count = 9;
+	ck_assert_int_eq(ledger_file_write(&store, ledger, slot, NOW), 0);
+	ck_assert_int_eq(ledger_file_load(store.fd, 64, &read), 0);
+	found = ledger_find(read, ledger_key_text(read, 'x', SPAN("while it fails")));
+	ck_assert(found != NULL && found->count == 7);
+	found = ledger_find(read, ledger_key_text(read, 'x', SPAN("before it works")));
+	ck_assert(found != NULL && found->count == 9);
+	(void)ledger_free(read);
+	(void)ledger_free(ledger);
+	(void)close(store.fd);
+	(void)fclose(file);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -117,6 +158,7 @@ main(void)
 
 	tcase_add_loop_test(tests, steps, 0, (int)(sizeof(all_steps) / sizeof(*all_steps)));
 	tcase_add_test(tests, files);
+	tcase_add_test(tests, file_catches_up);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
