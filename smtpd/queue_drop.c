@@ -14,25 +14,12 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "common/next_turn.h"
 #include "common/xalloc.h"
 #include "smtpd/queue_drop_internal.h"
 
-/* Files taken in one turn of the loop. */
-#define TURN_MAX 64
 /* A writer that has not finished by then has died. */
 #define TEMPORARY_SECONDS (36 * 3600)
 #define SWEEP_SECONDS 3600
-/* What could not be done for reasons of our own (descriptors, a full disk) is tried again then. */
-#define AGAIN_SECONDS 30
-
-void
-pickup_rescan_later(const struct pickup *pickup)
-{
-	const struct timeval later = { AGAIN_SECONDS, 0 };
-
-	(void)event_add(pickup->rescan, &later);
-}
 
 /* --- files --- */
 
@@ -43,65 +30,79 @@ is_one_file(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-/* It cannot be opened, and may be mail all the same: the group may have been another one when it was handed in. */
-static bool
-is_closed_mail(const struct pickup *pickup, const char *name, struct stat *ret_st)
+static int
+refuse(struct pickup *pickup, const char *name, const struct stat *st)
 {
-	return drop_kind(name) != DROP_IS_CONTROL && fstatat(pickup->folder, name, ret_st, AT_SYMLINK_NOFOLLOW) == 0 && is_one_file(ret_st);
+	log_error("drop-refused", log_str("file", name), log_i64("uid", st->st_uid), log_str("reason", "no regular file of one name"));
+	pickup_remove(pickup, name);
+	return -EBADMSG;
 }
 
-/* Opens it and checks what it is. A descriptor, or -errno after it has been dealt with. */
+/* It cannot be opened, and may be mail all the same: the group may have been another one when it was handed in. */
+static int
+put_away_closed(struct queue *queue, const char *name, const struct stat *st)
+{
+	if (drop_kind(name) != DROP_IS_CONTROL) {
+		pickup_set_aside(queue, name, st->st_uid, "the queue may not read it");
+	} else {
+		log_error("drop-refused", log_str("file", name), log_i64("uid", st->st_uid), log_str("reason", "the queue may not read it"));
+		pickup_remove(queue->pickup, name);
+	}
+	return -EBADMSG;
+}
+
+/* Opens it and checks what it is. A descriptor, or -EBADMSG after it has been dealt with, or -errno. */
 static int
 open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	_cleanup_(closep) int fd = -1;
 
+	/* What is no file may not be opened at all, which would look as if descriptors had run out. */
+	if (fstatat(queue->pickup->folder, name, ret_st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!is_one_file(ret_st))
+		return refuse(queue->pickup, name, ret_st);
 	if (drop_kind(name) == DROP_IS_CONTROL)
 		fd = openat(queue->pickup->folder, name, O_RDWR | flags);
 	if (fd < 0) /* not a request, or one that wants no answer */
 		fd = openat(queue->pickup->folder, name, O_RDONLY | flags);
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT; /* done before this notice came */
-	if (fd < 0 && errno != ELOOP && errno != EACCES)
-		return -errno; /* descriptors or memory have run out: it stays */
-	if (fd >= 0 && fstat(fd, ret_st) < 0)
-		return -errno;
-	if (fd < 0 && errno == EACCES && is_closed_mail(queue->pickup, name, ret_st)) {
-		pickup_set_aside(queue, name, ret_st->st_uid, "the queue may not read it");
-		return -EBADMSG;
-	}
-	if (fd < 0) {
-		log_error("drop-refused", log_str("file", name), log_errno("error", errno));
-		pickup_remove(queue->pickup, name);
-		return -EBADMSG;
-	}
-	if (!is_one_file(ret_st)) {
-		log_error("drop-refused", log_str("file", name), log_i64("uid", ret_st->st_uid),
-		    log_str("reason", "no regular file of one name"));
-		pickup_remove(queue->pickup, name);
-		return -EBADMSG;
-	}
+	if (fd < 0 && errno == EACCES)
+		return put_away_closed(queue, name, ret_st);
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return -errno; /* descriptors or memory have run out, or it is another file by now: it stays */
+	if (!is_one_file(ret_st))
+		return refuse(queue->pickup, name, ret_st);
 	return TAKE_FD(fd);
 }
 
-static void
-take_file(struct queue *queue, const char *name)
+bool
+pickup_is_crowded(const struct pickup *pickup, const char *name)
+{
+	return drop_kind(name) == DROP_IS_MESSAGE && pickup->asked >= PICKUP_ASKED_MAX;
+}
+
+void
+pickup_take(struct queue *queue, const char *name)
 {
 	struct spool_file file = { .fd = -1 };
-	struct stat st = { .st_uid = 0 };
+	struct stat st = { .st_uid = (uid_t)-1 };
 	int fd, r;
 
 	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY ||
 	    pickup_is_taking(queue->pickup, span_of(name)))
 		return;
-	if (drop_kind(name) == DROP_IS_MESSAGE && queue->pickup->asked >= PICKUP_ASKED_MAX) {
+	if (pickup_is_crowded(queue->pickup, name)) {
 		queue->pickup->again = true;
 		return;
 	}
 	/* Queued before a crash came between that and the removal; or done with. */
 	if (queue_table_find(queue->table, span_of(name)) != NULL || pickup_is_stuck(queue->pickup, name)) {
 		pickup_remove(queue->pickup, name);
+		return;
+	}
+	if (pickup_is_full(queue->pickup)) {
+		pickup_wait(queue->pickup, name, -1, -ENOBUFS); /* it could not be removed either */
 		return;
 	}
 	fd = open_drop(queue, name, &st);
@@ -138,84 +139,6 @@ take_file(struct queue *queue, const char *name)
 
 /* --- noticing --- */
 
-/* Names tell when they were made, behind what they are for (drop_make_name). Who chooses others disturbs his own order alone. */
-static int
-by_time(const void *a, const void *b)
-{
-	const struct listed *x = a, *y = b;
-	const char *time_x = strchr(x->name, '.'), *time_y = strchr(y->name, '.');
-
-	return strcmp(time_x != NULL ? time_x : x->name, time_y != NULL ? time_y : y->name);
-}
-
-static void
-add_listed(struct pickup *pickup, const char *name)
-{
-	struct listed *listed = &pickup->list[pickup->count];
-
-	/* A longer name is none of ours. */
-	if (name[0] == '.' || drop_kind(name) == DROP_IS_TEMPORARY || strlen(name) >= sizeof(listed->name))
-		return;
-	memcpy(listed->name, name, strlen(name) + 1);
-	pickup->count++;
-}
-
-/* Lists what is there, PICKUP_LISTED_MAX files at most; -errno when that is not sure to be all. */
-static int
-list_files(struct pickup *pickup)
-{
-	int copy = openat(pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	const struct dirent *entry = NULL;
-
-	pickup->count = pickup->next = 0;
-	pickup->again = false;
-	if (dir == NULL) {
-		r = -errno;
-		closep(&copy);
-		return r;
-	}
-	errno = 0;
-	while (pickup->count < PICKUP_LISTED_MAX && (entry = readdir(dir)) != NULL) {
-		add_listed(pickup, entry->d_name);
-		errno = 0;
-	}
-	r = -errno;
-	(void)closedir(dir);
-	qsort(pickup->list, pickup->count, sizeof(*pickup->list), by_time);
-	return r;
-}
-
-/* What has waited is taken in the order in which it came: a request may be about another's message, and the last one counts. */
-static void
-on_rescan(evutil_socket_t fd, short what, void *context)
-{
-	struct queue *queue = context;
-	struct pickup *pickup = queue->pickup;
-	int r = 0;
-
-	(void)fd, (void)what;
-	if (!reader_is_done(queue))
-		return;
-	if (pickup->next == pickup->count)
-		r = list_files(pickup);
-	if (r < 0) {
-		log_error("drop-unreadable", log_errno("error", r));
-		pickup_rescan_later(pickup);
-	}
-	for (unsigned turn = 0; turn < TURN_MAX && pickup->next < pickup->count; turn++)
-		take_file(queue, pickup->list[pickup->next++].name);
-	if (pickup->next < pickup->count || (pickup->again && pickup->taken == NULL)) {
-		next_turn(pickup->rescan);
-	} else if (pickup->count == PICKUP_LISTED_MAX) {
-		const struct timeval soon = { 0, 50000 }; /* what was taken is removed by then */
-
-		(void)event_add(pickup->rescan, &soon);
-	} else if (r == 0) {
-		pickup->listed = true;
-	}
-}
-
 void
 pickup_forget(struct queue *queue, const char *name)
 {
@@ -236,12 +159,13 @@ on_noticed(evutil_socket_t fd, short what, void *context)
 
 		/* What still waits comes before a request that comes now. */
 		if ((event->mask & IN_Q_OVERFLOW) != 0 ||
-		    (event->len != 0 && drop_kind(event->name) == DROP_IS_CONTROL && event_pending(queue->pickup->rescan, EV_TIMEOUT, NULL)))
-			event_active(queue->pickup->rescan, EV_TIMEOUT, 0);
+		    (event->len != 0 && drop_kind(event->name) == DROP_IS_CONTROL && pickup_is_looking(queue->pickup)))
+			pickup_look(queue->pickup);
 		else if (event->len != 0)
-			take_file(queue, event->name);
+			pickup_take(queue, event->name);
 		at += (ssize_t)(sizeof(*event) + event->len);
 	}
+	pickup_tell_waiting(queue->pickup);
 }
 
 static void
@@ -287,7 +211,7 @@ pickup_new(struct queue *queue)
 	}
 	pickup->noticed =
 	    event_new(queue->proc->base, pickup->watch, EV_READ | EV_PERSIST, on_noticed, queue);
-	pickup->rescan = event_new(queue->proc->base, -1, 0, on_rescan, queue);
+	pickup->rescan = event_new(queue->proc->base, -1, 0, pickup_on_rescan, queue);
 	pickup->sweep = event_new(queue->proc->base, -1, 0, on_sweep, queue);
 	if (pickup->noticed == NULL || pickup->rescan == NULL || pickup->sweep == NULL)
 		abort();
@@ -298,6 +222,6 @@ void
 pickup_start(struct queue *queue)
 {
 	(void)event_add(queue->pickup->noticed, NULL);
-	event_active(queue->pickup->rescan, EV_TIMEOUT, 0);
+	pickup_look(queue->pickup);
 	event_active(queue->pickup->sweep, EV_TIMEOUT, 0);
 }

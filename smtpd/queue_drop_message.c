@@ -61,6 +61,7 @@ begin_taking(struct queue *queue, const char *name, int64_t uid, const struct sp
 		drop->next->at = &drop->next;
 	drop->at = &queue->pickup->taken;
 	queue->pickup->taken = drop;
+	queue->pickup->taking++;
 	drop->queue = queue;
 	memcpy(drop->name, name, strlen(name) + 1);
 	drop->uid = uid;
@@ -92,8 +93,7 @@ end_taking(struct taken *drop)
 	free(drop->to);
 	free(drop->owner);
 	free(drop);
-	if (pickup->again && pickup->next == pickup->count)
-		event_active(pickup->rescan, EV_TIMEOUT, 0);
+	pickup_ended(pickup);
 }
 
 /* It stays, and counts when it is taken. */
@@ -263,8 +263,7 @@ pickup_not_taken(struct queue *queue, const char *name, int64_t uid, int error)
 	if (error == -EBADMSG) {
 		pickup_set_aside(queue, name, uid, "no envelope, or a message with other line ends than CRLF");
 	} else if (error != -ENOENT) {
-		log_error("drop-waits", log_str("file", name), log_i64("uid", uid), log_errno("error", error));
-		pickup_rescan_later(queue->pickup);
+		pickup_wait(queue->pickup, name, uid, error);
 	}
 }
 

@@ -252,12 +252,12 @@ if [ "$(id -u)" -eq 0 ]; then
 	put 'printf "eat everything\n" >tmp.f && mv tmp.f ctl.unknown'
 	put 'printf "fourpost 1\ncreated 1\nfrom a@b\nto P - - bob@example.test\n\nSubject: lf-only\n\nx\n" >tmp.g && mv tmp.g m.lines'
 	put 'printf "fourpost 1\ncreated 1\nfrom a@b\nuid 0\naccount alice@example.test\nto D - - bob@example.test\n\nSubject: pretender\r\n\r\nx\r\n" >tmp.h && chmod 640 tmp.h && mv tmp.h m.pretender'
-	for event in 'drop-corrupt file=m.rubbish' 'drop-refused file=m.link' 'drop-refused file=m.pipe' 'drop-(hidden|refused) file=\.?m.folder' 'request-not-understood file=ctl.unknown' 'drop-corrupt file=m.lines'; do
+	for event in 'drop-corrupt file=m.rubbish' 'drop-refused file=m.link' 'drop-refused file=m.pipe' 'drop-hidden file=m.folder' 'request-not-understood file=ctl.unknown' 'drop-corrupt file=m.lines'; do
 		check "${event#*=}: dealt with" eventually logged "$event"
 	done
 	check "a status and an owner of one's own choice count for nothing" eventually got bob pretender
 	check "the log has the true one" logged 'received id=.* uid=65534 from=a@b'
-	check "nothing is left there but the folder" eval '[ "$(find "$spool/drop" -mindepth 1 -maxdepth 1 ! -name ".m.folder" | wc -l)" -eq 0 ]'
+	check "nothing is left there but the folder" eval '[ "$(find "$spool/drop" -mindepth 1 -maxdepth 1 ! -name ".hidden.*" | wc -l)" -eq 0 ]'
 	expect "root is told of what was set aside" 'in corrupt/' queue list
 	printf 'Subject: goes-on\n\nx\n' | as nobody sendmail bob@example.test
 	check "mail goes on" eventually got bob goes-on

@@ -28,11 +28,14 @@ static int
 on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct msg_reader body = msg_read(msg);
-	bool expand = msg_get_u8(&body) == LOOKUP_EXPAND;
+	uint8_t kind = msg_get_u8(&body);
+	bool expand = kind == LOOKUP_EXPAND;
 	struct span address = msg_get_span(&body);
 	struct msg_writer reply;
 
 	(void)context;
+	if (kind == LOOKUP_OWNER)
+		log_info("owner-asked", log_span("account", address));
 	msg_writer_init(&reply);
 	if (expand && (span_eq(address, SPAN("both@local.test")) || span_eq(address, SPAN("all@local.test")) || span_eq(address, SPAN("one@local.test")) ||
 	    span_eq(address, SPAN("slow@local.test")))) {

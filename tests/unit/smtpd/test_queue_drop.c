@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What programs of this host put into drop/ and the queue cannot take: none of it is lost that may be mail. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "tests/unit/smtpd/queue_spool.h"
 
 /* Mail waits in drop/, and the queue has another group when it starts again. */
@@ -84,6 +87,134 @@ START_TEST(set_aside_under_a_name_that_is_there)
 }
 END_TEST
 
+/* More than one list of what is no file at all, and mail behind it. */
+START_TEST(what_is_no_file)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[64];
+
+	for (unsigned i = 0; i < 4200; i++) {
+		int fd = i % 2 != 0 ? socket(AF_UNIX, SOCK_STREAM, 0) : -1;
+
+		(void)snprintf(path, sizeof(path), "drop/m.0.%u", i);
+		(void)snprintf(address.sun_path, sizeof(address.sun_path), "%.50s/spool/%.40s", folder, path);
+		if (i % 2 != 0)
+			ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+		else
+			ck_assert_int_eq(mkfifoat(spool, path, 0600), 0);
+		if (fd >= 0)
+			(void)close(fd);
+		if (i % 420 == 0) {
+			(void)snprintf(path, sizeof(path), "drop/m.1.%u", i);
+			put(path, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+		}
+	}
+	start();
+	WAIT_FOR(files_in("spool/drop") == 0 && files_in("mail/local.test/bob") == 10);
+	ck_assert(logs("drop-refused file=m.0.7 uid="));
+	ck_assert(!logs("drop-waits"));
+}
+END_TEST
+
+/* Folders with something in them, and with names that leave no room for more. */
+START_TEST(folders_that_stay)
+{
+	char name[256], path[300];
+
+	memset(name, 'x', 255);
+	name[255] = '\0';
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "drop/%s", i == 0 ? "m.dir" : i == 1 ? ".m.dir" : name);
+		ck_assert_int_eq(mkdirat(spool, path, 0777), 0);
+		ck_assert_int_eq(fchmodat(spool, path, 0777, 0), 0);
+		if (i < 2) {
+			(void)snprintf(path, sizeof(path), "drop/%s/x", i == 0 ? "m.dir" : ".m.dir");
+			ck_assert_int_eq(mkdirat(spool, path, 0777), 0);
+		}
+	}
+	(void)snprintf(path, sizeof(path), "drop/%s/x", name);
+	ck_assert_int_eq(mkdirat(spool, path, 0777), 0);
+	start();
+	WAIT_FOR(files_in("spool/drop") == 0);
+	ck_assert(there("drop/.m.dir/x"));
+	ck_assert_uint_eq(times_logged("drop-hidden"), 2);
+	ck_assert(!logs("drop-waits") && !logs("drop-not-removed"));
+}
+END_TEST
+
+/* More than one list of files that cannot be dealt with, and mail among them and behind them: it comes, and the log is not filled. */
+START_TEST(much_that_waits)
+{
+	struct stat st;
+	char path[64];
+
+	for (unsigned i = 0; i < 4500; i++) {
+		(void)snprintf(path, sizeof(path), "drop/m.%u.%s", i, i < 10 ? "mail" : "rubbish");
+		put(path, i < 10 ? ENVELOPE("to P - - bob@local.test\n") MESSAGE : "rubbish\n");
+	}
+	/* It mends the folder when it starts, and then no more; what was moved by then does not count. */
+	ck_assert_int_eq(fchmodat(spool, "corrupt", 0755, 0), 0);
+	start();
+	do
+		ck_assert_int_eq(fstatat(spool, "corrupt", &st, 0), 0);
+	while ((st.st_mode & 07777) == 0755);
+	ck_assert_int_eq(fchmodat(spool, "corrupt", 0, 0), 0);
+	WAIT_FOR(files_in("mail/local.test/bob") == 10);
+	ck_assert_uint_gt(files_in("spool/drop"), 4200);
+	WAIT_FOR(times_logged("drop-waits files=") >= 2);
+	ck_assert_uint_le(times_logged("drop-waits"), 20);
+	/* What is asked meanwhile is not kept waiting by what is there. */
+	hand_in("ctl.9.a", "retry all\n");
+	WAIT_FOR(!there("drop/ctl.9.a") && logs("retry-all"));
+	ck_assert_int_eq(fchmodat(spool, "corrupt", 0700, 0), 0);
+}
+END_TEST
+
+/* Mail that cannot be copied is tried now and then, not all the time. */
+START_TEST(no_place_in_the_queue)
+{
+	char name[32];
+
+	start();
+	WAIT_FOR(logs("queue-read"));
+	ck_assert_int_eq(fchmodat(spool, "queue", 0, 0), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		(void)snprintf(name, sizeof(name), "m.%u.a", i);
+		hand_in(name, ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	}
+	WAIT_FOR(logs("drop-waits"));
+	/* What is asked has those that wait looked at before. */
+	hand_in("ctl.9.a", "retry all\n");
+	WAIT_FOR(logs("retry-all"));
+	(void)nanosleep(&(struct timespec){ 1, 0 }, NULL);
+	ck_assert_uint_le(times_logged("drop-waits"), 6);
+	ck_assert_int_eq(fchmodat(spool, "queue", 0700, 0), 0);
+	hand_in("ctl.9.b", "retry all\n");
+	WAIT_FOR(files_in("mail/local.test/bob") == 5 && files_in("spool/drop") == 0);
+}
+END_TEST
+
+/* More accounts' mail than is asked for at once, while nobody can tell whose it is. */
+START_TEST(owners_that_nobody_can_tell)
+{
+	char path[64];
+
+	for (unsigned i = 0; i < 200; i++) {
+		(void)snprintf(path, sizeof(path), "drop/m.%u.a", i);
+		put(path, ENVELOPE("account hidden@local.test\nto P - - bob@local.test\n") MESSAGE);
+		if (geteuid() == 0)
+			ck_assert_int_eq(fchownat(spool, path, 1000001, -1, 0), 0);
+	}
+	start();
+	WAIT_FOR(times_logged("owner-asked") >= 200);
+	hand_in("m.201.a", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1);
+	(void)nanosleep(&(struct timespec){ 1, 0 }, NULL);
+	ck_assert_uint_eq(times_logged("owner-asked"), 200 + (geteuid() != 0));
+	ck_assert_uint_eq(files_in("spool/drop"), 200);
+}
+END_TEST
+
 /* It is mail perhaps, and is not removed for want of a place. */
 START_TEST(not_to_be_set_aside)
 {
@@ -91,7 +222,8 @@ START_TEST(not_to_be_set_aside)
 	WAIT_FOR(logs("queue-read"));
 	ck_assert_int_eq(fchmodat(spool, "corrupt", 0, 0), 0);
 	hand_in("m.1.a", "rubbish\n");
-	WAIT_FOR(logs("drop-not-set-aside file=m.1.a"));
+	WAIT_FOR(logs("drop-waits files=1 file=m.1.a uid="));
+	ck_assert(!logs("uid=-1") && !logs("uid=4294967295"));
 	ck_assert(there("drop/m.1.a"));
 	stop();
 	start();
@@ -161,6 +293,11 @@ add(TCase *tests)
 	tcase_add_test(tests, drop_of_another_group);
 	tcase_add_test(tests, drop_that_cannot_be_opened);
 	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
+	tcase_add_test(tests, what_is_no_file);
+	tcase_add_test(tests, folders_that_stay);
+	tcase_add_test(tests, much_that_waits);
+	tcase_add_test(tests, no_place_in_the_queue);
+	tcase_add_test(tests, owners_that_nobody_can_tell);
 	tcase_add_test(tests, not_to_be_set_aside);
 	tcase_add_test(tests, more_than_is_taken);
 	tcase_add_test(tests, larger_than_can_be_read);
