@@ -37,7 +37,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_attempt.c \
 	smtpd/queue_bounce.c \
 	smtpd/queue_conclude.c \
-	smtpd/queue_control.c \
+	smtpd/queue_control.c smtpd/queue_wish.c \
 	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_direct.c \

@@ -168,6 +168,7 @@ queue_leave(struct queue *queue, struct queue_entry *entry)
 {
 	if (entry->drop != NULL)
 		pickup_forget(queue, entry->drop);
+	queue_control_forget(queue, entry);
 	schedule_forget(queue->schedule, entry);
 	queue_table_remove(queue->table, entry);
 }

@@ -39,6 +39,7 @@ struct queue {
 	struct deliver_pool *deliver;
 	struct relay_pool *relay;
 	struct queue_ledger *ledger;
+	struct wish_list *wishes; /* of the last life */
 	struct srs *srs;         /* NULL: senders stay as they are */
 	struct event *due;       /* the next attempt */
 	int64_t latest;          /* that the clock has told */
@@ -156,6 +157,22 @@ void queue_control(struct queue *queue, enum drop_action action, struct span nam
 /* The same for what was asked during an attempt and waits for its end; its rights were checked
  * then. */
 void queue_control_late(struct queue *queue, struct queue_entry *entry);
+/* The same for a message that was found at the start, and of which that was asked before: it may be gone afterwards. */
+void queue_control_found(struct queue *queue, struct queue_entry *entry);
+/* What was asked of a message and waits for the end of an attempt has been done, or needs not be: it is forgotten. */
+void queue_control_forget(struct queue *queue, struct queue_entry *entry);
+
+/* --- queue_wish.c: what waits for the end of an attempt, on stable storage --- */
+
+/* Keeps, or drops, that a message is to be removed, held or requeued. Keep: 0 or -errno. */
+int wish_keep(struct queue *queue, enum drop_action action, const char *id);
+void wish_drop(struct queue *queue, enum drop_action action, const char *id);
+/* At the start, before any message is read: those that were left. 0 or -errno. */
+int wishes_load(struct queue *queue);
+/* Takes one about that message off them. False: there is none. */
+bool wish_take(struct queue *queue, const char *id, enum drop_action *ret_action);
+/* When all messages have been read: drops the rest, whose messages are gone. */
+void wishes_forget(struct queue *queue);
 
 /* --- queue_drop.c: spool/drop --- */
 

@@ -79,6 +79,10 @@ attempt_settle(struct attempt *attempt, int64_t due)
 	queue_try_at(queue, entry, entry->retry_wanted || entry->requeue_wanted ? queue_now() : due);
 	if (entry->retry_wanted || entry->requeue_wanted)
 		schedule_hurry(queue->schedule, entry, queue_now());
+	if (attempt->anew && entry->requeue_kept && !entry->requeue_wanted) {
+		entry->requeue_kept = false;
+		wish_drop(queue, DROP_REQUEUE, entry->id);
+	}
 	entry->requeued |= entry->requeue_wanted;
 	entry->retry_wanted = entry->requeue_wanted = false;
 	queue_control_late(queue, entry);

@@ -10,6 +10,15 @@
 /* One word of the answer stands before the records. */
 #define WORD_MAX 16
 
+/* Done at the end of the attempt, whatever becomes of this process: -EINPROGRESS; or -errno, and it is not. */
+static int
+later(struct queue *queue, struct queue_entry *entry, enum drop_action action)
+{
+	int r = wish_keep(queue, action, entry->id);
+
+	return r == 0 ? -EINPROGRESS : r;
+}
+
 static int
 hold(struct queue *queue, struct queue_entry *entry)
 {
@@ -18,8 +27,9 @@ hold(struct queue *queue, struct queue_entry *entry)
 	if (entry->state == ENTRY_HELD)
 		return 0;
 	if (entry->state == ENTRY_ACTIVE) {
-		entry->hold_wanted = true;
-		return -EINPROGRESS;
+		r = later(queue, entry, DROP_HOLD);
+		entry->hold_wanted |= r == -EINPROGRESS;
+		return r;
 	}
 	r = queue_files_hold(queue->files, entry->id);
 	if (r == 0)
@@ -32,6 +42,8 @@ release(struct queue *queue, struct queue_entry *entry)
 {
 	int r;
 
+	if (entry->hold_wanted)
+		wish_drop(queue, DROP_HOLD, entry->id);
 	entry->hold_wanted = false;
 	if (entry->state != ENTRY_HELD)
 		return 0;
@@ -47,8 +59,9 @@ remove_message(struct queue *queue, struct queue_entry *entry)
 	int r;
 
 	if (entry->state == ENTRY_ACTIVE) {
-		entry->remove_wanted = true;
-		return -EINPROGRESS;
+		r = later(queue, entry, DROP_REMOVE);
+		entry->remove_wanted |= r == -EINPROGRESS;
+		return r;
 	}
 	r = queue_files_remove_for_good(queue->files, entry->id, entry->state == ENTRY_HELD);
 	if (r == 0 || r == -ENOENT)
@@ -74,11 +87,15 @@ retry(struct queue *queue, struct queue_entry *entry)
 static int
 requeue(struct queue *queue, struct queue_entry *entry)
 {
+	int r;
+
 	if (entry->state == ENTRY_HELD)
 		return -EBUSY;
 	if (entry->state == ENTRY_ACTIVE) {
-		entry->requeue_wanted = true;
-		return -EINPROGRESS;
+		r = later(queue, entry, DROP_REQUEUE);
+		entry->requeue_wanted |= r == -EINPROGRESS;
+		entry->requeue_kept |= entry->requeue_wanted;
+		return r;
 	}
 	entry->requeued = true;
 	/* Alone, not in the row of where it was to go. */
@@ -116,16 +133,57 @@ run(struct queue *queue, enum drop_action action, struct queue_entry *entry, int
 	return r;
 }
 
+/* What fails stays kept, for the next start. */
+static void
+run_kept(struct queue *queue, struct queue_entry *entry, enum drop_action action)
+{
+	char id[SPOOL_ID_LEN + 1];
+	int r;
+
+	memcpy(id, entry->id, sizeof(id));
+	r = run(queue, action, entry, geteuid());
+	if (r == 0 && action == DROP_REQUEUE)
+		entry->requeue_kept = true; /* until it has been tried */
+	else if (r == 0 || r == -EBUSY)
+		wish_drop(queue, action, id);
+}
+
 void
 queue_control_late(struct queue *queue, struct queue_entry *entry)
 {
 	bool removes = entry->remove_wanted, holds = entry->hold_wanted;
 
 	entry->remove_wanted = entry->hold_wanted = false;
+	if (removes && holds)
+		wish_drop(queue, DROP_HOLD, entry->id);
 	if (removes)
-		(void)run(queue, DROP_REMOVE, entry, geteuid());
+		run_kept(queue, entry, DROP_REMOVE);
 	else if (holds)
-		(void)run(queue, DROP_HOLD, entry, geteuid());
+		run_kept(queue, entry, DROP_HOLD);
+}
+
+void
+queue_control_found(struct queue *queue, struct queue_entry *entry)
+{
+	enum drop_action action;
+	bool removed = false;
+
+	while (!removed && wish_take(queue, entry->id, &action)) {
+		removed = action == DROP_REMOVE;
+		run_kept(queue, entry, action);
+	}
+}
+
+void
+queue_control_forget(struct queue *queue, struct queue_entry *entry)
+{
+	if (entry->remove_wanted)
+		wish_drop(queue, DROP_REMOVE, entry->id);
+	if (entry->hold_wanted)
+		wish_drop(queue, DROP_HOLD, entry->id);
+	if (entry->requeue_kept)
+		wish_drop(queue, DROP_REQUEUE, entry->id);
+	entry->remove_wanted = entry->hold_wanted = entry->requeue_kept = false;
 }
 
 /* --- rights --- */

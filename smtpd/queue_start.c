@@ -103,6 +103,8 @@ enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 	if (!known && !held)
 		queue_try_at(queue, entry, due_of(smtpd_conf(queue->proc), envelope, facts.due));
 	facts_free(&facts);
+	if (!known)
+		queue_control_found(queue, entry);
 }
 
 static void
@@ -152,6 +154,7 @@ finish(struct queue *queue)
 		(void)event_add(reader->turn, &later);
 		return;
 	}
+	wishes_forget(queue);
 	free(reader->names);
 	reader->names = NULL;
 	reader->room = 0;
@@ -190,6 +193,8 @@ reader_start(struct queue *queue)
 	struct reader *reader = queue->reader = xcalloc(1, sizeof(*reader));
 	int r = queue_files_scan(queue->files, found, reader);
 
+	if (r == 0)
+		r = wishes_load(queue); /* what was to be removed must not be sent */
 	if (r < 0) {
 		/* A queue that does not know its messages must not pretend that there are none. */
 		log_error("spool-unreadable", log_str("folder", queue->proc->common->spool_dir), log_errno("error", r));

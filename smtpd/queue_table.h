@@ -26,6 +26,7 @@ struct queue_entry {
 	bool taken : 1;     /* it has one of its destination's places */
 	/* Requests that came during an attempt: carried out at its end. */
 	bool hold_wanted : 1, remove_wanted : 1, retry_wanted : 1, requeue_wanted : 1;
+	bool requeue_kept : 1; /* queue_wish.c keeps that it is to be requeued, until an attempt by that has ended */
 	bool requeued : 1; /* at the next attempt aliases have a say, whatever its envelope says */
 	uint16_t sender;    /* a hash of it */
 	int64_t born;       /* when it was taken, by what age_born said */

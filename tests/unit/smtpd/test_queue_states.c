@@ -354,6 +354,45 @@ START_TEST(late_and_to_be_returned)
 END_TEST
 
 /* A message to a hundred hosts that say nothing, where a hundred are written to at once: mail goes on to whom is known to take it. */
+/* What was promised for the end of an attempt is kept though the queue ends before that. */
+START_TEST(asked_during_an_attempt)
+{
+	static const char *const actions[] = { "remove", "hold", "hold", "requeue" };
+	char text[64], kept[64];
+
+	put(PATH, ENVELOPE("to P - - b@silent.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs("asked host=silent.test"));
+	(void)snprintf(text, sizeof(text), "%s " ID "\n", actions[_i]);
+	(void)snprintf(kept, sizeof(kept), "state/%s." ID, actions[_i]);
+	put("drop/tmp.ctl.1.a", text);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.a", spool, "drop/ctl.1.a"), 0);
+	WAIT_FOR(logs("result=\"after this attempt\"") && !there("drop/ctl.1.a"));
+	ck_assert(there(kept));
+	if (_i == 2) {
+		/* Another request may take it back. */
+		put("drop/tmp.ctl.1.b", "release " ID "\n");
+		ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
+		WAIT_FOR(!there(kept));
+	}
+	put("state/remove.0006278AA1C3D4E1", "");
+	(void)snprintf(text, sizeof(text), "pkill -KILL -P %d -f '^queued: queue'", (int)pid);
+	ck_assert_int_eq(system(text), 0);
+	WAIT_FOR(times_logged("queue-read") == 2);
+	WAIT_FOR(!there("state/remove.0006278AA1C3D4E1"));
+	if (_i == 0)
+		WAIT_FOR(!there(PATH) && !there("hold/" ID));
+	else if (_i == 1)
+		WAIT_FOR(!there(PATH) && there("hold/" ID));
+	else
+		WAIT_FOR(times_logged("asked host=silent.test") == 2);
+	ck_assert_uint_eq(times_logged("asked host=silent.test"), _i < 2 ? 1 : 2);
+	ck_assert_uint_eq(times_logged("requeue id="), _i == 3 ? 2 : 0);
+	/* It is requeued until an attempt by that has ended. */
+	ck_assert(there(kept) == (_i == 3));
+}
+END_TEST
+
 START_TEST(silent_hosts)
 {
 	struct buf text = BUF_INIT(8192);
@@ -556,6 +595,7 @@ add(TCase *tests)
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
 	tcase_add_loop_test(tests, late_and_to_be_returned, 0, 3);
+	tcase_add_loop_test(tests, asked_during_an_attempt, 0, 4);
 	tcase_add_test(tests, silent_hosts);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
