@@ -37,12 +37,18 @@ struct auth {
 
 /* --- the accounts database --- */
 
-/* The account of that name, for ms_account_clear. 0, 1 when there is none, -errno. */
+/* The account of that name, for ms_account_clear. 0, 1 when there is none, -errno: also while there is no database, for it may have been moved
+ * away for a moment, and mail for everybody would be sent back. */
 static int
 find(struct auth *auth, struct span name, struct ms_account *ret_account)
 {
 	int r = ms_accounts_get(auth->accounts, name.ptr, name.len, ret_account);
 
+	if (r == MS_E_NOTFOUND && !ms_accounts_is_there(auth->accounts)) {
+		log_error("accounts-missing", log_str("file", auth->proc->common->accounts_db),
+		    log_str("hint", "nobody has an account before it is put back, or mailuser(8) adds the first"));
+		return -ENOENT;
+	}
 	if (r == 0 || r == MS_E_NOTFOUND)
 		return r == 0 ? 0 : 1;
 	log_error("accounts-unreadable", log_str("file", auth->proc->common->accounts_db),

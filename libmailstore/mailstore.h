@@ -54,6 +54,8 @@ int ms_accounts_open(const char *path, struct ms_accounts **ret);
 void ms_accounts_close(struct ms_accounts *accounts);
 /* The address in any case. 0, MS_E_NOTFOUND, -errno. The strings of *ret are the caller's: ms_account_clear. */
 int ms_accounts_get(struct ms_accounts *accounts, const char *address, size_t len, struct ms_account *ret);
+/* Whether there was a database when something was looked for last: without one nobody can be told that an account does not exist. */
+bool ms_accounts_is_there(const struct ms_accounts *accounts);
 /* A number that is another one once the database that was read last has been changed. */
 uint64_t ms_accounts_edition(const struct ms_accounts *accounts);
 /* Calls each in the order of addresses until it returns non-zero, which is then the result. */

@@ -176,6 +176,12 @@ refresh(struct ms_accounts *accounts)
 	return r;
 }
 
+bool
+ms_accounts_is_there(const struct ms_accounts *accounts)
+{
+	return accounts->file != NULL;
+}
+
 uint64_t
 ms_accounts_edition(const struct ms_accounts *accounts)
 {

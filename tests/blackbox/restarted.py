@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+# SPDX-FileCopyrightText: The Fourpost authors
 """Files that a reload refused, and roles that are started again after it: they have what was accepted, so that nothing is refused for
 good, and no daemon stops for it."""
 import os
@@ -69,6 +71,15 @@ try:
     check("meanwhile mail is put off", [one[:1] for one in said] == ["2", "2", "4"], said)
     os.rename(f"{spool}.away", spool)
     check("and taken once that is mended", own_site.within(lambda: site.send("s@away.example", ["alice@example.test"], "after it")[1].startswith("250")), site.log()[-3000:])
+
+    # A database that is away has no accounts, and does not say so of any.
+    database = re.search(r'(?m)^accounts_db = "(.*)"', own_site.read(f"{etc}/fourpost.conf"))[1]
+    os.rename(database, f"{database}.away")
+    said = site.talk(["MAIL FROM:<s@away.example>", "RCPT TO:<alice@example.test>", "RCPT TO:<nobody@example.test>"])
+    check("without its accounts it refuses nobody for good", [one[:3] for one in said[1:]] == ["451", "451"] and site.logged("accounts-missing"), said)
+    os.rename(f"{database}.away", database)
+    said = site.talk(["MAIL FROM:<s@away.example>", "RCPT TO:<alice@example.test>", "RCPT TO:<nobody@example.test>"])
+    check("and knows them when they are back", [one[:3] for one in said[1:]] == ["250", "550"], said)
 
     conf = own_site.read(f"{etc}/fourpost.conf")
     site.put("fourpost.conf", re.sub(r'(?m)^spool_dir = .*$', "", conf) + f'spool_dir = "{own_site.work}/elsewhere";\n')
