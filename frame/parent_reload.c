@@ -79,6 +79,11 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 	int r, fd;
 
 	(void)signal_number, (void)what;
+	if (parent->stopping) {
+		free(conf);
+		buf_free(&errors);
+		return;
+	}
 	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
 	if (r >= 0) {
 		if (r == 0)
