@@ -102,6 +102,7 @@ struct ms_store {
 	uint64_t text_least; /* an account with less mail, in bytes, gets no text index: it is read as fast, and the index would be as large */
 	struct ms_text_work *text_work; /* the text index's next messages, or NULL */
 	bool text_damaged;  /* a record of it was: it is made anew */
+	int64_t text_looked; /* uptime in seconds, when it last looked again at all that could not be read; 0: not yet, or there was none */
 	unsigned locked;    /* depth; alone */
 	unsigned reading;   /* depth; shared. Nothing is written, nor the index opened anew, within */
 };
@@ -115,7 +116,7 @@ struct ms_store {
 #define MS_TEXT_DOCUMENTS "documents"
 #define MS_TEXT_CLEAR "emptying"
 #define MS_TEXT_FORMAT "text format"
-#define MS_TEXT_FORMAT_NOW 3u
+#define MS_TEXT_FORMAT_NOW 4u
 #define MS_TEXT_LEAST (4u << 20)
 /* Of the record of a gram's group (ms_text_group.h), and of the one that the gram has of its own, which stands behind that. */
 #define MS_TEXT_GROUP_KEY 7

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -22,6 +23,8 @@
 #define BYTES_STEP (2u << 20)
 /* Fewer messages than that are not worth the writing: a search reads them. */
 #define BACKLOG_MIN 100
+/* What could not be read is not looked at again sooner: there may be many of them, and each flag that changes is a time. */
+#define LOOK_AGAIN_SECONDS 300
 /* Documents that may be of messages that are gone, beside as many as there are messages. */
 #define GONE_MAX 8192
 
@@ -320,6 +323,17 @@ take_place(void *context, uint64_t email, uint64_t place)
 	return 0;
 }
 
+/* How many are left without those of the last email. */
+static size_t
+drop_email(const struct ms_text_work *work, uint64_t email)
+{
+	size_t count = work->change_count;
+
+	while (count > 0 && work->changes[count - 1].email == email)
+		count--;
+	return count;
+}
+
 /* The next of them, with all the places where each stands. */
 static int
 read_unread(struct bdb *bdb, void *context)
@@ -343,11 +357,24 @@ read_unread(struct bdb *bdb, void *context)
 			r = ms_set_each(bdb, NULL, &ms_set_places, (struct ms_pair){ email, 0 }, email, take_place, work);
 		else
 			r = ms_bdb(known);
+		/* Only all its places are enough: it has some of its own turn, but for one that has more than are looked at. */
+		if (r == MS_AGAIN && i != 0)
+			work->change_count = drop_email(work, email);
+		else
+			looking->next = email + 1;
 		if (r == MS_AGAIN)
-			r = 0;
-		looking->next = email + 1;
+			return 0;
 	}
 	return r;
+}
+
+static int64_t
+uptime(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
 }
 
 /* Nothing need change of a message that can be read again. *ret_end: they have all been looked at. */
@@ -360,6 +387,8 @@ look_again(struct ms_store *store, struct ms_text_work *work, bool *ret_end)
 	int r = ms_read(store, read_unread, &looking);
 
 	*ret_end = looking.count == 0;
+	if (*ret_end)
+		store->text_looked = work->again != 0 ? uptime() : 0;
 	work->shut = 0;
 	for (size_t i = 0; r == 0 && i < work->change_count; i++) {
 		const struct ms_text_change *change = &work->changes[i];
@@ -483,6 +512,8 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	work->begun = true;
 	if (r == 0)
 		r = gather(store, work, &end);
+	if (!work->looked_again && store->text_looked != 0 && uptime() < store->text_looked + LOOK_AGAIN_SECONDS)
+		work->looked_again = true;
 	if (r == 0 && end && !work->looked_again && !is_full(work)) {
 		r = look_again(store, work, &work->looked_again);
 		end = work->looked_again;
