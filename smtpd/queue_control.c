@@ -32,8 +32,10 @@ hold(struct queue *queue, struct queue_entry *entry)
 		return r;
 	}
 	r = queue_files_hold(queue->files, entry->id);
-	if (r == 0)
+	if (r == 0) {
 		schedule_take(queue->schedule, entry, ENTRY_HELD);
+		wish_drop(queue, DROP_HOLD, entry->id); /* one that failed at the end of an attempt */
+	}
 	return r;
 }
 
@@ -42,8 +44,8 @@ release(struct queue *queue, struct queue_entry *entry)
 {
 	int r;
 
-	if (entry->hold_wanted)
-		wish_drop(queue, DROP_HOLD, entry->id);
+	/* Also one that failed: it would come true at the next start. */
+	wish_drop(queue, DROP_HOLD, entry->id);
 	entry->hold_wanted = false;
 	if (entry->state != ENTRY_HELD)
 		return 0;
@@ -141,10 +143,15 @@ run_kept(struct queue *queue, struct queue_entry *entry, enum drop_action action
 	int r;
 
 	memcpy(id, entry->id, sizeof(id));
+	if (action == DROP_REQUEUE && entry->state == ENTRY_HELD) {
+		/* Held since: once it is released. */
+		entry->requeued = entry->requeue_kept = true;
+		return;
+	}
 	r = run(queue, action, entry, geteuid());
 	if (r == 0 && action == DROP_REQUEUE)
 		entry->requeue_kept = true; /* until it has been tried */
-	else if (r == 0 || r == -EBUSY)
+	else if (r == 0)
 		wish_drop(queue, action, id);
 }
 

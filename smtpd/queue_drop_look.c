@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "smtpd/queue_drop_internal.h"
 
 /* Files taken in one turn of the loop. */
@@ -174,10 +175,38 @@ list_files(struct queue *queue)
 
 /* --- a look --- */
 
+/* Requests that came during a look would wait for their turn in it, which is long behind files that stay: they are taken while it rests, as those
+ * are that come then. */
+static void
+take_requests(struct queue *queue)
+{
+	int copy = openat(queue->pickup->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+	struct listed *requests;
+	size_t count = 0;
+
+	if (dir == NULL) {
+		closep(&copy);
+		return;
+	}
+	requests = xcalloc(TURN_MAX, sizeof(*requests));
+	while (count < TURN_MAX && (entry = readdir(dir)) != NULL)
+		if (drop_kind(entry->d_name) == DROP_IS_CONTROL && strlen(entry->d_name) < sizeof(requests->name))
+			memcpy(requests[count++].name, entry->d_name, strlen(entry->d_name) + 1);
+	(void)closedir(dir);
+	qsort(requests, count, sizeof(*requests), by_time);
+	for (size_t i = 0; i < count; i++)
+		pickup_take(queue, requests[i].name);
+	free(requests);
+}
+
 /* Nothing is left of the list: when there is another, and of what. */
 static void
-go_on(struct pickup *pickup)
+go_on(struct queue *queue)
 {
+	struct pickup *pickup = queue->pickup;
+
 	pickup_tell_waiting(pickup);
 	if (pickup->reading == NULL) {
 		pickup->listed |= !pickup->unread;
@@ -192,6 +221,8 @@ go_on(struct pickup *pickup)
 	} else {
 		pickup->moved = pickup->paused = true;
 		arm(pickup, PAUSE_MS);
+		if (pickup->again)
+			take_requests(queue);
 	}
 }
 
@@ -203,7 +234,7 @@ next_list(struct queue *queue)
 	int r;
 
 	if (pickup->reading != NULL && (!pickup->moved || pickup->taking >= PICKUP_LISTED_MAX)) {
-		go_on(pickup);
+		go_on(queue);
 		return false;
 	}
 	r = list_files(queue);
@@ -240,5 +271,5 @@ pickup_on_rescan(evutil_socket_t fd, short what, void *context)
 	if (pickup->next < pickup->count)
 		arm(pickup, 0);
 	else
-		go_on(pickup);
+		go_on(queue);
 }

@@ -60,9 +60,9 @@ wish_keep(struct queue *queue, enum drop_action action, const char *id)
 	int fd, r;
 
 	path_of(action, id, path);
-	fd = openat(queue_files_folder(queue->files), path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(queue_files_folder(queue->files), path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return -errno;
+		return errno == EEXIST ? 0 : -errno; /* asked before: it is kept */
 	(void)close(fd);
 	r = sync_folder(queue);
 	if (r < 0)

@@ -34,6 +34,7 @@ struct relay_conn {
 	bool tls_first;              /* TLS comes before the greeting */
 	bool silent;                 /* it said nothing in time before it was ready for mail */
 	bool was_silent;             /* so did one before */
+	int64_t patience;            /* it had so many seconds to be ready */
 	struct relay_sign *signing;  /* the message is being signed, or NULL */
 	struct buf fields;           /* the signatures, until they are sent */
 	struct relay_text text;      /* the message as it is sent */

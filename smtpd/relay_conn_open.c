@@ -245,6 +245,7 @@ relay_conn_open(struct relay_job *job, const char *name, const struct resolve_ad
 	relay_state_init(&conn->state, job->role->proc->common->hostname, conn->demand->tls);
 	conn->state.whose = relay_demand_whose(conn->demand);
 	conn->state.ready_by = relay_job_ready_by(job);
+	conn->patience = conn->state.ready_by - relay_conn_seconds();
 	relay_conn_use_habit(conn);
 	take_hop(conn, &job->hop);
 	conn->timer = evtimer_new(base, relay_conn_on_timer, conn);

@@ -354,6 +354,25 @@ START_TEST(late_and_to_be_returned)
 END_TEST
 
 /* A message to a hundred hosts that say nothing, where a hundred are written to at once: mail goes on to whom is known to take it. */
+/* What was promised of one that is held by now waits for its release; and no wish to hold outlives that. */
+START_TEST(promised_to_a_held_one)
+{
+	put("hold/" ID, ENVELOPE("to P - - b@silent.test\n") MESSAGE);
+	put("state/requeue." ID, "");
+	put("state/hold." ID, "");
+	start();
+	WAIT_FOR(!there("state/hold." ID) && logs("queue-read"));
+	ck_assert(there("state/requeue." ID));
+	put("state/hold." ID, "");
+	put("drop/tmp.ctl.1.a", "release " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.a", spool, "drop/ctl.1.a"), 0);
+	WAIT_FOR(logs("asked host=silent.test"));
+	ck_assert(!there("state/hold." ID));
+	/* Until that attempt has ended. */
+	ck_assert(there("state/requeue." ID));
+}
+END_TEST
+
 /* What was promised for the end of an attempt is kept though the queue ends before that. */
 START_TEST(asked_during_an_attempt)
 {
@@ -596,6 +615,7 @@ add(TCase *tests)
 	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
 	tcase_add_loop_test(tests, late_and_to_be_returned, 0, 3);
 	tcase_add_loop_test(tests, asked_during_an_attempt, 0, 4);
+	tcase_add_test(tests, promised_to_a_held_one);
 	tcase_add_test(tests, silent_hosts);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
