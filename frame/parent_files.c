@@ -32,14 +32,13 @@ parent_seal(int fd)
 
 /* By the kernel alone, which does it for files. Who names a device means /dev/null: what has nothing in it. */
 static int
-copy(int from, int to)
+copy(int from, int to, struct stat *ret_st)
 {
 	size_t room = COPY_MAX;
-	struct stat st;
 
-	if (fstat(from, &st) < 0)
+	if (fstat(from, ret_st) < 0)
 		return -errno;
-	if (S_ISCHR(st.st_mode))
+	if (S_ISCHR(ret_st->st_mode))
 		return 0;
 	while (room != 0) {
 		ssize_t sent = sendfile(to, from, NULL, room);
@@ -54,14 +53,14 @@ copy(int from, int to)
 }
 
 static int
-copy_path(const char *path)
+copy_path(const char *path, struct stat *ret_st)
 {
 	_cleanup_(closep) int from = open(path, O_RDONLY | O_CLOEXEC);
 	int to = from >= 0 ? parent_memory("file") : -errno, r;
 
 	if (to < 0)
 		return to;
-	r = copy(from, to);
+	r = copy(from, to, ret_st);
 	if (r == 0)
 		r = parent_seal(to);
 	if (r < 0)
@@ -80,26 +79,33 @@ has_role(const struct daemon *daemon, uint8_t id)
 
 /* One copy for two roles: they must agree. */
 static int
-copy_once(const struct parent_files *files, size_t offset, const char *path)
+copy_once(const struct parent_files *files, size_t offset, const char *path, struct stat *ret_st)
 {
 	for (size_t i = 0; i < files->count; i++)
 		if (files->file[i].offset == offset) {
 			int fd = fcntl(files->file[i].fd, F_DUPFD_CLOEXEC, 0);
 
+			*ret_st = files->file[i].source;
 			return fd < 0 ? -errno : fd;
 		}
-	return copy_path(path);
+	return copy_path(path, ret_st);
+}
+
+static const char *
+path_at(const void *conf, size_t offset)
+{
+	return *(char *const *)(const void *)((const char *)conf + offset);
 }
 
 static int
 take(const struct role_file *row, const void *conf, struct parent_files *files, struct buf *errors)
 {
-	const char *path = *(char *const *)(const void *)((const char *)conf + row->offset);
+	const char *path = path_at(conf, row->offset);
 	int fd;
 
 	if (path[0] == '\0')
 		return 0;
-	fd = files->count < PARENT_FILES_MAX ? copy_once(files, row->offset, path) : -ENOBUFS;
+	fd = files->count < PARENT_FILES_MAX ? copy_once(files, row->offset, path, &files->file[files->count].source) : -ENOBUFS;
 	if (fd < 0) {
 		(void)buf_fmt(errors, "%s: %s\n", path, strerror(-fd));
 		return fd;
@@ -134,6 +140,25 @@ parent_files_take(const struct daemon *daemon, const void *conf, struct parent_f
 		result = result < 0 ? result : r;
 	}
 	return result;
+}
+
+bool
+parent_files_stand(const struct parent_files *files, const void *conf, struct buf *errors)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < files->count; i++) {
+		const struct stat *source = &files->file[i].source;
+		const char *path = path_at(conf, files->file[i].offset);
+		struct stat st;
+
+		if (stat(path, &st) == 0 && st.st_dev == source->st_dev && st.st_ino == source->st_ino && st.st_size == source->st_size &&
+		    st.st_mtim.tv_sec == source->st_mtim.tv_sec && st.st_mtim.tv_nsec == source->st_mtim.tv_nsec)
+			continue;
+		(void)buf_fmt(errors, "%s was changed while it was read: reload again\n", path);
+		good = false;
+	}
+	return good;
 }
 
 void

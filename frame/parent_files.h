@@ -6,6 +6,8 @@
 #ifndef FRAME_PARENT_FILES_H
 #define FRAME_PARENT_FILES_H
 
+#include <sys/stat.h>
+
 #include "frame/daemon.h"
 
 #define PARENT_FILES_MAX 16
@@ -16,6 +18,7 @@ struct parent_files {
 		uint8_t role;
 		uint16_t type; /* of the message that hands it over */
 		size_t offset; /* of its path in the configuration */
+		struct stat source;
 	} file[PARENT_FILES_MAX];
 	size_t count;
 };
@@ -29,6 +32,9 @@ int parent_seal(int fd);
  * -errno; the others are there. For parent_files_drop in any case. */
 int parent_files_take(const struct daemon *daemon, const void *conf, struct parent_files *ret, struct buf *errors);
 void parent_files_drop(struct parent_files *files);
+/* Whether under their names stand still the files that were copied, so that what has been checked since by these names is what they are. Each that
+ * does not becomes a line in errors. */
+bool parent_files_stand(const struct parent_files *files, const void *conf, struct buf *errors);
 /* Hands that role its own. 0 or -errno. */
 int parent_files_send(const struct parent_files *files, uint8_t role, struct msg_channel *channel);
 

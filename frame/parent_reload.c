@@ -73,7 +73,7 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 {
 	const struct conf_table *tables[DAEMON_TABLES];
 	struct parent *parent = context;
-	struct buf errors = BUF_INIT(CONF_TEXT_MAX);
+	struct buf errors = BUF_INIT(CONF_TEXT_MAX), faults = BUF_INIT(CONF_TEXT_MAX);
 	void *conf = xcalloc(1, parent->daemon->conf_size), *unused = conf;
 	struct parent_files files = { .count = 0 };
 	int r, fd;
@@ -86,13 +86,19 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 	}
 	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
 	if (r >= 0) {
+		/* First copied, then checked: what is checked is what roles get. */
+		int taken = parent_files_take(parent->daemon, conf, &files, &faults);
+
 		if (r == 0)
 			conf_check_reload(parent->common, conf, &errors);
 		conf_check_files(parent->daemon, conf, &errors);
 		r = errors.len != 0;
+		/* Of files that are not there the checks have told already. */
+		if (r == 0 && (taken < 0 || !parent_files_stand(&files, conf, &faults))) {
+			(void)buf_span(&errors, buf_get(&faults));
+			r = 1;
+		}
 	}
-	if (r == 0)
-		r = parent_files_take(parent->daemon, conf, &files, &errors);
 	fd = r == 0 ? parent_make_conf(parent, conf) : -1;
 	if (fd < 0) {
 		refuse_reload(parent, r, &errors);
@@ -104,5 +110,6 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 	daemon_tables(parent->daemon, tables);
 	conf_free(tables, DAEMON_TABLES, unused);
 	free(unused);
+	buf_free(&faults);
 	buf_free(&errors);
 }
