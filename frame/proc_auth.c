@@ -45,7 +45,7 @@ find(struct auth *auth, struct span name, struct ms_account *ret_account)
 	int r = ms_accounts_get(auth->accounts, name.ptr, name.len, ret_account);
 
 	if (r == MS_E_NOTFOUND && !ms_accounts_is_there(auth->accounts)) {
-		log_error("accounts-missing", log_str("file", auth->proc->common->accounts_db),
+		log_warning("accounts-missing", log_str("file", auth->proc->common->accounts_db),
 		    log_str("hint", "nobody has an account before it is put back, or mailuser(8) adds the first"));
 		return -ENOENT;
 	}
