@@ -221,8 +221,7 @@ go_on(struct queue *queue)
 	} else {
 		pickup->moved = pickup->paused = true;
 		arm(pickup, PAUSE_MS);
-		if (pickup->again)
-			take_requests(queue);
+		take_requests(queue);
 	}
 }
 
