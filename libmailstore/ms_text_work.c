@@ -512,9 +512,7 @@ gather_step(struct ms_store *store, struct ms_text_work *work, bool *ret_more)
 	work->begun = true;
 	if (r == 0)
 		r = gather(store, work, &end);
-	if (!work->looked_again && store->text_looked != 0 && uptime() < store->text_looked + LOOK_AGAIN_SECONDS)
-		work->looked_again = true;
-	if (r == 0 && end && !work->looked_again && !is_full(work)) {
+	if (r == 0 && end && !work->looked_again && !is_full(work) && (store->text_looked == 0 || uptime() >= store->text_looked + LOOK_AGAIN_SECONDS)) {
 		r = look_again(store, work, &work->looked_again);
 		end = work->looked_again;
 	}

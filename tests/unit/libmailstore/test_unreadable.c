@@ -260,6 +260,29 @@ START_TEST(the_index_goes_on_without_a_folder)
 }
 END_TEST
 
+/* There may be many of them: in a session they are not tried at each change, but now and then. */
+START_TEST(not_at_each_change)
+{
+	ck_assert_int_eq(ms_mailbox_create(store, "Foo", MS_USE_NONE), 0);
+	add_to("Foo", 1, MESSAGES);
+	add(MESSAGES + 1, 2 * MESSAGES);
+	shell_in(account, "Maildir", "chmod 0 .Foo");
+	work_off();
+	ck_assert_uint_eq(unread(), MESSAGES);
+	/* The first look is at once, and in vain. */
+	add(2 * MESSAGES + 1, 3 * MESSAGES);
+	work_off();
+	ck_assert_int_ne(store->text_looked, 0);
+	shell_in(account, "Maildir", "chmod 700 .Foo");
+	add(3 * MESSAGES + 1, 4 * MESSAGES);
+	work_off();
+	ck_assert_uint_eq(unread(), MESSAGES);
+	store->text_looked -= 300;
+	work_off();
+	ck_assert_uint_eq(unread(), 0);
+}
+END_TEST
+
 START_TEST(repair_goes_on)
 {
 	struct buf faults = BUF_INIT(65536);
@@ -404,6 +427,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, searches_and_their_index_go_on);
+	tcase_add_test(tcase, not_at_each_change);
 	tcase_add_loop_test(tcase, the_index_goes_on_without_a_folder, 0, sizeof(shuts) / sizeof(*shuts));
 	tcase_add_test(tcase, repair_goes_on);
 	tcase_add_test(tcase, a_damaged_record_of_one_is_mended);
