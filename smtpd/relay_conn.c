@@ -16,8 +16,6 @@
 #include "smtpd/relay_conn.h"
 #include "smtpd/relay_habits.h"
 
-/* Who had less is not known as silent: he may have been about to speak. */
-#define SILENT_SECONDS 60
 /* How long a connection waits for another message to the same destination, and how many it carries. */
 #define IDLE_SECONDS 3
 #define MESSAGES_MAX 100
@@ -89,15 +87,15 @@ relay_conn_abort(struct relay_conn *conn)
 static void
 fail(struct relay_conn *conn, const struct relay_result *result)
 {
-	bool silent = conn->silent, for_long = conn->patience >= SILENT_SECONDS;
+	bool silent = conn->silent;
 	struct relay_job *job = conn->job;
 	char host[VERDICT_HOST_MAX];
 	struct relay_result copy = *result;
 
 	copy.reach = conn->state.was_ready ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 	memcpy(host, conn->host, sizeof(host));
-	if (silent && for_long)
-		relay_habits_note(conn->role->habits, conn->host, (struct relay_habit){ .silent = true }, (int64_t)time(NULL));
+	if (silent)
+		relay_habits_note_silence(conn->role->habits, conn->host, conn->patience, (int64_t)time(NULL));
 	relay_conn_forget(conn);
 	if (job == NULL)
 		return;

@@ -8,6 +8,8 @@
 
 #include "common/xalloc.h"
 
+#define SILENCE_SECONDS 60
+
 struct row {
 	char *host; /* NULL: free */
 	int64_t noted;
@@ -85,6 +87,13 @@ relay_habits_note(struct relay_habits *habits, const char *host, struct relay_ha
 		row->habit.rcpt_max = found.rcpt_max;
 	row->habit.unchunked |= found.unchunked;
 	row->habit.silent |= found.silent;
+}
+
+void
+relay_habits_note_silence(struct relay_habits *habits, const char *host, int64_t patience, int64_t now)
+{
+	if (patience >= SILENCE_SECONDS)
+		relay_habits_note(habits, host, (struct relay_habit){ .silent = true }, now);
 }
 
 void

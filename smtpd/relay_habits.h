@@ -29,6 +29,8 @@ struct relay_habits *relay_habits_free(struct relay_habits *habits);
 struct relay_habit relay_habits_find(const struct relay_habits *habits, const char *host, int64_t now);
 /* Takes what is set of `found`; what else is known of the host stays. */
 void relay_habits_note(struct relay_habits *habits, const char *host, struct relay_habit found, int64_t now);
+/* The host took a connection and said nothing in so many seconds. Less than a minute says nothing about it either. */
+void relay_habits_note_silence(struct relay_habits *habits, const char *host, int64_t patience, int64_t now);
 /* The host has spoken: it is silent no more. */
 void relay_habits_note_voice(struct relay_habits *habits, const char *host);
 

@@ -37,6 +37,19 @@ START_TEST(what_is_found_adds_to_what_is_known)
 }
 END_TEST
 
+/* Whoever had a few seconds may have been about to speak: he is asked before those who had a minute. */
+START_TEST(a_short_silence_is_none)
+{
+	struct relay_habits *habits = relay_habits_new();
+
+	relay_habits_note_silence(habits, "a", 59, NOW);
+	relay_habits_note_silence(habits, "b", 60, NOW);
+	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
+	ck_assert(relay_habits_find(habits, "b", NOW).silent);
+	habits = relay_habits_free(habits);
+}
+END_TEST
+
 START_TEST(who_has_spoken_is_silent_no_more)
 {
 	struct relay_habits *habits = relay_habits_new();
@@ -97,6 +110,7 @@ main(void)
 	tcase_add_test(tests, each_host_has_its_own);
 	tcase_add_test(tests, what_is_found_adds_to_what_is_known);
 	tcase_add_test(tests, who_has_spoken_is_silent_no_more);
+	tcase_add_test(tests, a_short_silence_is_none);
 	tcase_add_test(tests, it_is_forgotten);
 	tcase_add_test(tests, the_oldest_makes_room);
 	suite_add_tcase(suite, tests);
