@@ -260,6 +260,7 @@ print_envelope(const struct queued *queued)
 		print_recipient(&envelope->recipients[i]);
 	print_field("Account:", envelope->account);
 	print_field("Forwarder:", envelope->forwarder);
+	print_field("Kept by:", envelope->kept);
 	print_field("About:", envelope->about);
 	print_field("Client:", envelope->client);
 	if (envelope->uid >= 0)

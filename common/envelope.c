@@ -52,6 +52,7 @@ envelope_free(struct envelope *envelope)
 	free(envelope->client);
 	free(envelope->account);
 	free(envelope->forwarder);
+	free(envelope->kept);
 	free(envelope->about);
 	free(envelope->drop);
 	*envelope = (struct envelope){ .uid = -1 };
@@ -242,6 +243,8 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 	if (r == 0)
 		r = put_optional(out, "forwarder", envelope->forwarder);
 	if (r == 0)
+		r = put_optional(out, "kept", envelope->kept);
+	if (r == 0)
 		r = put_optional(out, "about", envelope->about);
 	if (r == 0 && envelope->uid >= 0)
 		(void)buf_fmt(out, "uid %lld\n", (long long)envelope->uid);
@@ -287,6 +290,7 @@ enum field {
 	FIELD_CLIENT,
 	FIELD_ACCOUNT,
 	FIELD_FORWARDER,
+	FIELD_KEPT,
 	FIELD_ABOUT,
 	FIELD_UID,
 	FIELD_DROP,
@@ -310,6 +314,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	"client",
 	"account",
 	"forwarder",
+	"kept",
 	"about",
 	"uid",
 	"drop",
@@ -518,6 +523,7 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 	case FIELD_CLIENT: return take_text(value, HOST_LEN_MAX, &envelope->client);
 	case FIELD_ACCOUNT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->account);
 	case FIELD_FORWARDER: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->forwarder);
+	case FIELD_KEPT: return take_text(value, ENVELOPE_ADDRESS_MAX, &envelope->kept);
 	case FIELD_ABOUT: return is_about(value) && take_text(value, ABOUT_LEN_MAX, &envelope->about);
 	case FIELD_DROP: return take_text(value, DROP_LEN_MAX, &envelope->drop);
 	case FIELD_PROGRESS: return take_progress(value, at, envelope);

@@ -82,6 +82,7 @@ struct envelope {
 	char *client;      /* address of the host that handed it in, or NULL */
 	char *account;     /* who logged in to hand it in, or whose scripts wrote or sent it; or NULL */
 	char *forwarder;   /* the account or alias that sent on what came from another host, the last of them; or NULL */
+	char *kept;        /* the account that sent it on, and has it: no alias brings it there once more; or NULL */
 	int64_t uid;       /* owner of the drop file it came from, or -1 */
 	char *about; /* of a notification: the id of the message that it tells of, a space, and the statuses of all recipients of
 			that, as they are once it has been told; or NULL */
@@ -105,7 +106,7 @@ void envelope_free(struct envelope *envelope);
 /* Adds a pending recipient; orcpt may be SPAN_NULL. 0, -EMSGSIZE (too many, too long), -EINVAL
  * (control bytes). */
 int envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify);
-/* Replaces one of the optional strings (envid, client, account, forwarder, drop). 0, -EMSGSIZE or -EINVAL as
+/* Replaces one of the optional strings (envid, client, account, forwarder, kept, drop). 0, -EMSGSIZE or -EINVAL as
  * above. */
 int envelope_set(char **field, struct span text);
 

@@ -20,6 +20,7 @@ struct delivery {
 	bool came_back;    /* to the account's own address, where it was before */
 	bool sent_on;      /* by the account's forward, which it came back from: it stays */
 	bool asked;        /* whose addresses are that its filter names: no more than once */
+	bool kept;         /* in a mailbox of the account's */
 	bool handled;      /* by a script: all that was to be done has been */
 	char *refusal;     /* the reason that a script gave (empty: none that can be told), or NULL */
 };
@@ -153,11 +154,16 @@ int deliver_redirect(struct deliver *deliver, const struct delivery *delivery, s
 /* Hands redirected messages, vacation responses and notifications to the queue. 0 or -errno. */
 int deliver_send(struct deliver *deliver, const struct delivery *delivery, const struct sieve_host *host, const struct sieve_result *result);
 
+/* True for an address of our domains that has had the message: an alias that would only bring it round. */
+bool deliver_has_been(const struct deliver *deliver, const struct delivery *delivery, struct span address);
+
 /* --- deliver_forward.c: the account's file `forward` --- */
 
 /* Before each turn: sets deliver->forward; without such a file, or with one that cannot be used, mail is kept. */
 void forward_load(struct deliver *deliver);
-/* Hands the message on to all that stand there. 0; DELIVERED_BEFORE: it came back from there; or -errno. */
+/* It has been at one of those that stand there: that one does not get it again, and the account does get it. */
+bool forward_goes_round(const struct deliver *deliver, const struct delivery *delivery);
+/* Hands the message on to all others that stand there. 0 or -errno. */
 int forward_send(struct deliver *deliver, const struct delivery *delivery);
 
 #endif

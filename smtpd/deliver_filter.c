@@ -237,8 +237,19 @@ has_come_back(const struct deliver *deliver, struct span message)
 	return hops >= hops_max;
 }
 
-/* Who redirects to himself keeps: the message would only come round and be sent back. What has come round is an error, and then a message
- * is kept (RFC 5228 sections 4.2 and 2.10.6), once. True when it was to be redirected. */
+/* Why the message is not to be redirected there: it would only come round, and its sender be told of a fault that is none of his. Or NULL. */
+static const char *
+why_not(const struct deliver *deliver, const struct delivery *delivery, struct span to, bool back)
+{
+	if (address_equal(to, span_of(deliver->proc->account)))
+		return "it is the account itself";
+	if (back)
+		return "the account has sent it on before";
+	return deliver_has_been(deliver, delivery, to) ? "it has been there before" : NULL;
+}
+
+/* Who redirects to himself keeps. What would come round, or has, is an error, and then a message is kept (RFC 5228 sections 4.2 and 2.10.6),
+ * once. True when it was to be redirected. */
 static bool
 keep_own(const struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_result *result)
 {
@@ -249,14 +260,16 @@ keep_own(const struct deliver *deliver, const struct delivery *delivery, struct 
 		kept |= result->actions[i].kind == SIEVE_KEEP;
 	for (size_t i = 0; i < result->count; i++) {
 		struct sieve_action *action = &result->actions[i];
+		const char *reason;
 
 		if (action->kind == SIEVE_REDIRECT && !looked) {
 			looked = true;
 			back = has_come_back(deliver, message);
 		}
-		if (action->kind == SIEVE_REDIRECT && (back || address_equal(action->text, span_of(deliver->proc->account)))) {
+		reason = action->kind == SIEVE_REDIRECT ? why_not(deliver, delivery, action->text, back) : NULL;
+		if (reason != NULL) {
 			log_info("not-redirected", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account), log_span("to", action->text),
-			    log_str("reason", back ? "the account has sent it on before" : "it is the account itself"));
+			    log_str("reason", reason));
 			if (kept)
 				continue;
 			kept = true;

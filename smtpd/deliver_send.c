@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/domain_list.h"
 #include "common/header.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -17,6 +18,7 @@
 #include "sieve/notify.h"
 #include "sieve/vacation.h"
 #include "smtpd/deliver.h"
+#include "smtpd/delivered_to.h"
 #include "smtpd/smtpd_msg.h"
 
 #define TEXT_MAX (2u << 20)
@@ -36,13 +38,17 @@ submit(void *context, struct span recipient)
 {
 	struct sending *sending = context;
 	_cleanup_(closep) int fd = memfd_create("message", MFD_CLOEXEC);
+	bool message = sending->from != SUBMIT_NOTHING;
 	struct msg_writer body;
 	int r = fd < 0 ? -errno : io_write_all(fd, sending->text);
 
 	if (r == 0) {
 		msg_writer_init(&body);
 		msg_put_u64(&body, sending->from);
-		msg_put_u8(&body, sending->each ? SUBMIT_EACH : sending->alone && sending->from != SUBMIT_NOTHING ? SUBMIT_ALONE : SUBMIT_TOO);
+		msg_put_u8(&body, sending->each            ? SUBMIT_EACH :
+			message && sending->alone          ? SUBMIT_ALONE :
+			message && sending->delivery->kept ? SUBMIT_KEPT :
+							     SUBMIT_TOO);
 		msg_put_span(&body, sending->sender);
 		msg_put_span(&body, recipient);
 		r = msg_send(sending->deliver->channel, MSG_SUBMIT, sending->delivery->id, &body, TAKE_FD(fd));
@@ -142,6 +148,13 @@ notify(struct sending *sending, const struct sieve_action *action, const struct 
 	}
 	buf_free(&text);
 	return sending->result;
+}
+
+bool
+deliver_has_been(const struct deliver *deliver, const struct delivery *delivery, struct span address)
+{
+	return domain_list_find_address(&deliver->proc->common->domains, address) != NULL &&
+	    delivered_to_check(delivery->fd, delivery->offset, delivery->length, address) == DELIVERED_BEFORE;
 }
 
 int

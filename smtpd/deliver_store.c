@@ -281,6 +281,7 @@ deliver_store(struct deliver *deliver, struct delivery *delivery, struct span me
 		if ((is_shut(r) || r == MS_E_NOTFOUND || r == -ENOENT) && strcmp(targets[i].mailbox, "INBOX") != 0)
 			r = store_in_inbox(deliver, delivery, message, result, &targets[i], has_inbox(targets, count), r);
 	}
+	delivery->kept = r == 0 && count != 0;
 	while (count != 0)
 		free(targets[--count].mailbox);
 	return r;

@@ -99,7 +99,7 @@ store(struct deliver *deliver, struct delivery *list, size_t count)
 		if (list[i].handled)
 			continue;
 		key = stored_key(deliver, &list[i], "INBOX");
-		list[i].handled = stored_before(deliver, &list[i], &key);
+		list[i].handled = list[i].kept = stored_before(deliver, &list[i], &key);
 		if (list[i].handled)
 			continue;
 		list[i].result = begin(deliver, &list[i], &appends[ready]);
@@ -114,6 +114,7 @@ store(struct deliver *deliver, struct delivery *list, size_t count)
 			store(deliver, begun[i], 1);
 		} else {
 			begun[i]->result = r;
+			begun[i]->kept = r == 0;
 			begun[i]->uid = uids[i];
 		}
 }
@@ -157,7 +158,7 @@ look_at(struct deliver *deliver, struct delivery *delivery)
 		return true;
 	delivery->result = 0;
 	/* What is not kept is not filtered. */
-	if (!deliver->forward.keep && !delivery->sent_on)
+	if (!deliver->forward.keep && !delivery->sent_on && !forward_goes_round(deliver, delivery))
 		return true;
 	filtered = deliver_filter(deliver, delivery);
 	delivery->handled = filtered != FILTERED_NOT;
@@ -283,6 +284,7 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	delivery->id = msg->id;
 	delivery->uid = 0;
 	delivery->handled = false;
+	delivery->kept = false;
 	delivery->refusal = NULL;
 	delivery->asked = false;
 	deliver->channel = channel;

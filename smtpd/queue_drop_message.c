@@ -135,9 +135,10 @@ prepare_envelope(struct envelope *envelope, const char *name, int64_t uid)
 	free(envelope->client);
 	free(envelope->account);
 	free(envelope->forwarder);
+	free(envelope->kept);
 	free(envelope->about);
 	free(envelope->drop);
-	envelope->client = envelope->account = envelope->forwarder = envelope->about = NULL;
+	envelope->client = envelope->account = envelope->forwarder = envelope->kept = envelope->about = NULL;
 	envelope->room = 0;
 	envelope->drop = xstrdup(name);
 	for (size_t i = 0; i < envelope->count; i++)

@@ -117,6 +117,8 @@ make_envelope(const struct envelope *from, struct span sender, const char *alias
 		r = copy_text(&ret->client, from->client);
 	if (r == 0)
 		r = copy_text(&ret->account, from->account);
+	if (r == 0)
+		r = copy_text(&ret->kept, from->kept);
 	return r == 0 && facts_is_from_outside(from) ? copy_text(&ret->forwarder, alias) : r;
 }
 

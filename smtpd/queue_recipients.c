@@ -118,13 +118,15 @@ remote(struct attempt *attempt, struct target *target)
 
 static void looked_up(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
 
-/* Those that are there without any alias get nothing by one, nor do those who have it by an earlier attempt's. */
+/* Those that are there without any alias get nothing by one, nor do those who have it by an earlier attempt's, nor who sent it on and kept it. */
 static struct text_set *
 earlier_recipients(const struct attempt *attempt)
 {
 	const struct smtpd_conf *conf = smtpd_conf(attempt->queue->proc);
 	struct text_set *seen = text_set_new(queue_random());
 
+	if (attempt->file.envelope.kept != NULL)
+		(void)facts_add_to(seen, conf, span_of(attempt->file.envelope.kept));
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
 		const struct target *target = &attempt->targets[i];
 		struct span members = span_of(target->members), member;
@@ -158,14 +160,14 @@ expand_all(struct attempt *attempt)
 		expand_end(group);
 }
 
-/* What goes to one account alone needs no message of its own, but where others have theirs by an alias already, and it may be one of them. True
+/* What goes to one account alone needs no message of its own, but where somebody has his already, and that account may be he. True
  * when that account is looked up. */
 static bool
 try_member(struct target *target, struct span owner, struct span members)
 {
 	struct span member;
 
-	if (target->attempt->pending != 1 || target->attempt->has_expanded || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
+	if (target->attempt->pending != 1 || target->attempt->has_expanded || target->attempt->file.envelope.kept != NULL || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
 		return false;
 	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
 	return true;

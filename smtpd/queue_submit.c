@@ -80,6 +80,8 @@ make_envelope(const struct queue *queue, const struct submission *submission, st
 	r = envelope_set(&ret->account, submission->account);
 	if (r == 0 && redirected && facts_is_from_outside(&submission->file->envelope))
 		r = envelope_set(&ret->forwarder, submission->account);
+	if (r == 0 && submission->kept)
+		r = envelope_set(&ret->kept, submission->account);
 	/* RFC 3461 sections 5.2.7.2 and 5.2.7.3: who sends his mail on is an alias, with one address behind it or, with his mailbox, several. */
 	if (r == 0 && redirected)
 		r = envelope_set(&ret->envid, span_of(submission->file->envelope.envid));
@@ -105,6 +107,7 @@ read_submission(const struct spool_file *file, struct span account, struct msg *
 	ret->from = msg_get_u64(&body);
 	manner = msg_get_u8(&body);
 	ret->alone = manner == SUBMIT_ALONE && ret->from != SUBMIT_NOTHING;
+	ret->kept = manner == SUBMIT_KEPT && ret->from != SUBMIT_NOTHING;
 	ret->each = manner == SUBMIT_EACH && ret->from == SUBMIT_NOTHING;
 	ret->sender = msg_get_span(&body);
 	ret->recipient = msg_get_span(&body);

@@ -16,6 +16,7 @@ struct submission {
 	int text;
 	uint64_t text_len, from;
 	bool alone; /* the message itself, which goes there and nowhere else */
+	bool kept;  /* the message itself, which the account has */
 	bool each;  /* an answer that is written at each try */
 };
 

@@ -76,6 +76,7 @@ enum submit_manner {
 	SUBMIT_TOO,    /* an answer, given once; or the message itself, which others have as well */
 	SUBMIT_ALONE,  /* the message itself: it goes to that recipient and nobody else */
 	SUBMIT_EACH,   /* an answer that each try of the delivery writes anew: not sent when there will be another */
+	SUBMIT_KEPT,   /* the message itself, which the account has in its own mailboxes */
 };
 
 /* How far the relay role got with a recipient. */

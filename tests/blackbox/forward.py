@@ -116,6 +116,10 @@ try:
         site.script("bob", f'require "copy"; redirect :copy "{target}";')
         site.script("alice", 'redirect "bob+from-alice@example.test";')
         site.send("s@away.example", ["bob@example.test"], f"round and round {number}")
+        if target.startswith("back@"):
+            check("what was kept does not come back by an alias", site.logged(r"expanded .*to=back@example\.test") and site.queue_empties() and
+                  len(site.delivered("bob", f"round and round {number}")) == 1, site.log()[-3000:])
+            continue
         check(f"what comes back by {target} is kept", own_site.within(lambda n=number: len(site.delivered("bob", f"round and round {n}")) == 2), site.log()[-3000:])
         check("and not sent on again", site.logged(rf"not-redirected .*account=bob@example\.test to={re.escape(target)} reason=\"the account has sent it on before\"") and
               site.queue_empties() and len(site.delivered("bob", f"round and round {number}")) == 2, site.log()[-3000:])
@@ -129,10 +133,22 @@ try:
           len(site.delivered("alice", "to our own")) == 1 and len(site.delivered("bob", "to our own")) == 1), site.log()[-3000:])
     site.tool("mailuser", "forward", "-k", "bob@example.test", "ours@example.test")
     site.send("alice@example.test", ["bob@example.test"], "to keep our own", login="alice")
-    check("one that keeps it has it also", own_site.within(lambda: site.queue_empties() and
-          len(site.delivered("bob", "to keep our own")) == 2 and len(site.delivered("alice", "to keep our own")) == 1), site.log()[-3000:])
-    site.script("bob", 'redirect "ours@example.test";')
+    check("one that keeps it has it once", own_site.within(lambda: len(site.delivered("alice", "to keep our own")) == 1) and site.queue_empties() and
+          len(site.delivered("bob", "to keep our own")) == 1 and len(site.delivered("alice", "to keep our own")) == 1, site.log()[-3000:])
+    for keep in (["-k"], []):
+        word = f"to ours, which is sent to ours{'' if keep else ' alone'}"
+        site.tool("mailuser", "forward", *keep, "bob@example.test", "ours@example.test")
+        site.send("alice@example.test", ["ours@example.test"], word, login="alice")
+        check("what came by that alias is not sent there again, and its sender hears of no loop", own_site.within(lambda w=word: site.delivered("bob", w)) and site.queue_empties() and
+              [len(site.delivered(one, word)) for one in ("bob", "alice")] == [1, 1], site.log()[-3000:])
     site.tool("mailuser", "forward", "-r", "bob@example.test")
+    site.script("bob", 'require "copy"; redirect :copy "ours@example.test";')
+    for to in ("bob", "ours"):
+        word = f"copied from {to} to our own"
+        site.send("alice@example.test", [f"{to}@example.test"], word, login="alice")
+        check("a script that keeps and sends to such an alias leaves one with each", own_site.within(lambda w=word: site.delivered("alice", w) and site.delivered("bob", w)) and
+              site.queue_empties() and [len(site.delivered(one, word)) for one in ("bob", "alice")] == [1, 1], site.log()[-3000:])
+    site.script("bob", 'redirect "ours@example.test";')
     site.send("alice@example.test", ["bob@example.test"], "scripted to our own", login="alice")
     check("a script that redirects to such an alias keeps what comes back, and its sender hears of no loop", own_site.within(lambda: site.queue_empties() and
           len(site.delivered("alice", "scripted to our own")) == 1 and len(site.delivered("bob", "scripted to our own")) == 1), site.log()[-3000:])

@@ -30,6 +30,7 @@ static const char full_text[] =
     "client 192.0.2.1\n"
     "account alice@example.test\n"
     "forwarder list@example.test\n"
+    "kept alice@example.test\n"
     "about 0006278A1B2C3D00 DWF\n"
     "uid 1000\n"
     "drop m.1.2\n"
