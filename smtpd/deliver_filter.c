@@ -289,7 +289,8 @@ do_actions(struct deliver *deliver, struct delivery *delivery, const struct siev
 	/* Stored first, sent then: what goes wrong while it is stored is tried again, and then nothing is sent twice. */
 	if (delivery->result == 0)
 		delivery->result = deliver_send(deliver, delivery, host, result);
-	if (delivery->result == 0)
+	/* What is refused has not been seen: its sender may have to be told once more, after a crash or by a client who comes again. */
+	if (delivery->result == 0 && delivery->refusal == NULL)
 		seen_remember(deliver, delivery->id, result, host->now);
 	for (size_t i = 0; i < result->count; i++) {
 		struct buf text = BUF_INIT(4096);

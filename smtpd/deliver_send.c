@@ -116,7 +116,9 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 		sending->sender = SPAN_NULL;
 		sending->from = SUBMIT_NOTHING;
 		sending->text = buf_get(&text);
+		sending->each = action->seconds == 0; /* that it was given is not remembered */
 		submit(sending, host->sender);
+		sending->each = false;
 	}
 	buf_free(&id);
 	buf_free(&text);

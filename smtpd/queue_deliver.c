@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
@@ -37,6 +38,7 @@ struct job {
 	unsigned tries;
 	unsigned submissions, submitting; /* messages that came of it; of those, not yet safe */
 	struct submitted *submitted, **submitted_last; /* written: in the queue only when all are, and the process has said what it did */
+	struct submitted *answers;      /* of those, what waits for the message to be safe where it is sent on to */
 	bool submit_failed;
 	enum sent_on sent_on;
 	struct outcome *held;           /* until they are */
@@ -121,12 +123,16 @@ end_job(struct job *job, const struct outcome *outcome)
 	attempt_outcome(attempt, recipient, outcome);
 }
 
+static void settle_answers(struct queue *queue, struct job *job, bool again);
+
 static void
 submit_ended(struct job *job)
 {
 	struct outcome *held = job->held;
 
-	if (--job->submitting != 0 || held == NULL)
+	if (--job->submitting == 0 && job->answers != NULL)
+		settle_answers(job->pool->queue, job, job->submit_failed);
+	if (job->submitting != 0 || held == NULL)
 		return;
 	job->held = NULL;
 	end_job(job, held);
@@ -152,26 +158,53 @@ answer_submitted(void *context, const char *id, int result)
 	submit_ended(context);
 }
 
-/* The process has said what it did, or nothing any more. What is to be tried again has sent the message on to nobody and has told nobody of
- * it, or they would hear each time; vacation's answers are given but once (deliver_memory.c), so they are. */
+/* What is to be tried again has told nobody, or they would hear each time; vacation's answers are given but once (deliver_memory.c), so they are. */
+static void
+settle_answers(struct queue *queue, struct job *job, bool again)
+{
+	struct submitted *answer = TAKE_PTR(job->answers);
+
+	job->submitting++; /* until each is under way */
+	while (answer != NULL) {
+		struct submitted *next = answer->next;
+
+		if (!again || !answer->each) {
+			job->submitting++;
+			submitted_commit(queue, answer, answer_submitted, job);
+		} else {
+			submitted_discard(queue, answer);
+		}
+		answer = next;
+	}
+	job->submitting--;
+}
+
+/* The process has said what it did, or nothing any more. What is to be tried again has sent the message on to nobody. Answers come last: whether
+ * it is tried again is known once the message is safe where it is sent on to. */
 static void
 settle_submitted(struct queue *queue, struct job *job, bool again)
 {
-	struct submitted *submitted = job->submitted;
+	struct submitted *submitted = TAKE_PTR(job->submitted), **answers_last = &job->answers;
 
-	job->submitted = NULL;
 	job->submitted_last = &job->submitted;
+	job->submitting++;
 	while (submitted != NULL) {
 		struct submitted *next = submitted->next;
 
-		if (!again || (submitted->answer && !submitted->each)) {
-			job->submitting++;
-			submitted_commit(queue, submitted, submitted->answer ? answer_submitted : sent_on, job);
-		} else {
+		submitted->next = NULL;
+		if (submitted->answer) {
+			*answers_last = submitted;
+			answers_last = &submitted->next;
+		} else if (again) {
 			submitted_discard(queue, submitted);
+		} else {
+			job->submitting++;
+			submitted_commit(queue, submitted, sent_on, job);
 		}
 		submitted = next;
 	}
+	if (--job->submitting == 0 || again)
+		settle_answers(queue, job, again || job->submit_failed);
 }
 
 /* To be called when something of it has changed. */

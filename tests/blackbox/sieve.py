@@ -282,6 +282,9 @@ def main():
     send("sent on at once")
     check("but then", find(FRIEND, "INBOX", "sent on at once")[1] is not None and len(imap_all(FRIEND)) == before + 1)
 
+    use('require ["duplicate", "reject"];\nif duplicate { discard; stop; }\nreject "I do not want this.";\n')
+    check("what is refused is refused again, and no duplicate", [refused("refused twice"), refused("refused twice")] == [(550, b"5.7.1")] * 2)
+
     put(f"{OWN}/other.sieve", 'require ["fileinto", "mailbox"]; fileinto :create "Included";')
     use('require "include"; include "other";\n')
     send("included")
