@@ -10,6 +10,7 @@
 #include "sieve/run_parts.h"
 
 #define FIELD_MAX (1u << 20) /* of one field's value */
+#define IDN_STEPS 1000 /* to bring a domain into both forms */
 #define ENCODED_STEPS 3 /* for an octet of a field that has encoded words, or what looks like some */
 
 /* --- fields --- */
@@ -120,6 +121,39 @@ struct address_match {
 	uint64_t tags;
 };
 
+static bool
+has_idn(struct span domain)
+{
+	return !span_is_ascii(domain) || span_ifind(domain, SPAN("xn--")) >= 0;
+}
+
+/* A domain in Unicode and its ASCII form are one domain (RFC 5890 section 2.3.2.1), and a script's author may know either: what matches any of them
+ * matches. But octets are compared as they stand (RFC 4790 section 9.3), and so are relations, which would hold for one form and for the other not. */
+static bool
+match_domain(struct address_match *match, struct span text, struct span domain)
+{
+	struct matcher *matcher = &match->matcher;
+	struct buf forms[] = { BUF_INIT(4 * ADDRESS_MAX), BUF_INIT(4 * ADDRESS_MAX) };
+	bool done = matcher_value(matcher, text);
+
+	if (done || !has_idn(domain) || matcher->match.comparator == MATCH_OCTET ||
+	    (matcher->match.type != MATCH_IS && matcher->match.type != MATCH_CONTAINS && matcher->match.type != MATCH_MATCHES))
+		return done;
+	done = run_spend(matcher->run, IDN_STEPS) != 0;
+	if (!done && address_domain_canonical(domain, &forms[0]) == 0 && address_domain_display(buf_get(&forms[0]), &forms[1]) == 0)
+		for (size_t i = 0; i < 2 && !done; i++) {
+			struct buf other = BUF_INIT(2 * ADDRESS_LIST_TEXT_MAX);
+
+			(void)buf_span(&other, span_make(text.ptr, text.len - domain.len));
+			(void)buf_span(&other, buf_get(&forms[i]));
+			done = !other.overflow && matcher_value(matcher, buf_get(&other));
+			buf_free(&other);
+		}
+	buf_free(&forms[0]);
+	buf_free(&forms[1]);
+	return done;
+}
+
 /* The part that is asked for. Empty domain: the address is not valid, and has no parts (RFC 5228 section 2.7.4). */
 static bool
 match_parts(struct address_match *match, struct span local, struct span domain, struct span all)
@@ -128,13 +162,13 @@ match_parts(struct address_match *match, struct span local, struct span domain, 
 	ptrdiff_t detail = delimiter != '\0' ? span_chr(local, delimiter) : -1;
 
 	if ((match->tags & (T_PART & ~T(ALL))) == 0)
-		return matcher_value(&match->matcher, all);
+		return domain.len != 0 && span_ends(all, domain) ? match_domain(match, all, domain) : matcher_value(&match->matcher, all);
 	if (domain.len == 0)
 		return false;
 	if ((match->tags & T(LOCALPART)) != 0)
 		return matcher_value(&match->matcher, local);
 	if ((match->tags & T(DOMAIN)) != 0)
-		return matcher_value(&match->matcher, domain);
+		return match_domain(match, domain, domain);
 	/* RFC 5233 section 4: without a separator there is no detail, not even an empty one. */
 	if ((match->tags & T(DETAIL)) != 0)
 		return detail >= 0 && matcher_value(&match->matcher, span_skip(local, (size_t)detail + 1));
