@@ -327,6 +327,7 @@ struct report {
 	size_t recipient;
 	int action; /* enum dsn_action */
 	const struct outcome *outcome;
+	const struct envelope_recipient *behind; /* the alias that the sender knows him by, who wants to hear of that one alone; or NULL */
 };
 /* Whether its sender wants to hear that: one of ENVELOPE_SUCCESS and so on. */
 bool recipient_wants(const struct envelope_recipient *recipient, uint8_t bit);

@@ -12,6 +12,7 @@ struct target {
 	bool as_postmaster;
 	char *destination; /* of a remote one, until the jobs are made */
 	char *members, *owner; /* of an alias, until its messages are made */
+	char *behind;          /* and from then on */
 	struct outcome *outcome; /* NULL: not tried, or not known yet */
 };
 
@@ -45,6 +46,9 @@ struct attempt {
 
 /* Finds out who each open recipient is, and submits the jobs: attempt_outcome is called for each, later. */
 void attempt_look_up(struct attempt *attempt);
+
+/* The alias among the recipients that this one is behind as well, and whose sender wants to hear of failures; NULL: there is none. */
+const struct envelope_recipient *attempt_alias_of(const struct attempt *attempt, size_t recipient);
 
 /* --- queue_attempt.c --- */
 

@@ -85,6 +85,7 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	const struct smtpd_conf *conf = smtpd_conf(queue->proc);
 	const struct envelope *envelope = &file->envelope;
 	struct dsn_recipient *recipients = xcalloc(count, sizeof(*recipients));
+	struct buf *orcpts = xcalloc(count, sizeof(*orcpts));
 	/* RFC 8689 section 5: what required TLS is not told whole. */
 	bool full = envelope->ret == ENVELOPE_RET_FULL && !envelope->requiretls &&
 	    has_failure(reports, count) && file->length <= FULL_MAX;
@@ -102,10 +103,13 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 		    &envelope->recipients[reports[i].recipient];
 		const struct outcome *outcome = reports[i].outcome;
 
+		orcpts[i] = (struct buf)BUF_INIT(ENVELOPE_XTEXT_MAX);
+		if (reports[i].behind != NULL)
+			expand_put_orcpt(&orcpts[i], reports[i].behind);
 		recipients[i] = (struct dsn_recipient){
 			.action = (enum dsn_action)reports[i].action,
 			.address = span_of(recipient->address),
-			.orcpt = span_of(recipient->orcpt),
+			.orcpt = reports[i].behind == NULL ? span_of(recipient->orcpt) : orcpts[i].overflow ? SPAN_NULL : buf_get(&orcpts[i]),
 			.status = span_of(outcome->status),
 			.code = outcome->code,
 			.text = span_utf8_cut(span_of(outcome->text), SAID_MAX / count),
@@ -132,6 +136,9 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 	r = foreign && !queue_text_is_clean(dsn.original) ? -EBADMSG : dsn_build(&dsn, out);
 	free(original);
 	free(recipients);
+	for (size_t i = 0; i < count; i++)
+		buf_free(&orcpts[i]);
+	free(orcpts);
 	return r;
 }
 

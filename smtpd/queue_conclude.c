@@ -28,6 +28,7 @@ forget(struct attempt *attempt)
 	for (size_t i = 0; attempt->targets != NULL && i < attempt->file.envelope.count; i++) {
 		free(attempt->targets[i].destination);
 		free(attempt->targets[i].members);
+		free(attempt->targets[i].behind);
 		free(attempt->targets[i].owner);
 		free(attempt->targets[i].outcome);
 	}

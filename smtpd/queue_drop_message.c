@@ -230,7 +230,7 @@ send_back(struct taken *drop, const struct outcome *outcome)
 	memset(statuses, ENVELOPE_PENDING, envelope->count);
 	for (size_t i = 0; i < envelope->count; i++)
 		if (recipient_wants(&envelope->recipients[i], ENVELOPE_FAILURE))
-			reports[count++] = (struct report){ i, DSN_FAILED, outcome };
+			reports[count++] = (struct report){ i, DSN_FAILED, outcome, NULL };
 	if (count != 0)
 		r = queue_files_name(drop->queue->files, queue_now_us(), id);
 	if (count != 0 && r == 0)

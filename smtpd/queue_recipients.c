@@ -129,9 +129,9 @@ earlier_recipients(const struct attempt *attempt)
 		(void)facts_add_to(seen, conf, span_of(attempt->file.envelope.kept));
 	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
 		const struct target *target = &attempt->targets[i];
-		struct span members = span_of(target->members), member;
+		struct span members = span_of(target->members != NULL ? target->members : target->behind), member;
 
-		if (target->members == NULL)
+		if (target->members == NULL && target->behind == NULL)
 			(void)facts_add_to(seen, conf, span_of(attempt->file.envelope.recipients[i].address));
 		else if (!is_open_alias(target))
 			while (span_split(&members, '\n', &member))
@@ -140,24 +140,52 @@ earlier_recipients(const struct attempt *attempt)
 	return seen;
 }
 
+/* Its sender hears when one of its addresses does not get it; of a list's it is the owner who does. */
+static bool
+tells_failures(const struct target *target)
+{
+	return (target->owner == NULL || target->owner[0] == '\0') &&
+	    recipient_wants(&target->attempt->file.envelope.recipients[target->recipient], ENVELOPE_FAILURE);
+}
+
+/* Who is behind several has it by one whose sender wants to hear of failures: another's wish that nobody be told is none about that one
+ * (RFC 3461 section 4.1). */
 static void
 expand_all(struct attempt *attempt)
 {
 	struct expand_group *group = NULL;
 
-	for (size_t i = 0; i < attempt->file.envelope.count; i++) {
-		struct target *target = &attempt->targets[i];
-		const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
+	for (unsigned tells = 2; tells-- != 0;)
+		for (size_t i = 0; i < attempt->file.envelope.count; i++) {
+			struct target *target = &attempt->targets[i];
+			const struct expand expand = { i, span_of(target->owner), span_of(target->members) };
 
-		if (!is_open_alias(target))
-			continue;
-		if (group == NULL)
-			group = expand_begin(attempt->queue, attempt, earlier_recipients(attempt));
-		expand_add(group, &expand);
-		free(TAKE_PTR(target->members));
-	}
+			if (!is_open_alias(target) || tells_failures(target) != tells)
+				continue;
+			if (group == NULL)
+				group = expand_begin(attempt->queue, attempt, earlier_recipients(attempt));
+			expand_add(group, &expand);
+			target->behind = TAKE_PTR(target->members);
+		}
 	if (group != NULL)
 		expand_end(group);
+}
+
+const struct envelope_recipient *
+attempt_alias_of(const struct attempt *attempt, size_t recipient)
+{
+	const struct envelope *envelope = &attempt->file.envelope;
+	struct span address = span_of(envelope->recipients[recipient].address);
+
+	for (size_t i = 0; i < envelope->count; i++) {
+		const struct target *target = &attempt->targets[i];
+		struct span members = tells_failures(target) ? span_of(target->behind) : SPAN_NULL, member;
+
+		while (span_split(&members, '\n', &member))
+			if (span_ieq(member, address))
+				return &envelope->recipients[i];
+	}
+	return NULL;
 }
 
 /* What goes to one account alone needs no message of its own, but where somebody has his already, and that account may be he. True
@@ -278,9 +306,11 @@ looked_back(void *context, enum lookup_result result, struct span account, struc
 {
 	struct target *target = context;
 
-	(void)account, (void)owner;
-	if (result == LOOKUP_ALIAS)
-		target->members = span_dup(members);
+	(void)account;
+	if (result == LOOKUP_ALIAS) {
+		target->behind = span_dup(members);
+		target->owner = span_dup(owner);
+	}
 	if (--target->attempt->lookups == 0)
 		all_known(target->attempt);
 }

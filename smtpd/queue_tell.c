@@ -28,7 +28,7 @@ report(struct attempt *attempt, size_t recipient, enum dsn_action action,
     const struct outcome *outcome)
 {
 	attempt->reports[attempt->report_count++] =
-	    (struct report){ recipient, (int)action, outcome };
+	    (struct report){ recipient, (int)action, outcome, NULL };
 }
 
 bool
@@ -115,15 +115,21 @@ judge(struct attempt *attempt, size_t i, bool expired, bool late)
 	}
 	if (outcome->verdict == VERDICT_PERMFAIL) {
 		bool tells = bounce ? is_told_postmaster(attempt, recipient) : recipient_wants(recipient, ENVELOPE_FAILURE);
+		const struct envelope_recipient *alias = bounce || tells ? NULL : attempt_alias_of(attempt, i);
+
+		/* By that he would have had it, if he were no recipient himself. */
+		tells |= alias != NULL;
 
 		if (bounce || !tells)
 			log_warning(bounce ? "bounce-undeliverable" : "failed-silently",
 			    log_str("id", attempt->entry->id), log_str("to", recipient->address),
 			    log_str("status", outcome->status), log_str("reason", outcome->text));
-		if (tells)
+		if (tells) {
 			report(attempt, i, DSN_FAILED, outcome);
-		else
+			attempt->reports[attempt->report_count - 1].behind = alias;
+		} else {
 			recipient->status = ENVELOPE_FAILED;
+		}
 		return;
 	}
 	if (late && (recipient->status == ENVELOPE_PENDING || passes_deadline(&attempt->file.envelope)) && !bounce &&

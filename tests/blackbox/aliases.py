@@ -33,6 +33,8 @@ rings@example.test: ring
 club@example.test: club, u1
 zed@example.test: z@far.example
 desk-*: *
+refused@example.test: no-body@far.example
+refused2@example.test: no-body@far.example
 wait@example.test: later-wait@far.example
 """)
 
@@ -52,7 +54,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "23 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "25 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -102,6 +104,18 @@ try:
           site.queue_empties() and len(far.taken("in two ways")) == 1, (found, site.log()[-3000:]))
     found = far.taken("several")
     check("expanded mail says by what", found and b"Delivered-To: info@example.test\r\n" in found[0][1], found)
+
+    # RFC 3461 section 4.1: NEVER is said of one recipient, and is no word on another who wants to hear of failures, though both are one mailbox.
+    for number, recipients in enumerate((["refused@example.test> NOTIFY=NEVER", "refused2@example.test> NOTIFY=FAILURE ORCPT=rfc822;asked@away.example"],
+                                         ["no-body@far.example> NOTIFY=NEVER", "refused2@example.test> NOTIFY=FAILURE ORCPT=rfc822;asked@away.example"],
+                                         ["refused2@example.test> NOTIFY=FAILURE", "no-body@far.example> NOTIFY=NEVER"], ["refused@example.test> NOTIFY=NEVER"])):
+        said = site.talk([f"MAIL FROM:<alice@example.test> ENVID=never{number}", *(f"RCPT TO:<{one}" for one in recipients), "DATA", f"From: alice@example.test\r\nSubject: never {number}\r\n\r\nx\r\n.\r\n".encode()], login="alice")
+        site.queue_empties()
+        found = site.delivered("alice", f"Original-Envelope-Id: never{number}")
+        original = "asked@away.example" if number < 2 else "refused2@example.test"
+        check("who wants to hear of a failure hears of it, once", said[-1].startswith("250") and
+              (not found if number == 3 else len(found) == 1 and f"Original-Recipient: rfc822; {original}\nFinal-Recipient: rfc822; no-body@far.example\nAction: failed" in found[0] and
+               found[0].count("Final-Recipient:") == 1), (said, found))
 
     # RFC 4865: what is sent later is not late for that.
     said, last = site.send("alice@example.test", ["wait@example.test"], "held back", login="alice", mail=" HOLDFOR=4")
