@@ -224,6 +224,7 @@ print_recipient(const struct envelope_recipient *recipient)
 {
 	const char *status = recipient->status == ENVELOPE_WARNED ? "waits, the sender was told of the delay" :
 	    recipient->status == ENVELOPE_DELIVERED              ? "delivered" :
+	    recipient->status == ENVELOPE_HALF                   ? "handed on to accounts here that the alias names, not yet to others" :
 	    recipient->status == ENVELOPE_EXPANDED               ? "handed on to those that the alias names" :
 	    recipient->status == ENVELOPE_RELAYED                ? "relayed" :
 	    recipient->status == ENVELOPE_FAILED                 ? "failed" :

@@ -411,7 +411,7 @@ take_notify(struct span word, uint8_t *ret_notify)
 static bool
 is_status(char status)
 {
-	return span_chr(SPAN("PWDRFX"), status) >= 0;
+	return span_chr(SPAN("PWDRFXH"), status) >= 0;
 }
 
 /* "0661333722CBFD50 DFW" */

@@ -38,6 +38,7 @@ enum envelope_status {
 	ENVELOPE_WARNED = 'W',    /* still pending; the sender knows of the delay */
 	ENVELOPE_DELIVERED = 'D', /* into an account here */
 	ENVELOPE_RELAYED = 'R',   /* to another host */
+	ENVELOPE_HALF = 'H',      /* an alias, still to be tried: accounts here that it names have theirs, others not yet */
 	ENVELOPE_EXPANDED = 'X',  /* an alias: messages of their own go to those that it names */
 	ENVELOPE_FAILED = 'F',    /* for good, and the sender has been told if that was due */
 };
@@ -141,7 +142,7 @@ void envelope_set_reason(struct envelope_progress *progress, struct span text);
 static inline bool
 envelope_is_open(const struct envelope_recipient *recipient)
 {
-	return recipient->status == ENVELOPE_PENDING || recipient->status == ENVELOPE_WARNED;
+	return recipient->status == ENVELOPE_PENDING || recipient->status == ENVELOPE_WARNED || recipient->status == ENVELOPE_HALF;
 }
 
 #endif

@@ -274,6 +274,8 @@ int attempt_store(struct attempt *attempt);
 /* What became of a recipient so far; NULL: he was not tried, or that is not known yet. */
 const struct outcome *attempt_outcome_of(const struct attempt *attempt, size_t recipient);
 void attempt_outcome(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
+/* Of that alias accounts here have theirs for certain, and others are to be tried again: noted at once. */
+void attempt_half(struct attempt *attempt, size_t recipient);
 /* The same while it is found out who the recipients are: never ends the attempt. */
 void attempt_outcome_now(struct attempt *attempt, size_t recipient, const struct outcome *outcome);
 

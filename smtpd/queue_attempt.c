@@ -97,6 +97,7 @@ mark_delivered(struct attempt *attempt)
 	for (size_t i = 0; i < envelope->count; i++) {
 		const struct outcome *outcome = attempt->targets[i].outcome;
 
+		any |= envelope->recipients[i].status == ENVELOPE_HALF;
 		if (outcome == NULL || outcome->verdict != VERDICT_OK || (envelope->recipients[i].notify & ENVELOPE_SUCCESS) != 0)
 			continue;
 		envelope->recipients[i].status = attempt_status_of(outcome);
@@ -137,6 +138,22 @@ attempt_finish(struct attempt *attempt)
 		attempt_report(attempt);
 }
 
+/* Its file is there, and stays after the attempt. */
+static bool
+may_mark(const struct attempt *attempt)
+{
+	return !attempt->in_memory && (attempt->direct == NULL || direct_is_promised(attempt->direct));
+}
+
+/* Where it cannot be marked, the end of the attempt writes it. */
+void
+attempt_half(struct attempt *attempt, size_t recipient)
+{
+	attempt->file.envelope.recipients[recipient].status = ENVELOPE_HALF;
+	if (may_mark(attempt))
+		(void)queue_files_mark(&attempt->file, recipient);
+}
+
 /* Who has it for certain is marked while others may take hours: should this process end before they do, he does not get it twice. An account
  * here sees that by itself; where the sender is to be told of it that comes first; and without the mark all goes on as it would. */
 static void
@@ -146,8 +163,8 @@ mark_early(struct attempt *attempt, size_t i)
 	struct envelope_recipient *recipient = &attempt->file.envelope.recipients[i];
 	char before = recipient->status;
 
-	if (outcome->verdict != VERDICT_OK || (!outcome->remote && outcome->expanded == NOT_EXPANDED) || attempt->in_memory ||
-	    (attempt->direct != NULL && !direct_is_promised(attempt->direct)) || attempt_tells_success(attempt, i))
+	if (outcome->verdict != VERDICT_OK || (!outcome->remote && outcome->expanded == NOT_EXPANDED) || !may_mark(attempt) ||
+	    attempt_tells_success(attempt, i))
 		return;
 	recipient->status = attempt_status_of(outcome);
 	if (queue_files_mark(&attempt->file, i) < 0)

@@ -250,7 +250,7 @@ attempt_statuses(const struct attempt *attempt, bool reported, char *ret_statuse
 	for (size_t i = 0; i < attempt->report_count && reported; i++)
 		if (attempt->reports[i].action == DSN_FAILED)
 			ret_statuses[attempt->reports[i].recipient] = ENVELOPE_FAILED;
-		else if (attempt->reports[i].action == DSN_DELAYED)
+		else if (attempt->reports[i].action == DSN_DELAYED && ret_statuses[attempt->reports[i].recipient] != ENVELOPE_HALF)
 			ret_statuses[attempt->reports[i].recipient] = ENVELOPE_WARNED;
 }
 

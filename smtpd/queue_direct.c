@@ -112,6 +112,9 @@ tells_all(const struct direct *direct)
 		/* RFC 3461 section 5.2.3: a notification of the delivery is to be written, and that must not get lost. */
 		if (outcome->verdict == VERDICT_OK && (envelope->recipients[i].notify & ENVELOPE_SUCCESS) != 0)
 			return false;
+		/* Of an alias, accounts here have theirs. */
+		if (envelope->recipients[i].status == ENVELOPE_HALF)
+			return false;
 		/* With one reply for all, what is only late is better tried again by us. */
 		if (outcome->verdict == VERDICT_TEMPFAIL && !direct->each)
 			return false;

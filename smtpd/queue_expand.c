@@ -5,7 +5,8 @@
  * and is not expanded again.
  *
  * An alias whose members have the message by another one before it has none of its own for them, and must not be done with while that other
- * one is not: they are committed one after the other, and behind one that could not be nobody gets his as yet. */
+ * one is not: they are committed one after the other, and behind one that could not be nobody gets his as yet. So are the two messages of one alias
+ * that goes to accounts here and to other hosts: where only the first could be, its status says so, and the next attempt makes the other alone. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct expansion {
 	size_t recipient;
 	int kind;
 	struct made made[MADE_MAX];
-	size_t made_count;
+	size_t made_count, committed;
 	int result;
 	struct outcome outcome;      /* once all are safe */
 };
@@ -45,7 +46,6 @@ struct expand_group {
 	struct text_set *seen;
 	struct expansion *first, **last;
 	struct expansion *at; /* the one that is being committed */
-	unsigned waiting;     /* its messages that are not safe yet */
 	bool at_once;         /* there is nothing to wait for */
 	int result;           /* 0, or why nothing is to be committed */
 };
@@ -203,14 +203,14 @@ end_group(struct expand_group *group)
 	}
 }
 
-/* This one and those behind it are tried again. */
+/* What of this one has not been committed, and those behind it, are tried again. */
 static void
 give_up_from(const struct expand_group *group, struct expansion *expansion, int result)
 {
 	for (; expansion != NULL; expansion = expansion->next) {
 		if (expansion->result == 0)
 			expansion->result = result;
-		for (size_t i = 0; i < expansion->made_count; i++) {
+		for (size_t i = expansion->committed; i < expansion->made_count; i++) {
 			(void)close(expansion->made[i].fd);
 			queue_files_discard(group->queue->files, expansion->made[i].id);
 			envelope_free(&expansion->made[i].envelope);
@@ -224,21 +224,18 @@ static void
 commit_next(struct expand_group *group)
 {
 	struct expansion *expansion = group->at;
+	struct made *made;
 
-	while (expansion != NULL && expansion->made_count == 0)
+	while (expansion != NULL && expansion->committed == expansion->made_count)
 		expansion = expansion->next;
 	group->at = expansion;
 	if (expansion == NULL) {
 		end_group(group);
 		return;
 	}
-	group->waiting = (unsigned)expansion->made_count;
-	for (size_t i = 0; i < expansion->made_count; i++) {
-		struct made *made = &expansion->made[i];
-
-		intake_commit(group->queue, made->id, made->fd, &made->envelope, committed, expansion);
-		envelope_free(&made->envelope);
-	}
+	made = &expansion->made[expansion->committed++];
+	intake_commit(group->queue, made->id, made->fd, &made->envelope, committed, expansion);
+	envelope_free(&made->envelope);
 }
 
 static void
@@ -247,20 +244,18 @@ committed(void *context, const char *id, int result)
 	struct expansion *expansion = context;
 	struct expand_group *group = expansion->group;
 
-	if (result == 0)
+	if (result == 0) {
 		log_info("alias", log_str("id", attempt_id(group->attempt)), log_str("as", id),
 		    log_str("alias", attempt_file(group->attempt)->envelope.recipients[expansion->recipient].address));
-	else
-		expansion->result = result;
-	if (--group->waiting != 0)
-		return;
-	if (expansion->result != 0) {
-		give_up_from(group, expansion->next, expansion->result);
-		end_group(group);
-	} else {
-		group->at = expansion->next;
 		commit_next(group);
+		return;
 	}
+	expansion->result = result;
+	/* The second is what goes to other hosts (make_all). */
+	if (expansion->committed == 2)
+		attempt_half(group->attempt, expansion->recipient);
+	give_up_from(group, expansion, result);
+	end_group(group);
 }
 
 /* The message's file, complete. 0 or -errno. */

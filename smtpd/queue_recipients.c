@@ -76,6 +76,12 @@ is_open_alias(const struct target *target)
 	return target->members != NULL && envelope_is_open(&target->attempt->file.envelope.recipients[target->recipient]);
 }
 
+static bool
+is_half(const struct target *target)
+{
+	return target->attempt->file.envelope.recipients[target->recipient].status == ENVELOPE_HALF;
+}
+
 /* Of a message that could not be promised nothing goes anywhere any more. */
 static void
 drop_rest(struct attempt *attempt)
@@ -133,9 +139,10 @@ earlier_recipients(const struct attempt *attempt)
 
 		if (target->members == NULL && target->behind == NULL)
 			(void)facts_add_to(seen, conf, span_of(attempt->file.envelope.recipients[i].address));
-		else if (!is_open_alias(target))
+		else if (!is_open_alias(target) || is_half(target))
 			while (span_split(&members, '\n', &member))
-				(void)facts_add_to(seen, conf, member);
+				if (!is_half(target) || facts_is_ours(conf, member))
+					(void)facts_add_to(seen, conf, member);
 	}
 	return seen;
 }
@@ -195,7 +202,7 @@ try_member(struct target *target, struct span owner, struct span members)
 {
 	struct span member;
 
-	if (target->attempt->pending != 1 || target->attempt->has_expanded || target->attempt->file.envelope.kept != NULL || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
+	if (target->attempt->pending != 1 || target->attempt->has_expanded || is_half(target) || target->attempt->file.envelope.kept != NULL || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
 		return false;
 	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
 	return true;

@@ -175,7 +175,7 @@ def states(files):
     if any("\ndrop " not in text for text in copies.values()):
         found.add("being received, or delivered before the answer")
     for text in queued.values():
-        pending = [to for status, to in _statuses(text) if status in "PW"]
+        pending = [to for status, to in _statuses(text) if status in "PWH"]
         others = [other for other in queued.values() if other is not text and about(other) == about(text)]
         if not pending and _statuses(text):
             found.add("finished")
