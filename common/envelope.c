@@ -58,6 +58,12 @@ envelope_free(struct envelope *envelope)
 	*envelope = (struct envelope){ .uid = -1 };
 }
 
+size_t
+envelope_recipient_len(struct span address, struct span orcpt)
+{
+	return strlen("to P SFD - \n") + address.len + orcpt.len;
+}
+
 int
 envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify)
 {
@@ -80,6 +86,7 @@ envelope_add(struct envelope *envelope, struct span address, struct span orcpt, 
 		.notify = notify,
 		.status = ENVELOPE_PENDING,
 	};
+	envelope->recipients_len += envelope_recipient_len(address, orcpt);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 /* Bounds. The text of an envelope is at most ENVELOPE_MAX bytes, the empty line included. */
 #define ENVELOPE_MAX (8u << 20)
 #define ENVELOPE_RECIPIENTS_MAX 10100 /* recipients_max is at most 10000, and filters may add some */
+/* Of that, what the lines of those may have whom a client names: there is room left for all other lines, and for those whom filters add. */
+#define ENVELOPE_RECIPIENTS_LEN (ENVELOPE_MAX - (256u << 10))
 #define ENVELOPE_ADDRESS_MAX 512 /* bytes; RFC 5321 4.5.3.1 allows 254 */
 #define ENVELOPE_XTEXT_MAX 600   /* ORCPT and ENVID, encoded as they came (RFC 3461 4.2, 4.4) */
 #define ENVELOPE_ROOM_MAX 65535  /* bytes between envelope and message */
@@ -99,6 +101,7 @@ struct envelope {
 	size_t room_at; /* offset of that line's value; set by decode and encode; 0: there is no such line */
 	struct envelope_recipient *recipients;
 	size_t count;
+	size_t recipients_len; /* bytes of their lines, at most */
 };
 
 /* An envelope without recipients; the strings are copied. */
@@ -107,6 +110,8 @@ void envelope_free(struct envelope *envelope);
 /* Adds a pending recipient; orcpt may be SPAN_NULL. 0, -EMSGSIZE (too many, too long), -EINVAL
  * (control bytes). */
 int envelope_add(struct envelope *envelope, struct span address, struct span orcpt, uint8_t notify);
+/* The bytes that its line has, at most. */
+size_t envelope_recipient_len(struct span address, struct span orcpt);
 /* Replaces one of the optional strings (envid, client, account, forwarder, kept, drop). 0, -EMSGSIZE or -EINVAL as
  * above. */
 int envelope_set(char **field, struct span text);

@@ -267,6 +267,12 @@ add_recipient(struct smtp *smtp, struct span address)
 			}
 			break;
 		}
+	/* Each may have an ORCPT of 500 octets (RFC 3461 section 4.2), but not all of ten thousand. */
+	if (envelope->recipients_len + envelope_recipient_len(address, span_of(smtp->rcpt.orcpt)) > ENVELOPE_RECIPIENTS_LEN) {
+		smtp->named++;
+		smtp_reply(smtp, 452, "4.5.3", "Too many recipients");
+		return;
+	}
 	if (envelope_add(envelope, address, span_of(smtp->rcpt.orcpt), smtp->rcpt.notify) < 0) {
 		smtp_error(smtp, 553, "5.1.3", "That address cannot be used");
 		return;

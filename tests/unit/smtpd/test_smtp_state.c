@@ -507,6 +507,50 @@ START_TEST(recipients_without_case)
 }
 END_TEST
 
+/* What the file of an envelope cannot hold is refused before it is too late, and what was taken before stays. */
+START_TEST(long_recipients)
+{
+	struct smtp_settings many = settings;
+	struct buf orcpt = BUF_INIT(1000), text = BUF_INIT(ENVELOPE_MAX);
+	size_t sent = 0, count, answered = 0;
+	struct span rest, line;
+	struct owner owner;
+
+	many.recipients_max = 20000;
+	for (unsigned i = 0; i < 580; i++)
+		(void)buf_char(&orcpt, 'x');
+	init(&owner, SMTP_SUBMISSION);
+	owner.smtp.settings = &many;
+	smtp_secured(&owner.smtp, "TLSv1.3 X");
+	feed(&owner, SPAN("EHLO x\r\nAUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v\r\nMAIL FROM:<alice@example.test>\r\n"), 1 << 20);
+	do {
+		struct buf command = BUF_INIT(2000);
+
+		count = owner.smtp.envelope.count;
+		(void)buf_fmt(&command, "RCPT TO:<%zu.%.50s@%.60s.%.60s.%.60s.example> ORCPT=rfc822;%s\r\n", sent++, buf_cstr(&orcpt), buf_cstr(&orcpt),
+		    buf_cstr(&orcpt), buf_cstr(&orcpt), buf_cstr(&orcpt));
+		buf_clear(&owner.out);
+		feed(&owner, buf_get(&command), 1 << 20);
+		buf_free(&command);
+	} while (owner.smtp.envelope.count == count + 1);
+	ck_assert_str_eq(buf_cstr(&owner.out), "452 4.5.3 Too many recipients\r\n");
+	ck_assert_uint_gt(count, 9500);
+	ck_assert_uint_eq(sent, count + 1);
+	ck_assert_int_eq(envelope_encode(&owner.smtp.envelope, &text), 0);
+	ck_assert_uint_le(text.len, ENVELOPE_MAX - (200u << 10));
+	ck_assert_uint_gt(text.len, ENVELOPE_MAX - (300u << 10));
+	buf_clear(&owner.out);
+	feed(&owner, SPAN("RCPT TO:<bob@example.test>\r\nDATA\r\nFrom: <alice@example.test>\r\n\r\nx\r\n.\r\n"), 1 << 20);
+	rest = buf_get(&owner.out);
+	while (span_split(&rest, '\n', &line))
+		ck_assert_msg(span_starts(line, answered++ == 0 ? SPAN("250 2.1.5") : answered == 2 ? SPAN("354 ") : SPAN("250 2.0.0")), "%.*s", (int)line.len, line.ptr);
+	ck_assert_uint_eq(answered, 3);
+	buf_free(&orcpt);
+	buf_free(&text);
+	finish(&owner);
+}
+END_TEST
+
 START_TEST(domains_beyond_ascii)
 {
 	struct owner owner;
@@ -563,6 +607,7 @@ main(void)
 	tcase_add_loop_test(tests, verdicts_of_strangers, 0, 2);
 	tcase_add_loop_test(tests, recipients_without_case, 0, 6);
 	tcase_add_test(tests, domains_beyond_ascii);
+	tcase_add_test(tests, long_recipients);
 	tcase_add_loop_test(tests, a_long_line_ends_auth, 0, 4);
 	tcase_add_loop_test(tests, what_is_verified, 0, 3);
 	suite_add_tcase(suite, tests);
