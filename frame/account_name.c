@@ -49,9 +49,8 @@ is_text(struct span address)
 	return span_is_utf8(address);
 }
 
-/* A name becomes a folder: nothing that could lead elsewhere, nothing that cannot be seen. */
-static bool
-is_safe(struct span name)
+bool
+account_name_is_safe(struct span name)
 {
 	return name.len != 0 && name.ptr[0] != '.' && span_chr(name, ' ') < 0 && span_chr(name, '/') < 0;
 }
@@ -69,18 +68,20 @@ account_name_of_address(struct span address, const struct conf_list *domains, st
 	/* What a local part of another host's means, and what may be in it, is that host's affair (RFC 5321 section 2.3.11). */
 	if (domain == NULL)
 		return ACCOUNT_NAME_NOT_OURS;
-	if (!put_local(span_make(address.ptr, (size_t)at), name) || !is_safe(buf_get(name)))
+	if (!put_local(span_make(address.ptr, (size_t)at), name))
 		return ACCOUNT_NAME_NOBODY;
 	(void)buf_char(name, '@');
 	for (; *domain != '\0'; domain++)
 		(void)buf_char(name, ascii_lower(*domain));
-	return name->overflow ? ACCOUNT_NAME_NOBODY : ACCOUNT_NAME_OURS;
+	return name->overflow ? ACCOUNT_NAME_NOBODY : account_name_is_safe(buf_get(name)) ? ACCOUNT_NAME_OURS : ACCOUNT_NAME_ODD;
 }
 
 void
 account_name_key(struct span address, const struct conf_list *domains, struct buf *key)
 {
-	if (account_name_of_address(address, domains, key) == ACCOUNT_NAME_OURS)
+	enum account_name result = account_name_of_address(address, domains, key);
+
+	if (result == ACCOUNT_NAME_OURS || result == ACCOUNT_NAME_ODD)
 		return;
 	buf_clear(key);
 	if (address_with_domain(address, key) != 0)

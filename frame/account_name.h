@@ -14,7 +14,8 @@
 enum account_name {
 	ACCOUNT_NAME_OURS,     /* name is set */
 	ACCOUNT_NAME_NOT_OURS, /* the domain is none of ours, whatever stands before it */
-	ACCOUNT_NAME_NOBODY,   /* it is one of ours, and no account can have such a local part */
+	ACCOUNT_NAME_ODD,      /* one of ours; name is set, which no account can have, but an alias may, or an account whose detail is what is odd */
+	ACCOUNT_NAME_NOBODY,   /* one of ours, and what stands before it is no local part */
 	ACCOUNT_NAME_BAD,      /* no address at all */
 };
 
@@ -25,6 +26,8 @@ enum account_name account_name_of_address(struct span address, const struct conf
 /* Puts into key what tells addresses apart: it is the same where they mean one mailbox. Of ours that is the name as above, of another host's
  * its own text with the domain in its one form, for what the case of the local part means is that host's affair (RFC 5321 section 2.4). */
 void account_name_key(struct span address, const struct conf_list *domains, struct buf *key);
+/* A name as above that may become a folder's: nothing in it leads elsewhere, and it can be seen. */
+bool account_name_is_safe(struct span name);
 /* Of a login name: an address, or a bare user when there is one domain only. */
 enum account_name account_name_of_login(struct span user, const struct conf_list *domains,
     struct buf *name);

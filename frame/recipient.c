@@ -4,6 +4,7 @@
  * domain last. What has been gone through is not gone through again, so that circles end. */
 #include "frame/recipient.h"
 
+#include "common/address.h"
 #include "common/text_set.h"
 #include "frame/account_name.h"
 
@@ -18,13 +19,20 @@ account_result(int r)
 	return r == 0 ? LOOKUP_LOCAL : r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN;
 }
 
+/* 0, 1 or -errno, as host->exists. */
+static int
+exists(const struct recipient_host *host, struct span name)
+{
+	return account_name_is_safe(name) ? host->exists(host->context, name) : 1;
+}
+
 static enum lookup_result
 our_account(const struct recipient_host *host, struct buf *name)
 {
-	int r = host->exists(host->context, buf_get(name));
+	int r = exists(host, buf_get(name));
 
 	if (r == 1 && account_name_drop_detail(name, host->delimiter))
-		r = host->exists(host->context, buf_get(name));
+		r = exists(host, buf_get(name));
 	return account_result(r);
 }
 
@@ -35,6 +43,7 @@ recipient_account(const struct recipient_host *host, struct span address, struct
 	case ACCOUNT_NAME_NOT_OURS: return LOOKUP_NOT_OURS;
 	case ACCOUNT_NAME_NOBODY:
 	case ACCOUNT_NAME_BAD: return LOOKUP_UNKNOWN;
+	case ACCOUNT_NAME_ODD:
 	case ACCOUNT_NAME_OURS: break;
 	}
 	return our_account(host, ret_name);
@@ -70,7 +79,7 @@ find_name(const struct recipient_host *host, struct span name, struct found *fou
 	if (host->aliases != NULL && (found->alias = alias_named(host, name)) != NULL)
 		found->result = LOOKUP_ALIAS;
 	else
-		found->result = account_result(host->exists(host->context, name));
+		found->result = account_result(exists(host, name));
 	return found->result != LOOKUP_UNKNOWN;
 }
 
@@ -140,6 +149,27 @@ add_member(struct expansion *expansion, struct span address, bool deliverable)
 		to->count++;
 }
 
+/* A name as an address, with the quotes that it may want (RFC 5321 section 4.1.2). */
+static void
+put_mailbox(struct buf *out, struct span name)
+{
+	struct span local = local_of(name);
+
+	if (address_local_quote(local, out) < 0)
+		(void)buf_span(out, local);
+	(void)buf_span(out, span_skip(name, local.len));
+}
+
+static void
+add_named(struct expansion *expansion, struct span name, bool deliverable)
+{
+	struct buf address = BUF_INIT(2 * ACCOUNT_NAME_MAX + 2);
+
+	put_mailbox(&address, name);
+	add_member(expansion, buf_get(&address), deliverable);
+	buf_free(&address);
+}
+
 /* An alias or account of the name behind "owner-" makes a list of it. */
 static void
 look_for_owner(struct expansion *expansion, struct span name)
@@ -165,7 +195,7 @@ look_for_owner(struct expansion *expansion, struct span name)
 static void
 add_target(struct expansion *expansion, const struct step *step, const struct found *found, struct span target)
 {
-	struct buf address = BUF_INIT(2 * ACCOUNT_NAME_MAX);
+	struct buf name = BUF_INIT(2 * ACCOUNT_NAME_MAX), address = BUF_INIT(4 * ACCOUNT_NAME_MAX);
 	struct span local = local_of(step->name);
 
 	if (span_ieq(target, ALIAS_DISCARD)) {
@@ -173,17 +203,19 @@ add_target(struct expansion *expansion, const struct step *step, const struct fo
 		return;
 	}
 	if (target.ptr[0] == '@')
-		(void)buf_span(&address, local);
+		(void)buf_span(&name, local);
 	for (size_t i = 0; i < target.len; i++)
 		if (target.ptr[i] == '*' && found->alias->kind == ALIAS_WILDCARD)
-			(void)buf_span(&address, found->star);
+			(void)buf_span(&name, found->star);
 		else
-			(void)buf_char(&address, target.ptr[i]);
+			(void)buf_char(&name, target.ptr[i]);
 	if (span_chr(target, '@') < 0)
-		(void)buf_span(&address, span_skip(step->name, local.len));
-	if (!address.overflow)
+		(void)buf_span(&name, span_skip(step->name, local.len));
+	put_mailbox(&address, buf_get(&name));
+	if (!name.overflow && !address.overflow)
 		add_address(expansion, step, buf_get(&address));
 	buf_free(&address);
+	buf_free(&name);
 }
 
 static void
@@ -234,7 +266,7 @@ add_name(struct expansion *expansion, const struct step *up, const struct buf *n
 	else if (found.result == LOOKUP_ALIAS)
 		add_alias(expansion, &step, &found);
 	else
-		add_member(expansion, step.name, found.result == LOOKUP_LOCAL);
+		add_named(expansion, step.name, found.result == LOOKUP_LOCAL);
 	return found.result;
 }
 
@@ -262,6 +294,8 @@ add_first(struct expansion *expansion, const struct step *up, struct span addres
 
 	switch (account_name_of_address(address, expansion->host->domains, &name)) {
 	case ACCOUNT_NAME_OURS:
+	case ACCOUNT_NAME_ODD:
+		/* A sender's local part is in what SRS makes, with what his host allows there. */
 		if (srs_is(local_of(address)) && add_sender(expansion, up, address))
 			result = LOOKUP_ALIAS;
 		else
@@ -272,7 +306,6 @@ add_first(struct expansion *expansion, const struct step *up, struct span addres
 		result = LOOKUP_NOT_OURS;
 		break;
 	case ACCOUNT_NAME_NOBODY:
-		/* The sender's local part is in it, with what his host allows there. */
 		if (srs_is(local_of(address)) && add_sender(expansion, up, address))
 			result = LOOKUP_ALIAS;
 		else

@@ -181,6 +181,35 @@ START_TEST(domains_beyond_ascii)
 }
 END_TEST
 
+/* Local parts that no account can have: whoever takes all of a domain gets them, and so does an alias or an account whose detail they are. Where they
+ * go on they are addresses again. */
+START_TEST(odd_local_parts)
+{
+	struct aliases *aliases = read_aliases("a/b@example.test: carol\n"
+					       "in-*@example.test: *@far.example, bob+*\n"
+					       "/^x y@example\\.test$/: alice\n"
+					       "info@example.test: alice, c/d\n"
+					       "@all.test: bob@example.test\n"
+					       "@old.test: @far.example\n");
+
+	expect(aliases, "a/b@all.test", LOOKUP_ALIAS, "bob@example.test ");
+	expect(aliases, "\"john doe\"@all.test", LOOKUP_ALIAS, "bob@example.test ");
+	expect(aliases, ".@all.test", LOOKUP_ALIAS, "bob@example.test ");
+	expect(aliases, "\"John \\\"Doe\"@old.test", LOOKUP_ALIAS, "\"john \\\"doe\"@far.example ");
+	expect(aliases, "a/b@old.test", LOOKUP_ALIAS, "a/b@far.example ");
+	expect(aliases, "A/B@example.test", LOOKUP_ALIAS, "carol@example.test ");
+	expect(aliases, "\"in-a b\"@example.test", LOOKUP_ALIAS, "\"a b\"@far.example \"bob+a b\"@example.test ");
+	expect(aliases, "\"x y\"@example.test", LOOKUP_ALIAS, "alice@example.test ");
+	expect(aliases, "bob+a/b@example.test", LOOKUP_LOCAL, "bob+a/b@example.test ");
+	expect(aliases, "\"Bob+a b\"@example.test", LOOKUP_LOCAL, "\"bob+a b\"@example.test ");
+	expect(aliases, "info@example.test", LOOKUP_ALIAS, "alice@example.test c/d@example.test ");
+	expect(aliases, "../bob@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "\" \"@example.test", LOOKUP_UNKNOWN, NULL);
+	expect(aliases, "\"\"@all.test", LOOKUP_UNKNOWN, NULL);
+	(void)aliases_free(aliases);
+}
+END_TEST
+
 /* Aliases and srs that are to come: what nobody has now may be somebody's then. */
 START_TEST(what_is_not_known_yet_is_not_refused)
 {
@@ -330,6 +359,7 @@ main(void)
 	int failures;
 
 	tcase_add_test(test, expansions);
+	tcase_add_test(test, odd_local_parts);
 	tcase_add_test(test, domains_beyond_ascii);
 	tcase_add_test(test, what_is_not_known_yet_is_not_refused);
 	tcase_add_test(test, bounds);
