@@ -223,16 +223,20 @@ report_mark_sent(int fd, const char *domain)
 }
 
 /* The lines go first: without them the other file means nothing. */
-void
+int
 report_remove_day(const struct report_role *role, enum report_kind kind, int64_t day)
 {
 	static const char *const suffixes[] = { "", SENT_SUFFIX };
+	int r = 0;
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
 		char name[NAME_SIZE];
 
 		put_name(kind, day, suffixes[i], name);
-		if (unlinkat(role->folder, name, 0) < 0 && errno != ENOENT)
+		if (unlinkat(role->folder, name, 0) < 0 && errno != ENOENT) {
+			r = i == 0 ? -errno : r;
 			log_error("report-not-removed", log_str("file", name), log_errno("error", errno));
+		}
 	}
+	return r;
 }

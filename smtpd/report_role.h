@@ -16,6 +16,9 @@ struct report_sending;
 /* Bytes of one day; more is not counted. */
 #define REPORT_FILE_MAX (256u << 20)
 
+/* After so many looks, an hour, the clock is taken to be right: at the start it may not have been set yet. */
+#define REPORT_LOOKS 6
+
 struct report_role {
 	struct proc *proc;
 	int folder, drop; /* opened before the jail */
@@ -29,6 +32,7 @@ struct report_role {
 		bool full, unsynced;
 	} files[REPORT_KINDS];
 	struct report_sending *sending; /* or NULL */
+	unsigned looks; /* how often it was looked for them, at most REPORT_LOOKS */
 };
 
 /* --- report_files.c --- */
@@ -45,14 +49,15 @@ int report_read_day(const struct report_role *role, enum report_kind kind, int64
  * descriptor or -errno. */
 int report_open_sent(const struct report_role *role, enum report_kind kind, int64_t day, struct buf *ret_domains);
 int report_mark_sent(int fd, const char *domain);
-/* Removes both. */
-void report_remove_day(const struct report_role *role, enum report_kind kind, int64_t day);
+/* Removes both. 0 or, after a log line, -errno: the day is still there. */
+int report_remove_day(const struct report_role *role, enum report_kind kind, int64_t day);
 
 /* --- report_send.c --- */
 
 /* "dmarc", "tls". */
 const char *report_kind_name(enum report_kind kind);
-/* Sends what is there of days that are over, if nothing is being sent. */
+/* Sends what is there of days that are over, if nothing is being sent. What a clock that was ahead has put into a day to come counts for today, once
+ * the clock is taken to be right. */
 void report_send(struct report_role *role);
 /* REPORT_POSTED of policy: 0 or -EBADMSG. That role is gone: what it was to send is not. */
 int report_posted(struct report_role *role, const struct msg *msg);
