@@ -279,9 +279,11 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 	(void)buf_fmt(out, "\r\nAction: %s\r\nStatus: ", names[recipient->action]);
 	put_clean(out, recipient->status, false);
 	(void)buf_str(out, "\r\n");
-	/* "name[address]:port" where the log has more than RFC 3464 section 2.3.5 asks for. */
+	/* "name[address]:port" where the log has more than RFC 3464 section 2.3.5 asks for, which is a name or an address in brackets. */
 	if (bracket > 0)
 		remote.len = (size_t)bracket;
+	else if (bracket == 0 && span_chr(remote, ']') > 0)
+		remote.len = (size_t)span_chr(remote, ']') + 1;
 	if (remote.len != 0) {
 		(void)buf_str(out, "Remote-MTA: dns; ");
 		put_clean(out, remote, false);
@@ -292,10 +294,8 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 	else if (recipient->text.len != 0)
 		(void)buf_str(out, "Diagnostic-Code: x-fourpost; ");
 	if (recipient->code != 0 || recipient->text.len != 0) {
-		struct span text = recipient->text;
-
 		/* A line may have 998 octets. */
-		put_clean(out, span_take(&text, 900), utf8);
+		put_clean(out, span_utf8_cut(recipient->text, 900), utf8);
 		(void)buf_str(out, "\r\n");
 	}
 	if (recipient->action == DSN_FAILED || recipient->action == DSN_DELAYED) {

@@ -179,6 +179,31 @@ START_TEST(nothing_is_injected)
 }
 END_TEST
 
+/* RFC 3464 section 2.3.5 has the name, or the address in its brackets, and no port. */
+START_TEST(hosts)
+{
+	static const struct {
+		struct span remote;
+		const char *field;
+	} rows[] = {
+		{ SPAN("mx.far.example[192.0.2.1]:25"), "Remote-MTA: dns; mx.far.example\r\n" },
+		{ SPAN("[192.0.2.1][192.0.2.1]:25"), "Remote-MTA: dns; [192.0.2.1]\r\n" },
+		{ SPAN("[IPv6:2001:db8::1][2001:db8::1]:25"), "Remote-MTA: dns; [IPv6:2001:db8::1]\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct dsn_recipient recipient = failed;
+		struct dsn dsn = example(&recipient, 1);
+		char *text;
+
+		recipient.remote = rows[i].remote;
+		text = built(&dsn);
+		assert_has(text, rows[i].field);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(utf8_addresses)
 {
 	struct dsn_recipient recipient = {
@@ -186,6 +211,7 @@ START_TEST(utf8_addresses)
 		.text = SPAN("n\xc3\xb6"),
 	};
 	struct dsn dsn = example(&recipient, 1);
+	static char said[1001];
 	char *text;
 
 	dsn.original = SPAN("Subject: \xc3\xb6\r\n\r\nx\r\n");
@@ -204,8 +230,16 @@ START_TEST(utf8_addresses)
 	assert_has(text, "Original-Recipient: utf-8; j\xc3\xb6\xf0\x9f\x98\x80@far.example\r\n");
 	assert_has(text, "Diagnostic-Code: x-fourpost; n\xc3\xb6\r\n");
 	assert_has(text, "Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xb6\r\n");
-	dsn.full = true;
 	free(text);
+	/* What is too long is cut between characters, or all of it would be none. */
+	memset(said, 'w', sizeof(said));
+	for (size_t i = 1; i + 1 < sizeof(said); i += 2)
+		memcpy(said + i, "\xc3\xb6", 2);
+	recipient.text = span_make(said, sizeof(said));
+	text = built(&dsn);
+	assert_has(text, "Diagnostic-Code: x-fourpost; w\xc3\xb6\xc3\xb6");
+	free(text);
+	dsn.full = true;
 	text = built(&dsn);
 	assert_has(text, "Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 	free(text);
@@ -266,6 +300,7 @@ main(void)
 	tcase_add_test(tests, several_recipients);
 	tcase_add_test(tests, nothing_is_injected);
 	tcase_add_test(tests, utf8_addresses);
+	tcase_add_test(tests, hosts);
 	tcase_add_test(tests, long_words);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
