@@ -49,6 +49,10 @@ tell(const struct verb *verb, const char *id, struct span text)
 {
 	enum drop_answer answer;
 
+	if (text.len == 0) {
+		tool_warn("%s: there was no room for smtpd's answer: see mailqueue list", id);
+		return EX_TEMPFAIL;
+	}
 	if (drop_answer_decode(&text, &answer) < 0)
 		return queue_complain(-EPROTO, "", id);
 	switch (answer) {

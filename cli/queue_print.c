@@ -149,6 +149,11 @@ queue_complain(int error, const char *spool_dir, const char *about)
 	case -ETIMEDOUT:
 		tool_warn("smtpd does not answer: does it run?");
 		return EX_TEMPFAIL;
+	case -ENOSPC:
+	case -EDQUOT:
+		/* A request is a file. */
+		tool_warn("%s: %s: smtpd was not asked; make room for files and names there (df, df -i), and try again", spool_dir, strerror(-error));
+		return EX_TEMPFAIL;
 	default:
 		tool_warn("%s: %s", about != NULL ? about : spool_dir, strerror(-error));
 		return EX_IOERR;

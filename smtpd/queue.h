@@ -155,7 +155,7 @@ int queue_copy_message(int from, uint64_t offset, uint64_t length, int to);
 void queue_control(struct queue *queue, enum drop_action action, struct span name, int64_t uid,
     struct buf *answer);
 /* The same for what was asked during an attempt and waits for its end; its rights were checked
- * then. */
+ * then. What fails is still wanted; otherwise the entry may be gone afterwards. */
 void queue_control_late(struct queue *queue, struct queue_entry *entry);
 /* The same for a message that was found at the start, and of which that was asked before: it may be gone afterwards. */
 void queue_control_found(struct queue *queue, struct queue_entry *entry);

@@ -16,6 +16,8 @@
 
 /* Descriptors or memory have run out: it is tried again then. */
 #define FAULT_SECONDS 1
+/* What was asked for the end of the attempt before could not be done. */
+#define REQUEST_SECONDS 60
 
 const struct spool_file *
 attempt_file(const struct attempt *attempt)
@@ -256,8 +258,16 @@ void
 attempt_start(struct queue *queue, struct queue_entry *entry)
 {
 	struct attempt *attempt;
-	int r = load(queue, entry, SPOOL_QUEUE, -1, &attempt);
+	int r;
 
+	if (entry->remove_wanted || entry->hold_wanted) {
+		/* Somebody has been told that it will not be sent. */
+		schedule_ended(queue->schedule, entry);
+		queue_try_at(queue, entry, queue_now() + REQUEST_SECONDS);
+		queue_control_late(queue, entry);
+		return;
+	}
+	r = load(queue, entry, SPOOL_QUEUE, -1, &attempt);
 	/* Whoever asks for another try, it is not sent before its time (RFC 4865, or the account's limits). */
 	if (r == 0 && attempt->file.envelope.release > attempt->started) {
 		attempt_settle(attempt, attempt->file.envelope.release);

@@ -35,6 +35,7 @@ hold(struct queue *queue, struct queue_entry *entry)
 	if (r == 0) {
 		schedule_take(queue->schedule, entry, ENTRY_HELD);
 		wish_drop(queue, DROP_HOLD, entry->id); /* one that failed at the end of an attempt */
+		entry->hold_wanted = false;
 	}
 	return r;
 }
@@ -135,7 +136,7 @@ run(struct queue *queue, enum drop_action action, struct queue_entry *entry, int
 	return r;
 }
 
-/* What fails stays kept, for the next start. */
+/* What fails stays kept, for the next start, and is wanted before the next attempt. */
 static void
 run_kept(struct queue *queue, struct queue_entry *entry, enum drop_action action)
 {
@@ -153,6 +154,10 @@ run_kept(struct queue *queue, struct queue_entry *entry, enum drop_action action
 		entry->requeue_kept = true; /* until it has been tried */
 	else if (r == 0)
 		wish_drop(queue, action, id);
+	else if (action == DROP_REMOVE)
+		entry->remove_wanted = true;
+	else if (action == DROP_HOLD)
+		entry->hold_wanted = true;
 }
 
 void

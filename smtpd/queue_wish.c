@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* What was asked of a message during an attempt, and is to be done at its end: an empty file state/ACTION.ID until then, so that it is done at
- * the next start when this process does not come to it (mailspool(5)). Who asked was told that it will be. */
+/* What was asked of a message during an attempt, and is to be done at its end: a file state/ACTION.ID until then, so that it is done at
+ * the next start when this process does not come to it (mailspool(5)). Who asked was told that it will be. The name says it all: the file is
+ * empty, or the message's own, where the disk has no room for another. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,17 +54,30 @@ sync_folder(const struct queue *queue)
 	return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
+/* Another name of the message's file takes no inode and no byte; and who wants room on a full disk may well want this message removed. */
+static int
+make_file(int folder, const char *path, const char *id)
+{
+	int fd = openat(folder, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), r = fd < 0 ? -errno : 0;
+	char message[SPOOL_PATH_MAX];
+
+	closep(&fd);
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	spool_path(SPOOL_QUEUE, id, message);
+	return linkat(folder, message, folder, path, 0) == 0 || errno == EEXIST ? 0 : r;
+}
+
 int
 wish_keep(struct queue *queue, enum drop_action action, const char *id)
 {
 	char path[WISH_PATH_MAX];
-	int fd, r;
+	int r;
 
 	path_of(action, id, path);
-	fd = openat(queue_files_folder(queue->files), path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == EEXIST ? 0 : -errno; /* asked before: it is kept */
-	(void)close(fd);
+	r = make_file(queue_files_folder(queue->files), path, id);
+	if (r < 0)
+		return r == -EEXIST ? 0 : r; /* asked before: it is kept */
 	r = sync_folder(queue);
 	if (r < 0)
 		(void)unlinkat(queue_files_folder(queue->files), path, 0);

@@ -3,6 +3,9 @@
 /* Each row of the table in mailspool(5): the files are put as a crash would leave them, the queue
  * role is started on them, and what becomes of them is looked at. The queue and its parent are the
  * real ones; auth, deliver and relay are played (queue_played.h). */
+#include <stdarg.h>
+#include <sys/syscall.h>
+
 #include "common/date.h"
 #include "tests/unit/smtpd/queue_spool.h"
 
@@ -373,22 +376,49 @@ START_TEST(promised_to_a_held_one)
 }
 END_TEST
 
-/* What was promised for the end of an attempt is kept though the queue ends before that. */
+/* As long as there is spool/full, its disk has no inode left for what is kept of requests. */
+int
+openat(int at, const char *path, int flags, ...)
+{
+	bool makes = (flags & O_CREAT) != 0;
+	struct stat st;
+	va_list rest;
+	mode_t mode;
+
+	va_start(rest, flags);
+	mode = makes ? va_arg(rest, mode_t) : 0;
+	va_end(rest);
+	if (makes && strncmp(path, "state/", 6) == 0 && fstatat(at, "full", &st, 0) == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+/* What was promised for the end of an attempt is kept though the queue ends before that, and whether the disk has room for another file or not. */
 START_TEST(asked_during_an_attempt)
 {
 	static const char *const actions[] = { "remove", "hold", "hold", "requeue" };
+	int which = _i % 4;
+	bool full = _i >= 4;
 	char text[64], kept[64];
+	struct stat st;
 
 	put(PATH, ENVELOPE("to P - - b@silent.test\n") MESSAGE);
 	start();
 	WAIT_FOR(logs("asked host=silent.test"));
-	(void)snprintf(text, sizeof(text), "%s " ID "\n", actions[_i]);
-	(void)snprintf(kept, sizeof(kept), "state/%s." ID, actions[_i]);
+	if (full)
+		put("full", "");
+	(void)snprintf(text, sizeof(text), "%s " ID "\n", actions[which]);
+	(void)snprintf(kept, sizeof(kept), "state/%s." ID, actions[which]);
 	put("drop/tmp.ctl.1.a", text);
 	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.a", spool, "drop/ctl.1.a"), 0);
 	WAIT_FOR(logs("result=\"after this attempt\"") && !there("drop/ctl.1.a"));
-	ck_assert(there(kept));
-	if (_i == 2) {
+	ck_assert_int_eq(fstatat(spool, kept, &st, 0), 0);
+	/* It is another name of the message itself. */
+	ck_assert_uint_eq(st.st_nlink, full ? 2 : 1);
+	ck_assert(!full || unlinkat(spool, "full", 0) == 0);
+	if (which == 2) {
 		/* Another request may take it back. */
 		put("drop/tmp.ctl.1.b", "release " ID "\n");
 		ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
@@ -399,16 +429,44 @@ START_TEST(asked_during_an_attempt)
 	ck_assert_int_eq(system(text), 0);
 	WAIT_FOR(times_logged("queue-read") == 2);
 	WAIT_FOR(!there("state/remove.0006278AA1C3D4E1"));
-	if (_i == 0)
+	if (which == 0)
 		WAIT_FOR(!there(PATH) && !there("hold/" ID));
-	else if (_i == 1)
+	else if (which == 1)
 		WAIT_FOR(!there(PATH) && there("hold/" ID));
 	else
 		WAIT_FOR(times_logged("asked host=silent.test") == 2);
-	ck_assert_uint_eq(times_logged("asked host=silent.test"), _i < 2 ? 1 : 2);
-	ck_assert_uint_eq(times_logged("requeue id="), _i == 3 ? 2 : 0);
+	ck_assert_uint_eq(times_logged("asked host=silent.test"), which < 2 ? 1 : 2);
+	ck_assert_uint_eq(times_logged("requeue id="), which == 3 ? 2 : 0);
 	/* It is requeued until an attempt by that has ended. */
-	ck_assert(there(kept) == (_i == 3));
+	ck_assert(there(kept) == (which == 3));
+}
+END_TEST
+
+/* What cannot be done at the end of an attempt is done before the next one: somebody was told that it would not be sent. */
+START_TEST(asked_and_impossible)
+{
+	char command[96];
+
+	put(PATH, ENVELOPE("to P - - b@silent.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs("asked host=silent.test"));
+	ck_assert_int_eq(fchmodat(spool, "hold", 0500, 0), 0);
+	put("drop/tmp.ctl.1.a", "hold " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.a", spool, "drop/ctl.1.a"), 0);
+	WAIT_FOR(there("state/hold." ID));
+	/* The attempt ends with the role that makes it. */
+	(void)snprintf(command, sizeof(command), "pkill -KILL -P %d -f '^queued: others'", (int)pid);
+	ck_assert_int_eq(system(command), 0);
+	WAIT_FOR(logs("result=\"Permission denied\""));
+	put("drop/tmp.ctl.1.b", "retry " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.b", spool, "drop/ctl.1.b"), 0);
+	WAIT_FOR(times_logged("result=\"Permission denied\"") >= 2);
+	ck_assert(there(PATH) && there("state/hold." ID));
+	ck_assert_int_eq(fchmodat(spool, "hold", 0700, 0), 0);
+	put("drop/tmp.ctl.1.c", "retry " ID "\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.c", spool, "drop/ctl.1.c"), 0);
+	WAIT_FOR(there("hold/" ID) && !there("state/hold." ID));
+	ck_assert_uint_eq(times_logged("asked host=silent.test"), 1);
 }
 END_TEST
 
@@ -614,7 +672,8 @@ add(TCase *tests)
 	tcase_add_test(tests, tried_and_waiting);
 	tcase_add_loop_test(tests, late_for_its_sender, 0, 2);
 	tcase_add_loop_test(tests, late_and_to_be_returned, 0, 3);
-	tcase_add_loop_test(tests, asked_during_an_attempt, 0, 4);
+	tcase_add_loop_test(tests, asked_during_an_attempt, 0, 8);
+	tcase_add_test(tests, asked_and_impossible);
 	tcase_add_test(tests, promised_to_a_held_one);
 	tcase_add_test(tests, silent_hosts);
 	tcase_add_test(tests, taken_by_one_host);
