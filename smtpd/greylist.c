@@ -3,8 +3,9 @@
 /* Triplets and networks in a ledger. */
 #include "smtpd/greylist.h"
 
-/* `state` of a triplet's slot. */
-enum { WAITS = 1, PASSED = 2 };
+/* `state` of a slot, in the order in which they make room: of a triplet; of a network that came again, but not often enough; and of one that is
+ * allowed. So whoever brings mail from many networks, for anybody and in anybody's name, pushes out his own. */
+enum { WAITS = 1, PASSED = 2, CAME_AGAIN = 3, ALLOWED = 0 };
 
 static void
 changed(struct greylist_changes *changes, struct ledger_slot *slot)
@@ -35,6 +36,7 @@ count_pass(struct ledger *ledger, const struct greylist_settings *settings, uint
 		slot->count = 0;
 	if (slot->count < UINT32_MAX)
 		slot->count++;
+	slot->state = settings->passes != 0 && slot->count >= settings->passes ? ALLOWED : CAME_AGAIN;
 	changed(changes, slot);
 }
 

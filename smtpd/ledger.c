@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* A set-associative table. Who knows no seed cannot aim at a slot, and a row that is full forgets what was not used for longest. */
+/* A set-associative table. Who knows no seed cannot aim at a slot, and a row that is full forgets what its owner can do without, and of that
+ * what was not used for longest. */
 #include "smtpd/ledger.h"
 
 #include <arpa/inet.h>
@@ -118,6 +119,14 @@ ledger_find(struct ledger *ledger, uint64_t key)
 	return NULL;
 }
 
+static bool
+goes_before(const struct ledger_slot *a, const struct ledger_slot *b)
+{
+	uint32_t first = a->state - 1, second = b->state - 1; /* that of 0 is the greatest */
+
+	return first != second ? first < second : a->last < b->last;
+}
+
 struct ledger_slot *
 ledger_take(struct ledger *ledger, uint64_t key, int64_t now)
 {
@@ -126,7 +135,7 @@ ledger_take(struct ledger *ledger, uint64_t key, int64_t now)
 	if (slot == NULL) {
 		slot = &row[0];
 		for (size_t i = 0; i < LEDGER_WAYS && slot->key != 0; i++)
-			if (row[i].key == 0 || row[i].last < slot->last)
+			if (row[i].key == 0 || goes_before(&row[i], slot))
 				slot = &row[i];
 		*slot = (struct ledger_slot){ .key = key };
 	}

@@ -15,9 +15,9 @@
 struct ledger_slot {
 	uint64_t key;   /* 0: free */
 	int64_t since;  /* seconds since 1970, or what the owner makes of it */
-	int64_t last;   /* when it was used: the one that was not for longest makes room */
+	int64_t last;   /* when it was used: of those with the same state the one that was not for longest makes room */
 	uint32_t count;
-	uint32_t state;
+	uint32_t state; /* what the owner makes of it: the lowest make room first, and 0 after all others */
 };
 
 struct ledger;

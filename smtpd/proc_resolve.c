@@ -5,6 +5,7 @@
  * libunbound works in this process and this loop, without threads. All it reads from files it reads before the jail. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sysexits.h>
 #include <unbound-event.h>
 #include <unbound.h>
@@ -99,9 +100,12 @@ proc_resolve(struct proc *proc)
 	static const struct proc_handler handlers[] = { { MSG_RESOLVE, on_resolve }, { MSG_DNS_QUESTION, on_question } };
 	struct resolver *resolver = xcalloc(1, sizeof(*resolver));
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
+	uint64_t seed;
 
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		abort(); /* cannot fail for so few bytes once the system is up */
 	resolver->proc = proc;
-	resolver->room = resolve_room_new(RESOLVE_QUESTIONS_MAX, RESOLVE_CROWD);
+	resolver->room = resolve_room_new(RESOLVE_QUESTIONS_MAX, RESOLVE_CROWD, seed);
 	buf_init(&resolver->settings, 65536);
 	settings_of(smtpd_conf(proc), &resolver->settings);
 	proc->state = resolver;

@@ -20,6 +20,8 @@ struct question {
 	uint8_t asker;
 	uint32_t id;
 	uint64_t whose;
+	enum resolve_place place; /* of whose client it is */
+	int64_t asked;
 	enum dns_type type;
 	struct event *timer;
 	bool answered; /* it waits only for what libunbound still has of it */
@@ -51,10 +53,13 @@ send_failure(struct resolver *resolver, uint8_t asker, uint32_t id, enum dns_typ
 /* --- room --- */
 
 static bool
-enter(struct resolver *resolver, uint8_t asker, uint64_t whose)
+enter(struct resolver *resolver, uint8_t asker, uint64_t whose, enum resolve_place *ret_place)
 {
-	if (whose != RESOLVE_OURSELVES)
-		return resolve_room_enter(resolver->room, whose, resolver_now());
+	*ret_place = RESOLVE_NO_ROOM;
+	if (whose != RESOLVE_OURSELVES) {
+		*ret_place = resolve_room_enter(resolver->room, whose, resolver_now());
+		return *ret_place != RESOLVE_NO_ROOM;
+	}
 	if (resolver->asked[asker] >= RESOLVE_QUESTIONS_MAX)
 		return false;
 	resolver->asked[asker]++;
@@ -70,7 +75,7 @@ warn(struct resolver *resolver, uint8_t asker, uint64_t whose)
 		return;
 	resolver->warned = now;
 	log_warning("too-many-questions", log_u64("role", asker), log_u64("questions", RESOLVE_QUESTIONS_MAX),
-	    log_str("hint", whose != RESOLVE_OURSELVES ? "mail of a network that has as many under way as there is room is put off" : ""));
+	    log_str("hint", whose != RESOLVE_OURSELVES ? "mail of a network that is not known, or has as many under way as there is room, is put off" : ""));
 }
 
 /* --- questions --- */
@@ -106,7 +111,7 @@ on_answer(void *context, const struct dns_answer *answer)
 	}
 	/* Not before, for libunbound goes on asking servers when nobody waits any more. */
 	if (question->whose != RESOLVE_OURSELVES)
-		resolve_room_leave(question->resolver->room, question->whose, resolver_now());
+		resolve_room_leave(question->resolver->room, question->whose, question->place, question->asked, resolver_now());
 	event_free(question->timer);
 	free(question);
 }
@@ -119,17 +124,19 @@ resolve_question(struct resolver *resolver, uint8_t asker, const struct msg *msg
 	unsigned type = msg_get_u16(&body);
 	uint64_t whose = msg_get_u64(&body);
 	struct span name = msg_get_span(&body);
+	enum resolve_place place;
 	struct question *question;
 
 	if (!msg_done(&body) || dns_type_name(type) == NULL || !dns_is_name(name) || asker >= ROLE_MAX)
 		return -EBADMSG;
-	if (!enter(resolver, asker, whose)) {
+	if (!enter(resolver, asker, whose, &place)) {
 		warn(resolver, asker, whose);
 		send_failure(resolver, asker, msg->id, (enum dns_type)type, DNS_OURS, SPAN("Too many questions to the DNS are under way"));
 		return 0;
 	}
 	question = xcalloc(1, sizeof(*question));
-	*question = (struct question){ .resolver = resolver, .asker = asker, .id = msg->id, .whose = whose, .type = (enum dns_type)type };
+	*question = (struct question){ .resolver = resolver, .asker = asker, .id = msg->id, .whose = whose, .place = place, .asked = resolver_now(),
+		.type = (enum dns_type)type };
 	question->timer = evtimer_new(resolver->proc->base, on_timeout, question);
 	if (question->timer == NULL)
 		abort();

@@ -8,21 +8,37 @@
 #include <string.h>
 
 #include "common/xalloc.h"
+#include "smtpd/ledger.h"
 
 #define BUCKETS 256
 #define BUSY_SECONDS 60
+/* One of so many places is kept for networks that are known. */
+#define KEPT_PART 4
+/* An answer that comes within so long was soon. */
+#define SOON_SECONDS 2
+/* A minute in which answers came soon is worth 1, up to the most; a place that is kept costs so much until the answer comes, and for good when
+ * that is late. */
+#define CREDIT_SECONDS 60
+#define CREDIT_MAX 12
+#define PLACE_CREDIT 4
+/* Networks that are known: 8 a row. Of those that are not there for a day nothing is known any more. */
+#define KNOWN_ROWS 1024
+#define KNOWN_SECONDS 86400
+/* `state` of a slot: who could not have a kept place makes room first. */
+enum { KNOWN = 0, NEW = 1 };
 
 /* What one has of the places: at least one. */
 struct share {
 	struct share *next;
 	uint64_t whose;
-	size_t taken;
+	size_t taken[RESOLVE_KEPT + 1];
 };
 
 struct resolve_room {
-	size_t places, crowd, taken;
+	size_t crowd, places[RESOLVE_KEPT + 1], taken[RESOLVE_KEPT + 1];
 	int64_t busy_until;
 	struct share *buckets[BUCKETS];
+	struct ledger *known; /* `count` is the credit, `since` when it grew last */
 };
 
 static uint64_t
@@ -49,12 +65,14 @@ resolve_whose(const char *address)
 }
 
 struct resolve_room *
-resolve_room_new(size_t places, size_t crowd)
+resolve_room_new(size_t places, size_t crowd, uint64_t seed)
 {
 	struct resolve_room *room = xcalloc(1, sizeof(*room));
 
-	room->places = places;
+	room->places[RESOLVE_KEPT] = places / KEPT_PART;
+	room->places[RESOLVE_ANYBODYS] = places - room->places[RESOLVE_KEPT];
 	room->crowd = crowd;
+	room->known = ledger_new(seed, KNOWN_ROWS);
 	return room;
 }
 
@@ -66,9 +84,55 @@ resolve_room_free(struct resolve_room *room)
 			next = share->next;
 			free(share);
 		}
+	if (room != NULL)
+		(void)ledger_free(room->known);
 	free(room);
 	return NULL;
 }
+
+/* --- who is known --- */
+
+static uint64_t
+key_of(const struct resolve_room *room, uint64_t whose)
+{
+	return ledger_key_bytes(room->known, 'w', span_make(&whose, sizeof(whose)));
+}
+
+static void
+set_credit(struct ledger_slot *slot, uint32_t credit)
+{
+	slot->count = credit < CREDIT_MAX ? credit : CREDIT_MAX;
+	slot->state = slot->count >= PLACE_CREDIT ? KNOWN : NEW;
+}
+
+/* Takes what a place costs. False: it has not so much. */
+static bool
+pay(struct resolve_room *room, uint64_t whose, int64_t now)
+{
+	struct ledger_slot *slot = ledger_find(room->known, key_of(room, whose));
+
+	if (slot == NULL || slot->count < PLACE_CREDIT || now - slot->last > KNOWN_SECONDS)
+		return false;
+	set_credit(slot, slot->count - PLACE_CREDIT);
+	return true;
+}
+
+static void
+note_answer(struct resolve_room *room, uint64_t whose, enum resolve_place place, int64_t now)
+{
+	struct ledger_slot *slot = ledger_take(room->known, key_of(room, whose), now);
+
+	if (slot->since == 0 || now - slot->since > KNOWN_SECONDS)
+		*slot = (struct ledger_slot){ .key = slot->key, .since = now, .last = now, .state = NEW };
+	if (place == RESOLVE_KEPT)
+		set_credit(slot, slot->count + PLACE_CREDIT);
+	if (now - slot->since < CREDIT_SECONDS)
+		return;
+	slot->since = now;
+	set_credit(slot, slot->count + 1);
+}
+
+/* --- places --- */
 
 /* Where the share is, or would be: at the end of its bucket. */
 static struct share **
@@ -82,38 +146,58 @@ find(struct resolve_room *room, uint64_t whose)
 	return at;
 }
 
+static size_t
+all_taken(const struct resolve_room *room)
+{
+	return room->taken[RESOLVE_ANYBODYS] + room->taken[RESOLVE_KEPT];
+}
+
 static void
 note_crowd(struct resolve_room *room, int64_t now)
 {
-	if (room->taken >= room->crowd)
+	if (all_taken(room) >= room->crowd)
 		room->busy_until = now + BUSY_SECONDS;
 }
 
-bool
+static bool
+has_room(const struct resolve_room *room, const struct share *share, enum resolve_place place)
+{
+	return (share != NULL ? share->taken[place] : 0) < room->places[place] - room->taken[place];
+}
+
+enum resolve_place
 resolve_room_enter(struct resolve_room *room, uint64_t whose, int64_t now)
 {
 	struct share **at = find(room, whose);
+	enum resolve_place place = RESOLVE_NO_ROOM;
 
-	if ((*at != NULL ? (*at)->taken : 0) >= room->places - room->taken)
-		return false;
+	if (has_room(room, *at, RESOLVE_ANYBODYS))
+		place = RESOLVE_ANYBODYS;
+	else if (has_room(room, *at, RESOLVE_KEPT) && pay(room, whose, now))
+		place = RESOLVE_KEPT;
+	else
+		return RESOLVE_NO_ROOM;
 	if (*at == NULL) {
 		*at = xcalloc(1, sizeof(**at));
 		(*at)->whose = whose;
 	}
-	(*at)->taken++;
-	room->taken++;
+	(*at)->taken[place]++;
+	room->taken[place]++;
 	note_crowd(room, now);
-	return true;
+	return place;
 }
 
 void
-resolve_room_leave(struct resolve_room *room, uint64_t whose, int64_t now)
+resolve_room_leave(struct resolve_room *room, uint64_t whose, enum resolve_place place, int64_t then, int64_t now)
 {
 	struct share **at = find(room, whose), *share = *at;
 
 	note_crowd(room, now);
-	room->taken--;
-	if (--share->taken != 0)
+	if (now - then < SOON_SECONDS)
+		note_answer(room, whose, place, now);
+	room->taken[place]--;
+	share->taken[place]--;
+	if (share->taken[RESOLVE_ANYBODYS] + share->taken[RESOLVE_KEPT] != 0)
 		return;
 	*at = share->next;
 	free(share);
@@ -122,5 +206,5 @@ resolve_room_leave(struct resolve_room *room, uint64_t whose, int64_t now)
 bool
 resolve_room_is_busy(const struct resolve_room *room, int64_t now)
 {
-	return room->taken >= room->crowd || now < room->busy_until;
+	return all_taken(room) >= room->crowd || now < room->busy_until;
 }

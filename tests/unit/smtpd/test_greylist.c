@@ -76,6 +76,26 @@ START_TEST(steps)
 }
 END_TEST
 
+/* Mail from many networks, each message of another sender, none of which comes again: who has come again often enough is still allowed. */
+START_TEST(many_strangers)
+{
+	struct ledger *ledger = ledger_new(7, 64);
+	struct greylist_changes changes;
+
+	for (const struct step *step = is_allowed; step < is_allowed + 6; step++)
+		(void)greylist_ask(ledger, &settings, span_of(step->client), span_of(step->sender), span_of(step->recipient), NOW + step->at, &changes);
+	for (int i = 0; i < 100000; i++) {
+		char client[32], sender[32];
+
+		(void)snprintf(client, sizeof(client), "10.%d.%d.1", i / 250 % 4, i % 250);
+		(void)snprintf(sender, sizeof(sender), "s%d@b.c", i);
+		ck_assert_int_eq(greylist_ask(ledger, &settings, span_of(client), span_of(sender), SPAN("x@here"), NOW + 1000, &changes), 300);
+	}
+	ck_assert_int_eq(greylist_ask(ledger, &settings, SPAN("192.0.2.7"), SPAN("other@b.c"), SPAN("any@here"), NOW + 2000, &changes), 0);
+	(void)ledger_free(ledger);
+}
+END_TEST
+
 START_TEST(files)
 {
 	FILE *file = tmpfile();
@@ -157,6 +177,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, steps, 0, (int)(sizeof(all_steps) / sizeof(*all_steps)));
+	tcase_add_test(tests, many_strangers);
 	tcase_add_test(tests, files);
 	tcase_add_test(tests, file_catches_up);
 	suite_add_tcase(suite, tests);

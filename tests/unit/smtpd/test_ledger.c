@@ -42,6 +42,23 @@ START_TEST(the_oldest_makes_room)
 }
 END_TEST
 
+/* Whatever was used last: first those of the lowest state, and of state 0 last. */
+START_TEST(the_lowest_makes_room)
+{
+	struct ledger *ledger = ledger_new(1, 1);
+
+	for (uint64_t key = 1; key <= LEDGER_WAYS; key++)
+		ledger_take(ledger, key, (int64_t)key)->state = (uint32_t)(LEDGER_WAYS - key);
+	for (uint64_t key = LEDGER_WAYS - 1; key > 0; key--) {
+		ledger_take(ledger, 1000 + key, 1)->state = 0;
+		ck_assert_ptr_null(ledger_find(ledger, key));
+		ck_assert(key == 1 || ledger_find(ledger, key - 1) != NULL);
+	}
+	ck_assert_ptr_nonnull(ledger_find(ledger, LEDGER_WAYS));
+	(void)ledger_free(ledger);
+}
+END_TEST
+
 START_TEST(buckets)
 {
 	struct ledger *ledger = ledger_new(1, 4);
@@ -116,6 +133,7 @@ main(void)
 
 	tcase_add_test(tests, keys);
 	tcase_add_test(tests, the_oldest_makes_room);
+	tcase_add_test(tests, the_lowest_makes_room);
 	tcase_add_test(tests, buckets);
 	tcase_add_test(tests, debts);
 	tcase_add_test(tests, networks);

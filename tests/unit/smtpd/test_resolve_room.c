@@ -8,6 +8,7 @@
 #include "smtpd/resolve_room.h"
 
 #define ROWS(table) (sizeof(table) / sizeof(*(table)))
+/* For anybody; a third as many are kept. */
 #define PLACES 120
 #define CROWD 20
 
@@ -48,13 +49,13 @@ static void
 give_back(struct resolve_room *room, uint64_t whose, size_t count)
 {
 	while (count-- > 0)
-		resolve_room_leave(room, whose, 0);
+		resolve_room_leave(room, whose, RESOLVE_ANYBODYS, 0, 0);
 }
 
 /* Whatever those before take, the next has as much as is free, and what is given back is there again. */
 START_TEST(shares)
 {
-	struct resolve_room *room = resolve_room_new(PLACES, CROWD);
+	struct resolve_room *room = resolve_room_new(PLACES / 3 * 4, CROWD, 7);
 
 	for (unsigned round = 0; round < 2; round++) {
 		size_t first = take_all(room, 11), second, third;
@@ -78,12 +79,12 @@ END_TEST
 /* However many are at it, whoever has nothing gets a place as long as there is one. */
 START_TEST(many_at_once)
 {
-	struct resolve_room *room = resolve_room_new(PLACES, CROWD);
+	struct resolve_room *room = resolve_room_new(PLACES / 3 * 4, CROWD, 7);
 	size_t taken = 0;
 
 	for (unsigned round = 0; round < PLACES; round++)
 		for (uint64_t whose = 2; whose < 11; whose++)
-			taken += resolve_room_enter(room, whose, 0);
+			taken += resolve_room_enter(room, whose, 0) != RESOLVE_NO_ROOM;
 	/* Nine of them: ten equal parts, and one is left for the next. */
 	ck_assert_uint_eq(taken, PLACES / 10 * 9);
 	ck_assert_uint_eq(take_all(room, 99), PLACES / 20);
@@ -94,9 +95,80 @@ START_TEST(many_at_once)
 }
 END_TEST
 
+/* In each of some minutes a question has its answer within a second. */
+static void
+become_known(struct resolve_room *room, uint64_t whose, int64_t *now)
+{
+	for (unsigned minute = 0; minute <= 20; minute++) {
+		enum resolve_place place = resolve_room_enter(room, whose, *now);
+
+		ck_assert_int_eq(place, RESOLVE_ANYBODYS);
+		resolve_room_leave(room, whose, place, *now, *now + 1);
+		*now += 60;
+	}
+}
+
+/* Hundreds have taken all that is anybody's: who is known finds room all the same, a little at once, and as long as it is not slow. */
+START_TEST(known)
+{
+	struct resolve_room *room = resolve_room_new(PLACES / 3 * 4, CROWD, 7);
+	const uint64_t good = 5000, hasty = 5001, slow = 5002;
+	int64_t now = 1000;
+
+	become_known(room, good, &now);
+	become_known(room, slow, &now);
+	/* Many answers within a minute are worth no more than one. */
+	for (unsigned i = 0; i < 100; i++) {
+		ck_assert_int_eq(resolve_room_enter(room, hasty, now), RESOLVE_ANYBODYS);
+		resolve_room_leave(room, hasty, RESOLVE_ANYBODYS, now, now);
+	}
+	for (uint64_t whose = 10; whose < 10 + PLACES; whose++)
+		while (resolve_room_enter(room, whose, now) != RESOLVE_NO_ROOM)
+			continue;
+	ck_assert_int_eq(resolve_room_enter(room, hasty, now), RESOLVE_NO_ROOM);
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < 3; i++)
+			ck_assert_int_eq(resolve_room_enter(room, good, now), RESOLVE_KEPT);
+		ck_assert_int_eq(resolve_room_enter(room, good, now), RESOLVE_NO_ROOM);
+		for (unsigned i = 0; i < 3; i++)
+			resolve_room_leave(room, good, RESOLVE_KEPT, now, now + 1);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(resolve_room_enter(room, slow, now), RESOLVE_KEPT);
+	for (unsigned i = 0; i < 3; i++)
+		resolve_room_leave(room, slow, RESOLVE_KEPT, now, now + 20);
+	ck_assert_int_eq(resolve_room_enter(room, slow, now + 20), RESOLVE_NO_ROOM);
+	ck_assert_int_eq(resolve_room_enter(room, good, now + 20), RESOLVE_KEPT);
+	resolve_room_leave(room, good, RESOLVE_KEPT, now + 20, now + 20);
+	/* Who has not been there for a day is a stranger. */
+	ck_assert_int_eq(resolve_room_enter(room, good, now + 200000), RESOLVE_NO_ROOM);
+	(void)resolve_room_free(room);
+}
+END_TEST
+
+/* Strangers make room for each other in what is known. */
+START_TEST(known_among_many)
+{
+	struct resolve_room *room = resolve_room_new(PLACES / 3 * 4, CROWD, 7);
+	const uint64_t good = 5000;
+	int64_t now = 1000;
+
+	become_known(room, good, &now);
+	for (uint64_t whose = 10000; whose < 200000; whose++) {
+		ck_assert_int_eq(resolve_room_enter(room, whose, now), RESOLVE_ANYBODYS);
+		resolve_room_leave(room, whose, RESOLVE_ANYBODYS, now, now);
+	}
+	for (uint64_t whose = 10; whose < 10 + PLACES; whose++)
+		while (resolve_room_enter(room, whose, now) != RESOLVE_NO_ROOM)
+			continue;
+	ck_assert_int_eq(resolve_room_enter(room, good, now), RESOLVE_KEPT);
+	(void)resolve_room_free(room);
+}
+END_TEST
+
 START_TEST(busy_for_a_minute)
 {
-	struct resolve_room *room = resolve_room_new(PLACES, CROWD);
+	struct resolve_room *room = resolve_room_new(PLACES / 3 * 4, CROWD, 7);
 
 	ck_assert(!resolve_room_is_busy(room, 1000));
 	for (uint64_t i = 0; i < CROWD; i++) {
@@ -105,7 +177,7 @@ START_TEST(busy_for_a_minute)
 	}
 	ck_assert(resolve_room_is_busy(room, 5000));
 	for (uint64_t i = 0; i < CROWD; i++)
-		resolve_room_leave(room, 2 + i % 3, 5000);
+		resolve_room_leave(room, 2 + i % 3, RESOLVE_ANYBODYS, 1000, 5000);
 	ck_assert(resolve_room_is_busy(room, 5059));
 	ck_assert(!resolve_room_is_busy(room, 5060));
 	(void)resolve_room_free(room);
@@ -123,6 +195,8 @@ main(void)
 	tcase_add_loop_test(tests, networks, 0, ROWS(neighbours));
 	tcase_add_test(tests, shares);
 	tcase_add_test(tests, many_at_once);
+	tcase_add_test(tests, known);
+	tcase_add_test(tests, known_among_many);
 	tcase_add_test(tests, busy_for_a_minute);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
