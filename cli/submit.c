@@ -19,6 +19,7 @@
 #include "common/text_set.h"
 #include "common/xalloc.h"
 #include "frame/account_name.h"
+#include "smtpd/smtp_binary.h"
 
 /* What the fields that are added need at most. */
 #define ADDED_MAX 8192
@@ -29,6 +30,7 @@ submit_init(struct submit *submit, const struct smtpd_conf *conf, int folder)
 	*submit = (struct submit){ .conf = conf, .folder = folder, .user = "" };
 	buf_init(&submit->header, SUBMIT_HEADER_MAX);
 	submit->seen = text_set_new(0);
+	submit->parts = smtp_binary_new(SMTP_BINARY_LINES);
 	envelope_init(&submit->envelope, SPAN_NULL, (int64_t)time(NULL));
 	/* Whether it is so is found out where a host cannot take it. */
 	submit->envelope.body = ENVELOPE_8BITMIME;
@@ -39,6 +41,7 @@ submit_free(struct submit *submit)
 {
 	drop_abandon(submit->drop);
 	submit->drop = NULL;
+	submit->parts = smtp_binary_free(submit->parts);
 	submit->seen = text_set_free(submit->seen);
 	buf_free(&submit->header);
 	envelope_free(&submit->envelope);
@@ -269,7 +272,29 @@ submit_open(struct submit *submit)
 {
 	if (submit->envelope.count == 0)
 		return -EDESTADDRREQ;
+	submit->envelope.smtputf8_open = true; /* it depends on what is in the parts */
 	return submit->drop != NULL ? 0 : drop_begin(submit->folder, &submit->envelope, &submit->drop);
+}
+
+/* RFC 6532, RFC 6531 section 3.2: other hosts are asked whether they take UTF-8 in the header of the message, or in that of a part. What the
+ * reader of parts makes of the text is not wanted. */
+static void
+look_at_parts(struct submit *submit, struct span bytes)
+{
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(bytes.len));
+
+	(void)smtp_binary_put(submit->parts, bytes, &lines);
+	buf_free(&lines);
+}
+
+static int
+note_parts(struct submit *submit)
+{
+	struct buf lines = BUF_INIT(SMTP_BINARY_ROOM(0));
+
+	smtp_binary_end(submit->parts, &lines);
+	buf_free(&lines);
+	return smtp_binary_needs_utf8(submit->parts) ? drop_needs_smtputf8(submit->drop) : 0;
 }
 
 static int
@@ -278,14 +303,8 @@ put_out(struct submit *submit, struct span bytes)
 	submit->size += bytes.len;
 	if (submit->size > (uint64_t)submit->conf->message_size_max)
 		return -EFBIG;
+	look_at_parts(submit, bytes);
 	return drop_write(submit->drop, bytes);
-}
-
-/* RFC 6532: other hosts are asked whether they take that. What is in another charset than UTF-8 nobody can be asked for. */
-static bool
-is_utf8_header(struct span header)
-{
-	return !span_is_ascii(header) && span_is_utf8(header);
 }
 
 /* The header is complete: `header`, and what follows it so far. */
@@ -298,7 +317,6 @@ begin_body(struct submit *submit, struct span header, struct span rest)
 	submit->in_body = true;
 	if (r == 0)
 		r = mend(submit, header, &mended);
-	submit->envelope.smtputf8 |= is_utf8_header(buf_get(&mended));
 	if (r == 0)
 		r = submit_open(submit);
 	/* The line that ends the header, where the message has none. */
@@ -404,6 +422,8 @@ submit_commit(struct submit *submit)
 		if (r == 0)
 			r = begin_body(submit, span_make(text.ptr, size), span_skip(text, size));
 	}
+	if (r == 0)
+		r = note_parts(submit);
 	return r == 0 ? drop_commit(TAKE_PTR(submit->drop), NULL) : r;
 }
 

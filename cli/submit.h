@@ -26,6 +26,7 @@ struct submit {
 	struct text_set *seen;    /* the keys of recipients (account_name_key) */
 	bool in_body, after_cr;   /* after_cr: the last byte that came is a CR */
 	uint64_t size;            /* with CRLF line ends */
+	struct smtp_binary *parts; /* looks for headers in UTF-8 */
 	struct drop *drop;
 	char complaint[256];      /* what -EBADMSG is about: printable */
 };

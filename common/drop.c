@@ -21,6 +21,7 @@
 
 struct drop {
 	int folder, fd;
+	size_t smtputf8_at; /* in the file */
 	char name[DROP_NAME_MAX];
 	struct buf out; /* what is not written yet */
 	bool after_cr;  /* the last byte was a CR whose LF may come with the next call */
@@ -122,6 +123,7 @@ drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop)
 	buf_init(&drop->out, BUFFERED);
 	if (r == 0)
 		r = envelope_encode(envelope, &text);
+	drop->smtputf8_at = envelope->smtputf8_at;
 	if (r == 0) {
 		r = drop_create(folder, drop->name, O_WRONLY, DROP_MODE);
 		if (r >= 0) {
@@ -166,6 +168,16 @@ drop_write(struct drop *drop, struct span bytes)
 	for (size_t i = 0; i < bytes.len && drop->error == 0; i++)
 		put_byte(drop, bytes.ptr[i]);
 	return drop->error;
+}
+
+int
+drop_needs_smtputf8(struct drop *drop)
+{
+	const struct span yes = SPAN(ENVELOPE_YES);
+
+	if (drop->smtputf8_at == 0)
+		return -EINVAL;
+	return pwrite(drop->fd, yes.ptr, yes.len, (off_t)drop->smtputf8_at) == (ssize_t)yes.len ? 0 : -errno;
 }
 
 static void

@@ -21,6 +21,9 @@ int drop_begin(int folder, struct envelope *envelope, struct drop **ret_drop);
 /* Appends to the message. Lines may end with LF or CRLF; the file gets CRLF, a bare CR becomes one
  * too. 0, -EINVAL (NUL), -errno (then the message cannot be finished any more, only dropped). */
 int drop_write(struct drop *drop, struct span bytes);
+/* The message turns out to need SMTPUTF8 (RFC 6531): that is written into the envelope, which was begun with smtputf8_open or has it already.
+ * 0 or -errno. */
+int drop_needs_smtputf8(struct drop *drop);
 /* Syncs and renames: after 0 the message is the queue's. drop is freed in any case, and on -errno
  * nothing stays. ret_name, if not NULL, receives the name of the file (at least DROP_NAME_MAX
  * bytes): for drop_control (common/drop_control.h). */

@@ -118,6 +118,9 @@ envelope_copy_options(struct envelope *to, const struct envelope *from)
 
 /* --- writing --- */
 
+/* As long as ENVELOPE_YES. */
+#define NOT_YET "not"
+
 static const char *const body_names[] = {
 	[ENVELOPE_7BIT] = "7BIT", [ENVELOPE_8BITMIME] = "8BITMIME"
 };
@@ -216,6 +219,17 @@ put_recipient(struct buf *out, struct envelope_recipient *recipient)
 	    out, " %s %s\n", recipient->orcpt != NULL ? recipient->orcpt : "-", recipient->address);
 }
 
+static void
+put_smtputf8(struct envelope *envelope, struct buf *out)
+{
+	envelope->smtputf8_at = 0;
+	if (!envelope->smtputf8 && !envelope->smtputf8_open)
+		return;
+	(void)buf_str(out, "smtputf8 ");
+	envelope->smtputf8_at = out->len;
+	(void)buf_str(out, envelope->smtputf8 ? ENVELOPE_YES "\n" : NOT_YET "\n");
+}
+
 int
 envelope_encode(struct envelope *envelope, struct buf *out)
 {
@@ -229,8 +243,7 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 	(void)buf_fmt(out, "from %s\n", envelope->sender);
 	if (envelope->body != ENVELOPE_7BIT)
 		(void)buf_fmt(out, "body %s\n", body_names[envelope->body]);
-	if (envelope->smtputf8)
-		(void)buf_str(out, "smtputf8 yes\n");
+	put_smtputf8(envelope, out);
 	if (envelope->ret != ENVELOPE_RET_NONE)
 		(void)buf_fmt(out, "ret %s\n", ret_names[envelope->ret]);
 	if (envelope->requiretls)
@@ -366,7 +379,13 @@ static bool
 take_yes(struct span value, bool *ret_flag)
 {
 	*ret_flag = true;
-	return span_eq(value, SPAN("yes"));
+	return span_eq(value, SPAN(ENVELOPE_YES));
+}
+
+static bool
+take_smtputf8(struct span value, bool *ret_flag)
+{
+	return span_eq(value, SPAN(NOT_YET)) || take_yes(value, ret_flag);
 }
 
 static bool
@@ -520,7 +539,8 @@ take_field(enum field field, struct span value, size_t at, struct envelope *enve
 			return false;
 		envelope->ret = (enum envelope_ret)index;
 		return true;
-	case FIELD_SMTPUTF8: return take_yes(value, &envelope->smtputf8);
+	case FIELD_HOLD: return take_hold(value, &envelope->hold);
+	case FIELD_SMTPUTF8: return take_smtputf8(value, &envelope->smtputf8);
 	case FIELD_REQUIRETLS: return take_yes(value, &envelope->requiretls);
 	case FIELD_EXPANDED: return take_yes(value, &envelope->expanded);
 	case FIELD_PRIORITY: return take_priority(value, &envelope->priority);

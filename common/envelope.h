@@ -74,6 +74,8 @@ struct envelope {
 	char *sender;      /* reverse-path without angle brackets; "" is the null one. Never NULL */
 	enum envelope_body body;
 	bool smtputf8;
+	bool smtputf8_open;  /* encode: it is not known yet, and that there is a line for it (ENVELOPE_YES) */
+	size_t smtputf8_at;  /* offset of that line's value, set by encode; 0: there is none */
 	enum envelope_ret ret;
 	char *envid;       /* xtext as it came, or NULL */
 	bool requiretls;   /* RFC 8689: to be relayed over verified TLS alone */
@@ -130,6 +132,8 @@ int envelope_encode(struct envelope *envelope, struct buf *out);
 int envelope_decode(
     struct span text, struct envelope *ret_envelope, size_t *ret_len, unsigned *ret_line);
 
+/* Written over the value at smtputf8_at. */
+#define ENVELOPE_YES "yes"
 /* The value of the progress line, always of this length: written over the old one at progress_at.
  */
 #define ENVELOPE_PROGRESS_LEN (20 + 1 + 20 + 1 + 10 + 1 + ENVELOPE_REASON_MAX)

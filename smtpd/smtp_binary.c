@@ -32,6 +32,7 @@ struct smtp_binary {
 	enum smtp_binary_form form;
 	size_t kept;       /* the depth of a multipart/signed, whose parts stay; 0: none */
 	bool utf8_header;  /* one that has passed is not ASCII */
+	bool needs_utf8;   /* and is UTF-8 */
 	bool changed;
 	bool inside;       /* of a line that is no delimiter */
 	bool after_cr;
@@ -238,7 +239,10 @@ put_header(struct span block, const char *encoding, struct buf *out)
 static void
 drop_header(struct smtp_binary *binary)
 {
-	binary->utf8_header |= !span_is_ascii(buf_get(&binary->header));
+	struct span block = buf_get(&binary->header);
+
+	binary->utf8_header |= !span_is_ascii(block);
+	binary->needs_utf8 |= !span_is_ascii(block) && span_is_utf8(block);
 	buf_clear(&binary->header);
 }
 
@@ -379,6 +383,12 @@ bool
 smtp_binary_utf8_header(const struct smtp_binary *binary)
 {
 	return binary->utf8_header;
+}
+
+bool
+smtp_binary_needs_utf8(const struct smtp_binary *binary)
+{
+	return binary->needs_utf8;
 }
 
 bool

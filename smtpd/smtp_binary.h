@@ -36,6 +36,8 @@ int smtp_binary_put(struct smtp_binary *binary, struct span piece, struct buf *o
 void smtp_binary_end(struct smtp_binary *binary, struct buf *out);
 /* After smtp_binary_end: the header of the message, or of a part, is not ASCII; that of a message within an encoded part does not count. */
 bool smtp_binary_utf8_header(const struct smtp_binary *binary);
+/* Likewise: one of these is UTF-8, and not ASCII. What is in another charset nobody can be asked to take (RFC 6532). */
+bool smtp_binary_needs_utf8(const struct smtp_binary *binary);
 /* A part has been encoded. */
 bool smtp_binary_changed(const struct smtp_binary *binary);
 

@@ -219,6 +219,24 @@ expect "what others change while a password is typed stays" '^u1@example.test.*7
 expect "and it is changed" 'has a new password' cat "$TMP/password"
 mailuser quota -m 0 u1@example.test >/dev/null
 
+# --- what other hosts must be asked for: UTF-8 in the header of the message or of a part ---
+envelope_of() { grep -lrF "Subject: $1" "$spool/queue" "$spool/hold" | xargs -r sed '/^$/q'; }
+kept() { [ -n "$(envelope_of "$1")" ]; }
+part() { printf 'Subject: %s\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nGrüße\n--b\nContent-Disposition: attachment;\n filename="%b.txt"\n\nx\n--b--\n' "$@"; }
+over_smtp() { { printf 'HELO x\r\nMAIL FROM:<utf8@example.test>\r\nRCPT TO:<carol@far.example>\r\nDATA\r\n'; sed 's/$/\r/'; printf '.\r\nQUIT\r\n'; } | sendmail -bs >/dev/null; }
+for way in "sendmail -i -f utf8@example.test carol@far.example" over_smtp; do
+	printf 'Subject: utf8-header-%s\nX-Seen: Grüße\n\nx\n' "${way:0:4}" | $way
+	part "utf8-part-${way:0:4}" 'Ärger' | $way
+	part "utf8-latin1-${way:0:4}" '\xc4rger' | $way
+	for needs in header part; do
+		check "$needs in UTF-8 by ${way%% *}: queued" eventually kept "utf8-$needs-${way:0:4}"
+		expect "and other hosts are asked" '^smtputf8 yes$' envelope_of "utf8-$needs-${way:0:4}"
+	done
+	check "what is not UTF-8 by ${way%% *}: queued" eventually kept "utf8-latin1-${way:0:4}"
+	check "and nobody is asked" eval '! envelope_of "utf8-latin1-${way:0:4}" | grep -q smtputf8'
+done
+check "those are removed" queue -f utf8@example.test remove
+
 # --- other users ---
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'Subject: by-nobody\n\nx\n' | as nobody sendmail -f alice@example.test bob@example.test carol@far.example

@@ -337,6 +337,24 @@ START_TEST(dropping)
 	ck_assert_mem_eq(text, "A: 1\r\nB: 2\r\nC: 3\r\nend\r\n", 23);
 	spool_close(&file);
 	ck_assert_int_eq(unlinkat(spool, path, 0), 0);
+	/* Whether it needs SMTPUTF8 may be known at the end alone. */
+	for (unsigned needs = 0; needs < 2; needs++) {
+		envelope.smtputf8_open = true;
+		ck_assert_int_eq(drop_begin(fd, &envelope, &drop), 0);
+		ck_assert_int_eq(drop_write(drop, SPAN("A: 1\n")), 0);
+		ck_assert_int_eq(needs ? drop_needs_smtputf8(drop) : 0, 0);
+		ck_assert_int_eq(drop_commit(drop, name), 0);
+		(void)snprintf(path, sizeof(path), "drop/%s", name);
+		ck_assert_int_eq(spool_open(spool, path, O_RDONLY, &file), 0);
+		ck_assert_int_eq(file.envelope.smtputf8, needs);
+		ck_assert_str_eq(file.envelope.sender, "a@b");
+		spool_close(&file);
+		ck_assert_int_eq(unlinkat(spool, path, 0), 0);
+	}
+	envelope.smtputf8_open = false;
+	ck_assert_int_eq(drop_begin(fd, &envelope, &drop), 0);
+	ck_assert_int_eq(drop_needs_smtputf8(drop), -EINVAL);
+	drop_abandon(drop);
 	/* What cannot be finished leaves nothing. */
 	ck_assert_int_eq(drop_begin(fd, &envelope, &drop), 0);
 	ck_assert_int_eq(drop_write(drop, span_make("a\0b", 3)), -EINVAL);
