@@ -396,7 +396,7 @@ proc_queue(struct proc *proc)
 	static const struct proc_handler handlers[] = {
 		{ MSG_MESSAGE_OPEN, on_smtp_message },
 		{ MSG_MESSAGE_RCPT, on_smtp_message },
-		{ MSG_MESSAGE_GROW, on_smtp_message },
+		{ MSG_MESSAGE_GROW, on_smtp_message }, { MSG_MESSAGE_READ, on_smtp_message },
 		{ MSG_MESSAGE_COMMIT, on_smtp_message },
 		{ MSG_MESSAGE_REWRITE, on_smtp_message },
 		{ MSG_MESSAGE_ABORT, on_smtp_message },

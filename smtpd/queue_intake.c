@@ -254,22 +254,29 @@ create(struct queue *queue, struct transaction *transaction)
 	return fd;
 }
 
-/* Hands the file to smtp. */
+/* Hands smtp the file, or -errno. */
 static int
-give_file(struct queue *queue, struct transaction **at)
+give(struct queue *queue, struct transaction **at, int fd)
 {
 	struct transaction *transaction = *at;
 	struct msg_writer body;
-	int copy = dup(transaction->fd);
 
-	if (copy < 0)
-		return -errno;
+	if (fd < 0)
+		return fd;
 	msg_writer_init(&body);
 	msg_put_span(&body, span_of(transaction->queue_id));
 	msg_put_u8(&body, transaction->in_memory);
-	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, copy) < 0)
+	if (proc_send(queue->proc, ROLE_FRONT, MSG_MESSAGE_FD, transaction->id, &body, fd) < 0)
 		forget(queue, at); /* smtp is gone */
 	return 0;
+}
+
+static int
+give_file(struct queue *queue, struct transaction **at)
+{
+	int copy = dup((*at)->fd);
+
+	return give(queue, at, copy < 0 ? -errno : copy);
 }
 
 static void
@@ -396,6 +403,22 @@ grow(struct queue *queue, struct transaction **at, const struct msg *msg)
 		transaction->fd = r;
 		r = give_file(queue, at);
 	}
+	if (r < 0)
+		not_opened(queue, at, r);
+	return 0;
+}
+
+/* Whoever reads it for smtp is not to write it. */
+static int
+give_to_read(struct queue *queue, struct transaction **at)
+{
+	const struct transaction *transaction = *at;
+	int r;
+
+	if (transaction->fd < 0)
+		return -EBADMSG;
+	r = give(queue, at, transaction->in_memory ? queue_memory_copy(transaction->fd) :
+						     queue_files_reopen(queue->files, SPOOL_QUEUE_TMP, transaction->queue_id));
 	if (r < 0)
 		not_opened(queue, at, r);
 	return 0;
@@ -546,6 +569,8 @@ intake_message(struct queue *queue, struct msg *msg)
 		return add_recipients(queue, at, &body);
 	case MSG_MESSAGE_GROW:
 		return grow(queue, at, msg);
+	case MSG_MESSAGE_READ:
+		return give_to_read(queue, at);
 	case MSG_MESSAGE_REWRITE:
 		return begin_again(queue, at, msg);
 	case MSG_MESSAGE_COMMIT:

@@ -67,26 +67,46 @@ queue_memory_finish(int fd, struct envelope *envelope, uint64_t written, struct 
 	return r == 0 ? check(fd, envelope, end, written + fields.len) : r;
 }
 
+/* 0 or -errno. */
+static int
+copy_bytes(int from, off_t at, off_t end, int to)
+{
+	_cleanup_(freep) char *chunk = xmalloc(CHUNK);
+	int r = 0;
+
+	while (r == 0 && at < end) {
+		ssize_t got = pread(from, chunk, end - at < CHUNK ? (size_t)(end - at) : CHUNK, at);
+
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		r = io_write_all(to, span_make(chunk, (size_t)got));
+		at += got;
+	}
+	return r;
+}
+
+int
+queue_memory_copy(int fd)
+{
+	_cleanup_(closep) int copy = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	off_t end = lseek(fd, 0, SEEK_CUR);
+	int r = copy < 0 || end < 0 ? -errno : copy_bytes(fd, 0, end, copy);
+
+	if (r == 0 && fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		r = -errno;
+	return r == 0 ? TAKE_FD(copy) : r;
+}
+
 int
 queue_memory_store(struct queue_files *files, int fd, struct envelope *envelope, uint64_t written, const char *id)
 {
 	_cleanup_(closep) int file = queue_files_recreate(files, envelope, id);
-	_cleanup_(freep) char *chunk = NULL;
-	off_t end = lseek(fd, 0, SEEK_CUR), at = end - (off_t)written;
-	int r = 0;
+	off_t end = lseek(fd, 0, SEEK_CUR);
+	int r;
 
 	if (file < 0)
 		return file;
-	chunk = xmalloc(CHUNK);
-	while (r == 0 && at < end) {
-		ssize_t got = pread(fd, chunk, end - at < CHUNK ? (size_t)(end - at) : CHUNK, at);
-
-		if (got <= 0)
-			r = got < 0 ? -errno : -EIO;
-		else
-			r = io_write_all(file, span_make(chunk, (size_t)got));
-		at += got;
-	}
+	r = copy_bytes(fd, end - (off_t)written, end, file);
 	if (r < 0)
 		queue_files_discard(files, id);
 	return r < 0 ? r : TAKE_FD(file);

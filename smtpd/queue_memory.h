@@ -14,6 +14,8 @@ int queue_memory_create(struct envelope *envelope);
 /* So many bytes of message have been written, and that is all: fields are put before them (as queue_files_put_fields), and from then on
  * nobody can change the file. 0; -EIO: it is not what it should be; or -errno. */
 int queue_memory_finish(int fd, struct envelope *envelope, uint64_t written, struct span fields);
+/* A copy of what has been written so far, which nobody can change: the descriptor, or -errno. */
+int queue_memory_copy(int fd);
 /* Copies it into queue/XX/tmp.ID, with the envelope as it is now; written: bytes of message. Returns a descriptor that only appends, and
  * reads, or -errno; then nothing stays. */
 int queue_memory_store(struct queue_files *files, int fd, struct envelope *envelope, uint64_t written, const char *id);

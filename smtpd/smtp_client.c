@@ -274,7 +274,10 @@ lost(void *context)
 	struct smtp_client *client = context;
 
 	client->handin = NULL;
-	smtp_write_failed(&client->smtp, false);
+	if (client->reading)
+		smtp_client_unreadable(client); /* no filter has been asked */
+	else
+		smtp_write_failed(&client->smtp, false);
 }
 
 /* Its file has room for what waits. */
@@ -291,7 +294,7 @@ grown(void *context, enum smtp_stored result)
 	smtp_client_pump(client);
 }
 
-const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, smtp_client_rewritten, grown };
+const struct handin_ops smtp_client_handin_ops = { opened, committed, lost, smtp_client_rewritten, grown, smtp_client_readable };
 
 /* --- carrying out --- */
 

@@ -22,20 +22,43 @@ smtp_client_ask_filter(struct smtp_client *client)
 	struct smtp *smtp = &client->smtp;
 	const struct milter_client facts = { .address = span_of(smtp->client), .helo = span_of(smtp->helo), .tls = span_of(smtp->tls),
 		.account = span_of(smtp->account), .sender = span_of(smtp->envelope.sender) };
-	uint64_t at, len;
-	int fd;
 
 	if (smtp->filter_step == SMTP_FILTER_MAIL) {
 		smtp_client_forget_question(client); /* of a message before that was given up */
 		client->question = filter_mail(client->role->filters, &facts, client);
 	} else if (smtp->filter_step == SMTP_FILTER_RCPT) {
 		filter_rcpt(client->question, smtp->asked);
-	} else if (client->handin != NULL && handin_file(client->handin, &fd, &at, &len) == 0) {
-		filter_text(client->question, fd, at, len, span_of(smtp->queue_id));
+	} else if (client->handin != NULL && handin_read(client->handin) == 0) {
+		client->reading = true;
 	} else {
 		smtp_write_failed(smtp, false);
 		smtp_filtered(smtp, SMTP_FILTER_PASS, SPAN_NULL);
 	}
+}
+
+void
+smtp_client_readable(void *context, int fd)
+{
+	struct smtp_client *client = context;
+	uint64_t at, len;
+	int own;
+
+	client->reading = false;
+	if (handin_file(client->handin, &own, &at, &len) == 0) {
+		filter_text(client->question, fd, at, len, span_of(client->smtp.queue_id));
+		return;
+	}
+	(void)close(fd);
+	smtp_client_unreadable(client);
+}
+
+void
+smtp_client_unreadable(struct smtp_client *client)
+{
+	client->reading = false;
+	smtp_write_failed(&client->smtp, false);
+	smtp_filtered(&client->smtp, SMTP_FILTER_PASS, SPAN_NULL);
+	smtp_client_pump(client);
 }
 
 void

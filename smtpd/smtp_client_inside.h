@@ -26,6 +26,7 @@ struct smtp_client {
 	struct filter_question *question; /* of this message, at the filter role */
 	struct filtered filtered;         /* while the message is rewritten */
 	bool eof;         /* no more input will come */
+	bool reading; /* the queue is asked for a descriptor of it for filters */
 	bool growing; /* the message's file does not take more at the moment */
 	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
@@ -65,6 +66,10 @@ void smtp_client_ask_filter(struct smtp_client *client);
 void smtp_client_forget_question(struct smtp_client *client);
 /* Tells the log that the message is held, and why. */
 void smtp_client_log_held(const struct smtp_client *client, struct span why);
+/* For handin_ops: what the filters are to read is there. */
+void smtp_client_readable(void *context, int fd);
+/* It cannot be had: the message is put off. The client may be gone afterwards. */
+void smtp_client_unreadable(struct smtp_client *client);
 /* For handin_ops: the message's new file is there. */
 void smtp_client_rewritten(void *context, enum smtp_stored result);
 

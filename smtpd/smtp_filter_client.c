@@ -130,15 +130,13 @@ filter_rcpt(struct filter_question *question, struct span rcpt)
 void
 filter_text(struct filter_question *question, int fd, uint64_t at, uint64_t len, struct span queue_id)
 {
-	int copy = dup(fd);
 	struct msg_writer body;
 
 	msg_writer_init(&body);
 	msg_put_u64(&body, at);
 	msg_put_u64(&body, len);
 	msg_put_span(&body, queue_id);
-	question->lost |= copy < 0;
-	ask(question, MSG_FILTER_TEXT, &body, copy);
+	ask(question, MSG_FILTER_TEXT, &body, fd);
 }
 
 struct filter_question *

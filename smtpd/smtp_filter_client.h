@@ -30,7 +30,7 @@ struct filter_question; /* of one message */
 /* A message begins. The question lives until filter_end. */
 struct filter_question *filter_mail(struct filter_client *client, const struct milter_client *facts, void *context);
 void filter_rcpt(struct filter_question *question, struct span rcpt);
-/* The file is duplicated. */
+/* The file is taken over. */
 void filter_text(struct filter_question *question, int fd, uint64_t at, uint64_t len, struct span queue_id);
 /* The message is done with; no callback runs. NULL is allowed. Returns NULL. */
 struct filter_question *filter_end(struct filter_question *question);

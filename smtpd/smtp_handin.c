@@ -20,7 +20,7 @@ struct handin {
 	int fd; /* -1: not yet, or no more */
 	int old; /* the message as it was, when it is rewritten; or -1 */
 	uint64_t old_at, old_len;
-	bool in_memory, growing, committed;
+	bool in_memory, growing, reading, committed;
 	uint64_t written;
 	void *context;
 };
@@ -158,7 +158,7 @@ handin_write(struct handin *handin, struct span bytes)
 	return 0;
 }
 
-/* --- writing anew --- */
+/* --- reading, and writing anew --- */
 
 int
 handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t *ret_len)
@@ -176,6 +176,15 @@ handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t
 	*ret_at = (uint64_t)end - handin->written;
 	*ret_len = handin->written;
 	return 0;
+}
+
+int
+handin_read(struct handin *handin)
+{
+	if (handin->fd < 0)
+		return -EBADF;
+	handin->reading = true;
+	return proc_send(handin->handins->proc, ROLE_QUEUE, MSG_MESSAGE_READ, handin->asked.id, NULL, -1);
 }
 
 int
@@ -272,6 +281,11 @@ take_file(struct handins *handins, struct msg *msg)
 
 	if (!msg_done(&body) || in_memory > 1)
 		return -EBADMSG;
+	if (handin != NULL && handin->reading) {
+		handin->reading = false;
+		handins->ops->readable(handin->context, msg_take_fd(msg));
+		return 0;
+	}
 	/* When it is not known it has been aborted meanwhile, and the queue will read of it. */
 	if (handin != NULL && handin->fd < 0 && !handin->committed) {
 		handin->fd = msg_take_fd(msg);
@@ -345,7 +359,7 @@ take_done(struct handins *handins, const struct msg *msg)
 	_cleanup_(freep) void *freed = NULL;
 	struct smtp_verdict *verdicts = NULL;
 	size_t count;
-	bool valid, committed, rewriting, growing;
+	bool valid, committed, rewriting, growing, reading;
 	void *context;
 
 	(void)msg_get_span(&body);
@@ -359,12 +373,15 @@ take_done(struct handins *handins, const struct msg *msg)
 	committed = handin->committed;
 	rewriting = handin->old >= 0;
 	growing = handin->growing;
+	reading = handin->reading;
 	context = handin->context;
 	forget(handin);
 	if (committed)
 		handins->ops->committed(context, results[result], verdicts, count);
 	else if (growing)
 		handins->ops->grown(context, results[result]);
+	else if (reading)
+		handins->ops->lost(context);
 	else if (rewriting)
 		handins->ops->rewritten(context, results[result]);
 	else

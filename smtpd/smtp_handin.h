@@ -19,12 +19,15 @@ struct handin_ops {
 	void (*opened)(void *context, enum smtp_stored result, struct span queue_id);
 	/* verdicts: as for smtp_committed. */
 	void (*committed)(void *context, enum smtp_stored result, const struct smtp_verdict *verdicts, size_t count);
-	/* The queue went away while the message was being written: the hand-in is freed. */
+	/* The queue went away while the message was being written, or could not have it read: the hand-in is freed. */
 	void (*lost)(void *context);
 	/* After handin_rewrite: with anything but SMTP_STORED it is freed. */
 	void (*rewritten)(void *context, enum smtp_stored result);
 	/* After handin_write has returned 1: the same. */
 	void (*grown)(void *context, enum smtp_stored result);
+	/* After handin_read: the message so far in a file of the same layout, which cannot be written; the descriptor is the callee's. Where that
+	 * cannot be had, `lost` runs instead. */
+	void (*readable)(void *context, int fd);
 };
 
 struct handins *handins_new(struct proc *proc, const struct handin_ops *ops);
@@ -35,8 +38,10 @@ struct handin *handin_open(struct handins *handins, const struct envelope *envel
 /* Writes bytes of the message. 0; 1: nothing was written, for that is more than fits into memory: `grown` tells when it can be; or -errno:
  * then only handin_abort makes sense. */
 int handin_write(struct handin *handin, struct span bytes);
-/* A descriptor of the message so far, borrowed, and where it stands in the file. 0 or -errno. */
+/* A descriptor of the message so far, borrowed, for this process alone; and where it stands in the file. 0 or -errno. */
 int handin_file(const struct handin *handin, int *ret_fd, uint64_t *ret_at, uint64_t *ret_len);
+/* Asks for the message so far for somebody who is not to change it: `readable` has it. 0 or -errno. */
+int handin_read(struct handin *handin);
 /* The message is to be another, once: `rewritten` tells when it can be written, with this envelope. It may be held. What is written
  * from there on is the new one; the old one stays readable: handin_copy appends bytes of it. 0 or -errno. */
 int handin_rewrite(struct handin *handin, const struct envelope *envelope, bool held);

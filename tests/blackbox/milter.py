@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Milters: all steps and all changes, two in order, one that is not there; then rspamd on GTUBE and clamav-milter on EICAR."""
+import fcntl
 import os
 import re
 import shutil
@@ -185,6 +186,31 @@ def ours():
     check("and that message arrives", arrived("u1", rb"gone-11"))
     first.shutdown()
     first.server_close()
+
+
+def files(milter):
+    """What the filter role has of a message, in memory or on the disk, it can read alone."""
+    found = []
+
+    def look():
+        pid = role_pid(state, "filter")
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            path = os.readlink(f"/proc/{pid}/fd/{fd}")
+            if "/spool/" in path:
+                with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+                    found.append((path, int(re.search(r"flags:\s*(\d+)", info.read()).group(1), 8) & os.O_ACCMODE == os.O_RDONLY))
+            elif "memfd:message" in path:
+                copy = os.open(f"/proc/{pid}/fd/{fd}", os.O_RDONLY)
+                found.append((path, fcntl.fcntl(copy, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE != 0))
+                os.close(copy)
+    milter.at_end = look
+    for name, rcpt, body, place in (("small", "u1@example.test", "x\r\n", "memfd"), ("large", "u1@example.test", "x" * 70 + "\r\n" + "Line.\r\n" * 60000, "/spool/")):
+        found.clear()
+        code, reply = send(f"files-{name}", rcpts=(rcpt,), body=body)
+        check(f"a {name} message cannot be changed by the process that shows it to milters", code == 250 and found and all(place in path and good for path, good in found),
+              (code, reply, found))
+        check("and it arrives", arrived("u1", f"files-{name}".encode()))
+    milter.at_end = None
 
 
 def dying():

@@ -87,6 +87,8 @@ class Session(socketserver.BaseRequestHandler):
             self.say(b"c")
         elif command == b"E":
             self.server.seen.append(message)
+            if self.server.at_end:
+                self.server.at_end()
             self.say(b"p")
             self.end()
         elif command in (b"T", b"N", b"U"):
@@ -136,7 +138,7 @@ class Milter(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self, port, options=0, dies=False):
-        self.seen, self.options, self.dies = [], options, dies
+        self.seen, self.options, self.dies, self.at_end = [], options, dies, None
         super().__init__(("127.0.0.1", port), Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -145,6 +147,6 @@ class UnixMilter(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path, options=0):
-        self.seen, self.options, self.dies = [], options, False
+        self.seen, self.options, self.dies, self.at_end = [], options, False, None
         super().__init__(path, Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,6 +60,36 @@ look(const struct spool_file *file, const char *text)
 	ck_assert_str_eq(bytes, text);
 	ck_assert_str_eq(file->envelope.recipients[0].address, "to@example.test");
 }
+
+/* Whoever is to read it alone has a copy, which nobody can change, and in which all stands at the same place. */
+START_TEST(it_is_copied)
+{
+	int fd = queue_memory_create(&envelope), copy, again;
+	off_t end;
+	char there[4096], copied[4096], path[64];
+
+	ck_assert_int_ge(fd, 0);
+	put(fd, "Subject: x\r\n\r\ntext\r\n");
+	copy = queue_memory_copy(fd);
+	ck_assert_int_ge(copy, 0);
+	end = lseek(fd, 0, SEEK_CUR);
+	ck_assert_int_eq(lseek(copy, 0, SEEK_END), end);
+	ck_assert_int_eq(pread(fd, there, (size_t)end, 0), end);
+	ck_assert_int_eq(pread(copy, copied, (size_t)end, 0), end);
+	ck_assert_mem_eq(there, copied, (size_t)end);
+	ck_assert(pwrite(copy, "x", 1, 0) < 0 && errno == EPERM);
+	ck_assert(ftruncate(copy, 0) < 0 && errno == EPERM);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
+	again = open(path, O_RDWR);
+	ck_assert(again < 0 || pwrite(again, "x", 1, 0) < 0);
+	/* What is written goes on. */
+	put(fd, "more\r\n");
+	ck_assert_int_eq(lseek(copy, 0, SEEK_END), end);
+	(void)close(again);
+	(void)close(copy);
+	(void)close(fd);
+}
+END_TEST
 
 START_TEST(it_is_read_and_stored)
 {
@@ -166,6 +197,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, it_is_copied);
 	tcase_add_test(tcase, it_is_read_and_stored);
 	tcase_add_test(tcase, fields_may_fill_the_room);
 	tcase_add_test(tcase, the_kernel_keeps_the_bound);
