@@ -16,7 +16,7 @@
 #include "smtpd/filter.h"
 #include "smtpd/smtpd_conf.h"
 
-#define INPUT_MAX (2 * MILTER_PACKET_MAX)
+#define INPUT_MAX (MILTER_LARGE_MAX + MILTER_PACKET_MAX)
 #define OUTPUT_MAX (4u << 20)
 
 struct filter_conn {
@@ -77,6 +77,18 @@ set_timer(struct filter_conn *conn)
 
 /* --- going on --- */
 
+static void
+tell_of_cut(struct filter_conn *conn)
+{
+	struct milter *milter = &conn->milter;
+
+	if (milter->cut.len == 0)
+		return;
+	log_warning("milter-field-cut", log_str("milter", conn->address), log_span("id", milter->queue_id), log_span("field", milter->cut),
+	    log_u64("octets", milter->cut_len), log_str("hint", "the milter takes no more than the first 64 KB of it; the message keeps all"));
+	milter->cut = SPAN_NULL;
+}
+
 /* What is to be sent goes out. False when there was too much of it. */
 static bool
 flush(struct filter_conn *conn)
@@ -119,6 +131,7 @@ pump(struct filter_conn *conn, enum milter_result result)
 	if (conn->stream == NULL)
 		return; /* what is to be said waits for the connection */
 	for (;;) {
+		tell_of_cut(conn);
 		if (!flush(conn))
 			result = MILTER_BROKEN;
 		switch (result) {

@@ -15,6 +15,8 @@
 #define MILTER_PACKET_MAX (MILTER_CHUNK_MAX + 1)
 /* The largest with a field of the header. libmilter hangs up on data beyond 65535 octets, and others may count the letter too. */
 #define MILTER_FIELD_MAX 65535
+/* Both for a milter that takes MILTER_LARGE: any field that a message may have. */
+#define MILTER_LARGE_MAX 262143
 
 /* What a milter may do to a message. */
 enum milter_action {
@@ -39,9 +41,10 @@ enum milter_option {
 	MILTER_SILENT_RCPT = 0x8000, MILTER_SILENT_DATA = 0x10000, MILTER_SILENT_UNKNOWN = 0x20000,
 	MILTER_SILENT_EOH = 0x40000, MILTER_SILENT_BODY = 0x80000,
 	MILTER_LEADING_SPACE = 0x100000, /* header values keep the space behind the colon */
+	MILTER_LARGE = 0x10000000, /* packets of 256 KiB (SMFIP_MDS_256K of libmilter) */
 };
 /* Those that are offered: all but 0x800, to hear of refused recipients. */
-#define MILTER_OPTIONS 0x1ff7ff
+#define MILTER_OPTIONS 0x101ff7ff
 
 /* --- writing --- */
 
@@ -89,7 +92,8 @@ struct milter_packet {
 	struct span name, text; /* borrowed */
 };
 
-/* Reads the packet at the front of input. 0 and *ret_len; 1: it is not whole yet; -EBADMSG: it is none. */
-int milter_parse(struct span input, struct milter_packet *ret, size_t *ret_len);
+/* Reads the packet at the front of input, of so many octets behind its length at most. 0 and *ret_len; 1: it is not whole yet; -EBADMSG: it
+ * is none. */
+int milter_parse(struct span input, size_t max, struct milter_packet *ret, size_t *ret_len);
 
 #endif

@@ -97,7 +97,7 @@ take_data(struct span data, enum shape shape, struct milter_packet *ret)
 }
 
 int
-milter_parse(struct span input, struct milter_packet *ret, size_t *ret_len)
+milter_parse(struct span input, size_t max, struct milter_packet *ret, size_t *ret_len)
 {
 	struct span rest = input, data;
 	uint32_t len;
@@ -106,7 +106,7 @@ milter_parse(struct span input, struct milter_packet *ret, size_t *ret_len)
 	*ret = (struct milter_packet){ .index = 0 };
 	if (input.len < LENGTH)
 		return 1;
-	if (take_u32(&rest, &len) < 0 || len == 0 || len > MILTER_PACKET_MAX)
+	if (take_u32(&rest, &len) < 0 || len == 0 || len > max)
 		return -EBADMSG;
 	if (rest.len < len)
 		return 1;

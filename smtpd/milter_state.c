@@ -135,16 +135,22 @@ put_value(struct buf *out, struct span value)
 	}
 }
 
-/* A field may be longer than a packet. What is left out of it a milter does not hear; the message is whole. */
+/* A field may be longer than a packet. What is left out of it a milter does not hear; the message is whole, and the log tells. */
 static void
-put_field(struct buf *out, struct span name, struct span value)
+put_field(struct milter *milter, struct span name, struct span value)
 {
-	size_t at = milter_begin(out, 'L'), end = at + sizeof(uint32_t) + MILTER_FIELD_MAX;
+	size_t max = (milter->options & MILTER_LARGE) != 0 ? MILTER_LARGE_MAX : MILTER_FIELD_MAX;
+	struct buf *out = &milter->out;
+	size_t at = milter_begin(out, 'L'), end = at + sizeof(uint32_t) + max;
+	struct span whole = name;
 
-	milter_put_text(out, span_take(&name, MILTER_FIELD_MAX - sizeof("L\0")));
+	milter_put_text(out, span_take(&name, max - sizeof("L\0")));
 	put_value(out, value);
-	if (out->len >= end && !out->overflow)
+	if (out->len >= end && !out->overflow) {
 		buf_truncate(out, end - 1);
+		milter->cut = whole;
+		milter->cut_len = value.len;
+	}
 	(void)buf_char(out, '\0');
 	milter_end(out, at);
 }
@@ -166,7 +172,7 @@ put_header(struct milter *milter)
 	milter->header = span_skip(milter->header, field.at + field.whole.len);
 	if ((milter->options & MILTER_LEADING_SPACE) == 0 && span_starts(field.value, SPAN(" ")))
 		field.value = span_skip(field.value, 1);
-	put_field(&milter->out, field.name, field.value);
+	put_field(milter, field.name, field.value);
 	return true;
 }
 
@@ -301,7 +307,11 @@ set_reply(struct milter *milter, struct span text)
 		line = without_code(span_trim(line), first);
 		(void)buf_fmt(&reply, " %.*s", (int)line.len, line.ptr);
 	}
-	len = reply.len < MILTER_REPLY_MAX ? reply.len : MILTER_REPLY_MAX;
+	if (reply.len > MILTER_REPLY_MAX) {
+		buf_truncate(&reply, MILTER_REPLY_MAX - sizeof("...") + 1);
+		(void)buf_str(&reply, "...");
+	}
+	len = reply.len;
 	for (size_t i = 0; i < len; i++)
 		milter->reply[i] = reply.data[i] < ' ' || reply.data[i] > '~' ? '?' : reply.data[i];
 	milter->reply[len] = '\0';
@@ -406,7 +416,7 @@ milter_input(struct milter *milter, struct span input, size_t *ret_taken)
 	*ret_taken = 0;
 	if (!milter->awaits)
 		return input.len == 0 ? MILTER_MORE : MILTER_BROKEN;
-	r = milter_parse(input, &milter->packet, ret_taken);
+	r = milter_parse(input, (milter->options & MILTER_LARGE) != 0 ? MILTER_LARGE_MAX + 1 : MILTER_PACKET_MAX, &milter->packet, ret_taken);
 	if (r != 0)
 		return r > 0 ? MILTER_MORE : MILTER_BROKEN;
 	return answered(milter);

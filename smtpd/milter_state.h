@@ -54,6 +54,9 @@ struct milter {
 	enum milter_step step, last; /* the one under way, and that which ends the request */
 	bool awaits, skips_body;
 	struct span rcpt, queue_id, header; /* what is left of the header */
+	/* The field that was told last of those that are too long for it: it has heard the front of it. The owner empties it. */
+	struct span cut;
+	size_t cut_len;    /* of its value, as it stands in the message */
 };
 
 void milter_init(struct milter *milter, const struct milter_client *client);
@@ -61,7 +64,7 @@ void milter_free(struct milter *milter);
 /* Requests; each after the one before is done. Spans are borrowed until then. The results are those of milter_input. */
 enum milter_result milter_mail(struct milter *milter);
 enum milter_result milter_rcpt(struct milter *milter, struct span rcpt);
-/* header: the block with its empty line, CRLF. Of a field that no packet holds, the front is told. */
+/* header: the block with its empty line, CRLF. Of a field that no packet holds, the front is told: `cut`. */
 enum milter_result milter_text(struct milter *milter, struct span queue_id, struct span header);
 /* A piece of the body, at most MILTER_CHUNK_MAX; an empty one ends it. */
 enum milter_result milter_body(struct milter *milter, struct span piece);

@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import own_site
-from milter_server import Milter, UnixMilter
+from milter_server import LARGE, Milter, UnixMilter
 from own_site import limit_descriptors, role_pid
 
 base, state, lane, tmp, binaries = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"], os.environ["TMP"], os.environ["BIN"]
@@ -124,12 +124,14 @@ def ours():
         code, reply = peer.data(b"From: s@example.org\r\nSubject: body-none-6\r\n")
     text = arrived("u1", rb"body-none-6") or b""
     check("also where there was none, behind an empty line", code == 250 and b"\n\nAnother body." in text.replace(b"\r\n", b"\n"), text)
-    many = "X-Long: " + "\r\n\t".join(120 * ["y" * 900]) + "\r\n"
-    code, reply = send("long-6", header=many)
+    long_field = "X-Long: " + "\r\n\t".join(120 * ["y" * 900]) + "\r\n"
+    code, reply = send("long-6", header=long_field)
     text = arrived("u1", rb"long-6") or b""
     told = dict(first.seen[-1]["headers"]).get(b"X-Long", b"")
     check("of a field above 64 KB a milter is told the front, and the message keeps all of it", code == 250 and 65000 < len(told) < 65536 and
           text.count(b"y" * 900) == 120, (code, reply, len(told)))
+    check("and the log tells", re.search(r'milter-failed|milter-field-cut .*field=X-Long octets=1\d{5} ', log()), log()[-1000:])
+    files(first)
     code, reply = send("rcpt-7")
     text = arrived("u2", rb"rcpt-7") or b""
     check("recipients and the sender are changed", code == 250 and b"Return-Path: <other@example.org>" in text, (reply, text))
@@ -178,6 +180,10 @@ def ours():
     seen = second.seen[-1] if second.seen else {}
     check("the second milter sees what the first made", code == 250 and (b"X-First", b" at the top") in seen.get("headers", []) and
           seen.get("body") == b"Another body.\r\n", (reply, seen))
+    second.options |= LARGE  # from the next connection on
+    code, reply = send("long-9", header=long_field)
+    told = dict(second.seen[-1]["headers"]).get(b"X-Long", b"")
+    check("one that takes large packets is told all of a long field", code == 250 and told.count(b"y" * 900) == 120, (code, reply, len(told)))
     second.shutdown()
     second.server_close()
     check("one that is not there puts messages off", send("gone-10")[0] == 451)

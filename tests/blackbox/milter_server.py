@@ -11,6 +11,7 @@ import threading
 
 ALL_ACTIONS = 0xff
 PACKET_MAX = 65536  # the letter and 65535 octets, as libmilter takes
+LARGE, LARGE_PACKET_MAX = 0x10000000, 262144  # and where both sides have agreed on that
 
 
 def packet(letter, data=b""):
@@ -39,7 +40,7 @@ class Session(socketserver.BaseRequestHandler):
         try:
             while True:
                 length, = struct.unpack(">I", self.read(4))
-                if length > PACKET_MAX:
+                if length > (LARGE_PACKET_MAX if self.server.options & LARGE else PACKET_MAX):
                     return
                 data = self.read(length)
                 command, data = data[:1], data[1:]

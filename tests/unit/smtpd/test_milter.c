@@ -46,7 +46,7 @@ START_TEST(packets_are_read)
 	struct milter_packet packet;
 	size_t len = 0;
 
-	ck_assert_int_eq(milter_parse(packets[_i].packet, &packet, &len), packets[_i].result);
+	ck_assert_int_eq(milter_parse(packets[_i].packet, MILTER_PACKET_MAX, &packet, &len), packets[_i].result);
 	if (packets[_i].result != 0)
 		return;
 	ck_assert_uint_eq(len, packets[_i].packet.len);
@@ -55,7 +55,7 @@ START_TEST(packets_are_read)
 	ck_assert(span_eq(packet.name, span_of(packets[_i].name)));
 	ck_assert(span_starts(packet.text, span_of(packets[_i].text)));
 	for (size_t part = 0; part < len; part++)
-		ck_assert_int_eq(milter_parse(span_make(packets[_i].packet.ptr, part), &packet, &len), 1);
+		ck_assert_int_eq(milter_parse(span_make(packets[_i].packet.ptr, part), MILTER_PACKET_MAX, &packet, &len), 1);
 }
 END_TEST
 
@@ -82,7 +82,7 @@ take_letters(struct milter *milter, struct buf *letters)
 static enum milter_result
 hear(struct milter *milter, char letter, struct span data)
 {
-	struct buf packet = BUF_INIT(1000);
+	struct buf packet = BUF_INIT(MILTER_LARGE_MAX + 8);
 	size_t at = milter_begin(&packet, letter), taken;
 	enum milter_result result;
 
@@ -155,12 +155,18 @@ START_TEST(steps_follow_the_options)
 END_TEST
 
 static void
-begin(struct milter *milter)
+begin_with(struct milter *milter, uint32_t options)
 {
 	milter_init(milter, &client);
 	ck_assert_int_eq(milter_mail(milter), MILTER_MORE);
-	ck_assert_int_eq(negotiate(milter, MILTER_NO_HELO | MILTER_SKIP), MILTER_MORE); /* CONNECT */
-	ck_assert_int_eq(hear(milter, 'c', SPAN_NULL), MILTER_MORE);                    /* MAIL */
+	ck_assert_int_eq(negotiate(milter, MILTER_NO_HELO | MILTER_SKIP | options), MILTER_MORE); /* CONNECT */
+	ck_assert_int_eq(hear(milter, 'c', SPAN_NULL), MILTER_MORE);                              /* MAIL */
+}
+
+static void
+begin(struct milter *milter)
+{
+	begin_with(milter, 0);
 }
 
 static const struct {
@@ -187,6 +193,25 @@ static const struct {
 	{ 'h', SPAN("A\0b\0"), MILTER_BROKEN, MILTER_PASS, "" }, /* not before the end */
 	{ 'O', SPAN("\0\0\0\6\0\0\0\0\0\0\0\0"), MILTER_BROKEN, MILTER_PASS, "" },
 };
+
+/* What clients are told of a long reply says that there was more. */
+START_TEST(a_long_reply)
+{
+	struct buf text = BUF_INIT(MILTER_PACKET_MAX);
+	struct milter milter;
+
+	(void)buf_str(&text, "550 5.7.1 ");
+	while (text.len < 60000)
+		(void)buf_char(&text, 'x');
+	(void)buf_char(&text, '\0');
+	begin(&milter);
+	ck_assert_int_eq(hear(&milter, 'y', buf_get(&text)), MILTER_DONE);
+	ck_assert_uint_eq(strlen(milter.reply), MILTER_REPLY_MAX);
+	ck_assert_str_eq(milter.reply + MILTER_REPLY_MAX - 4, "x...");
+	milter_free(&milter);
+	buf_free(&text);
+}
+END_TEST
 
 START_TEST(answers_mean_what_they_say)
 {
@@ -227,14 +252,18 @@ static const struct {
 	size_t name, value;
 	bool folded;
 	size_t told; /* of the value */
+	bool large;  /* the milter takes such packets */
 } long_fields[] = {
-	{ 1, 100, false, 100 },
-	{ 1, MILTER_FIELD_MAX - 4, false, MILTER_FIELD_MAX - 4 },
-	{ 1, MILTER_FIELD_MAX - 3, false, MILTER_FIELD_MAX - 4 },
-	{ 7, 190000, false, MILTER_FIELD_MAX - 10 },
-	{ 7, 190000, true, MILTER_FIELD_MAX - 10 },
-	{ MILTER_FIELD_MAX - 4, 9, false, 1 },
-	{ 100000, 9, false, 0 },
+	{ 1, 100, false, 100, false },
+	{ 1, MILTER_FIELD_MAX - 4, false, MILTER_FIELD_MAX - 4, false },
+	{ 1, MILTER_FIELD_MAX - 3, false, MILTER_FIELD_MAX - 4, false },
+	{ 7, 190000, false, MILTER_FIELD_MAX - 10, false },
+	{ 7, 190000, true, MILTER_FIELD_MAX - 10, false },
+	{ MILTER_FIELD_MAX - 4, 9, false, 1, false },
+	{ 100000, 9, false, 0, false },
+	{ 7, 190000, false, 190000, true },
+	{ 100000, 9, false, 9, true },
+	{ 7, MILTER_LARGE_MAX, false, MILTER_LARGE_MAX - 10, true },
 };
 
 START_TEST(long_fields_are_told_in_part)
@@ -242,7 +271,8 @@ START_TEST(long_fields_are_told_in_part)
 	struct buf header = BUF_INIT(400000);
 	struct milter milter;
 	struct span out, name;
-	size_t len;
+	size_t len, max = long_fields[_i].large ? MILTER_LARGE_MAX : MILTER_FIELD_MAX;
+	bool whole;
 
 	for (size_t i = 0; i < long_fields[_i].name; i++)
 		(void)buf_char(&header, 'N');
@@ -250,7 +280,7 @@ START_TEST(long_fields_are_told_in_part)
 	for (size_t i = 0; i < long_fields[_i].value; i++)
 		(void)buf_str(&header, long_fields[_i].folded && i % 500 == 499 ? "\r\n\t" : "v");
 	(void)buf_str(&header, "\r\nLast: x\r\n\r\n");
-	begin(&milter);
+	begin_with(&milter, long_fields[_i].large ? MILTER_LARGE : 0);
 	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_DONE);
 	ck_assert_int_eq(milter_text(&milter, SPAN("ID"), buf_get(&header)), MILTER_MORE); /* DATA */
 	buf_clear(&milter.out);
@@ -259,13 +289,17 @@ START_TEST(long_fields_are_told_in_part)
 	ck_assert_uint_ge(out.len, 5);
 	len = (size_t)(uint8_t)out.ptr[1] << 16 | (size_t)(uint8_t)out.ptr[2] << 8 | (uint8_t)out.ptr[3];
 	ck_assert_uint_eq(len + 4, out.len);
-	ck_assert_uint_le(len, MILTER_FIELD_MAX);
+	ck_assert_uint_le(len, max);
 	ck_assert_int_eq(out.ptr[4], 'L');
 	out = span_skip(out, 5);
 	ck_assert(span_split(&out, '\0', &name));
-	ck_assert_uint_eq(name.len, long_fields[_i].name < MILTER_FIELD_MAX - 3 ? long_fields[_i].name : MILTER_FIELD_MAX - 3);
+	ck_assert_uint_eq(name.len, long_fields[_i].name < max - 3 ? long_fields[_i].name : max - 3);
 	ck_assert_int_eq(span_chr(out, '\0'), (long)long_fields[_i].told);
 	ck_assert_uint_eq(out.len, long_fields[_i].told + 1);
+	/* Whether it has heard all is known, and so is what there was. */
+	whole = long_fields[_i].told == long_fields[_i].value && long_fields[_i].name < max - 3;
+	ck_assert(whole == (milter.cut.len == 0));
+	ck_assert(whole || (milter.cut.len == long_fields[_i].name && milter.cut_len >= long_fields[_i].value));
 	/* The one behind it is told as it is. */
 	buf_clear(&milter.out);
 	ck_assert_int_eq(hear(&milter, 'c', SPAN_NULL), MILTER_MORE);
@@ -437,6 +471,7 @@ main(void)
 	tcase_add_test(tests, changes_need_a_permission);
 	tcase_add_loop_test(tests, long_fields_are_told_in_part, 0, COUNT(long_fields));
 	tcase_add_test(tests, negotiations_that_cannot_be);
+	tcase_add_test(tests, a_long_reply);
 	tcase_add_loop_test(tests, headers_are_changed, 0, COUNT(edits));
 	tcase_add_test(tests, a_milter_that_fails_has_changed_nothing);
 	suite_add_tcase(suite, tests);
