@@ -30,6 +30,13 @@ is_one_file(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
+/* A file that was made elsewhere and then moved here may be another's than whoever moved it: its owner has asked for nothing. */
+static bool
+is_handed_in(const struct pickup *pickup, const struct stat *st)
+{
+	return st->st_gid == pickup->group;
+}
+
 static int
 refuse(struct pickup *pickup, const char *name, const struct stat *st)
 {
@@ -38,14 +45,14 @@ refuse(struct pickup *pickup, const char *name, const struct stat *st)
 	return -EBADMSG;
 }
 
-/* It cannot be opened, and may be mail all the same: the group may have been another one when it was handed in. */
+/* It is not taken, and may be mail all the same: the group may have been another one when it was handed in. */
 static int
-put_away_closed(struct queue *queue, const char *name, const struct stat *st)
+put_away(struct queue *queue, const char *name, const struct stat *st, const char *why)
 {
 	if (drop_kind(name) != DROP_IS_CONTROL) {
-		pickup_set_aside(queue, name, st->st_uid, "the queue may not read it");
+		pickup_set_aside(queue, name, st->st_uid, why);
 	} else {
-		log_error("drop-refused", log_str("file", name), log_i64("uid", st->st_uid), log_str("reason", "the queue may not read it"));
+		log_error("drop-refused", log_str("file", name), log_i64("uid", st->st_uid), log_str("reason", why));
 		pickup_remove(queue->pickup, name);
 	}
 	return -EBADMSG;
@@ -68,11 +75,13 @@ open_drop(struct queue *queue, const char *name, struct stat *ret_st)
 	if (fd < 0) /* not a request, or one that wants no answer */
 		fd = openat(queue->pickup->folder, name, O_RDONLY | flags);
 	if (fd < 0 && errno == EACCES)
-		return put_away_closed(queue, name, ret_st);
+		return put_away(queue, name, ret_st, "the queue may not read it");
 	if (fd < 0 || fstat(fd, ret_st) < 0)
 		return -errno; /* descriptors or memory have run out, or it is another file by now: it stays */
 	if (!is_one_file(ret_st))
 		return refuse(queue->pickup, name, ret_st);
+	if (!is_handed_in(queue->pickup, ret_st))
+		return put_away(queue, name, ret_st, "it was not made in drop/, and may be another's than whoever put it there");
 	return TAKE_FD(fd);
 }
 
@@ -200,15 +209,17 @@ pickup_new(struct queue *queue)
 {
 	struct pickup *pickup = xcalloc(1, sizeof(*pickup));
 	_cleanup_(freep) char *path = xasprintf("%s/drop", queue->proc->common->spool_dir);
+	struct stat st;
 
 	pickup->folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	pickup->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (pickup->folder < 0 || pickup->watch < 0 ||
+	if (pickup->folder < 0 || pickup->watch < 0 || fstat(pickup->folder, &st) < 0 ||
 	    inotify_add_watch(pickup->watch, path, IN_MOVED_TO | IN_ONLYDIR) < 0) {
 		log_error("drop-unusable", log_str("folder", path), log_errno("error", errno));
 		free(pickup);
 		return NULL;
 	}
+	pickup->group = st.st_gid;
 	pickup->noticed =
 	    event_new(queue->proc->base, pickup->watch, EV_READ | EV_PERSIST, on_noticed, queue);
 	pickup->rescan = event_new(queue->proc->base, -1, 0, pickup_on_rescan, queue);

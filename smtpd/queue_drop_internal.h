@@ -27,6 +27,7 @@ struct listed {
 
 struct pickup {
 	int folder, watch;
+	gid_t group; /* the folder's, which files get that are made there */
 	struct event *noticed, *rescan, *sweep;
 	struct listed list[PICKUP_LISTED_MAX];
 	size_t count, next;

@@ -55,6 +55,24 @@ START_TEST(drop_that_cannot_be_opened)
 }
 END_TEST
 
+/* Who may write where another's file lies can move it into drop/: what it asks is not asked by its owner. */
+START_TEST(drop_of_somebody_else)
+{
+	if (geteuid() != 0)
+		return;
+	put("drop/m.1.moved", ENVELOPE("to P - - bob@local.test\n") MESSAGE);
+	put("drop/ctl.1.moved", "remove " ID "\n");
+	put("hold/" ID, ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	ck_assert_int_eq(fchownat(spool, "drop/m.1.moved", 0, 0, 0) | fchmodat(spool, "drop/m.1.moved", 0644, 0), 0);
+	ck_assert_int_eq(fchownat(spool, "drop/ctl.1.moved", 0, 0, 0) | fchmodat(spool, "drop/ctl.1.moved", 0644, 0), 0);
+	start();
+	WAIT_FOR(there("corrupt/m.1.moved") && !there("drop/m.1.moved") && !there("drop/ctl.1.moved"));
+	ck_assert(there("hold/" ID));
+	ck_assert_uint_eq(files_in("mail/local.test/bob") + queued_files(), 0);
+	ck_assert(logs("drop-refused file=ctl.1.moved uid=0"));
+}
+END_TEST
+
 static void
 hand_in(const char *name, const char *text)
 {
@@ -297,6 +315,7 @@ add(TCase *tests)
 {
 	tcase_add_test(tests, drop_of_another_group);
 	tcase_add_test(tests, drop_that_cannot_be_opened);
+	tcase_add_test(tests, drop_of_somebody_else);
 	tcase_add_test(tests, set_aside_under_a_name_that_is_there);
 	tcase_add_test(tests, what_is_no_file);
 	tcase_add_test(tests, folders_that_stay);
