@@ -39,13 +39,21 @@ take_digits(struct span digits, int family, char ret_text[PROXY_ADDRESS_MAX + 1]
 	    inet_ntop(family, bytes, ret_text, PROXY_ADDRESS_MAX + 1) != NULL;
 }
 
+/* No zeros stand before it, which others might take for a sign of octal. */
+static bool
+is_port(struct span word)
+{
+	uint64_t port;
+
+	return span_to_u64(word, UINT16_MAX, &port) == 0 && (word.len == 1 || word.ptr[0] != '0');
+}
+
 /* "TCP4 192.0.2.1 192.0.2.2 56324 25" */
 static bool
 read_line(struct span line, struct proxy_header *header)
 {
 	struct span word[5];
 	char destination[PROXY_ADDRESS_MAX + 1];
-	uint64_t port;
 	int family;
 
 	for (size_t i = 0; i < 5; i++) {
@@ -58,8 +66,7 @@ read_line(struct span line, struct proxy_header *header)
 	return (family == AF_INET6 || span_eq(word[0], SPAN("TCP4"))) && line.len == 0 &&
 	    take_digits(word[1], family, header->address) &&
 	    take_digits(word[2], family, destination) &&
-	    span_to_u64(word[3], UINT16_MAX, &port) == 0 &&
-	    span_to_u64(word[4], UINT16_MAX, &port) == 0;
+	    is_port(word[3]) && is_port(word[4]);
 }
 
 static int
@@ -86,7 +93,7 @@ parse_v2(struct span input, struct proxy_header *header, size_t *ret_len)
 {
 	/* The high nibble is the version. */
 	enum { LOCAL = 0x20, PROXY = 0x21 };
-	enum { TCP4 = 0x11, TCP6 = 0x21 };
+	enum { UNSPEC = 0, TCP4 = 0x11, TCP6 = 0x21 };
 	const unsigned char *bytes = (const unsigned char *)input.ptr;
 	size_t len;
 
@@ -98,7 +105,8 @@ parse_v2(struct span input, struct proxy_header *header, size_t *ret_len)
 	if (input.len < V2_FIXED + len)
 		return 1;
 	*ret_len = V2_FIXED + len;
-	if (bytes[12] == LOCAL)
+	/* What the proxy cannot tell, as UNKNOWN of version 1. */
+	if (bytes[12] == LOCAL || bytes[13] == UNSPEC)
 		return 0;
 	/* Two addresses and two ports; what else comes (TLVs) is left aside. */
 	if (bytes[13] == TCP4 && len >= 12)

@@ -405,7 +405,7 @@ take_proxy_header(struct smtp_client *client)
 	size_t len;
 	int r = proxy_parse(stream_input(client->stream), &header, &len);
 
-	if (r < 0 || client->eof) {
+	if (r < 0 || (r == 1 && client->eof)) {
 		log_warning("no-proxy-header", log_str("client", smtp->client),
 		    log_str("listener", client->front->listener->name));
 		smtp_client_leave(client, "no PROXY header");
@@ -418,7 +418,7 @@ take_proxy_header(struct smtp_client *client)
 	client->awaits_proxy = false;
 	stream_consume(client->stream, len);
 	if (header.address[0] != '\0')
-		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", header.address);
+		smtp_set_client(smtp, header.address);
 	if (!client->front->listener->tls) {
 		smtp_client_greet(client);
 		return true;

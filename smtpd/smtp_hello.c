@@ -177,11 +177,12 @@ smtp_cmd_ehlo(struct smtp *smtp, struct span args)
 static void
 become(struct smtp *smtp, const struct xclient *xclient)
 {
-	if (xclient->address[0] != '\0')
-		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", xclient->address);
-	if (xclient->helo.len != 0) {
+	/* What is not known of this one is not that of the one before. */
+	if (xclient->told_address)
+		(void)snprintf(smtp->client, sizeof(smtp->client), "%s", xclient->address[0] != '\0' ? xclient->address : smtp->peer);
+	if (xclient->told_helo) {
 		free(smtp->told_helo);
-		smtp->told_helo = span_dup(buf_get(&xclient->helo));
+		smtp->told_helo = xclient->helo.len != 0 ? span_dup(buf_get(&xclient->helo)) : NULL;
 	}
 	if (xclient->told_login) {
 		free(smtp->account);

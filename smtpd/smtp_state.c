@@ -18,11 +18,18 @@
 #define MESSAGE_MAX (2 * SMTP_DATA_STEP + 16384 + SMTP_BINARY_ROOM(SMTP_DATA_STEP))
 
 void
+smtp_set_client(struct smtp *smtp, const char *client)
+{
+	(void)snprintf(smtp->client, sizeof(smtp->client), "%s", client);
+	memcpy(smtp->peer, smtp->client, sizeof(smtp->peer));
+}
+
+void
 smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind,
     const char *client)
 {
 	*smtp = (struct smtp){ .settings = settings, .kind = kind, .first = true };
-	(void)snprintf(smtp->client, sizeof(smtp->client), "%s", client);
+	smtp_set_client(smtp, client);
 	buf_init(&smtp->out, OUT_MAX);
 	buf_init(&smtp->message, MESSAGE_MAX);
 	buf_init(&smtp->original, MESSAGE_MAX);

@@ -71,7 +71,7 @@ struct smtp_verdict {
 struct smtp {
 	const struct smtp_settings *settings;
 	enum smtp_kind kind;
-	char client[64];
+	char client[64], peer[64]; /* peer: whom the connection is from, whomever XCLIENT speaks for */
 	bool checks;             /* set by the owner: there is an SMTP_CHECK before SMTP_COMMIT */
 	bool verifies;           /* set by the owner before smtp_opened: the message comes from outside */
 	bool guarded;            /* set by the owner: there is an SMTP_JUDGE for each recipient */
@@ -142,6 +142,8 @@ struct smtp {
 /* client is the peer's address. Settings stay the owner's. */
 void smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smtp_kind kind,
     const char *client);
+/* A proxy tells whom the whole connection is of: before the greeting. */
+void smtp_set_client(struct smtp *smtp, const char *client);
 void smtp_free(struct smtp *smtp);
 /* The greeting; once, when the connection (and its TLS, where it is there from the first byte)
  * stands. */

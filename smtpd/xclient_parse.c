@@ -101,6 +101,8 @@ take(struct span word, unsigned *seen, struct xclient *xclient)
 	if (i == COUNT || (*seen & (1u << i)) != 0)
 		return -EINVAL;
 	*seen |= 1u << i;
+	xclient->told_address |= attributes[i].take == take_address;
+	xclient->told_helo |= attributes[i].take == take_helo;
 	xclient->told_login |= attributes[i].take == take_login;
 	if (span_ieq(word, SPAN("[UNAVAILABLE]")) || span_ieq(word, SPAN("[TEMPUNAVAIL]")))
 		return 0;

@@ -29,11 +29,19 @@ MAIL = b"EHLO proxy.example\r\nMAIL FROM:<s@example.org>\r\nRCPT TO:<alice@examp
 text = talk(b"EHLO x\r\nXCLIENT ADDR=192.0.2.77\r\nQUIT\r\n")
 check("XCLIENT of a stranger is refused", b"550 5.7.0" in text and b"XCLIENT ADDR" not in text, text)
 try:
-    check("proxy_from is taken over", configure(original + 'proxy_from = [ "127.0.0.0/8" ];\nverify_not_from = [ "192.0.2.0/24" ];\n' + ALL + '', HELLO, lambda text: b"XCLIENT" in text))
+    check("proxy_from is taken over", configure(original + 'proxy_from = [ "127.0.0.0/8" ];\nverify_not_from = [ "192.0.2.0/24", "127.0.0.0/8" ];\n' + ALL + '', HELLO, lambda text: b"XCLIENT" in text))
     before = len(site.log())
     text = talk(b"EHLO proxy\r\nXCLIENT ADDR=192.0.2.77 HELO=far.example\r\n" + MAIL)
     check("XCLIENT of a listed proxy is believed", b"ed as " in text, text)
     check("the log has the client's address", site.logged(r"received .*client=192\.0\.2\.77 helo=far\.example", before), site.log()[before:])
+    before = len(site.log())
+    text = talk(b"EHLO proxy\r\nXCLIENT ADDR=192.0.2.80 HELO=one.example\r\nEHLO proxy\r\nXCLIENT ADDR=[UNAVAILABLE] HELO=[TEMPUNAVAIL]\r\n" + MAIL)
+    check("of a client that the proxy does not know nothing of the one before stays", b"ed as " in text and
+          site.logged(r"received .*client=127\.0\.0\.1 helo=proxy\.example", before), (text, site.log()[before:]))
+    text = talk(b"EHLO proxy\r\nXCLIENT HELO=two+2Eexample\r\nMAIL FROM:<s@example.org>\r\nQUIT\r\n")
+    check("behind XCLIENT another EHLO comes first", b"503 5.5.1" in text, text)
+    text = talk(b"EHLO proxy\r\nMAIL FROM:<s@example.org>\r\nXCLIENT ADDR=192.0.2.80\r\nQUIT\r\n")
+    check("XCLIENT is not for the middle of a message", b"503 5.5.1" in text, text)
     text = talk(b"XCLIENT ADDR=nowhere\r\nQUIT\r\n")
     check("XCLIENT with an address that is none", b"501 5.5.4" in text, text)
 
