@@ -114,6 +114,7 @@ envelope_copy_options(struct envelope *to, const struct envelope *from)
 	to->by_trace = from->by_trace;
 	to->deliver_by = from->deliver_by;
 	to->release = from->release;
+	to->hold = from->hold;
 }
 
 /* --- writing --- */
@@ -240,6 +241,10 @@ envelope_encode(struct envelope *envelope, struct buf *out)
 	(void)buf_fmt(out, FIRST_LINE "\ncreated %010lld\n", (long long)envelope->created);
 	if (envelope->release != 0)
 		(void)buf_fmt(out, "release %lld\n", (long long)envelope->release);
+	if (envelope->hold == ENVELOPE_HOLD_UNTIL)
+		(void)buf_str(out, "hold until\n");
+	else if (envelope->hold > 0)
+		(void)buf_fmt(out, "hold %lld\n", (long long)envelope->hold);
 	(void)buf_fmt(out, "from %s\n", envelope->sender);
 	if (envelope->body != ENVELOPE_7BIT)
 		(void)buf_fmt(out, "body %s\n", body_names[envelope->body]);
@@ -298,6 +303,7 @@ envelope_encode_time(int64_t seconds, size_t len, char *ret_text)
 enum field {
 	FIELD_CREATED,
 	FIELD_RELEASE,
+	FIELD_HOLD,
 	FIELD_FROM,
 	FIELD_BODY,
 	FIELD_SMTPUTF8,
@@ -322,6 +328,7 @@ enum field {
 static const char *const field_names[FIELD_COUNT] = {
 	"created",
 	"release",
+	"hold",
 	"from",
 	"body",
 	"smtputf8",
@@ -352,6 +359,16 @@ take_number(struct span value, int64_t max, int64_t *ret_number)
 		return false;
 	*ret_number = (int64_t)number;
 	return true;
+}
+
+static bool
+take_hold(struct span value, int64_t *ret_hold)
+{
+	if (span_eq(value, SPAN("until"))) {
+		*ret_hold = ENVELOPE_HOLD_UNTIL;
+		return true;
+	}
+	return take_number(value, INT64_MAX, ret_hold) && *ret_hold != 0;
 }
 
 static bool

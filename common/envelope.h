@@ -54,6 +54,9 @@ struct envelope_recipient {
 			     encode */
 };
 
+/* The sender has named the time himself (HOLDUNTIL). */
+#define ENVELOPE_HOLD_UNTIL (-1)
+
 /* How delivery goes: one line of fixed length, rewritten in place after each attempt. It may be
  * lost (then the message is due at once) and is never part of a drop file. */
 #define ENVELOPE_REASON_MAX 160
@@ -71,6 +74,7 @@ struct envelope {
 	size_t created_at, by_at; /* offsets of these numbers from the start of the file, set by decode; by_at: of deliver_by; 0: there is none */
 	uint8_t created_len, by_len; /* and how many digits they have */
 	int64_t release;   /* not to be sent before; 0: at once */
+	int64_t hold;      /* how the sender asked for that: for so many seconds (HOLDFOR), or ENVELOPE_HOLD_UNTIL; 0: not by RFC 4865 */
 	char *sender;      /* reverse-path without angle brackets; "" is the null one. Never NULL */
 	enum envelope_body body;
 	bool smtputf8;

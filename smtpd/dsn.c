@@ -310,6 +310,21 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 	}
 }
 
+/* RFC 4865 section 5.1.2. */
+static void
+put_hold(struct buf *out, const struct dsn *dsn)
+{
+	char text[DATE_SIZE];
+
+	if (dsn->hold == ENVELOPE_HOLD_UNTIL && dsn->release != 0) {
+		struct span date = date_format_rfc3339((struct date){ .utc = dsn->release }, text);
+
+		(void)buf_fmt(out, "\r\nFuture-Release-Request: until;%.*s", (int)date.len, date.ptr);
+	} else if (dsn->hold > 0) {
+		(void)buf_fmt(out, "\r\nFuture-Release-Request: for;%lld", (long long)dsn->hold);
+	}
+}
+
 static void
 put_status(struct buf *out, const struct dsn *dsn, bool utf8)
 {
@@ -327,6 +342,7 @@ put_status(struct buf *out, const struct dsn *dsn, bool utf8)
 		(void)buf_str(out, "\r\nDeliver-By-Date: ");
 		put_date(out, dsn->deliver_by);
 	}
+	put_hold(out, dsn);
 	(void)buf_str(out, "\r\nX-Fourpost-Queue-Id: ");
 	put_clean(out, dsn->queue_id, false);
 	(void)buf_str(out, "\r\n");

@@ -29,6 +29,7 @@ struct dsn {
 	struct span queue_id;    /* of the message it is about */
 	int64_t arrived, now;    /* seconds since 1970 */
 	int64_t deliver_by;      /* Deliver-By-Date (RFC 2852 section 5); 0: none */
+	int64_t hold, release;   /* of an envelope */
 	int64_t gives_up;        /* DSN_DELAYED: until when delivery is tried; 0: not told */
 	bool smtputf8;           /* the message came with SMTPUTF8: RFC 6533 forms may be used */
 	bool full;               /* original is the whole message; otherwise its header block alone (text/rfc822-headers) */

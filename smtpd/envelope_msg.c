@@ -15,6 +15,7 @@ envelope_put_options(struct msg_writer *body, const struct envelope *envelope)
 	msg_put_u8(body, envelope->by_trace);
 	msg_put_u64(body, (uint64_t)envelope->deliver_by);
 	msg_put_u64(body, (uint64_t)envelope->release);
+	msg_put_u64(body, (uint64_t)envelope->hold);
 }
 
 bool
@@ -24,10 +25,11 @@ envelope_get_options(struct msg_reader *body, struct envelope *envelope)
 		requiretls = msg_get_u8(body), priority = msg_get_u8(body), by = msg_get_u8(body),
 		trace = msg_get_u8(body);
 	uint64_t deliver_by = msg_get_u64(body), release = msg_get_u64(body);
+	int64_t hold = (int64_t)msg_get_u64(body);
 
 	if (body->bad || text > ENVELOPE_8BITMIME || ret > ENVELOPE_RET_HDRS ||
 	    priority > ENVELOPE_PRIORITY_MAX - ENVELOPE_PRIORITY_MIN || by > ENVELOPE_BY_RETURN ||
-	    deliver_by > INT64_MAX || release > INT64_MAX)
+	    deliver_by > INT64_MAX || release > INT64_MAX || hold < ENVELOPE_HOLD_UNTIL)
 		return false;
 	envelope->body = (enum envelope_body)text;
 	envelope->smtputf8 = utf8 != 0;
@@ -38,5 +40,6 @@ envelope_get_options(struct msg_reader *body, struct envelope *envelope)
 	envelope->by_trace = trace != 0;
 	envelope->deliver_by = (int64_t)deliver_by;
 	envelope->release = (int64_t)release;
+	envelope->hold = hold;
 	return true;
 }

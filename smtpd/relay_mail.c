@@ -5,6 +5,8 @@
 
 #include "smtpd/utf8_address.h"
 
+#define BY_MAX 999999999
+
 bool
 relay_mail_insists_on_tls(const struct relay_mail *mail)
 {
@@ -71,6 +73,13 @@ relay_put_rcpt(const struct relay_mail *mail, const struct relay_recipient *reci
 	(void)buf_str(out, "\r\n");
 }
 
+/* RFC 2852 section 4: no more than nine digits. */
+static int64_t
+by_time(int64_t seconds)
+{
+	return seconds < -BY_MAX ? -BY_MAX : seconds > BY_MAX ? BY_MAX : seconds;
+}
+
 void
 relay_put_mail(const struct relay_mail *mail, const struct relay_offer *offer, bool secured, struct buf *out)
 {
@@ -92,8 +101,8 @@ relay_put_mail(const struct relay_mail *mail, const struct relay_offer *offer, b
 	if ((offered & RELAY_EXT_REQUIRETLS) != 0 && mail->requiretls && secured)
 		(void)buf_str(out, " REQUIRETLS");
 	if ((offered & RELAY_EXT_DELIVERBY) != 0 && mail->by != ENVELOPE_BY_NONE)
-		(void)buf_fmt(out, " BY=%lld;%c%s", (long long)mail->by_left, mail->by == ENVELOPE_BY_RETURN ? 'R' : 'N', mail->by_trace ? "T" : "");
-	if ((offered & RELAY_EXT_MT_PRIORITY) != 0 && mail->priority != 0)
+		(void)buf_fmt(out, " BY=%lld;%c%s", (long long)by_time(mail->by_left), mail->by == ENVELOPE_BY_RETURN ? 'R' : 'N', mail->by_trace ? "T" : "");
+	if ((offered & RELAY_EXT_MT_PRIORITY) != 0) /* 0 too: RFC 6710 section 4.2 */
 		(void)buf_fmt(out, " MT-PRIORITY=%d", mail->priority);
 	(void)buf_str(out, "\r\n");
 }

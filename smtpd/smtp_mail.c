@@ -72,6 +72,7 @@ mail_hold_for(struct smtp *smtp, struct span value)
 	if (smtp->envelope.release != 0 || span_to_u64(value, SMTP_HOLD_MAX, &seconds) < 0 || value.ptr[0] == '0')
 		return false;
 	smtp->envelope.release = smtp->now + (int64_t)seconds;
+	smtp->envelope.hold = (int64_t)seconds;
 	return true;
 }
 
@@ -84,6 +85,7 @@ mail_hold_until(struct smtp *smtp, struct span value)
 	    date.utc > smtp->now + SMTP_HOLD_MAX)
 		return false;
 	smtp->envelope.release = date.utc;
+	smtp->envelope.hold = ENVELOPE_HOLD_UNTIL;
 	return true;
 }
 

@@ -410,7 +410,7 @@ class Life:
 
     def _relay(self, number, body, fd):
         text = self._read(body, fd)
-        body.take("7BQQB")
+        body.take("7BQQQB")
         body.span(), body.span(), body.span(), body.span(), body.span()
         for place in range(body.take("H")):
             body.take("B"), body.span()
@@ -487,7 +487,7 @@ class Life:
             os.close(fd)
 
     def _options(self, mail):
-        return bytes([1, 0, 0, 0, 9, 0, 0]) + struct.pack("=QQ", 0, self.world.now() + mail.release if mail.release else 0)
+        return bytes([1, 0, 0, 0, 9, 0, 0]) + struct.pack("=QQQ", 0, self.world.now() + mail.release if mail.release else 0, 0)
 
     def _recipients(self, mail):
         return struct.pack("=I", len(mail.to)) + b"".join(bytes([mail.notify]) + span("") + span(address(to)) for to in mail.to)

@@ -18,6 +18,7 @@ static const char full_text[] =
     "fourpost 1\n"
     "created 1700000000\n"
     "release 1700000600\n"
+    "hold 600\n"
     "from alice@example.test\n"
     "body 8BITMIME\n"
     "smtputf8 yes\n"
@@ -52,6 +53,7 @@ START_TEST(text_and_back)
 	ck_assert_uint_eq(len, strlen(full_text));
 	ck_assert_int_eq(envelope.created, 1700000000);
 	ck_assert_int_eq(envelope.release, 1700000600);
+	ck_assert_int_eq(envelope.hold, 600);
 	ck_assert_str_eq(envelope.sender, "alice@example.test");
 	ck_assert_int_eq(envelope.body, ENVELOPE_8BITMIME);
 	ck_assert(envelope.smtputf8);

@@ -86,6 +86,28 @@ START_TEST(a_failure)
 }
 END_TEST
 
+/* RFC 4865 section 5.1.2. */
+START_TEST(asked_for_later)
+{
+	struct dsn dsn = example(&failed, 1);
+	char *text;
+
+	dsn.release = 1700000600;
+	text = built(&dsn);
+	assert_has_not(text, "Future-Release");
+	free(text);
+	dsn.hold = 3600;
+	text = built(&dsn);
+	assert_has(text, "\r\nArrival-Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFuture-Release-Request: for;3600\r\n");
+	free(text);
+	dsn.hold = ENVELOPE_HOLD_UNTIL;
+	text = built(&dsn);
+	assert_lines(text);
+	assert_has(text, "\r\nFuture-Release-Request: until;2023-11-14T22:23:20Z\r\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(the_whole_message)
 {
 	struct dsn dsn = example(&failed, 1);
@@ -295,6 +317,7 @@ main(void)
 	int failures;
 
 	tcase_add_test(tests, a_failure);
+	tcase_add_test(tests, asked_for_later);
 	tcase_add_test(tests, the_whole_message);
 	tcase_add_loop_test(tests, each_action, 0, 3);
 	tcase_add_test(tests, several_recipients);

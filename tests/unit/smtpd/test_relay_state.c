@@ -129,6 +129,8 @@ static const struct dialogue dialogues[] = {
 		"sent\nS: 250 2.6.0 ok\n! 1 OK 2.6.0\n= READY\n" },
 	{ "a priority where it is offered", { .sender = SPAN("a@b"), .priority = -3 }, { "x@y" },
 		HELLO "S: 250 MT-PRIORITY STANAG4406\nmail\nC: MAIL FROM:<a@b> MT-PRIORITY=-3\n" },
+	{ "none asked for, which is one too", { .sender = SPAN("a@b") }, { "x@y" },
+		HELLO "S: 250 MT-PRIORITY\nmail\nC: MAIL FROM:<a@b> MT-PRIORITY=0\n" },
 	{ "as many recipients as the host takes (LIMITS), then the others", { .sender = SPAN("a@b") }, { "x@y", "z@y", "w@y" },
 		HELLO "S: 250-PIPELINING\nS: 250 LIMITS RCPTMAX=2\nmail\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x@y>\nC: RCPT TO:<z@y>\n"
 		"S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no\n! 1 PERM 5.1.1\nC: DATA\nS: 354 go\nsent\nS: 250 ok\n! 0 OK 2.0.0\n= READY\n"
@@ -187,6 +189,8 @@ static const struct dialogue dialogues[] = {
 		HELLO "S: 250 DELIVERBY\nmail\n! 0 PERM 5.4.7\n= READY\n" },
 	{ "a delay is to be told: by the host", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_NOTIFY, .by_left = -5 }, { "x@y" },
 		HELLO "S: 250 DELIVERBY\nmail\nC: MAIL FROM:<a@b> BY=-5;N\n" },
+	{ "a delay that is longer than can be said", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_NOTIFY, .by_left = -1700000000 }, { "x@y" },
+		HELLO "S: 250 DELIVERBY\nmail\nC: MAIL FROM:<a@b> BY=-999999999;N\n" },
 	{ "a delay is to be told: by DSN, where there is nothing else", { .sender = SPAN("a@b"), .by = ENVELOPE_BY_NOTIFY, .by_left = 5 }, { "x@y" },
 		HELLO "S: 250 DSN\nmail\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<x@y> NOTIFY=FAILURE,DELAY\n" },
 	{ "an unasked reply while idle", { .sender = SPAN("a@b") }, { "x@y" }, HELLO "S: 250 X\n= READY\nS: 421 4.4.2 idle\n= FAILED TEMP 4.4.2\n" },
