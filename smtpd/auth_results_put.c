@@ -5,8 +5,11 @@
 
 #include <errno.h>
 
-/* Keeps each line below 998 octets. */
-#define VALUE_MAX 120
+/* Any address or domain: cut, it could be taken for another one's. Quoted it is twice as long at most, so that a line of its own stays below
+ * 998 octets. */
+#define VALUE_MAX 320
+/* What is longer has one. */
+#define SHORT_MAX 60
 /* So much of b= tells signatures apart (RFC 6008). */
 #define SIGNATURE_START 8
 
@@ -23,7 +26,7 @@ static void
 put_property(struct buf *out, const char *name, struct span value)
 {
 	value = span_take(&value, VALUE_MAX);
-	(void)buf_fmt(out, " %s=", name);
+	(void)buf_fmt(out, "%s%s=", value.len > SHORT_MAX ? "\r\n\t " : " ", name);
 	if (is_token(value)) {
 		(void)buf_span(out, value);
 		return;
@@ -87,25 +90,42 @@ put_arc(const struct arc_chain *chain, struct buf *out)
 		put_property(out, "header.d", chain->sets[chain->count - 1].check.signature.domain);
 }
 
+/* With so many of the signatures. */
+static void
+put_field(const struct verification *verification, const char *hostname, const char *sender, size_t signatures, struct buf *out)
+{
+	const struct arc_chain *chain = verify_chain(verification);
+	size_t count;
+	const struct dkim_check *checks = verify_checks(verification, &count);
+
+	(void)buf_fmt(out, "Authentication-Results: %s", hostname);
+	put_spf(verify_spf(verification), sender, out);
+	for (size_t i = 0; i < signatures; i++)
+		put_signature(&checks[i], out);
+	if (count == 0)
+		(void)buf_str(out, ";\r\n\tdkim=none");
+	put_dmarc(verify_dmarc(verification), verify_is_vouched_for(verification), out);
+	if (chain->highest != 0)
+		put_arc(chain, out);
+	(void)buf_str(out, "\r\n");
+}
+
 int
 auth_results_put(const struct verification *verification, const char *hostname, const char *sender, struct buf *out)
 {
 	struct buf field = BUF_INIT(AUTH_RESULTS_FIELD_MAX);
-	const struct arc_chain *chain = verify_chain(verification);
-	size_t count;
-	const struct dkim_check *checks = verify_checks(verification, &count);
+	size_t signatures;
 	int r;
 
-	(void)buf_fmt(&field, "Authentication-Results: %s", hostname);
-	put_spf(verify_spf(verification), sender, &field);
-	for (size_t i = 0; i < count && i < AUTH_RESULTS_SIGNATURES_MAX; i++)
-		put_signature(&checks[i], &field);
-	if (count == 0)
-		(void)buf_str(&field, ";\r\n\tdkim=none");
-	put_dmarc(verify_dmarc(verification), verify_is_vouched_for(verification), &field);
-	if (chain->highest != 0)
-		put_arc(chain, &field);
-	(void)buf_str(&field, "\r\n");
+	(void)verify_checks(verification, &signatures);
+	if (signatures > AUTH_RESULTS_SIGNATURES_MAX)
+		signatures = AUTH_RESULTS_SIGNATURES_MAX;
+	put_field(verification, hostname, sender, signatures, &field);
+	/* Whoever signs in long names does not do away with the field. */
+	while (field.overflow && signatures != 0) {
+		buf_clear(&field);
+		put_field(verification, hostname, sender, --signatures, &field);
+	}
 	r = field.overflow ? -EMSGSIZE : buf_span(out, buf_get(&field));
 	buf_free(&field);
 	return r;

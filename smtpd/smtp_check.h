@@ -9,7 +9,7 @@
 #include "smtpd/verify_state.h"
 
 /* Bytes of header that come of it, at most. */
-#define SMTP_CHECK_FIELDS_MAX 4096
+#define SMTP_CHECK_FIELDS_MAX 5120
 
 struct smtp_check;
 

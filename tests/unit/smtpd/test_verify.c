@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/xalloc.h"
+#include "smtpd/smtp_check.h"
 #include "smtpd/verify_state.h"
 #include "tests/unit/smtpd/dkim_messages.h"
 
@@ -267,6 +268,45 @@ START_TEST(questions_in_order)
 }
 END_TEST
 
+/* A domain that is cut could look like another one, and a field that is left out would tell nothing: whatever names somebody chooses. */
+START_TEST(long_names)
+{
+#define L50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define L200 L50 "." L50 "." L50 "." L50
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &none };
+	const struct verify_envelope from = { .client = "192.0.2.7", .helo = "mx." L200 ".example", .sender = "mallory@bank.example." L200 ".example" };
+	struct verification *verification = verify_new(&settings, &from, NOW, 0);
+	struct buf message = BUF_INIT(20000), fields = BUF_INIT(SMTP_CHECK_FIELDS_MAX);
+	static struct dns_answer answer;
+	struct span name, rest, line;
+	size_t number;
+	enum dns_type type;
+
+	for (unsigned i = 0; i < DKIM_CHECKS_MAX; i++)
+		(void)buf_fmt(&message, "DKIM-Signature: v=1; a=rsa-sha256; d=%u." L200 ".example; s=" L200 ".s%u; h=from; bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; "
+		    "b=AAAAAAAAAAAA\r\n", i, i);
+	ck_assert_int_eq(buf_str(&message, FORGED), 0);
+	verify_feed(verification, buf_get(&message));
+	verify_end(verification);
+	answer.status = DNS_NO_NAME;
+	while (verify_question(verification, &name, &type, &number))
+		verify_answer(verification, number, &answer);
+	ck_assert(verify_is_done(verification));
+	ck_assert_int_eq(verify_put_fields(verification, &fields), 0);
+	ck_assert_int_eq(span_find(buf_get(&fields), SPAN("Authentication-Results: here.example;\r\n\tspf=none")), 0);
+	ck_assert_int_gt(span_find(buf_get(&fields), SPAN("smtp.mailfrom=mallory@bank.example." L200 ".example;\r\n")), 0);
+	ck_assert_int_gt(span_find(buf_get(&fields), SPAN("header.d=2." L200 ".example\r\n")), 0);
+	ck_assert_int_gt(span_find(buf_get(&fields), SPAN("dmarc=")), 0);
+	ck_assert_int_gt(span_find(buf_get(&fields), SPAN("Received-SPF: none")), 0);
+	for (rest = buf_get(&fields); span_split(&rest, '\n', &line);)
+		ck_assert_uint_le(line.len, 999);
+	verify_free(verification);
+	buf_free(&message);
+	buf_free(&fields);
+}
+END_TEST
+
 /* --- ARC --- */
 
 static void
@@ -421,6 +461,7 @@ main(void)
 	tcase_add_loop_test(tests, sender_that_takes_no_mail, 0, 7);
 	tcase_add_loop_test(tests, without_room, 0, WITHOUT_ROOM_CASES);
 	tcase_add_test(tests, questions_in_order);
+	tcase_add_test(tests, long_names);
 	tcase_add_loop_test(tests, seals_come_last, 0, 2);
 	tcase_add_test(tests, a_trusted_sealer);
 	suite_add_tcase(suite, tests);
