@@ -10,6 +10,7 @@ sieve_SRC := \
 	sieve/notify.c \
 	sieve/parse.c \
 	sieve/program.c \
+	sieve/protected.c \
 	sieve/run.c \
 	sieve/run_actions.c \
 	sieve/run_body.c \

@@ -12,6 +12,7 @@
 #include "common/header.h"
 #include "common/message_id.h"
 #include "sieve/answer.h"
+#include "sieve/protected.h"
 #include "sieve/run_parts.h"
 
 #define URI_MAX 8192
@@ -164,11 +165,11 @@ static bool
 may_set(struct span name)
 {
 	static const struct span own[] = {
-		SPAN("From"), SPAN("Sender"), SPAN("To"), SPAN("Cc"), SPAN("Bcc"), SPAN("Subject"), SPAN("Body"), SPAN("Date"), SPAN("Message-ID"),
-		SPAN("Received"), SPAN("Auto-Submitted"), SPAN("Return-Path"), SPAN("Importance"), SPAN("X-Priority"), SPAN("Delivered-To"),
+		SPAN("To"), SPAN("Cc"), SPAN("Bcc"), SPAN("Subject"), SPAN("Body"), SPAN("Date"), SPAN("Message-ID"), SPAN("Importance"),
+		SPAN("X-Priority"),
 	};
 
-	if (!header_name_is_valid(name) || span_istarts(name, SPAN("Content-")) || span_istarts(name, SPAN("MIME-")) ||
+	if (!header_name_is_valid(name) || field_is_protected(name) || span_istarts(name, SPAN("Content-")) || span_istarts(name, SPAN("MIME-")) ||
 	    span_istarts(name, SPAN("Resent-")) || span_istarts(name, SPAN("List-")) || span_istarts(name, SPAN("DKIM-")))
 		return false;
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)

@@ -6,22 +6,11 @@
 #include <errno.h>
 
 #include "common/header.h"
+#include "sieve/protected.h"
 
 #define EDITS_MAX 63
 #define HEADER_MAX (1u << 20)
 #define VALUE_MAX 8192
-
-/* What tells of the message's way may not be deleted (section 6), nor what loops and answers are found by. */
-static bool
-is_protected(struct span name)
-{
-	static const struct span names[] = { SPAN("Received"), SPAN("Auto-Submitted"), SPAN("Delivered-To"), SPAN("Return-Path") };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (span_ieq(name, names[i]))
-			return true;
-	return false;
-}
 
 static int
 put_header(struct run *run, struct buf *block)
@@ -61,7 +50,7 @@ run_addheader(struct run *run, const struct instruction *instruction)
 
 	if (!header_name_is_valid(name))
 		return run_error(run, "addheader: \"%.*s\" is no name of a header field", (int)(name.len < 60 ? name.len : 60), name.ptr);
-	if (is_protected(name))
+	if (field_is_protected(name))
 		return 0;
 	/* Line ends and controls in it become spaces: a script cannot make more than one field of it. */
 	r = value.len > VALUE_MAX ? -EMSGSIZE : header_append_text(&field, name, span_trim(value));
@@ -122,7 +111,7 @@ run_deleteheader(struct run *run, const struct instruction *instruction)
 
 	if (r == 0 && !header_name_is_valid(name))
 		r = run_error(run, "deleteheader: \"%.*s\" is no name of a header field", (int)(name.len < 60 ? name.len : 60), name.ptr);
-	if (r != 0 || is_protected(name))
+	if (r != 0 || field_is_protected(name))
 		return r;
 	if (run_spend(run, fields.len / 8) != 0)
 		return -EINVAL;

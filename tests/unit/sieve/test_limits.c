@@ -518,7 +518,7 @@ START_TEST(notify_text)
 
 	ck_assert(notify_is_valid(SPAN("mailto:a@example.com")) && !notify_is_valid(SPAN("mailto:")) && !notify_is_valid(SPAN("mailto:x")) &&
 	    !notify_is_valid(SPAN("http://a@example.com")));
-	action.text = SPAN("mailto:a@example.com?to=c@example.com&subject=News&body=Hi%0D%0AYou&Bcc=d@example.com&X-Own=1%0d%0aX:2");
+	action.text = SPAN("mailto:a@example.com?to=c@example.com&subject=News&body=Hi%0D%0AYou&Bcc=d@example.com&authentication-results=example.org;%20dmarc=pass&X-Spam-Flag=NO&X-Own=1%0d%0aX:2");
 	notify_recipients(action.text, note, &out);
 	ck_buf(&out, SPAN("a@example.com c@example.com "), "recipients");
 	ck_assert_int_eq(notify_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
@@ -526,6 +526,8 @@ START_TEST(notify_text)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Auto-Submitted: auto-notified; owner-email=\"me@example.org\"\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\n\r\nHi\r\nYou"));
 	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "dmarc"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "X-Spam"));
 	ck_assert_ptr_null(strstr(buf_cstr(&out), "\nX:"));
 	buf_free(&out);
 	ck_assert_ptr_null(notify_forbidden(&host));
