@@ -130,6 +130,7 @@ notify_recipients(struct span uri, void (*each)(void *context, struct span addre
 const char *
 notify_forbidden(const struct sieve_host *host)
 {
+	/* No script edits this field (protected.h). */
 	struct span block = span_make(host->message.ptr, header_block_size(host->message)), value;
 	struct header_field field;
 
@@ -141,9 +142,8 @@ notify_forbidden(const struct sieve_host *host)
 }
 
 static void
-put_subject(struct buf *out, const struct sieve_action *action, const struct sieve_host *host, struct span given)
+put_subject(struct buf *out, const struct sieve_action *action, struct span block, struct span given)
 {
-	struct span block = span_make(host->message.ptr, header_block_size(host->message));
 	struct buf subject = BUF_INIT(FIELD_MAX);
 	struct header_field field;
 
@@ -196,7 +196,7 @@ put_uri_fields(struct buf *out, struct span fields, struct buf *subject, struct 
 }
 
 int
-notify_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+notify_compose(const struct sieve_action *action, const struct sieve_host *host, struct span edited, struct span owner, struct span host_name,
     const uint8_t random[static 16], struct buf *out)
 {
 	struct buf subject = BUF_INIT(URI_MAX), body = BUF_INIT(URI_MAX), to = BUF_INIT(2 * URI_MAX);
@@ -212,7 +212,7 @@ notify_compose(const struct sieve_action *action, const struct sieve_host *host,
 	if (r == 0)
 		r = answer_put_addresses(out, SPAN("To"), buf_get(&to));
 	put_uri_fields(out, fields, &subject, &body);
-	put_subject(out, action, host, buf_get(&subject));
+	put_subject(out, action, edited.len != 0 ? edited : span_make(host->message.ptr, header_block_size(host->message)), buf_get(&subject));
 	(void)header_append(out, SPAN("Date"), date_format((struct date){ .utc = host->now, .zone = host->zone }, date));
 	(void)compose_field_begin(out, SPAN("Message-ID"), &column);
 	(void)buf_char(out, ' ');

@@ -20,9 +20,9 @@ void notify_recipients(struct span uri, void (*each)(void *context, struct span 
  * 2.7.1). NULL, or the reason. */
 const char *notify_forbidden(const struct sieve_host *host);
 
-/* Appends the whole message. owner: the account's address; host: the name after the @ of its Message-ID. 0, -EINVAL
- * (it cannot be written), -EMSGSIZE: it is none then. */
-int notify_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+/* Appends the whole message. edited: the header as the script had edited it by then (RFC 5293 section 7), or empty; owner: the account's
+ * address; host_name: what stands after the @ of its Message-ID. 0, -EINVAL (it cannot be written), -EMSGSIZE: it is none then. */
+int notify_compose(const struct sieve_action *action, const struct sieve_host *host, struct span edited, struct span owner, struct span host_name,
     const uint8_t random[static 16], struct buf *out);
 
 #endif

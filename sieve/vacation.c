@@ -23,6 +23,13 @@ header_of(const struct sieve_host *host)
 	return span_make(host->message.ptr, header_block_size(host->message));
 }
 
+/* As the script left it, or as it came. */
+static struct span
+edited_header(const struct sieve_host *host, struct span edited)
+{
+	return edited.len != 0 ? edited : header_of(host);
+}
+
 /* --- may it be answered --- */
 
 /* Senders behind which nobody sits (RFC 5230 section 4.6, RFC 3834 section 2). */
@@ -103,13 +110,13 @@ has_own(const struct sieve_action *action, const struct sieve_host *host, struct
 
 /* RFC 5230 section 4.5. */
 static bool
-is_addressed(const struct sieve_action *action, const struct sieve_host *host, struct span owner)
+is_addressed(const struct sieve_action *action, const struct sieve_host *host, struct span block, struct span owner)
 {
 	static const struct span names[] = { SPAN("To"), SPAN("Cc"), SPAN("Bcc"), SPAN("Resent-To"), SPAN("Resent-Cc"), SPAN("Resent-Bcc") };
 	struct header_iter iter;
 	struct header_field field;
 
-	header_begin(&iter, header_of(host));
+	header_begin(&iter, block);
 	while (header_next(&iter, &field))
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 			if (span_ieq(field.name, names[i]) && has_own(action, host, owner, field.value))
@@ -118,10 +125,11 @@ is_addressed(const struct sieve_action *action, const struct sieve_host *host, s
 }
 
 const char *
-vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span owner)
+vacation_forbidden(const struct sieve_action *action, const struct sieve_host *host, struct span edited, struct span owner)
 {
 	struct address address;
 	const char *reason;
+	bool addressed;
 
 	if (host->sender.len == 0)
 		return "it has no sender";
@@ -135,9 +143,15 @@ vacation_forbidden(const struct sieve_action *action, const struct sieve_host *h
 	if (host->spam >= 100)
 		return "it is spam";
 	reason = forbidden_by_field(header_of(host));
+	if (reason == NULL)
+		reason = forbidden_by_field(edited);
 	if (reason != NULL)
 		return reason;
-	return is_addressed(action, host, owner) ? NULL : "it does not name the user as a recipient";
+	/* Both are looked through, so that host->own is asked about all of their addresses. */
+	addressed = is_addressed(action, host, header_of(host), owner);
+	if (edited.len != 0)
+		addressed &= is_addressed(action, host, edited, owner);
+	return addressed ? NULL : "it does not name the user as a recipient";
 }
 
 /* --- the answer --- */
@@ -233,10 +247,10 @@ put_body(struct buf *out, const struct sieve_action *action)
 }
 
 int
-vacation_compose(const struct sieve_action *action, const struct sieve_host *host, struct span owner, struct span host_name,
+vacation_compose(const struct sieve_action *action, const struct sieve_host *host, struct span edited, struct span owner, struct span host_name,
     const uint8_t random[static 16], struct buf *out)
 {
-	struct span block = header_of(host);
+	struct span block = edited_header(host, edited);
 	char date[DATE_SIZE];
 	size_t column;
 	int r = answer_put_from(out, action, host, owner);

@@ -85,11 +85,11 @@ has_nul(struct span text)
 }
 
 static int
-respond(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host)
+respond(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host, struct span edited)
 {
 	const struct proc *proc = sending->deliver->proc;
 	const char *own = sending->deliver->script_folder;
-	const char *forbidden = vacation_forbidden(action, host, span_of(proc->account));
+	const char *forbidden = vacation_forbidden(action, host, edited, span_of(proc->account));
 	struct buf id = BUF_INIT(4u << 20), text = BUF_INIT(TEXT_MAX);
 	uint8_t random[16];
 
@@ -101,7 +101,7 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		abort();
 	if (forbidden == NULL &&
-	    vacation_compose(action, host, span_of(proc->account), span_of(proc->common->hostname), random, &text) != 0)
+	    vacation_compose(action, host, edited, span_of(proc->account), span_of(proc->common->hostname), random, &text) != 0)
 		forbidden = "the answer cannot be written";
 	if (forbidden == NULL && has_nul(buf_get(&text)))
 		forbidden = "the answer contains a NUL octet";
@@ -126,7 +126,7 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 }
 
 static int
-notify(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host)
+notify(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host, struct span edited)
 {
 	const struct proc *proc = sending->deliver->proc;
 	const char *forbidden = notify_forbidden(host);
@@ -135,7 +135,7 @@ notify(struct sending *sending, const struct sieve_action *action, const struct 
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		abort();
-	if (forbidden == NULL && (notify_compose(action, host, span_of(proc->account), span_of(proc->common->hostname), random, &text) != 0 ||
+	if (forbidden == NULL && (notify_compose(action, host, edited, span_of(proc->account), span_of(proc->common->hostname), random, &text) != 0 ||
 	    has_nul(buf_get(&text))))
 		forbidden = "the notification cannot be written";
 	if (forbidden != NULL) {
@@ -179,7 +179,7 @@ deliver_foresee(const struct deliver *deliver, const struct sieve_host *host, co
 
 		/* Both, for the one is not the last word before its answers are there. */
 		if (action->kind == SIEVE_VACATION)
-			(void)vacation_forbidden(action, host, owner);
+			(void)vacation_forbidden(action, host, result->headers[action->header], owner);
 		if (action->kind == SIEVE_VACATION || action->kind == SIEVE_NOTIFY)
 			(void)answer_from(action, host, owner);
 	}
@@ -210,12 +210,15 @@ deliver_send(struct deliver *deliver, const struct delivery *delivery, const str
 	struct sending sending = { .deliver = deliver, .delivery = delivery, .alone = is_redirected_alone(deliver, result) };
 	int r = 0;
 
-	for (size_t i = 0; i < result->count && r == 0; i++)
-		switch (result->actions[i].kind) {
-		case SIEVE_REDIRECT: r = redirect(&sending, &result->actions[i], host, result); break;
-		case SIEVE_VACATION: r = respond(&sending, &result->actions[i], host); break;
-		case SIEVE_NOTIFY: r = notify(&sending, &result->actions[i], host); break;
+	for (size_t i = 0; i < result->count && r == 0; i++) {
+		const struct sieve_action *action = &result->actions[i];
+
+		switch (action->kind) {
+		case SIEVE_REDIRECT: r = redirect(&sending, action, host, result); break;
+		case SIEVE_VACATION: r = respond(&sending, action, host, result->headers[action->header]); break;
+		case SIEVE_NOTIFY: r = notify(&sending, action, host, result->headers[action->header]); break;
 		default: break;
 		}
+	}
 	return r;
 }

@@ -325,6 +325,14 @@ def main():
             break
         time.sleep(1)
     check("with sieve_editheader they do", message is not None and message["X-Edited"] == "yes", message and message.items())
+    use('require ["editheader", "vacation"];\ndeleteheader "From"; addheader "From" "boss@example.test";\n'
+        'addheader "Authentication-Results" "mail.example.test; dmarc=pass";\n'
+        f'deleteheader "Subject"; addheader "Subject" "as edited"; redirect "{FRIEND}";\nvacation :handle "edited" "I am away.";\n')
+    send("as it came")
+    _, message = find(FRIEND, "INBOX", "as edited")
+    check("but who wrote a message, and what it was found to be, they do not change", message is not None and message.get_all("From") == [SENDER] and
+          message["Authentication-Results"] is None, message and message.items())
+    check("vacation answers what they made of it", find(SENDER, "INBOX", "Auto: as edited")[1] is not None)
     editheader(False)
     finish()
 

@@ -343,9 +343,9 @@ START_TEST(vacation_rules)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct sieve_host host = { .message = span_of(rows[i].header), .sender = span_of(rows[i].sender), .recipient = SPAN("me+x@example.org") };
-		const char *reason = vacation_forbidden(&action, &host, SPAN("me@example.org"));
+		const char *reason = vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org"));
 
-		ck_assert_msg((host.spam = 100, vacation_forbidden(&action, &host, SPAN("me@example.org"))) != NULL, "%zu: spam is answered", i);
+		ck_assert_msg((host.spam = 100, vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org"))) != NULL, "%zu: spam is answered", i);
 		ck_assert_msg(reason == rows[i].reason || (reason != NULL && rows[i].reason != NULL && strcmp(reason, rows[i].reason) == 0),
 		    "%zu: %s", i, reason);
 	}
@@ -359,7 +359,7 @@ START_TEST(vacation_text)
 		.recipient = SPAN("me@example.org"), .now = 1782907200 };
 	struct buf out = BUF_INIT(65536);
 
-	ck_assert_int_eq(vacation_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "From: me@example.org\r\nTo: a@example.com\r\nSubject: Auto: Hi\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x> <b@x>\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-replied (vacation)\r\n"));
@@ -367,7 +367,7 @@ START_TEST(vacation_text)
 	buf_free(&out);
 	action.mime = true;
 	action.text = SPAN("Content-Type: text/html\nBcc: x@example.com\n\n<p>away</p>\n");
-	ck_assert_int_eq(vacation_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nContent-Type: text/html\r\n\r\n<p>away</p>\r\n"));
 	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
 	buf_free(&out);
@@ -394,18 +394,18 @@ START_TEST(answers_are_ascii)
 		struct sieve_action news = { .kind = SIEVE_NOTIFY, .text = SPAN("mailto:J%C3%B6rg%20%3Ca@example.com%3E"), .from = away.from };
 
 		buf_clear(&out);
-		ck_assert_int_eq(vacation_compose(&away, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+		ck_assert_int_eq(vacation_compose(&away, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 		ck_assert_msg(span_starts(buf_get(&out), span_of(rows[i].wanted)) && span_is_ascii(buf_get(&out)), "%s", buf_cstr(&out));
 		ck_assert(strstr(buf_cstr(&out), "me@example.org") < strstr(buf_cstr(&out), "To: a@example.com\r\n"));
 		ck_assert_ptr_null(strstr(buf_cstr(&out), "In-Reply-To:"));
 		buf_clear(&out);
-		ck_assert_int_eq(notify_compose(&news, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+		ck_assert_int_eq(notify_compose(&news, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 		ck_assert_msg(span_starts(buf_get(&out), span_of(rows[i].wanted)) && span_is_ascii(buf_get(&out)), "%s", buf_cstr(&out));
 		ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nTo: =?utf-8?"));
 	}
 	host.message = SPAN("Message-ID: <b@x>\r\nReferences: <a@x> <\303\266@x>\r\n\r\n");
 	buf_clear(&out);
-	ck_assert_int_eq(vacation_compose(&(struct sieve_action){ .kind = SIEVE_VACATION, .text = SPAN("Away.") }, &host, SPAN("me@example.org"),
+	ck_assert_int_eq(vacation_compose(&(struct sieve_action){ .kind = SIEVE_VACATION, .text = SPAN("Away.") }, &host, SPAN_NULL, SPAN("me@example.org"),
 	    SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nReferences: <a@x> <b@x>\r\n"));
 	buf_free(&out);
@@ -413,6 +413,44 @@ START_TEST(answers_are_ascii)
 END_TEST
 
 /* RFC 5233: what begins a detail is the site's choice. */
+/* RFC 5293 section 7: what a script has edited is what is answered; but what was not to be answered as it came is not. */
+START_TEST(edited_headers)
+{
+	static const struct {
+		const char *came, *edited, *reason;
+	} rows[] = {
+		{ "To: me@example.org\r\n", "To: me@example.org\r\nX: y\r\n\r\n", NULL },
+		{ "To: me@example.org\r\n", "To: me@example.org\r\nPrecedence: bulk\r\n\r\n", "it is bulk mail" },
+		{ "To: me@example.org\r\nList-Id: <x>\r\n", "To: me@example.org\r\n\r\n", "it came through a mailing list" },
+		{ "To: me@example.org\r\n", "To: x@example.org\r\n\r\n", "it does not name the user as a recipient" },
+		{ "To: x@example.org\r\n", "To: me@example.org\r\n\r\n", "it does not name the user as a recipient" },
+		{ "To: me@example.org\r\n", "\r\n", "it does not name the user as a recipient" },
+	};
+	struct sieve_action away = { .kind = SIEVE_VACATION, .text = SPAN("Away.") };
+	struct sieve_action news = { .kind = SIEVE_NOTIFY, .text = SPAN("mailto:a@example.com") };
+	struct sieve_host host = { .sender = SPAN("a@example.com"), .recipient = SPAN("me@example.org"), .now = 1782907200 };
+	const struct span edited = SPAN("Subject: After\r\nMessage-ID: <c@x>\r\n\r\n");
+	struct buf out = BUF_INIT(65536);
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *reason;
+
+		host.message = span_of(rows[i].came);
+		reason = vacation_forbidden(&away, &host, span_of(rows[i].edited), SPAN("me@example.org"));
+		ck_assert_msg(reason == rows[i].reason || (reason != NULL && rows[i].reason != NULL && strcmp(reason, rows[i].reason) == 0),
+		    "%zu: %s", i, reason);
+	}
+	host.message = SPAN("Subject: Before\r\nMessage-ID: <b@x>\r\n\r\n");
+	ck_assert_int_eq(vacation_compose(&away, &host, edited, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nSubject: Auto: After\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nIn-Reply-To: <c@x>\r\n"));
+	buf_clear(&out);
+	ck_assert_int_eq(notify_compose(&news, &host, edited, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nSubject: After\r\n"));
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(delimiters)
 {
 	static const struct {
@@ -466,7 +504,7 @@ START_TEST(known_addresses)
 
 		(void)buf_fmt(&message, "To: %s\r\n\r\n", rows[i].address);
 		host.message = buf_get(&message);
-		ck_assert_int_eq(vacation_forbidden(&action, &host, SPAN("me@example.org")) == NULL, rows[i].answered);
+		ck_assert_int_eq(vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org")) == NULL, rows[i].answered);
 		ck_assert(span_eq(answer_from(&action, &host, SPAN("me@example.org")), span_of(rows[i].from)));
 		buf_free(&message);
 	}
@@ -521,7 +559,7 @@ START_TEST(notify_text)
 	action.text = SPAN("mailto:a@example.com?to=c@example.com&subject=News&body=Hi%0D%0AYou&Bcc=d@example.com&authentication-results=example.org;%20dmarc=pass&X-Spam-Flag=NO&X-Own=1%0d%0aX:2");
 	notify_recipients(action.text, note, &out);
 	ck_buf(&out, SPAN("a@example.com c@example.com "), "recipients");
-	ck_assert_int_eq(notify_compose(&action, &host, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_int_eq(notify_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Subject: News\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Auto-Submitted: auto-notified; owner-email=\"me@example.org\"\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\n\r\nHi\r\nYou"));
@@ -540,7 +578,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names,
-		vacation_rules, vacation_text, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
