@@ -142,16 +142,19 @@ fold(enum match_comparator comparator, struct span text, struct buf *out)
 {
 	char *room;
 
+	/* To upper case, which orders "_" behind letters (RFC 4790 section 9.2.1, and RFC 5051 by its titlecase). */
 	if (comparator == MATCH_UNICODE_CASEMAP) {
 		/* A message may be large, or grow much; what does both is left out at its end. */
 		buf_init(out, text.len + (text.len < SIEVE_MEMORY_MAX / TEXT_FOLD_GROWTH ? text.len * (TEXT_FOLD_GROWTH - 1) : SIEVE_MEMORY_MAX) + 1);
 		text_fold(text, out);
+		for (size_t i = 0; i < out->len; i++)
+			out->data[i] = ascii_upper(out->data[i]);
 		return buf_get(out);
 	}
 	buf_init(out, text.len + 1);
 	room = buf_reserve(out, text.len);
 	for (size_t i = 0; i < text.len; i++)
-		room[i] = ascii_lower(text.ptr[i]);
+		room[i] = ascii_upper(text.ptr[i]);
 	buf_added(out, text.len);
 	return buf_get(out);
 }
