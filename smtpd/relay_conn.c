@@ -217,7 +217,7 @@ log_session(struct relay_conn *conn)
 	relay_conn_describe_tls(conn, tls);
 	log_info("connected", log_str("queue", conn->job != NULL ? conn->job->queue_id : ""), log_str("host", conn->host),
 	    log_str("tls", tls), log_str("certificate-fault", fault));
-	if (conn->demand->testing && (ssl == NULL || !relay_tls_is_verified(conn->demand, ssl)))
+	if (conn->demand->testing && !relay_tls_passes_test(conn->demand, ssl))
 		log_warning("policy-test-failed", log_str("domain", conn->destination), log_str("host", conn->host), log_str("tls", tls),
 		    log_str("hint", "were it not a test the domain's MTA-STS policy would have the mail wait"));
 }
@@ -238,11 +238,14 @@ report_state(struct relay_conn *conn)
 {
 	SSL *ssl = conn->stream != NULL ? stream_ssl(conn->stream) : NULL;
 	long error = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
-	bool judged = conn->demand->tls == RELAY_TLS_VERIFY || conn->demand->testing;
+	const struct relay_demand *demand = conn->demand;
 
-	if (ssl == NULL)
+	/* One that the policy does not name would not be connected to, were it no test. */
+	if (demand->testing && !demand->named)
+		relay_conn_report(conn, TLSRPT_VALIDATION_FAILURE, "the policy does not name the host");
+	else if (ssl == NULL)
 		relay_conn_report(conn, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
-	else if (!judged || relay_tls_is_verified(conn->demand, ssl))
+	else if (demand->testing ? relay_tls_passes_test(demand, ssl) : demand->tls != RELAY_TLS_VERIFY || relay_tls_is_verified(demand, ssl))
 		relay_conn_report(conn, TLSRPT_SUCCESS, "");
 	else if (error != X509_V_OK)
 		relay_conn_report(conn, tlsrpt_result_of(error), X509_verify_cert_error_string(error));

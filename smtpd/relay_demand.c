@@ -214,6 +214,7 @@ act(struct relay_job *job, struct decision decision)
 	}
 	job->demand = relay_demand_new(decision.tls, decision.by, decision.trusted || is_name_trusted(job));
 	job->demand->testing = decision.testing;
+	job->demand->named = decision.testing && is_named_by_policy(job);
 	job->demand->relaxed = relaxed;
 	if (decision.pinned)
 		pin(&job->demand->dane, host_of(job)->name, policy_of(job).fingerprints);

@@ -126,7 +126,8 @@ relay_report_session(const struct relay_job *job, const struct relay_demand *dem
 		return;
 	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
 	session.address = span_of(digits);
-	session.policy = demand->by == RELAY_TLS_BY_DANE ? TLSRPT_TLSA : demand->by == RELAY_TLS_BY_STS || demand->testing ? TLSRPT_STS : TLSRPT_NO_POLICY;
+	/* A test is judged beside TLSA records that cannot be used, too: where it is none they leave the word to it. */
+	session.policy = demand->by == RELAY_TLS_BY_STS || demand->testing ? TLSRPT_STS : demand->by == RELAY_TLS_BY_DANE ? TLSRPT_TLSA : TLSRPT_NO_POLICY;
 	if (session.policy == TLSRPT_TLSA)
 		put_records(&demand->dane, &policy);
 	else if (session.policy == TLSRPT_STS)

@@ -102,6 +102,12 @@ relay_tls_is_verified(const struct relay_demand *demand, SSL *ssl)
 	return demand->trusted_name;
 }
 
+bool
+relay_tls_passes_test(const struct relay_demand *demand, SSL *ssl)
+{
+	return demand->named && ssl != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
+}
+
 void
 relay_tls_describe(const struct relay_demand *demand, SSL *ssl, char text[VERDICT_TLS_MAX])
 {
