@@ -191,7 +191,7 @@ void relay_sts_forget(struct relay_job *job);
 
 /* --- relay_report.c --- */
 
-/* With tls_reports: a connection under that demand counts so. reason: of a failure, for people, or "". */
+/* With tls_reports: a connection under that demand counts so, unless it is for a message that may go without TLS. reason: of a failure, for people, or "". */
 void relay_report_session(const struct relay_job *job, const struct relay_demand *demand, const char *host, const struct resolve_address *address,
     enum tlsrpt_result result, const char *reason);
 /* The job's host, or its domain as a whole, was not tried as its policy would have it. */
@@ -204,6 +204,9 @@ void relay_report_unfit(const struct relay_job *job, enum tlsrpt_policy kind, en
 struct span relay_demand_domain(const struct relay_job *job);
 /* Does that domain's MTA-STS policy count? */
 bool relay_demand_asks_sts(const struct relay_job *job);
+
+/* Does the message say "TLS-Required: No" (RFC 8689 section 3)? What the destination demands is not to stop it. Reads its header. */
+bool relay_demand_is_relaxed(const struct relay_job *job);
 
 /* Finds out what is demanded of TLS with the job's host. True: job->demand is set. False: it is asked for, and relay_job_demanded or
  * relay_job_unfit will be called. */

@@ -154,9 +154,8 @@ decide(const struct relay_job *job, const struct dane *dane)
 	return decide_by_sts(job, dane != NULL && dane->result == DANE_ENCRYPT);
 }
 
-/* "TLS-Required: No" (RFC 8689 section 3): what the destination demands is not to stop the message. */
-static bool
-is_relaxed(const struct relay_job *job)
+bool
+relay_demand_is_relaxed(const struct relay_job *job)
 {
 	char *bytes;
 	struct header_field field;
@@ -197,7 +196,7 @@ act(struct relay_job *job, struct decision decision)
 {
 	struct relay_result result;
 	bool strict = decision.refusal != NULL || decision.tls >= RELAY_TLS_ENCRYPT;
-	bool relaxed = strict && decision.by != RELAY_TLS_BY_ROUTE && policy_of(job).level == TLS_LEVEL_AUTO && is_relaxed(job);
+	bool relaxed = strict && decision.by != RELAY_TLS_BY_ROUTE && policy_of(job).level == TLS_LEVEL_AUTO && relay_demand_is_relaxed(job);
 
 	if (relaxed) {
 		decision = (struct decision){ .tls = RELAY_TLS_MAY };

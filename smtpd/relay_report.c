@@ -88,12 +88,16 @@ on_record(void *context, const struct dns_answer *answer)
 }
 
 static void
-count(struct relay_role *role, struct span domain, const struct tlsrpt_session *session)
+count(const struct relay_job *job, const struct tlsrpt_session *session)
 {
+	struct relay_role *role = job->role;
+	struct span domain = relay_demand_domain(job);
 	struct buf name = BUF_INIT(512), canonical = BUF_INIT(DNS_NAME_MAX);
 	struct counted *counted;
 
-	if (!smtpd_conf(role->proc)->tls_reports || domain.len == 0 || address_domain_canonical(domain, &canonical) < 0) {
+	/* A message that may go without TLS is none to count, whatever the domain demands: so goes a report itself, which would make the next
+	 * day's, and that another (RFC 8460 section 3). */
+	if (!smtpd_conf(role->proc)->tls_reports || domain.len == 0 || address_domain_canonical(domain, &canonical) < 0 || relay_demand_is_relaxed(job)) {
 		buf_free(&canonical);
 		return;
 	}
@@ -121,8 +125,8 @@ relay_report_session(const struct relay_job *job, const struct relay_demand *dem
 	struct buf policy = BUF_INIT(ROW_MAX);
 	struct tlsrpt_session session = { .result = result, .host = span_of(host), .reason = span_of(reason) };
 
-	/* The operator's own demands are nobody else's; a message that may go without is none to count, such as a report (section 5.5). */
-	if (demand->relaxed || demand->by == RELAY_TLS_BY_ROUTE || demand->by == RELAY_TLS_BY_POLICY || demand->tls == RELAY_TLS_NEVER)
+	/* The operator's own demands are nobody else's. */
+	if (demand->by == RELAY_TLS_BY_ROUTE || demand->by == RELAY_TLS_BY_POLICY || demand->tls == RELAY_TLS_NEVER)
 		return;
 	(void)inet_ntop(address->len == 16 ? AF_INET6 : AF_INET, address->bytes, digits, sizeof(digits));
 	session.address = span_of(digits);
@@ -133,7 +137,7 @@ relay_report_session(const struct relay_job *job, const struct relay_demand *dem
 	else if (session.policy == TLSRPT_STS)
 		put_policy(job->sts, &policy);
 	session.policy_text = buf_get(&policy);
-	count(job->role, relay_demand_domain(job), &session);
+	count(job, &session);
 	buf_free(&policy);
 }
 
@@ -148,6 +152,6 @@ relay_report_unfit(const struct relay_job *job, enum tlsrpt_policy kind, enum tl
 	if (kind == TLSRPT_STS)
 		put_policy(job->sts, &policy);
 	session.policy_text = buf_get(&policy);
-	count(job->role, relay_demand_domain(job), &session);
+	count(job, &session);
 	buf_free(&policy);
 }
