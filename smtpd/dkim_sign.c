@@ -49,6 +49,8 @@ static const struct {
 	{ SPAN("List-Unsubscribe"), false },
 	{ SPAN("List-Unsubscribe-Post"), false },
 	{ SPAN("Auto-Submitted"), false },
+	{ SPAN("TLS-Report-Domain"), false }, /* RFC 8460 section 5.3 */
+	{ SPAN("TLS-Report-Submitter"), false },
 };
 
 /* --- the message --- */

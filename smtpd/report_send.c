@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/date.h"
 #include "common/drop.h"
 #include "common/io.h"
@@ -92,11 +93,10 @@ compose_tls(const struct report_sending *sending, struct span contact, struct sp
 
 /* Header fields of a kind alone. */
 static void
-put_tls_fields(const struct report_sending *sending, struct buf *out)
+put_tls_fields(const struct report_sending *sending, const char *submitter, struct buf *out)
 {
 	/* RFC 8460 section 5.3; it goes despite what it tells of (section 3). */
-	(void)buf_fmt(out, "TLS-Report-Domain: %s\r\nTLS-Report-Submitter: %s\r\nTLS-Required: No\r\n", sending->domain->name,
-	    sending->role->proc->common->hostname);
+	(void)buf_fmt(out, "TLS-Report-Domain: %s\r\nTLS-Report-Submitter: %s\r\nTLS-Required: No\r\n", sending->domain->name, submitter);
 }
 
 static const struct {
@@ -106,7 +106,7 @@ static const struct {
 	const char *type, *part_type, *extension;
 	const char *sentence;
 	bool https;                                        /* may go so */
-	void (*put_fields)(const struct report_sending *sending, struct buf *out); /* or NULL */
+	void (*put_fields)(const struct report_sending *sending, const char *submitter, struct buf *out); /* or NULL */
 } kinds[REPORT_KINDS] = {
 	[REPORT_DMARC] = { "dmarc", compose_dmarc, "_report._dmarc", "multipart/mixed", "application/gzip", "xml.gz",
 	    "This is an aggregate report of DMARC (RFC 7489): what was seen of mail\r\nthat names your domain as its author's.", false, NULL },
@@ -128,6 +128,19 @@ sender_of(const struct report_role *role)
 	const struct smtpd_conf *conf = smtpd_conf(role->proc);
 
 	return conf->report_from[0] != '\0' ? conf->report_from : smtpd_postmaster(conf);
+}
+
+/* The value "MUST match the value found in the domain of the contact-info" (RFC 8460 section 5.3): who reports is named by that, wherever the
+ * host is. */
+static void
+put_submitter(const struct report_role *role, struct buf *out)
+{
+	const char *at = strrchr(sender_of(role), '@');
+
+	if (at == NULL || address_domain_canonical(span_of(at + 1), out) < 0) {
+		buf_clear(out);
+		(void)buf_str(out, role->proc->common->hostname);
+	}
 }
 
 static int
@@ -171,8 +184,8 @@ static int
 send_to(const struct report_sending *sending, size_t number, struct span id, struct span packed)
 {
 	const struct report_address *address = &sending->addresses[number];
-	const char *hostname = sending->role->proc->common->hostname;
-	struct buf subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), fields = BUF_INIT(1024), message = BUF_INIT(MESSAGE_MAX);
+	struct buf submitter = BUF_INIT(DNS_NAME_MAX), subject = BUF_INIT(1024), name = BUF_INIT(1024), message_id = BUF_INIT(1024), fields = BUF_INIT(1024);
+	struct buf message = BUF_INIT(MESSAGE_MAX);
 	long long begin = (long long)(sending->day * SECONDS_PER_DAY), end = begin + SECONDS_PER_DAY - 1;
 	struct report_mail mail = {
 		.from = span_of(sender_of(sending->role)), .to = span_of(address->text), .boundary = SPAN("report=_boundary"),
@@ -181,11 +194,12 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 	};
 	int r;
 
+	put_submitter(sending->role, &submitter);
 	put_id(sending, number, &message_id);
-	(void)buf_fmt(&subject, "Report Domain: %s Submitter: %s Report-ID: <%.*s>", sending->domain->name, hostname, (int)id.len, id.ptr);
-	(void)buf_fmt(&name, "%s!%s!%lld!%lld.%s", hostname, sending->domain->name, begin, end, kinds[sending->kind].extension);
+	(void)buf_fmt(&subject, "Report Domain: %s Submitter: %s Report-ID: <%.*s>", sending->domain->name, buf_cstr(&submitter), (int)id.len, id.ptr);
+	(void)buf_fmt(&name, "%s!%s!%lld!%lld.%s", buf_cstr(&submitter), sending->domain->name, begin, end, kinds[sending->kind].extension);
 	if (kinds[sending->kind].put_fields != NULL)
-		kinds[sending->kind].put_fields(sending, &fields);
+		kinds[sending->kind].put_fields(sending, buf_cstr(&submitter), &fields);
 	mail.fields = buf_cstr(&fields);
 	mail.subject = buf_get(&subject);
 	mail.file_name = buf_get(&name);
@@ -195,6 +209,7 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 		r = 1;
 	if (r == 0)
 		r = hand_in(sending, address, buf_get(&message));
+	buf_free(&submitter);
 	buf_free(&fields);
 	buf_free(&subject);
 	buf_free(&name);

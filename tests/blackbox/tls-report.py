@@ -118,7 +118,7 @@ try:
     check("when the day is over each has its report", within(lambda: len(reports()) == 7), (site.log()[-3000:], reports().keys()))
     found = reports()
     message, told = found.get("good.signed.example", ({}, {"policies": [{}]}))
-    check("a report that goes whatever TLS there is", message.get("TLS-Required") == "No" and message.get("TLS-Report-Submitter") == "mail.example.test" and
+    check("a report that goes whatever TLS there is", message.get("TLS-Required") == "No" and message.get("TLS-Report-Submitter") == "example.test" and
           'report-type="tlsrpt"' in message.get("Content-Type", ""), str(message)[:1500])
     check("it tells who reports on which day", told.get("organization-name") == "mail.example.test" and
           re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00Z", told.get("date-range", {}).get("start-datetime", "")), told)
