@@ -46,6 +46,7 @@ struct auth_client {
 	struct asked *known;
 	struct event *answer_soon;
 	uint64_t edition; /* of the accounts, by the last answer */
+	bool refused;     /* while a worker_done runs: for good */
 	struct known_accounts *accounts; /* of that edition; NULL: nobody has asked in this way */
 	accounts_changed changed;
 	void *changed_context;
@@ -294,6 +295,12 @@ auth_worker_by_address(struct auth_client *client, struct span account, worker_d
 	return send_request(client, request, MSG_WORKER_BY_ADDRESS, &body);
 }
 
+bool
+auth_refused(const struct auth_client *client)
+{
+	return client->refused;
+}
+
 void
 auth_end_worker(struct auth_client *client, uint32_t worker, worker_ended done, void *context)
 {
@@ -308,6 +315,16 @@ auth_end_worker(struct auth_client *client, uint32_t worker, worker_ended done, 
 		(void)asked_take(&client->ends, request->asked.id);
 		answer_later(client, request);
 	}
+}
+
+void
+auth_leave_worker(struct auth_client *client, uint32_t request)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u32(&body, request);
+	(void)proc_send(client->proc, ROLE_PARENT, MSG_WORKER_LEFT, 0, &body, -1);
 }
 
 void
@@ -416,7 +433,9 @@ worker_result(struct auth_client *client, struct msg *msg)
 	if (msg->type == MSG_WORKER)
 		worker = msg_channel_new(msg_take_fd(msg), &client->proc->messages,
 		    client->proc->role->id, ROLE_WORKER);
+	client->refused = msg->type == MSG_WORKER_REFUSED && msg->body.ptr[0] == LOOKUP_UNKNOWN; /* one byte, by its row */
 	request->done.worker(request->context, worker);
+	client->refused = false;
 	free_request(request);
 	return 0;
 }

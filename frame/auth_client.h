@@ -49,10 +49,15 @@ uint32_t auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker
     void *context);
 uint32_t auth_worker_by_address(struct auth_client *client, struct span account, worker_done done,
     void *context);
-/* The worker that this request has brought does not answer: the parent kills it, once its channel is freed here or before. Nobody can end another role's
+/* In a worker_done that brings none: there is no such grant or account, or no more. Else there is none now. */
+bool auth_refused(const struct auth_client *client);
+/* The worker that this request has brought does not answer, or the request brings none though it is time (then it is cancelled here as well): the parent
+ * kills it, once its channel is freed here or before. Nobody can end another role's
  * workers, nor those that were started for an earlier process of this role. The callback runs when it has ended, which may take as long as the system
  * keeps it in a call. */
 void auth_end_worker(struct auth_client *client, uint32_t request, worker_ended done, void *context);
+/* The worker that this request has brought is not wanted any more: its channel is freed, or it is to close that soon. It is killed when it does not end. */
+void auth_leave_worker(struct auth_client *client, uint32_t request);
 /* From now on changed is called before the first answer to a look-up that comes after a change, and before the very first. */
 void auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context);
 void auth_cancel(struct auth_client *client, uint32_t id);

@@ -17,7 +17,8 @@ void conf_check_reload(const struct fourpost_conf *former, const struct fourpost
 
 /* What the configuration names on this host. Whether the certificate and the key can be read, can be used, and belong together
  * (they are read by a child process, so that the caller never holds the key); whether folders that are not made by themselves
- * are there, and the users of the roles. Only what this daemon needs. Appends lines to errors. */
-void conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors);
+ * are there, and the users of the roles. Only what this daemon needs. Running: it is a reload, and accounts_dir, which cannot change then, is not
+ * looked at; else it is by a child process, for a few seconds at most. Appends lines to errors. */
+void conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, bool running, struct buf *errors);
 
 #endif

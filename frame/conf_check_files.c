@@ -2,6 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What the configuration names on the host: certificate and key, folders, users; looked at before anything depends on them. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +18,8 @@
 #include "frame/srs_file.h"
 
 #define EXPLANATION_MAX 4096
+/* Mail can be taken in before the accounts' file system answers. */
+#define FOLDER_PATIENCE_MS 3000
 
 static int
 sign_with(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
@@ -67,9 +71,10 @@ examine_and_exit(examine_fn examine, const void *conf, int out)
 	_exit(write(out, errors.data, errors.len) == (ssize_t)errors.len ? 0 : 1);
 }
 
-/* In a child, so that what it reads never is in this process. */
+/* In a child, so that what it reads never is in this process. With patience (milliseconds, or -1) the child is left to itself, killed, when it has
+ * said nothing for so long, and nothing is appended then: what it looks at may be there, and does not answer. */
 static void
-examine_apart(examine_fn examine, const void *conf, const char *what, struct buf *errors)
+examine_apart(examine_fn examine, const void *conf, const char *what, int patience, struct buf *errors)
 {
 	int ends[2], status = -1;
 	ssize_t got = 1;
@@ -84,8 +89,14 @@ examine_apart(examine_fn examine, const void *conf, const char *what, struct buf
 		examine_and_exit(examine, conf, ends[1]);
 	(void)close(ends[1]);
 	while (got > 0) {
+		struct pollfd wait = { .fd = ends[0], .events = POLLIN };
 		char chunk[512];
 
+		if (poll(&wait, 1, patience) == 0) {
+			(void)kill(pid, SIGKILL);
+			(void)close(ends[0]);
+			return;
+		}
 		got = read(ends[0], chunk, sizeof(chunk));
 		if (got > 0)
 			(void)buf_put(errors, chunk, (size_t)got);
@@ -142,6 +153,14 @@ check_folder(const char *option, const char *path, struct buf *errors)
 		(void)buf_fmt(errors, "%s: %s is not a folder\n", option, path);
 }
 
+static void
+examine_accounts_dir(const void *values, struct buf *errors)
+{
+	const struct fourpost_conf *conf = values;
+
+	check_folder("accounts_dir", conf->accounts_dir, errors);
+}
+
 /* Workers run as their accounts. */
 static void
 check_user(const struct daemon *daemon, const struct role *role, const struct fourpost_conf *conf, struct buf *errors)
@@ -155,26 +174,27 @@ check_user(const struct daemon *daemon, const struct role *role, const struct fo
 }
 
 void
-conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, struct buf *errors)
+conf_check_files(const struct daemon *daemon, const struct fourpost_conf *conf, bool running, struct buf *errors)
 {
 	/* Without root there are neither users nor an empty root. */
 	bool as_root = geteuid() == 0;
 
 	if (daemon->file_check != NULL)
-		examine_apart(daemon->file_check, conf, "the files that options name", errors);
+		examine_apart(daemon->file_check, conf, "the files that options name", -1, errors);
 	if (as_root)
 		check_folder("empty_dir", conf->empty_dir, errors);
 	for (size_t i = 0; i < daemon->role_count; i++) {
 		const struct role *role = &daemon->roles[i];
 
 		if (role->id == ROLE_KEY && conf->tls_certificate[0] != '\0')
-			examine_apart(examine_tls, conf, "tls_certificate", errors);
+			examine_apart(examine_tls, conf, "tls_certificate", -1, errors);
 		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->aliases[0] != '\0')
 			check_aliases(conf, errors);
 		if (role->id == ROLE_AUTH && daemon->takes_mail && conf->srs_secret[0] != '\0')
 			check_secret(conf, errors);
-		if (role->id == ROLE_WORKER)
-			check_folder("accounts_dir", conf->accounts_dir, errors);
+		/* A daemon that runs knows it, and must not wait for a file system that may not answer just now. */
+		if (role->id == ROLE_WORKER && !running)
+			examine_apart(examine_accounts_dir, conf, "accounts_dir", FOLDER_PATIENCE_MS, errors);
 		if (as_root)
 			check_user(daemon, role, conf, errors);
 	}

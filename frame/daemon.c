@@ -69,7 +69,7 @@ load(const struct daemon *daemon, const char *path, bool with_files, void *conf)
 	int r = conf_load_checked(daemon, path, conf, &errors);
 
 	if (r >= 0 && with_files) {
-		conf_check_files(daemon, conf, &errors);
+		conf_check_files(daemon, conf, false, &errors);
 		r = errors.len != 0;
 	}
 	if (r < 0)

@@ -48,6 +48,7 @@ struct connection {
 	uint64_t grant;
 	uint64_t account_key; /* counted among the sessions, or 0 */
 	struct msg_channel *worker;
+	uint32_t worker_request; /* that it was asked for by */
 	struct login_sleep *sleep; /* what is left of a session, or NULL */
 	unsigned failures;
 	bool relaying, waits_for_drain, secure;
@@ -73,6 +74,14 @@ is_crowded(const struct login *login, uint64_t key)
 	    address_table_count(login->sessions, key) >= login->sessions_of_account_max;
 }
 
+/* Nothing is wanted of the session any more: it may finish what it does, and is killed when it hangs. */
+static void
+leave_worker(const struct connection *connection)
+{
+	if (connection->worker != NULL)
+		auth_leave_worker(front_auth(connection->login->front), connection->worker_request);
+}
+
 static void
 connection_free(struct connection *connection)
 {
@@ -85,6 +94,7 @@ connection_free(struct connection *connection)
 		address_table_remove(connection->login->sessions, connection->account_key);
 	if (connection->deadline != NULL)
 		event_free(connection->deadline);
+	leave_worker(connection);
 	(void)msg_channel_free(connection->worker);
 	(void)login_sleep_free(connection->sleep);
 	buf_wipe(&connection->credentials.user);
@@ -111,15 +121,30 @@ static int
 on_session_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct connection *connection = context;
+	int r;
 
 	(void)channel;
 	if (connection->sleep == NULL)
 		connection->sleep = login_sleep_new();
-	return login_sleep_message(connection->sleep, msg);
+	r = login_sleep_message(connection->sleep, msg);
+	if (r == 0 && login_sleep_is_ready(connection->sleep))
+		leave_worker(connection);
+	return r;
 }
 
 static void on_session_closed(struct msg_channel *channel, int error, void *context);
 static int send_begin(struct connection *connection, struct span handover, struct span input, int fd);
+
+/* To a client whose session slept: through what the session has had of it. */
+static void
+say_unavailable(const struct connection *connection)
+{
+	struct span words = span_of(connection->login->protocol->unavailable);
+	int client = login_sleep_take_client(connection->sleep);
+
+	(void)send(client, words.ptr, words.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)close(client);
+}
 
 /* The session goes on in a new process, by the same grant. */
 static void
@@ -128,8 +153,11 @@ on_wake_worker(void *context, struct msg_channel *worker)
 	struct connection *connection = context;
 	struct login_sleep *sleep = connection->sleep;
 
+	connection->worker_request = connection->request;
 	connection->request = 0;
 	connection->worker = worker;
+	if (worker == NULL)
+		say_unavailable(connection);
 	if (worker == NULL || send_begin(connection, login_sleep_state(sleep), login_sleep_input(sleep),
 	    login_sleep_take_client(sleep)) < 0) {
 		log_warning("session-not-woken", log_str("client", connection->client->address));
@@ -187,6 +215,8 @@ on_relay_done(void *context)
 	connection->relaying = false;
 	if (connection->worker == NULL)
 		connection_free(connection);
+	else
+		leave_worker(connection);
 }
 
 static int
@@ -278,6 +308,7 @@ on_worker(void *context, struct msg_channel *worker)
 {
 	struct connection *connection = context;
 
+	connection->worker_request = connection->request;
 	connection->request = 0;
 	connection->worker = worker;
 	if (worker == NULL) {

@@ -1,5 +1,6 @@
 # Sources of libframe.a: what the four daemons share: parent, key and auth processes, roles, the front, the login.
 frame_SRC := \
+	frame/account_folder.c \
 	frame/account_name.c \
 	frame/address_table.c \
 	frame/alias_parse.c \
@@ -15,7 +16,6 @@ frame_SRC := \
 	frame/known_accounts.c \
 	frame/login.c \
 	frame/login_sleep.c \
-	frame/parent_account.c \
 	frame/parent_child.c \
 	frame/parent_connect.c \
 	frame/parent_exec.c \

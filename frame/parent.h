@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Inside the parent: binding sockets, starting processes, account folders. */
+/* Inside the parent: binding sockets, starting processes. */
 #ifndef FRAME_PARENT_H
 #define FRAME_PARENT_H
 
@@ -26,10 +26,5 @@ int parent_connect(const struct daemon *daemon, const void *conf, const struct r
 pid_t parent_exec(const struct role *role, const struct daemon *daemon, bool background, bool debug, int *ret_fd);
 /* Opens this program for parent_exec: before anything else, so that an upgrade on disk does not mix versions. 0 or -errno. */
 int parent_exec_init(void);
-
-/* The account's folder, made when missing: <accounts_dir>/<relative>, mode 0700, the account's (as root). No symbolic link is
- * followed below accounts_dir. 0 and the absolute path (for free(3)); -EINVAL for a path that is none of ours, -EPERM when the
- * folder is another uid's, -errno. */
-int parent_account_dir(const char *accounts_dir, struct span relative, uid_t uid, bool as_root, char **ret_path);
 
 #endif

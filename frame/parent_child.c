@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Children of the parent: started, told what they need, joined by channels. */
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ child_send_start(const struct parent *parent, struct child *child)
 }
 
 int
-child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, const char *folder)
+child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, struct span path)
 {
 	struct msg_writer body;
 
@@ -112,7 +113,7 @@ child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota,
 	msg_put_u64(&body, quota->bytes);
 	msg_put_u64(&body, quota->messages);
 	msg_put_span(&body, address);
-	msg_put_span(&body, span_of(folder));
+	msg_put_span(&body, path);
 	return msg_send(child->channel, MSG_ACCOUNT, 0, &body, -1);
 }
 
@@ -195,6 +196,7 @@ parent_start_child(struct parent *parent, const struct role *role)
 	child->pid = pid;
 	child->started = parent_now();
 	child->number = ++parent->last_number;
+	child->handed = -1;
 	child->channel = msg_channel_new(fd, &parent->messages, ROLE_PARENT, role->id);
 	msg_channel_start(child->channel, parent->base, parent_on_message, parent_on_closed, parent);
 	child->next = parent->children;
@@ -223,6 +225,10 @@ parent_forget_child(struct parent *parent, struct child *child)
 	if (!parent_is_permanent(parent, child->role))
 		parent->workers--;
 	(void)msg_channel_free(child->channel);
+	if (child->patience != NULL)
+		event_free(child->patience);
+	if (child->handed >= 0)
+		(void)close(child->handed);
 	free(child->account);
 	free(child);
 }

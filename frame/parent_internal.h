@@ -24,6 +24,12 @@ struct child {
 	uint32_t request;   /* and what that had asked for it by */
 	bool end_wanted;
 	uint32_t end_request; /* which is answered when it has ended */
+	struct parent *parent;  /* of one with patience */
+	uid_t uid;
+	bool starting;          /* a worker that is not ready yet */
+	int handed;             /* while it starts: the requester's end of the channel to it */
+	struct event *patience; /* a worker's, or NULL: when it is killed, since it has not become ready, or not ended */
+	bool hung;              /* it was killed for that: another of the account would hang as well */
 };
 
 /* How a permanent role fares that has ended. */
@@ -60,7 +66,8 @@ struct parent {
 /* The configuration as sealed memory: roles read it in their jails, none can change it for another. A descriptor, or -1. */
 int parent_make_conf(const struct parent *parent, const void *conf);
 int child_send_conf(const struct parent *parent, struct child *child);
-int child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, const char *folder);
+/* path: of its folder, below accounts_dir. */
+int child_send_account(struct child *child, uid_t uid, const struct ms_quota *quota, struct span address, struct span path);
 /* Takes fd over: its end of a channel to that role. */
 int child_send_peer(struct child *child, uint8_t peer, int fd);
 /* A channel between two children, one end each. */
@@ -80,8 +87,8 @@ bool parent_is_permanent(const struct parent *parent, const struct role *role);
 struct child *parent_find_child(const struct parent *parent, uint8_t id);
 /* With its configuration and its files. NULL, after a log line. */
 struct child *parent_start_child(struct parent *parent, const struct role *role);
-/* A worker has ended: says so to who wanted that. */
-void parent_tell_end(const struct parent *parent, const struct child *worker);
+/* A worker has ended: says so to who wanted that, or that it could not be started to who still waits for it. */
+void parent_worker_ended(const struct parent *parent, struct child *worker);
 /* It has ended. Frees it. */
 void parent_forget_child(struct parent *parent, struct child *child);
 void parent_drop_templates(struct parent *parent);

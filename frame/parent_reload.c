@@ -91,7 +91,7 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 
 		if (r == 0)
 			conf_check_reload(parent->common, conf, &errors);
-		conf_check_files(parent->daemon, conf, &errors);
+		conf_check_files(parent->daemon, conf, true, &errors);
 		r = errors.len != 0;
 		/* Of files that are not there the checks have told already. */
 		if (r == 0 && (taken < 0 || !parent_files_stand(&files, conf, &faults))) {

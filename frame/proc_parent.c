@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The parent: root, binds ports, starts roles, joins them by channels, starts a worker for an account when auth says so.
  * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth,
- * numbers of sockets that smtpd's filter wants to be connected to, of roles to which a channel was lost, and of workers that hang. */
+ * numbers of sockets that smtpd's filter wants to be connected to, of roles to which a channel was lost, and of workers that hang, and whether
+ * workers are ready. It never looks into an account's folder, whose file system may not answer. */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -91,9 +92,9 @@ child_ended(struct parent *parent, struct child *child, int status)
 		log_end(child, status, permanent);
 	}
 	/* Who made it crash may know now how memory was laid out there. */
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM && !child->hung)
 		parent_template_drop(&parent->templates[role->id]);
-	parent_tell_end(parent, child);
+	parent_worker_ended(parent, child);
 	parent_forget_child(parent, child);
 	if (parent->options->probe == NULL && permanent && !parent->stopping)
 		parent_restart(parent, role, early);
@@ -173,17 +174,18 @@ start_probe(struct parent *parent)
 		return -1;
 	if (role->id == ROLE_WORKER) {
 		ptrdiff_t at = span_rchr(rest, '@');
-		_cleanup_(freep) char *folder = NULL;
+		_cleanup_(freep) char *path = NULL, *folder = NULL;
 		struct stat st;
 
 		if (at < 0)
 			return -1;
-		folder = xasprintf("%s/%.*s/%.*s", parent->common->accounts_dir, (int)(rest.len - (size_t)at - 1), rest.ptr + at + 1, (int)at, rest.ptr);
+		path = xasprintf("%.*s/%.*s", (int)(rest.len - (size_t)at - 1), rest.ptr + at + 1, (int)at, rest.ptr);
+		folder = xasprintf("%s/%s", parent->common->accounts_dir, path);
 		if (stat(folder, &st) < 0) {
 			log_error("no-such-account", log_span("account", rest), log_str("folder", folder));
 			return -1;
 		}
-		if (child_send_account(child, st.st_uid, &(struct ms_quota){ .bytes = 0 }, rest, folder) < 0)
+		if (child_send_account(child, st.st_uid, &(struct ms_quota){ .bytes = 0 }, rest, span_of(path)) < 0)
 			return -1;
 	}
 	return child_send_start(parent, child);

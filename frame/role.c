@@ -23,6 +23,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/account_folder.h"
 #include "frame/daemon.h"
 #include "frame/frame_msg.h"
 #include "frame/parent_template.h"
@@ -108,6 +109,17 @@ find_other_account(const struct proc *proc)
 	return found;
 }
 
+/* A worker's: the parent hands it over, or says that it could not be started. */
+static void
+tell_ready(struct proc *proc, int error)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u32(&body, (uint32_t)-error);
+	(void)msg_send(proc->parent, MSG_WORKER_READY, 0, &body, -1); /* without the parent this ends in any case */
+}
+
 void
 proc_jail(struct proc *proc, struct jail *jail)
 {
@@ -132,6 +144,8 @@ proc_jail(struct proc *proc, struct jail *jail)
 	}
 	if (proc->probe)
 		_exit(jail_probe(jail, other, STDOUT_FILENO) == 0 ? EX_OK : EX_SOFTWARE);
+	if (proc->account != NULL)
+		tell_ready(proc, 0);
 }
 
 /* --- the loop --- */
@@ -403,7 +417,7 @@ take_account(struct proc *proc, const struct msg *msg)
 	if (!msg_done(&body))
 		return -EBADMSG;
 	proc->account = span_dup(address);
-	proc->account_dir = span_dup(folder);
+	proc->account_path = span_dup(folder);
 	return 0;
 }
 
@@ -478,6 +492,18 @@ receive_start(struct proc *proc)
 	}
 }
 
+/* Here and not in the parent: should the file system not answer, then this account waits, and nobody else. */
+static void
+find_account_dir(struct proc *proc)
+{
+	int r = account_folder(proc->common->accounts_dir, span_of(proc->account_path), proc->account_uid, proc->as_root, &proc->account_dir);
+
+	if (r < 0) {
+		tell_ready(proc, r);
+		exit(EX_OK); /* the parent says why */
+	}
+}
+
 static const struct role *
 find_role(const struct daemon *daemon, const char *name)
 {
@@ -511,10 +537,12 @@ role_main(const struct daemon *daemon, const char *role_name, bool background, b
 	proc->messages = daemon_messages(daemon);
 	proc->parent = msg_channel_new(ROLE_PARENT_FD, &proc->messages, proc->role->id, ROLE_PARENT);
 	receive_start(proc);
-	if (proc->account != NULL)
+	if (proc->account != NULL) {
 		proc_title("%s: %s %s", daemon->name, role_name, proc->account);
-	else
+		find_account_dir(proc);
+	} else {
 		proc_title("%s: %s", daemon->name, role_name);
+	}
 	config = event_config_new();
 	if (config == NULL)
 		abort();

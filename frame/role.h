@@ -142,6 +142,7 @@ struct proc {
 	/* A worker's account: address, its uid, its folder (absolute; exists, owned by that uid, mode 0700). */
 	char *account;
 	char *account_dir;
+	char *account_path;          /* the folder below accounts_dir, as the parent has it from auth */
 	uid_t account_uid;
 	struct ms_quota quota;
 	bool as_root;                /* started as root: uids and chroots are real */
@@ -167,7 +168,7 @@ struct proc {
 int proc_read_file(struct proc *proc, uint16_t type, struct buf *out);
 
 /* Jails the process (uid and gid by role_ids, or the account's for workers, unless the jail names others). Ends the process
- * with a log line when a step fails. With -J it then tries what must be refused, prints, and exits. */
+ * with a log line when a step fails. A worker then tells the parent that it is ready: who asked for it hears of it no sooner. With -J it then tries what must be refused, prints, and exits. */
 void proc_jail(struct proc *proc, struct jail *jail);
 /* Runs the loop until proc_exit. Returns the exit status. */
 int proc_loop(struct proc *proc);

@@ -60,7 +60,7 @@ struct account {
 	bool stale;   /* the account, or the configuration, is not what the process was started with: it ends when it has nothing to do */
 	bool suspect; /* the last process ended early: one message at a time, so that only the cause
 			 suffers */
-	struct event *timer;         /* idle, or no answer */
+	struct event *timer;         /* idle, or no answer, or no process */
 	uint64_t idle_since;         /* on the pool's count */
 };
 
@@ -223,6 +223,9 @@ count_busy(struct account *account)
 static void
 part(struct account *account)
 {
+	/* It has yet to close the account's index, and may come to hang there, or hang already. */
+	if (account->channel != NULL)
+		auth_leave_worker(account->pool->queue->auth, account->request);
 	account->channel = msg_channel_free(account->channel);
 	if (account->started)
 		account->pool->started--;
@@ -353,6 +356,14 @@ on_timer(evutil_socket_t fd, short what, void *context)
 		/* The system keeps it in a call, as to a file system that does not answer. */
 		log_error("deliver-stays", log_str("account", account->address), log_str("hint", "its process was killed, and has not ended"));
 		fail_all(account, "The account's process does not end");
+	} else if (account->started && account->channel == NULL) {
+		/* The parent answers much sooner, unless who is to ask it hangs. */
+		log_error("deliver-not-started", log_str("account", account->address), log_u64("seconds", ANSWER_SECONDS));
+		auth_cancel(pool->queue->auth, account->request);
+		part_by_force(account);
+		account->suspect = true;
+		count_busy(account);
+		fail_all(account, "The account's process could not be started");
 	} else if (account->given_count != 0) {
 		log_error("deliver-silent", log_str("account", account->address),
 		    log_u64("seconds", ANSWER_SECONDS), log_str("hint", "it is killed"));
@@ -592,6 +603,7 @@ start_waiting(struct deliver_pool *pool)
 		account->started = true;
 		pool->started++;
 		count_busy(account);
+		set_timer(account, ANSWER_SECONDS);
 		account->request = auth_worker_by_address(pool->queue->auth, span_of(account->address), have_worker, account);
 	}
 }

@@ -173,6 +173,7 @@ struct account {
 	unsigned active;            /* requests under way */
 	unsigned uploads;
 	struct msg_channel *worker; /* NULL: none runs */
+	uint32_t worker_request;    /* that it was asked for by */
 	uint32_t asking;            /* the request for one, or 0 */
 	struct proxied *waiting;    /* requests for it, in order */
 };

@@ -4,6 +4,7 @@
  * and its answer comes out. The session is less trusted than this role: it may say how the answer goes (status, length, type, file
  * name), never a field of its own. */
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #define BUFFER_MAX 131072
 #define ACTIVE_MAX 64  /* requests of one account at once */
 #define UPLOADS_MAX JMAP_CONCURRENT_UPLOADS
+/* The session is taken to hang when it has not begun to answer for so long: it answers one request after the other, and the first of a large account
+ * may have much to read. */
+#define ANSWER_SECONDS 300
 
 struct proxied {
 	struct proxied *next; /* waiting for a session */
@@ -25,6 +29,7 @@ struct proxied {
 	int session_fd;        /* its end, until it is sent */
 	enum request_kind kind;
 	struct msg_writer *message;
+	struct event *patience; /* NULL before it has gone to the session */
 	bool answered;         /* the head has come */
 	bool session_done;
 	bool body_done;
@@ -54,6 +59,8 @@ proxied_free(struct proxied *proxied)
 	account->active--;
 	if (proxied->kind == REQUEST_UPLOAD)
 		account->uploads--;
+	if (proxied->patience != NULL)
+		event_free(proxied->patience);
 	free(proxied->message);
 	free(proxied);
 	account_check(account);
@@ -152,6 +159,7 @@ take_answer_head(struct proxied *proxied)
 	response.length = length == ANSWER_LENGTH_UNKNOWN ? -1 : (int64_t)length;
 	proxied->left = length;
 	proxied->answered = true;
+	(void)event_del(proxied->patience);
 	proxied->exchange->endless = proxied->kind == REQUEST_EVENTSOURCE && status == 200;
 	stream_consume(proxied->stream, 2 + len);
 	proxied->exchange->transport->respond(proxied->exchange, &response);
@@ -242,6 +250,44 @@ session_ended(struct stream *stream, void *context, enum stream_end end)
 
 static const struct stream_ops session_ops = { session_readable, session_drained, NULL, session_ended };
 
+/* --- a session that hangs --- */
+
+static void
+wait_for_answer(struct proxied *proxied)
+{
+	static const struct timeval patience = { ANSWER_SECONDS, 0 };
+
+	(void)event_add(proxied->patience, &patience);
+}
+
+/* Nobody waits for that: what it had has been answered for. */
+static void
+session_killed(void *context)
+{
+	(void)context;
+}
+
+static void
+on_silence(evutil_socket_t fd, short what, void *context)
+{
+	struct proxied *proxied = context;
+	struct account *account = proxied->account;
+
+	(void)fd, (void)what;
+	if (proxied->exchange->has_body && !proxied->body_done && stream_pending(proxied->stream) == 0) {
+		/* It has read all that the client has sent. */
+		wait_for_answer(proxied);
+		return;
+	}
+	if (account->worker != NULL) {
+		log_error("session-silent", log_str("account", account->address), log_u64("seconds", ANSWER_SECONDS), log_str("hint", "it is killed"));
+		account->worker = msg_channel_free(account->worker);
+		auth_end_worker(front_auth(account->http->front), account->worker_request, session_killed, NULL);
+	}
+	/* The others hear of it by its end. */
+	fail(proxied, 503, "The mail session does not answer.");
+}
+
 /* --- the request --- */
 
 static size_t
@@ -258,6 +304,8 @@ proxy_body(struct exchange *exchange, struct span bytes)
 		bytes.len = room;
 	if (bytes.len > 0 && stream_write(proxied->stream, bytes) < 0)
 		return 0;
+	if (bytes.len > 0 && proxied->patience != NULL && !proxied->answered)
+		wait_for_answer(proxied);
 	return bytes.len;
 }
 
@@ -293,12 +341,24 @@ send_request(struct proxied *proxied)
 {
 	int fd = proxied->session_fd;
 
+	proxied->patience = evtimer_new(proxied->account->http->proc->base, on_silence, proxied);
+	if (proxied->patience == NULL)
+		abort();
+	wait_for_answer(proxied);
 	proxied->session_fd = -1;
 	/* When it cannot be sent the descriptor is closed, and so the stream ends: session_ended answers. */
 	if (msg_send(proxied->account->worker, MSG_REQUEST, 0, proxied->message, fd) < 0)
 		log_warning("session-unreachable", log_str("account", proxied->account->address));
 	free(proxied->message);
 	proxied->message = NULL;
+}
+
+/* It ends then. */
+static void
+leave_session(struct account *account)
+{
+	auth_leave_worker(front_auth(account->http->front), account->worker_request);
+	account->worker = msg_channel_free(account->worker);
 }
 
 static int
@@ -308,9 +368,9 @@ worker_message(struct msg_channel *channel, struct msg *msg, void *context)
 
 	if (msg->type != MSG_SESSION_IDLE)
 		return -EBADMSG;
+	(void)channel;
 	if (account->active == 0) {
-		account->worker = NULL;
-		(void)msg_channel_free(channel);
+		leave_session(account);
 		account_check(account);
 	}
 	return 0;
@@ -332,10 +392,12 @@ static void
 worker_came(void *context, struct msg_channel *worker)
 {
 	struct account *account = context;
+	bool refused = auth_refused(front_auth(account->http->front));
 
+	account->worker_request = account->asking;
 	account->asking = 0;
 	if (worker == NULL) {
-		/* The grant is not known any more (auth was restarted, the account removed), or no process could be started. */
+		/* The grant is not known any more (auth was restarted, the account removed); or no process could be started, which passes. */
 		log_warning("no-session", log_str("account", account->address));
 		while (account->waiting != NULL) {
 			struct login *login = account->waiting->exchange->login;
@@ -343,9 +405,9 @@ worker_came(void *context, struct msg_channel *worker)
 
 			/* A hold of our own: the account lives until the list is empty. */
 			account->active++;
-			if (login != NULL && !login->revoked)
+			if (refused && login != NULL && !login->revoked)
 				logins_remove(account->http->logins, login);
-			fail(proxied, 503, "Your mail session could not be started; sign in again.");
+			fail(proxied, 503, refused ? "Your mail session could not be started; sign in again." : "Your mail session cannot be started now; try again later.");
 			account->active--;
 		}
 		account_check(account);
@@ -452,7 +514,7 @@ account_check(struct account *account)
 		return;
 	/* A session with nobody signed in has nothing left to do. */
 	if (account->worker != NULL)
-		account->worker = msg_channel_free(account->worker);
+		leave_session(account);
 	while (*at != NULL && *at != account)
 		at = &(*at)->next;
 	if (*at == account)

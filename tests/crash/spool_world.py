@@ -337,7 +337,7 @@ class Life:
             self.event("greylisted", number, body.take("I"))
         elif name == "RELAY":
             self.mine.append(lambda: self._relay(number, body, fd))
-        elif name != "SENT":  # which a process that remembers nothing has no use for
+        elif name not in ("SENT", "WORKER_LEFT"):  # which a process that remembers nothing, and ends by itself, has no use for
             raise Fault(f"it sends {name}")
 
     def _mail_of(self, number):

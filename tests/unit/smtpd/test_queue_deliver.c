@@ -35,7 +35,8 @@ static struct queue queue = { .proc = &proc };
 static struct spool_file file = { .fd = -1 };
 static struct envelope_recipient recipient;
 static struct msg_channel *worker; /* as the account's process has it */
-static unsigned started, killed;
+static unsigned started, killed, left, cancelled;
+static bool never; /* who asks the parent for a process hangs */
 static worker_ended on_end; /* of the one that is being killed */
 static void *on_end_context;
 static int64_t ahead; /* seconds */
@@ -145,6 +146,8 @@ auth_worker_by_address(struct auth_client *client, struct span account, worker_d
 
 	(void)client, (void)account;
 	started++;
+	if (never)
+		return started;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
 	worker = msg_channel_free(worker);
 	worker = msg_channel_new(fds[1], &table, ROLE_WORKER, ROLE_QUEUE);
@@ -161,6 +164,22 @@ auth_end_worker(struct auth_client *client, uint32_t request, worker_ended done,
 	killed++;
 	on_end = done;
 	on_end_context = context;
+}
+
+void
+auth_leave_worker(struct auth_client *client, uint32_t request)
+{
+	(void)client;
+	ck_assert_uint_le(request, started);
+	left++;
+}
+
+void
+auth_cancel(struct auth_client *client, uint32_t id)
+{
+	(void)client;
+	ck_assert_uint_eq(id, started);
+	cancelled++;
 }
 
 /* --- the tests --- */
@@ -284,6 +303,40 @@ START_TEST(does_not_end)
 }
 END_TEST
 
+/* Nobody says whether there will be a process. */
+START_TEST(never_started)
+{
+	never = true;
+	mail(0);
+	pass(110);
+	ck_assert_uint_eq(put_off, 0);
+	pass(20);
+	ck_assert_uint_eq(cancelled, 1);
+	ck_assert_uint_eq(killed, 1);
+	ck_assert_uint_eq(put_off, 1);
+	mail(0);
+	ck_assert_uint_eq(started, 1);
+	never = false;
+	end();
+	ck_assert_uint_eq(started, 2);
+	answer();
+	ck_assert_uint_eq(put_off, 1);
+}
+END_TEST
+
+/* One that has nothing more to do is parted from, and may hang as it ends: the parent hears of it. */
+START_TEST(parted_from)
+{
+	mail(0);
+	answer();
+	pass(50);
+	ck_assert_uint_eq(left, 0);
+	pass(20);
+	ck_assert_uint_eq(left, 1);
+	ck_assert_uint_eq(killed, 0);
+}
+END_TEST
+
 /* Whoever says what makes no sense may stay as well. */
 START_TEST(misbehaves)
 {
@@ -385,6 +438,8 @@ main(void)
 	tcase_add_test(tests, slow_but_there);
 	tcase_add_test(tests, one_at_a_time);
 	tcase_add_loop_test(tests, does_not_end, 0, 2);
+	tcase_add_test(tests, never_started);
+	tcase_add_test(tests, parted_from);
 	tcase_add_test(tests, misbehaves);
 	tcase_add_test(tests, ends);
 	tcase_add_loop_test(tests, sent_by_one_try, 0, 3);
