@@ -81,6 +81,23 @@ option_at(const struct conf_table *table, size_t offset)
 	return "listen";
 }
 
+void
+conf_of_start(const struct daemon *daemon, const void *conf, struct buf *out)
+{
+	const struct fourpost_conf *common = conf;
+
+	(void)buf_fmt(out, "pid_dir %s\n", common->pid_dir);
+	for (size_t i = 0; i < daemon->listener_count; i++) {
+		size_t offset = daemon->listeners[i].offset;
+		const struct conf_list *addresses = (const struct conf_list *)(const void *)((const char *)conf + offset);
+
+		(void)buf_str(out, option_at(daemon->conf_table, offset));
+		for (size_t k = 0; k < addresses->count; k++)
+			(void)buf_fmt(out, " %s", addresses->item[k]);
+		(void)buf_char(out, '\n');
+	}
+}
+
 static void
 check_listeners(const struct daemon *daemon, const void *conf, struct buf *errors)
 {

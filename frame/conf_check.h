@@ -15,6 +15,10 @@ int conf_load_checked(const struct daemon *daemon, const char *path, void *conf,
  * becomes a line in errors. */
 void conf_check_reload(const struct fourpost_conf *former, const struct fourpost_conf *conf, struct buf *errors);
 
+/* Options that are read at the start alone, and harm nothing by another value until the next: a line of name and value for each, in an order that depends
+ * on the daemon alone. Appended to out. */
+void conf_of_start(const struct daemon *daemon, const void *conf, struct buf *out);
+
 /* What the configuration names on this host. Whether the certificate and the key can be read, can be used, and belong together
  * (they are read by a child process, so that the caller never holds the key); whether folders that are not made by themselves
  * are there, and the users of the roles. Only what this daemon needs. Running: it is a reload, and accounts_dir, which cannot change then, is not

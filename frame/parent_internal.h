@@ -47,6 +47,7 @@ struct parent {
 	void *conf;
 	const struct fourpost_conf *common;
 	int conf_fd;
+	struct buf of_start; /* what conf_of_start said then */
 	struct parent_files files;
 	bool as_root, stopping;
 	struct event_base *base;

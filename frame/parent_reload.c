@@ -33,6 +33,22 @@ renew_child(struct parent *parent, struct child *child, bool tls_turned)
 		log_error("not-renewed", log_str("role", child->role->name), log_errno("error", r));
 }
 
+/* What was bound and written at the start stays as it is. */
+static void
+tell_pending(const struct parent *parent, const void *conf)
+{
+	struct buf now = BUF_INIT(CONF_TEXT_MAX);
+	struct span rest, line, rest_of_start = buf_get(&parent->of_start), former, name;
+
+	conf_of_start(parent->daemon, conf, &now);
+	rest = buf_get(&now);
+	while (span_split(&rest, '\n', &line) && span_split(&rest_of_start, '\n', &former))
+		if (!span_eq(line, former) && span_split(&line, ' ', &name) && span_split(&former, ' ', &name))
+			log_warning("restart-needed", log_span("option", name), log_span("configured", line), log_span("in_force", former),
+			    log_str("hint", "it is taken at the next start"));
+	buf_free(&now);
+}
+
 /* What is in force from now on, for roles that are there and those to come. */
 static void
 use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *files)
@@ -49,6 +65,7 @@ use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *f
 	parent->files = *files;
 	parent_drop_templates(parent);
 	log_info("reloaded", log_str("file", parent->options->conf_path));
+	tell_pending(parent, conf);
 	/* The front stands first in the table and hears last: no certificate before its key. */
 	for (size_t i = parent->daemon->role_count; i-- != 0;)
 		if ((child = parent_find_child(parent, parent->daemon->roles[i].id)) != NULL)

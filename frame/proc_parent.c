@@ -20,6 +20,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/conf_check.h"
 #include "frame/frame_msg.h"
 #include "frame/parent_internal.h"
 
@@ -27,6 +28,7 @@
  * kill one role must not be able to stop the others by it. */
 #define EARLY_SECONDS 2
 #define STOP_SECONDS 10
+#define CONF_TEXT_MAX (1 << 20)
 
 /* --- the permanent roles --- */
 
@@ -274,6 +276,8 @@ proc_parent(const struct daemon *daemon, void *conf, const struct daemon_options
 	parent->conf = conf;
 	parent->common = conf;
 	parent->as_root = geteuid() == 0;
+	buf_init(&parent->of_start, CONF_TEXT_MAX);
+	conf_of_start(daemon, conf, &parent->of_start);
 	parent->messages = daemon_messages(daemon);
 	(void)log_level_parse(span_of(parent->common->log_level), &level);
 	log_init(daemon->name, "parent", options->background, options->debug ? LOG_LEVEL_DEBUG : level);

@@ -362,6 +362,34 @@ START_TEST(what_wants_a_restart_is_refused)
 }
 END_TEST
 
+/* What was bound at the start is told of as long as another is configured. */
+START_TEST(what_waits_for_a_restart_is_told)
+{
+	struct run run;
+
+	write_conf("");
+	run = run_daemon("-v", NULL);
+	ck_assert(wait_for(&run, "pong text=hello"));
+	for (int i = 0; i < 2; i++) {
+		write_conf("listen_toy = [ \"127.0.0.1:0\", \"127.0.0.2:0\" ];\n");
+		ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+		ck_assert(wait_for(&run, "restart-needed option=listen_toy configured=\"127.0.0.1:0 127.0.0.2:0\" in_force=127.0.0.1:0"));
+		ck_assert(wait_for(&run, "pong text=hello"));
+	}
+	write_conf("listen_toy = [ ];\npid_dir = \"/elsewhere\";\n");
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "restart-needed option=pid_dir configured=/elsewhere in_force=/run/fourpost"));
+	ck_assert(wait_for(&run, "restart-needed option=listen_toy configured=\"\" in_force=127.0.0.1:0"));
+	write_conf("greeting = \"as before\";\n");
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "reloaded"));
+	ck_assert(wait_for(&run, "pong text=\"as before\""));
+	ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+	ck_assert(wait_for(&run, "stopped status=0"));
+	ck_assert_int_eq(end_of(&run), 0);
+}
+END_TEST
+
 START_TEST(configuration_faults_are_all_told)
 {
 	struct run run;
@@ -462,6 +490,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
 	tcase_add_test(tests, a_role_that_has_worked_is_waited_for);
 	tcase_add_test(tests, what_wants_a_restart_is_refused);
+	tcase_add_test(tests, what_waits_for_a_restart_is_told);
 	tcase_add_test(tests, configuration_faults_are_all_told);
 	tcase_add_test(tests, folders_and_users_that_are_not_there_are_told);
 	tcase_add_test(tests, jails_hold);
