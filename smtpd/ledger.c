@@ -40,6 +40,12 @@ ledger_free(struct ledger *ledger)
 	return NULL;
 }
 
+uint64_t
+ledger_seed(const struct ledger *ledger)
+{
+	return ledger->seed;
+}
+
 size_t
 ledger_slots(const struct ledger *ledger)
 {

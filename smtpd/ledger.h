@@ -27,6 +27,7 @@ struct ledger;
 struct ledger *ledger_new(uint64_t seed, size_t rows);
 /* NULL is allowed; returns NULL. */
 struct ledger *ledger_free(struct ledger *ledger);
+uint64_t ledger_seed(const struct ledger *ledger);
 size_t ledger_slots(const struct ledger *ledger);
 /* The slot of that number, for who stores them. */
 struct ledger_slot *ledger_at(struct ledger *ledger, size_t number);

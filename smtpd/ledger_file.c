@@ -16,20 +16,31 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == LEDGER_FILE_HEAD, "the head has no holes");
 
-int
-ledger_file_begin(int fd, size_t rows, struct ledger **ret_ledger)
+/* Slots that were never used are holes. */
+static int
+write_empty(int fd, uint64_t seed, size_t rows)
 {
-	struct head head = { .rows = rows };
+	struct head head = { .seed = seed, .rows = rows };
 	off_t size = LEDGER_FILE_HEAD + (off_t)(rows * LEDGER_WAYS * sizeof(struct ledger_slot));
 
 	memcpy(head.magic, magic, sizeof(magic));
-	if (getrandom(&head.seed, sizeof(head.seed), 0) != (ssize_t)sizeof(head.seed))
-		return -EIO;
-	/* Slots that were never used are holes. */
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || ftruncate(fd, size) < 0)
 		return errno != 0 ? -errno : -EIO;
-	*ret_ledger = ledger_new(head.seed, rows);
 	return 0;
+}
+
+int
+ledger_file_begin(int fd, size_t rows, struct ledger **ret_ledger)
+{
+	uint64_t seed;
+	int r;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return -EIO;
+	r = write_empty(fd, seed, rows);
+	if (r == 0)
+		*ret_ledger = ledger_new(seed, rows);
+	return r;
 }
 
 static int
@@ -98,6 +109,14 @@ write_rows(int fd, struct ledger *ledger)
 				break;
 			}
 	return r;
+}
+
+int
+ledger_file_adopt(int fd, struct ledger *ledger)
+{
+	int r = write_empty(fd, ledger_seed(ledger), ledger_slots(ledger) / LEDGER_WAYS);
+
+	return r == 0 ? write_rows(fd, ledger) : r;
 }
 
 int

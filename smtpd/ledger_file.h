@@ -12,6 +12,8 @@
 int ledger_file_load(int fd, size_t rows, struct ledger **ret_ledger);
 /* Makes the file one that remembers nothing. 0 or -errno. */
 int ledger_file_begin(int fd, size_t rows, struct ledger **ret_ledger);
+/* Makes the file one that remembers what this ledger does. 0 or -errno. */
+int ledger_file_adopt(int fd, struct ledger *ledger);
 
 /* Where slots are written as they change. */
 struct ledger_store {

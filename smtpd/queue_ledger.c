@@ -26,8 +26,8 @@
 struct queue_ledger {
 	struct queue *queue;
 	struct ledger *ledger;
-	struct ledger_store file; /* of no descriptor: it is in memory alone */
-	struct event *again;      /* NULL before a write has failed */
+	struct ledger_store file; /* of no descriptor: it could not be opened, and it is in memory alone */
+	struct event *again;      /* NULL before something has failed */
 };
 
 /* --- the file --- */
@@ -35,9 +35,21 @@ struct queue_ledger {
 static void on_again(evutil_socket_t fd, short what, void *context);
 
 static void
-store(struct queue_ledger *memory, const struct ledger_slot *slot)
+try_again_later(struct queue_ledger *memory)
 {
 	const struct timeval later = { LEDGER_FILE_AGAIN_SECONDS, 0 };
+
+	if (memory->again == NULL)
+		memory->again = event_new(memory->queue->proc->base, -1, 0, on_again, memory);
+	if (memory->again == NULL)
+		abort();
+	if (!event_pending(memory->again, EV_TIMEOUT, NULL))
+		(void)event_add(memory->again, &later);
+}
+
+static void
+store(struct queue_ledger *memory, const struct ledger_slot *slot)
+{
 	bool was_behind = memory->file.behind;
 	int r = ledger_file_write(&memory->file, memory->ledger, slot, queue_now());
 
@@ -48,19 +60,59 @@ store(struct queue_ledger *memory, const struct ledger_slot *slot)
 	if (!was_behind)
 		log_warning("ledger-not-written", log_str("file", FILE_NAME), log_errno("error", r),
 		    log_str("hint", "greylisting and the limits of accounts go on in memory, and the file is tried again each minute"));
-	if (memory->again == NULL)
-		memory->again = event_new(memory->queue->proc->base, -1, 0, on_again, memory);
-	if (memory->again == NULL)
-		abort();
-	if (!event_pending(memory->again, EV_TIMEOUT, NULL))
-		(void)event_add(memory->again, &later);
+	try_again_later(memory);
+}
+
+static bool
+is_unused(struct ledger *ledger)
+{
+	size_t count = ledger_slots(ledger), at = 0;
+
+	while (at < count && ledger_at(ledger, at)->key == 0)
+		at++;
+	return at == count;
+}
+
+/* Takes what the file remembers; where that is nothing, it is to remember what we do. Both cannot be: keys are hashes by random bytes of each ledger's
+ * own. What the file has took weeks to learn, and what came of a start without it mostly minutes. 0 or -errno, without a file then. */
+static int
+open_file(struct queue_ledger *memory)
+{
+	struct ledger *found = NULL;
+	_cleanup_(closep) int fd = openat(queue_files_folder(memory->queue->files), FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : ledger_file_load(fd, ROWS, &found);
+	bool unreadable = r == -EBADMSG;
+
+	if (memory->ledger == NULL && unreadable) {
+		r = ledger_file_begin(fd, ROWS, &found);
+	} else if (memory->ledger != NULL && (unreadable || (r == 0 && is_unused(found)))) {
+		found = ledger_free(found);
+		r = ledger_file_adopt(fd, memory->ledger);
+	}
+	if (r < 0)
+		return r;
+	if (unreadable)
+		log_warning("ledger-unreadable", log_str("file", FILE_NAME), log_str("hint", "what it remembered is forgotten"));
+	if (found != NULL) {
+		(void)ledger_free(memory->ledger);
+		memory->ledger = found;
+	}
+	memory->file.fd = TAKE_FD(fd);
+	return 0;
 }
 
 static void
 on_again(evutil_socket_t fd, short what, void *context)
 {
+	struct queue_ledger *memory = context;
+
 	(void)fd, (void)what;
-	store(context, NULL);
+	if (memory->file.fd >= 0)
+		store(memory, NULL);
+	else if (open_file(memory) == 0)
+		log_info("ledger-opened", log_str("file", FILE_NAME));
+	else
+		try_again_later(memory);
 }
 
 static void
@@ -79,17 +131,13 @@ queue_ledger_open(struct queue *queue)
 	int r;
 
 	memory->queue = queue;
-	memory->file.fd = openat(queue_files_folder(queue->files), FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = memory->file.fd < 0 ? -errno : ledger_file_load(memory->file.fd, ROWS, &memory->ledger);
-	if (r == -EBADMSG) {
-		log_warning("ledger-unreadable", log_str("file", FILE_NAME), log_str("hint", "what it remembered is forgotten"));
-		r = ledger_file_begin(memory->file.fd, ROWS, &memory->ledger);
-	}
+	memory->file.fd = -1;
+	r = open_file(memory);
 	if (r < 0) {
-		log_warning("ledger-not-opened", log_str("file", FILE_NAME), log_errno("error", r));
-		closep(&memory->file.fd);
-		memory->file.fd = -1;
+		log_warning("ledger-not-opened", log_str("file", FILE_NAME), log_errno("error", r),
+		    log_str("hint", "greylisting and the limits of accounts go on in memory, and the file is tried again each minute"));
 		memory->ledger = ledger_new(((uint64_t)queue_random() << 32) | queue_random(), ROWS);
+		try_again_later(memory);
 	}
 	return memory;
 }
