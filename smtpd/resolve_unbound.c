@@ -50,9 +50,15 @@ set_anchor(struct ub_ctx *unbound, const char *path)
 	return true;
 }
 
+/* A resolver that answers at once what it knows may take a second or two for what it must ask for itself, and would be given up before that by
+ * what its quick answers let one expect. */
+#define RESOLVER_MS "1000"
+
 static bool
 set_forwarders(struct ub_ctx *unbound, const struct conf_list *resolvers)
 {
+	if (resolvers->count != 0 && !resolve_worked(ub_ctx_set_option(unbound, "infra-cache-min-rtt:", RESOLVER_MS), "infra-cache-min-rtt", RESOLVER_MS))
+		return false;
 	for (size_t i = 0; i < resolvers->count; i++)
 		if (!resolve_worked(ub_ctx_set_fwd(unbound, resolvers->item[i]), "resolvers", resolvers->item[i]))
 			return false;

@@ -31,10 +31,10 @@ def reverse(address, zone):
 
 class DnsServer:
     """zone: {(name, "TXT"): value, or a list of them}. What ends with a name of `broken` has no answer (SERVFAIL), and what ends
-    with one of `silent` is not answered at all."""
+    with one of `silent` is not answered at all; with one of `late`, after a second."""
 
-    def __init__(self, zone, broken=(), ttl=60, silent=()):
-        self.zone, self.broken, self.silent, self.ttl, self.asked, self.lock = dict(zone), tuple(broken), tuple(silent), ttl, [], threading.Lock()
+    def __init__(self, zone, broken=(), ttl=60, silent=(), late=()):
+        self.zone, self.broken, self.silent, self.late, self.ttl, self.asked, self.lock = dict(zone), tuple(broken), tuple(silent), tuple(late), ttl, [], threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1@{self.socket.getsockname()[1]}"  # as the option resolvers has it
@@ -44,12 +44,18 @@ class DnsServer:
         with self.lock:
             return self.asked.count((name, TYPES[kind]))
 
-    def answer(self, packet):
+    @staticmethod
+    def name_of(packet):
+        """As it is asked for, and where it ends."""
         at, labels = 12, []
         while packet[at]:
             labels.append(packet[at + 1 : at + 1 + packet[at]].decode())
             at += 1 + packet[at]
-        name, number = ".".join(labels).lower(), struct.unpack(">H", packet[at + 1 : at + 3])[0]
+        return ".".join(labels).lower(), at
+
+    def answer(self, packet):
+        name, at = self.name_of(packet)
+        number = struct.unpack(">H", packet[at + 1 : at + 3])[0]
         with self.lock:
             self.asked.append((name, number))
         question = packet[12 : at + 5]
@@ -67,14 +73,18 @@ class DnsServer:
             out += b"\xc0\x0c" + struct.pack(">HHIH", number, 1, self.ttl, len(data)) + data
         if not values:
             data = wire("ns.example") + wire("root.example") + struct.pack(">IIIII", 1, 60, 60, 60, 1)
-            out += wire(labels[-1]) + struct.pack(">HHIH", 6, 1, 60, len(data)) + data
+            out += wire(name.rpartition(".")[2]) + struct.pack(">HHIH", 6, 1, 60, len(data)) + data
         return out
 
     def serve(self):
         while True:
             packet, peer = self.socket.recvfrom(65535)
             try:
-                if answer := self.answer(packet):
+                if not (answer := self.answer(packet)):
+                    continue
+                if self.name_of(packet)[0].endswith(self.late):
+                    threading.Timer(1, self.socket.sendto, (answer, peer)).start()
+                else:
                     self.socket.sendto(answer, peer)
             except (struct.error, IndexError, UnicodeDecodeError):
                 pass
