@@ -63,6 +63,7 @@ defence_settings_new(const struct smtpd_conf *conf)
 	for (size_t i = 0; i < conf->score_weights.count; i++)
 		if (test_weight_parse(span_of(conf->score_weights.item[i]), &test, &weight, &fault) == 0)
 			settings->weights[test] = weight;
+	settings->names = settings->weights[TEST_NO_REVERSE] != 0 || settings->weights[TEST_REVERSE_UNCONFIRMED] != 0 || conf->milters.count != 0;
 	settings->junk = (int)conf->score_junk;
 	settings->tarpit = (int)conf->score_tarpit;
 	settings->refuse = (int)conf->score_refuse;

@@ -25,6 +25,7 @@ struct defence_settings {
 	struct dns_list *lists;
 	size_t list_count;
 	int weights[TEST_COUNT];
+	bool names; /* those of the client's address are asked for: they weigh something, or milters are told */
 	int junk, tarpit, refuse; /* scores from which on this happens; 0: never */
 	int64_t tarpit_seconds;
 	enum greylist_whom greylist;

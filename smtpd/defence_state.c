@@ -41,8 +41,7 @@ defence_new(struct defence_settings *settings, const char *client)
 		defence->address_len = 4;
 	else if (inet_pton(AF_INET6, defence->client, defence->address) == 1)
 		defence->address_len = 16;
-	if (defence->address_len == 0 ||
-	    (settings->weights[TEST_NO_REVERSE] == 0 && settings->weights[TEST_REVERSE_UNCONFIRMED] == 0))
+	if (defence->address_len == 0 || !settings->names)
 		defence->names = ANSWERED;
 	defence->lists = xcalloc(settings->list_count + 1, sizeof(*defence->lists));
 	defence->is_listed = xcalloc(settings->list_count + 1, sizeof(*defence->is_listed));

@@ -11,12 +11,15 @@
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 
+/* What smtp tells of a client. */
+#define FACTS 6
+
 struct filter_job {
 	struct filter_job *next;
 	struct filter_role *role;
 	uint32_t id;
 	struct milter_client client; /* its spans point into `facts` */
-	char *facts[5];
+	char *facts[FACTS];
 	struct filter_conn *conns[FILTER_MILTERS_MAX];
 	size_t count, current;
 	uint16_t request;            /* the type of the message that is to be answered; 0: none */
@@ -175,18 +178,19 @@ take_mail(struct filter_role *role, const struct msg *msg)
 	const struct smtpd_conf *conf = smtpd_conf(role->proc);
 	struct msg_reader body = msg_read(msg);
 	struct filter_job *job;
-	struct span *facts[5];
+	struct span *facts[FACTS];
 
 	if (*find(role, msg->id) != NULL || role->count >= FILTER_JOBS_MAX)
 		return -EBADMSG;
 	job = xcalloc(1, sizeof(*job));
 	*job = (struct filter_job){ .role = role, .id = msg->id, .next = role->jobs };
 	facts[0] = &job->client.address;
-	facts[1] = &job->client.helo;
-	facts[2] = &job->client.tls;
-	facts[3] = &job->client.account;
-	facts[4] = &job->client.sender;
-	for (size_t i = 0; i < 5; i++) {
+	facts[1] = &job->client.name;
+	facts[2] = &job->client.helo;
+	facts[3] = &job->client.tls;
+	facts[4] = &job->client.account;
+	facts[5] = &job->client.sender;
+	for (size_t i = 0; i < FACTS; i++) {
 		job->facts[i] = span_dup(msg_get_span(&body));
 		*facts[i] = span_of(job->facts[i]);
 	}

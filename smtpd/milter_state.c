@@ -20,17 +20,21 @@ put_connect(struct milter *milter)
 {
 	const struct milter_client *client = milter->client;
 	const struct milter_macro macros[] = { { "j", client->hostname }, { "{daemon_name}", SPAN("smtpd") }, { "v", SPAN("Fourpost") },
-		{ "{client_addr}", client->address }, { NULL, SPAN_NULL } };
+		{ "{client_addr}", client->address }, { "{client_name}", client->name }, { NULL, SPAN_NULL } };
 	bool v6 = span_chr(client->address, ':') >= 0;
 	struct buf *out = &milter->out;
 	size_t at;
 
 	milter_put_macros(out, 'C', macros);
 	at = milter_begin(out, 'C');
-	/* The host's name is not looked up; sendmail gives the address in brackets where there is none. */
-	(void)buf_char(out, '[');
-	(void)buf_span(out, client->address);
-	milter_put_text(out, SPAN("]"));
+	if (client->name.len != 0) {
+		milter_put_text(out, client->name);
+	} else {
+		/* As sendmail gives it where there is none. */
+		(void)buf_char(out, '[');
+		(void)buf_span(out, client->address);
+		milter_put_text(out, SPAN("]"));
+	}
 	(void)buf_char(out, client->address.len == 0 ? 'U' : v6 ? '6' : '4');
 	if (client->address.len != 0) {
 		(void)buf_put(out, "\0\0", 2); /* the port is not told */

@@ -12,6 +12,7 @@
 struct milter_client {
 	struct span hostname;  /* ours */
 	struct span address;   /* "192.0.2.1", "2001:db8::1", or empty */
+	struct span name;      /* that leads to the address, and the address to it; or empty */
 	struct span helo, tls, account;
 	struct span sender;    /* without angle brackets */
 };

@@ -16,16 +16,30 @@ smtp_client_forget_question(struct smtp_client *client)
 	client->filtered.fd = -1;
 }
 
+static void
+ask_of_sender(void *context)
+{
+	struct smtp_client *client = context;
+	const struct smtp *smtp = &client->smtp;
+	const struct milter_client facts = { .address = span_of(smtp->client), .helo = span_of(smtp->helo), .tls = span_of(smtp->tls),
+		.name = client->guard != NULL ? span_of(defence_name(guard_defence(client->guard))) : SPAN_NULL,
+		.account = span_of(smtp->account), .sender = span_of(smtp->envelope.sender) };
+
+	client->question = filter_mail(client->role->filters, &facts, client);
+}
+
 void
 smtp_client_ask_filter(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
-	const struct milter_client facts = { .address = span_of(smtp->client), .helo = span_of(smtp->helo), .tls = span_of(smtp->tls),
-		.account = span_of(smtp->account), .sender = span_of(smtp->envelope.sender) };
 
 	if (smtp->filter_step == SMTP_FILTER_MAIL) {
 		smtp_client_forget_question(client); /* of a message before that was given up */
-		client->question = filter_mail(client->role->filters, &facts, client);
+		/* Filters hold it against a client that it has no name. */
+		if (client->guard != NULL && !guard_is_done(client->guard))
+			guard_await(client->guard, ask_of_sender, client);
+		else
+			ask_of_sender(client);
 	} else if (smtp->filter_step == SMTP_FILTER_RCPT) {
 		filter_rcpt(client->question, smtp->asked);
 	} else if (client->handin != NULL && handin_read(client->handin) == 0) {

@@ -109,6 +109,7 @@ filter_mail(struct filter_client *client, const struct milter_client *facts, voi
 	(void)asked_add(&client->questions, &question->asked);
 	msg_writer_init(&body);
 	msg_put_span(&body, facts->address);
+	msg_put_span(&body, facts->name);
 	msg_put_span(&body, facts->helo);
 	msg_put_span(&body, facts->tls);
 	msg_put_span(&body, facts->account);

@@ -39,6 +39,8 @@ struct guard {
 	struct dns_asking *asking;
 	struct event *timer, *soon; /* soon: goes on from the loop */
 	bool crowded, logged;
+	void (*known)(void *context); /* guard_await: who waits; or NULL */
+	void *known_context;
 	/* The recipient that is judged. */
 	bool judging, waits; /* waits: the reply is known, and comes when the timer has run out */
 	guard_done done;
@@ -370,10 +372,17 @@ static void
 on_soon(evutil_socket_t fd, short what, void *context)
 {
 	struct guard *guard = context;
+	void (*known)(void *context) = guard->known;
 
 	(void)fd, (void)what;
-	if (guard->judging && !guard->waits && defence_is_done(guard->defence))
+	if (!defence_is_done(guard->defence))
+		return;
+	if (known != NULL) {
+		guard->known = NULL;
+		known(guard->known_context); /* it may be freed in there */
+	} else if (guard->judging && !guard->waits) {
 		decide(guard);
+	}
 }
 
 /* The time is over. */
@@ -398,7 +407,7 @@ on_answer(void *context)
 {
 	struct guard *guard = context;
 
-	if (defence_is_done(guard->defence) && guard->judging && !guard->waits)
+	if (defence_is_done(guard->defence) && (guard->known != NULL || (guard->judging && !guard->waits)))
 		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
@@ -462,6 +471,21 @@ struct defence *
 guard_defence(struct guard *guard)
 {
 	return guard->defence;
+}
+
+bool
+guard_is_done(const struct guard *guard)
+{
+	return defence_is_done(guard->defence);
+}
+
+void
+guard_await(struct guard *guard, void (*known)(void *context), void *context)
+{
+	guard->known = known;
+	guard->known_context = context;
+	if (defence_is_done(guard->defence))
+		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
 bool

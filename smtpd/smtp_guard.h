@@ -27,6 +27,10 @@ struct guard *guard_new(struct guards *guards, const char *client);
 struct guard *guard_free(struct guard *guard);
 /* What is known of the client: borrowed. */
 struct defence *guard_defence(struct guard *guard);
+/* All is known of it that will be. */
+bool guard_is_done(const struct guard *guard);
+/* Calls back once, from the loop, when it is so; after ten seconds at the latest. Not while a recipient is judged. */
+void guard_await(struct guard *guard, void (*known)(void *context), void *context);
 /* There are too many connections from where it comes. */
 bool guard_is_crowded(const struct guard *guard);
 

@@ -6,16 +6,19 @@ import os
 import re
 import socket
 import sys
+import time
 
 import jmap_client
 from dns_server import DnsServer, reverse
+from milter_server import Milter
 from own_site import Results, Site, mails, outer, read, within
 
 # Networks for examples have no names with libunbound.
-GOOD, LISTED, WELCOME, NAMELESS, SPAM = "11.22.33.10", "11.22.33.66", "11.22.33.20", "11.22.33.30", "11.22.33.99"
+GOOD, LISTED, WELCOME, NAMELESS, SPAM, SLOW = (f"11.22.33.{n}" for n in (10, 66, 20, 30, 99, 40))
 dns = DnsServer({
     (reverse(GOOD, "in-addr.arpa"), "PTR"): "mx.good.example", ("mx.good.example", "A"): GOOD,
     (reverse(LISTED, "in-addr.arpa"), "PTR"): "mx.listed.example", ("mx.listed.example", "A"): LISTED,
+    (reverse(SLOW, "in-addr.arpa"), "PTR"): "mx.slow.example", ("mx.slow.example", "A"): SLOW,
     (reverse(LISTED, "bl.example"), "A"): "127.0.0.4",
     (reverse(WELCOME, "bl.example"), "A"): "127.0.0.4",
     (reverse(WELCOME, "wl.example"), "A"): "127.0.5.1",
@@ -26,7 +29,7 @@ dns = DnsServer({
     ("strict.example", "TXT"): "v=spf1 -all",
     ("silent.example", "MX"): "0 .", ("mute.example", "MX"): ["0 .", "10 mx.good.example"],
     ("shut.example", "MX"): "0 .", ("shut.example", "TXT"): "v=spf1 -all",
-}, broken=["broken.example"])
+}, broken=["broken.example"], late=["slow.example"])
 
 LISTS = ('dns_lists = [ "bl.example 10 127.0.0.2-4", "wl.example -6 127.0.*.1-3", "milder.example 4", "refuses.example 20", "broken.example 20" ];\n')
 OPTIONS = (f'resolvers = [ "{dns.address}" ];\ndnssec_anchor = "";\nproxy_from = [ "127.0.0.1" ];\nproxy_header_from = [ "127.0.0.2" ];\n'
@@ -201,6 +204,24 @@ def rules(site):
     site.put("smtpd.conf", conf)
 
 
+def milters(site):
+    """They are told the client's name where it is one, and hear of nobody before that is known."""
+    milter, conf = Milter(site.base + 71), read(f"{site.state}/etc/smtpd.conf")
+    site.put("smtpd.conf", conf + f'milters = [ "127.0.0.1:{site.base + 71}" ];\nscore_weights = [ "no-reverse-name=0", "reverse-name-unconfirmed=0" ];\n')
+    site.reload()
+    time.sleep(1)  # the role that asks them hears of it at the same time, and has no way to say so
+    seen = []
+    for address in (SLOW, NAMELESS):
+        _, last, _ = hand_in(site, address, "named")
+        seen.append((last[:4], milter.seen[-1]["client"], milter.seen[-1]["macros"].get(b"{client_name}")))
+    check("a milter is told the client's name", seen[0] == ("250 ", b"mx.slow.example\x004\0\0" + SLOW.encode() + b"\0", b"mx.slow.example"), seen)
+    check("or its address alone", seen[1] == ("250 ", f"[{NAMELESS}]".encode() + b"\x004\0\0" + NAMELESS.encode() + b"\0", None), seen)
+    milter.shutdown()
+    milter.server_close()
+    site.put("smtpd.conf", conf)
+    site.reload()
+
+
 def explained(site):
     path = f"{site.state}/told"
     _, last, _ = hand_in(site, NAMELESS, "to be told of", helo="[11.22.33.31]", recipient="u3@example.test")
@@ -316,6 +337,7 @@ try:
     manners(site)
     limits(site)
     rules(site)
+    milters(site)
     explained(site)
     site = greylisting(site)
     site = accounts(site)

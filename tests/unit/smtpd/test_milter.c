@@ -138,6 +138,25 @@ static const struct {
 	{ MILTER_NO_BODY | MILTER_SILENT_HEADER, "OCHM" "R" "TLLNE" },
 };
 
+/* sendmail and Postfix tell a host's name there, or the address in brackets; rspamd counts it against a client that has none. */
+START_TEST(the_name_is_told)
+{
+	static const struct span names[] = { { "", 0 }, { "mx.example", 10 } };
+	static const struct span wanted[] = { SPAN("C[192.0.2.1]\0" "4\0\0" "192.0.2.1\0"), SPAN("Cmx.example\0" "4\0\0" "192.0.2.1\0") };
+	struct milter_client named = client;
+	struct milter milter;
+
+	named.name = names[_i];
+	milter_init(&milter, &named);
+	(void)milter_mail(&milter);
+	buf_clear(&milter.out);
+	ck_assert_int_eq(negotiate(&milter, 0), MILTER_MORE);
+	ck_assert(span_ends(buf_get(&milter.out), wanted[_i]));
+	ck_assert_int_eq(span_find(buf_get(&milter.out), SPAN("{client_name}\0mx.example\0")) >= 0, _i == 1);
+	milter_free(&milter);
+}
+END_TEST
+
 START_TEST(steps_follow_the_options)
 {
 	struct buf letters = BUF_INIT(100);
@@ -466,6 +485,7 @@ main(void)
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_loop_test(tests, packets_are_read, 0, COUNT(packets));
+	tcase_add_loop_test(tests, the_name_is_told, 0, 2);
 	tcase_add_loop_test(tests, steps_follow_the_options, 0, COUNT(steps));
 	tcase_add_loop_test(tests, answers_mean_what_they_say, 0, COUNT(answers));
 	tcase_add_test(tests, changes_need_a_permission);
