@@ -57,7 +57,8 @@ canonical(const char *text, char **ret_path)
 	ptrdiff_t at;
 
 	/* The length is that of the form that is kept: it names a folder, whose local part has at most 64 octets (RFC 5321 section 4.5.3.1.1). */
-	if (address_fold(span_of(text), &folded) < 0 || address_parse_mailbox(buf_get(&folded), ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
+	if (address_fold(span_of(text), &folded) < 0 || address_parse_mailbox(buf_get(&folded), ADDRESS_SMTPUTF8, &address) != ADDRESS_OK ||
+	    address.local.len > ADDRESS_LOCAL_MAX)
 		tool_fail(EX_DATAERR, "%s is not an address: user@domain", text);
 	at = span_rchr(buf_get(&folded), '@');
 	/* '+' begins a detail. */

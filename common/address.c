@@ -144,7 +144,7 @@ take_mailbox(struct span *text, unsigned flags, struct address *address)
 		if ((flags & ADDRESS_SMTPUTF8) == 0)
 			return ADDRESS_NEEDS_UTF8;
 	}
-	if (address->local.len > ADDRESS_LOCAL_MAX || address->domain.len > ADDRESS_DOMAIN_MAX || address->mailbox.len > ADDRESS_MAX ||
+	if (address->domain.len > ADDRESS_DOMAIN_MAX || address->mailbox.len > ADDRESS_MAX ||
 	    !labels_fit(address->domain))
 		return ADDRESS_TOO_LONG;
 	return ADDRESS_OK;

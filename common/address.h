@@ -7,7 +7,8 @@
 
 #include "common/buf.h"
 
-/* RFC 5321 section 4.5.3.1, in octets (RFC 6531 section 3.3 counts UTF-8 octets likewise). */
+/* RFC 5321 section 4.5.3.1, in octets (RFC 6531 section 3.3 counts UTF-8 octets likewise). A local part that passes its limit is none that we
+ * make; others make them, as for answers to each recipient (VERP), and are heard: no more is demanded than that everything fits. */
 #define ADDRESS_LOCAL_MAX 64
 #define ADDRESS_DOMAIN_MAX 255
 #define ADDRESS_MAX 254 /* local-part "@" domain: a path of 256 with its angle brackets */

@@ -13,7 +13,7 @@ check_forms(const struct address *address)
 	struct buf form = BUF_INIT(4096), again = BUF_INIT(4096), display = BUF_INIT(4096);
 	struct address parsed;
 
-	if (address->local.len > ADDRESS_LOCAL_MAX || address->domain.len > ADDRESS_DOMAIN_MAX || address->mailbox.len > ADDRESS_MAX)
+	if (address->domain.len > ADDRESS_DOMAIN_MAX || address->mailbox.len > ADDRESS_MAX)
 		abort();
 	(void)address_domain_display(address->domain, &display);
 	if (address_canonical(address, &form) == 0 && address->domain.len != 0 && form.len <= ADDRESS_MAX) {

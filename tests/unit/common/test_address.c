@@ -115,7 +115,9 @@ START_TEST(limits)
 
 	ck_assert_int_eq(parse_sized(63, 10), ADDRESS_OK);
 	ck_assert_int_eq(parse_sized(64, 10), ADDRESS_OK);
-	ck_assert_int_eq(parse_sized(65, 10), ADDRESS_TOO_LONG);
+	ck_assert_int_eq(parse_sized(65, 10), ADDRESS_OK);
+	ck_assert_int_eq(parse_sized(243, 10), ADDRESS_OK);
+	ck_assert_int_eq(parse_sized(244, 10), ADDRESS_TOO_LONG);
 	ck_assert_int_eq(parse_sized(1, 251), ADDRESS_OK);
 	ck_assert_int_eq(parse_sized(1, 252), ADDRESS_OK); /* 254 in all */
 	ck_assert_int_eq(parse_sized(1, 253), ADDRESS_TOO_LONG);

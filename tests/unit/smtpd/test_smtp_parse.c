@@ -108,7 +108,7 @@ START_TEST(postmaster)
 	args = SPAN("TO:<alice>");
 	ck_assert_int_eq(
 	    smtp_parse_path(&args, SPAN("TO"), ADDRESS_POSTMASTER, &address), ADDRESS_SYNTAX);
-	args = SPAN("TO:<01234567890123456789012345678901234567890123456789012345678901234@c>");
+	args = SPAN("TO:<a@0123456789012345678901234567890123456789012345678901234567890123>");
 	ck_assert_int_eq(smtp_parse_path(&args, SPAN("TO"), 0, &address), ADDRESS_TOO_LONG);
 }
 END_TEST
