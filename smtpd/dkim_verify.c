@@ -23,6 +23,13 @@ struct body {
 	uint64_t total;
 };
 
+/* A check that waits for a key. */
+struct asking {
+	struct dkim_check *check;
+	bool asked; /* its question was given out; those of one name stand for one, the first's */
+	bool answered; /* or dropped */
+};
+
 struct dkim_verifier {
 	int64_t now;
 	enum phase phase;
@@ -34,9 +41,7 @@ struct dkim_verifier {
 	struct arc_chain chain;
 	struct body bodies[BODIES_MAX];
 	size_t body_count;
-	/* Every check that waits for a key; those of one name stand for one question, the first's. */
-	struct dkim_check *asking[KEYS_MAX];
-	bool answered[KEYS_MAX];
+	struct asking asking[KEYS_MAX];
 	size_t asking_count, given, under_way;
 };
 
@@ -104,7 +109,7 @@ want(struct dkim_verifier *verifier, struct dkim_check *check)
 		return;
 	if (check->signature.kind != DKIM_ARC_SEAL)
 		want_body(verifier, &check->signature);
-	verifier->asking[verifier->asking_count++] = check;
+	verifier->asking[verifier->asking_count++].check = check;
 }
 
 static void
@@ -165,7 +170,7 @@ drop_seals(struct dkim_verifier *verifier)
 	if (!arc_chain_is_broken(&verifier->chain))
 		return;
 	for (size_t i = verifier->given; i < verifier->asking_count; i++)
-		verifier->answered[i] |= verifier->asking[i]->signature.kind == DKIM_ARC_SEAL;
+		verifier->asking[i].answered |= verifier->asking[i].check->signature.kind == DKIM_ARC_SEAL;
 }
 
 static void
@@ -218,7 +223,7 @@ static bool
 was_asked(const struct dkim_verifier *verifier, size_t number)
 {
 	for (size_t i = 0; i < number; i++)
-		if (same_question(verifier->asking[i], verifier->asking[number]))
+		if (verifier->asking[i].asked && same_question(verifier->asking[i].check, verifier->asking[number].check))
 			return true;
 	return false;
 }
@@ -226,13 +231,13 @@ was_asked(const struct dkim_verifier *verifier, size_t number)
 void
 dkim_verifier_ask_first(struct dkim_verifier *verifier, struct span domain)
 {
-	struct dkim_check *later[KEYS_MAX];
+	struct asking later[KEYS_MAX];
 	size_t first = 0, count = 0;
 
 	for (size_t i = 0; i < verifier->asking_count; i++) {
-		struct span name = verifier->asking[i]->signature.domain;
+		struct span name = buf_get(&verifier->asking[i].check->key_name);
 
-		if (span_iends(name, domain) && (name.len == domain.len || name.ptr[name.len - domain.len - 1] == '.'))
+		if (span_ends(name, domain) && name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.')
 			verifier->asking[first++] = verifier->asking[i];
 		else
 			later[count++] = verifier->asking[i];
@@ -247,10 +252,11 @@ dkim_verifier_question(struct dkim_verifier *verifier, struct span *ret_name, si
 	while (verifier->given < verifier->asking_count && verifier->under_way < DKIM_KEYS_AT_ONCE) {
 		size_t number = verifier->given++;
 
-		if (verifier->answered[number] || was_asked(verifier, number))
+		if (verifier->asking[number].answered || was_asked(verifier, number))
 			continue;
+		verifier->asking[number].asked = true;
 		verifier->under_way++;
-		*ret_name = buf_get(&verifier->asking[number]->key_name);
+		*ret_name = buf_get(&verifier->asking[number].check->key_name);
 		*ret_number = number;
 		return true;
 	}
@@ -262,10 +268,12 @@ dkim_verifier_answer(struct dkim_verifier *verifier, size_t number, const struct
 {
 	verifier->under_way--;
 	for (size_t i = number; i < verifier->asking_count; i++) {
-		if (verifier->answered[i] || !same_question(verifier->asking[i], verifier->asking[number]))
+		struct asking *asking = &verifier->asking[i];
+
+		if (asking->answered || !same_question(asking->check, verifier->asking[number].check))
 			continue;
-		verifier->answered[i] = true;
-		dkim_check_key(verifier->asking[i], verifier->known, answer);
+		asking->answered = true;
+		dkim_check_key(asking->check, verifier->known, answer);
 	}
 	conclude(verifier);
 }
@@ -274,7 +282,7 @@ bool
 dkim_verifier_is_done(const struct dkim_verifier *verifier)
 {
 	for (size_t i = 0; i < verifier->asking_count; i++)
-		if (!verifier->answered[i])
+		if (!verifier->asking[i].answered)
 			return false;
 	return verifier->phase == ENDED;
 }

@@ -30,7 +30,7 @@ bool dkim_verifier_has_header(const struct dkim_verifier *verifier);
 /* The header block, without the empty line; borrowed. */
 struct span dkim_verifier_header(const struct dkim_verifier *verifier);
 
-/* Keys of that domain and those below it are asked for before the others. Once the header is complete, before the first question. */
+/* Keys of that domain, in A-labels and lower case, and those below it are asked for before the others. Once the header is complete, before the first question. */
 void dkim_verifier_ask_first(struct dkim_verifier *verifier, struct span domain);
 /* The next question that was not given out yet: the name of a TXT record (borrowed) and the number by which it is answered. False when
  * there is none: before the header's end, after the last, and as long as DKIM_KEYS_AT_ONCE are not answered. Seals come last, and no more

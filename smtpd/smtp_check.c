@@ -92,7 +92,7 @@ tell(struct smtp_check *check)
 		[VERIFY_REFUSE] = { SMTP_FAULT_DMARC, "refuse" },
 		[VERIFY_DEFER] = { SMTP_FAULT_NO_DNS, "defer" },
 	};
-	enum verify_verdict verdict = verify_verdict(check->verification);
+	enum verify_verdict verdict = verify_is_done(check->verification) ? verify_verdict(check->verification) : VERIFY_DEFER;
 
 	check->told = true;
 	/* What is put off comes again. */
@@ -136,9 +136,13 @@ on_event(evutil_socket_t fd, short what, void *context)
 	struct smtp_check *check = context;
 
 	(void)fd;
-	if ((what & EV_TIMEOUT) != 0 && !verify_is_done(check->verification))
+	if ((what & EV_TIMEOUT) != 0 && !verify_is_done(check->verification)) {
 		dns_asking_give_up(check->asking);
-	if (check->ended && !check->told && verify_is_done(check->verification))
+		if (!verify_is_done(check->verification))
+			log_error("not-verified", log_str("id", check->queue_id), log_str("hint", "this is a fault of smtpd's: the message is put off"));
+	}
+	/* Somebody waits for it whatever comes. */
+	if (check->ended && !check->told && (verify_is_done(check->verification) || (what & EV_TIMEOUT) != 0))
 		tell(check); /* it may be freed in there */
 }
 

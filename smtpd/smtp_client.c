@@ -23,6 +23,9 @@
 /* What must come within the timeout for a client to count as alive: a command, or this much of a
  * message. */
 #define PROGRESS_BYTES 1024
+/* No client waits for an answer of ours longer than ten minutes (RFC 5321 section 4.5.3.2.6). Whoever still stands there after half an hour
+ * is gone, unseen while nothing is read from it, and its place is another's. */
+#define STUCK_SECONDS (30 * 60)
 /* Of header that is put before a message. */
 #define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + RULES_FIELDS_MAX + 64)
 
@@ -545,6 +548,13 @@ on_watch(evutil_socket_t fd, short what, void *context)
 	if (progress == client->progress_seen && client->smtp.awaited == SMTP_NOTHING) {
 		smtp_hang_up(&client->smtp, "4.4.2", "You are too slow");
 		smtp_client_pump(client);
+		return;
+	}
+	client->stuck = progress == client->progress_seen ? client->stuck + (unsigned)again.tv_sec : 0;
+	if (client->stuck > STUCK_SECONDS) {
+		log_error("client-stuck", log_str("client", client->smtp.client), log_str("id", client->smtp.queue_id), log_u64("awaits", client->smtp.awaited),
+		    log_str("hint", "what is to answer it never does: this is a fault of smtpd's or of a milter"));
+		smtp_client_leave(client, "stuck");
 		return;
 	}
 	client->progress_seen = progress;

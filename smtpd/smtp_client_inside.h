@@ -31,6 +31,7 @@ struct smtp_client {
 	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
 	unsigned messages;
+	unsigned stuck; /* seconds for which it has awaited the same of us */
 	struct event *watch;
 };
 
