@@ -271,6 +271,7 @@ take_names(struct span value, struct dkim_signature *signature)
 	signature->names = value;
 	if (count > DKIM_NAMES_MAX)
 		return "h= names too many fields";
+	signature->covers_from = from;
 	return signature->kind == DKIM_SIGNATURE && !from ? "h= does not name From" : NULL;
 }
 

@@ -61,6 +61,7 @@ struct dkim_signature {
 	struct span selector;  /* s= */
 	struct span identity;  /* i=, as written; empty: "@" and the domain */
 	struct span names;     /* h= */
+	bool covers_from;      /* they have From among them */
 	struct span raw;       /* the value of b= as it stands, which is left out of what is signed */
 	struct span encoded;   /* b= */
 	uint8_t body_digest[DKIM_DIGEST_SIZE]; /* bh= */

@@ -78,7 +78,7 @@ is_sealed(const struct verification *verification)
 	struct span payload;
 	unsigned instance;
 
-	return last != NULL && last->results != NULL && is_trusted(verification, last->check.signature.domain) &&
+	return last != NULL && last->results != NULL && chain->message.signature.covers_from && is_trusted(verification, last->check.signature.domain) &&
 	    arc_results_payload(last->results->value, &instance, &payload) &&
 	    auth_results_has(payload, SPAN("dmarc"), SPAN("pass"));
 }
@@ -94,7 +94,10 @@ conclude(struct verification *verification)
 	verification->concluded = true;
 	checks = dkim_verifier_checks(verification->signatures, &count);
 	dmarc_conclude(&verification->dmarc, spf_outcome(verification->spf), checks, count, verification->sample);
-	verification->vouched_for = dkim_verifier_chain(verification->signatures)->status == ARC_PASS && is_sealed(verification);
+	/* Who seals speaks for the author that he saw. There is none where several may be meant: one more From above those that a chain covers
+	 * does not break it. */
+	verification->vouched_for = verification->dmarc.outcome.from[0] != '\0' &&
+	    dkim_verifier_chain(verification->signatures)->status == ARC_PASS && is_sealed(verification);
 }
 
 /* --- the message --- */
@@ -201,7 +204,7 @@ is_open(const struct verification *verification)
 		return false;
 	if (verification->policy_unanswered || (verification->spf_unanswered && outcome->wants_spf) || outcome->wants_key)
 		return true;
-	return outcome->result != DMARC_NONE && is_sealed(verification) && arc_chain_is_unanswered(dkim_verifier_chain(verification->signatures));
+	return outcome->result != DMARC_NONE && outcome->from[0] != '\0' && is_sealed(verification) && arc_chain_is_unanswered(dkim_verifier_chain(verification->signatures));
 }
 
 enum verify_verdict

@@ -319,18 +319,18 @@ finish(const struct dkim_private *key, struct dkim_draft *draft)
 	buf_free(&signature);
 }
 
-/* The message as fwd.example sends it on, having seen that. */
+/* The text as fwd.example sends it on, having seen that. */
 static void
-seal(const struct dkim_private *key, struct span payload, struct buf *out)
+seal(const struct dkim_private *key, struct span payload, struct span text, struct buf *out)
 {
 	const struct dkim_signing signing = { DKIM_RSA_SHA256, SPAN("fwd.example"), SPAN("s"), NOW, 0 };
 	struct buf results = BUF_INIT(4096);
 	struct dkim_signer *signer = dkim_signer_new();
-	struct dkim_verifier *before = verified(SPAN(FORGED), 100, NOW, NULL, 0);
+	struct dkim_verifier *before = verified(text, 100, NOW, NULL, 0);
 	const struct arc_chain *chain = dkim_verifier_chain(before);
 	struct dkim_draft message, whole;
 
-	dkim_signer_feed(signer, SPAN(FORGED));
+	dkim_signer_feed(signer, text);
 	ck_assert(dkim_signer_end(signer));
 	ck_assert_int_eq(arc_seal_results(chain, payload, &results), 0);
 	arc_seal_message(signer, chain, &signing, SPAN_NULL, &message);
@@ -340,7 +340,7 @@ seal(const struct dkim_private *key, struct span payload, struct buf *out)
 	(void)buf_span(out, buf_get(&whole.text));
 	(void)buf_span(out, buf_get(&message.text));
 	(void)buf_span(out, buf_get(&results));
-	ck_assert_int_eq(buf_str(out, FORGED), 0);
+	ck_assert_int_eq(buf_span(out, text), 0);
 	dkim_draft_free(&message);
 	dkim_draft_free(&whole);
 	dkim_verifier_free(before);
@@ -374,7 +374,7 @@ START_TEST(a_trusted_sealer)
 		struct buf message = BUF_INIT(20000);
 		struct verification *verification;
 
-		seal(key, span_of(cases[i].payload), &message);
+		seal(key, span_of(cases[i].payload), SPAN(FORGED), &message);
 		verification = verified_by(&settings, buf_get(&message), zone, 2);
 		ck_assert_int_eq(verify_chain(verification)->status, ARC_PASS);
 		ck_assert_int_eq(verify_dmarc(verification)->result, DMARC_FAIL);
@@ -396,6 +396,143 @@ START_TEST(a_trusted_sealer)
 	}
 	(void)dkim_private_free(key);
 	buf_free(&record);
+}
+END_TEST
+
+/* RFC 8617 section 4.1.2: a chain may hold while nobody can tell whose the message is that it vouches for. */
+START_TEST(a_trusted_sealer_of_two_authors)
+{
+	static char trusted[] = "fwd.example";
+	char *items[] = { trusted };
+	const struct conf_list list = { .item = items, .count = 1 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &list };
+	struct dkim_private *key = dkim_private_make(DKIM_RSA_SHA256);
+	struct buf record = BUF_INIT(2000), message = BUF_INIT(20000);
+	struct verification *verification;
+
+	ck_assert_int_eq(dkim_private_record(key, &record), 0);
+	seal(key, SPAN("mx.fwd.example; dmarc=pass header.from=football.example.com"), SPAN("From: ceo@bank.example\r\n" FORGED), &message);
+	verification = verified_by(&settings, buf_get(&message), (const struct zone_row[]){ { "s._domainkey.fwd.example", buf_cstr(&record) }, REJECT_ROW }, 2);
+	ck_assert_int_eq(verify_chain(verification)->status, ARC_PASS);
+	ck_assert_int_eq(verify_dmarc(verification)->result, DMARC_PERMERROR);
+	ck_assert(!verify_is_vouched_for(verification));
+	ck_assert_int_eq(verify_verdict(verification), VERIFY_QUARANTINE);
+	verify_free(verification);
+	verification = answered_by(&settings, buf_get(&message), NULL, 0, "s._domainkey.fwd.example");
+	ck_assert_int_eq(verify_verdict(verification), VERIFY_QUARANTINE);
+	verify_free(verification);
+	(void)dkim_private_free(key);
+	buf_free(&record);
+	buf_free(&message);
+}
+END_TEST
+
+/* --- every message comes to an end --- */
+
+static unsigned state;
+
+static unsigned
+random_below(unsigned limit)
+{
+	state = state * 1103515245 + 12345;
+	return (state >> 16) % limit;
+}
+
+/* Signatures, of which none holds, by few names in many spellings. */
+static void
+write_signed(struct buf *out)
+{
+	static const char *const domains[] = { "xn--bcher-kva.example", "sub.xn--bcher-kva.example", "XN--bcher-kva.example", "b\xc3\xbc" "cher.example", "other.example" };
+	static const char *const hashes[] = { BODY_X, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" };
+	unsigned selectors = 1 + random_below(12);
+
+	for (unsigned i = random_below(25); i > 0; i--)
+		(void)buf_fmt(out, "ARC-Seal: i=%u; a=rsa-sha256; cv=%s; d=%s; s=s%u; b=AAAA\r\n"
+			      "ARC-Message-Signature: i=%u; a=rsa-sha256; d=%s; s=s%u; h=From; bh=%s; b=AAAA\r\n"
+			      "ARC-Authentication-Results: i=%u; x.example; dmarc=pass\r\n", i, i == 1 ? "none" : "pass", domains[random_below(5)],
+			      random_below(selectors), i, domains[random_below(5)], random_below(selectors), hashes[random_below(2)], i);
+	for (unsigned i = random_below(12); i > 0; i--)
+		(void)buf_fmt(out, "DKIM-Signature: v=1; a=rsa-sha256; d=%s; s=s%u; h=From; bh=%s; b=AAAA\r\n", domains[random_below(5)], random_below(selectors),
+		    hashes[random_below(2)]);
+	(void)buf_fmt(out, "From: a@%s\r\n", domains[random_below(5)]);
+	/* Some have no empty line, some no body. */
+	(void)buf_str(out, random_below(4) == 0 ? "" : random_below(2) == 0 ? "\r\n" : "\r\nx\r\n");
+}
+
+/* Answers come in any order, before the end of the message and behind it. */
+START_TEST(every_message_ends)
+{
+	static const enum dns_status statuses[] = { DNS_NO_NAME, DNS_FAILED, DNS_FOUND };
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .enforced = DMARC_POLICY_REJECT, .arc_trusted = &none };
+	static struct dns_answer answer;
+
+	for (state = (unsigned)_i * 1000; state < (unsigned)_i * 1000 + 200; state++) {
+		unsigned seed = state;
+		struct verification *verification = verify_new(&settings, &envelope, NOW, 0);
+		struct buf message = BUF_INIT(100000);
+		size_t numbers[100], count = 0, at = 0;
+		bool ended = false;
+
+		write_signed(&message);
+		while (!ended || count != 0) {
+			enum dns_type type;
+			struct span name;
+
+			if (at < message.len && random_below(2) == 0) {
+				size_t piece = 1 + random_below((unsigned)(message.len - at));
+
+				verify_feed(verification, span_make(message.data + at, piece));
+				at += piece;
+			} else if (at == message.len && !ended && random_below(2) == 0) {
+				verify_end(verification);
+				ended = true;
+			}
+			while (verify_question(verification, &name, &type, &numbers[count]))
+				count++;
+			if (count != 0 && random_below(2) == 0) {
+				size_t which = random_below((unsigned)count), number = numbers[which];
+
+				numbers[which] = numbers[--count];
+				answer.status = statuses[random_below(3)];
+				verify_answer(verification, number, &answer);
+				while (verify_question(verification, &name, &type, &numbers[count]))
+					count++;
+			}
+		}
+		ck_assert_msg(verify_is_done(verification), "seed %u", seed);
+		verify_free(verification);
+		buf_free(&message);
+		state = seed;
+	}
+}
+END_TEST
+
+/* Of a header that no empty line ends, every key is asked for, too. */
+START_TEST(signatures_of_a_header_alone)
+{
+	static const char text[] = "DKIM-Signature: v=1; a=rsa-sha256; d=other.example; s=s; h=From; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
+		"DKIM-Signature: v=1; a=rsa-sha256; d=third.example; s=s; h=From; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
+		"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=list.example; s=s; b=AAAA\r\n"
+		"ARC-Message-Signature: i=1; a=rsa-sha256; d=list.example; s=m; h=From; bh=AAAA; b=AAAA\r\n"
+		"ARC-Authentication-Results: i=1; list.example; none\r\nFrom: a@list.example\r\n%s";
+	const struct conf_list none = { .count = 0 };
+	const struct verify_settings settings = { .hostname = "here.example", .arc_trusted = &none };
+	struct verification *verification = verify_new(&settings, &envelope, NOW, 0);
+	struct buf message = BUF_INIT(2000);
+	unsigned asked = 0;
+	enum dns_type type;
+	struct span name;
+	size_t number;
+
+	(void)buf_fmt(&message, text, _i == 0 ? "" : "\r\n");
+	verify_feed(verification, buf_get(&message));
+	verify_end(verification);
+	while (verify_question(verification, &name, &type, &number))
+		asked += span_ieq(name, SPAN("s._domainkey.other.example")) || span_ieq(name, SPAN("s._domainkey.third.example"));
+	ck_assert_uint_eq(asked, 2);
+	verify_free(verification);
+	buf_free(&message);
 }
 END_TEST
 
@@ -464,6 +601,9 @@ main(void)
 	tcase_add_test(tests, long_names);
 	tcase_add_loop_test(tests, seals_come_last, 0, 2);
 	tcase_add_test(tests, a_trusted_sealer);
+	tcase_add_test(tests, a_trusted_sealer_of_two_authors);
+	tcase_add_loop_test(tests, every_message_ends, 0, 10);
+	tcase_add_loop_test(tests, signatures_of_a_header_alone, 0, 2);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
