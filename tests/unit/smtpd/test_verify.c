@@ -442,7 +442,7 @@ random_below(unsigned limit)
 static void
 write_signed(struct buf *out)
 {
-	static const char *const domains[] = { "xn--bcher-kva.example", "sub.xn--bcher-kva.example", "XN--bcher-kva.example", "b\xc3\xbc" "cher.example", "other.example" };
+	static const char *const domains[] = { "xn--bcher-kva.example", "sub.xn--bcher-kva.example", "XN--bcher-kva.example", "b\303\274cher.example", "other.example" };
 	static const char *const hashes[] = { BODY_X, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" };
 	unsigned selectors = 1 + random_below(12);
 
