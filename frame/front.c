@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -298,6 +299,23 @@ on_connection(evutil_socket_t fd, short what, void *context)
 
 /* --- the front --- */
 
+/* As many as can be served without running out of descriptors in the middle of something. */
+static unsigned
+connections_possible(const struct front_limits *limits)
+{
+	struct rlimit limit = { 0, 0 };
+	rlim_t most = limits->connections_max, each = limits->descriptors_each, beside = limits->descriptors_beside;
+
+	if (each != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && most * each + beside > limit.rlim_cur) {
+		most = beside / each;
+		if (limit.rlim_cur > 2 * beside)
+			most = (limit.rlim_cur - beside) / each;
+		log_warning("connections-limited", log_u64("wanted", limits->connections_max), log_u64("possible", most),
+		    log_u64("descriptors", limit.rlim_cur));
+	}
+	return (unsigned)most;
+}
+
 struct front *
 front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
     front_accept accept, front_refusal refusal, void *context)
@@ -306,7 +324,7 @@ front_new(struct proc *proc, const struct front_limits *limits, const char *alpn
 	uint64_t seed;
 
 	front->proc = proc;
-	front->limits = *limits;
+	front_set_limits(front, limits);
 	front->accept = accept;
 	front->refusal = refusal;
 	front->context = context;
@@ -343,11 +361,10 @@ front_new(struct proc *proc, const struct front_limits *limits, const char *alpn
 }
 
 void
-front_set_limits(struct front *front, unsigned connections_max,
-    unsigned connections_per_address_max)
+front_set_limits(struct front *front, const struct front_limits *limits)
 {
-	front->limits.connections_max = connections_max;
-	front->limits.connections_per_address_max = connections_per_address_max;
+	front->limits = *limits;
+	front->limits.connections_max = connections_possible(limits);
 }
 
 void

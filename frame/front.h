@@ -16,6 +16,9 @@ struct front_limits {
 	unsigned connections_max;             /* of all clients */
 	unsigned connections_per_address_max; /* of one IPv4 address or IPv6 /64 */
 	size_t input_max, output_max;         /* a stream's buffers */
+	/* Descriptors that each may need, and those that the role has for itself: connections_max is lowered to what there are
+	 * descriptors for. 0: it is not looked at. */
+	unsigned descriptors_each, descriptors_beside;
 	unsigned timeout;                     /* seconds */
 	/* Something comes before TLS on this connection, though its listener has TLS from the first byte on: front_begin_tls follows. NULL:
 	 * never. */
@@ -42,9 +45,8 @@ typedef struct span (*front_refusal)(const struct proc_listener *listener, void 
  * tls_server_new, for as long as the process lives. NULL after a log line when it cannot. */
 struct front *front_new(struct proc *proc, const struct front_limits *limits, const char *alpn,
     front_accept accept, front_refusal refusal, void *context);
-/* The configuration has changed: how many connections may be there from now on. */
-void front_set_limits(struct front *front, unsigned connections_max,
-    unsigned connections_per_address_max);
+/* The configuration has changed: how many connections may be there from now on, and how long new ones may be silent. */
+void front_set_limits(struct front *front, const struct front_limits *limits);
 /* Starts accepting (after proc_jail). */
 void front_start(struct front *front);
 /* Stops accepting; clients go on. */

@@ -555,12 +555,25 @@ refusal(const struct proc_listener *listener, void *context)
 	return span_of(login->protocol->too_many);
 }
 
+static struct front_limits
+front_limits_of(const struct login_protocol *protocol, const struct login_limits *limits)
+{
+	return (struct front_limits){
+		.connections_max = limits->all,
+		.connections_per_address_max = limits->of_address,
+		.input_max = protocol->line_max,
+		.output_max = OUTPUT_MAX,
+		.timeout = protocol->timeout,
+	};
+}
+
 void
 login_set_limits(struct proc *proc, const struct login_limits *limits)
 {
 	struct login *login = proc->state;
+	const struct front_limits of_front = front_limits_of(login->protocol, limits);
 
-	front_set_limits(login->front, limits->all, limits->of_address);
+	front_set_limits(login->front, &of_front);
 	login->sessions_of_account_max = limits->of_account;
 }
 
@@ -570,13 +583,7 @@ login_run(struct proc *proc, const struct login_protocol *protocol,
 {
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS };
 	struct login *login = xcalloc(1, sizeof(*login));
-	struct front_limits limits = {
-		.connections_max = login_limits->all,
-		.connections_per_address_max = login_limits->of_address,
-		.input_max = protocol->line_max,
-		.output_max = OUTPUT_MAX,
-		.timeout = protocol->timeout,
-	};
+	const struct front_limits limits = front_limits_of(protocol, login_limits);
 	struct jail jail = { .root = proc->common->empty_dir,
 		.allow = JAIL_ACCEPT | JAIL_SOCKETPAIR };
 

@@ -5,7 +5,6 @@
  * none itself. */
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "common/log.h"
@@ -137,12 +136,29 @@ peer_gone(struct proc *proc, uint8_t peer)
 		filter_client_gone(role->filters);
 }
 
+static struct front_limits
+limits_of(const struct smtpd_conf *conf)
+{
+	return (struct front_limits){
+		.connections_max = (unsigned)conf->connections_max,
+		.connections_per_address_max = (unsigned)conf->connections_per_address_max,
+		.descriptors_each = DESCRIPTORS_OF_CLIENT + (conf->milters.count != 0 ? DESCRIPTORS_OF_CHANGE : 0),
+		.descriptors_beside = DESCRIPTORS_BESIDE,
+		.input_max = INPUT_MAX,
+		.output_max = OUTPUT_MAX,
+		.timeout = (unsigned)conf->client_timeout,
+		.tls_later = smtp_client_awaits_proxy,
+	};
+}
+
 static void
 reload(struct proc *proc)
 {
 	struct smtp_role *role = proc->state;
+	const struct front_limits limits = limits_of(smtpd_conf(proc));
 
 	set_settings(role, proc);
+	front_set_limits(role->front, &limits);
 	guards_reload(role->guards);
 	if (smtpd_conf(proc)->rules[0] == '\0')
 		role->rules = rules_free(role->rules);
@@ -180,25 +196,6 @@ stop(struct proc *proc)
 		proc_exit(proc, EX_OK);
 }
 
-/* As many as can be served without running out of descriptors in the middle of a message. */
-static unsigned
-connections_max(const struct smtpd_conf *conf)
-{
-	struct rlimit limit = { 0, 0 };
-	rlim_t most = (rlim_t)conf->connections_max;
-	rlim_t each = DESCRIPTORS_OF_CLIENT + (conf->milters.count != 0 ? DESCRIPTORS_OF_CHANGE : 0);
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	    most * each + DESCRIPTORS_BESIDE > limit.rlim_cur) {
-		most = DESCRIPTORS_BESIDE / each;
-		if (limit.rlim_cur > 2 * DESCRIPTORS_BESIDE)
-			most = (limit.rlim_cur - DESCRIPTORS_BESIDE) / each;
-		log_warning("connections-limited", log_i64("wanted", conf->connections_max),
-		    log_u64("possible", most), log_u64("descriptors", limit.rlim_cur));
-	}
-	return (unsigned)most;
-}
-
 int
 proc_smtp(struct proc *proc)
 {
@@ -206,15 +203,7 @@ proc_smtp(struct proc *proc)
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
 		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_FILTER_RCPTS, on_filtered }, { MSG_GREYLISTED, on_greylisted },
 		{ MSG_RULES_FILE, on_rules } };
-	const struct smtpd_conf *conf = smtpd_conf(proc);
-	const struct front_limits limits = {
-		.connections_max = connections_max(conf),
-		.connections_per_address_max = (unsigned)conf->connections_per_address_max,
-		.input_max = INPUT_MAX,
-		.output_max = OUTPUT_MAX,
-		.timeout = (unsigned)conf->client_timeout,
-		.tls_later = smtp_client_awaits_proxy,
-	};
+	const struct front_limits limits = limits_of(smtpd_conf(proc));
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT };
 	static struct smtp_role role = { .empty = empty };
 

@@ -4,6 +4,7 @@
  * owns it reads what passes through it, and can open only the accounts whose users are signed in just then. */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "common/log.h"
@@ -36,22 +37,48 @@ stop(struct proc *proc)
 	proc_exit(proc, EX_OK);
 }
 
-int
-proc_http(struct proc *proc)
+static struct front_limits
+limits_of(const struct webmaild_conf *conf)
 {
-	const struct webmaild_conf *conf = proc->conf;
-	struct front_limits limits = {
+	return (struct front_limits){
 		.connections_max = (unsigned)conf->connections_max,
 		.connections_per_address_max = (unsigned)conf->connections_per_address_max,
+		.descriptors_each = DESCRIPTORS_OF_CONNECTION,
+		.descriptors_beside = DESCRIPTORS_BESIDE,
 		.input_max = INPUT_MAX,
 		.output_max = OUTPUT_MAX,
 		.timeout = TIMEOUT_SECONDS,
 	};
-	struct jail jail = {
-		.root = conf->common.empty_dir,
-		.allow = JAIL_ACCEPT | JAIL_SOCKETPAIR,
-		.descriptors_max = limits.connections_max * DESCRIPTORS_OF_CONNECTION + DESCRIPTORS_BESIDE,
-	};
+}
+
+static void
+reload(struct proc *proc)
+{
+	struct http *http = proc->state;
+	const struct front_limits limits = limits_of(proc->conf);
+
+	front_set_limits(http->front, &limits);
+}
+
+/* Root has them before the jail; nobody gets more than that behind it, whatever a reload says. */
+static void
+get_descriptors(const struct front_limits *limits)
+{
+	rlim_t wanted = (rlim_t)limits->connections_max * limits->descriptors_each + limits->descriptors_beside;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit = (struct rlimit){ wanted, wanted };
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int
+proc_http(struct proc *proc)
+{
+	const struct webmaild_conf *conf = proc->conf;
+	const struct front_limits limits = limits_of(conf);
+	struct jail jail = { .root = conf->common.empty_dir, .allow = JAIL_ACCEPT | JAIL_SOCKETPAIR };
 	struct http *http = xcalloc(1, sizeof(*http));
 	struct buf error = BUF_INIT(1024);
 
@@ -60,7 +87,9 @@ proc_http(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(handlers[0]);
 	proc->peer_gone = front_peer_gone;
+	proc->reload = reload;
 	proc->stop = stop;
+	get_descriptors(&limits);
 	http->files = http_files_load(conf->web_dir, &error);
 	if (error.len > 0)
 		log_warning("no-web-client", log_span("error", buf_get(&error)));
