@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "common/address.h"
+
 /* authserv-id is a value of RFC 2045: a token or a quoted-string. Nobody needs quoted-pairs for one, but to have it read otherwise by others. */
 static bool
 take_value(struct span *text, struct span *ret_value)
@@ -39,12 +41,26 @@ auth_results_split(struct span value, struct span *ret_authserv, struct span *re
 	return true;
 }
 
+/* In any spelling that others might take for it: with the dot of the root, or in U-labels (RFC 8616 section 4). */
+static bool
+is_name_of(struct span name, struct span hostname)
+{
+	struct buf form = BUF_INIT(ADDRESS_DOMAIN_MAX + 1);
+	bool same;
+
+	while (span_ends(name, SPAN(".")))
+		name.len--;
+	same = span_ieq(name, hostname) || (address_domain_canonical(name, &form) == 0 && span_ieq(buf_get(&form), hostname));
+	buf_free(&form);
+	return same;
+}
+
 bool
 auth_results_is_claimed(struct span value, struct span hostname)
 {
 	struct span authserv, rest;
 
-	return !auth_results_split(value, &authserv, &rest) || span_ieq(authserv, hostname);
+	return !auth_results_split(value, &authserv, &rest) || is_name_of(authserv, hostname);
 }
 
 /* What stands before the next ";" that is in no comment and no quoted-string. */

@@ -350,7 +350,8 @@ START_TEST(what_is_verified)
 	feed(&owner,
 	    SPAN("EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n"
 		 "Authentication-Results: a.example; spf=pass\r\nAuthentication-Results:\r\n"
-		 " mail.example.test; spf=pass\r\n\tx.y=forged\r\naUTHENTICATION-rESULTS : (x\\)y(z)) MAIL.example.TEST/1 ; spf=pass x.y=forged\r\nAuthentication-Results: \"mail.example\\.test\"; spf=pass x.y=forged\r\nAuthentication-Results: \"mail.example.test\" 1; spf=pass x.y=forged\r\nAuthentication-Results: (open; spf=pass x.y=forged\r\nFrom: a@b.example\r\n\r\nx\r\n"),
+		 " mail.example.test; spf=pass\r\n\tx.y=forged\r\naUTHENTICATION-rESULTS : (x\\)y(z)) MAIL.example.TEST/1 ; spf=pass x.y=forged\r\nAuthentication-Results: \"mail.example\\.test\"; spf=pass x.y=forged\r\nAuthentication-Results: \"mail.example.test\" 1; spf=pass x.y=forged\r\nAuthentication-Results: (open; spf=pass x.y=forged\r\n"
+		 "Authentication-Results: mail.example.test..; spf=pass x.y=forged\r\nAuthentication-Results: m\xef\xbd\x81il.example.test; spf=pass x.y=forged\r\nFrom: a@b.example\r\n\r\nx\r\n"),
 	    3);
 	buf_clear(&owner.out);
 	feed(&owner, SPAN(".\r\n"), 3);
