@@ -184,11 +184,9 @@ become(struct smtp *smtp, const struct xclient *xclient)
 		free(smtp->told_helo);
 		smtp->told_helo = xclient->helo.len != 0 ? span_dup(buf_get(&xclient->helo)) : NULL;
 	}
-	if (xclient->told_login) {
-		free(smtp->account);
-		smtp->account = xclient->login.len != 0 && smtp->kind == SMTP_SUBMISSION ?
-		    span_dup(buf_get(&xclient->login)) : NULL;
-	}
+	/* Whoever logged in before may be another. */
+	free(smtp->account);
+	smtp->account = xclient->login.len != 0 && smtp->kind == SMTP_SUBMISSION ? span_dup(buf_get(&xclient->login)) : NULL;
 	smtp->greeted = smtp->extended = false;
 	smtp->signs = 0;
 	smtp_greet(smtp);

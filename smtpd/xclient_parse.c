@@ -103,7 +103,6 @@ take(struct span word, unsigned *seen, struct xclient *xclient)
 	*seen |= 1u << i;
 	xclient->told_address |= attributes[i].take == take_address;
 	xclient->told_helo |= attributes[i].take == take_helo;
-	xclient->told_login |= attributes[i].take == take_login;
 	if (span_ieq(word, SPAN("[UNAVAILABLE]")) || span_ieq(word, SPAN("[TEMPUNAVAIL]")))
 		return 0;
 	r = xtext_decode(word, &value);

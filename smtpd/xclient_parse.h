@@ -13,7 +13,7 @@
 struct xclient {
 	char address[XCLIENT_ADDRESS_MAX + 1]; /* as inet_ntop writes it; empty: not told, or not known */
 	struct buf helo, login; /* decoded, without control bytes; empty likewise */
-	bool told_address, told_helo, told_login; /* also that it is not known, or that there is none */
+	bool told_address, told_helo; /* also that it is not known */
 };
 
 /* Reads the attributes behind the verb. NAME, PORT, PROTO, DESTADDR and DESTPORT are checked and left

@@ -42,6 +42,8 @@ try:
     check("behind XCLIENT another EHLO comes first", b"503 5.5.1" in text, text)
     text = talk(b"EHLO proxy\r\nMAIL FROM:<s@example.org>\r\nXCLIENT ADDR=192.0.2.80\r\nQUIT\r\n")
     check("XCLIENT is not for the middle of a message", b"503 5.5.1" in text, text)
+    said = site.talk(["XCLIENT ADDR=192.0.2.81", "EHLO x", "MAIL FROM:<alice@example.test>", "XCLIENT LOGIN=alice@example.test", "EHLO x", "MAIL FROM:<alice@example.test>"], "alice")
+    check("who logged in before is not whom the proxy speaks for then", [one[:3] for one in said] == ["220", "250", "530", "220", "250", "250"] and "AUTH" in said[1], said)
     text = talk(b"XCLIENT ADDR=nowhere\r\nQUIT\r\n")
     check("XCLIENT with an address that is none", b"501 5.5.4" in text, text)
 
