@@ -61,6 +61,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_tell.c \
 	smtpd/route_parse.c \
 	smtpd/smtp_client.c \
+	smtpd/smtp_client_crowd.c \
 	smtpd/smtp_client_door.c \
 	smtpd/smtp_client_filter.c \
 	smtpd/smtp_handin.c \

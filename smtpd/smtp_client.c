@@ -598,6 +598,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 		abort();
 	(void)event_add(client->watch, &timeout);
 	stream_set_owner(client->stream, &stream_ops, client);
+	smtp_clients_crowd(role);
 	if (!front_client->listener->tls && !client->awaits_proxy) {
 		smtp_client_greet(client);
 		smtp_client_put_out(client);

@@ -30,6 +30,8 @@ struct smtp_client {
 	bool growing; /* the message's file does not take more at the moment */
 	bool awaits_proxy; /* the header of the PROXY protocol comes before all else */
 	uint64_t received, progress_seen;
+	uint64_t crowd_progress; /* at the last look of smtp_client_crowd.c */
+	unsigned crowd_looks;    /* in a row at which that was the same */
 	unsigned messages;
 	unsigned stuck; /* seconds for which it has awaited the same of us */
 	struct event *watch;
@@ -58,6 +60,11 @@ void smtp_client_tarpit(struct smtp_client *client);
 void smtp_client_leave_tarpit(struct smtp_client *client);
 /* SMTP_JUDGE: is the recipient taken from this client? smtp_judged is called then. */
 void smtp_client_judge(struct smtp_client *client);
+
+/* --- smtp_client_crowd.c --- */
+
+/* One has come: where there are so many that others may find no place, those of strangers are looked after from then on. */
+void smtp_clients_crowd(struct smtp_role *role);
 
 /* --- smtp_client_filter.c --- */
 
