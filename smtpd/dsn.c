@@ -247,6 +247,37 @@ put_xtext(struct buf *out, struct span xtext, bool utf8)
 	buf_free(&plain);
 }
 
+/* A line may have 998 octets. */
+static void
+put_said(struct buf *out, struct span text, bool utf8)
+{
+	put_clean(out, span_utf8_cut(text, 900), utf8);
+	(void)buf_str(out, "\r\n");
+}
+
+/* RFC 3461 section 9.2: as it was said, line by line, those behind the first with a space before them. */
+static void
+put_diagnostic(struct buf *out, const struct dsn_recipient *recipient, bool utf8)
+{
+	struct span text = recipient->text;
+	size_t at = 0;
+
+	if (recipient->code == 0) {
+		(void)buf_str(out, "Diagnostic-Code: x-fourpost; ");
+		put_said(out, text, utf8);
+		return;
+	}
+	(void)buf_str(out, "Diagnostic-Code: smtp; ");
+	for (size_t i = 0; i < recipient->break_count && recipient->breaks[i] > at && recipient->breaks[i] < text.len; i++) {
+		(void)buf_fmt(out, "%u-", recipient->code);
+		put_said(out, span_make(text.ptr + at, recipient->breaks[i] - 1u - at), utf8);
+		(void)buf_char(out, ' ');
+		at = recipient->breaks[i];
+	}
+	(void)buf_fmt(out, "%u ", recipient->code);
+	put_said(out, span_skip(text, at), utf8);
+}
+
 static void
 put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_recipient *recipient, bool utf8)
 {
@@ -289,15 +320,8 @@ put_status_recipient(struct buf *out, const struct dsn *dsn, const struct dsn_re
 		put_clean(out, remote, false);
 		(void)buf_str(out, "\r\n");
 	}
-	if (recipient->code != 0)
-		(void)buf_fmt(out, "Diagnostic-Code: smtp; %u ", recipient->code);
-	else if (recipient->text.len != 0)
-		(void)buf_str(out, "Diagnostic-Code: x-fourpost; ");
-	if (recipient->code != 0 || recipient->text.len != 0) {
-		/* A line may have 998 octets. */
-		put_clean(out, span_utf8_cut(recipient->text, 900), utf8);
-		(void)buf_str(out, "\r\n");
-	}
+	if (recipient->code != 0 || recipient->text.len != 0)
+		put_diagnostic(out, recipient, utf8);
 	if (recipient->action == DSN_FAILED || recipient->action == DSN_DELAYED) {
 		(void)buf_str(out, "Last-Attempt-Date: ");
 		put_date(out, dsn->now);

@@ -18,6 +18,8 @@ struct dsn_recipient {
 	struct span status;  /* "5.1.1" */
 	uint16_t code;       /* SMTP reply code of the other host; 0: the text is our own */
 	struct span text;    /* the reason; from outside, any bytes */
+	const uint16_t *breaks; /* of a reply of several lines: where those behind the first begin in the text; what is behind its end is left out */
+	size_t break_count;
 	struct span remote;  /* the host that said so, or empty */
 };
 

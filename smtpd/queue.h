@@ -204,6 +204,8 @@ enum sent_on {
 	SENT_ON_OTHERS, /* an alias's one address has it as another's, whose sender hears what that one's wishes say */
 };
 
+#define OUTCOME_BREAKS_MAX 15
+
 /* What became of one recipient. */
 struct outcome {
 	enum verdict verdict;
@@ -217,7 +219,9 @@ struct outcome {
 	bool by;             /* and the time of delivery (RFC 2852) */
 	uint16_t code;
 	char status[VERDICT_STATUS_MAX];
-	char text[VERDICT_TEXT_MAX];
+	char text[VERDICT_TEXT_MAX]; /* one line */
+	uint16_t breaks[OUTCOME_BREAKS_MAX]; /* of a reply of several lines: where those behind the first begin in it */
+	uint8_t break_count;
 	char host[VERDICT_HOST_MAX];
 	char tls[VERDICT_TLS_MAX]; /* what TLS the connection to it had, for the log */
 };

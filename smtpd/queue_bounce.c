@@ -113,6 +113,8 @@ build(struct queue *queue, const char *id, const struct spool_file *file,
 			.status = span_of(outcome->status),
 			.code = outcome->code,
 			.text = span_utf8_cut(span_of(outcome->text), SAID_MAX / count),
+			.breaks = outcome->breaks,
+			.break_count = outcome->break_count,
 			.remote = outcome->remote ? span_of(outcome->host) : SPAN_NULL,
 		};
 	}

@@ -222,7 +222,9 @@ relay_job_unfit(struct relay_job *job, const struct relay_result *result)
 
 	unreached.reach = RELAY_UNREACHED;
 	(void)snprintf(name, sizeof(name), "%s", host->name);
-	log_info("host-unfit", log_str("queue", job->queue_id), log_str("host", name), log_str("status", result->status), log_str("text", result->text));
+	for (char *end = unreached.text; (end = strchr(end, '\n')) != NULL;)
+		*end = ' ';
+	log_info("host-unfit", log_str("queue", job->queue_id), log_str("host", name), log_str("status", result->status), log_str("text", unreached.text));
 	relay_order_drop(&job->order, job->host);
 	relay_job_failed(job, name, &unreached);
 }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Text from outside for logs and notifications: one line of UTF-8 without control characters. */
+/* Text from outside for logs and notifications. */
 static void
 copy_text(char text[VERDICT_TEXT_MAX], struct span from)
 {
@@ -15,8 +15,10 @@ copy_text(char text[VERDICT_TEXT_MAX], struct span from)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)from.ptr[i];
 
-		if (byte == '\n' || byte == '\t')
+		if (byte == '\t')
 			text[i] = ' ';
+		else if (byte == '\n')
+			text[i] = '\n';
 		else
 			text[i] = byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8) ? '?' : (char)byte;
 	}

@@ -15,7 +15,7 @@ struct relay_result {
 	bool by;       /* and the time of delivery (RFC 2852) */
 	enum relay_reach reach;
 	char status[VERDICT_STATUS_MAX];
-	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters */
+	char text[VERDICT_TEXT_MAX]; /* UTF-8 without control characters, but LF between the lines of a reply */
 };
 /* A result of our own. */
 void relay_result_set(struct relay_result *result, enum verdict verdict, const char *status, const char *text);

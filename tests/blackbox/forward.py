@@ -65,6 +65,9 @@ try:
     check("it is kept", own_site.within(lambda: site.delivered("u2", "kept as well")))
     check("its sender hears of what fails", own_site.within(lambda: [one for one in site.delivered("alice", "Action: failed") if "no-body@far.example" in one]), site.log()[-3000:])
 
+    check("and in that host's own words (RFC 3461 section 9.2)", site.delivered("alice", "Diagnostic-Code: smtp; 550-5.1.1 There is no such mailbox:\n 550 5.1.1 no-body@far.example\n"),
+          site.delivered("alice", "Action: failed"))
+
     # RFC 3461 section 5.2.7.2: what the sender wants to hear goes along; of success whoever has the message in the end tells.
     for number, (script, wanted) in enumerate([('redirect "on@far.example";', True), (None, False)]):
         if script is None:

@@ -187,7 +187,7 @@ message mixed-fates x >"$TMP/mixed"
 check "a message for four recipients of different fates" submit "$TMP/mixed" --to no-1@far.example,later-1@far.example,gone-1@far.example,yes-1@far.example
 far_has() { cat "$far_folder"/0* 2>/dev/null | grep -aqF -- "$1"; }
 for who in yes-1 later-1 gone-1; do check "$who gets it" eventually far_has "$who@far.example"; done
-check "no-1 is told of, and nobody else" eventually report mixed-fates 'set(recipients) == {"no-1@far.example"} and recipients["no-1@far.example"]["Diagnostic-Code"].startswith("smtp; 550 5.1.1 There is no such mailbox: 5.1.1 no-1")'
+check "no-1 is told of, and nobody else" eventually report mixed-fates 'set(recipients) == {"no-1@far.example"} and recipients["no-1@far.example"]["Diagnostic-Code"].startswith("smtp; 550-5.1.1 There is no such mailbox: 550 5.1.1 no-1")'
 check "and the queue is empty" eventually queue_empty
 twice() { [ "$(cat "$far_folder"/0* | grep -ac '"TO:<yes-1@far.example>')" -eq 1 ]; }
 check "none gets it twice" twice

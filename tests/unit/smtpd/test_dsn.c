@@ -201,6 +201,25 @@ START_TEST(nothing_is_injected)
 }
 END_TEST
 
+/* RFC 3461 section 9.2 */
+START_TEST(several_lines)
+{
+	static const uint16_t breaks[] = { 14, 26, 34, 1000 };
+	struct dsn_recipient recipient = failed;
+	struct dsn dsn = example(&recipient, 1);
+	char *text;
+
+	recipient.text = SPAN("5.1.1 No such 5.1.1 user: \r\nX: y  last");
+	recipient.breaks = breaks;
+	recipient.break_count = 4;
+	text = built(&dsn);
+	assert_has(text, "Diagnostic-Code: smtp; 550-5.1.1 No such\r\n 550-5.1.1 user:\r\n 550-??X: y \r\n 550 last\r\nLast-Attempt-Date");
+	assert_has(text, "        The host mx.far.example[192.0.2.1]:25 said: 550 5.1.1 No such");
+	assert_lines(text);
+	free(text);
+}
+END_TEST
+
 /* RFC 3464 section 2.3.5 has the name, or the address in its brackets, and no port. */
 START_TEST(hosts)
 {
@@ -324,6 +343,7 @@ main(void)
 	tcase_add_test(tests, nothing_is_injected);
 	tcase_add_test(tests, utf8_addresses);
 	tcase_add_test(tests, hosts);
+	tcase_add_test(tests, several_lines);
 	tcase_add_test(tests, long_words);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

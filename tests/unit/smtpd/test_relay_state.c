@@ -463,14 +463,14 @@ START_TEST(a_transaction_ends)
 }
 END_TEST
 
-/* Any bytes a host says become one line of UTF-8, cut between characters. */
+/* Any bytes a host says become UTF-8 with its lines, cut between characters. */
 START_TEST(texts_are_cleaned)
 {
 	struct relay_result result;
 	struct buf text = BUF_INIT(4096);
 
-	relay_result_set(&result, VERDICT_TEMPFAIL, "4.0.0", "a\nb\x01\x7f\xff" "c");
-	ck_assert_str_eq(result.text, "a b???c");
+	relay_result_set(&result, VERDICT_TEMPFAIL, "4.0.0", "a\nb\tc\x01\x7f\xff" "d");
+	ck_assert_str_eq(result.text, "a\nb c???d");
 	for (int i = 0; i < 600; i++)
 		(void)buf_str(&text, "\xc3\xa4");
 	relay_result_set(&result, VERDICT_TEMPFAIL, "4.0.0", buf_cstr(&text));
