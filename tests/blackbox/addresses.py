@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Addresses at other hosts, whose local parts are theirs to understand (RFC 5321 sections 2.3.11, 2.4), however mail comes to go there."""
 import os
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ far = own_site.FarHost("far", own_site.outer + 952)
 os.makedirs(f"{own_site.work}/demo/etc", exist_ok=True)
 site = own_site.Site(own_site.outer + 960, f'relay_host = "127.0.0.1:{own_site.outer + 952}"; relay_domains = [ "backup.example" ]; retry_min = "1s"; '
                      f'srs_secret = "{own_site.work}/demo/etc/srs.secret";',
-                     aliases="mixed@example.test: alice, a/b@ok.example\nwrong@example.test: alice, c/d\ncases@example.test: BOB, john@ok.example, John@OK.example\n", files={"srs.secret": "0123456789abcdef of a test\n"})
+                     aliases="mixed@example.test: alice, a/b@ok.example\nwrong@example.test: alice, c/d\ncases@example.test: BOB, john@ok.example, John@OK.example\nodd/key@example.test: bob\nall-*@example.test: *@ok.example, bob+*\n", files={"srs.secret": "0123456789abcdef of a test\n"})
 # What could be no account's name.
 ODD = ["a/b", "/G=John/S=Smith/", '"john doe"', '"a@b"', "SRS0=Ab/c=XX=orig.example=user"]
 
@@ -53,6 +54,16 @@ try:
     site.send("alice@example.test", ["u1@example.test", "bob@example.test"], "sent on", login="alice")
     check("accounts and scripts send on to such", own_site.within(lambda: recipients(far.taken("sent on")) == ["/G=John/S=Smith/@ok.example", "a/b@ok.example"]), site.log()[-3000:])
     site.script("bob", None)
+
+    # Here they are aliases', and details.
+    here = ["odd/key", "bob+a/b", '"bob+a b"', '"all-x y"']
+    said = site.talk(["MAIL FROM:<s@away.example>", *(f"RCPT TO:<{one}@example.test>" for one in [*here, "bob/x", '"bob x"', '".bob"'])])
+    check("local parts that no account can have are taken where an alias has them, or a detail", [one[:3] for one in said[1:]] == ["250"] * 4 + ["550"] * 3, said)
+    site.send("s@away.example", [f"{one}@example.test" for one in here], "odd here")
+    check("and delivered", own_site.within(lambda: len(site.delivered("bob", "odd here")) == 4) and site.queue_empties() and len(site.delivered("bob", "odd here")) == 4 and
+          recipients(taken("odd here")) == ['"x y"@ok.example'], (site.delivered("bob", "odd here"), far.messages()[-1:], site.log()[-3000:]))
+    check("to addresses that can be read", sorted(re.match(r"Return-Path: <.*>\nDelivered-To: (.*)\n", one).group(1) for one in site.delivered("bob", "odd here")) ==
+          sorted(f"{one}@example.test" for one in ('"bob+a b"', '"bob+x y"', "bob", "bob+a/b")), site.delivered("bob", "odd here"))
 
     # Notifications to such senders, and the way back to them.
     site.send("SRS0=Ab/c=XX=orig.example=user@away.example", ["alice@example.test"], "told", mail=" ENVID=slash", rcpt=" NOTIFY=SUCCESS")
