@@ -200,11 +200,13 @@ attempt_alias_of(const struct attempt *attempt, size_t recipient)
 static bool
 try_member(struct target *target, struct span owner, struct span members)
 {
+	const struct attempt *attempt = target->attempt;
 	struct span member;
 
-	if (target->attempt->pending != 1 || target->attempt->has_expanded || is_half(target) || target->attempt->file.envelope.kept != NULL || owner.len != 0 || !span_split(&members, '\n', &member) || members.len != 0)
+	if (attempt->pending != 1 || attempt->has_expanded || is_half(target) || attempt->file.envelope.kept != NULL || owner.len != 0 ||
+	    !span_split(&members, '\n', &member) || members.len != 0)
 		return false;
-	(void)auth_expand(target->attempt->queue->auth, member, true, looked_up, target);
+	(void)auth_expand(attempt->queue->auth, member, true, looked_up, target);
 	return true;
 }
 

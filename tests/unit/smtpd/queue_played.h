@@ -23,7 +23,7 @@ proc_front(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* x@local.test is the account x, both@local.test bob and carol, all@local.test dave beside them, one@local.test bob, slow@local.test bob and later; who hidden@local.test is nobody can tell; whatever else is another host's. */
+/* x@local.test is the account x, both@local.test bob and carol, all@local.test dave beside them, one@local.test bob, slow@local.test bob and later, mixed@local.test bob and x@takes.test; who hidden@local.test is nobody can tell; whatever else is another host's. */
 static int
 on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -38,10 +38,12 @@ on_lookup(struct msg_channel *channel, struct msg *msg, void *context)
 		log_info("owner-asked", log_span("account", address));
 	msg_writer_init(&reply);
 	if (expand && (span_eq(address, SPAN("both@local.test")) || span_eq(address, SPAN("all@local.test")) || span_eq(address, SPAN("one@local.test")) ||
-	    span_eq(address, SPAN("slow@local.test")))) {
+	    span_eq(address, SPAN("slow@local.test")) || span_eq(address, SPAN("mixed@local.test")))) {
 		msg_put_span(&reply, SPAN("bob@local.test"));
 		if (span_eq(address, SPAN("slow@local.test")))
 			msg_put_span(&reply, SPAN("later@local.test"));
+		else if (span_eq(address, SPAN("mixed@local.test")))
+			msg_put_span(&reply, SPAN("x@takes.test"));
 		else if (!span_eq(address, SPAN("one@local.test")))
 			msg_put_span(&reply, SPAN("carol@local.test"));
 		if (span_eq(address, SPAN("all@local.test")))

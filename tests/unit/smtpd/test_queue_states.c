@@ -166,6 +166,27 @@ START_TEST(another_expanded_and_marked)
 }
 END_TEST
 
+/* Accounts here have theirs: others get it now, and nobody once more. */
+START_TEST(half_expanded)
+{
+	put(PATH, ENVELOPE("to H - - mixed@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(times_logged("asked host=takes.test recipients=1") == 1 && !there(PATH) && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
+/* Whoever sent it on and kept it gets it by no alias, with others or alone. */
+START_TEST(expanded_for_others)
+{
+	put(PATH, ENVELOPE("account bob@local.test\nkept bob@local.test\nto P - - both@local.test\n") MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1", ENVELOPE("account bob@local.test\nkept bob@local.test\nto P - - one@local.test\n") MESSAGE);
+	start();
+	WAIT_FOR(files_in("mail/local.test/carol") == 1 && !there(PATH) && queued_files() == 0);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
 /* What was to be sent later has its whole time from then on, behind an alias too. */
 START_TEST(expanded_when_released)
 {
@@ -662,6 +683,8 @@ add(TCase *tests)
 	tcase_add_test(tests, expanded_and_not_marked);
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, another_expanded_and_marked);
+	tcase_add_test(tests, half_expanded);
+	tcase_add_test(tests, expanded_for_others);
 	tcase_add_test(tests, one_expanded_and_marked);
 	tcase_add_test(tests, expanded_when_released);
 	tcase_add_test(tests, a_fault_of_ours_expires);
