@@ -13,9 +13,11 @@ field_is_protected(struct span name)
 		SPAN("From"), SPAN("Sender"), SPAN("Resent-From"), SPAN("Resent-Sender"),
 		/* What it was found to be, which the site seals, and which other accounts' scripts believe. */
 		SPAN("Authentication-Results"), SPAN("Received-SPF"),
+		/* How its body reads: what has passed the filters as one thing, or is another's, must not become something else behind them. */
+		SPAN("MIME-Version"),
 	};
-	/* Of filters: X-Spam-Flag, X-Spamd-Result, X-Virus-Status and their like. */
-	static const struct span beginnings[] = { SPAN("ARC-"), SPAN("X-Fourpost-"), SPAN("X-Spam"), SPAN("X-Virus") };
+	/* Content-Type and the others of RFC 2045. Of filters: X-Spam-Flag, X-Spamd-Result, X-Virus-Status and their like. */
+	static const struct span beginnings[] = { SPAN("Content-"), SPAN("ARC-"), SPAN("X-Fourpost-"), SPAN("X-Spam"), SPAN("X-Virus") };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (span_ieq(name, names[i]))

@@ -8,7 +8,7 @@
 
 #include "common/span.h"
 
-/* True for a field by which the site, or who gets the message, knows who wrote it, what way it took and what it was found to be: what a script
+/* True for a field by which the site, or who gets the message, knows who wrote it, what way it took, how it reads and what it was found to be: what a script
  * writes or takes out there others would take for this site's word. In any case of letters. */
 bool field_is_protected(struct span name);
 
