@@ -23,6 +23,25 @@ is_detailed(const struct sieve_host *host, struct span owner, struct span addres
 	    span_ieq(span_make(address.ptr, (size_t)detail), span_make(owner.ptr, (size_t)owner_at));
 }
 
+bool
+answer_is_automatic(struct span block)
+{
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, block);
+	while (header_next(&iter, &field)) {
+		struct span value = field.value;
+
+		if (!span_ieq(field.name, SPAN("Auto-Submitted")))
+			continue;
+		header_skip_cfws(&value);
+		if (!span_istarts(value, SPAN("no")) || (value.len > 2 && ascii_is_alpha(value.ptr[2])))
+			return true;
+	}
+	return false;
+}
+
 enum sieve_own
 answer_own(const struct sieve_host *host, struct span owner, struct span address)
 {

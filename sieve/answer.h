@@ -15,6 +15,9 @@ enum sieve_own answer_own(const struct sieve_host *host, struct span owner, stru
  * 4.3). Borrowed from the action or the owner. */
 struct span answer_from(const struct sieve_action *action, const struct sieve_host *host, struct span owner);
 
+/* True when one of the fields Auto-Submitted of a header says that a machine made the message (RFC 3834 section 5): then nothing answers it. */
+bool answer_is_automatic(struct span block);
+
 /* Appends a field with addresses as people have written them: what of their names is not ASCII becomes encoded words, so that only an address
  * itself may be UTF-8 there. 0; -EINVAL (not all are addresses) and -EMSGSIZE, when nothing is added. */
 int answer_put_addresses(struct buf *out, struct span name, struct span value);

@@ -131,14 +131,7 @@ const char *
 notify_forbidden(const struct sieve_host *host)
 {
 	/* No script edits this field (protected.h). */
-	struct span block = span_make(host->message.ptr, header_block_size(host->message)), value;
-	struct header_field field;
-
-	if (!header_find(block, SPAN("Auto-Submitted"), &field))
-		return NULL;
-	value = field.value;
-	header_skip_cfws(&value);
-	return span_istarts(value, SPAN("no")) && (value.len == 2 || !ascii_is_alpha(value.ptr[2])) ? NULL : "the message was made by a machine";
+	return answer_is_automatic(span_make(host->message.ptr, header_block_size(host->message))) ? "the message was made by a machine" : NULL;
 }
 
 static void
@@ -151,7 +144,7 @@ put_subject(struct buf *out, const struct sieve_action *action, struct span bloc
 	if (action->message.len != 0)
 		given = action->message;
 	if (given.len != 0)
-		(void)buf_put(&subject, given.ptr, given.len < FIELD_MAX ? given.len : FIELD_MAX);
+		(void)buf_span(&subject, span_utf8_cut(given, FIELD_MAX));
 	else if (header_find(block, SPAN("Subject"), &field))
 		(void)encoded_word_decode(field.value, &subject);
 	if (subject.len == 0)
@@ -169,8 +162,8 @@ may_set(struct span name)
 		SPAN("X-Priority"),
 	};
 
-	if (!header_name_is_valid(name) || field_is_protected(name) || span_istarts(name, SPAN("Content-")) || span_istarts(name, SPAN("MIME-")) ||
-	    span_istarts(name, SPAN("Resent-")) || span_istarts(name, SPAN("List-")) || span_istarts(name, SPAN("DKIM-")))
+	if (!header_name_is_valid(name) || field_is_protected(name) || span_istarts(name, SPAN("Resent-")) ||
+	    span_istarts(name, SPAN("MIME-")) || span_istarts(name, SPAN("List-")) || span_istarts(name, SPAN("DKIM-")))
 		return false;
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (span_ieq(name, own[i]))

@@ -65,9 +65,6 @@ forbidden_by_field(struct span block)
 		header_skip_cfws(&value);
 		if (span_istarts(field.name, SPAN("List-")))
 			return "it came through a mailing list";
-		if (span_ieq(field.name, SPAN("Auto-Submitted")) &&
-		    !(span_istarts(value, SPAN("no")) && (value.len == 2 || !ascii_is_alpha(value.ptr[2]))))
-			return "it was made by a machine";
 		if (span_ieq(field.name, SPAN("Precedence")) &&
 		    (span_istarts(value, SPAN("bulk")) || span_istarts(value, SPAN("list")) || span_istarts(value, SPAN("junk"))))
 			return "it is bulk mail";
@@ -75,7 +72,7 @@ forbidden_by_field(struct span block)
 		    (span_ifind(value, SPAN("OOF")) >= 0 || span_ifind(value, SPAN("All")) >= 0 || span_ifind(value, SPAN("AutoReply")) >= 0))
 			return "it asks for no automatic answer";
 	}
-	return NULL;
+	return answer_is_automatic(block) ? "it was made by a machine" : NULL;
 }
 
 /* Addresses are compared in any case (RFC 5230 section 4.5 leaves it open; people write them so). What others get too is the user's only
@@ -164,7 +161,7 @@ put_subject(struct buf *out, const struct sieve_action *action, struct span bloc
 
 	/* RFC 5230 section 5.4, RFC 3834 section 3.1.5. */
 	if (action->subject.len != 0) {
-		(void)buf_put(&subject, action->subject.ptr, action->subject.len < SUBJECT_MAX ? action->subject.len : SUBJECT_MAX);
+		(void)buf_span(&subject, span_utf8_cut(action->subject, SUBJECT_MAX));
 	} else {
 		(void)buf_str(&subject, "Auto: ");
 		if (!header_find(block, SPAN("Subject"), &field) || encoded_word_decode(field.value, &subject) != 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What is too large, too deep, too long or broken, and the messages that vacation and notify make. */
+#include "common/encoded_word.h"
+#include "common/header.h"
 #include "sieve/answer.h"
 #include "sieve/match.h"
 #include "sieve/notify.h"
@@ -548,6 +550,34 @@ note(void *context, struct span address)
 	(void)buf_fmt(context, "%.*s ", (int)address.len, address.ptr);
 }
 
+/* The subject is cut between characters. */
+START_TEST(long_subjects)
+{
+	struct sieve_action away = { .kind = SIEVE_VACATION, .text = SPAN("Away.") };
+	struct sieve_action news = { .kind = SIEVE_NOTIFY, .text = SPAN("mailto:a@example.com") };
+	struct sieve_host host = { .message = SPAN("\r\n"), .sender = SPAN("a@example.com"), .now = 1782907200 };
+	struct buf text = BUF_INIT(65536), out = BUF_INIT(65536), decoded = BUF_INIT(65536);
+	struct header_field field;
+
+	for (unsigned i = 0; i < 3000; i++)
+		(void)buf_str(&text, i == 0 ? "x" : "\303\251");
+	away.subject = news.message = buf_get(&text);
+	for (unsigned i = 0; i < 2; i++) {
+		buf_clear(&out);
+		buf_clear(&decoded);
+		ck_assert_int_eq(i == 0 ? vacation_compose(&away, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out) :
+			notify_compose(&news, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+		ck_assert(header_find(buf_get(&out), SPAN("Subject"), &field));
+		ck_assert_int_eq(encoded_word_decode(field.value, &decoded), 0);
+		ck_assert_uint_gt(decoded.len, 1000);
+		ck_assert(span_starts(buf_get(&text), span_trim(buf_get(&decoded))));
+	}
+	buf_free(&text);
+	buf_free(&out);
+	buf_free(&decoded);
+}
+END_TEST
+
 START_TEST(notify_text)
 {
 	struct sieve_action action = { .kind = SIEVE_NOTIFY, .importance = '1' };
@@ -571,6 +601,10 @@ START_TEST(notify_text)
 	ck_assert_ptr_null(notify_forbidden(&host));
 	host.message = SPAN("Auto-Submitted: auto-generated\r\n\r\n");
 	ck_assert_ptr_nonnull(notify_forbidden(&host));
+	host.message = SPAN("Auto-Submitted: no\r\n\r\n");
+	ck_assert_ptr_null(notify_forbidden(&host));
+	host.message = SPAN("Auto-Submitted: no\r\nAuto-Submitted: auto-generated\r\n\r\n");
+	ck_assert_ptr_nonnull(notify_forbidden(&host));
 }
 END_TEST
 
@@ -578,7 +612,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names,
-		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, notify_text };
+		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, long_subjects, notify_text };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
