@@ -105,7 +105,7 @@ own_of(void *context, struct span address)
 		return SIEVE_OWN_NOT;
 	if (one == NULL) {
 		note(own, address);
-	} else {
+	} else if (one->asked) {
 		if (one->told)
 			one->asked = one->told = false;
 		own->questions++;

@@ -138,6 +138,19 @@ START_TEST(has_bounds)
 }
 END_TEST
 
+/* One that is named again and again, as in a header and in the same one edited, is one question. */
+START_TEST(repeated_is_one_question)
+{
+	own_begin(&deliver, true);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(own_of(&deliver, SPAN("info@example.test")), SIEVE_OWN_NOT);
+	ck_assert_int_eq(own_of(&deliver, SPAN("sales@example.test")), SIEVE_OWN_NOT);
+	ck_assert(own_ask(&deliver));
+	ck_assert_int_eq(answer(SPAN("info@example.test"), SIEVE_OWN), 0);
+	ck_assert_int_eq(answer(SPAN("sales@example.test"), SIEVE_OWN), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -150,6 +163,7 @@ main(void)
 	tcase_add_test(tests, is_asked_once);
 	tcase_add_test(tests, is_asked_again);
 	tcase_add_test(tests, has_bounds);
+	tcase_add_test(tests, repeated_is_one_question);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
