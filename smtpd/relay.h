@@ -84,7 +84,6 @@ struct relay_job {
 	struct relay_demand *demand; /* of TLS with that host; NULL: not known yet */
 	struct dane_search search;   /* for it, while asked_dns is not 0 */
 	uint32_t asked_dns;
-	unsigned tries;
 	bool failed_for_now;  /* some host failed temporarily */
 	bool reached;         /* and one was ready for mail before it failed */
 	struct relay_result failure;
@@ -118,6 +117,8 @@ void relay_job_unfit(struct relay_job *job, const struct relay_result *result);
 /* When the job's host is to be ready for its mail: some host is to be in ten minutes from when this is asked first, and this one early enough
  * for others. */
 int64_t relay_job_ready_by(struct relay_job *job);
+/* There is no way from here to the address that was tried, as to IPv6 addresses from where there is none: before relay_job_failed. */
+void relay_job_no_way(struct relay_job *job);
 /* The job's host took a connection and said nothing, or too little: before relay_job_failed. */
 void relay_job_silent(struct relay_job *job);
 /* For relay_state_mail: tells the queue what became of a recipient. context is the job. */

@@ -195,7 +195,7 @@ on_refused(evutil_socket_t fd, short what, void *context)
 	char text[128];
 
 	(void)fd, (void)what;
-	conn->job->tries--; /* there is no way from here, as to IPv6 addresses from where there is none: nobody was asked */
+	relay_job_no_way(conn->job);
 	(void)snprintf(text, sizeof(text), "The host cannot be connected to: %s", strerrordesc_np(-conn->refused));
 	relay_conn_fail(conn, "4.4.1", text);
 }

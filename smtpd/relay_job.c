@@ -20,8 +20,6 @@
 #include "smtpd/smtp_parse.h"
 
 #define JOBS_MAX 1200
-/* Addresses of hosts that one attempt tries (RFC 5321 section 5.1 asks for two at least), beside those to which there is no way. */
-#define TRIES_MAX 10
 /* How long all of them together may take to be ready for mail: who has many addresses that take connections and say nothing would hold one
  * of the places that there are for all destinations as long as he pleases. Half of it, which a host may take that others stand behind, is what
  * a greeting may take (RFC 5321 section 4.5.3.2.1). */
@@ -163,6 +161,12 @@ relay_job_ready_by(struct relay_job *job)
 }
 
 void
+relay_job_no_way(struct relay_job *job)
+{
+	relay_order_no_way(&job->order, job->host);
+}
+
+void
 relay_job_silent(struct relay_job *job)
 {
 	job->order.silent[job->host] = true;
@@ -184,8 +188,7 @@ next_host(struct relay_job *job)
 	const struct resolve_host *host;
 	size_t next, address;
 
-	if (!relay_order_next(&job->order, &job->hosts, is_known_as_silent, job, &next, &address) || job->tries >= TRIES_MAX ||
-	    relay_conn_seconds() >= any_ready_by(job)) {
+	if (!relay_order_next(&job->order, &job->hosts, is_known_as_silent, job, &next, &address) || relay_conn_seconds() >= any_ready_by(job)) {
 		job->failure.reach = job->reached ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 		give_up(job, &job->failure);
 		return;
@@ -195,7 +198,6 @@ next_host(struct relay_job *job)
 	job->host = next;
 	if (job->demand == NULL && !relay_demand_find(job))
 		return;
-	job->tries++;
 	relay_order_tried(&job->order, next, address);
 	host = &job->hosts.hosts[next];
 	relay_conn_open(job, host->name, &host->addresses[address], job->port);
@@ -345,7 +347,7 @@ relay_job_stale(struct relay_job *job)
 {
 	job->conn = NULL;
 	relay_demand_forget(job);
-	job->host = job->tries = 0;
+	job->host = 0;
 	job->order = (struct relay_order){ 0 };
 	job->ready_by = 0;
 	set_out(job);

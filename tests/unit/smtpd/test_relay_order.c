@@ -10,7 +10,7 @@
 #define GREETING 300
 #define STEPS_MAX 20
 
-/* Hosts as "preference address address", where an address is a letter; one that is a capital says nothing. */
+/* Hosts as "preference address address", where an address is a letter or digit; one that is a capital says nothing, a digit takes no connections. */
 struct world {
 	struct resolve_answer answer;
 	bool known[128]; /* to have been silent */
@@ -59,7 +59,7 @@ attempt(struct world *world, char tried[STEPS_MAX + 1])
 		relay_order_tried(&order, host, address);
 		tried[steps++] = letter;
 		taken = ascii_is_alpha(letter) && ascii_lower(letter) == letter;
-		if (taken)
+		if (taken || ascii_is_digit(letter))
 			continue;
 		left -= share < GREETING ? share : GREETING;
 		order.silent[host] = true;
@@ -82,6 +82,11 @@ static const struct {
 	{ "a host whose other address speaks, and no backup", "10 A b,10 C", "AC", "b" },
 	{ "one host alone: its other address", "10 A b", "Ab", "b" },
 	{ "nobody speaks", "10 A B,20 C", "AC", "BAC" },
+	{ "nobody takes connections", "10 0 1,20 2", "012", "012" },
+	{ "more addresses than an attempt tries, and a backup", "10 01234567,10 01234567,20 a", "01234a", "01234a" },
+	{ "the same, and a backup that takes no connections either", "10 01234567,10 01234567,20 8", "0123485670", "0123485670" },
+	{ "backups with many, too", "10 01234567,20 01234567,30 1a", "01234011a", "01234011a" },
+	{ "five preferences", "1 01234567,2 01234567,3 01234567,4 01234567,5 a", "012340100a", "012340100a" },
 };
 
 START_TEST(somebody_who_speaks_is_reached)
@@ -113,6 +118,25 @@ START_TEST(a_host_that_is_dropped)
 }
 END_TEST
 
+/* As of addresses of IPv6 from where there is no way to any. */
+START_TEST(what_there_is_no_way_to)
+{
+	struct relay_order order = { 0 };
+	struct world world;
+	size_t host, address;
+
+	build(&world, "10 01234567,10 01234567,20 a");
+	for (size_t i = 0; i < 16; i++) {
+		ck_assert(relay_order_next(&order, &world.answer, is_known, &world, &host, &address));
+		ck_assert_uint_eq(host, i / 8);
+		relay_order_tried(&order, host, address);
+		relay_order_no_way(&order, host);
+	}
+	ck_assert(relay_order_next(&order, &world.answer, is_known, &world, &host, &address));
+	ck_assert_uint_eq(host, 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +147,7 @@ main(void)
 
 	tcase_add_loop_test(tests, somebody_who_speaks_is_reached, 0, sizeof(cases) / sizeof(*cases));
 	tcase_add_test(tests, a_host_that_is_dropped);
+	tcase_add_test(tests, what_there_is_no_way_to);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
