@@ -258,6 +258,7 @@ void
 attempt_start(struct queue *queue, struct queue_entry *entry)
 {
 	struct attempt *attempt;
+	bool hurried = entry->hurried;
 	int r;
 
 	if (entry->remove_wanted || entry->hold_wanted) {
@@ -267,6 +268,7 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 		queue_control_late(queue, entry);
 		return;
 	}
+	entry->hurried = false;
 	r = load(queue, entry, SPOOL_QUEUE, -1, &attempt);
 	/* Whoever asks for another try, it is not sent before its time (RFC 4865, or the account's limits). */
 	if (r == 0 && attempt->file.envelope.release > attempt->started) {
@@ -276,6 +278,7 @@ attempt_start(struct queue *queue, struct queue_entry *entry)
 	if (r == 0) {
 		attempt->early = attempt->file.envelope.progress.due > attempt->started;
 		attempt->anew = entry->requeued;
+		attempt->hurried = hurried;
 		entry->requeued = false;
 		begin(attempt);
 		return;

@@ -33,6 +33,7 @@ struct attempt {
 	int64_t started;
 	bool early; /* the operator wanted it before its time: that is no reason to wait longer for the next */
 	bool anew;  /* and aliases have a say again */
+	bool hurried; /* and destinations that are down are looked at */
 	uint64_t edition; /* of the accounts, when its recipients were taken; 0: not known */
 	int64_t until; /* the first of its destinations that are down is looked at again then; 0: none is */
 	struct event *again; /* or NULL: when what became of it is told or written, which could not be */

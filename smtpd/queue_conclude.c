@@ -85,6 +85,7 @@ attempt_settle(struct attempt *attempt, int64_t due)
 		wish_drop(queue, DROP_REQUEUE, entry->id);
 	}
 	entry->requeued |= entry->requeue_wanted;
+	entry->hurried = entry->retry_wanted;
 	entry->retry_wanted = entry->requeue_wanted = false;
 	queue_control_late(queue, entry);
 	forget(attempt);

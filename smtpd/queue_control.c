@@ -81,6 +81,7 @@ retry(struct queue *queue, struct queue_entry *entry)
 		entry->retry_wanted = true;
 		return -EINPROGRESS;
 	}
+	entry->hurried = true;
 	schedule_hurry(queue->schedule, entry, queue_now());
 	queue_wake(queue);
 	return 0;

@@ -24,6 +24,8 @@ relay_group(struct attempt *attempt, const char *name, const size_t *group, size
 	struct destination *destination = schedule_destination(queue->schedule, span_of(name));
 	struct outcome outcome;
 
+	if (attempt->hurried)
+		schedule_look_again(queue->schedule, destination);
 	if (schedule_is_down(destination, queue_now())) {
 		outcome_set(&outcome, VERDICT_TEMPFAIL, "4.4.1", span_of(destination->reason));
 		outcome.untried = true;

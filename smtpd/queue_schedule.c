@@ -445,8 +445,8 @@ schedule_when(const struct schedule *schedule, bool relays)
 }
 
 /* Before its time: should it still be down, the pause is not longer than it would have been. */
-static void
-look_again(struct schedule *schedule, struct destination *destination)
+void
+schedule_look_again(struct schedule *schedule, struct destination *destination)
 {
 	if (destination->until != 0 && destination->times_down != 0)
 		destination->times_down--;
@@ -458,7 +458,7 @@ void
 schedule_hurry(struct schedule *schedule, struct queue_entry *entry, int64_t now)
 {
 	if (entry->destination != NULL)
-		look_again(schedule, entry->destination);
+		schedule_look_again(schedule, entry->destination);
 	if (entry->state != ENTRY_READY)
 		schedule_at(schedule, entry, now);
 }
@@ -469,7 +469,7 @@ schedule_hurry_all(struct schedule *schedule, int64_t now)
 	heap_cut(&schedule->waiting, now);
 	for (size_t i = 0; i < schedule->buckets; i++)
 		for (struct destination *destination = schedule->by_name[i]; destination != NULL; destination = destination->next_by_name)
-			look_again(schedule, destination);
+			schedule_look_again(schedule, destination);
 }
 
 void

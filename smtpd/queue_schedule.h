@@ -69,6 +69,8 @@ void schedule_ended(struct schedule *schedule, struct queue_entry *entry);
 /* The operator wants it tried now: its destination is looked at now too. */
 void schedule_hurry(struct schedule *schedule, struct queue_entry *entry, int64_t now);
 void schedule_hurry_all(struct schedule *schedule, int64_t now);
+/* The same for a destination: one of a message that has several. */
+void schedule_look_again(struct schedule *schedule, struct destination *destination);
 /* The clock was set back to now: nothing waits longer for its time than the longest pause from there. */
 void schedule_set_back(struct schedule *schedule, int64_t now);
 

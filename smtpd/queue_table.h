@@ -28,6 +28,7 @@ struct queue_entry {
 	bool hold_wanted : 1, remove_wanted : 1, retry_wanted : 1, requeue_wanted : 1;
 	bool requeue_kept : 1; /* queue_wish.c keeps that it is to be requeued, until an attempt by that has ended */
 	bool requeued : 1; /* at the next attempt aliases have a say, whatever its envelope says */
+	bool hurried : 1;  /* at the next attempt destinations that are down are looked at */
 	uint16_t sender;    /* a hash of it */
 	int64_t born;       /* when it was taken, by what age_born said */
 	int64_t tell;       /* seconds since 1970: its sender is to be told something by then */

@@ -236,6 +236,28 @@ START_TEST(what_waits_for_a_destination_that_goes_down)
 }
 END_TEST
 
+/* A request to try it now asks them all the same, once. */
+START_TEST(hurried_to_a_destination_that_is_down)
+{
+	char path[64];
+	size_t asked;
+
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(path, sizeof(path), "queue/AA/0006278AA1C3D4%02X", i);
+		put(path, ENVELOPE("to P - - x@down.test\nto P - - later@local.test\n") MESSAGE);
+	}
+	start();
+	WAIT_FOR(times_logged(" to=x@down.test ") == 20);
+	ck_assert(logs("destination-down destination=down.test"));
+	asked = times_logged("asked host=down.test");
+	put("drop/tmp.ctl.1.a", "retry 0006278AA1C3D400\n");
+	ck_assert_int_eq(renameat(spool, "drop/tmp.ctl.1.a", spool, "drop/ctl.1.a"), 0);
+	WAIT_FOR(times_logged(" to=x@down.test ") == 21);
+	ck_assert_uint_eq(times_logged("asked host=down.test"), asked + 1);
+	ck_assert_uint_eq(times_logged("destination-down destination=down.test"), 2);
+}
+END_TEST
+
 /* A request to try what is not due as if it had just come. */
 START_TEST(requeued)
 {
@@ -689,6 +711,7 @@ add(TCase *tests)
 	tcase_add_test(tests, expanded_when_released);
 	tcase_add_test(tests, a_fault_of_ours_expires);
 	tcase_add_test(tests, what_waits_for_a_destination_that_goes_down);
+	tcase_add_test(tests, hurried_to_a_destination_that_is_down);
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
 	tcase_add_test(tests, queued_and_due_by_another_clock);
