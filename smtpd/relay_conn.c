@@ -95,7 +95,7 @@ fail(struct relay_conn *conn, const struct relay_result *result)
 	copy.reach = conn->state.was_ready ? RELAY_BROKE_OFF : RELAY_UNREACHED;
 	memcpy(host, conn->host, sizeof(host));
 	if (silent)
-		relay_habits_note_silence(conn->role->habits, conn->host, conn->patience, (int64_t)time(NULL));
+		relay_habits_note_silence(conn->role->habits, conn->host, false, conn->patience, (int64_t)time(NULL));
 	relay_conn_forget(conn);
 	if (job == NULL)
 		return;
@@ -211,7 +211,7 @@ log_session(struct relay_conn *conn)
 		return;
 	conn->told = true;
 	if (conn->was_silent)
-		relay_habits_note_voice(conn->role->habits, conn->host);
+		relay_habits_note_voice(conn->role->habits, conn->host, ssl != NULL);
 	if (ssl != NULL)
 		fault = SSL_get_verify_result(ssl) == X509_V_OK ? "" : X509_verify_cert_error_string(SSL_get_verify_result(ssl));
 	relay_conn_describe_tls(conn, tls);
@@ -267,7 +267,8 @@ relay_conn_use_habit(struct relay_conn *conn)
 
 	conn->state.unchunked = habit.unchunked;
 	conn->state.rcpt_max = habit.rcpt_max;
-	conn->was_silent = habit.silent;
+	conn->was_silent = habit.silent || habit.silent_tls;
+	conn->state.hurries_tls = habit.silent_tls && conn->demand->tls < RELAY_TLS_ENCRYPT && !relay_mail_insists_on_tls(&conn->job->mail);
 }
 
 /* The next transaction has so many, and so has the next message. */

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/relay_conn.h"
+#include "smtpd/relay_habits.h"
 #include "smtpd/tcp_connect.h"
 
 #define CONNECT_SECONDS 30
@@ -84,13 +86,16 @@ on_secured(struct stream *stream, void *context)
 	buf_free(&out);
 }
 
-/* TLS was offered and does not work: mail goes in the clear rather than not at all (RFC 3207 section 4.1), to the same address. */
+/* TLS was offered and does not work: mail goes in the clear rather than not at all (RFC 3207 section 4.1), to the same address. One that said nothing
+ * more is asked for TLS all the same the next time, but not waited for so long: whoever keeps somebody from it once must do so each time. */
 static void
 without_tls(struct relay_conn *conn, const char *why)
 {
 	const struct relay_role *role = conn->role;
 	struct relay_job *job = conn->job;
 
+	if (conn->silent && !conn->state.hurries_tls)
+		relay_habits_note_silence(role->habits, conn->host, true, conn->patience, (int64_t)time(NULL));
 	log_warning("tls-failed", log_str("queue", job->queue_id), log_str("host", conn->host), log_str("error", why));
 	relay_conn_open_again(conn);
 	if (role->proc->stopping)

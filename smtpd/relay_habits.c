@@ -87,19 +87,22 @@ relay_habits_note(struct relay_habits *habits, const char *host, struct relay_ha
 		row->habit.rcpt_max = found.rcpt_max;
 	row->habit.unchunked |= found.unchunked;
 	row->habit.silent |= found.silent;
+	row->habit.silent_tls |= found.silent_tls;
 }
 
 void
-relay_habits_note_silence(struct relay_habits *habits, const char *host, int64_t patience, int64_t now)
+relay_habits_note_silence(struct relay_habits *habits, const char *host, bool tls, int64_t patience, int64_t now)
 {
 	if (patience >= SILENCE_SECONDS)
-		relay_habits_note(habits, host, (struct relay_habit){ .silent = true }, now);
+		relay_habits_note(habits, host, (struct relay_habit){ .silent = !tls, .silent_tls = tls }, now);
 }
 
 void
-relay_habits_note_voice(struct relay_habits *habits, const char *host)
+relay_habits_note_voice(struct relay_habits *habits, const char *host, bool tls)
 {
 	for (size_t i = 0; i < RELAY_HABITS_MAX; i++)
-		if (is_of(&habits->rows[i], host))
+		if (is_of(&habits->rows[i], host)) {
 			habits->rows[i].habit.silent = false;
+			habits->rows[i].habit.silent_tls &= !tls;
+		}
 }

@@ -176,10 +176,12 @@ static bool
 is_known_as_silent(const void *context, const struct resolve_host *host, size_t address)
 {
 	const struct relay_job *job = context;
+	struct relay_habit habit;
 	char text[VERDICT_HOST_MAX];
 
 	relay_conn_put_host(text, host->name, &host->addresses[address], job->port);
-	return relay_habits_find(job->role->habits, text, (int64_t)time(NULL)).silent;
+	habit = relay_habits_find(job->role->habits, text, (int64_t)time(NULL));
+	return habit.silent || habit.silent_tls;
 }
 
 static void

@@ -253,6 +253,9 @@ relay_state_longest(const struct relay_mail *mail)
 	return TRANSACTION_SECONDS + (int64_t)(RECIPIENT_SECONDS * mail->count + mail->size / BYTES_PER_SECOND);
 }
 
+/* Of a host that is not expected to speak under TLS. */
+#define HURRIED_SECONDS 10
+
 unsigned
 relay_state_timeout(const struct relay_state *state, int64_t now)
 {
@@ -260,6 +263,8 @@ relay_state_timeout(const struct relay_state *state, int64_t now)
 	int64_t seconds = relay_state_may_send(state) ? INT32_MAX : rows[state->phase].seconds;
 	int64_t end = end_of_phase(state), left = end != 0 ? end - now : INT32_MAX;
 
+	if (state->hurries_tls && relay_state_is_starting_tls(state))
+		seconds = HURRIED_SECONDS;
 	if (left < seconds)
 		seconds = left > 1 ? left : 1;
 	return seconds < INT32_MAX ? (unsigned)seconds : 0;

@@ -36,6 +36,7 @@ struct relay_state {
 	const char *whose;     /* who demands ENCRYPT or VERIFY, for people: "The route" */
 	struct span user, password; /* logs in with these; empty: not at all */
 	bool unchunked;        /* CHUNKING is not used */
+	bool hurries_tls;      /* TLS is to stand soon, or not at all */
 	int64_t ready_by;      /* the host is to be ready for mail by then, in seconds of any clock; 0: at any time */
 	int64_t until;         /* a transaction is to be over by then, by the same clock; 0: at any time */
 	size_t rcpt_max;       /* recipients that the host is known to take in one transaction; 0: not known */

@@ -29,6 +29,7 @@ class Session(socketserver.StreamRequestHandler):
 
     def say(self, verb, usual):
         answer = self.server.odd.get(verb, usual)
+        answer = answer() if callable(answer) else answer
         for part in [answer] if isinstance(answer, bytes) else answer or []:
             self.wfile.write(part)
         return answer is not None
@@ -173,7 +174,7 @@ servers = [Far(port + 1 + n, odd) for n, (odd, _) in enumerate(HOSTS.values())]
 servers.append(Far(port + 60, {"text": late()}))
 servers.append(Far(port + 61, {}, Tired))
 servers.append(Far(port + 62, {}, Brief))
-servers.append(Far(port + 63, {"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": speechless()}))
+servers.append(Far(port + 63, {"EHLO": b"250-far.example\r\n250 STARTTLS\r\n", "STAR": speechless}))
 certificate, key = Authority(f"{own_site.work}/ca").issue("mx.good.example")
 choosy = own_site.FarHost("choosy", port + 64, options=["--certificate", certificate, "--key", key, "--client-certificate", "--offer", "REQUIRETLS"])
 routes = [f"tired.example smtp://127.0.0.1:{port + 61}", f"brief.example smtp://127.0.0.1:{port + 62}", f"typo.example smtp://gone.hop.example:{port}", f"late.example smtp://127.0.0.1:{port + 60}",
@@ -233,6 +234,11 @@ try:
     check("in the clear went what might", sorted(about["rcpt"][0] for about, _ in choosy.messages()) == ["TO:<a@choosy.example>", "TO:<n@choosy.example>"], choosy.messages())
     check("a host that says nothing more after STARTTLS: mail goes without",
           own_site.within(lambda: re.search(r" relayed .* to=a@speechless\.example .* tls=none ", site.log()), 120), site.log()[-3000:])
+    time.sleep(4)  # that connection is not kept so long
+    before = time.monotonic()
+    site.send("alice@example.test", ["b@speechless.example"], "speechless again", login="alice")
+    check("and is not waited for as long again", site.logged(r" relayed .* to=b@speechless\.example .* tls=none ") and 9 < time.monotonic() - before < 30,
+          (time.monotonic() - before, site.log()[-3000:]))
     check("no role of it died", not site.deaths(), site.deaths())
     site.send("alice@example.test", ["a@late.example"], "late word", login="alice")
     waited_for.wait(own_site.patience)

@@ -42,10 +42,13 @@ START_TEST(a_short_silence_is_none)
 {
 	struct relay_habits *habits = relay_habits_new();
 
-	relay_habits_note_silence(habits, "a", 59, NOW);
-	relay_habits_note_silence(habits, "b", 60, NOW);
+	relay_habits_note_silence(habits, "a", false, 59, NOW);
+	relay_habits_note_silence(habits, "b", false, 60, NOW);
+	relay_habits_note_silence(habits, "c", true, 59, NOW);
 	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
 	ck_assert(relay_habits_find(habits, "b", NOW).silent);
+	ck_assert(!relay_habits_find(habits, "b", NOW).silent_tls);
+	ck_assert(!relay_habits_find(habits, "c", NOW).silent_tls);
 	habits = relay_habits_free(habits);
 }
 END_TEST
@@ -58,11 +61,29 @@ START_TEST(who_has_spoken_is_silent_no_more)
 	relay_habits_note(habits, "a", (struct relay_habit){ .unchunked = true }, NOW);
 	relay_habits_note(habits, "b", (struct relay_habit){ .silent = true }, NOW);
 	ck_assert(relay_habits_find(habits, "a", NOW).silent);
-	relay_habits_note_voice(habits, "a");
-	relay_habits_note_voice(habits, "c");
+	relay_habits_note_voice(habits, "a", false);
+	relay_habits_note_voice(habits, "c", true);
 	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
 	ck_assert(relay_habits_find(habits, "a", NOW).unchunked);
 	ck_assert(relay_habits_find(habits, "b", NOW).silent);
+	(void)relay_habits_free(habits);
+}
+END_TEST
+
+/* Who speaks in the clear has not shown that he does under TLS; who does under TLS is not silent. */
+START_TEST(silent_under_tls_alone)
+{
+	struct relay_habits *habits = relay_habits_new();
+
+	relay_habits_note_silence(habits, "a", true, 60, NOW);
+	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
+	ck_assert(relay_habits_find(habits, "a", NOW).silent_tls);
+	relay_habits_note_voice(habits, "a", false);
+	ck_assert(relay_habits_find(habits, "a", NOW).silent_tls);
+	relay_habits_note_silence(habits, "a", false, 60, NOW);
+	relay_habits_note_voice(habits, "a", true);
+	ck_assert(!relay_habits_find(habits, "a", NOW).silent_tls);
+	ck_assert(!relay_habits_find(habits, "a", NOW).silent);
 	(void)relay_habits_free(habits);
 }
 END_TEST
@@ -111,6 +132,7 @@ main(void)
 	tcase_add_test(tests, what_is_found_adds_to_what_is_known);
 	tcase_add_test(tests, who_has_spoken_is_silent_no_more);
 	tcase_add_test(tests, a_short_silence_is_none);
+	tcase_add_test(tests, silent_under_tls_alone);
 	tcase_add_test(tests, it_is_forgotten);
 	tcase_add_test(tests, the_oldest_makes_room);
 	suite_add_tcase(suite, tests);

@@ -430,6 +430,32 @@ START_TEST(a_host_is_ready_in_time)
 }
 END_TEST
 
+/* Who was silent under TLS is not waited for so long where mail may go without. */
+START_TEST(tls_in_a_hurry)
+{
+	static const struct {
+		enum relay_phase phase;
+		bool secured;
+		unsigned seconds;
+	} rows[] = {
+		{ RELAY_GREETING, false, 300 }, { RELAY_EHLO, false, 300 }, { RELAY_STARTTLS, false, 10 }, { RELAY_HANDSHAKE, false, 10 }, { RELAY_EHLO, true, 10 },
+		{ RELAY_AUTH, true, 120 }, { RELAY_MAIL, true, 300 },
+	};
+	struct relay_state state;
+
+	relay_state_init(&state, "me.example", RELAY_TLS_MAY);
+	state.hurries_tls = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		state.phase = rows[i].phase;
+		state.secured = rows[i].secured;
+		ck_assert_uint_eq(relay_state_timeout(&state, 0), rows[i].seconds);
+	}
+	state.ready_by = 5;
+	state.phase = RELAY_HANDSHAKE;
+	ck_assert_uint_eq(relay_state_timeout(&state, 0), 5);
+}
+END_TEST
+
 /* A host that answers, or takes the message, octet by octet is not waited for without end; but what it has whole it may judge in peace. */
 START_TEST(a_transaction_ends)
 {
@@ -493,6 +519,7 @@ main(void)
 	tcase_add_test(tests, tls_starts);
 	tcase_add_test(tests, timeouts);
 	tcase_add_test(tests, a_host_is_ready_in_time);
+	tcase_add_test(tests, tls_in_a_hurry);
 	tcase_add_test(tests, a_transaction_ends);
 	tcase_add_test(tests, texts_are_cleaned);
 	suite_add_tcase(suite, tests);
