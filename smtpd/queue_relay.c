@@ -185,12 +185,26 @@ count_running(struct relay_pool *pool, size_t running[RANKS])
 	}
 }
 
+/* Destinations that have taken mail may all fall silent at once, each with a window of jobs. The last quarter of the places is not for those who have
+ * many, unless there is nobody else: whoever has none gets one, and healthy destinations go on. */
+static size_t
+share_of(const struct relay_pool *pool, const struct lane *lane, size_t all)
+{
+	size_t window = schedule_window(lane->destination), free = all - pool->running_count, share = free / 4;
+
+	if (free > all / 4 || pool->lanes->next == NULL)
+		return window;
+	if (share == 0)
+		share = 1;
+	return share < window ? share : window;
+}
+
 static bool
-may_run(const struct lane *lane, const size_t running[RANKS], size_t all)
+may_run(const struct relay_pool *pool, const struct lane *lane, const size_t running[RANKS], size_t all)
 {
 	enum rank rank = rank_of(lane, lane->slow);
 
-	return lane->first != NULL && lane->running < schedule_window(lane->destination) && running[rank] < places_of(rank, all);
+	return lane->first != NULL && lane->running < share_of(pool, lane, all) && running[rank] < places_of(rank, all);
 }
 
 /* The next job whose destination may take one more; that destination goes to the end of the row. */
@@ -205,7 +219,7 @@ next_job(struct relay_pool *pool)
 	if (pool->running_count >= (size_t)conf->relay_jobs_max)
 		return NULL;
 	count_running(pool, running);
-	while (*at != NULL && !may_run(*at, running, (size_t)conf->relay_jobs_max))
+	while (*at != NULL && !may_run(pool, *at, running, (size_t)conf->relay_jobs_max))
 		at = &(*at)->next;
 	lane = *at;
 	if (lane == NULL)

@@ -143,8 +143,8 @@ proc_account(struct proc *proc)
 	return proc_loop(proc);
 }
 
-/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, those of silent.test and below say nothing, and that
- * of down.test is not there. */
+/* Every host refuses for good, that of verbose.test with many words; but that of takes.test takes what comes, those of silent.test and below say nothing, those
+ * below fades.test take what comes but for q, of whom they say nothing, and that of down.test is not there. */
 static int
 on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -152,7 +152,7 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	struct envelope options;
 	struct span destination;
 	uint16_t count;
-	bool takes, down;
+	bool takes, down, fades;
 	char said[1000];
 
 	(void)context;
@@ -167,9 +167,14 @@ on_relay(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)msg_get_span(&body);
 	(void)msg_get_span(&body);
 	count = msg_get_u16(&body);
-	takes = span_eq(destination, SPAN("takes.test"));
+	fades = span_ends(destination, SPAN(".fades.test"));
+	takes = fades || span_eq(destination, SPAN("takes.test"));
 	down = span_eq(destination, SPAN("down.test"));
 	log_info("asked", log_span("host", destination), log_u64("recipients", count));
+	(void)msg_get_u8(&body);
+	(void)msg_get_span(&body);
+	if (fades && span_starts(msg_get_span(&body), SPAN("q@")))
+		return 0;
 	for (uint16_t i = 0; i < count && !span_ends(destination, SPAN("silent.test")); i++) {
 		struct msg_writer reply;
 

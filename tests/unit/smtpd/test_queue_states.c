@@ -513,20 +513,27 @@ START_TEST(asked_and_impossible)
 }
 END_TEST
 
-START_TEST(silent_hosts)
+/* A message to those of many hosts. */
+static void
+put_to_many(const char *path, const char *local, const char *below, int count)
 {
 	struct buf text = BUF_INIT(8192);
 
+	(void)buf_str(&text, ENVELOPE(""));
+	buf_truncate(&text, text.len - 1); /* the empty line behind it */
+	for (int i = 0; i < count; i++)
+		(void)buf_fmt(&text, "to P - - %s@h%d.%s\n", local, i, below);
+	(void)buf_str(&text, "\n" MESSAGE);
+	put(path, buf_cstr(&text));
+	buf_free(&text);
+}
+
+START_TEST(silent_hosts)
+{
 	put("drop/m.1.a", ENVELOPE("to P - - a@takes.test\n") MESSAGE);
 	start();
 	WAIT_FOR(times_logged("asked host=takes.test") == 1 && queued_files() == 0);
-	(void)buf_str(&text, ENVELOPE(""));
-	buf_truncate(&text, text.len - 1); /* the empty line behind it */
-	for (int i = 0; i < 100; i++)
-		(void)buf_fmt(&text, "to P - - b@h%d.silent.test\n", i);
-	(void)buf_str(&text, "\n" MESSAGE);
-	put("drop/tmp.m.1.b", buf_cstr(&text));
-	buf_free(&text);
+	put_to_many("drop/tmp.m.1.b", "b", "silent.test", 100);
 	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
 	WAIT_FOR(times_logged("asked host=h") == 75);
 	put("drop/tmp.m.1.c", ENVELOPE("to P - - c@new.test\nto P - - c@takes.test\n") MESSAGE);
@@ -534,6 +541,27 @@ START_TEST(silent_hosts)
 	WAIT_FOR(times_logged("asked host=takes.test") == 2);
 	ck_assert_uint_eq(times_logged("asked host=new.test"), 0);
 	ck_assert_uint_eq(times_logged("asked host=h"), 75);
+}
+END_TEST
+
+/* Those that have taken mail, and then say nothing, leave places for others. */
+START_TEST(hosts_that_fall_silent)
+{
+	char tmp[] = "drop/tmp.m.1.c", name[] = "drop/m.1.c";
+
+	put_to_many("drop/m.1.a", "a", "fades.test", 25);
+	start();
+	WAIT_FOR(times_logged("relayed id=") == 25 && queued_files() == 0);
+	for (int i = 0; i < 6; i++) {
+		tmp[sizeof(tmp) - 2] = name[sizeof(name) - 2] = (char)('c' + i);
+		put_to_many(tmp, "q", "fades.test", 25);
+		ck_assert_int_eq(renameat(spool, tmp, spool, name), 0);
+	}
+	WAIT_FOR(times_logged("asked host=h") >= 25 + 80);
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - c@takes.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(times_logged("asked host=takes.test") == 1);
+	ck_assert_uint_le(times_logged("asked host=h"), 25 + 90);
 }
 END_TEST
 
@@ -722,6 +750,7 @@ add(TCase *tests)
 	tcase_add_test(tests, asked_and_impossible);
 	tcase_add_test(tests, promised_to_a_held_one);
 	tcase_add_test(tests, silent_hosts);
+	tcase_add_test(tests, hosts_that_fall_silent);
 	tcase_add_test(tests, taken_by_one_host);
 	tcase_add_test(tests, finished_and_not_removed);
 	tcase_add_test(tests, finished_and_not_to_be_removed);
