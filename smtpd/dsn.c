@@ -444,10 +444,25 @@ put_original(struct buf *out, const struct dsn *dsn)
 		(void)buf_str(out, "\r\n");
 }
 
+/* A notification must reach hosts of 7-bit text too, and nobody may encode a message/rfc822 (RFC 2046 section 5.2.1): one that could not be made 7-bit
+ * text by its parts goes back as its header, which can (RFC 6522 section 3). */
+static struct dsn
+as_it_can_be_sent(const struct dsn *dsn)
+{
+	struct dsn sent = *dsn;
+
+	if (sent.full && !sent.smtputf8 && stays_utf8(sent.original)) {
+		sent.full = false;
+		sent.original.len = header_block_size(sent.original);
+	}
+	return sent;
+}
+
 int
-dsn_build(const struct dsn *dsn, struct buf *out)
+dsn_build(const struct dsn *wanted, struct buf *out)
 {
 	struct buf people = BUF_INIT(out->max), status = BUF_INIT(out->max);
+	const struct dsn sent = as_it_can_be_sent(wanted), *dsn = &sent;
 	bool utf8 = wants_utf8(dsn), people_ascii, status_ascii;
 
 	put_people(&people, dsn);

@@ -41,7 +41,8 @@ struct dsn {
 	struct span boundary;    /* a word that stands in no part of it (the caller has randomness, this has not) */
 };
 
-/* Appends the whole message, header and body, with CRLF line ends, to out. 0 or -EMSGSIZE. */
-int dsn_build(const struct dsn *dsn, struct buf *out);
+/* Appends the whole message, header and body, with CRLF line ends, to out: one that the relay can send to any host that is to have it. Where the original
+ * is no such message, and not from SMTPUTF8, its header alone is in it. 0 or -EMSGSIZE. */
+int dsn_build(const struct dsn *wanted, struct buf *out);
 
 #endif

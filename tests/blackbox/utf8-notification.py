@@ -84,6 +84,12 @@ try:
                       (type_ == "message/global-headers" or seen(back)[1:] == [("text/plain", TEXT.removesuffix("\r\n")), ("application/octet-stream", b"\0\1\2")]), (seen(back), seen(whole)))
             except (AssertionError, ValueError) as problem:
                 check(f"{name}, {word}: it is a report", False, (problem, raw))
+    # One that says nowhere that it is 8bit can go to no host of 7-bit text, within a notification either: its header can.
+    said = site.talk(["MAIL FROM:<s@seven.example> BODY=8BITMIME RET=FULL", "RCPT TO:<lost@example.test> NOTIFY=FAILURE", "DATA",
+                      f"From: <s@seven.example>\r\nSubject: unlabelled\r\n\r\n{TEXT}.\r\n".encode()])
+    found = own_site.within(lambda: hosts["seven"].taken("unlabelled"))
+    check("a message that cannot be encoded: the sender is told, with its header", said[-1].startswith("250") and found and found[0][1].isascii() and
+          b"Content-Type: text/rfc822-headers" in found[0][1] and b"\r\nSubject: unlabelled\r\n" in found[0][1], (said, found, site.log()[-3000:]))
     check("the log tells of it", site.logged(r"converted .*reason=\"no SMTPUTF8\"") and site.logged(r"converted .*reason=\"no 8BITMIME\""), site.log()[-3000:])
     check("the postmaster hears of none", site.queue_empties() and "bounce-undeliverable" not in site.log(), site.log()[-3000:])
     check("no role of it died", not site.deaths(), site.deaths())

@@ -117,11 +117,37 @@ START_TEST(the_whole_message)
 	text = built(&dsn);
 	assert_has(text, "\r\nContent-Type: message/rfc822\r\n\r\nSubject: hello\r\nFrom: alice@example.test\r\n\r\nthe body\r\n\r\n--b0undary--\r\n");
 	free(text);
-	dsn.original = SPAN("Subject: x\r\n\r\nb\xc3\xb6" "dy");
+	dsn.original = SPAN("Subject: x\r\nContent-Transfer-Encoding: 8bit\r\n\r\nb\xc3\xb6" "dy");
 	text = built(&dsn);
 	assert_lines(text);
-	assert_has(text, "\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n\r\nb\xc3\xb6" "dy\r\n\r\n--b0undary--");
+	assert_has(text, "\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\nContent-Transfer-Encoding: 8bit\r\n\r\nb\xc3\xb6" "dy\r\n\r\n--b0undary--");
 	assert_has(text, "boundary=\"b0undary\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+	assert_has(text, "and your message");
+	free(text);
+}
+END_TEST
+
+/* What no host of 7-bit text could have: its header alone goes back, which can be encoded. */
+START_TEST(what_cannot_be_encoded)
+{
+	static const struct {
+		const char *original, *header;
+	} rows[] = {
+		{ "Subject: x\r\n\r\nb\xc3\xb6" "dy\r\n", "text/rfc822-headers\r\n\r\nSubject: x\r\n" },
+		{ "Subject: \xc3\xb6\r\n\r\nbody\r\n", "text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xb6\r\n" },
+		{ "Content-Type: multipart/signed; boundary=q\r\n\r\n--q\r\nContent-Transfer-Encoding: 8bit\r\n\r\nb\xc3\xb6" "dy\r\n--q--\r\n",
+		    "text/rfc822-headers\r\n\r\nContent-Type: multipart/signed; boundary=q\r\n" },
+	};
+	struct dsn dsn = example(&failed, 1);
+	char *text;
+
+	dsn.full = true;
+	dsn.original = span_of(rows[_i].original);
+	text = built(&dsn);
+	assert_lines(text);
+	assert_has(text, rows[_i].header);
+	assert_has(text, "and the header of your message");
+	assert_has_not(text, "dy\r\n");
 	free(text);
 }
 END_TEST
@@ -338,6 +364,7 @@ main(void)
 	tcase_add_test(tests, a_failure);
 	tcase_add_test(tests, asked_for_later);
 	tcase_add_test(tests, the_whole_message);
+	tcase_add_loop_test(tests, what_cannot_be_encoded, 0, 3);
 	tcase_add_loop_test(tests, each_action, 0, 3);
 	tcase_add_test(tests, several_recipients);
 	tcase_add_test(tests, nothing_is_injected);
