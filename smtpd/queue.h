@@ -98,8 +98,8 @@ void facts_free(struct facts *facts);
 void facts_apply(struct queue *queue, struct queue_entry *entry, const struct facts *facts);
 /* Puts the times of a message right (queue_age.h), in its file too; born: of its entry. Before anything is counted from them. */
 void facts_right(const char *id, int64_t born, struct spool_file *file);
-/* Where that sender's mail for this address goes next, if not to an account here. */
-struct span facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address);
+/* Where that sender's mail for this address goes next, if not to an account here: one name for a domain in all its forms (RFC 5890). For free(3). */
+char *facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address);
 /* Is the address at one of our domains? */
 bool facts_is_ours(const struct smtpd_conf *conf, struct span address);
 /* Adds the address to those that get a message. False when another is there already that means the same mailbox. */

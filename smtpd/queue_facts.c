@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/address.h"
+#include "common/cleanup.h"
 #include "common/domain_list.h"
 #include "common/log.h"
 #include "common/text_set.h"
@@ -77,37 +79,47 @@ facts_sign_as(const struct envelope *envelope, struct span *ret_domain)
 	return SIGN_ACCOUNT;
 }
 
-struct span
+char *
 facts_destination(const struct smtpd_conf *conf, struct span sender, struct span address)
 {
+	struct buf canonical = BUF_INIT(ADDRESS_DOMAIN_MAX);
 	bool found;
 	struct span hop = route_find(&conf->routes, sender, address, &found);
 
 	if (!found)
 		hop = span_of(conf->relay_host);
-	return hop.len != 0 ? hop : domain_of(address);
+	if (hop.len == 0) {
+		hop = domain_of(address);
+		if (!span_is_ascii(hop) && address_domain_canonical(hop, &canonical) == 0)
+			return buf_take(&canonical);
+	}
+	buf_free(&canonical);
+	return span_dup(hop);
 }
 
-/* The one destination of all open recipients; empty when there are several, or accounts here among them. */
-static struct span
+/* The one destination of all open recipients, for free(3); NULL when there are several, or accounts here among them. */
+static char *
 only_destination(const struct smtpd_conf *conf, const struct envelope *envelope)
 {
-	struct span only = SPAN_NULL, last = SPAN_NULL;
+	_cleanup_(freep) char *only = NULL;
+	struct span last = SPAN_NULL;
 
 	for (size_t i = 0; i < envelope->count; i++) {
-		struct span domain = domain_of(span_of(envelope->recipients[i].address)), next;
+		struct span domain = domain_of(span_of(envelope->recipients[i].address));
+		_cleanup_(freep) char *next = NULL;
 
 		if (!envelope_is_open(&envelope->recipients[i]) || (last.len != 0 && span_ieq(domain, last)))
 			continue;
 		if (domain.len == 0 || domain_list_find(&conf->common.domains, domain) != NULL)
-			return SPAN_NULL;
+			return NULL;
 		next = facts_destination(conf, span_of(envelope->sender), span_of(envelope->recipients[i].address));
-		if (only.len != 0 && !span_ieq(only, next))
-			return SPAN_NULL;
-		only = next;
+		if (only != NULL && !span_ieq(span_of(only), span_of(next)))
+			return NULL;
+		if (only == NULL)
+			only = TAKE_PTR(next);
 		last = domain;
 	}
-	return only;
+	return TAKE_PTR(only);
 }
 
 int64_t
@@ -179,15 +191,13 @@ hash(struct span text)
 void
 facts_of(const struct smtpd_conf *conf, const struct envelope *envelope, struct facts *ret_facts)
 {
-	struct span destination = only_destination(conf, envelope);
-
 	*ret_facts = (struct facts){
 		.uid = envelope->uid,
 		.created = envelope->created,
 		.due = due_of(envelope),
 		.tell = tell_of(conf, envelope),
 		.drop = envelope->drop != NULL ? xstrdup(envelope->drop) : NULL,
-		.destination = destination.len != 0 ? span_dup(destination) : NULL,
+		.destination = only_destination(conf, envelope),
 		.priority = (int8_t)envelope->priority,
 		.sender = hash(span_of(envelope->account != NULL ? envelope->account : envelope->sender)),
 	};

@@ -119,7 +119,7 @@ remote(struct attempt *attempt, struct target *target)
 		settle_now(attempt, target->recipient, VERDICT_PERMFAIL, "5.1.3",
 		    "That is no valid address", false);
 	else
-		target->destination = span_dup(facts_destination(conf, span_of(attempt->file.envelope.sender), mailbox));
+		target->destination = facts_destination(conf, span_of(attempt->file.envelope.sender), mailbox);
 }
 
 /* --- aliases --- */

@@ -236,6 +236,17 @@ START_TEST(what_waits_for_a_destination_that_goes_down)
 }
 END_TEST
 
+/* A domain in both its forms is one destination, whatever the message is for. */
+START_TEST(two_forms_of_a_domain)
+{
+	put(PATH, ENVELOPE("to P - - x@b\xc3\xbc" "cher.takes.test\nto P - - y@xn--bcher-kva.takes.test\n") MESSAGE);
+	start();
+	WAIT_FOR(logs("failed id=") && logs("to=y@"));
+	ck_assert_uint_eq(times_logged("asked host=xn--bcher-kva.takes.test recipients=2"), 1);
+	ck_assert_uint_eq(times_logged("asked host="), 1);
+}
+END_TEST
+
 /* A request to try it now asks them all the same, once. */
 START_TEST(hurried_to_a_destination_that_is_down)
 {
@@ -739,6 +750,7 @@ add(TCase *tests)
 	tcase_add_test(tests, expanded_when_released);
 	tcase_add_test(tests, a_fault_of_ours_expires);
 	tcase_add_test(tests, what_waits_for_a_destination_that_goes_down);
+	tcase_add_test(tests, two_forms_of_a_domain);
 	tcase_add_test(tests, hurried_to_a_destination_that_is_down);
 	tcase_add_test(tests, requeued);
 	tcase_add_test(tests, queued_and_not_due);
