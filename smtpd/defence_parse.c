@@ -108,6 +108,15 @@ record_matches(const struct dns_list *list, struct span data)
 }
 
 bool
+dns_list_refuses(const struct dns_answer *answer)
+{
+	for (size_t i = 0; i < answer->count && answer->status == DNS_FOUND; i++)
+		if (span_starts(answer->records[i].data, SPAN("\x7f\xff\xff")) && answer->records[i].data.len == 4)
+			return true;
+	return false;
+}
+
+bool
 dns_list_matches(const struct dns_list *list, const struct dns_answer *answer)
 {
 	for (size_t i = 0; i < answer->count && answer->status == DNS_FOUND; i++)

@@ -32,6 +32,8 @@ struct dns_list {
 int dns_list_parse(struct span text, struct dns_list *ret_list, const char **ret_fault);
 /* One of the addresses of that answer (of type A) counts. What lies outside 127.0.0.0/8 comes of no such list. */
 bool dns_list_matches(const struct dns_list *list, const struct dns_answer *answer);
+/* It says of no client anything to whoever asks, as many lists do to the resolvers of others. */
+bool dns_list_refuses(const struct dns_answer *answer);
 
 /* "name=weight" of a test. 0, or -EINVAL and a sentence. */
 int test_weight_parse(struct span text, enum defence_test *ret_test, int *ret_weight, const char **ret_fault);

@@ -20,6 +20,7 @@ struct defence {
 	size_t address_len; /* 4 or 16; 0: no address, and nothing is asked */
 	enum stage names, back[DEFENCE_NAMES_MAX], *lists;
 	bool *is_listed;
+	enum list_state *said; /* by the first entry of each zone */
 	char *name[DEFENCE_NAMES_MAX];
 	size_t name_count;
 	bool has_no_name, back_failed, busy;
@@ -45,6 +46,7 @@ defence_new(struct defence_settings *settings, const char *client)
 		defence->names = ANSWERED;
 	defence->lists = xcalloc(settings->list_count + 1, sizeof(*defence->lists));
 	defence->is_listed = xcalloc(settings->list_count + 1, sizeof(*defence->is_listed));
+	defence->said = xcalloc(settings->list_count + 1, sizeof(*defence->said));
 	defence->question = BUF_INIT(DNS_NAME_MAX);
 	return defence;
 }
@@ -59,6 +61,7 @@ defence_free(struct defence *defence)
 	buf_free(&defence->question);
 	free(defence->lists);
 	free(defence->is_listed);
+	free(defence->said);
 	(void)defence_settings_drop(defence->settings);
 	free(defence);
 	return NULL;
@@ -179,6 +182,10 @@ take_listing(struct defence *defence, size_t list, const struct dns_answer *answ
 {
 	const struct defence_settings *settings = defence->settings;
 
+	if (!has_failed(answer))
+		defence->said[list] = dns_list_refuses(answer) ? LIST_REFUSES : LIST_ANSWERED;
+	else if (answer->blame != DNS_OURS)
+		defence->said[list] = LIST_SILENT;
 	for (size_t i = list; i < settings->list_count; i++)
 		if (first_of_zone(settings, i) == list) {
 			defence->lists[i] = ANSWERED;
@@ -217,6 +224,12 @@ defence_is_done(const struct defence *defence)
 		if (defence->lists[i] != ANSWERED && first_of_zone(defence->settings, i) == i)
 			return false;
 	return names_are_done(defence);
+}
+
+enum list_state
+defence_list_state(const struct defence *defence, size_t list)
+{
+	return defence->said[list];
 }
 
 bool

@@ -27,6 +27,10 @@ bool defence_question(struct defence *defence, struct span *ret_name, enum dns_t
 void defence_answer(struct defence *defence, size_t number, const struct dns_answer *answer);
 /* True when every question is answered. */
 bool defence_is_done(const struct defence *defence);
+/* What became of the question to a list of the settings: not known, or asked by another entry of its zone; it has said whether it knows the client; it
+ * has not; or it does not answer whoever asks for us. */
+enum list_state { LIST_UNKNOWN, LIST_ANSWERED, LIST_SILENT, LIST_REFUSES };
+enum list_state defence_list_state(const struct defence *defence, size_t list);
 /* There was no room for one, such as for a client whose network asks too much: nobody knows it. */
 bool defence_is_busy(const struct defence *defence);
 

@@ -20,6 +20,8 @@
 #define ANSWER_SECONDS 10
 #define QUESTIONS_MAX 40
 #define LEDGER_ROWS 4096
+/* How often the log tells of a list that does not answer. */
+#define LIST_TOLD_SECONDS 3600
 /* Of connections_max, those that may be made to wait: one of so many. */
 #define WAITING_PART 4
 #define REPLY_MAX 400
@@ -30,6 +32,10 @@ struct guards {
 	struct greylist_client *greylist;
 	struct defence_settings *settings;
 	struct ledger *spent; /* what of the limits is used up */
+	struct list_watch {
+		int64_t told; /* the log, that it does not answer, when now_us was that; 0: it has not been */
+		bool failed;  /* that was the last word on it */
+	} *lists; /* as the settings have them */
 	unsigned waiting;
 };
 
@@ -38,7 +44,7 @@ struct guard {
 	struct defence *defence;
 	struct dns_asking *asking;
 	struct event *timer, *soon; /* soon: goes on from the loop */
-	bool crowded, logged;
+	bool crowded, logged, watched;
 	void (*known)(void *context); /* guard_await: who waits; or NULL */
 	void *known_context;
 	/* The recipient that is judged. */
@@ -73,6 +79,8 @@ guards_reload(struct guards *guards)
 {
 	(void)defence_settings_drop(guards->settings);
 	guards->settings = defence_settings_new(smtpd_conf(guards->proc));
+	free(guards->lists);
+	guards->lists = xcalloc(guards->settings->list_count + 1, sizeof(*guards->lists));
 }
 
 bool
@@ -160,6 +168,36 @@ log_limit(const struct guard *guard, const struct limit *limit)
 	log_info("limited", log_str("client", defence_client(guard->defence)), log_str("what", limit_what_name(limit->what)),
 	    log_str("per", limit_whom_name(limit->whom)), log_u64("limit", limit->count), log_i64("seconds", limit->seconds),
 	    log_str("to", guard->recipient));
+}
+
+/* --- lists that do not answer --- */
+
+static void
+watch_list(struct list_watch *watch, struct span zone, enum list_state state, int64_t now)
+{
+	if (state == LIST_ANSWERED && watch->failed) {
+		watch->failed = false;
+		log_info("list-answers", log_span("list", zone));
+	} else if (state >= LIST_SILENT && (watch->told == 0 || now - watch->told >= (int64_t)LIST_TOLD_SECONDS * 1000000)) {
+		*watch = (struct list_watch){ .told = now, .failed = true };
+		log_warning("list-failed", log_span("list", zone), log_str("reason", state == LIST_SILENT ? "no answer" : "it refuses to answer"),
+		    log_str("hint", "clients that it knows are let in"));
+	}
+}
+
+/* They count for nothing then, which opens the door to those whom they know: the operator is told. */
+static void
+watch_lists(struct guard *guard)
+{
+	const struct defence_settings *settings = defence_settings_of(guard->defence);
+	struct guards *guards = guard->guards;
+	int64_t now = now_us();
+
+	if (guard->watched || settings != guards->settings)
+		return;
+	guard->watched = true;
+	for (size_t i = 0; i < settings->list_count; i++)
+		watch_list(&guards->lists[i], settings->lists[i].zone, defence_list_state(guard->defence, i), now);
 }
 
 /* --- the verdict --- */
@@ -323,6 +361,7 @@ decide(struct guard *guard)
 
 	if (guard->greylisting != 0)
 		return;
+	watch_lists(guard);
 	defence_score(guard->defence, &score);
 	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
 	busy = !refused && defence_is_busy(guard->defence);

@@ -313,6 +313,41 @@ START_TEST(clients_that_are_not_known)
 }
 END_TEST
 
+/* What is told of a list that lets in whom it knows: not what is our own resolver's doing, for such a client is put off. */
+START_TEST(lists_that_do_not_answer)
+{
+	static const struct {
+		const char *address;
+		enum dns_status status;
+		enum dns_blame blame;
+		enum list_state wanted;
+	} cases[] = {
+		{ NULL, DNS_FAILED, DNS_THEIRS, LIST_SILENT }, { NULL, DNS_FAILED, DNS_PERHAPS_OURS, LIST_SILENT }, { NULL, DNS_FAILED, DNS_OURS, LIST_UNKNOWN },
+		{ NULL, DNS_NO_NAME, DNS_THEIRS, LIST_ANSWERED }, { "127.0.0.2", DNS_FOUND, DNS_THEIRS, LIST_ANSWERED },
+		{ "127.255.255.254", DNS_FOUND, DNS_THEIRS, LIST_REFUSES },
+	};
+	struct defence_settings *settings = new_settings();
+	struct defence *defence = defence_new(settings, "192.0.2.7");
+	uint8_t bytes[1][16];
+	struct dns_answer *answer = answer_of(cases[_i].status, &cases[_i].address, cases[_i].address != NULL, bytes);
+	enum dns_type type;
+	struct span name;
+	size_t number;
+
+	answer->blame = cases[_i].blame;
+	ck_assert_int_eq(defence_list_state(defence, 0), LIST_UNKNOWN);
+	while (defence_question(defence, &name, &type, &number))
+		if (span_ends(name, SPAN("bl.example")))
+			defence_answer(defence, number, answer);
+	ck_assert_int_eq(defence_list_state(defence, 0), cases[_i].wanted);
+	ck_assert_int_eq(defence_list_state(defence, 1), LIST_UNKNOWN); /* of the same zone */
+	ck_assert_int_eq(defence_list_state(defence, 2), LIST_UNKNOWN);
+	(void)defence_free(defence);
+	(void)defence_settings_drop(settings);
+	free(answer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -327,6 +362,7 @@ main(void)
 	tcase_add_test(tests, fields);
 	tcase_add_test(tests, fields_that_are_none);
 	tcase_add_loop_test(tests, clients_that_are_not_known, 0, 4);
+	tcase_add_loop_test(tests, lists_that_do_not_answer, 0, 6);
 	tcase_add_loop_test(tests, clients, 0, (int)(sizeof(client_rows) / sizeof(*client_rows)));
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
