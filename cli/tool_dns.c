@@ -18,7 +18,7 @@ tool_dns_ask(const struct smtpd_conf *conf, const char *name, enum dns_type type
 
 	if (unbound == NULL) {
 		unbound = ub_ctx_create();
-		if (unbound == NULL || !resolve_configure(unbound, conf))
+		if (unbound == NULL || !resolve_configure(unbound, conf, conf->dnssec_anchor))
 			tool_fail(EX_CONFIG, "the DNS cannot be asked");
 	}
 	*ret_result = NULL;

@@ -31,9 +31,12 @@ typedef int (*tls_sign_fn)(void *context, enum tls_sign_kind kind, struct span i
  * NULL and a sentence in error when it cannot be made. */
 struct ssl_ctx_st *tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *context,
     const char *alpn, struct buf *error);
-/* A client context: opportunistic (verify 0: encrypts, trusts anybody) or verifying against the
- * system's roots (verify 1; must be made before the jail). */
-struct ssl_ctx_st *tls_client_new(int verify, struct buf *error);
+/* A client context that encrypts and trusts anybody. */
+struct ssl_ctx_st *tls_client_new(void);
+/* One that verifies against these roots (PEM text). NULL and a sentence in error when there are none. */
+struct ssl_ctx_st *tls_client_new_trusting(struct span roots_pem, struct buf *error);
+/* Where the system's roots are, or should be: SSL_CERT_FILE, where OpenSSL or Debian has them. Belongs to the process. */
+const char *tls_roots_path(void);
 void tls_context_free(struct ssl_ctx_st *context);
 
 /* The key role's half: loads a PEM private key; signs. */

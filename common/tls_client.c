@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* Client contexts, and what both kinds of context share. */
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,30 +39,68 @@ tls_context_basics(SSL_CTX *context)
 	(void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 }
 
-struct ssl_ctx_st *
-tls_client_new(int verify, struct buf *error)
+static SSL_CTX *
+client_new(int mode)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	const char *roots = getenv(X509_get_default_cert_file_env());
 
 	if (context == NULL)
 		abort();
 	tls_context_basics(context);
-	if (verify == 0) {
-		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
-		return context;
+	SSL_CTX_set_verify(context, mode, NULL);
+	return context;
+}
+
+struct ssl_ctx_st *
+tls_client_new(void)
+{
+	return client_new(SSL_VERIFY_NONE);
+}
+
+/* How many of the file's certificates the store takes; lists of revoked ones are taken, too, as OpenSSL does with such a file. */
+static unsigned
+add_roots(X509_STORE *store, struct span pem)
+{
+	BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+	STACK_OF(X509_INFO) *items = bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
+	unsigned count = 0;
+
+	for (int i = 0; items != NULL && i < sk_X509_INFO_num(items); i++) {
+		const X509_INFO *item = sk_X509_INFO_value(items, i);
+
+		count += item->x509 != NULL && X509_STORE_add_cert(store, item->x509) == 1;
+		if (item->crl != NULL)
+			(void)X509_STORE_add_crl(store, item->crl);
 	}
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	if (roots == NULL)
-		roots = access(X509_get_default_cert_file(), R_OK) == 0 ?
-		    X509_get_default_cert_file() :
-		    SYSTEM_ROOTS;
-	if (SSL_CTX_load_verify_file(context, roots) != 1) {
-		tls_explain(error, "the system's root certificates cannot be read");
+	sk_X509_INFO_pop_free(items, X509_INFO_free);
+	(void)BIO_free(bio);
+	return count;
+}
+
+struct ssl_ctx_st *
+tls_client_new_trusting(struct span roots_pem, struct buf *error)
+{
+	SSL_CTX *context;
+
+	ERR_clear_error();
+	context = client_new(SSL_VERIFY_PEER);
+	if (add_roots(SSL_CTX_get_cert_store(context), roots_pem) == 0) {
+		tls_explain(error, "there are no root certificates to be read");
 		SSL_CTX_free(context);
 		return NULL;
 	}
+	ERR_clear_error();
 	return context;
+}
+
+const char *
+tls_roots_path(void)
+{
+	const char *path = getenv(X509_get_default_cert_file_env());
+
+	if (path != NULL)
+		return path;
+	return access(X509_get_default_cert_file(), R_OK) == 0 ? X509_get_default_cert_file() : SYSTEM_ROOTS;
 }
 
 void

@@ -106,6 +106,8 @@ take(const struct role_file *row, const void *conf, struct parent_files *files, 
 	if (path[0] == '\0')
 		return 0;
 	fd = files->count < PARENT_FILES_MAX ? copy_once(files, row->offset, path, &files->file[files->count].source) : -ENOBUFS;
+	if (fd < 0 && row->optional)
+		return 0;
 	if (fd < 0) {
 		(void)buf_fmt(errors, "%s: %s\n", path, strerror(-fd));
 		return fd;
@@ -121,8 +123,8 @@ int
 parent_files_take(const struct daemon *daemon, const void *conf, struct parent_files *ret, struct buf *errors)
 {
 	static const struct role_file tls[] = {
-		{ offsetof(struct fourpost_conf, tls_key), ROLE_KEY, MSG_TLS_FILE },
-		{ offsetof(struct fourpost_conf, tls_certificate), ROLE_FRONT, MSG_TLS_FILE },
+		{ offsetof(struct fourpost_conf, tls_key), ROLE_KEY, MSG_TLS_FILE, false },
+		{ offsetof(struct fourpost_conf, tls_certificate), ROLE_FRONT, MSG_TLS_FILE, false },
 	};
 	const struct fourpost_conf *common = conf;
 	bool has_tls = common->tls_certificate[0] != '\0' && has_role(daemon, ROLE_KEY);

@@ -28,8 +28,8 @@ int parent_memory(const char *name);
 /* From now on nobody changes it. 0 or -errno. */
 int parent_seal(int fd);
 
-/* Copies all that the configuration names for roles that the daemon has. A file that cannot be copied becomes a line in errors, and the result
- * -errno; the others are there. For parent_files_drop in any case. */
+/* Copies all that the configuration names for roles that the daemon has. A file that cannot be copied, and is not optional, becomes a line in errors,
+ * and the result -errno; the others are there. For parent_files_drop in any case. */
 int parent_files_take(const struct daemon *daemon, const void *conf, struct parent_files *ret, struct buf *errors);
 void parent_files_drop(struct parent_files *files);
 /* Whether under their names stand still the files that were copied, so that what has been checked since by these names is what they are. Each that

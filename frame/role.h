@@ -58,6 +58,7 @@ struct role_file {
 	size_t offset; /* of the path in the daemon's configuration */
 	uint8_t role;
 	uint16_t type; /* of the message with the open file */
+	bool optional; /* the daemon runs without: what cannot be read is not handed over, and at a reload the role keeps what it has */
 };
 
 /* Keys that a daemon's key role holds beside that of TLS. */

@@ -78,6 +78,7 @@ smtpd_SRC += \
 	smtpd/relay_data.c \
 	smtpd/relay_fit.c \
 	smtpd/relay_habits.c \
+	smtpd/roots.c \
 	smtpd/relay_job.c \
 	smtpd/relay_auth.c \
 	smtpd/relay_mail.c \

@@ -4,9 +4,10 @@
  * the reports that they want so (TLSRPT, RFC 8460). It sees their names, no mail and no file; what it found is kept by the queue. */
 #include <openssl/ssl.h>
 
-#include "common/log.h"
 #include "common/tls.h"
+#include "frame/read_file.h"
 #include "smtpd/policy.h"
+#include "smtpd/roots.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_msg.h"
 
@@ -61,14 +62,44 @@ peer_gone(struct proc *proc, uint8_t peer)
 		policy_relay_gone(role);
 }
 
+static void
+take_roots(struct policy_role *role, int r, struct buf *text)
+{
+	struct ssl_ctx_st *context = roots_context(r, text, "no policy can be fetched, and no report posted");
+
+	if (context == NULL)
+		return;
+	tls_context_free(role->https.tls); /* calls keep theirs */
+	role->https.tls = context;
+}
+
+static int
+on_roots(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
+
+	(void)channel;
+	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text);
+	return 0;
+}
+
+static void
+load_roots(struct policy_role *role)
+{
+	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
+
+	role->https.tls = tls_client_new();
+	SSL_CTX_set_verify(role->https.tls, SSL_VERIFY_PEER, NULL); /* nobody is trusted */
+	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text);
+}
+
 int
 proc_policy(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_STS_QUESTION, on_question }, { MSG_STS_KEPT, on_kept },
-		{ MSG_REPORT_POST, on_report },		{ MSG_DNS_ANSWER, on_dns_answer } };
+		{ MSG_REPORT_POST, on_report }, { MSG_DNS_ANSWER, on_dns_answer }, { MSG_ROOTS, on_roots } };
 	static struct policy_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
-	struct buf error = BUF_INIT(512);
 
 	role.proc = proc;
 	role.waiting_end = &role.waiting;
@@ -76,13 +107,7 @@ proc_policy(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
-	role.https.tls = tls_client_new(1, &error);
-	if (role.https.tls == NULL) {
-		log_warning("no-root-certificates", log_str("error", buf_cstr(&error)), log_str("hint", "no policy can be fetched: Debian has them in ca-certificates"));
-		role.https.tls = tls_client_new(0, &error);
-		SSL_CTX_set_verify(role.https.tls, SSL_VERIFY_PEER, NULL);
-	}
-	buf_free(&error);
+	load_roots(&role);
 	role.https.dns = dns_client_new(proc);
 	role.https.base = proc->base;
 	/* --- jail --- */

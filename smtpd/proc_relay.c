@@ -4,7 +4,6 @@
  * them, and sees no file but the passwords for next hops, no account and no key; what other hosts say is read here and nowhere else. */
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <sysexits.h>
 
 #include "common/log.h"
 #include "common/tls.h"
@@ -12,6 +11,7 @@
 #include "smtpd/public_suffix.h"
 #include "smtpd/relay.h"
 #include "smtpd/relay_habits.h"
+#include "smtpd/roots.h"
 #include "smtpd/smtpd.h"
 
 #define DESCRIPTORS_MAX 4096
@@ -144,21 +144,44 @@ peer_here(struct proc *proc, uint8_t role)
 		relay_job_asked_here(proc->state);
 }
 
-/* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. */
-static struct ssl_ctx_st *
-tls_context(void)
+/* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. Connections keep the
+ * context that they were made with. */
+static void
+use_context(struct relay_role *role, struct ssl_ctx_st *context)
 {
-	struct buf error = BUF_INIT(512);
-	struct ssl_ctx_st *context = tls_client_new(1, &error);
+	SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+	if (SSL_CTX_dane_enable(context) != 1)
+		abort(); /* no memory */
+	tls_context_free(role->tls);
+	role->tls = context;
+}
 
-	if (context == NULL) {
-		log_warning("no-root-certificates", log_str("error", buf_cstr(&error)), log_str("hint", "no host's certificate will be trusted"));
-		context = tls_client_new(0, &error);
-	} else {
-		SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
-	}
-	buf_free(&error);
-	return context;
+static void
+take_roots(struct relay_role *role, int r, struct buf *text)
+{
+	struct ssl_ctx_st *context = roots_context(r, text, "no host's certificate will be trusted");
+
+	if (context != NULL)
+		use_context(role, context);
+}
+
+static int
+on_roots(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
+
+	(void)channel;
+	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text);
+	return 0;
+}
+
+static void
+load_roots(struct relay_role *role)
+{
+	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
+
+	use_context(role, tls_client_new());
+	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text);
 }
 
 int
@@ -166,7 +189,7 @@ proc_relay(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets },
 		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_SIGN_KEYS_ARE, on_sign_keys }, { MSG_SIGNED, on_signed },
-		{ MSG_STS_ANSWER, on_sts_answer } };
+		{ MSG_STS_ANSWER, on_sts_answer }, { MSG_ROOTS, on_roots } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
@@ -180,11 +203,7 @@ proc_relay(struct proc *proc)
 	proc->stop = stop;
 	load_secrets(&role);
 	public_suffix_load();
-	role.tls = tls_context();
-	if (role.tls == NULL)
-		return EX_SOFTWARE;
-	if (SSL_CTX_dane_enable(role.tls) != 1)
-		return EX_SOFTWARE;
+	load_roots(&role);
 	role.dns = dns_client_new(proc);
 	role.habits = relay_habits_new();
 	/* --- jail --- */

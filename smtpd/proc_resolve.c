@@ -4,14 +4,19 @@
  *
  * libunbound works in this process and this loop, without threads. All it reads from files it reads before the jail. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <unbound-event.h>
 #include <unbound.h>
+#include <unistd.h>
 
+#include "common/io.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/read_file.h"
 #include "smtpd/resolve_role.h"
 #include "smtpd/resolve_unbound.h"
 #include "smtpd/smtpd.h"
@@ -19,6 +24,7 @@
 #include "smtpd/smtpd_msg.h"
 
 #define DESCRIPTORS_MAX 4096
+#define ANCHOR_FILE_MAX (1u << 20)
 
 static int
 on_resolve(struct msg_channel *channel, struct msg *msg, void *context)
@@ -50,17 +56,57 @@ settings_of(const struct smtpd_conf *conf, struct buf *out)
 }
 
 static void
+leave(struct proc *proc)
+{
+	log_info("resolvers-changed", log_str("how", "a new process reads them"));
+	proc_exit(proc, EX_OK);
+}
+
+static void
 on_reload(struct proc *proc)
 {
 	struct resolver *resolver = proc->state;
 	struct buf settings = BUF_INIT(resolver->settings.max);
 
 	settings_of(smtpd_conf(proc), &settings);
-	if (!span_eq(buf_get(&settings), buf_get(&resolver->settings))) {
-		log_info("resolvers-changed", log_str("how", "a new process reads them"));
-		proc_exit(proc, EX_OK);
-	}
+	if (!span_eq(buf_get(&settings), buf_get(&resolver->settings)))
+		leave(proc);
 	buf_free(&settings);
+}
+
+/* At a reload. libunbound takes no other anchors once it works. */
+static int
+on_anchor(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	const struct resolver *resolver = proc->state;
+	struct buf text = BUF_INIT(ANCHOR_FILE_MAX);
+	int r = read_open_file(msg->fd, &text);
+
+	(void)channel;
+	if (r < 0)
+		log_error("anchors-unreadable", log_str("file", smtpd_conf(proc)->dnssec_anchor), log_errno("error", r));
+	else if (smtpd_conf(proc)->dnssec_anchor[0] != '\0' && !span_eq(buf_get(&text), buf_get(&resolver->anchor)))
+		leave(proc);
+	buf_free(&text);
+	return 0;
+}
+
+/* As the parent has handed them over. libunbound wants a name: the file that has it is memory. The descriptor; or -ENOENT where none came, or -errno. */
+static int
+open_anchor(struct resolver *resolver)
+{
+	int r = proc_read_file(resolver->proc, MSG_DNSSEC_ANCHOR, &resolver->anchor), fd;
+
+	if (r < 0)
+		return r;
+	fd = memfd_create("anchor", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = io_write_all(fd, buf_get(&resolver->anchor));
+	if (r < 0)
+		(void)close(fd);
+	return r < 0 ? r : fd;
 }
 
 static void
@@ -87,17 +133,22 @@ set_up(struct resolver *resolver)
 {
 	const struct smtpd_conf *conf = smtpd_conf(resolver->proc);
 	struct ub_ctx *unbound = ub_ctx_create_event(resolver->proc->base);
+	char path[64];
+	int fd = open_anchor(resolver);
+	bool works = unbound != NULL;
 
-	if (unbound == NULL)
-		return false;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	resolver->unbound = unbound;
-	return resolve_configure(unbound, conf) && prime(resolver);
+	works = works && resolve_configure(unbound, conf, fd >= 0 ? path : NULL) && prime(resolver);
+	if (fd >= 0)
+		(void)close(fd);
+	return works;
 }
 
 int
 proc_resolve(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_RESOLVE, on_resolve }, { MSG_DNS_QUESTION, on_question } };
+	static const struct proc_handler handlers[] = { { MSG_RESOLVE, on_resolve }, { MSG_DNS_QUESTION, on_question }, { MSG_DNSSEC_ANCHOR, on_anchor } };
 	struct resolver *resolver = xcalloc(1, sizeof(*resolver));
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 	uint64_t seed;
@@ -107,6 +158,7 @@ proc_resolve(struct proc *proc)
 	resolver->proc = proc;
 	resolver->room = resolve_room_new(RESOLVE_QUESTIONS_MAX, RESOLVE_CROWD, seed);
 	buf_init(&resolver->settings, 65536);
+	buf_init(&resolver->anchor, ANCHOR_FILE_MAX);
 	settings_of(smtpd_conf(proc), &resolver->settings);
 	proc->state = resolver;
 	proc->handlers = handlers;

@@ -19,6 +19,7 @@ struct resolver {
 	struct resolve_room *room; /* for those that clients cause */
 	int64_t warned;         /* when there was no room, as resolver_now has it */
 	struct buf settings;    /* what this process was started with */
+	struct buf anchor;      /* and the trust anchors' file; empty: there was none */
 	bool primed;
 };
 

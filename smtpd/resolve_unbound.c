@@ -40,13 +40,13 @@ set_options(struct ub_ctx *unbound)
 }
 
 static bool
-set_anchor(struct ub_ctx *unbound, const char *path)
+set_anchor(struct ub_ctx *unbound, const char *option, const char *path)
 {
-	if (path[0] == '\0')
+	if (option[0] == '\0')
 		return true;
-	if (access(path, R_OK) == 0)
+	if (path != NULL && access(path, R_OK) == 0)
 		return resolve_worked(ub_ctx_add_ta_file(unbound, path), "dnssec_anchor", path);
-	log_warning("no-dnssec", log_str("file", path), log_errno("error", errno), log_str("hint", "Debian has it in dns-root-data"));
+	log_warning("no-dnssec", log_str("file", option), log_errno("error", path != NULL ? errno : ENOENT), log_str("hint", "Debian has it in dns-root-data; then reload"));
 	return true;
 }
 
@@ -66,10 +66,10 @@ set_forwarders(struct ub_ctx *unbound, const struct conf_list *resolvers)
 }
 
 bool
-resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf)
+resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf, const char *anchor)
 {
 	(void)ub_ctx_debugout(unbound, NULL);
 	/* A machine without such a file does without. */
 	(void)ub_ctx_hosts(unbound, NULL);
-	return set_options(unbound) && set_anchor(unbound, conf->dnssec_anchor) && set_forwarders(unbound, &conf->resolvers);
+	return set_options(unbound) && set_anchor(unbound, conf->dnssec_anchor, anchor) && set_forwarders(unbound, &conf->resolvers);
 }

@@ -8,8 +8,9 @@
 
 struct ub_ctx;
 
-/* Whom it asks and what it validates with. False, after a log line, when it does not take that. */
-bool resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf);
+/* Whom it asks and what it validates with: the trust anchors in that file, which is what dnssec_anchor names or a copy; NULL where there is none. It is
+ * read at the first question. False, after a log line, when it does not take that. */
+bool resolve_configure(struct ub_ctx *unbound, const struct smtpd_conf *conf, const char *anchor);
 /* Whether a result of libunbound is good; logs what it was about when not. */
 bool resolve_worked(int r, const char *what, const char *about);
 

@@ -54,12 +54,15 @@ static const struct role_listener listeners[] = {
 };
 
 static const struct role_file files[] = {
-	{ offsetof(struct smtpd_conf, common.aliases), ROLE_AUTH, MSG_ALIASES_FILE },
-	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_AUTH, MSG_SECRET_FILE },
-	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_QUEUE, MSG_SECRET_FILE },
-	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS },
-	{ offsetof(struct smtpd_conf, dkim_keys), ROLE_KEY, MSG_SIGN_KEYS_FILE },
-	{ offsetof(struct smtpd_conf, rules), ROLE_FRONT, MSG_RULES_FILE },
+	{ offsetof(struct smtpd_conf, common.aliases), ROLE_AUTH, MSG_ALIASES_FILE, false },
+	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_AUTH, MSG_SECRET_FILE, false },
+	{ offsetof(struct smtpd_conf, common.srs_secret), ROLE_QUEUE, MSG_SECRET_FILE, false },
+	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS, false },
+	{ offsetof(struct smtpd_conf, dkim_keys), ROLE_KEY, MSG_SIGN_KEYS_FILE, false },
+	{ offsetof(struct smtpd_conf, rules), ROLE_FRONT, MSG_RULES_FILE, false },
+	{ offsetof(struct smtpd_conf, dnssec_anchor), ROLE_RESOLVE, MSG_DNSSEC_ANCHOR, true },
+	{ offsetof(struct smtpd_conf, roots), ROLE_RELAY, MSG_ROOTS, true },
+	{ offsetof(struct smtpd_conf, roots), ROLE_POLICY, MSG_ROOTS, true },
 };
 
 static const struct role_connection connections[] = {

@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "common/domain_list.h"
 #include "common/network.h"
+#include "common/tls.h"
 #include "common/xalloc.h"
 #include "smtpd/defence_settings.h"
 #include "smtpd/route_parse.h"
@@ -143,6 +144,7 @@ smtpd_conf_fill(void *values)
 	struct smtpd_conf *conf = values;
 	struct buf postmaster = BUF_INIT(ADDRESS_MAX);
 
+	conf->roots = tls_roots_path();
 	domain_list_canonicalise(&conf->relay_domains);
 	domain_list_canonicalise(&conf->arc_trusted);
 	route_canonicalise(&conf->routes);

@@ -12,6 +12,7 @@ struct smtpd_conf {
 #define OPT(name, type, min, max, preset, text) CONF_C_##type name;
 #include "smtpd/smtpd_opts.def"
 #undef OPT
+	const char *roots; /* the file with the system's root certificates: no option, and known to the parent alone */
 };
 
 extern const struct conf_table smtpd_conf_table;

@@ -116,7 +116,7 @@ exchange(const char *kind, int version)
 	make_pair(kind, &certificate, &key_pem);
 	key = tls_key_load(span_of(key_pem), &error);
 	server_context = tls_server_new(span_of(certificate), sign, key, "h2,http/1.1", &error);
-	client_context = tls_client_new(0, &error);
+	client_context = tls_client_new();
 	ck_assert_str_eq(buf_cstr(&error), "");
 	(void)SSL_CTX_set_max_proto_version(client_context, version);
 	(void)SSL_CTX_set_alpn_protos(client_context, (const unsigned char *)"\x08http/1.1", 9);
@@ -225,7 +225,7 @@ START_TEST(handshakes_behind_something)
 	make_pair("EC", &certificate, &key);
 	tls_key = tls_key_load(span_of(key), &error);
 	server_tls = tls_server_new(span_of(certificate), sign, tls_key, NULL, &error);
-	client_tls = tls_client_new(0, &error);
+	client_tls = tls_client_new();
 	/* The client is behind a socket of its own, so that what it says can be held up. */
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	client.stream = stream_free(client.stream);
@@ -268,6 +268,33 @@ START_TEST(handshakes_behind_something)
 }
 END_TEST
 
+START_TEST(roots)
+{
+	struct buf error = BUF_INIT(1000), two = BUF_INIT(1 << 20);
+	char *certificate, *key;
+	SSL_CTX *context;
+
+	ck_assert_ptr_null(tls_client_new_trusting(SPAN_NULL, &error));
+	ck_assert_ptr_null(tls_client_new_trusting(SPAN("no certificate\n"), &error));
+	ck_assert(span_starts(buf_get(&error), SPAN("there are no root certificates to be read")));
+	buf_clear(&error);
+	for (unsigned i = 0; i < 2; i++) {
+		make_pair("EC", &certificate, &key);
+		(void)buf_fmt(&two, "# a comment\n%s\n", certificate);
+		free(certificate);
+		free(key);
+	}
+	context = tls_client_new_trusting(buf_get(&two), &error);
+	ck_assert_ptr_nonnull(context);
+	ck_assert_str_eq(buf_cstr(&error), "");
+	ck_assert_int_eq(SSL_CTX_get_verify_mode(context), SSL_VERIFY_PEER);
+	ck_assert_int_eq(sk_X509_OBJECT_num(X509_STORE_get0_objects(SSL_CTX_get_cert_store(context))), 2);
+	tls_context_free(context);
+	buf_free(&two);
+	buf_free(&error);
+}
+END_TEST
+
 START_TEST(fails_cleanly)
 {
 	struct buf error = BUF_INIT(1000);
@@ -281,11 +308,16 @@ START_TEST(fails_cleanly)
 	ck_assert_int_eq(stream_start_tls_server(server.stream, context), 0);
 	if (_i == 0) { /* the key role is gone */
 		refuse_to_sign = true;
-		verifying = tls_client_new(0, &error);
+		verifying = tls_client_new();
 		ck_assert_int_eq(stream_start_tls_client(client.stream, verifying, NULL), 0);
 	} else if (_i == 1) { /* a client that verifies does not take a self-signed certificate */
-		verifying = tls_client_new(1, &error);
+		char *other, *other_key;
+
+		make_pair("EC", &other, &other_key);
+		verifying = tls_client_new_trusting(span_of(other), &error);
 		ck_assert_ptr_nonnull(verifying);
+		free(other);
+		free(other_key);
 		ck_assert_int_eq(stream_start_tls_client(client.stream, verifying, "mail.example"),
 		    0);
 	} else { /* no TLS at all */
@@ -356,6 +388,7 @@ main(void)
 	tcase_add_test(tests, refuses_plaintext_behind_starttls);
 	tcase_add_loop_test(tests, handshakes_behind_something, 0, 3);
 	tcase_add_loop_test(tests, fails_cleanly, 0, 3);
+	tcase_add_test(tests, roots);
 	tcase_add_test(tests, refuses_bad_files);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);

@@ -14,9 +14,10 @@
 
 static char path[] = "/tmp/test_parent_files.XXXXXX", none[] = "", null[] = "/dev/null";
 static const struct role_file rows[] = {
-	{ offsetof(struct fourpost_conf, aliases), ROLE_AUTH, MSG_ALIASES_FILE },
-	{ offsetof(struct fourpost_conf, srs_secret), ROLE_AUTH, MSG_SECRET_FILE },
+	{ offsetof(struct fourpost_conf, aliases), ROLE_AUTH, MSG_ALIASES_FILE, false },
+	{ offsetof(struct fourpost_conf, srs_secret), ROLE_AUTH, MSG_SECRET_FILE, false },
 };
+static const struct role_file optional_row = { offsetof(struct fourpost_conf, aliases), ROLE_AUTH, MSG_ALIASES_FILE, true };
 static const struct daemon testd = { .name = "testd", .files = rows, .file_count = 2 };
 static struct fourpost_conf conf;
 static struct parent_files files;
@@ -105,6 +106,20 @@ START_TEST(missing)
 }
 END_TEST
 
+START_TEST(missing_and_optional)
+{
+	const struct daemon without = { .name = "testd", .files = &optional_row, .file_count = 1 };
+
+	ck_assert_int_eq(parent_files_take(&without, &conf, &files, &errors), 0);
+	ck_assert_uint_eq(files.count, 1);
+	parent_files_drop(&files);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(parent_files_take(&without, &conf, &files, &errors), 0);
+	ck_assert_uint_eq(files.count, 0);
+	ck_assert_uint_eq(errors.len, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -117,6 +132,7 @@ main(void)
 	tcase_add_test(test, copies_stay);
 	tcase_add_loop_test(test, changes_are_seen, 0, 3);
 	tcase_add_test(test, missing);
+	tcase_add_test(test, missing_and_optional);
 	suite_add_tcase(suite, test);
 	srunner_run_all(runner, CK_NORMAL);
 	failures = srunner_ntests_failed(runner);
