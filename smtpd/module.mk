@@ -189,7 +189,9 @@ smtpd_SRC += \
 	smtpd/report_consent.c \
 	smtpd/report_day.c \
 	smtpd/report_files.c \
+	smtpd/report_hosts.c \
 	smtpd/report_mail.c \
+	smtpd/report_post.c \
 	smtpd/report_send.c
 # Reports of others, for the tool that shows them.
 received_report_SRC := smtpd/dmarc_report_parse.c smtpd/received_report.c smtpd/report_unpack.c smtpd/tls_report_parse.c

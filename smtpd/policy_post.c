@@ -11,8 +11,6 @@
 #include "smtpd/policy.h"
 #include "smtpd/smtpd_msg.h"
 
-/* At once; report sends one after the other. */
-#define POSTS_MAX 4
 #define POST_SECONDS 120
 #define HEAD_MAX 4096
 /* What the host says of it is of no interest. */
@@ -24,14 +22,23 @@ struct post {
 };
 
 static void
-answer(struct policy_role *role, uint32_t id, bool taken, const char *why)
+answer(struct policy_role *role, uint32_t id, enum report_post_result result, const char *why)
 {
 	struct msg_writer body;
 
 	msg_writer_init(&body);
-	msg_put_u8(&body, taken);
+	msg_put_u8(&body, (uint8_t)result);
 	msg_put_span(&body, span_of(why));
 	(void)proc_send(role->proc, ROLE_REPORT, MSG_REPORT_POSTED, id, &body, -1); /* one that is gone asks again */
+}
+
+/* RFC 9110 section 15.5, RFC 6585 section 4: what is the request's fault stays so, but for a host that cannot now. */
+static enum report_post_result
+result_of(unsigned status)
+{
+	if (status / 100 == 2)
+		return REPORT_POSTED_IT;
+	return status / 100 == 4 && status != 408 && status != 429 ? REPORT_NEVER : REPORT_NOT_NOW;
 }
 
 static void
@@ -42,7 +49,7 @@ on_reply(void *context, enum https_result result, const struct https_reply *repl
 
 	(void)snprintf(said, sizeof(said), "the host answers %u", reply->status);
 	post->role->posts--;
-	answer(post->role, post->id, result == HTTPS_REPLIED && reply->status / 100 == 2, result == HTTPS_REPLIED ? said : why);
+	answer(post->role, post->id, result == HTTPS_REPLIED ? result_of(reply->status) : REPORT_NOT_NOW, result == HTTPS_REPLIED ? said : why);
 	free(post);
 }
 
@@ -78,8 +85,12 @@ policy_report(struct policy_role *role, struct msg *msg)
 	char *name;
 	int r;
 
-	if (!msg_done(&body) || !https_is_host(host) || port == 0 || !https_is_path(path) || role->posts == POSTS_MAX)
+	if (!msg_done(&body) || !https_is_host(host) || port == 0 || !https_is_path(path))
 		return -EBADMSG;
+	if (role->posts == REPORT_POSTS_MAX) { /* some are a former report role's */
+		answer(role, msg->id, REPORT_BUSY, "too many are being sent");
+		return 0;
+	}
 	(void)buf_fmt(&request, "POST %.*s HTTP/1.1\r\nHost: %.*s", (int)path.len, path.ptr, (int)host.len, host.ptr);
 	if (port != HTTPS_PORT) /* RFC 9110 section 7.2 */
 		(void)buf_fmt(&request, ":%u", port);
@@ -87,7 +98,7 @@ policy_report(struct policy_role *role, struct msg *msg)
 	    (long long)size);
 	r = put_report(msg->fd, size, &request);
 	if (r < 0) {
-		answer(role, msg->id, false, "the report cannot be read");
+		answer(role, msg->id, REPORT_BUSY, "the report cannot be read");
 		buf_free(&request);
 		return 0;
 	}

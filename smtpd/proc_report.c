@@ -13,6 +13,7 @@
 #include "common/xalloc.h"
 #include "smtpd/dns_client.h"
 #include "smtpd/public_suffix.h"
+#include "smtpd/report_post.h"
 #include "smtpd/report_role.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
@@ -60,8 +61,10 @@ on_dns_answer(struct msg_channel *channel, struct msg *msg, void *context)
 static int
 on_posted(struct msg_channel *channel, struct msg *msg, void *context)
 {
+	const struct report_role *role = ((struct proc *)context)->state;
+
 	(void)channel;
-	return report_posted(((struct proc *)context)->state, msg);
+	return report_posts_answer(role->posts, msg);
 }
 
 static void
@@ -72,7 +75,7 @@ peer_gone(struct proc *proc, uint8_t peer)
 	if (peer == ROLE_RESOLVE)
 		dns_client_resolve_gone(role->dns);
 	else if (peer == ROLE_POLICY)
-		report_policy_gone(role);
+		report_posts_policy_gone(role->posts);
 }
 
 static void
@@ -136,6 +139,7 @@ proc_report(struct proc *proc)
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	role.dns = dns_client_new(proc);
+	role.posts = report_posts_new(proc);
 	role.timer = evtimer_new(proc->base, on_timer, &role);
 	role.syncing = evtimer_new(proc->base, on_syncing, &role);
 	if (role.timer == NULL || role.syncing == NULL)

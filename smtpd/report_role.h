@@ -9,6 +9,7 @@
 
 struct event;
 struct dns_client;
+struct report_posts;
 struct report_sending;
 
 /* The folder below spool_dir. */
@@ -31,6 +32,7 @@ struct report_role {
 		uint64_t size;
 		bool full, unsynced;
 	} files[REPORT_KINDS];
+	struct report_posts *posts; /* by HTTPS */
 	struct report_sending *sending; /* or NULL */
 	unsigned looks; /* how often it was looked for them, at most REPORT_LOOKS */
 };
@@ -59,9 +61,6 @@ const char *report_kind_name(enum report_kind kind);
 /* Sends what is there of days that are over, if nothing is being sent. What a clock that was ahead has put into a day to come counts for today, once
  * the clock is taken to be right. */
 void report_send(struct report_role *role);
-/* REPORT_POSTED of policy: 0 or -EBADMSG. That role is gone: what it was to send is not. */
-int report_posted(struct report_role *role, const struct msg *msg);
-void report_policy_gone(struct report_role *role);
 /* The same for days of that kind after that one, and for all of other kinds after it. */
 void report_send_after(struct report_role *role, enum report_kind kind, int64_t after);
 

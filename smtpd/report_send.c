@@ -6,14 +6,12 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/address.h"
 #include "common/date.h"
 #include "common/drop.h"
-#include "common/io.h"
 #include "common/log.h"
 #include "common/next_turn.h"
 #include "common/text_set.h"
@@ -24,6 +22,7 @@
 #include "smtpd/report_address_parse.h"
 #include "smtpd/report_consent.h"
 #include "smtpd/report_mail.h"
+#include "smtpd/report_post.h"
 #include "smtpd/report_role.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
@@ -31,6 +30,8 @@
 
 /* What the DNS or the disk has kept from being sent is tried again at each look, for so long. */
 #define DAYS_TRIED 3
+/* Behind the end of the day: so long hosts are asked again that did not take it by HTTPS (RFC 8460 section 5.5). */
+#define POSTED_SECONDS SECONDS_PER_DAY
 /* Behind the end of the day: so long an address is waited for of which the DNS does not tell, before the others have their report. */
 #define UNVERIFIED_SECONDS (6 * 3600)
 #define SECONDS_PER_DAY 86400
@@ -51,12 +52,19 @@ struct report_sending {
 	bool allowed[REPORT_ADDRESSES_MAX];
 	size_t count, asked;          /* addresses of the domain */
 	bool postponed, any_postponed; /* that domain's; any */
-	/* While the domain has its report sent. */
-	struct buf id, packed;
-	size_t next;                  /* address */
-	uint32_t posting;             /* the id of what policy is to answer; 0: nothing */
-	bool taken, refused;          /* some address has it; some host has not taken it */
+	struct outcome *outcome;      /* of the domain's report; NULL: it has none yet */
+	struct buf id;
+	size_t outcomes;              /* of all domains whose reports are under way */
+	bool waits;                   /* for one of them, and for nothing else */
 	struct event *turn;
+};
+
+/* What becomes of one domain's report. */
+struct outcome {
+	struct report_sending *sending;
+	const struct report_domain *domain;
+	size_t open;                     /* posts that are to be answered, and one while it is handed in */
+	bool taken, refused, postponed;  /* some address has it; some host has not taken it; it is to be sent again in any case */
 };
 
 /* --- kinds --- */
@@ -219,29 +227,70 @@ send_to(const struct report_sending *sending, size_t number, struct span id, str
 }
 
 static void
+log_taken(const struct report_sending *sending, const struct report_domain *domain, const struct report_address *address)
+{
+	log_info("report", log_str("kind", kinds[sending->kind].name), log_str("domain", domain->name), log_str("to", address->text),
+	    log_u64("rows", domain->row_count), log_u64("left-out", domain->left_out));
+}
+
+static void
 log_report(const struct report_sending *sending, size_t number, int r)
 {
 	const struct report_domain *domain = sending->domain;
 
 	if (r == 0)
-		log_info("report", log_str("kind", kinds[sending->kind].name), log_str("domain", domain->name), log_str("to", sending->addresses[number].text),
-		    log_u64("rows", domain->row_count), log_u64("left-out", domain->left_out));
+		log_taken(sending, domain, &sending->addresses[number]);
 	else if (r == 1)
 		log_info("report-too-large", log_str("domain", domain->name), log_str("to", sending->addresses[number].text));
 	else
 		log_error("report-not-sent", log_str("domain", domain->name), log_str("to", sending->addresses[number].text), log_errno("error", r));
 }
 
+/* --- what becomes of it --- */
+
+static bool
+is_behind(const struct report_sending *sending, int64_t seconds)
+{
+	return (int64_t)time(NULL) >= (sending->day + 1) * SECONDS_PER_DAY + seconds;
+}
+
+static void
+note_end(struct report_sending *sending, const struct report_domain *domain, bool postponed)
+{
+	if (!postponed && report_mark_sent(sending->sent_fd, domain->name) < 0)
+		postponed = true;
+	sending->any_postponed |= postponed;
+}
+
+static void
+close_outcome(struct outcome *outcome)
+{
+	struct report_sending *sending = outcome->sending;
+	bool missing = outcome->refused && !outcome->taken, over = missing && is_behind(sending, POSTED_SECONDS);
+
+	if (--outcome->open != 0)
+		return;
+	if (over)
+		log_warning("report-given-up", log_str("domain", outcome->domain->name), log_str("hint", "nobody has taken it by HTTPS for a day"));
+	note_end(sending, outcome->domain, outcome->postponed || (missing && !over));
+	free(outcome);
+	sending->outcomes--;
+	if (sending->waits) {
+		sending->waits = false;
+		next_turn(sending->turn);
+	}
+}
+
 /* The next domain, in a turn of the loop of its own, so that counting goes on. */
 static void
 end_domain(struct report_sending *sending)
 {
-	sending->postponed |= sending->refused && !sending->taken;
-	if (!sending->postponed && report_mark_sent(sending->sent_fd, sending->domain->name) < 0)
-		sending->postponed = true;
+	if (sending->outcome != NULL)
+		close_outcome(sending->outcome);
+	else
+		note_end(sending, sending->domain, sending->postponed);
+	sending->outcome = NULL;
 	buf_free(&sending->id);
-	buf_free(&sending->packed);
-	sending->any_postponed |= sending->postponed;
 	sending->domain = sending->domain->next;
 	next_turn(sending->turn);
 }
@@ -251,116 +300,87 @@ told(struct report_sending *sending, size_t number, int r)
 {
 	log_report(sending, number, r);
 	if (r == 0)
-		sending->taken = true;
-	else if (r < 0 && sending->addresses[number].https)
-		sending->refused = true;
+		sending->outcome->taken = true;
 	else if (r < 0 && r != -EMSGSIZE)
-		sending->postponed = true;
-}
-
-/* Has policy send it to a host by HTTPS: the answer will come. 0 or -errno. */
-static int
-post(struct report_sending *sending, size_t number)
-{
-	static uint32_t last;
-	struct span host, path;
-	uint16_t port;
-	struct msg_writer body;
-	int fd = memfd_create("report", MFD_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = io_write_all(fd, buf_get(&sending->packed));
-	if (r < 0) {
-		(void)close(fd);
-		return r;
-	}
-	(void)report_address_split(&sending->addresses[number], &host, &port, &path);
-	msg_writer_init(&body);
-	msg_put_span(&body, host);
-	msg_put_u16(&body, port);
-	msg_put_span(&body, path);
-	if (++last == 0)
-		last = 1;
-	sending->posting = last;
-	r = proc_send(sending->role->proc, ROLE_POLICY, MSG_REPORT_POST, last, &body, fd);
-	if (r < 0)
-		sending->posting = 0;
-	return r;
+		sending->outcome->postponed = true;
 }
 
 static void
-send_on(struct report_sending *sending)
+posted(void *context, const struct report_address *address, enum report_post_result result, struct span why)
 {
-	while (sending->next < sending->count) {
-		size_t number = sending->next++;
-		bool https = sending->addresses[number].https;
-		int r;
+	struct outcome *outcome = context;
 
-		if (!sending->allowed[number])
-			continue;
-		r = https ? post(sending, number) : send_to(sending, number, buf_get(&sending->id), buf_get(&sending->packed));
-		if (https && r == 0)
-			return;
-		told(sending, number, r);
-	}
-	end_domain(sending);
-}
-
-static void
-posted(struct report_sending *sending, bool taken, struct span why)
-{
-	size_t number = sending->next - 1;
-
-	sending->posting = 0;
-	if (taken) {
-		told(sending, number, 0);
+	if (result == REPORT_POSTED_IT) {
+		log_taken(outcome->sending, outcome->domain, address);
+		outcome->taken = true;
 	} else {
-		log_warning("report-not-taken", log_str("domain", sending->domain->name), log_str("to", sending->addresses[number].text), log_span("reason", why));
-		sending->refused = true;
+		if (why.len != 0)
+			log_warning("report-not-taken", log_str("domain", outcome->domain->name), log_str("to", address->text), log_span("reason", why),
+			    log_str("again", result == REPORT_NEVER ? "no" : "yes"));
+		outcome->refused |= result != REPORT_NEVER;
 	}
-	send_on(sending);
+	close_outcome(outcome);
 }
 
-int
-report_posted(struct report_role *role, const struct msg *msg)
+static void
+send_on(struct report_sending *sending, struct span packed)
 {
-	struct msg_reader body = msg_read(msg);
-	bool taken = msg_get_u8(&body) != 0;
-	struct span why = msg_get_span(&body);
+	struct outcome *outcome = sending->outcome;
 
-	if (!msg_done(&body))
-		return -EBADMSG;
-	if (role->sending != NULL && role->sending->posting != 0 && role->sending->posting == msg->id)
-		posted(role->sending, taken, why);
-	return 0;
+	for (size_t i = 0; i < sending->count; i++)
+		if (sending->allowed[i] && sending->addresses[i].https) {
+			outcome->open++;
+			report_post(sending->role->posts, &sending->addresses[i], packed, posted, outcome);
+		} else if (sending->allowed[i]) {
+			told(sending, i, send_to(sending, i, buf_get(&sending->id), packed));
+		}
 }
 
-void
-report_policy_gone(struct report_role *role)
+/* Nobody would have it now: it need not be written. */
+static bool
+all_rest(const struct report_sending *sending)
 {
-	if (role->sending != NULL && role->sending->posting != 0)
-		posted(role->sending, false, SPAN("policy has ended"));
+	for (size_t i = 0; i < sending->count; i++)
+		if (sending->allowed[i] && (!sending->addresses[i].https || !report_post_rests(sending->role->posts, &sending->addresses[i])))
+			return false;
+	return true;
+}
+
+static bool
+any_allowed(const struct report_sending *sending)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < sending->count; i++)
+		any |= sending->allowed[i];
+	return any;
 }
 
 static void
 send_domain(struct report_sending *sending)
 {
-	struct buf report = BUF_INIT(REPORT_MAX);
+	struct buf report = BUF_INIT(REPORT_MAX), packed = BUF_INIT(REPORT_PACKED_MAX);
 	int r;
 
-	sending->next = 0;
+	sending->outcome = xcalloc(1, sizeof(*sending->outcome));
+	*sending->outcome = (struct outcome){ .sending = sending, .domain = sending->domain, .open = 1 };
+	sending->outcomes++;
+	if (any_allowed(sending) && all_rest(sending)) {
+		sending->outcome->refused = true;
+		end_domain(sending);
+		return;
+	}
 	put_id(sending, 0, &sending->id);
 	r = kinds[sending->kind].compose(sending, span_of(sender_of(sending->role)), buf_get(&sending->id), &report);
 	if (r == 0)
-		r = report_pack(buf_get(&report), &sending->packed);
+		r = report_pack(buf_get(&report), &packed);
 	buf_free(&report);
-	if (r == 0) {
-		send_on(sending);
-		return;
-	}
-	for (size_t i = 0; i < sending->count; i++)
-		told(sending, i, r);
+	if (r == 0)
+		send_on(sending, buf_get(&packed));
+	else
+		for (size_t i = 0; i < sending->count; i++)
+			told(sending, i, r);
+	buf_free(&packed);
 	end_domain(sending);
 }
 
@@ -476,18 +496,8 @@ begin_domain(struct report_sending *sending)
 {
 	sending->count = report_addresses_parse(span_of(sending->domain->addresses), kinds[sending->kind].https, sending->addresses);
 	sending->asked = 0;
-	sending->postponed = sending->taken = sending->refused = false;
+	sending->postponed = false;
 	memset(sending->allowed, 0, sizeof(sending->allowed));
-}
-
-static bool
-any_allowed(const struct report_sending *sending)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < sending->count; i++)
-		any |= sending->allowed[i];
-	return any;
 }
 
 static void
@@ -499,7 +509,7 @@ go_on(struct report_sending *sending)
 		sending->asked++;
 	}
 	/* Whom the DNS does not tell of yet is waited for, but not by the others all day long. */
-	if (sending->postponed && (!any_allowed(sending) || (int64_t)time(NULL) < (sending->day + 1) * SECONDS_PER_DAY + UNVERIFIED_SECONDS)) {
+	if (sending->postponed && (!any_allowed(sending) || !is_behind(sending, UNVERIFIED_SECONDS))) {
 		end_domain(sending);
 		return;
 	}
@@ -515,6 +525,11 @@ on_turn(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	while (sending->domain != NULL && text_set_has(sending->sent, span_of(sending->domain->name)))
 		sending->domain = sending->domain->next;
+	/* What hosts have not answered yet is waited for at the end, or when it is too much. */
+	if (sending->outcomes != 0 && (sending->domain == NULL || report_posts_full(sending->role->posts))) {
+		sending->waits = true;
+		return;
+	}
 	if (sending->domain == NULL) {
 		struct report_role *role = sending->role;
 		int64_t day = sending->day;
@@ -550,7 +565,6 @@ begin(struct report_role *role, enum report_kind kind, int64_t day)
 
 	sending->role = role;
 	sending->id = BUF_INIT(1024);
-	sending->packed = BUF_INIT(REPORT_PACKED_MAX);
 	sending->kind = kind;
 	sending->day = day;
 	r = report_read_day(role, kind, day, &sending->sums);

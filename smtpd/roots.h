@@ -10,8 +10,8 @@ struct ssl_ctx_st;
 
 #define ROOTS_FILE_MAX (16u << 20)
 
-/* A client context that verifies against what was read, with that result; frees the text. NULL, after a warning with that hint, when there are no roots: the
- * former context stays in use. */
+/* A client context that verifies against what was read, with that result; frees the text. NULL, after a warning with that hint, when there are no
+ * roots: the former context stays in use. */
 struct ssl_ctx_st *roots_context(int r, struct buf *text, const char *hint);
 
 #endif

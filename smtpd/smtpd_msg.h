@@ -37,6 +37,14 @@ enum message_result {
 
 /* Bytes of a report as it is sent. */
 #define REPORT_PACKED_MAX (16u << 20)
+/* How many policy sends at once by HTTPS, and its word on one. */
+#define REPORT_POSTS_MAX 16
+enum report_post_result {
+	REPORT_NOT_NOW,   /* the host could not be reached, or says that it cannot now */
+	REPORT_POSTED_IT, /* it has it */
+	REPORT_NEVER,     /* it refuses that report for good */
+	REPORT_BUSY,      /* the host was not asked */
+};
 
 /* What is done with a message before the client is answered. */
 enum message_first {

@@ -28,7 +28,7 @@ names = {}
 for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, certificate)]), ("wrong.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
                                ("stripped.signed.example", "127.0.0.2", [(3, 1, 1, bytes(32))]), ("bogus.signed.example", "127.0.0.1", [(3, 1, 1, bytes(32))]),
                                ("breaks.example", "127.0.0.4", None), ("plain.example", "127.0.0.1", None), ("silent.example", "127.0.0.1", None),
-                               ("announces.example", "127.0.0.1", None)]:
+                               ("announces.example", "127.0.0.1", None), ("never.example", "127.0.0.1", None), *((f"hangs{n}.example", "127.0.0.1", None) for n in range(4))]:
     names[name] = {MX: [(10, "mx." + name)]}
     names["mx." + name] = {A: [address]}
     if records is not None:
@@ -37,26 +37,33 @@ for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, 
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=https://rua.plain.example/tls?who=us,mailto:alice@example.test"]}
     elif name == "stripped.signed.example":
         names["_smtp._tls." + name] = {TXT: [f"v=TLSRPTv1; rua=https://refuses.plain.example:{port + 19}/tls,mailto:alice@example.test"]}
+    elif name == "never.example" or name.startswith("hangs"):
+        names["_smtp._tls." + name] = {TXT: [f"v=TLSRPTv1; rua=https://rua.{name}/tls"]}
     elif name != "silent.example":
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=mailto:alice@example.test"]}
 domains = [name for name in names if MX in names[name]]
 WEB = "127.0.0.3"
-for host in ("rua.plain.example", "refuses.plain.example"):
+hosts = ["rua.plain.example", "refuses.plain.example", "rua.never.example", *(f"rua.hangs{n}.example" for n in range(4))]
+for host in hosts:
     names[host] = {A: [WEB]}
 names["_mta-sts.announces.example"] = {TXT: ["v=STSv1; id=1"]}
 dns = Server(f"{work}/dns", names, signed=["signed.example"], bogus=[(f"_{port}._tcp.mx.bogus.signed.example", TLSA)])
 encrypted = FarHost("encrypted", options=[f"--smtp=127.0.0.1:{port}", "--certificate", certificate, "--key", key])
 clear = FarHost("clear", options=[f"--smtp=127.0.0.2:{port}"])
 breaks = FarHost("breaks", options=[f"--smtp=127.0.0.4:{port}", "--certificate", certificate, "--key", key, "--client-certificate"])
-posted = {}
+posted, asked = {}, []
 
 
 class Taker(http.server.BaseHTTPRequestHandler):
-    """Takes reports, but for one host, which has an error of its own."""
+    """Takes reports, but for one host that has an error of its own, one that wants none so large, and some that say nothing."""
 
     def do_POST(self):
+        host = self.headers["Host"]
+        asked.append(host)
+        if host.startswith("rua.hangs"):
+            time.sleep(300)
         posted[self.headers["Host"]] = (self.path, self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(500 if self.headers["Host"].startswith("refuses") else 201)
+        self.send_response(500 if host.startswith("refuses") else 413 if host == "rua.never.example" else 201)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -65,7 +72,7 @@ class Taker(http.server.BaseHTTPRequestHandler):
 
 
 authority = Authority(f"{work}/web")
-web_certificate = authority.issue("rua.plain.example", "refuses.plain.example")
+web_certificate = authority.issue(*hosts)
 web = [StsServer(WEB, {}, *web_certificate, Taker, at) for at in (443, port + 19)]
 shutil.copy(authority.certificate, f"{work}/roots.pem")
 os.chmod(f"{work}/roots.pem", 0o644)
@@ -104,7 +111,7 @@ def reports():
 try:
     site = Site(outer + 761, f'{dns.options()} routes = [ {routes} ]; retry_min = "10m"; tls_reports = true;')
     site.send("alice@example.test", [f"a@{name}" for name in domains], "tls-word", login="alice")
-    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 8), counted())
+    check("connections of domains that want to know are counted", within(lambda: len(counted()) == 13), counted())
     check("a policy that is announced, and is not there, counts beside the connection", announced() == ["no-policy-found success", "sts sts-policy-fetch-error"], counted())
     del names["_mta-sts.announces.example"]
     time.sleep(TTL + 1)
@@ -140,6 +147,13 @@ try:
           json.loads(gzip.decompress(packed)).get("policies", [{}])[0].get("policy", {}).get("policy-domain") == "plain.example", (posted.keys(), site.log()[-2000:]))
     check("one that a host does not take goes by mail alone, and the log says so", f"refuses.plain.example:{port + 19}" in posted and
           re.search(r" report-not-taken .*to=https://refuses.plain.example:\d+/tls .*answers 500", site.log()), site.log()[-2000:])
+    sent = within(lambda: (text := read(f"{site.state}/spool/report/{yesterday}.sent")) and "never.example" in text and text)
+    check("hosts that say nothing keep no other report waiting", len([host for host in asked if "hangs" in host]) == 4 and "hangs" not in (sent or "hangs"), (asked, sent))
+    check("one that will never be taken is not sent again", sent and site.logged(r" report-not-taken domain=never\.example .*answers 413.* again=no") and
+          asked.count("rua.never.example") == 1, (sent, site.log()[-2000:]))
+    end_report_role()
+    check("it is not, by another process either", within(lambda: len([host for host in asked if "hangs" in host]) == 8) and
+          asked.count("rua.never.example") == 1, asked)
     told = found.get("plain.example", (None, {"policies": [{}]}))[1]["policies"][0]
     check("a domain without policy", told.get("policy", {}).get("policy-type") == "no-policy-found" and
           told["summary"]["total-successful-session-count"] == 1, told)
