@@ -39,6 +39,13 @@ take_from_left(struct unpacking *unpacking, size_t len)
 
 /* --- deflate --- */
 
+/* A file of gzip is one member or more (RFC 1952 section 2.2); what stands behind them and is none is passed over, as gzip(1) does. */
+static bool
+next_member(z_stream *stream, int window)
+{
+	return window == GZIP_WINDOW && stream->avail_in >= 2 && stream->next_in[0] == 0x1f && stream->next_in[1] == 0x8b && inflateReset(stream) == Z_OK;
+}
+
 static int
 inflate_to(struct span packed, int window, struct buf *out)
 {
@@ -59,6 +66,8 @@ inflate_to(struct span packed, int window, struct buf *out)
 		stream.avail_out = (uInt)room;
 		r = inflate(&stream, Z_NO_FLUSH);
 		buf_added(out, room - stream.avail_out);
+		if (r == Z_STREAM_END && next_member(&stream, window))
+			r = Z_OK;
 	}
 	(void)inflateEnd(&stream);
 	return r == Z_STREAM_END ? 0 : r == Z_OK ? -EFBIG : -EBADMSG;

@@ -7,6 +7,9 @@
 #include "common/date.h"
 #include "smtpd/received_report.h"
 
+/* Of one entry, so that sums of many stay far from the end of 64 bits. */
+#define SESSIONS_MAX UINT64_C(1000000000000)
+
 static struct span
 text_of(const json_t *object, const char *name)
 {
@@ -15,13 +18,23 @@ text_of(const json_t *object, const char *name)
 	return json_is_string(value) ? span_make(json_string_value(value), json_string_length(value)) : SPAN_NULL;
 }
 
-static uint64_t
-number_of(const json_t *object, const char *name)
+/* Sessions: what is there is a whole number, also as "5.0", which JSON does not tell from 5, and in quotation marks as some write it; 0 where none is
+ * there. 0 or -EBADMSG. */
+static int
+number_of(const json_t *object, const char *name, uint64_t *ret_number)
 {
 	const json_t *value = json_object_get(object, name);
-	json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+	double real = json_is_number(value) ? json_number_value(value) : 0;
 
-	return number > 0 && number <= UINT32_MAX ? (uint64_t)number : 0;
+	*ret_number = 0;
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (json_is_string(value))
+		return span_to_u64(text_of(object, name), SESSIONS_MAX, ret_number) < 0 ? -EBADMSG : 0;
+	if (!json_is_number(value) || !(real >= 0) || real > (double)SESSIONS_MAX)
+		return -EBADMSG;
+	*ret_number = (uint64_t)real;
+	return (double)*ret_number == real ? 0 : -EBADMSG;
 }
 
 static struct received_entry *
@@ -39,31 +52,38 @@ add(struct received_report *report, const json_t *policy, struct span source, st
 	return entry;
 }
 
-/* False when there are too many. */
-static bool
+/* 0, -E2BIG when there are too many, or -EBADMSG: a number is none. */
+static int
 take_policy(struct received_report *report, const json_t *item)
 {
 	const json_t *policy = json_object_get(item, "policy"), *summary = json_object_get(item, "summary"),
 	       *details = json_object_get(item, "failure-details");
-	struct received_entry *entry = add(report, policy, SPAN("-"), SPAN("success"), number_of(summary, "total-successful-session-count"));
+	uint64_t good, bad, told = 0;
+	struct received_entry *entry;
 
+	if (number_of(summary, "total-successful-session-count", &good) < 0 || number_of(summary, "total-failure-session-count", &bad) < 0)
+		return -EBADMSG;
+	entry = add(report, policy, SPAN("-"), SPAN("success"), good);
 	if (entry == NULL)
-		return false;
+		return -E2BIG;
 	entry->good = true;
 	if (report->domain[0] == '\0')
 		received_keep(report->domain, text_of(policy, "policy-domain"));
 	for (size_t i = 0; i < json_array_size(details); i++) {
 		const json_t *detail = json_array_get(details, i);
 		struct span source = text_of(detail, "receiving-mx-hostname");
+		uint64_t count;
 
+		if (number_of(detail, "failed-session-count", &count) < 0)
+			return -EBADMSG;
 		if (source.len == 0)
 			source = text_of(detail, "receiving-ip");
-		if (add(report, policy, source.len != 0 ? source : SPAN("-"), text_of(detail, "result-type"), number_of(detail, "failed-session-count")) == NULL)
-			return false;
+		if (add(report, policy, source.len != 0 ? source : SPAN("-"), text_of(detail, "result-type"), count) == NULL)
+			return -E2BIG;
+		told += count;
 	}
-	/* Some tell the number alone. */
-	return json_array_size(details) != 0 || number_of(summary, "total-failure-session-count") == 0 ||
-	    add(report, policy, SPAN("-"), SPAN("failure"), number_of(summary, "total-failure-session-count")) != NULL;
+	/* Some tell the number alone, or details of a part. */
+	return bad <= told || add(report, policy, SPAN("-"), SPAN("failure"), bad - told) != NULL ? 0 : -E2BIG;
 }
 
 static int
@@ -83,10 +103,13 @@ take_report(const json_t *root, struct received_report *report, const char **ret
 	received_keep(report->organization, text_of(root, "organization-name"));
 	received_keep(report->contact, text_of(root, "contact-info"));
 	received_keep(report->id, text_of(root, "report-id"));
-	*ret_fault = "it has more entries than are read";
-	for (size_t i = 0; i < json_array_size(policies); i++)
-		if (!take_policy(report, json_array_get(policies, i)))
-			return -E2BIG;
+	for (size_t i = 0; i < json_array_size(policies); i++) {
+		int r = take_policy(report, json_array_get(policies, i));
+
+		*ret_fault = r == -E2BIG ? "it has more entries than are read" : "a number of sessions in it is none";
+		if (r < 0)
+			return r;
+	}
 	*ret_fault = NULL;
 	return 0;
 }

@@ -62,13 +62,48 @@ START_TEST(tls)
 	ck_assert(report.tls);
 	ck_assert_str_eq(report.organization, "Company-X");
 	ck_assert_str_eq(report.domain, "company-y.example");
-	ck_assert_uint_eq(report.count, 3);
+	ck_assert_uint_eq(report.count, 4);
 	ck_assert_uint_eq(report.entries[0].count, 5326);
 	ck_assert(report.entries[0].good);
 	ck_assert_str_eq(report.entries[2].result, "starttls-not-supported");
 	ck_assert_str_eq(report.entries[2].source, "mx2.mail.company-y.example");
 	ck_assert_uint_eq(report.entries[2].count, 200);
+	/* What the details leave out of the 303. */
+	ck_assert_str_eq(report.entries[3].result, "failure");
+	ck_assert_uint_eq(report.entries[3].count, 3);
+	ck_assert(!report.entries[3].good);
 	received_report_free(&report);
+}
+END_TEST
+
+/* How many sessions went well, of many ways to write it; UINT64_MAX: it is no report. */
+static const struct {
+	const char *text;
+	uint64_t count;
+} numbers[] = {
+	{ "5", 5 }, { "5.0", 5 }, { "5e2", 500 }, { "\"5\"", 5 }, { "null", 0 }, { "4294967296", 4294967296 }, { "1000000000000", 1000000000000 },
+	{ "1000000000001", UINT64_MAX }, { "9223372036854775807", UINT64_MAX }, { "92233720368547758070", UINT64_MAX }, { "1e300", UINT64_MAX },
+	{ "-1", UINT64_MAX }, { "0.5", UINT64_MAX }, { "\"many\"", UINT64_MAX }, { "\"\"", UINT64_MAX }, { "[]", UINT64_MAX }, { "true", UINT64_MAX },
+};
+
+START_TEST(tls_numbers)
+{
+	struct buf text = BUF_INIT(1000);
+	struct received_report report;
+	const char *fault;
+
+	(void)buf_fmt(&text, "{\"date-range\":{\"start-datetime\":\"2016-04-01T00:00:00Z\",\"end-datetime\":\"2016-04-01T23:59:59Z\"},\"policies\":[{\"policy\":{"
+			     "\"policy-type\":\"sts\",\"policy-domain\":\"a.example\"},\"summary\":{\"total-successful-session-count\":%s}}]}", numbers[_i].text);
+	if (numbers[_i].count == UINT64_MAX) {
+		ck_assert_int_eq(received_report_parse(buf_get(&text), &report, &fault), -EBADMSG);
+		ck_assert_ptr_nonnull(fault);
+	} else {
+		ck_assert_int_eq(received_report_parse(buf_get(&text), &report, &fault), 0);
+		ck_assert_uint_eq(report.entries[0].count, numbers[_i].count);
+		ck_assert_uint_eq(report.count, 1);
+		received_report_free(&report);
+	}
+	buf_free(&text);
 }
 END_TEST
 
@@ -131,6 +166,33 @@ START_TEST(plain_and_gzip)
 	ck_assert_int_eq(report_pack(SPAN(DMARC), &packed), 0);
 	check_unpacked(buf_get(&packed), 1);
 	buf_free(&packed);
+}
+END_TEST
+
+/* RFC 1952 section 2.2. */
+START_TEST(members_of_gzip)
+{
+	struct buf packed = BUF_INIT(1 << 20), bomb = BUF_INIT(1 << 20), text = BUF_INIT(RECEIVED_REPORT_MAX);
+	struct seen seen = { .text = BUF_INIT(1 << 20) };
+	char *room = buf_reserve(&text, RECEIVED_REPORT_MAX / 2 + 1);
+
+	ck_assert_int_eq(report_pack(span_make(DMARC, 100), &packed), 0);
+	ck_assert_int_eq(report_pack(SPAN_NULL, &packed), 0);
+	ck_assert_int_eq(report_pack(span_skip(SPAN(DMARC), 100), &packed), 0);
+	check_unpacked(buf_get(&packed), 1);
+	(void)buf_put(&packed, "\0\0\0\0", 4); /* as a tape pads it */
+	check_unpacked(buf_get(&packed), 1);
+	/* Each is not too much. */
+	memset(room, ' ', RECEIVED_REPORT_MAX / 2 + 1);
+	buf_added(&text, RECEIVED_REPORT_MAX / 2 + 1);
+	ck_assert_int_eq(report_pack(buf_get(&text), &bomb), 0);
+	ck_assert_int_eq(report_pack(buf_get(&text), &bomb), 0);
+	ck_assert_int_eq(report_unpack(buf_get(&bomb), on_found, &seen), -EFBIG);
+	ck_assert_uint_eq(seen.count, 0);
+	buf_free(&packed);
+	buf_free(&bomb);
+	buf_free(&text);
+	buf_free(&seen.text);
 }
 END_TEST
 
@@ -310,7 +372,9 @@ main(void)
 	tcase_add_test(tests, dmarc);
 	tcase_add_test(tests, tls);
 	tcase_add_loop_test(tests, others_are_none, 0, sizeof(bad_reports) / sizeof(*bad_reports));
+	tcase_add_loop_test(tests, tls_numbers, 0, sizeof(numbers) / sizeof(*numbers));
 	tcase_add_test(tests, plain_and_gzip);
+	tcase_add_test(tests, members_of_gzip);
 	tcase_add_test(tests, a_message_of_ours);
 	tcase_add_test(tests, zip);
 	tcase_add_test(tests, zip_of_the_same_bytes);
