@@ -38,9 +38,10 @@ dmarc_is_record(struct span text)
 
 /* --- the tags --- */
 
-enum tag { TAG_P, TAG_SP, TAG_ADKIM, TAG_ASPF, TAG_PCT, TAG_RUA, TAGS };
+enum tag { TAG_P, TAG_SP, TAG_ADKIM, TAG_ASPF, TAG_PCT, TAG_RUA, TAG_RUF, TAG_FO, TAGS };
 static const struct span tag_names[TAGS] = {
 	[TAG_P] = SPAN("p"), [TAG_SP] = SPAN("sp"), [TAG_ADKIM] = SPAN("adkim"), [TAG_ASPF] = SPAN("aspf"), [TAG_PCT] = SPAN("pct"), [TAG_RUA] = SPAN("rua"),
+	[TAG_RUF] = SPAN("ruf"), [TAG_FO] = SPAN("fo"),
 };
 struct tags {
 	struct span values[TAGS];
@@ -56,7 +57,8 @@ is_printable(struct span text)
 	return span_is_ascii(text) || span_is_utf8(text);
 }
 
-/* What is no tag, or none that is known, is passed over; one that is there twice leaves open what is wanted. 0 or -EINVAL. */
+/* What is no tag, or none that is known, is passed over; one that is there twice leaves open what is wanted, but for those that are told in reports
+ * alone. 0 or -EINVAL. */
 static int
 read_tags(struct span text, struct tags *ret_tags)
 {
@@ -68,13 +70,52 @@ read_tags(struct span text, struct tags *ret_tags)
 		for (size_t i = 0; i < TAGS; i++) {
 			if (!span_eq(span_trim(name), tag_names[i]) || !is_printable(spec))
 				continue;
-			if (ret_tags->has[i])
+			if (i < TAG_RUF && ret_tags->has[i])
 				return -EINVAL;
+			if (ret_tags->has[i])
+				continue;
 			ret_tags->has[i] = true;
 			ret_tags->values[i] = span_trim(spec);
 		}
 	}
 	return 0;
+}
+
+static const struct {
+	char letter;
+	uint8_t bit;
+} failure_options[] = { { '0', DMARC_FO_0 }, { '1', DMARC_FO_1 }, { 'd', DMARC_FO_D }, { 's', DMARC_FO_S } };
+#define FAILURE_OPTIONS (sizeof(failure_options) / sizeof(*failure_options))
+
+/* What is unknown is passed over (section 6.3); "0" is meant where nothing is left. */
+static uint8_t
+read_failures(struct span text)
+{
+	struct span word;
+	uint8_t failures = 0;
+
+	while (span_split(&text, ':', &word)) {
+		word = span_trim(word);
+		for (size_t i = 0; i < FAILURE_OPTIONS; i++)
+			if (word.len == 1 && ascii_lower(word.ptr[0]) == failure_options[i].letter)
+				failures |= failure_options[i].bit;
+	}
+	return failures != 0 ? failures : DMARC_FO_0;
+}
+
+void
+dmarc_failures_put(uint8_t failures, char out[static DMARC_FAILURES_SIZE])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < FAILURE_OPTIONS; i++) {
+		if ((failures & failure_options[i].bit) == 0)
+			continue;
+		if (len != 0)
+			out[len++] = ':';
+		out[len++] = failure_options[i].letter;
+	}
+	out[len] = '\0';
 }
 
 int
@@ -101,6 +142,7 @@ dmarc_record_parse(struct span text, struct dmarc_record *ret_record)
 	record.strict_spf = span_ieq(tags.values[TAG_ASPF], SPAN("s"));
 	if (span_to_u64(tags.values[TAG_PCT], 100, &percent) == 0)
 		record.percent = (uint8_t)percent;
+	record.failures = tags.has[TAG_RUF] ? read_failures(tags.values[TAG_FO]) : DMARC_FO_0;
 	*ret_record = record;
 	return 0;
 }

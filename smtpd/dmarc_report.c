@@ -5,7 +5,9 @@
  * and result. */
 #include "smtpd/dmarc_report.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 
 /* Signatures that a row tells. */
 #define SIGNATURES_MAX 4
@@ -75,12 +77,14 @@ dmarc_report_line(const struct verification *verification, const struct verify_e
     struct report_line *ret_line)
 {
 	const struct dmarc_outcome *dmarc = verify_dmarc(verification);
+	char failures[DMARC_FAILURES_SIZE];
 
 	if ((dmarc->result != DMARC_PASS && dmarc->result != DMARC_FAIL) || dmarc->reports[0] == '\0' ||
 	    verify_verdict(verification) == VERIFY_DEFER)
 		return false;
-	(void)buf_fmt(policy, "%s %s %s %s %u", dmarc_policy_name(dmarc->record.policy), dmarc_policy_name(dmarc->record.subdomain_policy),
-	    dmarc->record.strict_dkim ? "s" : "r", dmarc->record.strict_spf ? "s" : "r", dmarc->record.percent);
+	dmarc_failures_put(dmarc->record.failures, failures);
+	(void)buf_fmt(policy, "%s %s %s %s %u %s", dmarc_policy_name(dmarc->record.policy), dmarc_policy_name(dmarc->record.subdomain_policy),
+	    dmarc->record.strict_dkim ? "s" : "r", dmarc->record.strict_spf ? "s" : "r", dmarc->record.percent, failures);
 	put_row(verification, envelope, row);
 	*ret_line = (struct report_line){ span_of(dmarc->domain), span_of(dmarc->reports), buf_get(policy), buf_get(row), 1 };
 	return !policy->overflow && !row->overflow;
@@ -125,7 +129,7 @@ put_head(struct buf *out, const struct dmarc_report_head *head)
 static void
 put_policy(struct buf *out, const struct report_domain *domain)
 {
-	struct span text = span_of(domain->policy), p = next_word(&text), sp = next_word(&text);
+	struct span text = span_of(domain->policy), p = next_word(&text), sp = next_word(&text), failures;
 
 	(void)buf_str(out, "<policy_published>\n");
 	put_element(out, "domain", span_of(domain->name));
@@ -134,6 +138,8 @@ put_policy(struct buf *out, const struct report_domain *domain)
 	put_element(out, "p", p);
 	put_element(out, "sp", sp);
 	put_next(out, "pct", &text);
+	failures = next_word(&text);
+	put_element(out, "fo", failures.len != 0 ? failures : SPAN("0")); /* lines of former versions have none */
 	(void)buf_str(out, "</policy_published>\n");
 }
 
@@ -151,13 +157,32 @@ put_signatures(struct buf *out, struct span text)
 	}
 }
 
+/* The schema's IPAddress knows no "::". */
+static void
+put_address(struct buf *out, struct span address)
+{
+	char digits[INET6_ADDRSTRLEN] = "";
+	struct in6_addr bytes;
+
+	if (address.len < sizeof(digits))
+		memcpy(digits, address.ptr, address.len);
+	if (inet_pton(AF_INET6, digits, &bytes) != 1) {
+		put_element(out, "source_ip", address);
+		return;
+	}
+	(void)buf_str(out, "<source_ip>");
+	for (size_t i = 0; i < sizeof(bytes.s6_addr); i += 2)
+		(void)buf_fmt(out, "%s%x", i != 0 ? ":" : "", (unsigned)(bytes.s6_addr[i] << 8 | bytes.s6_addr[i + 1]));
+	(void)buf_str(out, "</source_ip>\n");
+}
+
 static void
 put_record(struct buf *out, const struct report_row *row)
 {
 	struct span text = span_of(row->text), override, from, sender, spf_domain, scope, result;
 
 	(void)buf_str(out, "<record>\n<row>\n");
-	put_next(out, "source_ip", &text);
+	put_address(out, next_word(&text));
 	(void)buf_fmt(out, "<count>%llu</count>\n<policy_evaluated>\n", (unsigned long long)row->count);
 	put_next(out, "disposition", &text);
 	put_next(out, "dkim", &text);

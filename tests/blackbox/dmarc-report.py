@@ -126,8 +126,8 @@ try:
     check("it tells the day", (root.find("report_metadata/date_range/begin").text, root.find("report_metadata/date_range/end").text) ==
           (str(yesterday * 86400), str(yesterday * 86400 + 86399)),
           xml.tostring(root))
-    check("and the policy", [text_of(root, f"policy_published/{name}") for name in ("domain", "adkim", "aspf", "p", "sp", "pct")] ==
-          ["reported.example", "s", "r", "quarantine", "none", "100"], xml.tostring(root))
+    check("and the policy", [text_of(root, f"policy_published/{name}") for name in ("domain", "adkim", "aspf", "p", "sp", "pct", "fo")] ==
+          ["reported.example", "s", "r", "quarantine", "none", "100", "0"], xml.tostring(root))
     check("three passed", [text_of(rows["192.0.2.7"], path) for path in ("row/count", "row/policy_evaluated/disposition", "row/policy_evaluated/spf",
           "row/policy_evaluated/dkim", "auth_results/spf/result", "auth_results/spf/scope", "identifiers/header_from")] ==
           ["3", "none", "pass", "fail", "pass", "mfrom", "reported.example"], xml.tostring(root))

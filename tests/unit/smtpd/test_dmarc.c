@@ -53,6 +53,28 @@ START_TEST(record)
 }
 END_TEST
 
+/* fo= of records: what reports tell of it. */
+static const struct {
+	const char *text, *failures;
+} failures[] = {
+	{ "v=DMARC1; p=none", "0" }, { "v=DMARC1; p=none; ruf=mailto:a@example.org", "0" }, { "v=DMARC1; p=none; ruf=mailto:a@example.org; fo=1", "1" },
+	{ "v=DMARC1; p=none; fo= s : D:1 ; ruf=mailto:a@example.org", "1:d:s" }, { "v=DMARC1; p=none; fo=0:1:d:s:0:1; ruf=x", "0:1:d:s" },
+	{ "v=DMARC1; p=none; fo=x:10:; ruf=x", "0" }, { "v=DMARC1; p=none; fo=1; fo=d; ruf=x; ruf=y", "1" },
+	/* Section 6.3: it does not count without ruf=. */
+	{ "v=DMARC1; p=none; fo=1", "0" },
+};
+
+START_TEST(failure_options)
+{
+	struct dmarc_record read;
+	char text[DMARC_FAILURES_SIZE];
+
+	ck_assert_int_eq(dmarc_record_parse(span_of(failures[_i].text), &read), 0);
+	dmarc_failures_put(read.failures, text);
+	ck_assert_str_eq(text, failures[_i].failures);
+}
+END_TEST
+
 START_TEST(organization)
 {
 	ck_assert_str_eq(public_suffix_organization("a.b.example.com"), "example.com");
@@ -209,6 +231,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, record, 0, sizeof(policies) / sizeof(*policies));
+	tcase_add_loop_test(tests, failure_options, 0, sizeof(failures) / sizeof(*failures));
 	tcase_add_test(tests, organization);
 	tcase_add_loop_test(tests, message, 0, sizeof(messages) / sizeof(*messages));
 	tcase_add_test(tests, long_domain);

@@ -211,7 +211,7 @@ START_TEST(a_report_looks_as_appendix_c_says)
 	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback>\n<version>1.0</version>\n<report_metadata>\n<org_name>mail.example.test</org_name>\n"
 	    "<email>postmaster@example.test</email>\n<report_id>id</report_id>\n"
 	    "<date_range><begin>86400</begin><end>172799</end></date_range>\n</report_metadata>\n<policy_published>\n<domain>a.example</domain>\n"
-	    "<adkim>s</adkim>\n<aspf>r</aspf>\n<p>reject</p>\n<sp>none</sp>\n<pct>50</pct>\n</policy_published>\n"
+	    "<adkim>s</adkim>\n<aspf>r</aspf>\n<p>reject</p>\n<sp>none</sp>\n<pct>50</pct>\n<fo>1:d</fo>\n</policy_published>\n"
 	    "<record>\n<row>\n<source_ip>192.0.2.1</source_ip>\n<count>7</count>\n<policy_evaluated>\n<disposition>quarantine</disposition>\n"
 	    "<dkim>fail</dkim>\n<spf>fail</spf>\n<reason>\n<type>local_policy</type>\n</reason>\n</policy_evaluated>\n</row>\n<identifiers>\n"
 	    "<envelope_from>evil.example</envelope_from>\n<header_from>x.a.example</header_from>\n</identifiers>\n<auth_results>\n"
@@ -222,10 +222,27 @@ START_TEST(a_report_looks_as_appendix_c_says)
 	struct report_day day;
 
 	report_day_init(&day);
-	add(&day, "a.example", "reject none s r 50",
+	add(&day, "a.example", "reject none s r 50 1:d",
 	    "192.0.2.1 quarantine fail fail local_policy x.a.example evil.example evil.example mfrom pass b<&>.example s pass", 7);
 	ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 0);
 	ck_assert_str_eq(buf_cstr(&out), wanted);
+	report_day_free(&day);
+	buf_free(&out);
+}
+END_TEST
+
+/* The schema has each address in eight groups or four numbers, and fo even where it is that of a record without. */
+START_TEST(a_report_of_a_line_without_fo)
+{
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799 };
+	struct buf out = BUF_INIT(1 << 16);
+	struct report_day day;
+
+	report_day_init(&day);
+	add(&day, "a.example", "reject none s r 50", "2001:db8::1 none pass pass - a.example a.example a.example mfrom pass", 1);
+	ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "<pct>50</pct>\n<fo>0</fo>\n</policy_published>"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "<source_ip>2001:db8:0:0:0:0:0:1</source_ip>\n<count>1</count>"));
 	report_day_free(&day);
 	buf_free(&out);
 }
@@ -290,6 +307,7 @@ main(void)
 	tcase_add_test(tests, rows_are_summed);
 	tcase_add_test(tests, a_day_is_bounded);
 	tcase_add_test(tests, a_report_looks_as_appendix_c_says);
+	tcase_add_test(tests, a_report_of_a_line_without_fo);
 	tcase_add_test(tests, what_is_packed_unpacks);
 	tcase_add_test(tests, a_message_holds_it);
 	suite_add_tcase(suite, tests);
