@@ -120,7 +120,7 @@ try:
     check("signed", "d=example.test" in (message["DKIM-Signature"] or ""), message["DKIM-Signature"])
     parts = list(message.iter_attachments())
     check("with a packed file whose name says what it is", parts and parts[0].get_content_type() == "application/gzip" and
-          re.fullmatch(r"mail\.example\.test!reported\.example!\d+!\d+\.xml\.gz", parts[0].get_filename()), message.as_string()[:2000])
+          re.fullmatch(r"example\.test!reported\.example!\d+!\d+\.xml\.gz", parts[0].get_filename()), message.as_string()[:2000])
     root = xml.fromstring(gzip.decompress(parts[0].get_content()))
     rows = {row.find("row/source_ip").text: row for row in root.iter("record")}
     check("it tells the day", (root.find("report_metadata/date_range/begin").text, root.find("report_metadata/date_range/end").text) ==
