@@ -63,9 +63,9 @@ peer_gone(struct proc *proc, uint8_t peer)
 }
 
 static void
-take_roots(struct policy_role *role, int r, struct buf *text)
+take_roots(struct policy_role *role, int r, struct buf *text, const char *hint)
 {
-	struct ssl_ctx_st *context = roots_context(r, text, "no policy can be fetched, and no report posted");
+	struct ssl_ctx_st *context = roots_context(r, text, hint);
 
 	if (context == NULL)
 		return;
@@ -79,7 +79,7 @@ on_roots(struct msg_channel *channel, struct msg *msg, void *context)
 	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
 
 	(void)channel;
-	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text);
+	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text, "those that were read before stay in use");
 	return 0;
 }
 
@@ -90,7 +90,7 @@ load_roots(struct policy_role *role)
 
 	role->https.tls = tls_client_new();
 	SSL_CTX_set_verify(role->https.tls, SSL_VERIFY_PEER, NULL); /* nobody is trusted */
-	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text);
+	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text, "no policy can be fetched, and no report posted");
 }
 
 int

@@ -157,9 +157,9 @@ use_context(struct relay_role *role, struct ssl_ctx_st *context)
 }
 
 static void
-take_roots(struct relay_role *role, int r, struct buf *text)
+take_roots(struct relay_role *role, int r, struct buf *text, const char *hint)
 {
-	struct ssl_ctx_st *context = roots_context(r, text, "no host's certificate will be trusted");
+	struct ssl_ctx_st *context = roots_context(r, text, hint);
 
 	if (context != NULL)
 		use_context(role, context);
@@ -171,7 +171,7 @@ on_roots(struct msg_channel *channel, struct msg *msg, void *context)
 	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
 
 	(void)channel;
-	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text);
+	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text, "those that were read before stay in use");
 	return 0;
 }
 
@@ -181,7 +181,7 @@ load_roots(struct relay_role *role)
 	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
 
 	use_context(role, tls_client_new());
-	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text);
+	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text, "no host's certificate will be trusted");
 }
 
 int
