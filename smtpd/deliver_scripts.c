@@ -107,6 +107,7 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A folder that cannot be read stands in its own list, and is told of as a script that cannot. */
 static void
 list_folder(struct scripts *scripts, size_t which)
 {
@@ -114,6 +115,8 @@ list_folder(struct scripts *scripts, size_t which)
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
 
+	if (dir == NULL && errno != ENOENT)
+		scripts->names[which][scripts->name_count[which]++] = xstrdup(path);
 	while (dir != NULL && (entry = readdir(dir)) != NULL && scripts->name_count[which] < SCRIPTS_MAX)
 		if (entry->d_name[0] != '.' && span_ends(span_of(entry->d_name), SPAN(SUFFIX)))
 			scripts->names[which][scripts->name_count[which]++] = xasprintf("%s/%s", path, entry->d_name);
@@ -122,7 +125,7 @@ list_folder(struct scripts *scripts, size_t which)
 	qsort(scripts->names[which], scripts->name_count[which], sizeof(*scripts->names[which]), by_name);
 }
 
-/* The file "active" holds the name of the script that is. */
+/* The file "active" holds the name of the script that is. Where it cannot be read, the folder is told of. */
 static char *
 active_path(const struct scripts *scripts)
 {
@@ -131,6 +134,8 @@ active_path(const struct scripts *scripts)
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
 	struct span name = span_trim(span_make(text, got > 0 ? (size_t)got : 0));
 
+	if (got < 0 && errno != ENOENT)
+		return xstrdup(scripts->own);
 	return sieve_name_is_valid(name) ? xasprintf("%s/%.*s" SUFFIX, scripts->own, (int)name.len, name.ptr) : NULL;
 }
 

@@ -68,6 +68,18 @@ START_TEST(the_active_one_is_missed)
 }
 END_TEST
 
+/* None is run, and that is no reason to say nothing. */
+START_TEST(a_folder_cannot_be_read)
+{
+	struct scripts *scripts = begin("echo x > site && mkdir sieve && ln -s active sieve/active");
+
+	is_unusable(scripts_at(scripts, SCRIPT_BEFORE, 0), "/site/before");
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_BEFORE, 1));
+	is_unusable(scripts_at(scripts, SCRIPT_ACTIVE, 0), "/sieve");
+	is_unusable(scripts_at(scripts, SCRIPT_AFTER, 0), "/site/after");
+}
+END_TEST
+
 /* More than are kept at a time: those of the folder after, too. */
 START_TEST(there_are_too_many)
 {
@@ -87,6 +99,7 @@ main(void)
 
 	tcase_add_test(tests, one_ends_no_list);
 	tcase_add_test(tests, the_active_one_is_missed);
+	tcase_add_test(tests, a_folder_cannot_be_read);
 	tcase_add_test(tests, there_are_too_many);
 	return run_case("deliver_scripts", tests, folder);
 }
