@@ -81,8 +81,8 @@ log_refusal(const struct smtp_client *client)
 
 	(void)span_split(&reply, '\r', &line);
 	log_info("refused", log_str("client", client->smtp.client), log_str("helo", smtp->helo),
-	    log_str("account", smtp->account), log_str("id", smtp->queue_id),
-	    log_str("from", smtp->in_mail ? smtp->envelope.sender : ""),
+	    log_str("account", smtp->account), log_str("id", smtp->refused_mail.id), log_str("from", smtp->refused_mail.sender),
+	    log_str("to", smtp->refused_mail.recipient),
 	    log_str("command", smtp->line), log_span("reply", line));
 }
 
@@ -120,6 +120,7 @@ smtp_client_put_out(struct smtp_client *client)
 	if (smtp->refused)
 		log_refusal(client);
 	smtp->refused = false;
+	smtp_forget_note(smtp);
 	/* Only a broken connection refuses: UNREAD_MAX keeps room for any reply. Its end is told by
 	 * itself. */
 	(void)stream_write(client->stream, buf_get(&smtp->out));

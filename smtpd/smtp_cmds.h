@@ -82,6 +82,8 @@ bool smtp_is_own(const struct smtp *smtp, enum smtp_looked_up result, struct spa
 void smtp_judge_recipient(struct smtp *smtp);
 /* The reply "550 5.7.1 ..." as it stands: whoever judged or filtered chose code and text. */
 void smtp_refuse(struct smtp *smtp, struct span reply);
+/* Keeps for the log what the reply that follows is about, where the message is forgotten before that. */
+void smtp_note_mail(struct smtp *smtp);
 
 /* --- smtp_filter.c: filters are asked, where there are some; then the message goes on --- */
 

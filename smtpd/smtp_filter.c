@@ -61,6 +61,7 @@ smtp_filtered(struct smtp *smtp, enum smtp_filter_word word, struct span reply)
 		smtp_go_on(smtp, step);
 		return;
 	}
+	smtp_note_mail(smtp);
 	switch (step) {
 	case SMTP_FILTER_MAIL: smtp_reset(smtp); break;
 	case SMTP_FILTER_RCPT: smtp_forget_recipient(smtp); break;

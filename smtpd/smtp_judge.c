@@ -23,6 +23,7 @@ smtp_judged(struct smtp *smtp, struct span reply)
 		smtp_filter_recipient(smtp);
 		return;
 	}
+	smtp_note_mail(smtp);
 	smtp_forget_recipient(smtp);
 	smtp_refuse(smtp, reply);
 }

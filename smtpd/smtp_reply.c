@@ -2,14 +2,42 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* What the server says, with enhanced status codes (RFC 2034, RFC 3463), and the trace field. */
 #include <stdarg.h>
+#include <stdlib.h>
 
+#include "common/xalloc.h"
 #include "smtpd/smtp_cmds.h"
+
+void
+smtp_note_mail(struct smtp *smtp)
+{
+	const struct envelope *envelope = &smtp->envelope;
+	const char *recipient = smtp->rcpt.address;
+
+	if (!smtp->in_mail || smtp->refused_mail.sender != NULL)
+		return;
+	if (recipient == NULL && envelope->count != 0)
+		recipient = envelope->recipients[0].address;
+	smtp->refused_mail.id = smtp->queue_id != NULL ? xstrdup(smtp->queue_id) : NULL;
+	smtp->refused_mail.sender = xstrdup(envelope->sender);
+	smtp->refused_mail.recipient = recipient != NULL ? xstrdup(recipient) : NULL;
+}
+
+void
+smtp_forget_note(struct smtp *smtp)
+{
+	free(smtp->refused_mail.id);
+	free(smtp->refused_mail.sender);
+	free(smtp->refused_mail.recipient);
+	smtp->refused_mail.id = smtp->refused_mail.sender = smtp->refused_mail.recipient = NULL;
+}
 
 static void
 note(struct smtp *smtp, unsigned code)
 {
 	smtp->refused = code >= 400;
 	smtp->refused_at = smtp->out.len;
+	if (smtp->refused)
+		smtp_note_mail(smtp);
 }
 
 void

@@ -78,6 +78,7 @@ void
 smtp_free(struct smtp *smtp)
 {
 	smtp_reset(smtp);
+	smtp_forget_note(smtp);
 	buf_free(&smtp->out);
 	buf_free(&smtp->message);
 	buf_free(&smtp->original);
@@ -213,6 +214,7 @@ size_t
 smtp_input(struct smtp *smtp, struct span input)
 {
 	smtp->refused = false;
+	smtp_forget_note(smtp);
 	if (!smtp_is_ready(smtp) || input.len == 0)
 		return 0;
 	switch (smtp->phase) {
@@ -229,6 +231,7 @@ bool
 smtp_answers(struct smtp *smtp, enum smtp_action action)
 {
 	smtp->refused = false;
+	smtp_forget_note(smtp);
 	if (smtp->awaited != action)
 		return false;
 	smtp->awaited = SMTP_NOTHING;

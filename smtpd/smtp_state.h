@@ -94,6 +94,9 @@ struct smtp {
 	bool refused; /* the last reply was a refusal (4yz, 5yz): for the log, with `line` and the
 			 end of `out` */
 	size_t refused_at;       /* where that reply begins in `out` */
+	struct {
+		char *id, *sender, *recipient; /* the one at hand, or the first; each may be NULL */
+	} refused_mail;          /* what that reply is about: the message may be gone when the owner sees it */
 	char line[256];          /* the last command, cut; never one of AUTH */
 	unsigned signs;          /* enum smtp_sign: all that were seen */
 	unsigned commands;       /* counts what was understood: a sign of progress */
@@ -144,6 +147,8 @@ void smtp_init(struct smtp *smtp, const struct smtp_settings *settings, enum smt
     const char *client);
 /* A proxy tells whom the whole connection is of: before the greeting. */
 void smtp_set_client(struct smtp *smtp, const char *client);
+/* The owner has told the log of the refusal, if it was one. */
+void smtp_forget_note(struct smtp *smtp);
 void smtp_free(struct smtp *smtp);
 /* The greeting; once, when the connection (and its TLS, where it is there from the first byte)
  * stands. */

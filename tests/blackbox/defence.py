@@ -187,7 +187,8 @@ def rules(site):
     check("a rule adds its field, and the log names it", "X-Site-Note: ruled" in text and "rules=note verdict=take" in log, text + log)
     attachment = "MIME-Version: 1.0\r\nContent-Type: application/x; name*0=\"a.e\";\r\n name*1=\"xe\"\r\n"
     _, last, log = hand_in(site, GOOD, "exe", header=attachment)
-    check("a rule refuses by a name in parts", last == "550 5.7.1 A rule of this site refuses such messages" and "rules=exe verdict=refuse" in log, last + log)
+    check("a rule refuses by a name in parts", last == "550 5.7.1 A rule of this site refuses such messages" and "rules=exe verdict=refuse" in log and
+          re.search(r" refused .* id=[0-9A-F]{16} from=a@good.example to=bob@example.test command=\"DATA end\"", log), last + log)
     _, last, _ = hand_in(site, GOOD, "cheap", header="Content-Transfer-Encoding: base64\r\n\r\nbm93IGNoZWFwIQ==\r\n")
     text = (site.delivered("bob", "Subject: cheap") or [""])[0]
     check("a rule weighs what the decoded text holds", score(text) == "3/6; rule.cheap=3", text)

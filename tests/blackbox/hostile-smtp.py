@@ -57,7 +57,7 @@ for end in (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", 
     before = len(log())
     text = talk(MAIL + b"DATA\r\nSubject: carrier\r\n\r\nx" + end + EVIL)
     check(f"{end!r} is no end of a message", b"\r\n550 5.6.0" in text and (b"queued" not in text or b"\0" in end), text)
-    check(f"{end!r} has its line in the log", logged(before, r'refused .*reply="550 5\.6\.0'), log()[before:])
+    check(f"{end!r} has its line in the log", logged(before, r'refused .* id=[0-9A-F]{16} from=h@example\.org to=alice@example\.test .*reply="550 5\.6\.0'), log()[before:])
     chunk = b"Subject: carrier\r\n\r\nx" + end + EVIL
     text = talk(MAIL + b"BDAT %d LAST\r\n%s" % (len(chunk), chunk))
     check(f"{end!r} in a chunk", b"\r\n550 5.6.0" in text and b"queued" not in text, text)
