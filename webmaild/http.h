@@ -174,6 +174,8 @@ struct account {
 	unsigned uploads;
 	struct msg_channel *worker; /* NULL: none runs */
 	uint32_t worker_request;    /* that it was asked for by */
+	struct event *silence;      /* pending since it was asked something, or has shown its last sign of life while it was */
+	unsigned unanswered;        /* requests that it has not begun to answer, and whose clients wait */
 	uint32_t asking;            /* the request for one, or 0 */
 	struct proxied *waiting;    /* requests for it, in order */
 };

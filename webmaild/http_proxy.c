@@ -17,9 +17,11 @@
 #define BUFFER_MAX 131072
 #define ACTIVE_MAX 64  /* requests of one account at once */
 #define UPLOADS_MAX JMAP_CONCURRENT_UPLOADS
-/* The session is taken to hang when it has not begun to answer for so long: it answers one request after the other, and the first of a large account
- * may have much to read. */
-#define ANSWER_SECONDS 300
+/* So long a client waits for the beginning of an answer: less than http_conn.c would. */
+#define ANSWER_SECONDS 150
+/* So long a session that was asked something may show no sign of life: it answers one request after the other, and the first of a large account may have
+ * much to read. */
+#define SILENCE_SECONDS 600
 
 struct proxied {
 	struct proxied *next; /* waiting for a session */
@@ -29,7 +31,7 @@ struct proxied {
 	int session_fd;        /* its end, until it is sent */
 	enum request_kind kind;
 	struct msg_writer *message;
-	struct event *patience; /* NULL before it has gone to the session */
+	struct event *patience; /* NULL before it has gone to the session; pending until that begins to answer */
 	bool answered;         /* the head has come */
 	bool session_done;
 	bool body_done;
@@ -59,6 +61,8 @@ proxied_free(struct proxied *proxied)
 	account->active--;
 	if (proxied->kind == REQUEST_UPLOAD)
 		account->uploads--;
+	if (proxied->patience != NULL && !proxied->answered)
+		account->unanswered--;
 	if (proxied->patience != NULL)
 		event_free(proxied->patience);
 	free(proxied->message);
@@ -159,6 +163,7 @@ take_answer_head(struct proxied *proxied)
 	response.length = length == ANSWER_LENGTH_UNKNOWN ? -1 : (int64_t)length;
 	proxied->left = length;
 	proxied->answered = true;
+	proxied->account->unanswered--;
 	(void)event_del(proxied->patience);
 	proxied->exchange->endless = proxied->kind == REQUEST_EVENTSOURCE && status == 200;
 	stream_consume(proxied->stream, 2 + len);
@@ -221,10 +226,24 @@ move(struct proxied *proxied)
 }
 
 static void
+await_life(struct account *account)
+{
+	static const struct timeval silence = { SILENCE_SECONDS, 0 };
+
+	(void)event_add(account->silence, &silence);
+}
+
+static void
 session_readable(struct stream *stream, void *context)
 {
+	struct proxied *proxied = context;
+
 	(void)stream;
-	move(context);
+	if (proxied->account->unanswered > (proxied->answered ? 0 : 1))
+		await_life(proxied->account);
+	else
+		(void)event_del(proxied->account->silence);
+	move(proxied);
 }
 
 static void
@@ -250,7 +269,7 @@ session_ended(struct stream *stream, void *context, enum stream_end end)
 
 static const struct stream_ops session_ops = { session_readable, session_drained, NULL, session_ended };
 
-/* --- a session that hangs --- */
+/* --- a session that says nothing --- */
 
 static void
 wait_for_answer(struct proxied *proxied)
@@ -260,32 +279,40 @@ wait_for_answer(struct proxied *proxied)
 	(void)event_add(proxied->patience, &patience);
 }
 
-/* Nobody waits for that: what it had has been answered for. */
 static void
-session_killed(void *context)
+on_impatience(evutil_socket_t fd, short what, void *context)
 {
-	(void)context;
+	struct proxied *proxied = context;
+
+	(void)fd, (void)what;
+	/* The client's turn: all that he has sent has been read. */
+	if (proxied->exchange->has_body && !proxied->body_done && stream_pending(proxied->stream) == 0)
+		wait_for_answer(proxied);
+	else
+		fail(proxied, 503, "The mail session does not answer now; try again later.");
 }
 
+/* It ends then: by itself, or killed. */
+static void
+leave_session(struct account *account)
+{
+	(void)event_del(account->silence);
+	auth_leave_worker(front_auth(account->http->front), account->worker_request);
+	account->worker = msg_channel_free(account->worker);
+}
+
+/* What comes gets another session. */
 static void
 on_silence(evutil_socket_t fd, short what, void *context)
 {
-	struct proxied *proxied = context;
-	struct account *account = proxied->account;
+	struct account *account = context;
 
 	(void)fd, (void)what;
-	if (proxied->exchange->has_body && !proxied->body_done && stream_pending(proxied->stream) == 0) {
-		/* It has read all that the client has sent. */
-		wait_for_answer(proxied);
+	if (account->worker == NULL)
 		return;
-	}
-	if (account->worker != NULL) {
-		log_error("session-silent", log_str("account", account->address), log_u64("seconds", ANSWER_SECONDS), log_str("hint", "it is killed"));
-		account->worker = msg_channel_free(account->worker);
-		auth_end_worker(front_auth(account->http->front), account->worker_request, session_killed, NULL);
-	}
-	/* The others hear of it by its end. */
-	fail(proxied, 503, "The mail session does not answer.");
+	log_error("session-silent", log_str("account", account->address), log_u64("seconds", SILENCE_SECONDS), log_str("hint", "it is parted from"));
+	leave_session(account);
+	account_check(account);
 }
 
 /* --- the request --- */
@@ -339,12 +366,16 @@ static const struct exchange_handler proxy_handler = { proxy_body, proxy_body_en
 static void
 send_request(struct proxied *proxied)
 {
+	struct account *account = proxied->account;
 	int fd = proxied->session_fd;
 
-	proxied->patience = evtimer_new(proxied->account->http->proc->base, on_silence, proxied);
+	proxied->patience = evtimer_new(account->http->proc->base, on_impatience, proxied);
 	if (proxied->patience == NULL)
 		abort();
 	wait_for_answer(proxied);
+	account->unanswered++;
+	if (!event_pending(account->silence, EV_TIMEOUT, NULL))
+		await_life(account);
 	proxied->session_fd = -1;
 	/* When it cannot be sent the descriptor is closed, and so the stream ends: session_ended answers. */
 	if (msg_send(proxied->account->worker, MSG_REQUEST, 0, proxied->message, fd) < 0)
@@ -353,22 +384,14 @@ send_request(struct proxied *proxied)
 	proxied->message = NULL;
 }
 
-/* It ends then. */
-static void
-leave_session(struct account *account)
-{
-	auth_leave_worker(front_auth(account->http->front), account->worker_request);
-	account->worker = msg_channel_free(account->worker);
-}
-
 static int
 worker_message(struct msg_channel *channel, struct msg *msg, void *context)
 {
 	struct account *account = context;
 
+	(void)channel;
 	if (msg->type != MSG_SESSION_IDLE)
 		return -EBADMSG;
-	(void)channel;
 	if (account->active == 0) {
 		leave_session(account);
 		account_check(account);
@@ -384,6 +407,7 @@ worker_closed(struct msg_channel *channel, int error, void *context)
 	if (error != 0)
 		log_warning("session-misbehaved", log_str("account", account->address), log_errno("error", error));
 	account->worker = NULL;
+	(void)event_del(account->silence);
 	(void)msg_channel_free(channel);
 	account_check(account);
 }
@@ -500,6 +524,9 @@ account_get(struct http *http, struct span address)
 	account = xcalloc(1, sizeof(*account));
 	account->http = http;
 	account->address = span_dup(address);
+	account->silence = evtimer_new(http->proc->base, on_silence, account);
+	if (account->silence == NULL)
+		abort();
 	account->next = http->accounts;
 	http->accounts = account;
 	return account;
@@ -519,6 +546,7 @@ account_check(struct account *account)
 		at = &(*at)->next;
 	if (*at == account)
 		*at = account->next;
+	event_free(account->silence);
 	free(account->address);
 	free(account);
 }

@@ -292,6 +292,27 @@ START_TEST(left)
 }
 END_TEST
 
+/* One that was killed for that is still there: another would only hang beside it. */
+START_TEST(none_beside_one_that_hangs)
+{
+	struct msg_writer body;
+	struct msg msg = { .type = MSG_SPAWN, .id = REQUEST, .fd = -1 };
+
+	worker.hung = true;
+	msg_writer_init(&body);
+	msg_put_u8(&body, ROLE_QUEUE);
+	msg_put_u32(&body, 1000001);
+	msg_put_u64(&body, 0);
+	msg_put_u64(&body, 0);
+	msg_put_span(&body, SPAN("bob@example.test"));
+	msg_put_span(&body, SPAN("example.test/bob"));
+	msg.body = span_make((const char *)body.bytes, body.len);
+	ck_assert_int_eq(parent_on_message(front.channel, &msg, &parent), 0);
+	ck_assert_uint_eq(answer_to_queue(), MSG_WORKER_FAILED);
+	ck_assert_ptr_eq(parent.children, &front);
+}
+END_TEST
+
 START_TEST(left_by_another)
 {
 	ck_assert_int_eq(say(front.channel, MSG_WORKER_LEFT, REQUEST), 0);
@@ -321,6 +342,7 @@ main(void)
 	tcase_add_test(tests, ready_for_nobody);
 	tcase_add_test(tests, ended_before_it_is_ready);
 	tcase_add_test(tests, left);
+	tcase_add_test(tests, none_beside_one_that_hangs);
 	tcase_add_test(tests, left_by_another);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
