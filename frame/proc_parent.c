@@ -256,6 +256,8 @@ start(struct parent *parent)
 		if (daemon(0, 0) < 0)
 			return EX_OSERR;
 		write_pid(parent);
+		if (parent->daemon->settled != NULL)
+			parent->daemon->settled();
 	}
 	parent->base = event_base_new(); /* after daemon(3): an epoll set does not outlive the fork in use */
 	parent->conf_fd = parent_make_conf(parent, parent->conf);

@@ -97,6 +97,8 @@ struct daemon {
 	int (*explain)(const void *conf, const char *path, bool ask, struct buf *out);
 	/* Makes folders that the daemon's roles need, as root, before they start: 0 or -errno, with a log line. May be NULL. */
 	int (*prepare)(const void *conf, const struct daemon *daemon);
+	/* The parent has got another process number since (-b). May be NULL. */
+	void (*settled)(void);
 };
 
 /* Everything main() does. */

@@ -67,6 +67,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/smtp_handin.c \
 	smtpd/smtpd.c \
 	smtpd/smtpd_conf.c \
+	smtpd/spool_lock.c \
 	smtpd/verdict.c
 # What goes out: other hosts, accounts here, notifications.
 smtpd_SRC += \

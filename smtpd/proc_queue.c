@@ -17,6 +17,7 @@
 #include "smtpd/queue.h"
 #include "smtpd/queue_age.h"
 #include "smtpd/smtpd.h"
+#include "smtpd/spool_lock.h"
 
 /* Descriptors: one for each active message and each job, one for each message being handed in, the
  * folders. */
@@ -327,11 +328,15 @@ descriptors(struct queue *queue)
 static bool
 open_spool(struct queue *queue)
 {
-	int r = queue_files_open(queue->proc->common->spool_dir, &queue->files);
+	const char *folder = queue->proc->common->spool_dir;
+	int r;
 
+	/* The jail's trial touches nothing. */
+	if (!queue->proc->probe && !spool_lock_queue(folder))
+		return false;
+	r = queue_files_open(folder, &queue->files);
 	if (r < 0) {
-		log_error("spool-unusable", log_str("folder", queue->proc->common->spool_dir),
-		    log_errno("error", r));
+		log_error("spool-unusable", log_str("folder", folder), log_errno("error", r));
 	} else {
 		queue->ledger = queue_ledger_open(queue);
 		queue->pickup = pickup_new(queue);

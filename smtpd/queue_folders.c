@@ -117,18 +117,29 @@ make_queue(int spool, uid_t uid, gid_t gid)
 	return r;
 }
 
-static int
-make_all(const char *spool_dir, uid_t uid, gid_t gid)
+int
+queue_prepare_spool(const char *spool_dir)
 {
 	_cleanup_(closep) int spool = -1;
 	bool made = mkdir(spool_dir, 0755) == 0;
-	int r;
 
 	if (!made && errno != EEXIST)
 		return -errno;
 	spool = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Past the umask: the queue and those who drop mail walk through it. */
-	if (spool < 0 || (made && fchmod(spool, 0755) < 0))
+	return spool < 0 || (made && fchmod(spool, 0755) < 0) ? -errno : 0;
+}
+
+static int
+make_all(const char *spool_dir, uid_t uid, gid_t gid)
+{
+	_cleanup_(closep) int spool = -1;
+	int r = queue_prepare_spool(spool_dir);
+
+	if (r < 0)
+		return r;
+	spool = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (spool < 0)
 		return -errno;
 	r = make_drop(spool, uid, gid);
 	if (r == 0)

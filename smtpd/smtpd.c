@@ -16,6 +16,7 @@
 #include "smtpd/smtp_state.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
+#include "smtpd/spool_lock.h"
 
 static const struct msg_row messages[] = {
 #define MSG(name, from, to, min, max, fd) { MSG_##name, #name, from, to, min, max, fd },
@@ -108,13 +109,21 @@ check_files(const void *values, struct buf *errors)
 		key_dkim_check(conf->dkim_keys, errors);
 }
 
+static int
+prepare(const void *conf, const struct daemon *daemon)
+{
+	int r = spool_lock_take(conf, daemon);
+
+	return r < 0 ? r : queue_prepare_folders(conf, daemon);
+}
+
 const struct daemon smtpd = {
 	.name = "smtpd", .number = 1,
 	.roles = roles, .role_count = sizeof(roles) / sizeof(*roles),
 	.listeners = listeners, .listener_count = sizeof(listeners) / sizeof(*listeners),
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
-	.conf_fill = smtpd_conf_fill, .conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = queue_prepare_folders,
+	.conf_fill = smtpd_conf_fill, .conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = prepare, .settled = spool_lock_sign,
 	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
 	.connections = connections, .connection_count = sizeof(connections) / sizeof(*connections),
 	.explain = explain_message,
