@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/conf_number.h"
 #include "common/domain_list.h"
 #include "common/xalloc.h"
 
@@ -144,8 +145,36 @@ set_list(const struct conf_option *row, struct conf_list *at, const config_setti
 	return in_range(row, count);
 }
 
+static char *
+folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+}
+
+/* The number that the file has, which libconfig takes modulo 2^32 where it has no L. */
+static int64_t
+read_number(const config_setting_t *setting, const char *path)
+{
+	const char *file = config_setting_source_file(setting);
+	_cleanup_(freep) char *folder = NULL, *included = NULL;
+	int64_t number;
+
+	/* An included one has the name that it was included by. */
+	if (path != NULL && file != NULL && strcmp(file, path) != 0) {
+		folder = folder_of(path);
+		included = xasprintf("%s/%s", folder, file);
+	}
+	/* What cannot be read once more is a pipe, or a text of our own, in which large numbers have theirs. */
+	if (path == NULL || conf_number(included != NULL ? included : path, (int)config_setting_source_line(setting), config_setting_name(setting), &number) < 0)
+		number = config_setting_get_int64(setting);
+	return number;
+}
+
+/* The setting stands in the file `path` or in one that it includes; NULL: in none. */
 static int
-set_from_file(const struct conf_option *row, void *at, const config_setting_t *setting)
+set_from_file(const struct conf_option *row, void *at, const config_setting_t *setting, const char *path)
 {
 	switch (config_setting_type(setting)) {
 	case CONFIG_TYPE_STRING:
@@ -167,7 +196,7 @@ set_from_file(const struct conf_option *row, void *at, const config_setting_t *s
 	case CONFIG_TYPE_INT64:
 		if (row->type != CONF_INT && row->type != CONF_SIZE && row->type != CONF_TIME)
 			return -EINVAL;
-		*(int64_t *)at = config_setting_get_int64(setting);
+		*(int64_t *)at = read_number(setting, path);
 		return in_range(row, *(int64_t *)at);
 	case CONFIG_TYPE_ARRAY:
 	case CONFIG_TYPE_LIST:
@@ -272,7 +301,7 @@ set_presets(const struct conf_table *const *tables, size_t table_count, void *co
 }
 
 static int
-take_settings(const config_t *config, const char *path, const struct conf_table *const *tables, size_t table_count, void *conf, struct buf *errors)
+take_settings(const config_t *config, const char *path, bool in_file, const struct conf_table *const *tables, size_t table_count, void *conf, struct buf *errors)
 {
 	const config_setting_t *root = config_root_setting(config);
 	int count = config_setting_length(root);
@@ -294,7 +323,7 @@ take_settings(const config_t *config, const char *path, const struct conf_table 
 			(void)buf_fmt(errors, nearest != NULL ? "; do you mean %s?\n" : "%s\n", nearest != NULL ? nearest : "");
 			continue;
 		}
-		r = set_from_file(row, field(table, row, conf), setting);
+		r = set_from_file(row, field(table, row, conf), setting, in_file ? path : NULL);
 		if (r < 0)
 			explain(errors, file, line, row, r);
 	}
@@ -322,10 +351,10 @@ conf_load(const char *path, const struct conf_table *const *tables, size_t table
 		return -errno;
 	set_presets(tables, table_count, conf);
 	config_init(&config);
-	folder = strrchr(path, '/') != NULL ? xstrndup(path, (size_t)(strrchr(path, '/') - path)) : xstrdup(".");
+	folder = folder_of(path);
 	config_set_include_dir(&config, folder);
 	if (config_read_file(&config, path) == CONFIG_TRUE) {
-		r = take_settings(&config, path, tables, table_count, conf, errors);
+		r = take_settings(&config, path, true, tables, table_count, conf, errors);
 	} else if (config_error_type(&config) == CONFIG_ERR_FILE_IO) {
 		r = -EIO;
 	} else {
@@ -349,7 +378,7 @@ conf_parse(struct span text, const struct conf_table *const *tables, size_t tabl
 	set_presets(tables, table_count, conf);
 	config_init(&config);
 	if (config_read_string(&config, copy) == CONFIG_TRUE) {
-		r = take_settings(&config, "configuration", tables, table_count, conf, errors);
+		r = take_settings(&config, "configuration", false, tables, table_count, conf, errors);
 	} else {
 		explain_syntax(&config, "configuration", errors);
 		r = 1;

@@ -12,6 +12,7 @@ common_SRC := \
 	common/charset_shift.c \
 	common/compose.c \
 	common/conf.c \
+	common/conf_number.c \
 	common/cpu_limit.c \
 	common/crlf.c \
 	common/date.c \
