@@ -4,6 +4,8 @@
 #include "frame/daemon.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +111,29 @@ explain(const struct daemon *daemon, const void *conf, const char *path, bool as
 	return r == 0 ? EX_OK : EX_NOINPUT;
 }
 
+/* A SIGHUP that comes before anybody can obey it waits (proc_parent). Those that no daemon has a use for would end it. */
+static void
+hold_signals(void)
+{
+	static const int ignored[] = { SIGUSR1, SIGUSR2, SIGALRM };
+	sigset_t reload;
+
+	(void)sigemptyset(&reload);
+	(void)sigaddset(&reload, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &reload, NULL);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+}
+
+/* The parent in the background stands in "/". Links on the way are followed at each reload, as they are then. */
+static const char *
+absolute(const char *path)
+{
+	char folder[PATH_MAX];
+
+	return path[0] == '/' || getcwd(folder, sizeof(folder)) == NULL ? path : xasprintf("%s/%s", folder, path);
+}
+
 int
 daemon_main(const struct daemon *daemon, int argc, char **argv)
 {
@@ -139,6 +164,8 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 		return role_main(daemon, xstrdup(role), options.background, options.debug);
 	if (optind != argc || ((message != NULL || ask) && daemon->explain == NULL) || (ask && message == NULL))
 		return usage(daemon, stderr, EX_USAGE);
+	if (!check && !print && message == NULL)
+		hold_signals();
 	conf = xcalloc(1, daemon->conf_size);
 	if (load(daemon, options.conf_path, !print && options.probe == NULL && message == NULL, conf) != 0)
 		return EX_CONFIG;
@@ -150,5 +177,7 @@ daemon_main(const struct daemon *daemon, int argc, char **argv)
 		return explain(daemon, conf, message, ask);
 	if (print)
 		return print_configuration(daemon, conf);
+	if (options.background)
+		options.conf_path = absolute(options.conf_path);
 	return proc_parent(daemon, conf, &options);
 }

@@ -39,6 +39,8 @@ exec_role(const struct daemon *daemon, const struct role *role, bool background,
 	char *argv[] = { name, flags, execute, role_name, room, NULL };
 	sigset_t none;
 
+	/* As role_main does it: the parent speaks for them. */
+	(void)signal(SIGHUP, SIG_IGN);
 	/* The parent's loop blocks nothing, but a service manager may. */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -143,6 +143,7 @@ watch_signals(struct parent *parent)
 		int number;
 		event_callback_fn handle;
 	} signals[] = { { SIGCHLD, on_child }, { SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGHUP, parent_on_reload } };
+	sigset_t reload;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
 		struct event *event = evsignal_new(parent->base, signals[i].number, signals[i].handle, parent);
@@ -151,6 +152,10 @@ watch_signals(struct parent *parent)
 			return -ENOMEM;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* One may wait that came while there was no loop. */
+	(void)sigemptyset(&reload);
+	(void)sigaddset(&reload, SIGHUP);
+	(void)sigprocmask(SIG_UNBLOCK, &reload, NULL);
 	return 0;
 }
 

@@ -80,6 +80,13 @@ peer_here(struct proc *proc, uint8_t peer)
 	ping(proc);
 }
 
+static void
+reloaded(struct proc *proc)
+{
+	proc_title("toyd: front %s", ((const struct toy_conf *)proc->conf)->greeting);
+	ping(proc);
+}
+
 static int
 proc_front(struct proc *proc)
 {
@@ -89,7 +96,7 @@ proc_front(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = 1;
 	proc->peer_here = peer_here;
-	proc->reload = ping;
+	proc->reload = reloaded;
 	/* --- jail --- */
 	proc_jail(proc, &jail);
 	log_info("front-ready", log_u64("listeners", proc->listener_count));
@@ -327,6 +334,79 @@ START_TEST(a_role_that_has_worked_is_waited_for)
 }
 END_TEST
 
+/* Writes what somebody else reads, twice open, as a file that takes its time. */
+static void
+feed(const char *text, pid_t pid)
+{
+	static const int signals[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGALRM };
+	int fd = open(conf_path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	for (size_t i = 0; pid != 0 && i < sizeof(signals) / sizeof(*signals); i++)
+		ck_assert_int_eq(kill(pid, signals[i]), 0);
+	ck_assert_int_gt(dprintf(fd, "role_uid_base = 61000; empty_dir = \"%s/empty\"; greeting = \"%s\";\n", folder, text), 0);
+	(void)nanosleep(&(struct timespec){ 0, 500000000 }, NULL);
+	(void)close(fd);
+}
+
+START_TEST(a_reload_before_it_is_ready_is_done_then)
+{
+	struct run run;
+
+	(void)unlink(conf_path);
+	ck_assert_int_eq(mkfifo(conf_path, 0600), 0);
+	run = run_daemon("-v", NULL);
+	feed("at first", run.pid);
+	ck_assert(wait_for(&run, "started version="));
+	feed("asked for early", 0);
+	ck_assert(wait_for(&run, "reloaded file="));
+	ck_assert(wait_for(&run, "pong text=\"asked for early\""));
+	ck_assert_int_eq(kill(run.pid, SIGUSR1), 0);
+	ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+	ck_assert(wait_for(&run, "stopped status=0"));
+	ck_assert_int_eq(end_of(&run), 0);
+	ck_assert_int_eq(unlink(conf_path), 0);
+}
+END_TEST
+
+static long
+pid_in_file(void)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/toyd.pid", folder);
+	FILE *file = fopen(path, "r");
+	long pid = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%ld", &pid) != 1)
+			pid = 0;
+		(void)fclose(file);
+	}
+	return pid;
+}
+
+START_TEST(in_the_background_it_finds_its_file_again)
+{
+	_cleanup_(freep) char *start = NULL, *find = NULL, *own = xasprintf("pid_dir = \"%s\";\n", folder), *changed = xasprintf("%sgreeting = \"anew\";\n", own);
+	char self[256] = "";
+	long pid = 0;
+
+	ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	write_conf(own);
+	start = xasprintf("cd %s && ASAN_OPTIONS=detect_leaks=0 %s -b -C toyd.conf", folder, self);
+	ck_assert_int_eq(system(start), 0);
+	for (int i = 0; i < 200 && (pid = pid_in_file()) == 0; i++)
+		(void)nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+	ck_assert_int_gt(pid, 1);
+	write_conf(changed);
+	ck_assert_int_eq(kill((pid_t)pid, SIGHUP), 0);
+	find = xasprintf("for i in $(seq 200); do pgrep -P %ld -f 'toyd: front anew' && exit 0; sleep 0.1; done; exit 1", pid);
+	ck_assert_int_eq(system(find), 0);
+	ck_assert_int_eq(kill((pid_t)pid, SIGTERM), 0);
+	for (int i = 0; i < 200 && kill((pid_t)pid, 0) == 0; i++)
+		(void)nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+}
+END_TEST
+
 START_TEST(what_wants_a_restart_is_refused)
 {
 	static const char *const options[][2] = {
@@ -489,6 +569,8 @@ main(int argc, char **argv)
 	tcase_add_test(tests, a_killed_role_comes_back);
 	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
 	tcase_add_test(tests, a_role_that_has_worked_is_waited_for);
+	tcase_add_test(tests, a_reload_before_it_is_ready_is_done_then);
+	tcase_add_test(tests, in_the_background_it_finds_its_file_again);
 	tcase_add_test(tests, what_wants_a_restart_is_refused);
 	tcase_add_test(tests, what_waits_for_a_restart_is_told);
 	tcase_add_test(tests, configuration_faults_are_all_told);
