@@ -55,6 +55,7 @@ use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *f
 {
 	const struct fourpost_conf *common = conf;
 	struct child *child;
+	enum log_level level;
 	bool tls_turned = (parent->common->tls_certificate[0] != '\0') != (common->tls_certificate[0] != '\0');
 
 	parent->conf = conf;
@@ -64,6 +65,8 @@ use(struct parent *parent, void *conf, int conf_fd, const struct parent_files *f
 	parent_files_drop(&parent->files);
 	parent->files = *files;
 	parent_drop_templates(parent);
+	if (log_level_parse(span_of(common->log_level), &level) && !parent->options->debug)
+		log_set_level(level);
 	log_info("reloaded", log_str("file", parent->options->conf_path));
 	tell_pending(parent, conf);
 	/* The front stands first in the table and hears last: no certificate before its key. */
