@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,22 +22,52 @@
 
 static struct {
 	char ident[64];
-	bool use_syslog;
+	enum log_to to;
 	enum log_level least;
 	char stamp[32]; /* of that second; empty: of none */
 	time_t second;
-} log_state = { "fourpost", false, LOG_LEVEL_INFO, "", 0 };
+	void (*writer)(void *context, struct span line);
+	void *context;
+	unsigned long lost; /* lines for which there was no room in the pipe */
+} log_state = { .ident = "fourpost", .least = LOG_LEVEL_INFO };
+
+static void write_to_parent(void *context, struct span line);
 
 void
-log_init(const char *daemon, const char *role, bool use_syslog, enum log_level least)
+log_init(const char *daemon, const char *role, enum log_to to, enum log_level least)
 {
 	(void)snprintf(log_state.ident, sizeof(log_state.ident), "%s/%s", daemon, role);
-	log_state.use_syslog = use_syslog;
+	log_state.to = to;
 	log_state.least = least;
-	if (use_syslog)
+	log_state.stamp[0] = '\0';
+	log_state.writer = write_to_parent;
+	if (to == LOG_TO_PARENT)
+		log_own_pipe();
+	if (to == LOG_TO_SYSLOG)
 		openlog(log_state.ident, LOG_NDELAY | LOG_PID, LOG_MAIL);
 	/* localtime_r reads the zone file at its first use: that must be before a jail. */
 	tzset();
+}
+
+void
+log_set_writer(void (*writer)(void *context, struct span line), void *context)
+{
+	log_state.to = LOG_TO_WRITER;
+	log_state.stamp[0] = '\0';
+	log_state.writer = writer;
+	log_state.context = context;
+}
+
+void
+log_own_pipe(void)
+{
+	/* Flags belong to the description: who shares it could clear them. */
+	int fd = log_state.to == LOG_TO_PARENT ? open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		(void)dup2(fd, STDERR_FILENO);
+		(void)close(fd);
+	}
 }
 
 void
@@ -185,24 +216,56 @@ log_format(char *text, size_t room, const char *event, const struct log_field *f
 	return line.len;
 }
 
-/* The second in words: many lines share one. */
+/* The second in words: many lines share one. Syslog's are those of RFC 3164 section 4.1.2. */
 static const char *
 stamp(time_t second)
 {
 	struct tm local;
+	size_t len = 0;
 
 	if (log_state.stamp[0] == '\0' || second != log_state.second) {
 		log_state.second = second;
-		if (localtime_r(&second, &local) == NULL || strftime(log_state.stamp, sizeof(log_state.stamp), "%Y-%m-%dT%H:%M:%S", &local) == 0)
+		if (localtime_r(&second, &local) != NULL)
+			len = log_state.to == LOG_TO_STDERR ? strftime(log_state.stamp, sizeof(log_state.stamp), "%Y-%m-%dT%H:%M:%S", &local)
+							    : strftime(log_state.stamp, sizeof(log_state.stamp), "%b %e %H:%M:%S", &local);
+		if (len == 0)
 			log_state.stamp[0] = '\0';
 	}
 	return log_state.stamp;
 }
 
+static const int priorities[] = { LOG_MAIL | LOG_ERR, LOG_MAIL | LOG_WARNING, LOG_MAIL | LOG_INFO, LOG_MAIL | LOG_DEBUG };
+
+/* In syslog's form, with LF. */
+static size_t
+format_record(char *line, size_t room, enum log_level level, const char *text)
+{
+	int len = snprintf(line, room, "<%d>%s %s[%ld]: %s\n", priorities[level], stamp(time(NULL)), log_state.ident, (long)getpid(), text);
+
+	return len > 0 && (size_t)len < room ? (size_t)len : 0;
+}
+
+static void
+write_to_parent(void *context, struct span line)
+{
+	char told[256], text[64];
+	size_t len;
+
+	(void)context;
+	if (log_state.lost != 0) {
+		(void)snprintf(text, sizeof(text), "log-lines-lost count=%lu", log_state.lost);
+		len = format_record(told, sizeof(told), LOG_LEVEL_WARNING, text);
+		if (write(STDERR_FILENO, told, len) == (ssize_t)len)
+			log_state.lost = 0;
+	}
+	/* Below PIPE_BUF: whole or not at all. */
+	if (log_state.lost != 0 || write(STDERR_FILENO, line.ptr, line.len) < 0)
+		log_state.lost++;
+}
+
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 	char text[LINE_MAX_LEN], line[LINE_MAX_LEN + 160];
 	struct timeval now;
 	int saved = errno, len;
@@ -210,8 +273,11 @@ log_write(enum log_level level, const char *event, const struct log_field *field
 	if (level > log_state.least)
 		return;
 	(void)log_format(text, sizeof(text), event, fields, count);
-	if (log_state.use_syslog) {
-		syslog(priorities[level], "%s", text);
+	if (log_state.to != LOG_TO_STDERR) {
+		if (log_state.to == LOG_TO_SYSLOG)
+			syslog(priorities[level], "%s", text);
+		else
+			log_state.writer(log_state.context, span_make(line, format_record(line, sizeof(line), level, text)));
 		errno = saved;
 		return;
 	}

@@ -20,9 +20,19 @@ struct log_field {
 	int64_t number;
 };
 
-/* Names the process in every line: "smtpd" and "queue". With use_syslog the lines go to syslog(3) (connected at once, before
- * any jail), otherwise to standard error. */
-void log_init(const char *daemon, const char *role, bool use_syslog, enum log_level least);
+enum log_to {
+	LOG_TO_STDERR,
+	LOG_TO_SYSLOG, /* syslog(3), which opens its socket again when syslogd was restarted: so not from a jail */
+	LOG_TO_PARENT, /* standard error, which is the parent's pipe: as LOG_TO_WRITER has them. Never waits: what finds no room is counted */
+	LOG_TO_WRITER,
+};
+
+/* Names the process in every line: "smtpd" and "queue". */
+void log_init(const char *daemon, const char *role, enum log_to to, enum log_level least);
+/* From now on, with LOG_TO_WRITER: each line goes there, whole, in the form in which syslog has it, and with LF. */
+void log_set_writer(void (*writer)(void *context, struct span line), void *context);
+/* With LOG_TO_PARENT: whether this process waits for room in the pipe is nobody's else to say. Before the jail. */
+void log_own_pipe(void);
 void log_set_level(enum log_level least);
 /* "error", "warning", "info", "debug": true and the level, or false. */
 bool log_level_parse(struct span name, enum log_level *ret_level);

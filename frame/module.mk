@@ -21,6 +21,7 @@ frame_SRC := \
 	frame/parent_exec.c \
 	frame/parent_files.c \
 	frame/parent_listen.c \
+	frame/parent_log.c \
 	frame/parent_reload.c \
 	frame/parent_restart.c \
 	frame/parent_template.c \

@@ -12,6 +12,8 @@
 #include "frame/parent_files.h"
 #include "frame/parent_template.h"
 
+struct parent_log;
+
 struct child {
 	struct child *next;
 	const struct role *role;
@@ -49,6 +51,7 @@ struct parent {
 	int conf_fd;
 	struct buf of_start; /* what conf_of_start said then */
 	struct parent_files files;
+	struct parent_log *log; /* in the background */
 	bool as_root, stopping;
 	struct event_base *base;
 	struct msg_table messages;

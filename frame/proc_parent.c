@@ -2,8 +2,9 @@
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* The parent: root, binds ports, starts roles, joins them by channels, starts a worker for an account when auth says so.
  * It never reads a byte that came from the network: its only input is the configuration, signals, and messages of auth,
- * numbers of sockets that smtpd's filter wants to be connected to, of roles to which a channel was lost, and of workers that hang, and whether
- * workers are ready. It never looks into an account's folder, whose file system may not answer. */
+ * numbers of sockets that smtpd's filter wants to be connected to, of roles to which a channel was lost, and of workers that hang, whether
+ * workers are ready, and, in the background, lines of roles' logs, which it hands on. It never looks into an account's folder, whose file
+ * system may not answer. */
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include "frame/conf_check.h"
 #include "frame/frame_msg.h"
 #include "frame/parent_internal.h"
+#include "frame/parent_log.h"
 
 /* A permanent role that ends so soon after its start has not worked. One that has is started again at once however often it ends: whoever can
  * kill one role must not be able to stop the others by it. */
@@ -266,6 +268,13 @@ start(struct parent *parent)
 	}
 	parent->base = event_base_new(); /* after daemon(3): an epoll set does not outlive the fork in use */
 	parent->conf_fd = parent_make_conf(parent, parent->conf);
+	if (parent->base != NULL && parent->options->background) {
+		parent->log = parent_log_new(parent->base, parent->daemon->name, PARENT_LOG_SYSLOG);
+		if (parent->log == NULL) {
+			log_error("start-failed", log_str("step", "log"), log_errno("error", errno));
+			return EX_OSERR;
+		}
+	}
 	if (parent->base == NULL || parent->conf_fd < 0 || watch_signals(parent) < 0)
 		return EX_OSERR;
 	return (parent->options->probe != NULL ? start_probe(parent) : start_permanent_roles(parent)) < 0 ? EX_OSERR : EX_OK;
@@ -287,7 +296,7 @@ proc_parent(const struct daemon *daemon, void *conf, const struct daemon_options
 	conf_of_start(daemon, conf, &parent->of_start);
 	parent->messages = daemon_messages(daemon);
 	(void)log_level_parse(span_of(parent->common->log_level), &level);
-	log_init(daemon->name, "parent", options->background, options->debug ? LOG_LEVEL_DEBUG : level);
+	log_init(daemon->name, "parent", options->background ? LOG_TO_SYSLOG : LOG_TO_STDERR, options->debug ? LOG_LEVEL_DEBUG : level);
 	(void)umask(077);
 	raise_descriptor_limit();
 	status = start(parent);
@@ -307,5 +316,7 @@ proc_parent(const struct daemon *daemon, void *conf, const struct daemon_options
 		(void)kill(child->pid, SIGKILL);
 	if (options->probe == NULL)
 		log_info("stopped", log_i64("status", parent->status));
+	if (parent->log != NULL)
+		parent_log_finish(parent->log);
 	return parent->status;
 }

@@ -529,7 +529,7 @@ role_main(const struct daemon *daemon, const char *role_name, bool background, b
 	}
 	if (debug)
 		(void)setenv("FOURPOST_DEBUG", "1", 1);
-	log_init(daemon->name, role_name, background, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_init(daemon->name, role_name, background ? LOG_TO_PARENT : LOG_TO_STDERR, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN); /* the parent speaks for them */
 	(void)signal(SIGINT, SIG_IGN);

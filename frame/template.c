@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "frame/frame_msg.h"
 #include "frame/parent_template.h"
 
@@ -37,6 +38,7 @@ fork_for_parent(void)
 static void
 become_worker(struct proc *proc, int fd)
 {
+	log_own_pipe();
 	proc->parent = msg_channel_free(proc->parent);
 	if (dup2(fd, ROLE_PARENT_FD) < 0)
 		_exit(EX_OSERR);

@@ -369,6 +369,22 @@ START_TEST(a_reload_before_it_is_ready_is_done_then)
 }
 END_TEST
 
+START_TEST(a_reload_changes_what_the_parent_logs)
+{
+	struct run run;
+
+	write_conf("log_level = \"error\";\n");
+	run = run_daemon("-C", conf_path);
+	(void)nanosleep(&(struct timespec){ 1, 0 }, NULL); /* it says nothing yet */
+	write_conf("log_level = \"info\"; greeting = \"loud\";\n");
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	ck_assert(wait_for(&run, "reloaded file="));
+	ck_assert_int_eq(kill(run.pid, SIGTERM), 0);
+	ck_assert(wait_for(&run, "stopped status=0"));
+	ck_assert_int_eq(end_of(&run), 0);
+}
+END_TEST
+
 static long
 pid_in_file(void)
 {
@@ -570,6 +586,7 @@ main(int argc, char **argv)
 	tcase_add_test(tests, a_role_that_cannot_work_stops_the_daemon);
 	tcase_add_test(tests, a_role_that_has_worked_is_waited_for);
 	tcase_add_test(tests, a_reload_before_it_is_ready_is_done_then);
+	tcase_add_test(tests, a_reload_changes_what_the_parent_logs);
 	tcase_add_test(tests, in_the_background_it_finds_its_file_again);
 	tcase_add_test(tests, what_wants_a_restart_is_refused);
 	tcase_add_test(tests, what_waits_for_a_restart_is_told);
