@@ -24,7 +24,7 @@ full = os.environ.get("SIZE") == "full"
 count = int(os.environ.get("MESSAGES", 100000 if full else 1500))
 seed = int(os.environ.get("SEED", time.time()))
 FAR, MILTER, SITE = outer + 901, outer + 902, outer + 903
-ROLES = ["smtp", "key", "auth", "queue", "resolve", "relay", "filter", "report", "deliver", "parent"]
+ROLES = ["smtp", "key", "auth", "queue", "resolve", "relay", "filter", "policy", "report", "deliver", "template", "parent"]
 LOGIN = "AGFsaWNlQGV4YW1wbGUudGVzdABkZW1v"  # alice@example.test, demo
 
 
