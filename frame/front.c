@@ -387,6 +387,12 @@ front_client_count(const struct front *front)
 	return front->clients;
 }
 
+size_t
+front_client_max(const struct front *front)
+{
+	return front->limits.connections_max;
+}
+
 int
 front_start_tls(struct front_client *client)
 {

@@ -52,6 +52,8 @@ void front_start(struct front *front);
 /* Stops accepting; clients go on. */
 void front_stop(struct front *front);
 size_t front_client_count(const struct front *front);
+/* How many may be there: what the configuration says, or what there are descriptors for. */
+size_t front_client_max(const struct front *front);
 
 /* STARTTLS on this client: as stream_start_tls_server. -EOPNOTSUPP when there is no certificate. */
 int front_start_tls(struct front_client *client);

@@ -216,7 +216,6 @@ proc_smtp(struct proc *proc)
 	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);
 	if (role.front == NULL)
 		return EX_CONFIG;
-	role.connections_max = limits.connections_max;
 	role.known = dkim_known_new();
 	role.handins = handins_new(proc, &smtp_client_handin_ops);
 	role.dns = dns_client_new(proc);

@@ -27,7 +27,6 @@ struct smtp_role {
 	struct rules *rules; /* NULL: there are none */
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
-	unsigned connections_max; /* as the front has it */
 	struct event *look;  /* smtp_client_crowd.c's, or NULL */
 	void (*empty)(struct smtp_role *role); /* the last client is gone */
 };

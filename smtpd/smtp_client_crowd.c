@@ -21,7 +21,7 @@
 static bool
 is_crowded(const struct smtp_role *role)
 {
-	return front_client_count(role->front) * CROWD_OF >= (size_t)role->connections_max * CROWD_PARTS;
+	return front_client_count(role->front) * CROWD_OF >= front_client_max(role->front) * CROWD_PARTS;
 }
 
 /* Who has not logged in, and is none of whom the site allows, nor a program of its own. */
@@ -70,7 +70,7 @@ hang_up(struct smtp_role *role)
 		smtp_client_pump(client);
 	}
 	if (count != 0)
-		log_warning("crowded", log_u64("clients", front_client_count(role->front)), log_u64("limit", role->connections_max), log_u64("hung_up", count));
+		log_warning("crowded", log_u64("clients", front_client_count(role->front)), log_u64("limit", front_client_max(role->front)), log_u64("hung_up", count));
 }
 
 static void
