@@ -190,15 +190,54 @@ with_crlf(struct span text, struct buf *out)
 }
 
 static void
+show_part(struct buf *out, const char *name, struct span text)
+{
+	if (text.len != 0)
+		(void)buf_fmt(out, "    %s \"%.*s\"\n", name, (int)text.len, text.ptr);
+}
+
+static void
+show_list(struct buf *out, const char *name, const struct sieve_action *action)
+{
+	if (action->list_count != 0)
+		(void)buf_fmt(out, "    %s", name);
+	for (size_t i = 0; i < action->list_count; i++)
+		(void)buf_fmt(out, " \"%.*s\"", (int)action->list[i].len, action->list[i].ptr);
+	if (action->list_count != 0)
+		(void)buf_char(out, '\n');
+}
+
+/* What sieve_action_show, which is for people, does not tell: on the line of the action, and on lines of their own. */
+static void
+show_rest(const struct sieve_action *action, struct buf *out)
+{
+	if (action->kind == SIEVE_VACATION)
+		(void)buf_fmt(out, "%s every %llu s", action->mime ? " :mime" : "", (unsigned long long)action->seconds);
+	if (action->kind == SIEVE_REMEMBER)
+		(void)buf_fmt(out, " \"%.*s\" for %llu s", (int)action->text.len, action->text.ptr, (unsigned long long)action->seconds);
+	if (action->kind == SIEVE_NOTIFY)
+		(void)buf_fmt(out, " importance %c", action->importance);
+	if (action->in_reply)
+		(void)buf_str(out, " in the reply");
+	(void)buf_char(out, '\n');
+	if (action->kind != SIEVE_REMEMBER && action->text.len > 200)
+		show_part(out, "whole", action->text);
+	show_part(out, "subject", action->subject);
+	show_part(out, "from", action->from);
+	show_part(out, "message", action->message);
+	if (action->kind == SIEVE_VACATION || action->kind == SIEVE_NOTIFY)
+		show_list(out, action->kind == SIEVE_VACATION ? "addresses" : "options", action);
+	show_part(out, "handle", action->handle);
+}
+
+static void
 show(const struct sieve_result *result, struct buf *out)
 {
 	for (size_t i = 0; i < result->count; i++) {
 		const struct sieve_action *action = &result->actions[i];
 
 		sieve_action_show(action, out);
-		if (action->kind == SIEVE_VACATION)
-			(void)buf_fmt(out, " every %llu s", (unsigned long long)action->seconds);
-		(void)buf_char(out, '\n');
+		show_rest(action, out);
 		if (action->header != 0) {
 			struct span header = result->headers[action->header], line;
 

@@ -339,6 +339,37 @@ START_TEST(vacation_rules)
 		{ "a@example.com", "To: me@example.org\r\nAuto-Submitted: auto-replied\r\n", "it was made by a machine" },
 		{ "a@example.com", "To: me@example.org\r\nAuto-Submitted: (x) no\r\n", NULL },
 		{ "a@example.com", "To: me@example.org\r\nPrecedence: bulk\r\n", "it is bulk mail" },
+		{ "a@example.com", "To: me@example.org\r\nprecedence: (x) List\r\n", "it is bulk mail" },
+		{ "a@example.com", "To: me@example.org\r\nPrecedence: junk\r\n", "it is bulk mail" },
+		{ "a@example.com", "To: me@example.org\r\nPrecedence: first-class\r\n", NULL },
+		{ "a@example.com", "To: me@example.org\r\nList-Unsubscribe: <mailto:x@example.com>\r\n", "it came through a mailing list" },
+		{ "a@example.com", "To: me@example.org\r\nX-Auto-Response-Suppress: DR, OOF\r\n", "it asks for no automatic answer" },
+		{ "a@example.com", "To: me@example.org\r\nX-Auto-Response-Suppress: All\r\n", "it asks for no automatic answer" },
+		{ "a@example.com", "To: me@example.org\r\nx-auto-response-suppress: autoreply\r\n", "it asks for no automatic answer" },
+		{ "a@example.com", "To: me@example.org\r\nX-Auto-Response-Suppress: DR, RN\r\n", NULL },
+		{ "LISTSERV@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "majordomo@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "mailman@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "noreply@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "No-Reply@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "donotreply@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "do-not-reply@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "bounce@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "bounces@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "root@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "daemon@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "list-owner@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "list-bounces@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "bounce-17@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "bounces+17@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "SRS0=HHH=TT=example.net=a@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "srs1=HHH=example.net==HHH=TT=example.org=a@example.com", "To: me@example.org\r\n", "its sender is a machine" },
+		{ "roots@example.com", "To: me@example.org\r\n", NULL },
+		{ "a@noreply.example.com", "To: me@example.org\r\n", NULL },
+		{ "a@example.com", "Bcc: me@example.org\r\n", NULL },
+		{ "a@example.com", "Resent-To: me@example.org\r\n", NULL },
+		{ "a@example.com", "Resent-Cc: me@example.org\r\n", NULL },
+		{ "a@example.com", "X-To: me@example.org\r\nReply-To: me@example.org\r\n", "it does not name the user as a recipient" },
 	};
 	static const struct span addresses[] = { SPAN("other@example.org") };
 	struct sieve_action action = { .kind = SIEVE_VACATION, .list = addresses, .list_count = 1 };
@@ -589,6 +620,11 @@ START_TEST(notify_text)
 	action.text = SPAN("mailto:a@example.com?to=c@example.com&subject=News&body=Hi%0D%0AYou&Bcc=d@example.com&authentication-results=example.org;%20dmarc=pass&X-Spam-Flag=NO&X-Own=1%0d%0aX:2");
 	notify_recipients(action.text, note, &out);
 	ck_buf(&out, SPAN("a@example.com c@example.com "), "recipients");
+	buf_clear(&out);
+	ck_assert(notify_is_valid(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x")) && !notify_is_valid(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x,f@x")));
+	notify_recipients(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x,f@x"), note, &out);
+	ck_buf(&out, SPAN("a@x b@x c@x d@x e@x "), "no more than NOTIFY_RECIPIENTS_MAX");
+	buf_clear(&out);
 	ck_assert_int_eq(notify_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Subject: News\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Auto-Submitted: auto-notified; owner-email=\"me@example.org\"\r\n"));
