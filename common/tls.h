@@ -43,6 +43,8 @@ void tls_context_free(struct ssl_ctx_st *context);
 struct tls_key;
 struct tls_key *tls_key_load(struct span pem, struct buf *error);
 int tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, struct buf *out);
+/* Seconds from now until the server context's certificate is no longer valid: negative when it is past, INT64_MIN when that cannot be told. */
+int64_t tls_seconds_left(const struct ssl_ctx_st *context);
 /* Whether the key is that of the server context's certificate. */
 bool tls_key_fits(const struct tls_key *key, const struct ssl_ctx_st *context);
 struct tls_key *tls_key_free(struct tls_key *key);

@@ -85,6 +85,17 @@ tls_key_sign(struct tls_key *key, enum tls_sign_kind kind, struct span input, st
 	return r;
 }
 
+int64_t
+tls_seconds_left(const struct ssl_ctx_st *context)
+{
+	const X509 *certificate = SSL_CTX_get0_certificate(context);
+	int days, seconds;
+
+	if (certificate == NULL || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) != 1)
+		return INT64_MIN;
+	return (int64_t)days * 86400 + seconds;
+}
+
 bool
 tls_key_fits(const struct tls_key *key, const struct ssl_ctx_st *context)
 {

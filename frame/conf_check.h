@@ -19,6 +19,10 @@ void conf_check_reload(const struct fourpost_conf *former, const struct fourpost
  * on the daemon alone. Appended to out. */
 void conf_of_start(const struct daemon *daemon, const void *conf, struct buf *out);
 
+/* Logs a warning when others than the owner, and the group for reading, may read or write the file that the option names. An empty path, and a file
+ * that is not there, are nobody's. */
+void conf_warn_of_secret(const char *option, const char *path);
+
 /* What the configuration names on this host. Whether the certificate and the key can be read, can be used, and belong together
  * (they are read by a child process, so that the caller never holds the key); whether folders that are not made by themselves
  * are there, and the users of the roles. Only what this daemon needs. Running: it is a reload, and accounts_dir, which cannot change then, is not

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/tls.h"
 #include "common/xalloc.h"
 #include "frame/aliases.h"
@@ -20,6 +22,7 @@
 #define EXPLANATION_MAX 4096
 /* Mail can be taken in before the accounts' file system answers. */
 #define FOLDER_PATIENCE_MS 3000
+#define EXPIRES_SOON (7 * 86400)
 
 static int
 sign_with(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
@@ -34,6 +37,30 @@ read_pem(const char *option, const char *path, struct buf *pem, struct buf *erro
 
 	if (r < 0)
 		(void)buf_fmt(errors, "%s: %s: %s\n", option, path, strerror(-r));
+}
+
+/* No fault: what is served with it may still be of use, and who must not read it may be nobody. */
+static void
+warn_of_certificate(const struct fourpost_conf *conf, const struct ssl_ctx_st *context)
+{
+	int64_t left = tls_seconds_left(context);
+
+	if (left < EXPIRES_SOON)
+		log_warning(left < 0 ? "certificate-expired" : "certificate-expires", log_str("file", conf->tls_certificate), log_i64("seconds", left),
+		    log_str("hint", "renew it, and reload"));
+}
+
+void
+conf_warn_of_secret(const char *option, const char *path)
+{
+	struct stat st;
+	char mode[8];
+
+	if (path[0] == '\0' || stat(path, &st) < 0 || (st.st_mode & (S_IRWXO | S_IWGRP)) == 0)
+		return;
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)(st.st_mode & 07777));
+	log_warning("secret-exposed", log_str("option", option), log_str("file", path), log_str("mode", mode),
+	    log_str("hint", "others may read or write it: make a new one that they cannot"));
 }
 
 static void
@@ -53,6 +80,9 @@ examine_tls(const void *values, struct buf *errors)
 		(void)buf_fmt(errors, "tls_certificate: %s: %s\n", conf->tls_certificate, buf_cstr(&error));
 	if (context != NULL && key != NULL && !tls_key_fits(key, context))
 		(void)buf_fmt(errors, "tls_key: %s is not the key of the certificate in %s\n", conf->tls_key, conf->tls_certificate);
+	if (context != NULL)
+		warn_of_certificate(conf, context);
+	conf_warn_of_secret("tls_key", conf->tls_key);
 	tls_context_free(context);
 	(void)tls_key_free(key);
 	buf_wipe(&key_pem);
@@ -140,6 +170,7 @@ check_secret(const struct fourpost_conf *conf, struct buf *errors)
 		(void)buf_fmt(errors, "srs_secret: %s: %s\n", conf->srs_secret, fault != NULL ? fault : strerror(-r));
 	else
 		(void)srs_free(srs);
+	conf_warn_of_secret("srs_secret", conf->srs_secret);
 }
 
 static void

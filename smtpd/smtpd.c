@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/xalloc.h"
+#include "frame/conf_check.h"
 #include "frame/read_file.h"
 #include "smtpd/explain_message.h"
 #include "smtpd/key_dkim.h"
@@ -105,8 +106,10 @@ check_files(const void *values, struct buf *errors)
 
 	check_file("relay_secrets", conf->relay_secrets, SECRETS_FILE_MAX, relay_secrets_check, errors);
 	check_file("rules", conf->rules, RULES_FILE_MAX, check_rules, errors);
+	conf_warn_of_secret("relay_secrets", conf->relay_secrets);
 	if (conf->dkim_keys[0] != '\0')
 		key_dkim_check(conf->dkim_keys, errors);
+	conf_warn_of_secret("dkim_keys", conf->dkim_keys);
 }
 
 static int

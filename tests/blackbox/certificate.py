@@ -63,9 +63,11 @@ def shows(port, wanted):
     return shown(port) == wanted
 
 
-def make(name):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
-                    "-keyout", f"{work}/key.pem", "-out", f"{work}/cert.pem"], check=True, capture_output=True)
+def make(name, days="2"):
+    subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{work}/key.pem", "-out", f"{work}/request.pem"],
+                   check=True, capture_output=True)
+    subprocess.run(["openssl", "x509", "-req", "-in", f"{work}/request.pem", "-signkey", f"{work}/key.pem", "-days", days, "-out", f"{work}/cert.pem"],
+                   check=True, capture_output=True)
     with open(f"{work}/cert.pem", encoding="ascii") as file:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
 
@@ -106,6 +108,17 @@ try:
     for daemon, port in DAEMONS.items():
         check(f"{daemon} shows the renewed certificate", shows(port, renewed), said[daemon])
         check(f"{daemon} ended no process for it", "role-" not in said[daemon], said[daemon])
+        check(f"{daemon} warns that it ends soon", f"certificate-expires file={state}/tls/cert.pem" in said[daemon], said[daemon])
+        check(f"{daemon} sees no secret exposed", "secret-exposed" not in said[daemon], said[daemon])
+    make("past", days="-1")
+    for name in ("cert.pem", "key.pem"):
+        put(name)
+    os.chmod(f"{state}/tls/key.pem", 0o644)
+    said = reload_and_wait(" reloaded ")
+    os.chmod(f"{state}/tls/key.pem", 0o600)
+    for daemon, port in DAEMONS.items():
+        check(f"{daemon} warns of one that is past", "certificate-expired" in said[daemon], said[daemon])
+        check(f"{daemon} warns of a key that others may read", f"secret-exposed option=tls_key file={state}/tls/key.pem mode=0644" in said[daemon], said[daemon])
     stream.write(b"b NOOP\r\n")
     stream.flush()
     check("the client is still there", stream.readline().startswith(b"b OK"))
