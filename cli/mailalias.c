@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "cli/tool.h"
+#include "common/cleanup.h"
 #include "common/conf.h"
+#include "common/domain_list.h"
+#include "common/xalloc.h"
 #include "frame/read_file.h"
 #include "frame/recipient.h"
 #include "libmailstore/mailstore.h"
@@ -68,13 +71,52 @@ read_aliases(const char *path)
 
 /* --- checking --- */
 
+/* What is wrong with the address as a target; NULL: nothing. Borrowed from *recipients, which is the caller's to free. */
+static const char *
+fault_of(const struct site *site, struct span address, struct recipients *recipients)
+{
+	enum lookup_result result = recipient_expand(&site->host, address, true, recipients);
+
+	return recipients->fault != NULL   ? recipients->fault :
+	    result == LOOKUP_LOOP      ? "the alias goes round in a circle, and names nobody" :
+	    result == LOOKUP_UNKNOWN   ? "there is no such account or alias" :
+					     NULL;
+}
+
+static void
+complain(struct site *site, const struct alias *alias, struct span what, const char *fault)
+{
+	tool_warn("%s:%u: %.*s: %s", site->conf->aliases, alias->line, (int)what.len, what.ptr, fault);
+	site->unknown++;
+}
+
+/* A local part behind a local part is meant at each of the domains, and may be somebody at one of them alone. */
+static void
+check_at_domains(struct site *site, const struct alias *alias, struct span target)
+{
+	const struct conf_list *domains = &site->conf->domains;
+	bool good = domains->count == 0;
+
+	for (size_t i = 0; i < domains->count && !good; i++) {
+		struct buf address = BUF_INIT(1000);
+		struct recipients recipients;
+
+		(void)buf_fmt(&address, "%.*s@%s", (int)target.len, target.ptr, domains->item[i]);
+		good = fault_of(site, buf_get(&address), &recipients) == NULL;
+		recipients_free(&recipients);
+		buf_free(&address);
+	}
+	if (!good)
+		complain(site, alias, target, "at none of the domains there is such an account or alias");
+}
+
 static void
 check_target(struct site *site, const struct alias *alias, struct span target)
 {
 	struct span domain = alias->key;
 	struct buf address = BUF_INIT(1000);
 	struct recipients recipients;
-	enum lookup_result result;
+	const char *fault;
 	ptrdiff_t at;
 
 	/* Whom a pattern or a domain means only the address tells. */
@@ -83,20 +125,31 @@ check_target(struct site *site, const struct alias *alias, struct span target)
 	(void)buf_span(&address, target);
 	at = span_rchr(domain, '@');
 	if (span_chr(target, '@') < 0) {
-		if (at < 0 || span_chr(domain, '*') >= 0 || alias->kind == ALIAS_EXPRESSION)
+		if (span_chr(domain, '*') >= 0 || alias->kind == ALIAS_EXPRESSION)
 			return;
+		if (at < 0) {
+			check_at_domains(site, alias, target);
+			buf_free(&address);
+			return;
+		}
 		(void)buf_span(&address, span_skip(domain, (size_t)at));
 	}
-	result = recipient_expand(&site->host, buf_get(&address), true, &recipients);
-	if (result == LOOKUP_UNKNOWN || result == LOOKUP_LOOP || recipients.fault != NULL) {
-		tool_warn("%s:%u: %.*s: %s", site->conf->aliases, alias->line, (int)address.len, buf_cstr(&address),
-		    recipients.fault != NULL      ? recipients.fault :
-			result == LOOKUP_LOOP ? "the alias goes round in a circle, and names nobody" :
-						"there is no such account or alias");
-		site->unknown++;
-	}
+	fault = fault_of(site, buf_get(&address), &recipients);
+	if (fault != NULL)
+		complain(site, alias, buf_get(&address), fault);
 	recipients_free(&recipients);
 	buf_free(&address);
+}
+
+/* Mail for other hosts' domains has no aliases here. */
+static void
+check_key(struct site *site, const struct alias *alias)
+{
+	ptrdiff_t at = span_rchr(alias->key, '@');
+	struct span domain = at >= 0 ? span_skip(alias->key, (size_t)at + 1) : SPAN_NULL;
+
+	if (domain.len != 0 && alias->kind != ALIAS_EXPRESSION && span_chr(domain, '*') < 0 && domain_list_find(&site->conf->domains, domain) == NULL)
+		complain(site, alias, alias->key, "its domain is none of the domains here, and nobody asks for it");
 }
 
 static void
@@ -104,6 +157,7 @@ check_row(void *context, const struct alias *alias)
 {
 	struct span targets = alias->targets, target;
 
+	check_key(context, alias);
 	while (alias_next_target(&targets, &target))
 		check_target(context, alias, target);
 }
@@ -181,7 +235,10 @@ main(int argc, char **argv)
 	if (optind == argc)
 		status = check(&site);
 	for (int i = optind; i < argc; i++) {
-		r = show(&site, argv[i]);
+		/* A local part alone is meant at the first domain, as with sendmail(8). */
+		_cleanup_(freep) char *full = strchr(argv[i], '@') == NULL && conf.domains.count != 0 ? xasprintf("%s@%s", argv[i], conf.domains.item[0]) : xstrdup(argv[i]);
+
+		r = show(&site, full);
 		status = r != EX_OK ? r : status;
 	}
 	ms_accounts_close(site.accounts);

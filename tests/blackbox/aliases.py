@@ -178,6 +178,12 @@ try:
     site.send("s@away.example", ["u1@example.test"], "nor his")
     check("whose an address was before is forgotten", once("bob", "no longer hers") and once("bob", "nor his") and not site.delivered("alice", "no longer hers") and
           once("alice", "still their own"), site.log()[-3000:])
+    site.put("aliases", "root: nosuch\npipe: |/usr/bin/prog\na: b\nb: a\nboss: alice\nroot@exmaple.test: alice\nx*@exmaple.test: alice\n")
+    status, text = site.tool("mailalias")
+    check("mailalias checks local parts at each domain, and whose domains keys have", status == 65 and all(f"aliases:{line}: {what}: " in text for line, what in (
+        (1, "nosuch"), (2, "|/usr/bin/prog"), (3, "b"), (4, "a"), (6, "root@exmaple.test"))) and "aliases:5" not in text and text.count("aliases:6:") == 1, text)
+    status, text = site.tool("mailalias", "boss")
+    check("and shows them at the first", status == 0 and text == "boss@example.test\n\talice@example.test\taccount\n", text)
     check("the queue ends empty", site.queue_empties(), site.tool("mailqueue", "list", conf="smtpd.conf"))
 finally:
     site.stop()
