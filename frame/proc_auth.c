@@ -228,7 +228,8 @@ send_looked_up(const struct auth *auth, struct msg_channel *channel, uint32_t id
 	(void)msg_send(channel, MSG_LOOKUP_RESULT, id, &reply, -1);
 }
 
-/* With aliases. Whoever asks, and gets mail for an alias, may send from it; not so from a list. */
+/* With aliases. Whoever asks, and gets mail for an alias, may send from it; not so from a list. Where nobody asks, the name is the one
+ * that mail to the alias is counted by. */
 static void
 look_up(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span address, struct span asker, bool expand)
 {
@@ -242,6 +243,8 @@ look_up(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span
 		send_members(channel, id, &recipients);
 	if (result == LOOKUP_LOCAL)
 		(void)recipient_account(&host, address, &name);
+	if (result == LOOKUP_ALIAS && asker.len == 0 && !expand)
+		recipients_put_name(&host, &recipients, &name);
 	if (result == LOOKUP_ALIAS && asker.len != 0 && recipients.owner.len == 0 && recipients_have(&host, &recipients, asker))
 		(void)buf_span(&name, asker);
 	send_looked_up(auth, channel, id, result, buf_get(&name), buf_get(&recipients.owner));

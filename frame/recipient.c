@@ -127,7 +127,7 @@ static void add_address(struct expansion *expansion, const struct step *up, stru
 static bool
 is_done(const struct expansion *expansion)
 {
-	return expansion->failed || expansion->to->fault != NULL || (!expansion->whole && expansion->to->deliverable);
+	return expansion->failed || expansion->to->fault != NULL || (!expansion->whole && expansion->to->deliverable && expansion->to->count > 1);
 }
 
 static void
@@ -218,6 +218,20 @@ add_target(struct expansion *expansion, const struct step *step, const struct fo
 	buf_free(&name);
 }
 
+/* The first that is more than another domain's name. */
+static void
+note_alias(struct expansion *expansion, const struct step *step, const struct alias *alias)
+{
+	struct buf *via = &expansion->to->via;
+
+	if (via->len != 0 && (via->data[0] != '@' || alias->kind == ALIAS_DOMAIN))
+		return;
+	buf_clear(via);
+	(void)buf_span(via, alias->key);
+	if (alias->kind == ALIAS_ADDRESS && span_chr(alias->key, '@') < 0)
+		(void)buf_span(via, span_skip(step->name, local_of(step->name).len));
+}
+
 static void
 add_alias(struct expansion *expansion, const struct step *step, const struct found *found)
 {
@@ -227,6 +241,7 @@ add_alias(struct expansion *expansion, const struct step *step, const struct fou
 		expansion->to->fault = "one alias leads to another too often";
 		return;
 	}
+	note_alias(expansion, step, found->alias);
 	if (found->alias->kind != ALIAS_DOMAIN && !expansion->listed)
 		look_for_owner(expansion, step->name);
 	while (!is_done(expansion) && alias_next_target(&targets, &target))
@@ -330,12 +345,18 @@ recipient_expand(const struct recipient_host *host, struct span address, bool wh
 	struct expansion expansion = { .host = host, .to = ret, .whole = whole };
 	enum lookup_result result;
 
-	*ret = (struct recipients){ .members = BUF_INIT(MEMBERS_BYTES_MAX), .owner = BUF_INIT(ACCOUNT_NAME_MAX) };
+	*ret = (struct recipients){ .members = BUF_INIT(MEMBERS_BYTES_MAX), .owner = BUF_INIT(ACCOUNT_NAME_MAX),
+		.via = BUF_INIT(2 * ACCOUNT_NAME_MAX) };
 	expansion.seen = text_set_new(0);
 	expansion.members = text_set_new(0);
 	result = add_first(&expansion, NULL, address);
 	(void)text_set_free(expansion.seen);
 	(void)text_set_free(expansion.members);
+	/* Who asks in brief has his answer with the first who gets it. */
+	if (!whole && ret->deliverable) {
+		expansion.failed = false;
+		ret->fault = NULL;
+	}
 	if (expansion.failed || ret->fault != NULL || (host->incomplete && result != LOOKUP_NOT_OURS))
 		return LOOKUP_TEMPFAIL;
 	if (result != LOOKUP_ALIAS || ret->deliverable)
@@ -348,6 +369,20 @@ recipients_free(struct recipients *recipients)
 {
 	buf_free(&recipients->members);
 	buf_free(&recipients->owner);
+	buf_free(&recipients->via);
+}
+
+void
+recipients_put_name(const struct recipient_host *host, const struct recipients *recipients, struct buf *ret_name)
+{
+	struct span rest = buf_get(&recipients->members), member;
+
+	if (recipients->count > 1) {
+		(void)buf_span(ret_name, buf_get(&recipients->via));
+	} else if (span_split(&rest, '\n', &member) && recipient_account(host, member, ret_name) == LOOKUP_NOT_OURS) {
+		buf_clear(ret_name);
+		(void)buf_span(ret_name, member);
+	}
 }
 
 bool

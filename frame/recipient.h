@@ -34,15 +34,19 @@ struct recipients {
 	struct buf members; /* each address once, ended by LF; an account here by its name, with the detail that came along */
 	size_t count;
 	struct buf owner;   /* the list's: notifications go there; empty: it is no list */
+	struct buf via;     /* which alias it is, "name@domain" or a pattern; empty: none */
 	bool deliverable;   /* a member is an account here or another host's, or mail is to be discarded */
 	const char *fault;  /* of aliases that go too far, or NULL; then the members are not all */
 };
 
-/* All that get mail for the address, once. whole: false to know only whether anybody does. LOOKUP_ALIAS when aliases had a say;
+/* All that get mail for the address, once. whole: false to know only whether anybody does, and whether that is one. LOOKUP_ALIAS when aliases had a say;
  * LOOKUP_LOCAL when it is an account's, which is the one member; LOOKUP_UNKNOWN when nobody would get it, LOOKUP_LOOP
  * when that is because aliases name one another and nobody else; LOOKUP_NOT_OURS; LOOKUP_TEMPFAIL. For recipients_free in any case. */
 enum lookup_result recipient_expand(const struct recipient_host *host, struct span address, bool whole, struct recipients *ret);
 void recipients_free(struct recipients *recipients);
+/* Whose mail that of the address is counted as, after LOOKUP_LOCAL or LOOKUP_ALIAS: however the address is written, and whichever of its
+ * aliases it is, the account has one name; an alias of several has its own. Nothing of mail that is discarded. */
+void recipients_put_name(const struct recipient_host *host, const struct recipients *recipients, struct buf *ret_name);
 /* Is that account a member? */
 bool recipients_have(const struct recipient_host *host, const struct recipients *recipients, struct span account);
 

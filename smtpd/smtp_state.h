@@ -58,7 +58,7 @@ enum smtp_sign {
 };
 enum smtp_filter_step { SMTP_FILTER_MAIL, SMTP_FILTER_RCPT, SMTP_FILTER_TEXT };
 enum smtp_filter_word { SMTP_FILTER_PASS, SMTP_FILTER_REFUSE, SMTP_FILTER_DISCARD };
-/* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail, or nothing. */
+/* Of an alias, which is local too, the account is that of smtp_asker if it gets its mail; where there is none, whose mail it counts as. */
 enum smtp_looked_up { SMTP_IS_LOCAL, SMTP_IS_UNKNOWN, SMTP_IS_NOT_OURS, SMTP_LOOKUP_FAILED, SMTP_IS_RELAYED, SMTP_IS_CIRCLE };
 enum smtp_authenticated { SMTP_AUTH_OK, SMTP_AUTH_BAD, SMTP_AUTH_LIMITED, SMTP_AUTH_FAILED };
 enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED, SMTP_LIMITED, SMTP_EXCEEDS, SMTP_ANSWERED };

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "frame/recipient.h"
 
@@ -297,6 +298,49 @@ START_TEST(membership)
 }
 END_TEST
 
+/* Whose mail it is, however it is addressed. */
+START_TEST(counted_as)
+{
+	static const struct {
+		const char *address, *name;
+	} cases[] = {
+		{ "Bob@Example.test", "bob@example.test" },
+		{ "bob+list@example.test", "bob@example.test" },
+		{ "box+1@example.test", "box+1@example.test" },
+		{ "second@example.test", "bob@example.test" },
+		{ "second+x@example.test", "bob@example.test" },
+		{ "third@example.test", "bob@example.test" },
+		{ "second@old.test", "bob@example.test" },
+		{ "anybody@all.test", "bob@example.test" },
+		{ "hot-1@example.test", "carol@example.test" },
+		{ "away@example.test", "x@far.example" },
+		{ "alice+1@example.test", "alice@example.test" },
+		{ "info+1@example.test", "info@example.test" },
+		{ "info@old.test", "info@old.test" },
+		{ "any-1@example.test", "any-*@example.test" },
+		{ "broken-later@example.test", "bob@example.test" },
+		{ "discard@example.test", "" },
+	};
+	struct aliases *aliases = read_aliases("second@example.test: bob+second\nthird@example.test: second\n@old.test: @example.test\n"
+	    "hot-*@example.test: carol+*\naway@example.test: x@far.example\nalice@example.test: alice, y@far.example\n"
+	    "info: bob+info, alice, carol\nany-*@example.test: bob, carol\n@all.test: bob@example.test\n"
+	    "broken-later@example.test: bob, broken\ndiscard@example.test: discard\n");
+	struct recipient_host host = { .domains = &domains, .aliases = aliases, .delimiter = '+', .exists = exists };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf name = BUF_INIT(320);
+		struct recipients recipients;
+
+		(void)recipient_expand(&host, span_of(cases[i].address), false, &recipients);
+		recipients_put_name(&host, &recipients, &name);
+		ck_assert_msg(strcmp(buf_cstr(&name), cases[i].name) == 0, "%s: %s", cases[i].address, buf_cstr(&name));
+		recipients_free(&recipients);
+		buf_free(&name);
+	}
+	(void)aliases_free(aliases);
+}
+END_TEST
+
 START_TEST(faults)
 {
 	static const struct {
@@ -365,6 +409,7 @@ main(void)
 	tcase_add_test(test, bounds);
 	tcase_add_test(test, senders);
 	tcase_add_test(test, membership);
+	tcase_add_test(test, counted_as);
 	tcase_add_test(test, faults);
 	suite_add_tcase(suite, test);
 	srunner_run_all(runner, CK_NORMAL);
