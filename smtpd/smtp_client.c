@@ -15,6 +15,7 @@
 #include "common/domain_list.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/account_name.h"
 #include "smtpd/proxy_parse.h"
 #include "smtpd/smtpd_conf.h"
 
@@ -59,6 +60,7 @@ smtp_client_leave(struct smtp_client *client, const char *end)
 		event_free(client->greeter);
 	smtp_client_leave_tarpit(client);
 	buf_free(&client->fields);
+	buf_free(&client->whose);
 	event_free(client->watch);
 	stream_finish(client->stream);
 	front_leave(client->front);
@@ -151,6 +153,8 @@ looked_up(void *context, enum lookup_result result, struct span account)
 	uint64_t edition = auth_edition(front_auth(client->role->front));
 
 	client->request = 0;
+	buf_clear(&client->whose);
+	(void)buf_span(&client->whose, account);
 	if (client->smtp.envelope.count == 0)
 		client->edition = edition;
 	else if (client->edition != edition)
@@ -193,7 +197,7 @@ judge_message(struct smtp_client *client, enum smtp_fault fault)
 	bool ruled;
 
 	buf_clear(&client->fields);
-	if (client->guard != NULL && fault == SMTP_FAULT_NONE) {
+	if (smtp_client_is_tested(client) && fault == SMTP_FAULT_NONE) {
 		ruled = smtp_rules_apply(client->role->rules, client->handin, &outcome);
 		fault = smtp_score_message(guard_defence(client->guard), verification, ruled ? &outcome : NULL, client->smtp.queue_id, &client->fields);
 		client->held = ruled && outcome.held && fault == SMTP_FAULT_NONE;
@@ -311,7 +315,7 @@ open_message(struct smtp_client *client)
 	/* Whom XCLIENT and PROXY speak for is known by now. */
 	smtp->verifies = smtp->kind == SMTP_MX && !smtpd_lists(&conf->verify_not_from, smtp->client);
 	client->held = false;
-	smtp->checks = smtp->verifies || client->guard != NULL;
+	smtp->checks = smtp->verifies || smtp_client_is_tested(client);
 	client->handin = handin_open(client->role->handins, &smtp->envelope, client->edition,
 	    smtp->checks ? FIELDS_MAX : 0, client->smtp.client, smtp->account, client);
 	if (client->handin == NULL)
@@ -503,7 +507,7 @@ on_secured(struct stream *stream, void *context)
 	(void)snprintf(text, sizeof(text), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
 	smtp_secured(&client->smtp, text);
 	if (first)
-		smtp_greet(&client->smtp);
+		smtp_client_greet(client);
 	smtp_client_pump(client);
 }
 
@@ -582,6 +586,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	client->role = role;
 	client->filtered.fd = -1;
 	client->fields = BUF_INIT(FIELDS_MAX);
+	client->whose = BUF_INIT(ACCOUNT_NAME_MAX);
 	client->front = front_client;
 	client->stream = front_client->stream;
 	front_client->context = client;

@@ -27,12 +27,19 @@ smtp_client_judge(struct smtp_client *client)
 	};
 	const struct smtp *smtp = &client->smtp;
 	const struct guard_case wanted = { .helo = span_of(smtp->helo), .sender = span_of(smtp->envelope.sender), .recipient = smtp->asked,
+		.whose = buf_get(&client->whose),
 		.first = smtp->envelope.count == 0, .postmaster = smtp->rcpt.as_postmaster };
 
-	for (unsigned sign = 1; sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
+	for (unsigned sign = 1; smtp_client_is_tested(client) && sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
 		if ((smtp->signs & sign) != 0)
 			defence_note(guard_defence(client->guard), tests[sign]);
 	guard_judge(client->guard, &wanted, judged, client);
+}
+
+bool
+smtp_client_is_tested(const struct smtp_client *client)
+{
+	return client->guard != NULL && guard_defence(client->guard) != NULL;
 }
 
 void
@@ -77,11 +84,11 @@ smtp_client_set_guard(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
 
-	if (smtp->kind != SMTP_MX || strcmp(client->guarded, smtp->client) == 0)
+	if (smtp->kind == SMTP_LMTP || strcmp(client->guarded, smtp->client) == 0)
 		return;
 	(void)snprintf(client->guarded, sizeof(client->guarded), "%s", smtp->client);
 	client->guard = guard_free(client->guard);
-	client->guard = guard_new(client->role->guards, smtp->client);
+	client->guard = guard_new(client->role->guards, smtp->client, smtp->kind == SMTP_SUBMISSION);
 	smtp->guarded = client->guard != NULL;
 }
 
@@ -106,6 +113,8 @@ smtp_client_greet(struct smtp_client *client)
 	struct timeval delay = { smtpd_conf(front_proc(client->role->front))->greet_delay, 0 };
 
 	smtp_client_set_guard(client);
+	if (!smtp_client_is_tested(client))
+		delay.tv_sec = 0;
 	if (client->guard == NULL || (delay.tv_sec == 0 && !guard_is_crowded(client->guard))) {
 		smtp_greet(&client->smtp);
 		return;
@@ -125,7 +134,7 @@ smtp_client_is_early(struct smtp_client *client)
 {
 	if (client->greeter == NULL || client->smtp.action != SMTP_NOTHING)
 		return false;
-	if (stream_input(client->stream).len != 0)
+	if (stream_input(client->stream).len != 0 && smtp_client_is_tested(client))
 		defence_note(guard_defence(client->guard), TEST_EARLY_TALK);
 	smtp_client_put_out(client);
 	if (client->eof)

@@ -22,7 +22,7 @@ ask_of_sender(void *context)
 	struct smtp_client *client = context;
 	const struct smtp *smtp = &client->smtp;
 	const struct milter_client facts = { .address = span_of(smtp->client), .helo = span_of(smtp->helo), .tls = span_of(smtp->tls),
-		.name = client->guard != NULL ? span_of(defence_name(guard_defence(client->guard))) : SPAN_NULL,
+		.name = smtp_client_is_tested(client) ? span_of(defence_name(guard_defence(client->guard))) : SPAN_NULL,
 		.account = span_of(smtp->account), .sender = span_of(smtp->envelope.sender) };
 
 	client->question = filter_mail(client->role->filters, &facts, client);

@@ -16,7 +16,8 @@ struct smtp_client {
 	uint32_t request; /* pending at auth */
 	uint64_t edition; /* of the accounts, when the recipients were looked up; 0: not the same for all */
 	struct handin *handin;
-	struct guard *guard;      /* NULL: the client is not tested */
+	struct buf whose;         /* the account whose mail it is that the recipient who was looked up last gets */
+	struct guard *guard;      /* NULL: the client is neither tested nor counted */
 	char guarded[64];         /* the address that this was found out for */
 	struct event *greeter;    /* while the client is not greeted yet */
 	struct event *tarpit;     /* while it waits for its next command to be taken, or NULL */
@@ -50,6 +51,8 @@ void smtp_client_leave(struct smtp_client *client, const char *end);
 
 /* Greets at once, or in two steps: who takes the first for the greeting, or waits for none, gives itself away. */
 void smtp_client_greet(struct smtp_client *client);
+/* It comes from outside, and what is found out about it counts. */
+bool smtp_client_is_tested(const struct smtp_client *client);
 /* Whom a proxy speaks for is somebody else, with a guard of his own. */
 void smtp_client_set_guard(struct smtp_client *client);
 /* Still to be greeted: true, and the client may be gone. What it says meanwhile is kept, and noted. */

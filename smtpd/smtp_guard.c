@@ -44,14 +44,14 @@ struct guard {
 	struct defence *defence;
 	struct dns_asking *asking;
 	struct event *timer, *soon; /* soon: goes on from the loop */
-	bool crowded, logged, watched;
+	bool only_counts, crowded, logged, watched;
 	void (*known)(void *context); /* guard_await: who waits; or NULL */
 	void *known_context;
 	/* The recipient that is judged. */
 	bool judging, waits; /* waits: the reply is known, and comes when the timer has run out */
 	guard_done done;
 	void *context;
-	char *helo, *sender, *recipient;
+	char *helo, *sender, *recipient, *whose;
 	bool first, postmaster, slow;
 	struct sender_check *check; /* of the sender, when that counts; or NULL */
 	uint32_t greylisting;       /* pending at the queue */
@@ -109,7 +109,8 @@ now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Whose bucket a limit takes from. False: not one of this role's, or of somebody who is not there. */
+/* Whose bucket a limit takes from. False: not one of this role's, or not one for this client: what those who log in send is limited by
+ * account, for many of them may share an address. */
 static bool
 key_of(const struct guard *guard, const struct limit *limit, uint64_t *ret_key)
 {
@@ -119,10 +120,12 @@ key_of(const struct guard *guard, const struct limit *limit, uint64_t *ret_key)
 	uint8_t bytes[16];
 	uint64_t key = 0;
 
+	if (guard->only_counts && limit->what != LIMIT_CONNECTIONS && limit->whom != LIMIT_RECIPIENT)
+		return false;
 	switch (limit->whom) {
 	case LIMIT_ADDRESS: key = ledger_key_text(spent, kind, client); break;
 	case LIMIT_NETWORK: key = ledger_key_bytes(spent, kind, ledger_network(client, bytes)); break;
-	case LIMIT_RECIPIENT: key = ledger_key_text(spent, kind, span_of(guard->recipient)); break;
+	case LIMIT_RECIPIENT: key = ledger_key_text(spent, kind, span_of(guard->whose)); break;
 	case LIMIT_ACCOUNT: return false; /* the queue's, which remembers them */
 	}
 	/* Several limits of a kind have a bucket each. */
@@ -352,6 +355,13 @@ is_suspect(struct guard *guard, int score)
 }
 
 static void
+put_crowded(struct guard *guard)
+{
+	(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
+	conclude(guard);
+}
+
+static void
 decide(struct guard *guard)
 {
 	const struct defence_settings *settings = defence_settings_of(guard->defence);
@@ -361,6 +371,13 @@ decide(struct guard *guard)
 
 	if (guard->greylisting != 0)
 		return;
+	if (guard->only_counts) {
+		if (guard->crowded)
+			put_crowded(guard);
+		else
+			count(guard);
+		return;
+	}
 	watch_lists(guard);
 	defence_score(guard->defence, &score);
 	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
@@ -376,8 +393,7 @@ decide(struct guard *guard)
 		put_refusal(guard);
 		conclude(guard);
 	} else if (guard->crowded) {
-		(void)buf_str(&guard->reply, "421 4.7.0 Too many connections from your address: try again later");
-		conclude(guard);
+		put_crowded(guard);
 	} else if (busy) {
 		/* Whom lists know is not let in for making so many questions that they are not asked. */
 		(void)buf_str(&guard->reply, "451 4.7.1 What the DNS says of your address cannot be looked up now: try again later");
@@ -414,7 +430,7 @@ on_soon(evutil_socket_t fd, short what, void *context)
 	void (*known)(void *context) = guard->known;
 
 	(void)fd, (void)what;
-	if (!defence_is_done(guard->defence))
+	if (!guard_is_done(guard))
 		return;
 	if (known != NULL) {
 		guard->known = NULL;
@@ -430,7 +446,7 @@ on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct guard *guard = context;
 
-	if (!defence_is_done(guard->defence))
+	if (!guard_is_done(guard))
 		dns_asking_give_up(guard->asking);
 	if (guard->check != NULL && !sender_check_is_done(guard->check))
 		sender_check_give_up(guard->check);
@@ -446,7 +462,7 @@ on_answer(void *context)
 {
 	struct guard *guard = context;
 
-	if (defence_is_done(guard->defence) && (guard->known != NULL || (guard->judging && !guard->waits)))
+	if (guard_is_done(guard) && (guard->known != NULL || (guard->judging && !guard->waits)))
 		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
@@ -459,7 +475,7 @@ is_allowed(const struct guards *guards, const char *client)
 }
 
 struct guard *
-guard_new(struct guards *guards, const char *client)
+guard_new(struct guards *guards, const char *client, bool only_counts)
 {
 	const struct timeval patience = { ANSWER_SECONDS, 0 };
 	struct guard *guard;
@@ -469,6 +485,7 @@ guard_new(struct guards *guards, const char *client)
 		return NULL;
 	guard = xcalloc(1, sizeof(*guard));
 	guard->guards = guards;
+	guard->only_counts = only_counts;
 	guard->reply = BUF_INIT(REPLY_MAX);
 	guard->defence = defence_new(guards->settings, client);
 	guard->timer = event_new(guards->proc->base, -1, 0, on_timer, guard);
@@ -479,6 +496,8 @@ guard_new(struct guards *guards, const char *client)
 	guard->crowded = limit != NULL;
 	if (guard->crowded)
 		log_limit(guard, limit);
+	if (only_counts)
+		return guard;
 	guard->asking = dns_asking_new(guards->dns, client, &defence_ops, guard->defence, QUESTIONS_MAX, on_answer, guard);
 	dns_asking_go(guard->asking);
 	(void)event_add(guard->timer, &patience);
@@ -501,6 +520,7 @@ guard_free(struct guard *guard)
 	free(guard->helo);
 	free(guard->sender);
 	free(guard->recipient);
+	free(guard->whose);
 	buf_free(&guard->reply);
 	free(guard);
 	return NULL;
@@ -509,13 +529,13 @@ guard_free(struct guard *guard)
 struct defence *
 guard_defence(struct guard *guard)
 {
-	return guard->defence;
+	return guard->only_counts ? NULL : guard->defence;
 }
 
 bool
 guard_is_done(const struct guard *guard)
 {
-	return defence_is_done(guard->defence);
+	return guard->only_counts || defence_is_done(guard->defence);
 }
 
 void
@@ -523,7 +543,7 @@ guard_await(struct guard *guard, void (*known)(void *context), void *context)
 {
 	guard->known = known;
 	guard->known_context = context;
-	if (defence_is_done(guard->defence))
+	if (guard_is_done(guard))
 		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 
@@ -544,11 +564,14 @@ guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done don
 	free(guard->helo);
 	free(guard->sender);
 	free(guard->recipient);
+	free(guard->whose);
 	guard->helo = span_dup(wanted->helo);
 	guard->sender = span_dup(wanted->sender);
 	guard->recipient = span_dup(wanted->recipient);
-	defence_hello(guard->defence, wanted->helo);
-	if (defence_is_done(guard->defence))
+	guard->whose = span_dup(wanted->whose.len != 0 ? wanted->whose : wanted->recipient);
+	if (!guard->only_counts)
+		defence_hello(guard->defence, wanted->helo);
+	if (guard_is_done(guard))
 		event_active(guard->soon, EV_TIMEOUT, 0);
 }
 

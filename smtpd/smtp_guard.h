@@ -21,11 +21,13 @@ bool guards_enter_tarpit(struct guards *guards);
 void guards_leave_tarpit(struct guards *guards);
 
 struct guard;
-/* Begins to find out about the client (its address in digits), unless the site allows it: then NULL. Counts its connection. */
-struct guard *guard_new(struct guards *guards, const char *client);
+/* Begins to find out about the client (its address in digits), unless the site allows it: then NULL. Counts its connection.
+ * only_counts: of one of this site's own, who will log in, connections and what single recipients get are counted, and nothing else is
+ * asked. */
+struct guard *guard_new(struct guards *guards, const char *client, bool only_counts);
 /* No callback runs any more. NULL is allowed; returns NULL. */
 struct guard *guard_free(struct guard *guard);
-/* What is known of the client: borrowed. */
+/* What is known of the client: borrowed. NULL where it is only counted. */
 struct defence *guard_defence(struct guard *guard);
 /* All is known of it that will be. */
 bool guard_is_done(const struct guard *guard);
@@ -37,6 +39,7 @@ bool guard_is_crowded(const struct guard *guard);
 /* What it wants to hand in. */
 struct guard_case {
 	struct span helo, sender, recipient;
+	struct span whose; /* the recipient's mail it is for LIMIT_RECIPIENT, as looked up; empty: of the recipient as it is written */
 	bool first;      /* recipient of the message */
 	bool postmaster; /* the recipient */
 };

@@ -5,6 +5,7 @@
 import os
 import re
 import socket
+import ssl
 import sys
 import time
 
@@ -101,6 +102,50 @@ def names(site):
     check("a forged score is removed", junk and "-99/6" not in junk[0], junk)
 
 
+def submission(site):
+    """Who logs in is counted too, by connections and by whom he writes to, but asked for nothing else."""
+    conf = re.sub(r"(?m)^limits .*\n", "", read(f"{site.state}/etc/smtpd.conf"))
+    site.put("smtpd.conf", conf + 'limits = [ "messages/recipient=2/2d", "messages/network=3/2d", "connections/address=4/2d" ];\n')
+    site.reload()
+
+    def one(address, port, recipient):
+        """By the PROXY protocol, on a port of submission: the reply to the recipient, or what was said in place of the greeting."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        peer = socket.create_connection(("127.0.0.1", site.base + port), timeout=60, source_address=("127.0.0.2", 0))
+        peer.sendall(f"PROXY TCP4 {address} 192.0.2.1 4000 {port}\r\n".encode())
+        if port == 465:
+            peer = context.wrap_socket(peer)
+        said = peer.recv(65536).decode()
+        lines = ["EHLO mua.example", "AUTH PLAIN AGJvYkBleGFtcGxlLnRlc3QAZGVtbw==", "MAIL FROM:<bob@example.test>", f"RCPT TO:<{recipient}>", "DATA",
+                 "From: bob@example.test\r\nSubject: counted\r\n\r\nx\r\n.", "QUIT"]
+        for number, line in enumerate(lines if said.startswith("220") else []):
+            if port == 587 and number == 1:
+                peer.sendall(b"STARTTLS\r\n")
+                peer.recv(65536)
+                peer = context.wrap_socket(peer)
+                peer.sendall(b"EHLO mua.example\r\n")
+                peer.recv(65536)
+            peer.sendall(line.encode() + b"\r\n")
+            reply = peer.recv(65536).decode()
+            if line.startswith("RCPT"):
+                said = reply
+                if reply[0] != "2":
+                    break
+        peer.close()
+        return said
+
+    before = len(site.log())
+    seen = [one(f"203.0.20.{i}", 465 + i % 2 * 122, "alice@example.test") for i in range(4)]
+    check("messages for one recipient are limited for who logs in", [one[:3] for one in seen] == ["250", "250", "450", "450"], seen)
+    seen = [one(f"203.0.20.{i}", 465, f"{to}@example.test")[:3] for i, to in enumerate(("bob", "u2", "u3"))]
+    check("what his network sends is not", seen == ["250"] * 3, seen)
+    seen = [one("203.0.21.1", 465 + i % 2 * 122, f"u{i}@far.example") for i in range(6)]
+    check("connections are, with TLS from the first byte or without", [one[:9] for one in seen][4:] == ["421 4.7.0"] * 2 and "421" not in "".join(seen[:4]), seen)
+    log = site.log()[before:]
+    check("and nothing else is asked", "score" not in log and "greylist" not in log and "limited client=203.0.21.1 what=connections" in log, log)
+
+
 def junk_of(site, account):
     place = f"{site.state}/mail/example.test/{account}/Maildir/.Junk"
     return mails(place)
@@ -143,6 +188,8 @@ def limits(site):
     check("and the log tells", "limited client=198.51.100.4 what=messages per=network limit=3 seconds=86400" in seen[3][2], seen[3][2])
     seen = [hand_in(site, f"203.0.{i}.1", "limited", recipient="u1@example.test")[0][:3] for i in range(1, 4)]
     check("so are messages for one recipient", seen == ["250", "250", "450"], seen)
+    seen = [hand_in(site, f"203.0.{i}.2", "limited", recipient=to)[0][:3] for i, to in enumerate(("U1@Example.Test", "u1+detail@example.test", "u1.too@example.test"), 1)]
+    check("whatever detail or alias it is addressed to", seen == ["450"] * 3, seen)
     seen = [hand_in(site, f"10.1.{octet}.1", "limited", recipient="u2@example.test")[0][:3] for octet in (65, 65, 97, 97)]
     check("networks are told apart where octets look like letters of both cases", seen == ["250"] * 4, seen)
     rcpt, _, _ = hand_in(site, "203.0.9.1", "limited", recipient="u3@example.test")
@@ -335,12 +382,13 @@ def off(site):
     check("faults of these options are told", status == 78 and text.count("\n") == 3 and "dns_lists: \"bl.example\": behind the zone" in text, text)
 
 
-site = Site(outer + 1000, OPTIONS + PLAIN)
+site = Site(outer + 1000, OPTIONS + PLAIN, aliases="u1.too@example.test: u1\n")
 try:
     lists(site)
     names(site)
     manners(site)
     limits(site)
+    submission(site)
     rules(site)
     milters(site)
     explained(site)
