@@ -32,6 +32,7 @@
 struct admission {
 	struct front_client client; /* first: front_leave gets back to us by it */
 	uint64_t key;
+	bool counted; /* by its key */
 };
 
 struct listening {
@@ -180,10 +181,24 @@ set_address(struct admission *admission, const struct sockaddr_storage *from)
 }
 
 static void
+log_refusal(struct front *front, const struct proc_listener *listener, const char *limit, const char *address)
+{
+	time_t now = time(NULL);
+
+	if (now == front->refusal_logged) {
+		front->refusals_unlogged++;
+		return;
+	}
+	log_warning("refused", log_str("limit", limit), log_str("client", address), log_str("listener", listener->name),
+	    log_u64("unlogged", front->refusals_unlogged));
+	front->refusal_logged = now;
+	front->refusals_unlogged = 0;
+}
+
+static void
 refuse(struct front *front, const struct admission *admission, int fd, const char *limit)
 {
 	const struct proc_listener *listener = admission->client.listener;
-	time_t now = time(NULL);
 
 	/* With TLS from the first byte a refusal in plain text would only confuse, and a handshake
 	 * is what we cannot afford. */
@@ -193,15 +208,21 @@ refuse(struct front *front, const struct admission *admission, int fd, const cha
 		(void)send(fd, line.ptr, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	(void)close(fd);
-	if (now == front->refusal_logged) {
-		front->refusals_unlogged++;
-		return;
-	}
-	log_warning("refused", log_str("limit", limit),
-	    log_str("client", admission->client.address), log_str("listener", listener->name),
-	    log_u64("unlogged", front->refusals_unlogged));
-	front->refusal_logged = now;
-	front->refusals_unlogged = 0;
+	log_refusal(front, listener, limit, admission->client.address);
+}
+
+static bool
+is_crowded(const struct front *front, uint64_t key)
+{
+	return address_table_count(front->addresses, key) >= front->limits.connections_per_address_max;
+}
+
+static void
+uncount(struct admission *admission)
+{
+	if (admission->counted)
+		address_table_remove(admission->client.front->addresses, admission->key);
+	admission->counted = false;
 }
 
 static void
@@ -216,10 +237,10 @@ admit(struct listening *listening, int fd, const struct sockaddr_storage *from)
 	client->front = front;
 	client->listener = listening->listener;
 	set_address(admission, from);
+	admission->counted = front->limits.is_proxy == NULL || !front->limits.is_proxy(client, front->context);
 	if (front->clients >= front->limits.connections_max)
 		limit = "connections_max";
-	else if (address_table_count(front->addresses, admission->key) >=
-	    front->limits.connections_per_address_max)
+	else if (admission->counted && is_crowded(front, admission->key))
 		limit = "connections_per_address_max";
 	if (limit != NULL) {
 		refuse(front, admission, fd, limit);
@@ -227,7 +248,8 @@ admit(struct listening *listening, int fd, const struct sockaddr_storage *from)
 		return;
 	}
 	front->clients++;
-	(void)address_table_add(front->addresses, admission->key);
+	if (admission->counted)
+		(void)address_table_add(front->addresses, admission->key);
 	/* Replies are whole when they are written, and idle clients that vanished are found in the
 	 * end. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -422,8 +444,31 @@ front_leave(struct front_client *client)
 	struct admission *admission = (struct admission *)client;
 
 	client->front->clients--;
-	address_table_remove(client->front->addresses, admission->key);
+	uncount(admission);
 	free(admission);
+}
+
+bool
+front_speaks_for(struct front_client *client, const char *address)
+{
+	struct admission *admission = (struct admission *)client;
+	struct front *front = client->front;
+	uint8_t bytes[16];
+
+	uncount(admission);
+	if (inet_pton(AF_INET, address, bytes) == 1)
+		admission->key = address_key(bytes, 4);
+	else if (inet_pton(AF_INET6, address, bytes) == 1)
+		admission->key = address_key(bytes, 16);
+	else
+		return true; /* nobody's */
+	if (is_crowded(front, admission->key)) {
+		log_refusal(front, client->listener, "connections_per_address_max", address);
+		return false;
+	}
+	admission->counted = true;
+	(void)address_table_add(front->addresses, admission->key);
+	return true;
 }
 
 struct auth_client *

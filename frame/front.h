@@ -23,6 +23,8 @@ struct front_limits {
 	/* Something comes before TLS on this connection, though its listener has TLS from the first byte on: front_begin_tls follows. NULL:
 	 * never. */
 	bool (*tls_later)(const struct front_client *client, void *context);
+	/* Others are behind it: it is not counted by its own address, but by those that front_speaks_for tells. NULL: nobody is. */
+	bool (*is_proxy)(const struct front_client *client, void *context);
 };
 
 /* A client that was let in. It lives until front_leave. */
@@ -54,6 +56,10 @@ void front_stop(struct front *front);
 size_t front_client_count(const struct front *front);
 /* How many may be there: what the configuration says, or what there are descriptors for. */
 size_t front_client_max(const struct front *front);
+
+/* A proxy tells whom this connection is for: it counts by that address (in digits) from now on, and by none told before. False, after a
+ * log line, when there are connections_per_address_max from there; it is not counted then, and the caller hangs up. */
+bool front_speaks_for(struct front_client *client, const char *address);
 
 /* STARTTLS on this client: as stream_start_tls_server. -EOPNOTSUPP when there is no certificate. */
 int front_start_tls(struct front_client *client);

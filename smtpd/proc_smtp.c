@@ -148,6 +148,7 @@ limits_of(const struct smtpd_conf *conf)
 		.output_max = OUTPUT_MAX,
 		.timeout = (unsigned)conf->client_timeout,
 		.tls_later = smtp_client_awaits_proxy,
+		.is_proxy = smtp_client_is_proxy,
 	};
 }
 

@@ -30,6 +30,8 @@
 /* Of header that is put before a message. */
 #define FIELDS_MAX (SMTP_CHECK_FIELDS_MAX + SCORE_FIELD_MAX + RULES_FIELDS_MAX + 64)
 
+#define TOO_MANY "Too many connections: try again later"
+
 /* --- the end --- */
 
 static void
@@ -427,6 +429,14 @@ take_proxy_header(struct smtp_client *client)
 	stream_consume(client->stream, len);
 	if (header.address[0] != '\0')
 		smtp_set_client(smtp, header.address);
+	if (!smtp_client_count(client)) {
+		if (!client->front->listener->tls) {
+			smtp_hang_up(smtp, "4.3.2", TOO_MANY);
+			return true;
+		}
+		smtp_client_leave(client, "too many connections"); /* before TLS there is no way to say so */
+		return false;
+	}
 	if (!client->front->listener->tls) {
 		smtp_client_greet(client);
 		return true;
@@ -470,7 +480,12 @@ smtp_client_pump(struct smtp_client *client)
 		client->received += taken;
 		if (!smtp->in_mail) /* RSET, or another EHLO: filters need not wait for the rest */
 			smtp_client_forget_question(client);
-		smtp_client_set_guard(client);
+		if (smtp_client_count(client)) {
+			smtp_client_set_guard(client);
+			continue;
+		}
+		buf_clear(&smtp->out); /* which greets */
+		smtp_hang_up(smtp, "4.3.2", TOO_MANY);
 	}
 	smtp_client_put_out(client);
 	if (taken == 0 && client->eof) {
@@ -576,6 +591,15 @@ smtp_client_awaits_proxy(const struct front_client *front_client, void *context)
 	return smtpd_lists(&smtpd_conf(front_proc(role->front))->proxy_header_from, front_client->address);
 }
 
+bool
+smtp_client_is_proxy(const struct front_client *front_client, void *context)
+{
+	const struct smtp_role *role = context;
+
+	return smtp_client_awaits_proxy(front_client, context) ||
+	    smtpd_lists(&smtpd_conf(front_proc(role->front))->proxy_from, front_client->address);
+}
+
 void
 smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 {
@@ -593,6 +617,7 @@ smtp_client_new(struct smtp_role *role, struct front_client *front_client)
 	smtp_init(&client->smtp, &role->settings, (enum smtp_kind)front_client->listener->kind,
 	    front_client->address);
 	client->smtp.is_proxy = smtpd_lists(&conf->proxy_from, front_client->address);
+	(void)snprintf(client->counted, sizeof(client->counted), "%s", front_client->address);
 	client->awaits_proxy = smtp_client_awaits_proxy(front_client, role);
 	client->next = role->clients;
 	if (client->next != NULL)

@@ -39,6 +39,8 @@ void smtp_client_filtered(void *context, struct filtered *filtered);
 /* Begins to serve: takes over the stream. */
 /* A header of the PROXY protocol comes first, before TLS too. context: struct smtp_role. */
 bool smtp_client_awaits_proxy(const struct front_client *front_client, void *context);
+/* It speaks for others, by such a header or by XCLIENT. context: struct smtp_role. */
+bool smtp_client_is_proxy(const struct front_client *front_client, void *context);
 void smtp_client_new(struct smtp_role *role, struct front_client *front_client);
 /* Tells everybody 421 and closes, but lets messages that are committed get their answer. */
 void smtp_clients_stop(struct smtp_role *role);

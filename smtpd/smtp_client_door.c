@@ -92,6 +92,15 @@ smtp_client_set_guard(struct smtp_client *client)
 	smtp->guarded = client->guard != NULL;
 }
 
+bool
+smtp_client_count(struct smtp_client *client)
+{
+	if (strcmp(client->counted, client->smtp.client) == 0)
+		return true;
+	(void)snprintf(client->counted, sizeof(client->counted), "%s", client->smtp.client);
+	return front_speaks_for(client->front, client->counted);
+}
+
 static void
 on_greet(evutil_socket_t fd, short what, void *context)
 {

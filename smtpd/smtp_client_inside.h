@@ -19,6 +19,7 @@ struct smtp_client {
 	struct buf whose;         /* the account whose mail it is that the recipient who was looked up last gets */
 	struct guard *guard;      /* NULL: the client is neither tested nor counted */
 	char guarded[64];         /* the address that this was found out for */
+	char counted[64];         /* the address that the front counts it by, or would, were it no proxy's */
 	struct event *greeter;    /* while the client is not greeted yet */
 	struct event *tarpit;     /* while it waits for its next command to be taken, or NULL */
 	struct smtp_check *check; /* of the message that is coming, or NULL */
@@ -55,6 +56,8 @@ void smtp_client_greet(struct smtp_client *client);
 bool smtp_client_is_tested(const struct smtp_client *client);
 /* Whom a proxy speaks for is somebody else, with a guard of his own. */
 void smtp_client_set_guard(struct smtp_client *client);
+/* He counts among the clients at once of his own address: false when there are too many of these. */
+bool smtp_client_count(struct smtp_client *client);
 /* Still to be greeted: true, and the client may be gone. What it says meanwhile is kept, and noted. */
 bool smtp_client_is_early(struct smtp_client *client);
 /* SMTP_TARPIT: lets it wait, unless too many do; smtp_waited is called then. */

@@ -5,7 +5,7 @@ import ssl
 import sys
 import time
 
-from own_site import Results, SharedSite, exchange, read
+from own_site import Results, SharedSite, exchange, read, within
 
 site, results = SharedSite(), Results()
 check = results.check
@@ -90,6 +90,53 @@ try:
                     pass
             check(f"a header before TLS is {name}there{', in one piece with it' if together else ''}", text.startswith(b"220") == bool(header), text)
             check("and the log tells whom it is about", site.logged(r"client client=192\.0\.2\.79 listener=.submissions" if header else "no-proxy-header", before), site.log()[before:])
+    # Behind a proxy each client counts by its own address, and the proxy by none.
+    limited = 'connections_per_address_max = 3;\n' + ALL
+
+    def greeted(port, said, start=b""):
+        """The first word to each client at once that a proxy says this for."""
+        peers, words = [], []
+        for line in said:
+            peer = socket.create_connection(("127.0.0.1", site.base + port), timeout=60)
+            if start:
+                peer.recv(65536)
+                peer.sendall(start)
+                peer.recv(65536)
+            peer.sendall(line)
+            if port == 465:
+                try:
+                    peer = context.wrap_socket(peer)
+                except OSError:
+                    words.append("closed")
+                    continue
+            words.append(peer.recv(65536).decode()[:9].split("\r")[0].strip())
+            peers.append(peer)
+        for peer in peers:
+            peer.close()
+        return words
+
+    def only_fourth(refusal, words):
+        return all_greeted(words[:3] + words[4:]) and words[3].startswith(refusal)
+
+    def all_greeted(words):
+        return [word[:3] for word in words] == ["220"] * len(words)
+
+    many = [b"PROXY TCP4 192.0.2.%d 192.0.2.1 56324 25\r\n" % i for i in range(8)]
+    check("a bound on clients is taken over", site.configure(original + 'proxy_header_from = [ "127.0.0.1" ];\n' + limited, lambda: only_fourth("421", greeted(25, many[:1] * 4))))
+    for port, refusal in ((25, "421"), (587, "421"), (465, "closed")):
+        words = within(lambda: found if all_greeted(found := greeted(port, many)) else None, 20)
+        check(f"clients of many addresses behind a proxy are served ({port})", words, greeted(port, many))
+        check(f"too many of one are not ({port})", only_fourth(refusal, greeted(port, many[:1] * 4 + many[1:2])))
+        check(f"and are once others have gone ({port})", within(lambda: all_greeted(greeted(port, many[:1] * 3)), 20))
+    check("a bound on clients is taken over for XCLIENT", configure(original + 'proxy_from = [ "127.0.0.0/8" ];\n' + limited, HELLO, lambda text: b"XCLIENT" in text))
+    many = [b"XCLIENT ADDR=192.0.2.%d\r\n" % i for i in range(8)]
+    hello = b"EHLO proxy.example\r\n"
+    words = within(lambda: found if all_greeted(found := greeted(25, many, hello)) else None, 20)
+    check("clients of many addresses are served by XCLIENT, too", words, greeted(25, many, hello))
+    words = greeted(25, many[:1] * 4 + many[1:2], hello)
+    check("and too many of one are not", only_fourth("421", words), words)
+    check("proxy_header_from is taken over once more", configure(original + 'proxy_header_from = [ "127.0.0.1" ];\n' + ALL, HELLO, lambda text: text == b""))
+
     before = len(site.log())
     text = talk(HELLO)
     check("without the header nothing is said", text == b"", text)
