@@ -162,6 +162,7 @@ smtpd_SRC += \
 	smtpd/queue_ledger.c \
 	smtpd/rules.c \
 	smtpd/rules_parse.c \
+	smtpd/relay_recipients.c \
 	smtpd/sender_check.c \
 	smtpd/smtp_guard.c \
 	smtpd/smtp_rules.c \

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/read_file.h"
 #include "smtpd/public_suffix.h"
 #include "smtpd/smtp_client.h"
 #include "smtpd/smtpd_conf.h"
@@ -110,6 +111,39 @@ on_rules(struct msg_channel *channel, struct msg *msg, void *context)
 	return 0;
 }
 
+static bool
+take_recipients(struct smtp_role *role, const char *path, int r, struct buf *text)
+{
+	if (r < 0) {
+		log_error("relay-recipients-unreadable", log_str("file", path), log_errno("error", r));
+	} else {
+		(void)relay_recipients_free(role->relay_recipients);
+		role->relay_recipients = relay_recipients_new(buf_get(text), path, NULL);
+	}
+	buf_free(text);
+	return r >= 0;
+}
+
+static bool
+read_recipients(struct smtp_role *role, struct proc *proc)
+{
+	const char *path = smtpd_conf(proc)->relay_recipients;
+	struct buf text = BUF_INIT(RELAY_RECIPIENTS_FILE_MAX);
+
+	return path[0] == '\0' || take_recipients(role, path, proc_read_file(proc, MSG_RELAY_RECIPIENTS_FILE, &text), &text);
+}
+
+static int
+on_recipients(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct buf text = BUF_INIT(RELAY_RECIPIENTS_FILE_MAX);
+
+	(void)channel;
+	(void)take_recipients(proc->state, smtpd_conf(proc)->relay_recipients, read_open_file(msg->fd, &text), &text);
+	return 0;
+}
+
 static int
 on_greylisted(struct msg_channel *channel, struct msg *msg, void *context)
 {
@@ -163,6 +197,8 @@ reload(struct proc *proc)
 	guards_reload(role->guards);
 	if (smtpd_conf(proc)->rules[0] == '\0')
 		role->rules = rules_free(role->rules);
+	if (smtpd_conf(proc)->relay_recipients[0] == '\0')
+		role->relay_recipients = relay_recipients_free(role->relay_recipients);
 }
 
 static void
@@ -203,7 +239,7 @@ proc_smtp(struct proc *proc)
 	static const struct proc_handler handlers[] = { FRONT_HANDLERS,
 		{ MSG_MESSAGE_FD, on_queue_message }, { MSG_MESSAGE_DONE, on_queue_message },
 		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_FILTERED, on_filtered }, { MSG_FILTER_RCPTS, on_filtered }, { MSG_GREYLISTED, on_greylisted },
-		{ MSG_RULES_FILE, on_rules } };
+		{ MSG_RULES_FILE, on_rules }, { MSG_RELAY_RECIPIENTS_FILE, on_recipients } };
 	const struct front_limits limits = limits_of(smtpd_conf(proc));
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_ACCEPT };
 	static struct smtp_role role = { .empty = empty };
@@ -222,7 +258,7 @@ proc_smtp(struct proc *proc)
 	role.dns = dns_client_new(proc);
 	role.guards = guards_new(proc, role.dns);
 	role.filters = filter_client_new(proc, smtp_client_filtered);
-	if (!smtp_rules_begin(proc, &role.rules))
+	if (!smtp_rules_begin(proc, &role.rules) || !read_recipients(&role, proc))
 		return EX_NOINPUT;
 	set_settings(&role, proc);
 	public_suffix_load();

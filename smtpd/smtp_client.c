@@ -140,6 +140,17 @@ is_relay_domain(const struct smtp_client *client)
 	return domain_list_find_address(&smtpd_conf(front_proc(client->role->front))->relay_domains, client->smtp.asked) != NULL;
 }
 
+static enum smtp_looked_up
+relayed(const struct smtp_client *client)
+{
+	const struct smtpd_conf *conf = smtpd_conf(front_proc(client->role->front));
+	const struct relay_recipients *recipients = client->role->relay_recipients;
+
+	return recipients == NULL ||
+		relay_recipients_have(recipients, client->smtp.asked, &conf->relay_domains, conf->common.recipient_delimiter[0]) ?
+	    SMTP_IS_RELAYED : SMTP_IS_UNKNOWN;
+}
+
 static void
 looked_up(void *context, enum lookup_result result, struct span account)
 {
@@ -162,7 +173,7 @@ looked_up(void *context, enum lookup_result result, struct span account)
 	else if (client->edition != edition)
 		client->edition = 0;
 	if (result == LOOKUP_NOT_OURS && is_relay_domain(client))
-		smtp_looked_up(&client->smtp, SMTP_IS_RELAYED, account);
+		smtp_looked_up(&client->smtp, relayed(client), account);
 	else
 		smtp_looked_up(&client->smtp, results[result], account);
 	smtp_client_pump(client);

@@ -9,6 +9,7 @@
 #include "smtpd/smtp_filter_client.h"
 #include "smtpd/smtp_guard.h"
 #include "smtpd/smtp_handin.h"
+#include "smtpd/relay_recipients.h"
 #include "smtpd/smtp_check.h"
 #include "smtpd/smtp_rules.h"
 #include "smtpd/smtp_score.h"
@@ -25,6 +26,7 @@ struct smtp_role {
 	struct filter_client *filters;
 	struct guards *guards;
 	struct rules *rules; /* NULL: there are none */
+	struct relay_recipients *relay_recipients; /* NULL: all at relay_domains are taken */
 	struct smtp_client *clients;
 	unsigned timeout;    /* seconds */
 	struct event *look;  /* smtp_client_crowd.c's, or NULL */

@@ -13,6 +13,7 @@
 #include "smtpd/key_dkim.h"
 #include "smtpd/queue_folders.h"
 #include "smtpd/relay_secrets.h"
+#include "smtpd/relay_recipients.h"
 #include "smtpd/rules.h"
 #include "smtpd/smtp_state.h"
 #include "smtpd/smtpd_conf.h"
@@ -62,6 +63,7 @@ static const struct role_file files[] = {
 	{ offsetof(struct smtpd_conf, relay_secrets), ROLE_RELAY, MSG_RELAY_SECRETS, false },
 	{ offsetof(struct smtpd_conf, dkim_keys), ROLE_KEY, MSG_SIGN_KEYS_FILE, false },
 	{ offsetof(struct smtpd_conf, rules), ROLE_FRONT, MSG_RULES_FILE, false },
+	{ offsetof(struct smtpd_conf, relay_recipients), ROLE_FRONT, MSG_RELAY_RECIPIENTS_FILE, false },
 	{ offsetof(struct smtpd_conf, dnssec_anchor), ROLE_RESOLVE, MSG_DNSSEC_ANCHOR, true },
 	{ offsetof(struct smtpd_conf, roots), ROLE_RELAY, MSG_ROOTS, true },
 	{ offsetof(struct smtpd_conf, roots), ROLE_POLICY, MSG_ROOTS, true },
@@ -75,6 +77,12 @@ static void
 check_rules(struct span text, const char *prefix, struct buf *errors)
 {
 	(void)rules_free(rules_new(text, prefix, errors));
+}
+
+static void
+check_recipients(struct span text, const char *prefix, struct buf *errors)
+{
+	(void)relay_recipients_free(relay_recipients_new(text, prefix, errors));
 }
 
 /* A file of lines, which `check` reads. */
@@ -105,6 +113,7 @@ check_files(const void *values, struct buf *errors)
 	const struct smtpd_conf *conf = values;
 
 	check_file("relay_secrets", conf->relay_secrets, SECRETS_FILE_MAX, relay_secrets_check, errors);
+	check_file("relay_recipients", conf->relay_recipients, RELAY_RECIPIENTS_FILE_MAX, check_recipients, errors);
 	check_file("rules", conf->rules, RULES_FILE_MAX, check_rules, errors);
 	conf_warn_of_secret("relay_secrets", conf->relay_secrets);
 	if (conf->dkim_keys[0] != '\0')

@@ -173,6 +173,8 @@ smtpd_conf_check(const void *values, struct buf *errors)
 	check_routes(conf, errors);
 	if (conf->relay_secrets[0] != '\0' && conf->relay_secrets[0] != '/')
 		(void)buf_fmt(errors, "relay_secrets: %s is not an absolute path\n", conf->relay_secrets);
+	if (conf->relay_recipients[0] != '\0' && conf->relay_recipients[0] != '/')
+		(void)buf_fmt(errors, "relay_recipients: %s is not an absolute path\n", conf->relay_recipients);
 	if (conf->dkim_keys[0] != '\0' && conf->dkim_keys[0] != '/')
 		(void)buf_fmt(errors, "dkim_keys: %s is not an absolute path\n", conf->dkim_keys);
 	if (conf->rules[0] != '\0' && conf->rules[0] != '/')

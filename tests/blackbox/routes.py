@@ -88,6 +88,29 @@ try:
     check("mail for relay_domains is taken from anybody, and no other", [one[:3] for one in said] == ["250", "550"], said)
     check("and passed on", taken(plain, "kept for another"), site.log()[-3000:])
 
+    # Whom the other host has: nobody else is taken, so that nobody's name comes back to a forged sender.
+    before, path = len(site.log()), f"{site.state}/etc/smtpd.conf"
+    original = own_site.read(path)
+    site.put("recipients", "# of the backup's host\nx@backup.example\n@whole.example\n")
+    site.put("smtpd.conf", original.replace('relay_domains = [ "backup.example" ];', 'relay_domains = [ "backup.example", "whole.example" ];') +
+             f'relay_recipients = "{site.state}/etc/recipients";\n')
+    check("a file of recipients is taken over", site.reload() is not None and
+          own_site.within(lambda: site.send("s@away.example", ["nobody@backup.example"], "for nobody")[0][0].startswith("550 5.1.1")), site.log()[before:])
+    said, _ = site.send("s@away.example", ["X+y@Backup.example", "nobody@backup.example", "any@whole.example", "postmaster@backup.example"], "known")
+    check("recipients that are in it are taken, and no others", [one[:9] for one in said] == ["250 2.1.5", "550 5.1.1", "250 2.1.5", "250 2.1.5"], said)
+    said, _ = site.send("bob@example.test", ["nobody@backup.example"], "known", "bob")
+    check("nor from who logs in", [one[:9] for one in said] == ["550 5.1.1"], said)
+    site.put("recipients", "nobody@backup.example\n")
+    check("another file is read at a reload", site.reload() is not None and
+          own_site.within(lambda: site.send("s@away.example", ["nobody@backup.example"], "known")[0][0].startswith("250")), site.log()[before:])
+    site.put("recipients", "x@backup.example\nx y\n")
+    check("a fault in it is told", site.reload(r"recipients:2: that is neither an address nor @domain") is not None, site.log()[before:])
+    said, _ = site.send("s@away.example", ["nobody@backup.example", "x@backup.example"], "known")
+    check("and changes nothing", [one[:3] for one in said] == ["250", "550"], said)
+    site.put("smtpd.conf", original)
+    check("without a file all are taken", site.reload() is not None and
+          own_site.within(lambda: site.send("s@away.example", ["other@backup.example"], "known")[0][0].startswith("250")), site.log()[before:])
+
     # A mended password and another way, without a restart.
     site.put("relay_secrets", "isp isp-user isp password\nwrong isp-user isp password\nnobody isp-user isp password\n", 0o600)
     check("changed secrets are taken", site.reload() is not None, site.log()[-2000:])
