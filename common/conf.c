@@ -359,7 +359,7 @@ conf_load(const char *path, const struct conf_table *const *tables, size_t table
 		r = -EIO;
 	} else {
 		explain_syntax(&config, path, errors);
-		r = 1;
+		r = CONF_UNREAD;
 	}
 	config_destroy(&config);
 	return r;
@@ -381,7 +381,7 @@ conf_parse(struct span text, const struct conf_table *const *tables, size_t tabl
 		r = take_settings(&config, "configuration", false, tables, table_count, conf, errors);
 	} else {
 		explain_syntax(&config, "configuration", errors);
-		r = 1;
+		r = CONF_UNREAD;
 	}
 	config_destroy(&config);
 	return r;

@@ -60,7 +60,9 @@ extern const struct conf_table fourpost_conf_table;
 
 /* Reads the file (with @include) into *conf, a zeroed structure with room for every row, defaults first. Each fault (syntax,
  * unknown option with the nearest name, wrong type, out of range) becomes one "file:line: text" line in errors.
- * Returns 0, 1 when there were faults, -errno when the file cannot be read. The values belong to conf: conf_free. */
+ * Returns 0, 1 when there were faults, CONF_UNREAD when one of syntax kept all of the file from being understood, so that conf has the defaults
+ * and there is no more to check, -errno when the file cannot be read. The values belong to conf: conf_free. */
+#define CONF_UNREAD 2
 int conf_load(const char *path, const struct conf_table *const *tables, size_t table_count, void *conf, struct buf *errors);
 /* The same from text, as conf_print writes it; never touches a file. */
 int conf_parse(struct span text, const struct conf_table *const *tables, size_t table_count, void *conf, struct buf *errors);

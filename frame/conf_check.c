@@ -129,7 +129,7 @@ conf_load_checked(const struct daemon *daemon, const char *path, void *conf, str
 
 	daemon_tables(daemon, tables);
 	r = conf_load(path, tables, DAEMON_TABLES, conf, errors);
-	if (r < 0)
+	if (r < 0 || r == CONF_UNREAD)
 		return r;
 	/* An option with a fault has its default here: the rest is checked in the same run. */
 	check_names(common, errors);

@@ -7,8 +7,8 @@
 #include "frame/role.h"
 
 /* Reads the configuration into *conf (zeroed, with room for the daemon's options), fills what has no default, and checks all of
- * it. Each fault, of whatever kind, becomes a line in errors. Returns 0, 1 when there were faults, -errno when the file cannot be
- * read. The values belong to conf: conf_free. */
+ * it. Each fault, of whatever kind, becomes a line in errors. Returns as conf_load: after a fault of
+ * syntax, which leaves nothing but defaults, no other is looked for. The values belong to conf: conf_free. */
 int conf_load_checked(const struct daemon *daemon, const char *path, void *conf, struct buf *errors);
 
 /* Options that a daemon which runs cannot take anew, since its roles hold what they name, or are who they say: one that differs from the former

@@ -70,7 +70,7 @@ load(const struct daemon *daemon, const char *path, bool with_files, void *conf)
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	int r = conf_load_checked(daemon, path, conf, &errors);
 
-	if (r >= 0 && with_files) {
+	if (r >= 0 && r != CONF_UNREAD && with_files) {
 		conf_check_files(daemon, conf, false, &errors);
 		r = errors.len != 0;
 	}

@@ -105,7 +105,7 @@ parent_on_reload(evutil_socket_t signal_number, short what, void *context)
 		return;
 	}
 	r = conf_load_checked(parent->daemon, parent->options->conf_path, conf, &errors);
-	if (r >= 0) {
+	if (r >= 0 && r != CONF_UNREAD) {
 		/* First copied, then checked: what is checked is what roles get. */
 		int taken = parent_files_take(parent->daemon, conf, &files, &faults);
 

@@ -380,6 +380,11 @@ def off(site):
     site.put("smtpd.conf", conf + 'dns_lists = [ "bl.example" ];\nscore_weights = [ "early=1" ];\nlimits = [ "all=1" ];\n')
     status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
     check("faults of these options are told", status == 78 and text.count("\n") == 3 and "dns_lists: \"bl.example\": behind the zone" in text, text)
+    site.put("smtpd.conf", conf + 'limits = [ "messages/recipient=2/1d" ];\nlimits = [ "messages/recipient=3/1d" ];\n')
+    status, text = site.tool("smtpd", "-n", conf="smtpd.conf")
+    check("an option that stands there twice is told, and no other fault is made up", status == 78 and text.count("\n") == 1 and "smtpd.conf:" in text, text)
+    before = len(site.log())
+    check("nor at a reload", site.reload(" not-reloaded ") is not None and site.log()[before:].count("configuration fault=") == 1, site.log()[before:])
 
 
 site = Site(outer + 1000, OPTIONS + PLAIN, aliases="u1.too@example.test: u1\n")
