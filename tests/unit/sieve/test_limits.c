@@ -403,6 +403,14 @@ START_TEST(vacation_text)
 	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nContent-Type: text/html\r\n\r\n<p>away</p>\r\n"));
 	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
+	buf_clear(&out);
+	/* RFC 5230 section 4.4. */
+	action.text = SPAN("Content-Type: multipart/alternative; boundary=foo\n\n--foo\n\nI'm at the beach relaxing.  Mmmm, surf...\n\n--foo\n"
+	    "Content-Type: text/html; charset=us-ascii\n\n<BODY><P>I'm at the <A HREF=\"beach.gif\">beach</A> relaxing.</BODY>\n\n--foo--\n");
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=foo\r\n\r\n--foo\r\n\r\n"
+	    "I'm at the beach relaxing.  Mmmm, surf...\r\n\r\n--foo\r\nContent-Type: text/html; charset=us-ascii\r\n\r\n"
+	    "<BODY><P>I'm at the <A HREF=\"beach.gif\">beach</A> relaxing.</BODY>\r\n\r\n--foo--\r\n"));
 	buf_free(&out);
 }
 END_TEST
@@ -445,7 +453,6 @@ START_TEST(answers_are_ascii)
 }
 END_TEST
 
-/* RFC 5233: what begins a detail is the site's choice. */
 /* RFC 5293 section 7: what a script has edited is what is answered; but what was not to be answered as it came is not. */
 START_TEST(edited_headers)
 {
@@ -484,6 +491,7 @@ START_TEST(edited_headers)
 }
 END_TEST
 
+/* RFC 5233: what begins a detail is the site's choice. */
 START_TEST(delimiters)
 {
 	static const struct {
@@ -644,11 +652,36 @@ START_TEST(notify_text)
 }
 END_TEST
 
+/* RFC 5436 section 3: the message that is notified of there, and what comes of it. */
+START_TEST(notify_example)
+{
+	struct sieve_action action = { .kind = SIEVE_NOTIFY, .importance = '3', .message = SPAN("From Knitting list: A new sweater"),
+		.text = SPAN("mailto:0123456789@sms.example.net?to=backup@example.com") };
+	struct sieve_host host = { .sender = SPAN("knitting-bounces@example.com"), .recipient = SPAN("recipient@example.org"), .now = 1133950135,
+		.zone = -300, .message = SPAN("Message-ID: <1234567.89ABCDEF@example.com>\r\nPrecedence: list\r\n"
+		"List-Id: Knitting Mailing List <knitting.example.com>\r\nFrom: \"Jeff Smith\" <jeff@hobbies.example.com>\r\n"
+		"To: \"Knitting Mailing List\" <knitting@example.com>\r\nSubject: [Knitting] A new sweater\r\n\r\n"
+		"I just finished a great new sweater!\r\n") };
+	struct buf out = BUF_INIT(65536);
+
+	ck_assert_ptr_null(notify_forbidden(&host));
+	ck_assert_int_eq(notify_compose(&action, &host, SPAN_NULL, SPAN("recipient@example.org"), SPAN("example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "From: recipient@example.org\r\nTo: 0123456789@sms.example.net, backup@example.com\r\n"
+	    "Subject: From Knitting list: A new sweater\r\nDate: Wed, 07 Dec 2005 05:08:55 -0500\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-notified; owner-email=\"recipient@example.org\"\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nImportance: low\r\n"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "List-Id"));
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "I just finished"));
+	buf_free(&out);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names,
-		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, long_subjects, notify_text };
+		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, long_subjects, notify_text,
+		notify_example };
 
 	return run_suite("sieve_limits", tests, COUNT(tests));
 }
