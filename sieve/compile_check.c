@@ -82,6 +82,19 @@ check_variable(struct span text)
 		"is no name of a variable";
 }
 
+/* RFC 6609 section 3.4.2: the namespace is one of include. */
+static void
+check_variables(struct compiler *compiler, const struct sieve_argument *argument)
+{
+	check_strings(compiler, argument, check_variable);
+	for (uint32_t i = 0; (compiler->capabilities & CAP(INCLUDE)) == 0 && i < argument->count; i++) {
+		struct span text = compile_string(compiler, argument, i);
+
+		if (span_istarts(text, SPAN("global.")) && check_variable(text) == NULL)
+			compile_fault(compiler, argument->line, "the namespace \"global\" wants require \"include\"");
+	}
+}
+
 static const char *
 check_script_name(struct span text)
 {
@@ -157,7 +170,7 @@ compile_check(struct compiler *compiler, const struct arguments *arguments)
 		break;
 	case COMMAND_SET:
 		compile_check_constant(compiler, positional[0], "the name of a variable");
-		check_strings(compiler, positional[0], check_variable);
+		check_variables(compiler, positional[0]);
 		break;
 	case COMMAND_GLOBAL:
 		compile_check_constant(compiler, positional[0], "the name of a variable");
@@ -175,7 +188,7 @@ compile_check(struct compiler *compiler, const struct arguments *arguments)
 	case COMMAND_HASFLAG:
 		if (arguments->given == 2) {
 			(void)compile_missing(compiler, arguments->line, "a variable of flags", CAP(VARIABLES));
-			check_strings(compiler, positional[0], check_variable);
+			check_variables(compiler, positional[0]);
 		}
 		break;
 	case COMMAND_VACATION:
