@@ -89,6 +89,7 @@ class Host:
     """`offers` is what it says to EHLO, `verified` what its log says of connections to our names with a certificate that it verified, `waits` what it says of
     mail to an address that has to wait, `chunked` of a message of ours that came by BDAT."""
     name, number, verified, waits, chunked, log_name, takes_tls = None, None, {}, None, None, "log", True
+    lacks = set()  # of the extensions that are tried: whoever no longer offers another fails
 
     def __init__(self, work):
         self.dir, self.domain, self.address = f"{work}/{self.name}", f"{self.name}.example", f"{NETWORK}.{self.number}"
@@ -334,6 +335,7 @@ class OpenSMTPD(Host):
     # it has: it marks what EVP_PKEY_get1_RSA() gives of its certificate's key, which with OpenSSL 3 is a copy, and its engine, asked to sign with the other, finds no mark.
     verified = {"": r"mta server-cert-check result=\"success\""}
     takes_tls = False
+    lacks = {"smtputf8", "chunking"}
     CONF = """\
 table users file:{dir}/users
 table ours {{ {domains} }}
