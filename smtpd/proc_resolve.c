@@ -128,21 +128,45 @@ prime(struct resolver *resolver)
 	    resolver->primed;
 }
 
+/* With the anchors of that file; NULL: they are missing. */
+static bool
+set_up_with(struct resolver *resolver, const char *path)
+{
+	struct ub_ctx *unbound = ub_ctx_create_event(resolver->proc->base);
+
+	resolver->unbound = unbound;
+	return unbound != NULL && resolve_configure(unbound, smtpd_conf(resolver->proc), path) && prime(resolver);
+}
+
+static bool
+has_text(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] != ' ' && text.ptr[i] != '\t' && text.ptr[i] != '\r' && text.ptr[i] != '\n')
+			return true;
+	return false;
+}
+
 static bool
 set_up(struct resolver *resolver)
 {
 	const struct smtpd_conf *conf = smtpd_conf(resolver->proc);
-	struct ub_ctx *unbound = ub_ctx_create_event(resolver->proc->base);
 	char path[64];
 	int fd = open_anchor(resolver);
-	bool works = unbound != NULL;
+	bool works = false;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	resolver->unbound = unbound;
-	works = works && resolve_configure(unbound, conf, fd >= 0 ? path : NULL) && prime(resolver);
+	if (fd >= 0 && has_text(buf_get(&resolver->anchor))) {
+		works = set_up_with(resolver, path);
+		/* What is wrong with a file must not be the end of the DNS, and of the daemon with it. What did not work is left as it is. */
+		if (!works)
+			log_error("anchor-unusable", log_str("file", conf->dnssec_anchor), log_str("hint", "answers are not validated; mend it, then reload"));
+	} else if (fd >= 0) {
+		log_warning("anchor-empty", log_str("file", conf->dnssec_anchor));
+	}
 	if (fd >= 0)
 		(void)close(fd);
-	return works;
+	return works || set_up_with(resolver, NULL);
 }
 
 int

@@ -4,10 +4,12 @@
 #include "smtpd/resolve_unbound.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unbound.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "smtpd/dns.h"
 
 bool
 resolve_worked(int r, const char *what, const char *about)
@@ -39,6 +41,15 @@ set_options(struct ub_ctx *unbound)
 	return true;
 }
 
+/* There are no anchors of that file. */
+static int
+why_not(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+}
+
 static bool
 set_anchor(struct ub_ctx *unbound, const char *option, const char *path)
 {
@@ -46,8 +57,33 @@ set_anchor(struct ub_ctx *unbound, const char *option, const char *path)
 		return true;
 	if (path != NULL && access(path, R_OK) == 0)
 		return resolve_worked(ub_ctx_add_ta_file(unbound, path), "dnssec_anchor", path);
-	log_warning("no-dnssec", log_str("file", option), log_errno("error", path != NULL ? errno : ENOENT), log_str("hint", "Debian has it in dns-root-data; then reload"));
+	log_warning("no-dnssec", log_str("file", option), log_errno("error", path != NULL ? errno : why_not(option)), log_str("hint", "Debian has it in dns-root-data; then reload"));
 	return true;
+}
+
+void
+resolve_check_anchor(const char *path, struct buf *errors)
+{
+	struct ub_ctx *unbound;
+	struct ub_result *result = NULL;
+	struct stat st;
+	int r;
+
+	/* Without it the resolver works, and warns. */
+	if (path[0] == '\0' || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	unbound = ub_ctx_create();
+	if (unbound == NULL)
+		return;
+	(void)ub_ctx_debugout(unbound, NULL);
+	r = ub_ctx_add_ta_file(unbound, path);
+	/* It is read at the first question, which this one asks nobody. */
+	if (r == 0)
+		r = ub_resolve(unbound, "localhost", DNS_A, 1, &result);
+	if (r != 0)
+		(void)buf_fmt(errors, "dnssec_anchor: %s holds what is no key of a zone\n", path);
+	ub_resolve_free(result);
+	ub_ctx_delete(unbound);
 }
 
 /* A resolver that answers at once what it knows may take a second or two for what it must ask for itself, and would be given up before that by

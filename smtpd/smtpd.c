@@ -14,6 +14,7 @@
 #include "smtpd/queue_folders.h"
 #include "smtpd/relay_secrets.h"
 #include "smtpd/relay_recipients.h"
+#include "smtpd/resolve_unbound.h"
 #include "smtpd/rules.h"
 #include "smtpd/smtp_state.h"
 #include "smtpd/smtpd_conf.h"
@@ -119,6 +120,7 @@ check_files(const void *values, struct buf *errors)
 	if (conf->dkim_keys[0] != '\0')
 		key_dkim_check(conf->dkim_keys, errors);
 	conf_warn_of_secret("dkim_keys", conf->dkim_keys);
+	resolve_check_anchor(conf->dnssec_anchor, errors);
 }
 
 static int

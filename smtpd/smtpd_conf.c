@@ -179,6 +179,8 @@ smtpd_conf_check(const void *values, struct buf *errors)
 		(void)buf_fmt(errors, "dkim_keys: %s is not an absolute path\n", conf->dkim_keys);
 	if (conf->rules[0] != '\0' && conf->rules[0] != '/')
 		(void)buf_fmt(errors, "rules: %s is not an absolute path\n", conf->rules);
+	if (conf->dnssec_anchor[0] != '\0' && conf->dnssec_anchor[0] != '/')
+		(void)buf_fmt(errors, "dnssec_anchor: %s is not an absolute path\n", conf->dnssec_anchor);
 	if (conf->sieve_dir[0] != '/')
 		(void)buf_fmt(errors, "sieve_dir: %s is not an absolute path\n", conf->sieve_dir);
 	if (conf->report_from[0] != '\0' && address_parse_mailbox(span_of(conf->report_from), 0, &(struct address){ 0 }) != ADDRESS_OK)

@@ -4,6 +4,7 @@
 """The trust anchors of the DNS and the root certificates of TLS come after the daemon, and are others later: a reload is enough for all of them, and
 what is not there then stays as it was."""
 import os
+import re
 import shutil
 import sys
 import time
@@ -77,7 +78,30 @@ try:
     check("a reload with other roots", site.reload())
     said = has("trust-other", ["d@signed.example", "d@third.example"])
     check("has those count alone", said == ["dane", "unverified"], (said, site.log()[-3000:]))
+    with open(f"{work}/anchor", "w", encoding="ascii") as file:
+        file.write("this is no key\n")
+    said = site.tool("smtpd", "-n", conf="smtpd.conf")
+    check("what is no anchor is told by -n", said[0] != 0 and f"dnssec_anchor: {work}/anchor " in said[1], said)
+    check("and refused by a reload", site.reload(rf"dnssec_anchor: {work}/anchor ") and site.reload(" not-reloaded "), site.log()[-3000:])
+    said = site.tool("smtpd", "-J", "resolve", conf="smtpd.conf")
+    check("the process that asks the DNS does without it", said[0] == 0 and "anchor-unusable" in said[1] and "refused" in said[1], said)
+    with open(f"{work}/anchor", "w", encoding="ascii") as file:
+        file.write("\n")
+    said = site.tool("smtpd", "-J", "resolve", conf="smtpd.conf")
+    check("as without an empty one", said[0] == 0 and "anchor-empty" in said[1], said)
     os.unlink(f"{work}/anchor")
+    os.mkdir(f"{work}/anchor")
+    said = site.tool("smtpd", "-J", "resolve", conf="smtpd.conf")
+    check("and a folder", said[0] == 0 and "Is a directory" in said[1], said)
+    os.rmdir(f"{work}/anchor")
+    with open(f"{site.state}/etc/smtpd.conf", encoding="utf-8") as file:
+        text = file.read()
+    site.put("relative.conf", text.replace(f'dnssec_anchor = "{work}/anchor"', 'dnssec_anchor = "anchor"'))
+    said = site.tool("smtpd", "-n", conf="relative.conf")
+    check("its path is absolute", said[0] != 0 and "dnssec_anchor: anchor is not an absolute path" in said[1], said)
+    site.put("dead.conf", re.sub(r"(?m)resolvers = [^;]*;", 'resolvers = [ "127.0.0.1@9" ];', text))
+    said = site.tool("mailqueue", "policy", "signed.example", conf="dead.conf")
+    check("mailqueue policy says when the DNS does not tell", said[0] == 75 and "MTA-STS: the DNS does not tell" in said[1], said)
     os.unlink(f"{work}/roots.pem")
     check("a reload without them is taken", site.reload())
     said = has("trust-gone", ["e@signed.example"])
