@@ -57,11 +57,12 @@ install-sendmail: $(B)/bin/sendmail $(B)/bin/mailqueue $(B)/bin/mailkey $(B)/bin
 	$(INSTALL) -D -m 755 $(B)/bin/mailreport $(DESTDIR)$(PREFIX)/bin/mailreport
 	$(INSTALL) -D -m 755 $(B)/bin/sievec $(DESTDIR)$(PREFIX)/bin/sievec
 	ln -sf ../sbin/mailqueue $(DESTDIR)$(PREFIX)/bin/mailq
+	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/bin/newaliases
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib
 	ln -sf ../sbin/sendmail $(DESTDIR)$(PREFIX)/lib/sendmail
 	$(INSTALL) -D -m 644 etc/sieve/after/50-junk.sieve $(DESTDIR)$(CONFDIR)/sieve/after/50-junk.sieve
 	$(INSTALL) -D -m 644 etc/tmpfiles.d/fourpost-smtpd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/fourpost-smtpd.conf
-	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 mailkey.8 sievec.1 mailreport.1 mailspool.5)
+	$(call man_pages,sendmail.8 mailqueue.8 mailq.1 newaliases.1 mailkey.8 sievec.1 mailreport.1 mailspool.5)
 
 install-webmaild: install-web
 install-web: $(WEB)
