@@ -65,7 +65,10 @@ print_announced(struct look *look)
 	tool_dns_ask(look->conf, buf_cstr(&name), DNS_TXT, &result, answer);
 	id = sts_records_id(answer);
 	look->failed |= answer->status == DNS_FAILED || answer->status == DNS_BOGUS;
-	(void)printf("  MTA-STS: %s%.*s", id.len != 0 ? "announced with id " : "none announced", (int)id.len, id.len != 0 ? id.ptr : "");
+	if (answer->status == DNS_FAILED || answer->status == DNS_BOGUS)
+		(void)printf("  MTA-STS: the DNS does not tell");
+	else
+		(void)printf("  MTA-STS: %s%.*s", id.len != 0 ? "announced with id " : "none announced", (int)id.len, id.len != 0 ? id.ptr : "");
 	ub_resolve_free(result);
 	buf_free(&name);
 	free(answer);

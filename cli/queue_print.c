@@ -169,7 +169,7 @@ queue_print_list(const char *spool_dir, const struct queue_selection *selection)
 
 	if (r < 0)
 		return queue_complain(r, spool_dir, NULL);
-	if (!queue_select_any(selection))
+	if (!queue_select_any(selection) && summary.messages != 0)
 		(void)printf("%zu of ", listing.count);
 	print_summary(&summary);
 	return EX_OK;

@@ -51,7 +51,7 @@ is_label(struct span label)
 	return label.len != 0 && label.len <= LABEL_MAX;
 }
 
-/* "host", "host:port", "[2001:db8::1]", "[2001:db8::1]:port". */
+/* "host", "host:port", "[2001:db8::1]", "[2001:db8::1]:port". A name in brackets is that host, too, as other servers want it written. */
 static int
 take_host(struct span text, struct next_hop *hop)
 {
@@ -71,7 +71,7 @@ take_host(struct span text, struct next_hop *hop)
 	if (hop->host.len == 0 || hop->host.len > 253)
 		return -EINVAL;
 	for (size_t i = 0; i < hop->host.len; i++)
-		if (!ascii_is_alnum(hop->host.ptr[i]) && span_chr(bracket ? SPAN(":.") : SPAN(".-_"), hop->host.ptr[i]) < 0)
+		if (!ascii_is_alnum(hop->host.ptr[i]) && span_chr(bracket ? SPAN(":.-_") : SPAN(".-_"), hop->host.ptr[i]) < 0)
 			return -EINVAL;
 	if (rest.len == 0)
 		return 0;

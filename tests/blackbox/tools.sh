@@ -127,6 +127,7 @@ check "and nothing of these is delivered" eval '! got alice smuggled && ! got al
 
 # --- the queue ---
 expect "mailqueue list of an empty queue" '^The queue is empty' queue list
+expect "mailqueue list of a domain in an empty queue" '^The queue is empty' queue -d far.example list
 printf 'Subject: far-1\n\nthe text\n' | sendmail -f alice@example.test carol@far.example dave@far.example
 check "mail that cannot go now waits" eventually in_queue carol@far.example
 check "the reason stands there" eventually in_queue 'Connection refused'

@@ -19,6 +19,7 @@ START_TEST(hops)
 	} cases[] = {
 		{ "mail.example:25", "mail.example", "", 25, HOP_TLS_MAY, false },
 		{ "192.0.2.1:2525", "192.0.2.1", "", 2525, HOP_TLS_MAY, false },
+		{ "[smtp-relay.example.com]:587", "smtp-relay.example.com", "", 587, HOP_TLS_MAY, false },
 		{ "[2001:db8::1]:25", "2001:db8::1", "", 25, HOP_TLS_MAY, false },
 		{ "smtp://mail.example", "mail.example", "", 25, HOP_TLS_MAY, false },
 		{ "SMTP://mail.example:26", "mail.example", "", 26, HOP_TLS_MAY, false },
