@@ -34,6 +34,7 @@
 
 struct parent_log {
 	struct sockaddr_un address;
+	pid_t owner;
 	char name[64]; /* of who writes lines without one */
 	int pipe, socket; /* -1: not connected */
 	bool stream;      /* which ends each line with NUL */
@@ -237,6 +238,11 @@ write_own(void *context, struct span line)
 {
 	struct parent_log *log = context;
 
+	/* A child that was only forked, to look at files, has a copy of all this: it is as a role. */
+	if (getpid() != log->owner) {
+		(void)!write(STDERR_FILENO, line.ptr, line.len);
+		return;
+	}
 	/* After what roles have written before. */
 	if (log->waiting.len <= WAITING_ENOUGH)
 		(void)read_pipe(log);
@@ -267,6 +273,7 @@ parent_log_new(struct event_base *base, const char *daemon, const char *path)
 {
 	struct parent_log *log = xcalloc(1, sizeof(*log));
 
+	log->owner = getpid();
 	log->socket = -1;
 	log->pause_us = PAUSE_LEAST_US;
 	log->address.sun_family = AF_UNIX;

@@ -175,6 +175,27 @@ START_TEST(lines_outlive_syslogd)
 }
 END_TEST
 
+/* A child that was forked and not executed, as for a look at files, leaves the lines of others alone. */
+START_TEST(a_forked_child_writes_as_roles_do)
+{
+	int role = start_role(say_words), status;
+	pid_t pid;
+
+	log_info("own", log_u64("number", 1));
+	tell(role);
+	pid = fork();
+	if (pid == 0) {
+		log_warning("forked", log_u64("number", 1));
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	start_syslogd(SOCK_DGRAM);
+	ck_assert(has(next_line(), "own number=1"));
+	ck_assert(has(next_line(), "word number=1"));
+	ck_assert(has(next_line(), "forked number=1"));
+}
+END_TEST
+
 START_TEST(a_syslogd_that_wants_a_stream_gets_one)
 {
 	char text[256] = "";
@@ -276,6 +297,7 @@ main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, lines_outlive_syslogd);
+	tcase_add_test(tests, a_forked_child_writes_as_roles_do);
 	tcase_add_test(tests, a_syslogd_that_wants_a_stream_gets_one);
 	tcase_add_test(tests, no_role_waits);
 	tcase_add_test(tests, what_is_no_line_of_ours_is_marked);
