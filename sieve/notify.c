@@ -140,7 +140,7 @@ put_subject(struct buf *out, const struct sieve_action *action, struct span bloc
 	struct buf subject = BUF_INIT(FIELD_MAX);
 	struct header_field field;
 
-	/* RFC 5436 section 2.3: :message, else what the URI says, else the message's own. */
+	/* RFC 5436 section 2.7: :message, else what the URI says, else the message's own. */
 	if (action->message.len != 0)
 		given = action->message;
 	if (given.len != 0)

@@ -190,7 +190,7 @@ run_test_notify_capability(struct run *run, const struct instruction *instructio
 		r = run_spend(run, 1 + uri.len);
 	if (r != 0 || !notify_is_valid(uri) || !span_ieq(capability, SPAN("online")))
 		return r;
-	/* Mail does not tell whether somebody is there (RFC 5436 section 2.8). */
+	/* Mail does not tell whether somebody is there (RFC 5436 section 2.2). */
 	(void)matcher_value(&matcher, SPAN("maybe"));
 	return matcher_end(&matcher);
 }
