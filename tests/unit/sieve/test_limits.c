@@ -330,6 +330,7 @@ START_TEST(vacation_rules)
 		{ "a@example.com", "Resent-Bcc: other@example.org\r\n", NULL },
 		{ "a@example.com", "To: x@example.org\r\n", "it does not name the user as a recipient" },
 		{ "", "To: me@example.org\r\n", "it has no sender" },
+		{ "a b@example.com", "To: me@example.org\r\n", "its sender is no address" },
 		{ "MAILER-DAEMON@example.com", "To: me@example.org\r\n", "its sender is a machine" },
 		{ "owner-list@example.com", "To: me@example.org\r\n", "its sender is a machine" },
 		{ "list-request@example.com", "To: me@example.org\r\n", "its sender is a machine" },
@@ -378,6 +379,8 @@ START_TEST(vacation_rules)
 		struct sieve_host host = { .message = span_of(rows[i].header), .sender = span_of(rows[i].sender), .recipient = SPAN("me+x@example.org") };
 		const char *reason = vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org"));
 
+		host.spam = 99;
+		ck_assert_msg((vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org")) == NULL) == (reason == NULL), "%zu: nearly spam", i);
 		ck_assert_msg((host.spam = 100, vacation_forbidden(&action, &host, SPAN_NULL, SPAN("me@example.org"))) != NULL, "%zu: spam is answered", i);
 		ck_assert_msg(reason == rows[i].reason || (reason != NULL && rows[i].reason != NULL && strcmp(reason, rows[i].reason) == 0),
 		    "%zu: %s", i, reason);
@@ -395,7 +398,7 @@ START_TEST(vacation_text)
 	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "From: me@example.org\r\nTo: a@example.com\r\nSubject: Auto: Hi\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x> <b@x>\r\n"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-replied (vacation)\r\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-replied (vacation)\r\nX-Auto-Response-Suppress: All\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Content-Type: text/plain; charset=utf-8\r\n"));
 	buf_free(&out);
 	action.mime = true;
