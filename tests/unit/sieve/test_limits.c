@@ -212,6 +212,48 @@ START_TEST(large_body)
 }
 END_TEST
 
+static struct sieve_program *included[SIEVE_INCLUDES_MAX + 2];
+
+static const struct sieve_program *
+include(void *context, bool global, struct span name, const char **ret_error)
+{
+	(void)context, (void)global, (void)ret_error;
+	return included[name.ptr[0] - 'a'];
+}
+
+/* Scripts within each other, and after each other. */
+START_TEST(includes)
+{
+	struct sieve_host host = { .message = SPAN("Subject: x\r\n\r\n"), .spam = -1, .include = include };
+	struct buf script = BUF_INIT(SIEVE_SCRIPT_MAX);
+
+	for (size_t i = 0; i < COUNT(included); i++) {
+		buf_clear(&script);
+		if (i + 1 < COUNT(included))
+			(void)buf_fmt(&script, "require \"include\"; include \"%c\";", (char)('b' + i));
+		included[i] = compiled(buf_get(&script));
+	}
+	for (unsigned more = 0; more < 4; more++) {
+		struct sieve_program *program;
+		struct sieve_result result;
+
+		buf_clear(&script);
+		(void)buf_str(&script, "require \"include\";\n");
+		for (unsigned i = 0; i < (more < 2 ? 1 : SIEVE_INCLUDED_MAX + more - 2); i++)
+			(void)buf_fmt(&script, "include \"%c\";\n", more == 0 ? 'c' : more == 1 ? 'b' : (char)('a' + COUNT(included) - 1));
+		program = compiled(buf_get(&script));
+		sieve_result_init(&result);
+		ck_assert_int_eq(sieve_run(program, &host, &result), more % 2 == 0 ? 0 : -EINVAL);
+		ck_assert(more % 2 == 0 || span_starts(span_of(result.error), SPAN("too many scripts include each other")));
+		sieve_result_free(&result);
+		(void)sieve_program_free(program);
+	}
+	for (size_t i = 0; i < COUNT(included); i++)
+		included[i] = sieve_program_free(included[i]);
+	buf_free(&script);
+}
+END_TEST
+
 /* What stands in a text is found there, and nothing else is. */
 START_TEST(parts_of_text)
 {
@@ -682,7 +724,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, parts_of_text, undone, damaged, names,
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, includes, parts_of_text, undone, damaged, names,
 		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, long_subjects, notify_text,
 		notify_example };
 
