@@ -415,7 +415,7 @@ START_TEST(in_the_background_it_finds_its_file_again)
 	ck_assert_int_gt(pid, 1);
 	write_conf(changed);
 	ck_assert_int_eq(kill((pid_t)pid, SIGHUP), 0);
-	find = xasprintf("for i in $(seq 200); do pgrep -P %ld -f 'toyd: front anew' && exit 0; sleep 0.1; done; exit 1", pid);
+	find = xasprintf("for i in $(seq 200); do pgrep -P %ld -f 'toyd: front anew' >/dev/null && exit 0; sleep 0.1; done; exit 1", pid);
 	ck_assert_int_eq(system(find), 0);
 	ck_assert_int_eq(kill((pid_t)pid, SIGTERM), 0);
 	for (int i = 0; i < 200 && kill((pid_t)pid, 0) == 0; i++)
