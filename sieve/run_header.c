@@ -10,7 +10,9 @@
 #include "sieve/run_parts.h"
 
 #define FIELD_MAX (1u << 20) /* of one field's value */
-#define IDN_STEPS 1000 /* to bring a domain into both forms */
+/* To bring a domain into both forms: so many, and so many for each octet. */
+#define IDN_STEPS 64
+#define IDN_OCTET_STEPS 4
 #define ENCODED_STEPS 3 /* for an octet of a field that has encoded words, or what looks like some */
 
 /* --- fields --- */
@@ -119,6 +121,7 @@ run_is_address_field(struct span name)
 struct address_match {
 	struct matcher matcher;
 	uint64_t tags;
+	bool has_idn_keys;
 };
 
 static bool
@@ -127,8 +130,17 @@ has_idn(struct span domain)
 	return !span_is_ascii(domain) || span_ifind(domain, SPAN("xn--")) >= 0;
 }
 
+static bool
+has_idn_keys(const struct matcher *matcher)
+{
+	for (size_t i = 0; i < matcher->keys.count; i++)
+		if (has_idn(matcher->keys.items[i]))
+			return true;
+	return false;
+}
+
 /* A domain in Unicode and its ASCII form are one domain (RFC 5890 section 2.3.2.1), and a script's author may know either: what matches any of them
- * matches. But octets are compared as they stand (RFC 4790 section 9.3), and so are relations, which would hold for one form and for the other not. */
+ * matches: of a key that is in neither form of such a domain, as most are, nothing more can. But octets are compared as they stand (RFC 4790 section 9.3), and so are relations, which would hold for one form and for the other not. */
 static bool
 match_domain(struct address_match *match, struct span text, struct span domain)
 {
@@ -136,10 +148,10 @@ match_domain(struct address_match *match, struct span text, struct span domain)
 	struct buf forms[] = { BUF_INIT(4 * ADDRESS_MAX), BUF_INIT(4 * ADDRESS_MAX) };
 	bool done = matcher_value(matcher, text);
 
-	if (done || !has_idn(domain) || matcher->match.comparator == MATCH_OCTET ||
+	if (done || !match->has_idn_keys || !has_idn(domain) || matcher->match.comparator == MATCH_OCTET ||
 	    (matcher->match.type != MATCH_IS && matcher->match.type != MATCH_CONTAINS && matcher->match.type != MATCH_MATCHES))
 		return done;
-	done = run_spend(matcher->run, IDN_STEPS) != 0;
+	done = run_spend(matcher->run, IDN_STEPS + IDN_OCTET_STEPS * domain.len) != 0;
 	if (!done && address_domain_canonical(domain, &forms[0]) == 0 && address_domain_display(buf_get(&forms[0]), &forms[1]) == 0)
 		for (size_t i = 0; i < 2 && !done; i++) {
 			struct buf other = BUF_INIT(2 * ADDRESS_LIST_TEXT_MAX);
@@ -210,6 +222,7 @@ run_test_address(struct run *run, const struct instruction *instruction)
 	struct address_match match = { .tags = instruction->tags };
 	int r = matcher_begin(&match.matcher, run, instruction, &instruction->positional[1]);
 
+	match.has_idn_keys = r == 0 && has_idn_keys(&match.matcher);
 	for (size_t i = 0; r == 0 && i < names.count && !match.matcher.found; i++)
 		if (run_is_address_field(names.items[i]))
 			run_fields(run, instruction, names.items[i], match_addresses, &match);
@@ -243,6 +256,7 @@ run_test_envelope(struct run *run, const struct instruction *instruction)
 	struct address_match match = { .tags = instruction->tags };
 	int r = matcher_begin(&match.matcher, run, instruction, &instruction->positional[1]);
 
+	match.has_idn_keys = r == 0 && has_idn_keys(&match.matcher);
 	for (size_t i = 0; r == 0 && i < parts.count && !match.matcher.found; i++) {
 		if (span_ieq(parts.items[i], SPAN("from")))
 			(void)match_envelope(&match, run->host->sender);

@@ -140,6 +140,34 @@ START_TEST(short_instructions)
 }
 END_TEST
 
+/* Who is written to has no say in which rules are reached: addresses of few octets cost little, whatever forms their domains have. */
+START_TEST(many_domains)
+{
+	struct buf message = BUF_INIT(1 << 20);
+	struct sieve_host host = { .spam = -1 };
+	struct sieve_program *program = compiled(SPAN("if address :is [\"to\", \"cc\"] \"team@example.org\" { stop; }\n"
+		"if address :contains [\"to\", \"cc\"] \"announce@\" { stop; }\nif address :domain \"to\" \"b\303\274cher.example\" { stop; }\n"
+		"if header :contains \"subject\" \"spam\" { discard; }"));
+	struct sieve_result result;
+
+	for (int field = 0; field < 4; field++) {
+		(void)buf_str(&message, "To: ");
+		for (int i = 0; i < 9000; i++)
+			(void)buf_fmt(&message, "%sa@%s", i == 0 ? "" : ",", field % 2 == 0 ? "\303\251" : "xn--e");
+		(void)buf_str(&message, "\r\n");
+	}
+	(void)buf_str(&message, "Subject: spam\r\n\r\n");
+	host.message = buf_get(&message);
+	sieve_result_init(&result);
+	ck_assert_int_eq(sieve_run(program, &host, &result), 0);
+	sieve_result_finish(&result);
+	ck_assert_uint_eq(result.count, 0);
+	sieve_result_free(&result);
+	(void)sieve_program_free(program);
+	buf_free(&message);
+}
+END_TEST
+
 /* Names of variables are compared with each that there is. */
 START_TEST(many_variables)
 {
@@ -724,7 +752,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { large, stars, short_instructions, many_variables, held_variables, large_body, includes, parts_of_text, undone, damaged, names,
+	const TTest *const tests[] = { large, stars, short_instructions, many_variables, many_domains, held_variables, large_body, includes, parts_of_text, undone, damaged, names,
 		vacation_rules, vacation_text, edited_headers, answers_are_ascii, delimiters, whose_name, known_addresses, long_subjects, notify_text,
 		notify_example };
 
