@@ -176,6 +176,7 @@ struct account {
 	uint32_t worker_request;    /* that it was asked for by */
 	struct event *silence;      /* pending since it was asked something, or has shown its last sign of life while it was */
 	unsigned unanswered;        /* requests that it has not begun to answer, and whose clients wait */
+	bool doubted; /* a session that said nothing for long, while nobody was left who waited for it */
 	uint32_t asking;            /* the request for one, or 0 */
 	struct proxied *waiting;    /* requests for it, in order */
 };

@@ -22,6 +22,8 @@
 /* So long a session that was asked something may show no sign of life: it answers one request after the other, and the first of a large account may have
  * much to read. */
 #define SILENCE_SECONDS 600
+/* The same of one in doubt: before the client that tries it is told to come again. */
+#define DOUBT_SECONDS (ANSWER_SECONDS - 10)
 
 struct proxied {
 	struct proxied *next; /* waiting for a session */
@@ -228,7 +230,7 @@ move(struct proxied *proxied)
 static void
 await_life(struct account *account)
 {
-	static const struct timeval silence = { SILENCE_SECONDS, 0 };
+	const struct timeval silence = { account->doubted ? DOUBT_SECONDS : SILENCE_SECONDS, 0 };
 
 	(void)event_add(account->silence, &silence);
 }
@@ -239,6 +241,7 @@ session_readable(struct stream *stream, void *context)
 	struct proxied *proxied = context;
 
 	(void)stream;
+	proxied->account->doubted = false;
 	if (proxied->account->unanswered > (proxied->answered ? 0 : 1))
 		await_life(proxied->account);
 	else
@@ -297,6 +300,7 @@ static void
 leave_session(struct account *account)
 {
 	(void)event_del(account->silence);
+	account->doubted = false;
 	auth_leave_worker(front_auth(account->http->front), account->worker_request);
 	account->worker = msg_channel_free(account->worker);
 }
@@ -310,7 +314,12 @@ on_silence(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 	if (account->worker == NULL)
 		return;
-	log_error("session-silent", log_str("account", account->address), log_u64("seconds", SILENCE_SECONDS), log_str("hint", "it is parted from"));
+	/* Whoever would have heard from it has left: the next request tells, and need not wait for so long. */
+	if (account->unanswered == 0) {
+		account->doubted = true;
+		return;
+	}
+	log_error("session-silent", log_str("account", account->address), log_u64("seconds", account->doubted ? DOUBT_SECONDS : SILENCE_SECONDS), log_str("hint", "it is parted from"));
 	leave_session(account);
 	account_check(account);
 }
@@ -333,6 +342,9 @@ proxy_body(struct exchange *exchange, struct span bytes)
 		return 0;
 	if (bytes.len > 0 && proxied->patience != NULL && !proxied->answered)
 		wait_for_answer(proxied);
+	/* A session says nothing before the body is complete. */
+	if (bytes.len > 0 && event_pending(proxied->account->silence, EV_TIMEOUT, NULL))
+		await_life(proxied->account);
 	return bytes.len;
 }
 

@@ -244,6 +244,53 @@ START_TEST(silent)
 }
 END_TEST
 
+/* Its client went away: that says nothing of the session, but the next one does not wait for so long. */
+START_TEST(left_alone)
+{
+	struct client client;
+	int fd;
+
+	ask(&client);
+	come();
+	fd = take();
+	client.exchange.handler->gone(&client.exchange);
+	pass(700);
+	ck_assert_uint_eq(left, 0);
+	if (_i == 0) {
+		ask(&client);
+		answer(take());
+		ck_assert_uint_eq(client.status, 200);
+		pass(1000);
+		ck_assert_uint_eq(left, 0);
+	} else {
+		ask(&client);
+		pass(200);
+		ck_assert_uint_eq(left, 1);
+	}
+	(void)close(fd);
+}
+END_TEST
+
+/* A session says nothing before it has the whole body, which may take its client longer. */
+START_TEST(slow_upload)
+{
+	struct client client;
+	char bytes[100] = "";
+
+	ask(&client);
+	client.exchange.has_body = true;
+	come();
+	for (int i = 0; i < 20; i++) {
+		ck_assert_uint_eq(client.exchange.handler->body(&client.exchange, span_make(bytes, sizeof(bytes))), sizeof(bytes));
+		pass(100);
+		ck_assert_uint_eq(client.status, 0);
+		ck_assert_uint_eq(left, 0);
+	}
+	answer(take());
+	ck_assert_uint_eq(client.status, 200);
+}
+END_TEST
+
 /* One long request after the other. */
 START_TEST(slow_but_there)
 {
@@ -284,6 +331,8 @@ main(void)
 	tcase_add_loop_test(tests, cannot_be_started, 0, 2);
 	tcase_add_test(tests, silent);
 	tcase_add_test(tests, slow_but_there);
+	tcase_add_test(tests, slow_upload);
+	tcase_add_loop_test(tests, left_alone, 0, 2);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
