@@ -201,7 +201,12 @@ mark(struct queue *queue, enum spool_place place, const char *id, struct span st
 	for (size_t i = 0; i < file.envelope.count && file.envelope.count == statuses.len; i++) {
 		struct envelope_recipient *recipient = &file.envelope.recipients[i];
 
+		bool still_open = statuses.ptr[i] == ENVELOPE_WARNED || statuses.ptr[i] == ENVELOPE_HALF;
+
 		if (!envelope_is_open(recipient) || statuses.ptr[i] == ENVELOPE_PENDING || statuses.ptr[i] == recipient->status)
+			continue;
+		/* Half of it may have been delivered since its delay was told. */
+		if (still_open && recipient->status != ENVELOPE_PENDING)
 			continue;
 		recipient->status = statuses.ptr[i];
 		changed = true;
