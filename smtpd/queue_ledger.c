@@ -74,7 +74,7 @@ is_unused(struct ledger *ledger)
 }
 
 /* Takes what the file remembers; where that is nothing, it is to remember what we do. Both cannot be: keys are hashes by random bytes of each ledger's
- * own. What the file has took weeks to learn, and what came of a start without it mostly minutes. 0 or -errno, without a file then. */
+ * own; by the same, the file is what could be written of ours before. What the file has took weeks to learn, and what came of a start without it mostly minutes. 0 or -errno, without a file then. */
 static int
 open_file(struct queue_ledger *memory)
 {
@@ -85,7 +85,7 @@ open_file(struct queue_ledger *memory)
 
 	if (memory->ledger == NULL && unreadable) {
 		r = ledger_file_begin(fd, ROWS, &found);
-	} else if (memory->ledger != NULL && (unreadable || (r == 0 && is_unused(found)))) {
+	} else if (memory->ledger != NULL && (unreadable || (r == 0 && (is_unused(found) || ledger_seed(found) == ledger_seed(memory->ledger))))) {
 		found = ledger_free(found);
 		r = ledger_file_adopt(fd, memory->ledger);
 	}
