@@ -181,7 +181,8 @@ is_known_as_silent(const void *context, const struct resolve_host *host, size_t 
 
 	relay_conn_put_host(text, host->name, &host->addresses[address], job->port);
 	habit = relay_habits_find(job->role->habits, text, (int64_t)time(NULL));
-	return habit.silent || habit.silent_tls;
+	/* One that is silent under TLS costs its ten seconds, which is no reason to leave the order of preferences (RFC 5321 section 5.1). */
+	return habit.silent;
 }
 
 static void
