@@ -176,6 +176,18 @@ START_TEST(half_expanded)
 }
 END_TEST
 
+/* That its delay had been told before is read first at a new start, and changes nothing. */
+START_TEST(half_expanded_and_warned)
+{
+	put(PATH, ENVELOPE("to H - - mixed@local.test\n") MESSAGE);
+	put("queue/AA/0006278AA1C3D4E1", "fourpost 1\ncreated NOWNOWNOWN\nrelease 99999999999\nfrom \nabout " ID " W\nto P N - x@other.test\n\n" MESSAGE);
+	start();
+	WAIT_FOR(times_logged("asked host=takes.test recipients=1") == 1 && !there(PATH));
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+	ck_assert(!logs("told-before") && there("queue/AA/0006278AA1C3D4E1"));
+}
+END_TEST
+
 /* Whoever sent it on and kept it gets it by no alias, with others or alone. */
 START_TEST(expanded_for_others)
 {
@@ -745,6 +757,7 @@ add(TCase *tests)
 	tcase_add_test(tests, expanded_and_marked);
 	tcase_add_test(tests, another_expanded_and_marked);
 	tcase_add_test(tests, half_expanded);
+	tcase_add_test(tests, half_expanded_and_warned);
 	tcase_add_test(tests, expanded_for_others);
 	tcase_add_test(tests, one_expanded_and_marked);
 	tcase_add_test(tests, expanded_when_released);
