@@ -498,6 +498,10 @@ find_account_dir(struct proc *proc)
 {
 	int r = account_folder(proc->common->accounts_dir, span_of(proc->account_path), proc->account_uid, proc->as_root, &proc->account_dir);
 
+	if (r < 0 && proc->probe) {
+		log_error("no-account-folder", log_str("account", proc->account), log_errno("error", r));
+		exit(EX_SOFTWARE);
+	}
 	if (r < 0) {
 		tell_ready(proc, r);
 		exit(EX_OK); /* the parent says why */
