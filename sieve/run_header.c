@@ -130,17 +130,23 @@ has_idn(struct span domain)
 	return !span_is_ascii(domain) || span_ifind(domain, SPAN("xn--")) >= 0;
 }
 
+/* Whether one of them can match a form of a domain that does not stand in the message: it is in such a form itself, or has wildcards. */
 static bool
 has_idn_keys(const struct matcher *matcher)
 {
-	for (size_t i = 0; i < matcher->keys.count; i++)
-		if (has_idn(matcher->keys.items[i]))
+	bool wild = matcher->match.type == MATCH_MATCHES;
+
+	for (size_t i = 0; i < matcher->keys.count; i++) {
+		struct span key = matcher->keys.items[i];
+
+		if (has_idn(key) || (wild && (span_chr(key, '*') >= 0 || span_chr(key, '?') >= 0)))
 			return true;
+	}
 	return false;
 }
 
 /* A domain in Unicode and its ASCII form are one domain (RFC 5890 section 2.3.2.1), and a script's author may know either: what matches any of them
- * matches: of a key that is in neither form of such a domain, as most are, nothing more can. But octets are compared as they stand (RFC 4790 section 9.3), and so are relations, which would hold for one form and for the other not. */
+ * matches. But octets are compared as they stand (RFC 4790 section 9.3), and so are relations, which would hold for one form and for the other not. */
 static bool
 match_domain(struct address_match *match, struct span text, struct span domain)
 {
