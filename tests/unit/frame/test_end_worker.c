@@ -75,6 +75,7 @@ setup(void)
 static void
 end(void)
 {
+	worker_end = msg_channel_free(worker_end);
 	(void)kill(worker.pid, SIGKILL);
 }
 

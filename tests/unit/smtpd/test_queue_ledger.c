@@ -87,9 +87,15 @@ clean(void)
 	(void)rmdir(spool);
 }
 
+/* A queue has one as long as it lives. */
 static void
 start(void)
 {
+	static struct queue_ledger *volatile former[4];
+	static unsigned count;
+
+	former[count] = queue.ledger;
+	ck_assert_ptr_eq(former[count++], queue.ledger);
 	queue.ledger = queue_ledger_open(&queue);
 }
 

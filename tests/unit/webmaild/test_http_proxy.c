@@ -134,6 +134,7 @@ come(void)
 	int fds[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	(void)msg_channel_free(session);
 	session = msg_channel_new(fds[1], &table, ROLE_WORKER, ROLE_FRONT);
 	when_there(when_there_context, msg_channel_new(fds[0], &table, ROLE_FRONT, ROLE_WORKER));
 }
