@@ -346,7 +346,7 @@ bring_up_to_date(struct ms_store *store, uint32_t number, struct ms_mailbox_reco
 		return r;
 	ms_folder_times(fd, &new_time, &cur_time);
 	(void)close(fd);
-	if (record->uidnext != 0 && new_time.seconds == record->new_time.seconds && new_time.nanoseconds == record->new_time.nanoseconds &&
+	if (record->uidnext != 0 && new_time.seconds != 0 && cur_time.seconds != 0 && new_time.seconds == record->new_time.seconds && new_time.nanoseconds == record->new_time.nanoseconds &&
 	    cur_time.seconds == record->cur_time.seconds && cur_time.nanoseconds == record->cur_time.nanoseconds)
 		return 0;
 	r = ms_lock(store);

@@ -625,7 +625,8 @@ sync_once(struct ms_store *store, uint32_t number, struct ms_mailbox_record *rec
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	ms_folder_times(sync.folder_fd, &new_time, &cur_time);
-	if (why == SYNC_NEWS && !sync.rebuild && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time) &&
+	/* Times that were too fresh to be kept are 0, as those of a part that is missing, which is no reason not to look. */
+	if (why == SYNC_NEWS && !sync.rebuild && new_time.seconds != 0 && cur_time.seconds != 0 && same_time(&new_time, &record->new_time) && same_time(&cur_time, &record->cur_time) &&
 	    ms_pending_file_size(sync.folder_fd) == record->pending) {
 		(void)close(sync.folder_fd);
 		return 0;
