@@ -240,18 +240,31 @@ on_ready(struct parent *parent, const struct msg_channel *channel, const struct 
 	return 0;
 }
 
-/* A worker does not answer whom it was, or is to be, handed to. Nobody but that process can speak of it: ids are each asker's own, and one that was
- * started anew has no workers yet. */
+/* Who speaks, and of which of his workers: NULL, it has ended. Nobody but the process that it was, or is to be, handed to can speak of it: ids are each
+ * asker's own, and one that was started anew has no workers yet. 0 or -EBADMSG. */
 static int
-end_worker(struct parent *parent, const struct msg_channel *channel, const struct msg *msg)
+take_request(const struct parent *parent, const struct msg_channel *channel, const struct msg *msg, struct child **ret_requester, struct child **ret_worker)
 {
 	struct msg_reader body = msg_read(msg);
 	uint32_t request = msg_get_u32(&body);
-	struct child *requester = parent_find_child(parent, msg_channel_peer(channel)), *worker;
+	struct child *requester = parent_find_child(parent, msg_channel_peer(channel));
 
 	if (!msg_done(&body) || requester == NULL || requester->channel != channel)
 		return -EBADMSG;
-	worker = worker_of(parent, requester, request);
+	*ret_requester = requester;
+	*ret_worker = worker_of(parent, requester, request);
+	return 0;
+}
+
+/* A worker does not answer. */
+static int
+end_worker(struct parent *parent, const struct msg_channel *channel, const struct msg *msg)
+{
+	struct child *requester, *worker;
+	int r = take_request(parent, channel, msg, &requester, &worker);
+
+	if (r < 0)
+		return r;
 	if (worker == NULL) {
 		(void)msg_send(requester->channel, MSG_WORKER_ENDED, msg->id, NULL, -1);
 		return 0;
@@ -268,13 +281,11 @@ end_worker(struct parent *parent, const struct msg_channel *channel, const struc
 static int
 leave_worker(struct parent *parent, const struct msg_channel *channel, const struct msg *msg)
 {
-	struct msg_reader body = msg_read(msg);
-	uint32_t request = msg_get_u32(&body);
-	struct child *requester = parent_find_child(parent, msg_channel_peer(channel)), *worker;
+	struct child *requester, *worker;
+	int r = take_request(parent, channel, msg, &requester, &worker);
 
-	if (!msg_done(&body) || requester == NULL || requester->channel != channel)
-		return -EBADMSG;
-	worker = worker_of(parent, requester, request);
+	if (r < 0)
+		return r;
 	if (worker == NULL || worker->starting || worker->hung)
 		return 0; /* it has ended, or is going to */
 	if (set_patience(parent, worker, END_SECONDS) < 0)

@@ -5,7 +5,6 @@
 #include <openssl/ssl.h>
 
 #include "common/tls.h"
-#include "frame/read_file.h"
 #include "smtpd/policy.h"
 #include "smtpd/roots.h"
 #include "smtpd/smtpd.h"
@@ -63,10 +62,8 @@ peer_gone(struct proc *proc, uint8_t peer)
 }
 
 static void
-take_roots(struct policy_role *role, int r, struct buf *text, const char *hint)
+use_roots(struct policy_role *role, struct ssl_ctx_st *context)
 {
-	struct ssl_ctx_st *context = roots_context(r, text, hint);
-
 	if (context == NULL)
 		return;
 	tls_context_free(role->https.tls); /* calls keep theirs */
@@ -76,21 +73,17 @@ take_roots(struct policy_role *role, int r, struct buf *text, const char *hint)
 static int
 on_roots(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
-
 	(void)channel;
-	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text, "those that were read before stay in use");
+	use_roots(((struct proc *)context)->state, roots_of_message(msg));
 	return 0;
 }
 
 static void
 load_roots(struct policy_role *role)
 {
-	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
-
 	role->https.tls = tls_client_new();
 	SSL_CTX_set_verify(role->https.tls, SSL_VERIFY_PEER, NULL); /* nobody is trusted */
-	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text, "no policy can be fetched, and no report posted");
+	use_roots(role, roots_of_start(role->proc, "no policy can be fetched, and no report posted"));
 }
 
 int

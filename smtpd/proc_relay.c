@@ -147,8 +147,10 @@ peer_here(struct proc *proc, uint8_t role)
 /* Encrypts with anybody: mail between hosts is not stopped by a certificate. Whether one can be trusted is told in the log. Connections keep the
  * context that they were made with. */
 static void
-use_context(struct relay_role *role, struct ssl_ctx_st *context)
+use_roots(struct relay_role *role, struct ssl_ctx_st *context)
 {
+	if (context == NULL)
+		return;
 	SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
 	if (SSL_CTX_dane_enable(context) != 1)
 		abort(); /* no memory */
@@ -156,32 +158,19 @@ use_context(struct relay_role *role, struct ssl_ctx_st *context)
 	role->tls = context;
 }
 
-static void
-take_roots(struct relay_role *role, int r, struct buf *text, const char *hint)
-{
-	struct ssl_ctx_st *context = roots_context(r, text, hint);
-
-	if (context != NULL)
-		use_context(role, context);
-}
-
 static int
 on_roots(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
-
 	(void)channel;
-	take_roots(((struct proc *)context)->state, read_open_file(msg->fd, &text), &text, "those that were read before stay in use");
+	use_roots(((struct proc *)context)->state, roots_of_message(msg));
 	return 0;
 }
 
 static void
 load_roots(struct relay_role *role)
 {
-	struct buf text = BUF_INIT(ROOTS_FILE_MAX);
-
-	use_context(role, tls_client_new());
-	take_roots(role, proc_read_file(role->proc, MSG_ROOTS, &text), &text, "no host's certificate will be trusted");
+	use_roots(role, tls_client_new());
+	use_roots(role, roots_of_start(role->proc, "no host's certificate will be trusted"));
 }
 
 int

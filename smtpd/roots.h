@@ -4,14 +4,13 @@
 #ifndef SMTPD_ROOTS_H
 #define SMTPD_ROOTS_H
 
-#include "common/buf.h"
+#include "frame/role.h"
 
 struct ssl_ctx_st;
 
-#define ROOTS_FILE_MAX (16u << 20)
-
-/* A client context that verifies against what was read, with that result; frees the text. NULL, after a warning with that hint, when there are no
- * roots: the former context stays in use. */
-struct ssl_ctx_st *roots_context(int r, struct buf *text, const char *hint);
+/* A client context that verifies against those that came before the start. NULL, after a warning with that hint, when there are none. */
+struct ssl_ctx_st *roots_of_start(struct proc *proc, const char *hint);
+/* The same of ROOTS, at a reload. NULL, after a warning: the former context stays in use. */
+struct ssl_ctx_st *roots_of_message(const struct msg *msg);
 
 #endif

@@ -96,6 +96,11 @@ class Client:
                     raise
         return None
 
+    def status(self):
+        """Of a request that needs the account's session."""
+        body = {"using": USING, "methodCalls": [["Mailbox/get", {"accountId": self.account, "ids": None}, "0"]]}
+        return self.request("POST", "/jmap/api", json.dumps(body), {"Content-Type": "application/json"}).status
+
     def api(self, *calls, using=None):
         """Runs method calls; each is (name, args) with accountId put in. The list of [name, args, id]."""
         listed = [[name, {"accountId": self.account, **args}, str(i)] for i, (name, args) in enumerate(calls)]

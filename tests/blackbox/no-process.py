@@ -3,9 +3,7 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """No process can be made for a while: the daemons go on, whoever wants what takes one is told to come again, and all is well by itself afterwards."""
 import imaplib
-import json
 import os
-import poplib
 import signal
 import subprocess
 import sys
@@ -36,22 +34,6 @@ def imap(user="bob"):
         return str(error)
 
 
-def pop(user="bob"):
-    client = poplib.POP3_SSL("127.0.0.1", site.base + 995, timeout=60)
-    try:
-        client.user(f"{user}@example.test")
-        client.pass_("demo")
-        client.quit()
-        return "OK"
-    except poplib.error_proto as error:
-        return str(error)
-
-
-def web(client):
-    body = {"using": jmap_client.USING, "methodCalls": [["Mailbox/get", {"accountId": client.account, "ids": None}, "0"]]}
-    return str(client.request("POST", "/jmap/api", json.dumps(body), {"Content-Type": "application/json"}).status)
-
-
 def pid(daemon):
     return int(own_site.read(f"{site.state}/run/{daemon}.pid"))
 
@@ -68,16 +50,16 @@ def end_workers():
 
 try:
     site.send("s@away.example", ["bob@example.test"], "before")
-    check("all is well at first", own_site.within(lambda: site.delivered("bob", "before")) and imap() == "OK" and pop() == "OK", site.log()[-3000:])
+    check("all is well at first", own_site.within(lambda: site.delivered("bob", "before")) and imap() == "OK" and site.pop("bob") == "OK", site.log()[-3000:])
     browser = jmap_client.Client("bob@example.test")
-    check("on the web too", web(browser) == "200")
+    check("on the web too", browser.status() == 200)
     pids = {daemon: pid(daemon) for daemon in DAEMONS}
     end_workers()
     with open(flag, "w", encoding="ascii"):
         pass
     os.chmod(flag, 0o644)
 
-    for name, what, word in (("imapd", imap, "[UNAVAILABLE]"), ("pop3d", pop, "[SYS/TEMP]"), ("webmaild", lambda: web(browser), "503")):
+    for name, what, word in (("imapd", imap, "[UNAVAILABLE]"), ("pop3d", lambda: site.pop("bob"), "[SYS/TEMP]"), ("webmaild", lambda: str(browser.status()), "503")):
         said = what()
         check(f"{name} says that it cannot now", word in said, said)
         check("and its log tells why", "fork-failed" in log_of(name) and "worker-not-started account=bob@example.test" in log_of(name), log_of(name)[-2000:])
@@ -97,7 +79,7 @@ try:
     os.unlink(flag)
     check("mail comes by itself", own_site.within(lambda: site.delivered("bob", "meanwhile")), site.log()[-3000:])
     check("once", len(site.delivered("bob", "meanwhile")) == 1)
-    check("and all is well again", imap() == "OK" and pop() == "OK" and web(browser) == "200", [log_of(name)[-1000:] for name in DAEMONS])
+    check("and all is well again", imap() == "OK" and site.pop("bob") == "OK" and browser.status() == 200, [log_of(name)[-1000:] for name in DAEMONS])
     site.send("s@away.example", ["bob@example.test"], "afterwards")
     check("new mail comes", own_site.within(lambda: site.delivered("bob", "afterwards")), site.log()[-3000:])
     check("a reload is taken", site.reload())

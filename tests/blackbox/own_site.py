@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import poplib
 import re
 import signal
 import socket
@@ -159,6 +160,17 @@ class Site:
         done = subprocess.run([f"{programs}/{name}", "-C", f"{self.state}/etc/{conf}", *arguments], input=given, stdin=None if given is not None else subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
         return done.returncode, done.stdout
+
+    def pop(self, user):
+        """What a POP3 client is told at its login: OK, or why not."""
+        client = poplib.POP3_SSL("127.0.0.1", self.base + 995, timeout=60)
+        try:
+            client.user(f"{user}@example.test")
+            client.pass_("demo")
+            client.quit()
+            return "OK"
+        except poplib.error_proto as error:
+            return str(error)
 
     def talk(self, lines, login=None):
         """Says the lines one by one (the text of a message as bytes), by SMTP or after a login by submission: the replies."""

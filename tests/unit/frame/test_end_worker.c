@@ -8,13 +8,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "frame/frame_msg.h"
 #include "frame/parent_internal.h"
+#include "tests/unit/clock_ahead.h"
 
 enum { ROLE_QUEUE = ROLE_OWN, REQUEST = 7 };
 
@@ -31,16 +31,6 @@ static struct parent parent = { .daemon = &toy, .common = &conf };
 static struct child front = { .role = &roles[0], .number = 1 }, queue = { .role = &roles[1], .number = 2 },
 		    worker = { .role = &roles[2], .number = 3, .requester = 2, .request = REQUEST };
 static struct msg_channel *front_end, *queue_end, *worker_end; /* theirs */
-static int64_t ahead; /* seconds */
-
-int
-clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-	ret->tv_sec += ahead;
-	return r;
-}
 
 static struct msg_channel *
 join(struct child *child)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "smtpd/queue_submit.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
+#include "tests/unit/clock_ahead.h"
 
 static const struct msg_row rows[] = {
 	{ MSG_DELIVER, "DELIVER", ROLE_QUEUE, ROLE_WORKER, 23, 4096, MSG_FD },
@@ -39,18 +39,8 @@ static unsigned started, killed, left, cancelled;
 static bool never; /* who asks the parent for a process hangs */
 static worker_ended on_end; /* of the one that is being killed */
 static void *on_end_context;
-static int64_t ahead; /* seconds */
 
 /* --- around queue_deliver.c --- */
-
-int
-clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-	ret->tv_sec += ahead;
-	return r;
-}
 
 const struct spool_file *
 attempt_file(const struct attempt *attempt)

@@ -6,13 +6,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "smtpd/queue.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
+#include "tests/unit/clock_ahead.h"
 
 
 static char limit[] = "messages/account=3/10h", *limits[] = { limit };
@@ -21,18 +21,8 @@ static struct proc proc = { .conf = &conf };
 static struct queue queue = { .proc = &proc };
 static char spool[] = "/tmp/test_queue_ledger.XXXXXX";
 static int folder = -1;
-static int64_t ahead; /* seconds */
 
 /* --- around queue_ledger.c --- */
-
-int
-clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-	ret->tv_sec += ahead;
-	return r;
-}
 
 int64_t
 queue_now(void)

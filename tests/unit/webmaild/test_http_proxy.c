@@ -5,11 +5,11 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/xalloc.h"
+#include "tests/unit/clock_ahead.h"
 #include "webmaild/http.h"
 
 static const struct msg_row rows[] = {
@@ -29,18 +29,8 @@ static worker_done when_there;
 static void *when_there_context;
 static unsigned asked, left, signed_out;
 static bool refused;
-static int64_t ahead; /* seconds */
 
 /* --- around http_proxy.c --- */
-
-int
-clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = (int)syscall(SYS_clock_gettime, clock, ret);
-
-	ret->tv_sec += ahead;
-	return r;
-}
 
 struct auth_client *
 front_auth(struct front *front)
