@@ -75,6 +75,11 @@ async function openAs(opened, account, options = {}) {
 	return page;
 }
 
+/** What the browser keeps of an account that open() signed in. */
+export function signedIn(account) {
+	return states.get(account);
+}
+
 export function forget(account) {
 	states.delete(account);
 }

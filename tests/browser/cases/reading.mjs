@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // SPDX-FileCopyrightText: The Fourpost authors
 // The list and the reader.
-import { alice, assert, check, equal, focused, frame, openMessage, row, shoot, unique, until } from '../harness.mjs';
+import { alice, assert, base, check, equal, focused, frame, openMessage, row, shoot, signedIn, unique, until } from '../harness.mjs';
 import { deliver, inject, message, png } from '../mail.mjs';
 
 check('a new message appears in the list without a reload', async ({ open }) => {
@@ -143,6 +143,26 @@ check('keys that come while a row is loaded all count', async ({ open }) => {
 	await page.keyboard.press('k');
 	await page.keyboard.press('k');
 	await focused(page, String(last - 2));
+	await page.unrouteAll({ behavior: 'wait' });
+});
+
+check('nothing is listed before the mailboxes are known', async ({ openSignedOut, open }) => {
+	await (await open(alice)).close();
+	const page = await openSignedOut({ storageState: signedIn(alice) });
+	const asked = [];
+	page.on('request', (request) => {
+		if (request.method() === 'POST') asked.push(request.postData() ?? '');
+	});
+	await page.route('**/*', async (route) => {
+		// As where the first answer is late.
+		if (route.request().postData()?.includes('"Mailbox/get"')) await new Promise((resolve) => { setTimeout(resolve, 500); });
+		await route.continue();
+	});
+	await page.goto(`${base}/`);
+	await page.locator('.row:not(.waiting)').first().waitFor();
+	const queries = asked.filter((text) => text.includes('"Email/query"'));
+	assert(queries.length > 0, 'no list was asked for');
+	equal(queries.filter((text) => text.includes('"filter":null')).length, 0, 'queries for the mail of all mailboxes');
 	await page.unrouteAll({ behavior: 'wait' });
 });
 

@@ -103,6 +103,8 @@ export function showView(next: View): void {
 /** The rows that are, or are about to be, seen. */
 export function need(range: Range): void {
 	shown = range;
+	// Before the mailboxes are known there is nothing to ask for: a query without a filter would show the mail of all, and drop it again.
+	if (view.peek().mailboxId === null && view.peek().search === '') return;
 	const known = total.peek();
 	const wanted = known === null ? { from: 0, to: 1 } : { from: range.from, to: Math.min(range.to, known) };
 	for (const page of pagesOf(wanted, pageSize)) {
