@@ -48,6 +48,8 @@ try:
     worker.recv(4096)
     say(worker, "EHLO x")
     idle = [connect(site, f"127.0.1.{1 + n // 4}", 25 if n % 2 else 587) for n in range(MAX - 2)]
+    # Each has its place only when it is greeted: until then it may wait behind one that came later, at the other port.
+    check("they are let in", all(peer.recv(4096).startswith(b"220") for peer in idle))
     check("all places are taken", not greeted(site))
 
     def free():
