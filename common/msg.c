@@ -15,7 +15,10 @@
 
 #include "common/xalloc.h"
 
-#define QUEUED_MAX 4096
+/* What may wait for a peer that does not read: as many octets as 4096 of the longest messages have, and so many descriptors. A peer whose disk
+ * stands still for a while may owe a hundred thousand short ones an ear. */
+#define QUEUED_BYTES_MAX ((size_t)4096 * MSG_MAX)
+#define QUEUED_FDS_MAX 4096
 /* Messages handled in one turn of the loop, so that a busy channel does not starve the others. */
 #define MESSAGES_A_TURN 32
 
@@ -48,7 +51,8 @@ struct msg_channel {
 	msg_closed closed;
 	void *context;
 	struct queued *first, **last;
-	size_t queued;
+	size_t queued, queued_bytes, queued_fds;
+	bool full; /* more was to wait than may: it has ended, and its owner is told from the loop */
 	/* Where a callback frees the channel that is calling it, msg_channel_free says so here. */
 	bool *freed;
 };
@@ -75,6 +79,13 @@ msg_channel_new(int fd, const struct msg_table *table, uint8_t self, uint8_t pee
 	return channel;
 }
 
+/* What it takes while it waits. */
+static size_t
+size_of(size_t len)
+{
+	return sizeof(struct queued) + len;
+}
+
 static void
 drop_first(struct msg_channel *channel)
 {
@@ -84,6 +95,8 @@ drop_first(struct msg_channel *channel)
 	if (channel->first == NULL)
 		channel->last = &channel->first;
 	channel->queued--;
+	channel->queued_bytes -= size_of(item->len);
+	channel->queued_fds -= item->fd >= 0;
 	if (item->fd >= 0)
 		(void)close(item->fd);
 	free(item);
@@ -194,7 +207,7 @@ channel_ended(struct msg_channel *channel, int error)
 	if (channel->writable != NULL)
 		(void)event_del(channel->writable);
 	if (channel->closed != NULL)
-		channel->closed(channel, error == -EPIPE ? 0 : error, channel->context);
+		channel->closed(channel, channel->full ? -ENOBUFS : error == -EPIPE ? 0 : error, channel->context);
 }
 
 static void
@@ -307,11 +320,16 @@ msg_channel_start(struct msg_channel *channel, struct event_base *base, msg_hand
 static int
 enqueue(struct msg_channel *channel, const struct span parts[2], int fd)
 {
+	size_t size = size_of(parts[0].len + parts[1].len);
 	struct queued *item;
 
-	if (channel->queued >= QUEUED_MAX)
+	/* Whoever waits for an answer to this, or for this answer, would wait for ever: with the channel all of them hear that there will be none. */
+	if (channel->full || channel->queued_bytes + size > QUEUED_BYTES_MAX || channel->queued_fds + (fd >= 0) > QUEUED_FDS_MAX) {
+		channel->full = true;
+		(void)shutdown(channel->fd, SHUT_RDWR);
 		return -ENOBUFS;
-	item = xmalloc(sizeof(*item) + parts[0].len + parts[1].len);
+	}
+	item = xmalloc(size);
 	item->next = NULL;
 	item->len = 0;
 	item->fd = fd;
@@ -323,6 +341,8 @@ enqueue(struct msg_channel *channel, const struct span parts[2], int fd)
 	*channel->last = item;
 	channel->last = &item->next;
 	channel->queued++;
+	channel->queued_bytes += size;
+	channel->queued_fds += fd >= 0;
 	if (channel->writable != NULL)
 		(void)event_add(channel->writable, NULL);
 	return 0;

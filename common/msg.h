@@ -87,7 +87,7 @@ struct msg_channel;
 
 /* Returns 0, or -EBADMSG when the message makes no sense: the channel is then closed as if the peer had gone. */
 typedef int (*msg_handler)(struct msg_channel *channel, struct msg *msg, void *context);
-/* The peer is gone (error 0) or misbehaved (-EBADMSG) or the channel broke (-errno). The channel still lives; the owner
+/* The peer is gone (error 0) or misbehaved (-EBADMSG) or does not read (-ENOBUFS) or the channel broke (-errno). The channel still lives; the owner
  * frees it, here or later. */
 typedef void (*msg_closed)(struct msg_channel *channel, int error, void *context);
 
@@ -100,7 +100,8 @@ uint8_t msg_channel_peer(const struct msg_channel *channel);
 int msg_channel_fd(const struct msg_channel *channel);
 
 /* Queues and sends. fd (or -1) is taken over and closed once sent, and on failure. Returns 0, -EBADMSG (not in the table, or
- * writer overflow: a mistake of ours), -EPIPE when the peer is gone, -ENOBUFS when 4096 messages already wait. */
+ * writer overflow: a mistake of ours), -EPIPE when the peer is gone, -ENOBUFS when 64 MiB wait already, or 4096 descriptors: then the channel has
+ * ended for both, and each is told so from the loop (here as -ENOBUFS). */
 int msg_send(struct msg_channel *channel, uint16_t type, uint32_t id, const struct msg_writer *body, int fd);
 /* A channel that nobody reads from a loop: waits for one message into buffer (MSG_MAX bytes, the caller's). 0, -EPIPE at end,
  * -EBADMSG, -errno. For the start of a role and for the key role's answers only. */
