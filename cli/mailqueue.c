@@ -133,14 +133,14 @@ retry_everything(int folder, const char *spool_dir)
 	return EX_OK;
 }
 
-/* What is no id cannot be a word of a request. */
+/* What is no id, nor a name in drop/, cannot be a word of a request, and must not spoil it for the others. */
 static bool
 is_word(const char *id)
 {
 	for (const char *c = id; *c != '\0'; c++)
 		if (!ascii_is_alnum(*c) && *c != '.')
 			return false;
-	return id[0] != '\0' && strcmp(id, "all") != 0;
+	return id[0] != '\0' && strlen(id) < DROP_NAME_MAX && strcmp(id, "all") != 0;
 }
 
 static int

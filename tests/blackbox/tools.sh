@@ -143,6 +143,7 @@ expect "held by its domain" "^$id is held" queue -d far.example -t dave@far.exam
 check "a selection and an id: 64" status 64 queue -d far.example hold "$id"
 expect "hold" "^$id is held" queue hold "$id"
 check "several in one request, one of them nobody's" bash -c "'$BIN/mailqueue' -C '$own/etc/smtpd.conf' hold 0000000000000000 $id 2>&1 | tr '\\n' ' ' | grep -q '0000000000000000.*$id is held'"
+check "and one that is longer than a name can be" bash -c "'$BIN/mailqueue' -C '$own/etc/smtpd.conf' hold $id $(printf '%080d' 0) $id 2>&1 | tr '\\n' ' ' | grep -q '00: there is no such message.*$id is held $id is held'"
 expect "is listed" 'held until it is released' queue list
 check "the file says so" test -e "$spool/hold/$id"
 check "what is held is not retried: 69" status 69 queue retry "$id"
