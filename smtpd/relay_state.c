@@ -110,7 +110,7 @@ static enum relay_action
 introduced(struct relay_state *state, struct buf *out)
 {
 	if (state->tls >= RELAY_TLS_ENCRYPT && !state->secured)
-		return refuse_tls(state, "the host does not offer it", out);
+		return refuse_tls(state, state->starttls_refused != 0 ? "the host offers and refuses it" : "the host does not offer it", out);
 	if (state->tls >= RELAY_TLS_VERIFY && !state->verified)
 		return refuse_tls(state, "the host has no certificate of its name that can be trusted", out);
 	return state->user.len != 0 ? authenticate(state, out) : relay_state_idle(state);
@@ -145,8 +145,10 @@ static enum relay_action
 on_starttls(struct relay_state *state, const struct relay_reply *reply, struct buf *out)
 {
 	/* Opportunistic: what does not want TLS gets the mail without (RFC 3207 section 4.1). */
-	if (reply->code / 100 != 2)
+	if (reply->code / 100 != 2) {
+		state->starttls_refused = reply->code;
 		return introduced(state, out);
+	}
 	state->phase = RELAY_HANDSHAKE;
 	return RELAY_START_TLS;
 }

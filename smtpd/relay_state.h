@@ -54,6 +54,7 @@ struct relay_state {
 
 	/* Within. */
 	bool secured, verified;
+	uint16_t starttls_refused; /* the code of its reply to STARTTLS, if that was no */
 	unsigned auth_step;
 	struct relay_mail *mail;
 	size_t asked, answered, accepted; /* recipients */

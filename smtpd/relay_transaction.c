@@ -85,7 +85,9 @@ leave_the_others(struct relay_state *state)
 static enum relay_action
 refuse_host(struct relay_state *state, struct buf *out)
 {
-	if (state->verified)
+	if (state->starttls_refused / 100 == 4) /* RFC 3207 section 4: for a temporary reason */
+		relay_result_set(&state->host, VERDICT_TEMPFAIL, "4.7.10", "The message requires TLS, and the host cannot begin it now");
+	else if (state->verified)
 		relay_result_set(&state->host, VERDICT_PERMFAIL, "5.7.30", "The message requires TLS on all its way, and the host does not promise that (no REQUIRETLS)");
 	else
 		relay_result_set(&state->host, VERDICT_PERMFAIL, "5.7.10", "The message requires TLS with a host that is certainly the right one, and that cannot be had");

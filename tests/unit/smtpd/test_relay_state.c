@@ -171,6 +171,10 @@ static const struct dialogue dialogues[] = {
 		"C: MAIL FROM:<a@b> REQUIRETLS\n" },
 	{ "TLS is required, and there is none", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
 		HELLO "S: 250 REQUIRETLS\n= READY\nmail\nC: QUIT\n= FAILED PERM 5.7.10\n" },
+	{ "TLS is required, and the host cannot begin it now", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 454 4.7.0 not now\n= READY\nmail\nC: QUIT\n= FAILED TEMP 4.7.10\n" },
+	{ "TLS is required, and the host refuses it for good", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
+		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 502 no\n= READY\nmail\nC: QUIT\n= FAILED PERM 5.7.10\n" },
 	{ "TLS is required, and the host may be another", { .sender = SPAN("a@b"), .requiretls = true }, { "x@y" },
 		HELLO "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nsecured\nC: EHLO me.example\nS: 250-mail.example\nS: 250 REQUIRETLS\nmail\n"
 		"C: QUIT\n= FAILED PERM 5.7.10\n" },
