@@ -20,6 +20,7 @@ struct delivery {
 	bool came_back;    /* to the account's own address, where it was before */
 	bool sent_on;      /* by the account's forward, which it came back from: it stays */
 	bool asked;        /* whose addresses are that its filter names: no more than once */
+	bool limited;      /* the account has sent as much as it may: what would be sent on is kept, and nothing is answered */
 	bool kept;         /* in a mailbox of the account's */
 	bool handled;      /* by a script: all that was to be done has been */
 	char *refusal;     /* the reason that a script gave (empty: none that can be told), or NULL */
@@ -33,6 +34,9 @@ struct seen {
 	int64_t until;
 };
 #define SEEN_MAX 64 /* the last */
+
+/* Why nothing is sent of a message that is `limited`, for the log. */
+#define DELIVER_LIMITED "the account has sent as much as it may"
 
 struct deliver {
 	struct proc *proc;

@@ -237,18 +237,21 @@ has_come_back(const struct deliver *deliver, struct span message)
 	return hops >= hops_max;
 }
 
-/* Why the message is not to be redirected there: it would only come round, and its sender be told of a fault that is none of his. Or NULL. */
+/* Why the message is not to be redirected there: it would only come round, and its sender be told of a fault that is none of his; or the account
+ * may send no more. Or NULL. */
 static const char *
 why_not(const struct deliver *deliver, const struct delivery *delivery, struct span to, bool back)
 {
 	if (address_equal(to, span_of(deliver->proc->account)))
 		return "it is the account itself";
+	if (delivery->limited)
+		return DELIVER_LIMITED;
 	if (back)
 		return "the account has sent it on before";
 	return deliver_has_been(deliver, delivery, to) ? "it has been there before" : NULL;
 }
 
-/* Who redirects to himself keeps. What would come round, or has, is an error, and then a message is kept (RFC 5228 sections 4.2 and 2.10.6),
+/* Who redirects to himself keeps. What would come round, or has, or is too much, is an error, and then a message is kept (RFC 5228 sections 4.2 and 2.10.6),
  * once. True when it was to be redirected. */
 static bool
 keep_own(const struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_result *result)

@@ -57,9 +57,9 @@ forward_send(struct deliver *deliver, const struct delivery *delivery)
 	int r = 0;
 
 	for (size_t i = 0; i < deliver->forward.count && r == 0 && !delivery->sent_on; i++) {
-		if (deliver_has_been(deliver, delivery, deliver->forward.targets[i])) {
+		if (delivery->limited || deliver_has_been(deliver, delivery, deliver->forward.targets[i])) {
 			log_info("not-forwarded", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
-			    log_span("to", deliver->forward.targets[i]), log_str("reason", "it has been there before"));
+			    log_span("to", deliver->forward.targets[i]), log_str("reason", delivery->limited ? DELIVER_LIMITED : "it has been there before"));
 			continue;
 		}
 		r = deliver_redirect(deliver, delivery, deliver->forward.targets[i]);

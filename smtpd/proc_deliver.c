@@ -158,7 +158,7 @@ look_at(struct deliver *deliver, struct delivery *delivery)
 		return true;
 	delivery->result = 0;
 	/* What is not kept is not filtered. */
-	if (!deliver->forward.keep && !delivery->sent_on && !forward_goes_round(deliver, delivery))
+	if (!deliver->forward.keep && !delivery->sent_on && !delivery->limited && !forward_goes_round(deliver, delivery))
 		return true;
 	filtered = deliver_filter(deliver, delivery);
 	delivery->handled = filtered != FILTERED_NOT;
@@ -275,6 +275,7 @@ on_deliver(struct msg_channel *channel, struct msg *msg, void *context)
 	recipient = msg_get_span(&body);
 	sender = msg_get_span(&body);
 	deliver->alone = msg_get_u8(&body) != 0;
+	delivery->limited = msg_get_u8(&body) != 0;
 	if (!msg_done(&body) || delivery->offset > INT64_MAX / 2 || delivery->length > INT64_MAX / 2)
 		return -EBADMSG;
 	delivery->queue_id = span_dup(queue_id);

@@ -122,13 +122,19 @@ struct queue_ledger *queue_ledger_open(struct queue *queue);
 int greylist_message(struct queue *queue, const struct msg *msg);
 /* Whether the account may ever send to so many recipients at once. */
 bool account_could_send(const struct queue *queue, size_t recipients);
-/* Takes a message to so many recipients from what the account may send. False: it has sent enough, and who cares is told. */
-bool account_may_send(struct queue *queue, struct span account, size_t recipients);
+/* What an account sends, counted apart by the same limits: who writes to it decides how much comes of the mail that it gets, and must not use up
+ * what its user may send. */
+enum account_mail {
+	ACCOUNT_SUBMITS,  /* its user, who has logged in or drops it */
+	ACCOUNT_SENDS_ON, /* its scripts and its forward, of a message that it gets */
+};
 
-/* Takes the same from what it may send even when that is not enough, which is told in the same way. Returns when it may go: now, or later. */
+/* Takes a message to so many recipients from what the account may send. False: it has sent enough, and who cares is told. */
+bool account_may_send(struct queue *queue, struct span account, enum account_mail mail, size_t recipients);
+/* Takes the same from what its user may send even when that is not enough, which is told in the same way. Returns when it may go: now, or later. */
 int64_t account_sends_at(struct queue *queue, struct span account, size_t recipients);
 /* What either of them took is put back: the message was not taken. */
-void account_sent_nothing(struct queue *queue, struct span account, size_t recipients);
+void account_sent_nothing(struct queue *queue, struct span account, enum account_mail mail, size_t recipients);
 /* Do any limits of accounts stand? */
 bool account_is_limited(const struct queue *queue);
 
@@ -136,7 +142,7 @@ bool account_is_limited(const struct queue *queue);
 
 /* Tells the postmaster that an account has reached a limit. */
 struct limit;
-void alert_submit(struct queue *queue, const struct limit *limit, struct span account);
+void alert_submit(struct queue *queue, const struct limit *limit, struct span account, enum account_mail mail);
 
 /* --- queue_copy.c --- */
 

@@ -40,6 +40,8 @@ struct job {
 	struct submitted *submitted, **submitted_last; /* written: in the queue only when all are, and the process has said what it did */
 	struct submitted *answers;      /* of those, what waits for the message to be safe where it is sent on to */
 	bool submit_failed;
+	bool limited;                   /* the account may not send on what it was to: the process is to do something else */
+	bool keep;                      /* it has been given to it for that */
 	enum sent_on sent_on;
 	struct outcome *held;           /* until they are */
 };
@@ -402,8 +404,23 @@ on_submit(struct account *account, struct msg *msg)
 		job->submitted_last = &submitted->next;
 		return 0;
 	}
-	job->submit_failed |= r < 0;
+	job->submit_failed |= r < 0 || (r == NOT_SUBMITTED_LIMITED && job->keep);
+	job->limited |= r == NOT_SUBMITTED_LIMITED;
 	return r == -EBADMSG ? r : 0;
+}
+
+/* What the account may not send on is kept, at once: put off, it would fill the spool while mail comes, and be returned in the end to senders who
+ * have done nothing, or never sent it. */
+static void
+give_to_keep(struct account *account, struct job *job)
+{
+	tell_sent(job, span_of(account->address), false);
+	job->keep = true;
+	job->tries = 0;
+	job->next = account->first;
+	account->first = job;
+	if (job->next == NULL)
+		account->last = &job->next;
 }
 
 static int
@@ -440,11 +457,16 @@ on_message(struct msg_channel *channel, struct msg *msg, void *context)
 	(void)snprintf(outcome.host, sizeof(outcome.host), "%s", account->address);
 	outcome.sent_on = job->sent_on;
 	outcome.dsn = job->sent_on == SENT_ON_ALONE;
-	settle_submitted(account->pool->queue, job, outcome.verdict == VERDICT_TEMPFAIL || job->submit_failed);
+	settle_submitted(account->pool->queue, job, outcome.verdict == VERDICT_TEMPFAIL || job->submit_failed || job->limited);
+	if (job->limited && !job->submit_failed && outcome.verdict == VERDICT_OK) {
+		give_to_keep(account, job);
+		job = NULL;
+	}
 	if (account->given_count != 0)
 		set_timer(account, ANSWER_SECONDS);
 	feed(account);
-	end_job(job, &outcome);
+	if (job != NULL)
+		end_job(job, &outcome);
 	start_waiting(account->pool);
 	return 0;
 }
@@ -526,6 +548,7 @@ feed(struct account *account)
 		job->tries++;
 		job->submissions = 0;
 		job->submit_failed = false;
+		job->limited = false;
 		job->sent_on = SENT_ON_NOT;
 		*account->given_last = job;
 		account->given_last = &job->next;
@@ -537,6 +560,7 @@ feed(struct account *account)
 		msg_put_span(&body, span_of(file->envelope.recipients[job->recipient].address));
 		msg_put_span(&body, span_of(file->envelope.sender));
 		msg_put_u8(&body, count_alone(account));
+		msg_put_u8(&body, job->keep);
 		if (++pool->last_id == 0)
 			pool->last_id = 1;
 		job->id = pool->last_id;

@@ -101,7 +101,7 @@ static void
 not_counted(struct taken *drop)
 {
 	if (drop->owner != NULL)
-		account_sent_nothing(drop->queue, span_of(drop->owner), drop->recipients);
+		account_sent_nothing(drop->queue, span_of(drop->owner), ACCOUNT_SUBMITS, drop->recipients);
 }
 
 static void

@@ -177,7 +177,7 @@ forget(struct queue *queue, struct transaction **at)
 	queue->intake->transactions--;
 	/* It was not taken. */
 	if (transaction->counted != 0)
-		account_sent_nothing(queue, span_of(transaction->envelope.account), transaction->counted);
+		account_sent_nothing(queue, span_of(transaction->envelope.account), ACCOUNT_SUBMITS, transaction->counted);
 	drop_file(queue, transaction);
 	envelope_free(&transaction->envelope);
 	free(transaction);
@@ -299,7 +299,7 @@ make_file(struct queue *queue, struct transaction **at)
 	bool could = !counts || account_could_send(queue, transaction->envelope.count);
 	int r;
 
-	if (!could || (counts && !account_may_send(queue, span_of(transaction->envelope.account), transaction->envelope.count))) {
+	if (!could || (counts && !account_may_send(queue, span_of(transaction->envelope.account), ACCOUNT_SUBMITS, transaction->envelope.count))) {
 		send_result(queue, transaction->id, could ? MESSAGE_LIMITED : MESSAGE_EXCEEDS, "", NULL);
 		forget(queue, at);
 		return 0;
@@ -479,7 +479,7 @@ tried(void *context, const char *id, int result, const struct attempt *told)
 	struct commit_context *commit = context;
 
 	if (result < 0 && commit->counted != 0)
-		account_sent_nothing(commit->queue, span_of(commit->account), commit->counted);
+		account_sent_nothing(commit->queue, span_of(commit->account), ACCOUNT_SUBMITS, commit->counted);
 	send_done(commit->queue, commit->id, result, id, told);
 	free(commit->account);
 	free(commit);

@@ -174,19 +174,20 @@ greylist_message(struct queue *queue, const struct msg *msg)
 /* --- limits of accounts --- */
 
 static uint64_t
-key_of(const struct queue_ledger *memory, const struct limit *limit, struct span account)
+key_of(const struct queue_ledger *memory, const struct limit *limit, struct span account, enum account_mail mail)
 {
-	uint64_t key = ledger_key_text(memory->ledger, limit->what == LIMIT_MESSAGES ? 'm' : 'r', account);
+	static const char kinds[][2] = { [ACCOUNT_SUBMITS] = { 'm', 'r' }, [ACCOUNT_SENDS_ON] = { 'M', 'R' } };
+	uint64_t key = ledger_key_text(memory->ledger, kinds[mail][limit->what != LIMIT_MESSAGES], account);
 
 	return ledger_key_and_bytes(memory->ledger, key, span_make(&limit->seconds, sizeof(limit->seconds)));
 }
 
 /* Once for all that follow each other. */
 static void
-note_refusal(struct queue *queue, const struct limit *limit, struct span account)
+note_refusal(struct queue *queue, const struct limit *limit, struct span account, enum account_mail mail)
 {
 	struct queue_ledger *memory = queue->ledger;
-	uint64_t key = ledger_key_text(memory->ledger, 'e', account);
+	uint64_t key = ledger_key_text(memory->ledger, mail == ACCOUNT_SUBMITS ? 'e' : 'E', account);
 	const struct ledger_slot *before = ledger_find(memory->ledger, key);
 	int64_t now = queue_now();
 	bool begins = before == NULL || now - before->last > EPISODE_SECONDS || before->last > now;
@@ -197,9 +198,9 @@ note_refusal(struct queue *queue, const struct limit *limit, struct span account
 	slot->count = begins ? 1 : slot->count + 1;
 	store(memory, slot);
 	log_warning("account-limited", log_span("account", account), log_str("what", limit_what_name(limit->what)), log_u64("limit", limit->count),
-	    log_i64("seconds", limit->seconds), log_u64("refused", slot->count));
+	    log_i64("seconds", limit->seconds), log_u64("refused", slot->count), log_str("by", mail == ACCOUNT_SUBMITS ? "user" : "filter"));
 	if (begins)
-		alert_submit(queue, limit, account);
+		alert_submit(queue, limit, account, mail);
 }
 
 /* The next limit of accounts from *at on. */
@@ -239,12 +240,12 @@ account_sends_at(struct queue *queue, struct span account, size_t recipients)
 	size_t at = 0;
 
 	while (next_limit(queue, &at, &limit)) {
-		uint64_t key = key_of(queue->ledger, &limit, account);
+		uint64_t key = key_of(queue->ledger, &limit, account, ACCOUNT_SUBMITS);
 		int64_t there = ledger_overdraw(ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients), now);
 
 		store_key(queue->ledger, key);
 		if (there > now && at_us == now)
-			note_refusal(queue, &limit, account);
+			note_refusal(queue, &limit, account, ACCOUNT_SUBMITS);
 		if (there > at_us)
 			at_us = there;
 	}
@@ -252,12 +253,12 @@ account_sends_at(struct queue *queue, struct span account, size_t recipients)
 }
 
 void
-account_sent_nothing(struct queue *queue, struct span account, size_t recipients)
+account_sent_nothing(struct queue *queue, struct span account, enum account_mail mail, size_t recipients)
 {
 	struct limit limit;
 
 	for (size_t at = 0; next_limit(queue, &at, &limit);) {
-		uint64_t key = key_of(queue->ledger, &limit, account);
+		uint64_t key = key_of(queue->ledger, &limit, account, mail);
 
 		ledger_give_back(queue->ledger->ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients));
 		store_key(queue->ledger, key);
@@ -276,7 +277,7 @@ account_could_send(const struct queue *queue, size_t recipients)
 }
 
 bool
-account_may_send(struct queue *queue, struct span account, size_t recipients)
+account_may_send(struct queue *queue, struct span account, enum account_mail mail, size_t recipients)
 {
 	struct ledger *ledger = queue->ledger->ledger;
 	int64_t now = queue_now_us();
@@ -284,12 +285,12 @@ account_may_send(struct queue *queue, struct span account, size_t recipients)
 
 	/* From all buckets, or from none. */
 	for (size_t at = 0; next_limit(queue, &at, &limit);)
-		if (!ledger_could_spend(ledger, key_of(queue->ledger, &limit, account), limit.count, limit.seconds, amount_of(&limit, recipients), now)) {
-			note_refusal(queue, &limit, account);
+		if (!ledger_could_spend(ledger, key_of(queue->ledger, &limit, account, mail), limit.count, limit.seconds, amount_of(&limit, recipients), now)) {
+			note_refusal(queue, &limit, account, mail);
 			return false;
 		}
 	for (size_t at = 0; next_limit(queue, &at, &limit);) {
-		uint64_t key = key_of(queue->ledger, &limit, account);
+		uint64_t key = key_of(queue->ledger, &limit, account, mail);
 
 		(void)ledger_spend(ledger, key, limit.count, limit.seconds, amount_of(&limit, recipients), now);
 		store_key(queue->ledger, key);

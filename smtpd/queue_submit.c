@@ -130,7 +130,7 @@ static int
 result_of(const struct submission *submission, int r)
 {
 	if (r != 0 && submission->from == SUBMIT_NOTHING)
-		return 1;
+		return NOT_SUBMITTED_LEFT_OUT;
 	return r == -EBADMSG ? -EINVAL : r;
 }
 
@@ -141,20 +141,49 @@ submitted_free(struct submitted *submitted)
 	free(submitted);
 }
 
+/* One message to one recipient. */
+static void
+not_counted(struct queue *queue, struct span account)
+{
+	account_sent_nothing(queue, account, ACCOUNT_SENDS_ON, 1);
+}
+
+struct committing {
+	struct queue *queue;
+	char *account;
+	intake_done done;
+	void *context;
+};
+
+static void
+committed(void *context, const char *id, int result)
+{
+	struct committing *committing = context;
+
+	if (result != 0)
+		not_counted(committing->queue, span_of(committing->account));
+	committing->done(committing->context, id, result);
+	free(committing->account);
+	free(committing);
+}
+
 void
 submitted_commit(struct queue *queue, struct submitted *submitted, intake_done done, void *context)
 {
 	const struct envelope *envelope = &submitted->envelope;
+	struct committing *committing = xcalloc(1, sizeof(*committing));
 
+	*committing = (struct committing){ queue, span_dup(span_of(envelope->account)), done, context };
 	log_info("submitted", log_str("id", submitted->id), log_str("account", envelope->account), log_str("from", envelope->sender),
 	    log_str("to", envelope->recipients[0].address));
-	intake_commit(queue, submitted->id, submitted->fd, envelope, done, context);
+	intake_commit(queue, submitted->id, submitted->fd, envelope, committed, committing);
 	submitted_free(submitted);
 }
 
 void
 submitted_discard(struct queue *queue, struct submitted *submitted)
 {
+	not_counted(queue, span_of(submitted->envelope.account));
 	(void)close(submitted->fd);
 	queue_files_discard(queue->files, submitted->id);
 	submitted_free(submitted);
@@ -176,6 +205,16 @@ write_file(struct queue *queue, const struct submission *submission, struct subm
 	return r;
 }
 
+/* Who cares has been told (account-limited). */
+static int
+limited(const struct submission *submission)
+{
+	if (submission->from != SUBMIT_NOTHING)
+		return NOT_SUBMITTED_LIMITED;
+	log_info("not-answered", log_span("account", submission->account), log_span("to", submission->recipient), log_str("reason", "the account has sent as much as it may"));
+	return NOT_SUBMITTED_LEFT_OUT;
+}
+
 int
 queue_submit(struct queue *queue, const struct spool_file *file, size_t recipient, struct span account, struct msg *msg,
     struct submitted **ret_submitted, enum sent_on *ret_sent_on)
@@ -190,6 +229,10 @@ queue_submit(struct queue *queue, const struct spool_file *file, size_t recipien
 			(void)close(submission.text);
 		return r == -EBADMSG ? r : result_of(&submission, r);
 	}
+	if (!account_may_send(queue, account, ACCOUNT_SENDS_ON, 1)) {
+		(void)close(submission.text);
+		return limited(&submission);
+	}
 	*ret_sent_on = submission.from == SUBMIT_NOTHING ? SENT_ON_NOT : submission.alone ? SENT_ON_ALONE : SENT_ON_TOO;
 	submitted = xcalloc(1, sizeof(*submitted));
 	submitted->answer = submission.from == SUBMIT_NOTHING;
@@ -202,6 +245,7 @@ queue_submit(struct queue *queue, const struct spool_file *file, size_t recipien
 		*ret_submitted = submitted;
 		return 0;
 	}
+	not_counted(queue, account);
 	log_error("not-submitted", log_span("account", account), log_span("to", submission.recipient), log_errno("error", r));
 	submitted_free(submitted);
 	return result_of(&submission, r);

@@ -18,7 +18,7 @@
 #include "tests/unit/clock_ahead.h"
 
 static const struct msg_row rows[] = {
-	{ MSG_DELIVER, "DELIVER", ROLE_QUEUE, ROLE_WORKER, 23, 4096, MSG_FD },
+	{ MSG_DELIVER, "DELIVER", ROLE_QUEUE, ROLE_WORKER, 24, 4096, MSG_FD },
 	{ MSG_SUBMIT, "SUBMIT", ROLE_WORKER, ROLE_QUEUE, 14, 2048, MSG_FD },
 	{ MSG_OWN, "OWN", ROLE_WORKER, ROLE_QUEUE, 3, 1024, MSG_NOFD },
 	{ MSG_OWN_IS, "OWN_IS", ROLE_QUEUE, ROLE_WORKER, 4, 1032, MSG_NOFD },
@@ -63,12 +63,13 @@ attempt_reopen(const struct attempt *attempt)
 	return memfd_create("message", MFD_CLOEXEC);
 }
 
-static unsigned put_off;
+static unsigned put_off, outcomes;
 
 void
 attempt_outcome(struct attempt *attempt, size_t of, const struct outcome *outcome)
 {
 	(void)attempt, (void)of;
+	outcomes++;
 	put_off += outcome->verdict == VERDICT_TEMPFAIL && outcome->ours;
 }
 
@@ -86,6 +87,8 @@ queue_own(struct queue *q, struct span account, const struct msg *msg)
 	return -1;
 }
 
+static unsigned may_send_on = 10;
+
 int
 queue_submit(struct queue *q, const struct spool_file *f, size_t of, struct span account, struct msg *msg, struct submitted **ret, enum sent_on *ret_sent_on)
 {
@@ -96,6 +99,8 @@ queue_submit(struct queue *q, const struct spool_file *f, size_t of, struct span
 
 	(void)q, (void)f, (void)of, (void)account;
 	(void)close(fd);
+	if (from != SUBMIT_NOTHING && may_send_on-- == 0)
+		return NOT_SUBMITTED_LIMITED;
 	*ret = calloc(1, sizeof(**ret));
 	ck_assert_ptr_nonnull(*ret);
 	(*ret)->answer = from == SUBMIT_NOTHING;
@@ -415,6 +420,140 @@ START_TEST(sent_by_one_try)
 }
 END_TEST
 
+/* DELIVER, as the process gets it; its id. */
+static uint32_t
+given(bool limited)
+{
+	_Alignas(8) static uint8_t buffer[MSG_MAX];
+	struct msg_reader body;
+	struct msg msg;
+
+	ck_assert_int_eq(msg_receive(worker, buffer, &msg), 0);
+	(void)close(msg_take_fd(&msg));
+	body = msg_read(&msg);
+	(void)msg_get_u64(&body);
+	(void)msg_get_u64(&body);
+	for (unsigned i = 0; i < 3; i++)
+		(void)msg_get_span(&body);
+	(void)msg_get_u8(&body);
+	ck_assert_uint_eq(msg_get_u8(&body), limited);
+	ck_assert(msg_done(&body));
+	return msg.id;
+}
+
+/* SENT of that delivery: the message comes again. */
+static void
+not_sent(uint32_t id)
+{
+	_Alignas(8) static uint8_t buffer[MSG_MAX];
+	struct msg_reader body;
+	struct msg msg;
+
+	ck_assert_int_eq(msg_receive(worker, buffer, &msg), 0);
+	ck_assert_uint_eq(msg.type, MSG_SENT);
+	ck_assert_uint_eq(msg.id, id);
+	body = msg_read(&msg);
+	ck_assert_uint_eq(msg_get_u8(&body), 0);
+}
+
+static void
+delivered(uint32_t id, enum verdict verdict)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u8(&body, (uint8_t)verdict);
+	msg_put_span(&body, SPAN("0.0.0"));
+	msg_put_span(&body, SPAN("so it is"));
+	ck_assert_int_eq(msg_send(worker, MSG_DELIVERED, id, &body, -1), 0);
+	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
+}
+
+/* More is to be sent on than the account may: nothing is, and the process keeps the message, before those behind it. */
+START_TEST(limited)
+{
+	uint32_t id, next;
+
+	may_send_on = 1;
+	mail(0);
+	mail(0);
+	id = given(false);
+	next = given(false);
+	submit(id, SUBMIT_NOTHING, SUBMIT_EACH);
+	submit(id, 0, SUBMIT_TOO);
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, VERDICT_OK);
+	ck_assert_uint_eq(committed, 0);
+	ck_assert_uint_eq(discarded, 2);
+	ck_assert_uint_eq(outcomes, 0);
+	not_sent(id);
+	id = given(true);
+	delivered(next, VERDICT_OK);
+	ck_assert_uint_eq(outcomes, 1);
+	delivered(id, VERDICT_OK);
+	ck_assert_uint_eq(outcomes, 2);
+	ck_assert_uint_eq(put_off, 0);
+}
+END_TEST
+
+/* A process that goes on sending when it is to keep gets nowhere, and does not have the queue try for ever. */
+START_TEST(limited_and_stubborn)
+{
+	uint32_t id;
+
+	may_send_on = 0;
+	mail(0);
+	id = given(false);
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, VERDICT_OK);
+	not_sent(id);
+	id = given(true);
+	may_send_on = 0;
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, VERDICT_OK);
+	ck_assert_uint_eq(committed, 0);
+	ck_assert_uint_eq(put_off, 1);
+}
+END_TEST
+
+/* It is refused, or put off, for another reason: that stands. */
+START_TEST(limited_and_not_delivered)
+{
+	uint32_t id;
+
+	may_send_on = 0;
+	mail(0);
+	id = given(false);
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, _i == 0 ? VERDICT_PERMFAIL : VERDICT_TEMPFAIL);
+	ck_assert_uint_eq(outcomes, 1);
+	ck_assert_uint_eq(committed, 0);
+	ck_assert_uint_eq(put_off, 0);
+}
+END_TEST
+
+/* The process ends in the middle of keeping: its successor is to keep as well. */
+START_TEST(limited_and_lost)
+{
+	uint32_t id;
+
+	may_send_on = 0;
+	mail(0);
+	id = given(false);
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, VERDICT_OK);
+	not_sent(id);
+	(void)given(true);
+	worker = msg_channel_free(worker);
+	pass(0);
+	ck_assert_uint_eq(started, 2);
+	id = given(true);
+	delivered(id, VERDICT_OK);
+	ck_assert_uint_eq(outcomes, 1);
+	ck_assert_uint_eq(put_off, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -433,6 +572,10 @@ main(void)
 	tcase_add_test(tests, misbehaves);
 	tcase_add_test(tests, ends);
 	tcase_add_loop_test(tests, sent_by_one_try, 0, 3);
+	tcase_add_test(tests, limited);
+	tcase_add_test(tests, limited_and_stubborn);
+	tcase_add_loop_test(tests, limited_and_not_delivered, 0, 2);
+	tcase_add_test(tests, limited_and_lost);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* state/ledger that cannot be opened at the start: the queue goes on without it, and has it as soon as that is possible. The clock is the test's. */
+/* state/ledger that cannot be opened at the start: the queue goes on without it, and has it as soon as that is possible; and what accounts may send.
+ * The clock is the test's. */
 #include <check.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ static struct proc proc = { .conf = &conf };
 static struct queue queue = { .proc = &proc };
 static char spool[] = "/tmp/test_queue_ledger.XXXXXX";
 static int folder = -1;
+static unsigned alerts[2];
 
 /* --- around queue_ledger.c --- */
 
@@ -50,9 +52,10 @@ queue_files_folder(const struct queue_files *files)
 }
 
 void
-alert_submit(struct queue *q, const struct limit *of, struct span account)
+alert_submit(struct queue *q, const struct limit *of, struct span account, enum account_mail mail)
 {
 	(void)q, (void)of, (void)account;
+	alerts[mail]++;
 }
 
 /* --- the tests --- */
@@ -98,13 +101,19 @@ pass(unsigned seconds)
 
 /* How many messages that account may send in a row. */
 static unsigned
-sends(const char *account)
+sends_by(const char *account, enum account_mail mail)
 {
 	unsigned count = 0;
 
-	while (count < 10 && account_may_send(&queue, span_of(account), 1))
+	while (count < 10 && account_may_send(&queue, span_of(account), mail, 1))
 		count++;
 	return count;
+}
+
+static unsigned
+sends(const char *account)
+{
+	return sends_by(account, ACCOUNT_SUBMITS);
 }
 
 static void
@@ -164,6 +173,24 @@ START_TEST(a_former_one)
 }
 END_TEST
 
+/* What comes of the mail that an account gets is counted by the same limit, and apart. */
+START_TEST(apart)
+{
+	start();
+	ck_assert_uint_eq(sends_by("a@example.test", ACCOUNT_SENDS_ON), 3);
+	ck_assert_uint_eq(alerts[ACCOUNT_SENDS_ON], 1);
+	ck_assert_uint_eq(sends_by("a@example.test", ACCOUNT_SENDS_ON), 0);
+	ck_assert_uint_eq(alerts[ACCOUNT_SENDS_ON], 1);
+	ck_assert_uint_eq(alerts[ACCOUNT_SUBMITS], 0);
+	account_sent_nothing(&queue, SPAN("a@example.test"), ACCOUNT_SENDS_ON, 1);
+	ck_assert_uint_eq(sends("a@example.test"), 3);
+	ck_assert_uint_eq(alerts[ACCOUNT_SUBMITS], 1);
+	start();
+	ck_assert_uint_eq(sends_by("a@example.test", ACCOUNT_SENDS_ON), 1);
+	ck_assert_uint_eq(sends("a@example.test"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -175,6 +202,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, clean);
 	tcase_add_loop_test(tests, a_new_one, 0, 2);
 	tcase_add_test(tests, a_former_one);
+	tcase_add_test(tests, apart);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
