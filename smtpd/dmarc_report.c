@@ -116,14 +116,78 @@ put_next(struct buf *out, const char *name, struct span *text)
 	put_element(out, name, next_word(text));
 }
 
+static bool
+is_one_of(struct span word, const char *const *names)
+{
+	while (*names != NULL && !span_eq(word, span_of(*names)))
+		names++;
+	return *names != NULL;
+}
+
+static bool
+is_address(struct span address)
+{
+	char digits[INET6_ADDRSTRLEN] = "";
+	struct in6_addr bytes;
+
+	if (address.len == 0 || address.len >= sizeof(digits))
+		return false;
+	memcpy(digits, address.ptr, address.len);
+	return inet_pton(AF_INET, digits, &bytes) == 1 || inet_pton(AF_INET6, digits, &bytes) == 1;
+}
+
+/* Each word is one that the schema has there: the end of a line is missing where a power loss has torn it. */
+static bool
+is_whole(const struct report_row *row)
+{
+	static const char *const dispositions[] = { "none", "quarantine", "reject", NULL }, *const aligned[] = { "pass", "fail", NULL };
+	static const char *const overrides[] = { "trusted_forwarder", "sampled_out", "local_policy", NULL }, *const scopes[] = { "mfrom", "helo", NULL };
+	static const char *const spf_results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", NULL };
+	static const char *const dkim_results[] = { "none", "pass", "fail", "policy", "neutral", "temperror", "permerror", NULL };
+	struct span text = span_of(row->text), override;
+
+	if (!is_address(next_word(&text)) || !is_one_of(next_word(&text), dispositions) || !is_one_of(next_word(&text), aligned) ||
+	    !is_one_of(next_word(&text), aligned))
+		return false;
+	override = next_word(&text);
+	if (override.len != 0 && !is_one_of(override, overrides))
+		return false;
+	(void)next_word(&text); /* domains: of From, of the reverse-path, of SPF */
+	(void)next_word(&text);
+	(void)next_word(&text);
+	if (!is_one_of(next_word(&text), scopes) || !is_one_of(next_word(&text), spf_results))
+		return false;
+	while (text.len != 0) {
+		(void)next_word(&text);
+		(void)next_word(&text);
+		if (!is_one_of(next_word(&text), dkim_results))
+			return false;
+	}
+	return true;
+}
+
+/* What the domain would else take for all that there was. */
 static void
-put_head(struct buf *out, const struct dmarc_report_head *head)
+put_errors(struct buf *out, const struct dmarc_report_head *head, uint64_t left_out, uint64_t unreadable)
+{
+	if (left_out != 0)
+		(void)buf_fmt(out, "<error>%llu messages are not in this report: they differ in more ways than it has records</error>\n", (unsigned long long)left_out);
+	if (unreadable != 0)
+		(void)buf_fmt(out, "<error>%llu messages are not in this report: what was noted of them cannot be read</error>\n", (unsigned long long)unreadable);
+	if (head->cut)
+		(void)buf_str(out, "<error>some messages late on this day were not counted: there were too many in all</error>\n");
+}
+
+static void
+put_head(struct buf *out, const struct dmarc_report_head *head, uint64_t left_out, uint64_t unreadable)
 {
 	(void)buf_str(out, "<report_metadata>\n");
 	put_element(out, "org_name", head->organization);
 	put_element(out, "email", head->contact);
 	put_element(out, "report_id", head->id);
-	(void)buf_fmt(out, "<date_range><begin>%lld</begin><end>%lld</end></date_range>\n</report_metadata>\n", (long long)head->begin, (long long)head->end);
+	(void)buf_fmt(out, "<date_range><begin>%lld</begin><end>%lld</end></date_range>\n", (long long)head->begin, (long long)head->end);
+	put_errors(out, head, left_out, unreadable);
+	(void)buf_str(out, "</report_metadata>\n");
 }
 
 static void
@@ -213,10 +277,21 @@ put_record(struct buf *out, const struct report_row *row)
 int
 dmarc_report_compose(const struct dmarc_report_head *head, const struct report_domain *domain, struct buf *out)
 {
+	uint64_t unreadable = 0;
+	bool any = false;
+
+	for (const struct report_row *row = domain->rows; row != NULL; row = row->next)
+		if (is_whole(row))
+			any = true;
+		else
+			unreadable += row->count;
+	if (!any)
+		return 1;
 	(void)buf_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback>\n<version>1.0</version>\n");
-	put_head(out, head);
+	put_head(out, head, domain->left_out, unreadable);
 	put_policy(out, domain);
 	for (const struct report_row *row = domain->rows; row != NULL; row = row->next)
-		put_record(out, row);
+		if (is_whole(row))
+			put_record(out, row);
 	return buf_str(out, "</feedback>\n") < 0 ? -EMSGSIZE : 0;
 }

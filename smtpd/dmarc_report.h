@@ -15,9 +15,11 @@ bool dmarc_report_line(const struct verification *verification, const struct ver
 struct dmarc_report_head {
 	struct span organization, contact, id; /* who reports, his address, the report's name */
 	int64_t begin, end;                    /* seconds since 1970, both within */
+	bool cut;                              /* some of what came late on that day was not counted */
 };
 
-/* Appends the report of one domain. 0 or -EMSGSIZE. */
+/* Appends the report of one domain, which says what is missing in it. Rows that are none, as one that a power loss has torn, are left out. 0; 1 when
+ * no row is left, without which there is no report (the schema has at least one record); -EMSGSIZE. */
 int dmarc_report_compose(const struct dmarc_report_head *head, const struct report_domain *domain, struct buf *out);
 
 #endif

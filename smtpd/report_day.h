@@ -51,7 +51,8 @@ struct report_domain {
 struct report_day {
 	struct report_domain *domains;
 	size_t domain_count, row_count;
-	uint64_t left_out;
+	uint64_t left_out;          /* counted, but not for a domain: there are too many */
+	bool cut;                   /* its file is full: some of what came later was not counted */
 	struct report_domain **domain_table; /* within */
 	struct report_row **row_table;
 };

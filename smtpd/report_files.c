@@ -144,7 +144,7 @@ report_find_day(const struct report_role *role, enum report_kind kind, int64_t a
 	return found;
 }
 
-/* Takes the lines that are whole; the rest stays. */
+/* Takes the lines that are whole; the rest stays, but where it is no line of ours: a power loss may leave zeros for what was not written yet. */
 static void
 take_lines(struct buf *text, struct report_day *sums)
 {
@@ -152,16 +152,13 @@ take_lines(struct buf *text, struct report_day *sums)
 	ptrdiff_t end = span_rchr(rest, '\n');
 	struct report_line read;
 
-	if (end < 0) {
-		if (text->len > REPORT_LINE_MAX)
-			buf_clear(text); /* no line of ours */
-		return;
-	}
-	rest.len = (size_t)end + 1;
+	rest.len = (size_t)(end + 1);
 	while (span_split(&rest, '\n', &line))
 		if (report_line_parse(line, &read))
 			report_day_add(sums, &read);
-	buf_drop(text, (size_t)end + 1);
+	buf_drop(text, (size_t)(end + 1));
+	if (text->len > REPORT_LINE_MAX)
+		buf_clear(text);
 }
 
 int
@@ -170,6 +167,7 @@ report_read_day(const struct report_role *role, enum report_kind kind, int64_t d
 	struct buf text = BUF_INIT(CHUNK + 2 * REPORT_LINE_MAX);
 	_cleanup_(closep) int fd = -1;
 	char name[NAME_SIZE];
+	uint64_t size = 0;
 	ssize_t got = 1;
 
 	report_day_init(ret_sums);
@@ -181,11 +179,14 @@ report_read_day(const struct report_role *role, enum report_kind kind, int64_t d
 		char *room = buf_reserve(&text, CHUNK);
 
 		got = read(fd, room, CHUNK);
-		if (got > 0)
+		if (got > 0) {
 			buf_added(&text, (size_t)got);
+			size += (uint64_t)got;
+		}
 		take_lines(&text, ret_sums);
 	}
 	buf_free(&text);
+	ret_sums->cut = size > REPORT_FILE_MAX - REPORT_LINE_MAX; /* else the longest line would have had room */
 	return got < 0 ? -errno : 0;
 }
 

@@ -75,6 +75,7 @@ compose_dmarc(const struct report_sending *sending, struct span contact, struct 
 	const struct dmarc_report_head head = {
 		.organization = span_of(sending->role->proc->common->hostname), .contact = contact, .id = id,
 		.begin = sending->day * SECONDS_PER_DAY, .end = (sending->day + 1) * SECONDS_PER_DAY - 1,
+		.cut = sending->sums.cut,
 	};
 
 	return dmarc_report_compose(&head, sending->domain, out);
@@ -107,6 +108,7 @@ put_tls_fields(const struct report_sending *sending, const char *submitter, stru
 	(void)buf_fmt(out, "TLS-Report-Domain: %s\r\nTLS-Report-Submitter: %s\r\nTLS-Required: No\r\n", sending->domain->name, submitter);
 }
 
+/* compose: 0; 1: nothing is left to report; -EMSGSIZE. */
 static const struct {
 	const char *name;
 	int (*compose)(const struct report_sending *sending, struct span contact, struct span id, struct buf *out);
@@ -377,6 +379,9 @@ send_domain(struct report_sending *sending)
 	buf_free(&report);
 	if (r == 0)
 		send_on(sending, buf_get(&packed));
+	else if (r > 0)
+		log_warning("report-empty", log_str("kind", kinds[sending->kind].name), log_str("domain", sending->domain->name), log_u64("left-out", sending->domain->left_out),
+		    log_str("hint", "nothing of what was counted for it is left to report: there was too much for others, or it cannot be read"));
 	else
 		for (size_t i = 0; i < sending->count; i++)
 			told(sending, i, r);
@@ -476,11 +481,14 @@ static void
 finish(struct report_sending *sending)
 {
 	struct report_role *role = sending->role;
-	bool over = (int64_t)time(NULL) / SECONDS_PER_DAY - sending->day > DAYS_TRIED;
+	bool over = (int64_t)time(NULL) / SECONDS_PER_DAY - sending->day > DAYS_TRIED, done = !sending->any_postponed || over;
 
 	if (sending->any_postponed && over)
 		log_warning("reports-given-up", log_i64("day", sending->day), log_str("hint", "some that could not be told that day's report for so long are not told any more"));
-	if (!sending->any_postponed || over)
+	if (done && (sending->sums.left_out != 0 || sending->sums.cut))
+		log_warning("reports-incomplete", log_str("kind", kinds[sending->kind].name), log_i64("day", sending->day), log_u64("left-out", sending->sums.left_out),
+		    log_str("hint", sending->sums.cut ? "the day's file was full before it was over" : "more domains were to be told than there is room for"));
+	if (done)
 		(void)report_remove_day(role, sending->kind, sending->day);
 	if (sending->sent_fd >= 0)
 		(void)close(sending->sent_fd);

@@ -274,5 +274,5 @@ tlsrpt_compose(const struct tlsrpt_head *head, struct span domain, const struct 
 			any = true;
 		}
 	free(all.words);
-	return buf_str(out, "]}\n") < 0 || out->overflow ? -EMSGSIZE : 0;
+	return buf_str(out, "]}\n") < 0 || out->overflow ? -EMSGSIZE : !any;
 }

@@ -42,7 +42,7 @@ enum tlsrpt_result tlsrpt_result_of(long verify_error);
 
 /* Appends the row that a session counts in: sessions that are alike have the same. 0 or -EMSGSIZE. */
 int tlsrpt_row_put(const struct tlsrpt_session *session, struct buf *out);
-/* Appends the report of one domain. Rows that cannot be read are left out. 0 or -EMSGSIZE. */
+/* Appends the report of one domain. Rows that cannot be read are left out. 0; 1 when none is left, and there is nothing to report; -EMSGSIZE. */
 int tlsrpt_compose(const struct tlsrpt_head *head, struct span domain, const struct tlsrpt_row *rows, size_t count, struct buf *out);
 
 #endif

@@ -106,6 +106,11 @@ try:
     hand_in("reported.example")
     check("nothing that was counted is lost", own_site.within(lambda: len(counted()) == 8), counted())
     check("a day that is not over is not told", not far.messages())
+    # Two whose rows are torn: of one there is nothing else.
+    with open(glob.glob(f"{folder}/dmarc.*[0-9]")[0], "a", encoding="ascii") as file:
+        for domain in ("torn.example", "reported.example"):
+            file.write(f"1\t{domain}\tmailto:agg@sub.{domain}{',mailto:all@collector.example!10m,mailto:victim@unwilling.example' if domain[0] == 'r' else ''}\t"
+                       "quarantine none s r 100 0\t192.0.2.8 none pa\n")
 
     # The clock stays: the file becomes one of the day before.
     yesterday = int(time.time()) // 86400 - 1
@@ -133,6 +138,9 @@ try:
           ["3", "none", "pass", "fail", "pass", "mfrom", "reported.example"], xml.tostring(root))
     check("one failed", [text_of(rows["198.51.100.9"], path) for path in ("row/count", "row/policy_evaluated/disposition", "row/policy_evaluated/spf",
           "auth_results/spf/result")] == ["1", "quarantine", "fail", "fail"], xml.tostring(root))
+    check("and what of another can be read no more", [one.text for one in root.iter("error")] == ["1 messages are not in this report: what was noted of them cannot be read"] and
+          "192.0.2.8" not in rows, xml.tostring(root))
+    check("of whom nothing can be read, there is no report", site.logged(r"report-empty kind=dmarc domain=torn\.example ") and not reports("torn.example"), site.log()[-2000:])
     status, text = mailreport(found[0][1] if found else b"", "-s")
     check("mailreport reads it", status == 0 and re.search(r"(?m)^ +3  192\.0\.2\.7 +dkim=fail spf=pass +none +reported\.example$", text) and
           "1 reports; 4 messages, of which 1 failed" in text, text)
@@ -146,7 +154,7 @@ try:
           for one in reports("moved.example")) == ["new@collector.example", "second@collector.example"]), reports("moved.example"))
     check("but sends them on to no other", site.logged(r"report-not-wanted domain=moved\.example to=pointer@astray\.example"), site.log()[-2000:])
     sent = f"{folder}/{name}.sent"
-    check("what the DNS does not answer is kept", own_site.within(lambda: {"small.example", "reported.example", "moved.example"} == set(own_site.read(sent).split())) and
+    check("what the DNS does not answer is kept", own_site.within(lambda: {"small.example", "reported.example", "moved.example", "torn.example"} == set(own_site.read(sent).split())) and
           os.path.exists(f"{folder}/{name}"), os.listdir(folder))
     # A new one, and a name server that is well again: what was refused an answer may be remembered for seconds.
     dns.broken = ("never.example",)

@@ -217,7 +217,7 @@ START_TEST(a_report_looks_as_appendix_c_says)
 	    "<envelope_from>evil.example</envelope_from>\n<header_from>x.a.example</header_from>\n</identifiers>\n<auth_results>\n"
 	    "<dkim>\n<domain>b&lt;&amp;&gt;.example</domain>\n<selector>s</selector>\n<result>pass</result>\n</dkim>\n"
 	    "<spf>\n<domain>evil.example</domain>\n<scope>mfrom</scope>\n<result>pass</result>\n</spf>\n</auth_results>\n</record>\n</feedback>\n";
-	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799 };
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799, false };
 	struct buf out = BUF_INIT(1 << 16);
 	struct report_day day;
 
@@ -234,7 +234,7 @@ END_TEST
 /* The schema has each address in eight groups or four numbers, and fo even where it is that of a record without. */
 START_TEST(a_report_of_a_line_without_fo)
 {
-	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799 };
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799, false };
 	struct buf out = BUF_INIT(1 << 16);
 	struct report_day day;
 
@@ -245,6 +245,80 @@ START_TEST(a_report_of_a_line_without_fo)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "<source_ip>2001:db8:0:0:0:0:0:1</source_ip>\n<count>1</count>"));
 	report_day_free(&day);
 	buf_free(&out);
+}
+END_TEST
+
+/* What is missing is said, where the schema has a place for that. */
+START_TEST(a_report_says_what_is_missing)
+{
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799, _i == 1 };
+	static const char *const errors[] = {
+		"<error>10 messages are not in this report: they differ in more ways than it has records</error>\n",
+		"<error>some messages late on this day were not counted: there were too many in all</error>\n",
+	};
+	struct buf out = BUF_INIT(16 << 20);
+	struct report_day day;
+	char wanted[512];
+
+	report_day_init(&day);
+	for (unsigned i = 0; i < (_i == 0 ? REPORT_ROWS_PER_DOMAIN_MAX + 10 : 1); i++) {
+		char row[128];
+
+		(void)snprintf(row, sizeof(row), "10.0.%u.%u none pass pass - a.example a.example a.example mfrom pass", i / 256, i % 256);
+		add(&day, "a.example", "reject none s r 50 0", row, 1);
+	}
+	ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 0);
+	(void)snprintf(wanted, sizeof(wanted), "<end>172799</end></date_range>\n%s</report_metadata>\n<policy_published>", errors[_i]);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), wanted));
+	report_day_free(&day);
+	buf_free(&out);
+}
+END_TEST
+
+/* The schema has at least one record: a domain whose rows found no room has no report, nor has one whose only row is torn. */
+START_TEST(no_report_without_a_record)
+{
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799, false };
+	struct buf out = BUF_INIT(1 << 16);
+	struct report_day day;
+
+	report_day_init(&day);
+	day.row_count = REPORT_ROWS_MAX;
+	add(&day, "a.example", "reject none s r 50 0", "192.0.2.1 none pass pass - a.example a.example a.example mfrom pass", 3);
+	ck_assert_uint_eq(day.domains->left_out, 3);
+	ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 1);
+	ck_assert_uint_eq(out.len, 0);
+	report_day_free(&day);
+	buf_free(&out);
+}
+END_TEST
+
+/* Each beginning of a row beside one that is whole: it is in no record, and counted for missing. That of a row without its signatures cannot be told
+ * from one that had none, but says nothing wrong. */
+START_TEST(torn_rows_are_left_out)
+{
+	static const char row[] = "192.0.2.1 quarantine fail fail local_policy a.example b.example b.example mfrom softfail c.example s permerror";
+	const struct dmarc_report_head head = { SPAN("mail.example.test"), SPAN("postmaster@example.test"), SPAN("id"), 86400, 172799, false };
+	size_t without = (size_t)(strstr(row, " c.example") - row);
+
+	for (size_t len = 1; len < sizeof(row); len++) {
+		bool whole = len == without || len == without + 1 || len == sizeof(row) - 1;
+		struct buf out = BUF_INIT(1 << 16);
+		struct report_day day;
+		char torn[sizeof(row)] = "";
+
+		memcpy(torn, row, len);
+		report_day_init(&day);
+		add(&day, "a.example", "reject none s r 50 0", torn, 1);
+		ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), whole ? 0 : 1);
+		add(&day, "a.example", "reject none s r 50 0", "192.0.2.7 none pass pass - a.example a.example a.example mfrom pass", 1);
+		buf_clear(&out);
+		ck_assert_int_eq(dmarc_report_compose(&head, day.domains, &out), 0);
+		ck_assert_int_eq(strstr(buf_cstr(&out), "<source_ip>192.0.2.1</source_ip>") != NULL, whole);
+		ck_assert_int_eq(strstr(buf_cstr(&out), "<error>1 messages are not in this report: what was noted of them cannot be read</error>\n") == NULL, whole);
+		report_day_free(&day);
+		buf_free(&out);
+	}
 }
 END_TEST
 
@@ -308,6 +382,9 @@ main(void)
 	tcase_add_test(tests, a_day_is_bounded);
 	tcase_add_test(tests, a_report_looks_as_appendix_c_says);
 	tcase_add_test(tests, a_report_of_a_line_without_fo);
+	tcase_add_loop_test(tests, a_report_says_what_is_missing, 0, 2);
+	tcase_add_test(tests, no_report_without_a_record);
+	tcase_add_test(tests, torn_rows_are_left_out);
 	tcase_add_test(tests, what_is_packed_unpacks);
 	tcase_add_test(tests, a_message_holds_it);
 	suite_add_tcase(suite, tests);

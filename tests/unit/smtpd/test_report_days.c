@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/date.h"
 #include "common/io.h"
 #include "smtpd/report_role.h"
 
@@ -82,6 +83,32 @@ START_TEST(days_to_come)
 }
 END_TEST
 
+/* Where a line may have had no room in the file of the day, that is told. Zeros, which a power loss may leave, are no lines, however many. */
+START_TEST(a_day_that_is_cut)
+{
+	static const char line[] = "1\ta.test\tmailto:a@b.test\tp\tr\n";
+	const off_t sizes[] = { sizeof(line) - 1, REPORT_FILE_MAX - REPORT_LINE_MAX, REPORT_FILE_MAX - REPORT_LINE_MAX + 1, REPORT_FILE_MAX };
+	struct report_day sums;
+	char command[64];
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	role.folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_file("dmarc.20260102", span_of(line));
+	for (size_t i = 0; i < 4; i++) {
+		fd = openat(role.folder, "dmarc.20260102", O_WRONLY | O_CLOEXEC);
+		ck_assert_int_eq(ftruncate(fd, sizes[i]), 0);
+		(void)close(fd);
+		ck_assert_int_eq(report_read_day(&role, REPORT_DMARC, date_days(2026, 1, 2), &sums), 0);
+		ck_assert_uint_eq(sums.row_count, 1);
+		ck_assert_int_eq(sums.cut, i >= 2);
+		report_day_free(&sums);
+	}
+	(void)snprintf(command, sizeof(command), "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -91,6 +118,7 @@ main(void)
 	int failed;
 
 	tcase_add_test(tests, days_to_come);
+	tcase_add_test(tests, a_day_that_is_cut);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

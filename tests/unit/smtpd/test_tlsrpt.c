@@ -96,6 +96,9 @@ START_TEST(a_day)
 	    "{\"policy\":{\"policy-type\":\"tlsa\",\"policy-domain\":\"example.com\",\"policy-string\":[\"3 1 1 AB\"]},"
 	    "\"summary\":{\"total-successful-session-count\":7,\"total-failure-session-count\":0}}]}\n");
 	ck_assert_int_eq(tlsrpt_compose(&head, SPAN("example.com"), rows, ROWS(rows), &small), -EMSGSIZE);
+	buf_clear(&out);
+	ck_assert_int_eq(tlsrpt_compose(&head, SPAN("example.com"), &rows[4], 3, &out), 1);
+	ck_assert_int_eq(tlsrpt_compose(&head, SPAN("example.com"), rows, 0, &out), 1);
 	buf_free(&out);
 	buf_free(&small);
 }
