@@ -112,6 +112,7 @@ smtpd_SRC += \
 	smtpd/proc_policy.c \
 	smtpd/queue_sts.c \
 	smtpd/sts_parse.c \
+	smtpd/sts_parts.c \
 	smtpd/tcp_connect.c \
 	smtpd/tls_policy.c \
 	smtpd/tlsrpt.c

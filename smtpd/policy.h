@@ -13,6 +13,8 @@ struct policy_domain;
 
 /* Domains that are remembered, and policies that are fetched, at once. */
 #define POLICY_DOMAINS_MAX 7000
+/* Bytes of all their policies, which are rarely more than some hundred each. */
+#define POLICY_BYTES_MAX (100u << 20)
 #define POLICY_FETCHES_MAX 50
 #define POLICY_BUCKETS 4096
 
@@ -22,14 +24,15 @@ struct policy_role {
 	size_t posts; /* reports that are being sent */
 	struct policy_domain *table[POLICY_BUCKETS];
 	struct policy_domain *first, *last; /* by their last use */
-	size_t count;
+	size_t count, bytes;
+	struct buf parts; /* of a policy that the queue is telling */
 	size_t fetches;
 	struct policy_domain *waiting, **waiting_end; /* for a fetch */
 };
 
 /* --- policy_domain.c --- */
 
-/* STS_QUESTION of relay, STS_KEPT of queue: 0 or -EBADMSG. */
+/* STS_QUESTION of relay, STS_KEPT (of which the parts are in role->parts) of queue: 0 or -EBADMSG. */
 int policy_question(struct policy_role *role, const struct msg *msg);
 int policy_kept(struct policy_role *role, const struct msg *msg);
 /* queue is gone: what it was asked for counts as not there; relay is gone: nobody waits. */

@@ -10,6 +10,7 @@
 #include "common/xalloc.h"
 #include "smtpd/policy.h"
 #include "smtpd/smtpd_msg.h"
+#include "smtpd/sts_parts.h"
 
 #define PREFIX "_mta-sts."
 
@@ -83,21 +84,23 @@ forget(struct policy_domain *domain)
 	*at = domain->next;
 	unlink_use(domain);
 	domain->role->count--;
+	domain->role->bytes -= domain->text.len;
 	buf_free(&domain->text);
 	free(domain->policy);
 	free(domain);
 }
 
-/* What was not asked for the longest goes. */
+/* For so many more domains, and for what there is. What was not asked for the longest goes. */
 static void
-make_room(struct policy_role *role)
+make_room(struct policy_role *role, size_t more)
 {
-	struct policy_domain *domain = role->first;
+	struct policy_domain *domain = role->first, *after;
 
-	while (domain != NULL && domain->phase != DOMAIN_IDLE)
-		domain = domain->after;
-	if (role->count >= POLICY_DOMAINS_MAX && domain != NULL)
-		forget(domain);
+	for (; domain != NULL && (role->count + more > POLICY_DOMAINS_MAX || role->bytes > POLICY_BYTES_MAX); domain = after) {
+		after = domain->after;
+		if (domain->phase == DOMAIN_IDLE)
+			forget(domain);
+	}
 }
 
 static struct policy_domain *
@@ -112,7 +115,7 @@ domain_of(struct policy_role *role, struct span name)
 		link_use(domain);
 		return domain;
 	}
-	make_room(role);
+	make_room(role, 1);
 	domain = xcalloc(1, sizeof(*domain));
 	domain->role = role;
 	memcpy(domain->name, name.ptr, name.len);
@@ -132,6 +135,7 @@ answer(struct policy_domain *domain)
 	bool valid = sts_policy_is_valid(domain->policy, now());
 	bool unsure = domain->unsure || !domain->loaded;
 	struct asker *asker = domain->askers;
+	struct policy_role *role = domain->role;
 
 	domain->phase = DOMAIN_IDLE;
 	domain->askers = NULL;
@@ -142,9 +146,9 @@ answer(struct policy_domain *domain)
 		msg_writer_init(&body);
 		msg_put_u8(&body, (uint8_t)domain->fault);
 		msg_put_u8(&body, unsure);
-		msg_put_span(&body, valid ? buf_get(&domain->text) : SPAN_NULL);
+		msg_put_span(&body, sts_parts_send(role->proc, ROLE_RELAY, MSG_STS_ANSWER_PART, asker->id, valid ? buf_get(&domain->text) : SPAN_NULL));
 		/* When relay is gone it has forgotten its questions. */
-		(void)proc_send(domain->role->proc, ROLE_RELAY, MSG_STS_ANSWER, asker->id, &body, -1);
+		(void)proc_send(role->proc, ROLE_RELAY, MSG_STS_ANSWER, asker->id, &body, -1);
 		free(asker);
 		asker = next;
 	}
@@ -162,10 +166,12 @@ take_policy(struct policy_domain *domain, struct span text)
 		free(policy);
 		return -EINVAL;
 	}
+	domain->role->bytes += copy.len - domain->text.len;
 	buf_free(&domain->text);
 	free(domain->policy);
 	domain->text = copy;
 	domain->policy = policy;
+	make_room(domain->role, 0); /* it is not idle itself */
 	return 0;
 }
 
@@ -180,7 +186,7 @@ keep(struct policy_domain *domain)
 
 	msg_writer_init(&body);
 	msg_put_span(&body, span_of(domain->name));
-	msg_put_span(&body, buf_get(&domain->text));
+	msg_put_span(&body, sts_parts_send(domain->role->proc, ROLE_QUEUE, MSG_STS_KEEP_PART, 0, buf_get(&domain->text)));
 	/* Without the queue it counts until this process ends. */
 	(void)proc_send(domain->role->proc, ROLE_QUEUE, MSG_STS_KEEP, 0, &body, -1);
 }
@@ -317,14 +323,15 @@ policy_kept(struct policy_role *role, const struct msg *msg)
 	struct span name = msg_get_span(&body), text = msg_get_span(&body);
 	struct policy_domain *domain;
 
-	if (!msg_done(&body) || !sts_is_domain(name))
+	if (!msg_done(&body) || !sts_is_domain(name) || sts_parts_end(&role->parts, &text) < 0)
 		return -EBADMSG;
 	domain = domain_of(role, name);
-	if (domain->phase != DOMAIN_LOADS)
-		return 0; /* the queue was gone meanwhile */
-	if (text.len != 0 && take_policy(domain, text) < 0)
-		log_error("policy-unreadable", log_str("domain", domain->name), log_str("hint", "the file of that name in the spool's folder sts"));
-	ask_record(domain);
+	if (domain->phase == DOMAIN_LOADS) { /* else the queue was gone meanwhile */
+		if (text.len != 0 && take_policy(domain, text) < 0)
+			log_error("policy-unreadable", log_str("domain", domain->name), log_str("hint", "the file of that name in the spool's folder sts"));
+		ask_record(domain);
+	}
+	buf_free(&role->parts);
 	return 0;
 }
 
@@ -333,6 +340,7 @@ policy_queue_gone(struct policy_role *role)
 {
 	struct policy_domain *after;
 
+	buf_free(&role->parts);
 	for (struct policy_domain *domain = role->first; domain != NULL; domain = after) {
 		after = domain->after;
 		if (domain->phase == DOMAIN_LOADS) {

@@ -9,6 +9,7 @@
 #include "smtpd/roots.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_msg.h"
+#include "smtpd/sts_parts.h"
 
 #define DESCRIPTORS_MAX 256
 
@@ -24,10 +25,10 @@ on_question(struct msg_channel *channel, struct msg *msg, void *context)
 static int
 on_kept(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct proc *proc = context;
+	struct policy_role *role = ((struct proc *)context)->state;
 
 	(void)channel;
-	return policy_kept(proc->state, msg);
+	return msg->type == MSG_STS_KEPT_PART ? sts_parts_take(&role->parts, msg) : policy_kept(role, msg);
 }
 
 static int
@@ -89,13 +90,14 @@ load_roots(struct policy_role *role)
 int
 proc_policy(struct proc *proc)
 {
-	static const struct proc_handler handlers[] = { { MSG_STS_QUESTION, on_question }, { MSG_STS_KEPT, on_kept },
+	static const struct proc_handler handlers[] = { { MSG_STS_QUESTION, on_question }, { MSG_STS_KEPT_PART, on_kept }, { MSG_STS_KEPT, on_kept },
 		{ MSG_REPORT_POST, on_report }, { MSG_DNS_ANSWER, on_dns_answer }, { MSG_ROOTS, on_roots } };
 	static struct policy_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
 	role.proc = proc;
 	role.waiting_end = &role.waiting;
+	buf_init(&role.parts, STS_TEXT_MAX);
 	proc->state = &role;
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);

@@ -263,6 +263,8 @@ peer_gone(struct proc *proc, uint8_t peer)
 		intake_smtp_gone(queue);
 	else if (peer == ROLE_RELAY)
 		relay_gone(queue);
+	else if (peer == ROLE_POLICY)
+		queue_sts_policy_gone();
 	if (peer == ROLE_RELAY && queue->proc->stopping)
 		stop_within(queue, (struct timeval){ 0, LAST_US }); /* what comes of it is being written */
 }
@@ -363,7 +365,11 @@ on_sts_message(struct msg_channel *channel, struct msg *msg, void *context)
 	struct proc *proc = context;
 
 	(void)channel;
-	return msg->type == MSG_STS_LOAD ? queue_sts_load(proc->state, msg) : queue_sts_keep(proc->state, msg);
+	switch (msg->type) {
+	case MSG_STS_LOAD: return queue_sts_load(proc->state, msg);
+	case MSG_STS_KEEP_PART: return queue_sts_keep_part(msg);
+	default: return queue_sts_keep(proc->state, msg);
+	}
 }
 
 static void
@@ -415,6 +421,7 @@ proc_queue(struct proc *proc)
 		{ MSG_WORKER_REFUSED, on_auth_message },
 		{ MSG_WORKER_ENDED, on_auth_message },
 		{ MSG_STS_LOAD, on_sts_message },
+		{ MSG_STS_KEEP_PART, on_sts_message },
 		{ MSG_STS_KEEP, on_sts_message },
 	};
 	static struct queue queue;

@@ -13,6 +13,7 @@
 #include "smtpd/relay_habits.h"
 #include "smtpd/roots.h"
 #include "smtpd/smtpd.h"
+#include "smtpd/sts_parts.h"
 
 #define DESCRIPTORS_MAX 4096
 
@@ -64,10 +65,10 @@ on_signed(struct msg_channel *channel, struct msg *msg, void *context)
 static int
 on_sts_answer(struct msg_channel *channel, struct msg *msg, void *context)
 {
-	struct proc *proc = context;
+	struct relay_role *role = ((struct proc *)context)->state;
 
 	(void)channel;
-	return relay_sts_answer(proc->state, msg);
+	return msg->type == MSG_STS_ANSWER_PART ? sts_parts_take(&role->sts_parts, msg) : relay_sts_answer(role, msg);
 }
 
 /* The former stay when they cannot be read. */
@@ -123,7 +124,7 @@ stop(struct proc *proc)
 static void
 peer_gone(struct proc *proc, uint8_t role)
 {
-	const struct relay_role *relay = proc->state;
+	struct relay_role *relay = proc->state;
 
 	if (role == ROLE_RESOLVE) {
 		dns_client_resolve_gone(relay->dns);
@@ -131,7 +132,8 @@ peer_gone(struct proc *proc, uint8_t role)
 	} else if (role == ROLE_KEY) {
 		relay_sign_key_gone(proc->state);
 	} else if (role == ROLE_POLICY) {
-		relay_job_policy_gone(proc->state);
+		buf_free(&relay->sts_parts);
+		relay_job_policy_gone(relay);
 	} else if (role == ROLE_QUEUE) {
 		relay_job_drop_all(proc->state);
 	}
@@ -178,11 +180,12 @@ proc_relay(struct proc *proc)
 {
 	static const struct proc_handler handlers[] = { { MSG_RELAY, on_relay }, { MSG_RESOLVED, on_resolved }, { MSG_RELAY_SECRETS, on_secrets },
 		{ MSG_DNS_ANSWER, on_dns_answer }, { MSG_SIGN_KEYS_ARE, on_sign_keys }, { MSG_SIGNED, on_signed },
-		{ MSG_STS_ANSWER, on_sts_answer }, { MSG_ROOTS, on_roots } };
+		{ MSG_STS_ANSWER_PART, on_sts_answer }, { MSG_STS_ANSWER, on_sts_answer }, { MSG_ROOTS, on_roots } };
 	static struct relay_role role;
 	struct jail jail = { .root = proc->common->empty_dir, .allow = JAIL_CONNECT, .descriptors_max = DESCRIPTORS_MAX };
 
 	role.proc = proc;
+	buf_init(&role.sts_parts, STS_TEXT_MAX);
 	proc->state = &role;
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);

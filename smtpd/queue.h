@@ -236,9 +236,12 @@ outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, s
 
 /* --- queue_sts.c: policies of MTA-STS --- */
 
-/* STS_LOAD, STS_KEEP: 0 or -EBADMSG. */
+/* STS_LOAD, STS_KEEP_PART, STS_KEEP: 0 or -EBADMSG. */
 int queue_sts_load(struct queue *queue, const struct msg *msg);
+int queue_sts_keep_part(const struct msg *msg);
 int queue_sts_keep(struct queue *queue, const struct msg *msg);
+/* policy is gone: so is what it was telling. */
+void queue_sts_policy_gone(void);
 
 /* --- queue_deliver.c: accounts here --- */
 

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -14,12 +15,17 @@
 #include "smtpd/dns.h"
 #include "smtpd/queue.h"
 #include "smtpd/sts_parse.h"
+#include "smtpd/sts_parts.h"
 
-/* Files at most; and how often they are gone through for those that have expired, when there are so many. */
+/* Files at most, and their bytes; and how often they are gone through for those that have expired, when there are so many. */
 #define FILES_MAX 20000
+#define BYTES_MAX (300u << 20)
 #define SWEEP_SECONDS 3600
 /* No domain: they do not begin with a dot. */
 #define TEMPORARY ".new"
+
+/* What policy is telling. */
+static struct buf parts = BUF_INIT(STS_TEXT_MAX);
 
 /* The folder's descriptor, opened once, or -errno. */
 static int
@@ -52,43 +58,74 @@ is_expired(int folder, const char *name)
 	return expired;
 }
 
-/* Counts the files; sweep: removes those that have expired. */
-static size_t
+struct held {
+	uint64_t files, bytes;
+};
+
+/* Counts what there is; sweep: removes what has expired. */
+static struct held
 count_files(int folder, bool sweep)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	struct held held = { 0, 0 };
 	const struct dirent *entry;
-	size_t count = 0;
+	struct stat st;
 
 	if (list == NULL)
-		return 0;
-	while ((entry = readdir(list)) != NULL)
-		if (entry->d_name[0] != '.' && (!sweep || !is_expired(folder, entry->d_name) || unlinkat(folder, entry->d_name, 0) < 0))
-			count++;
+		return held;
+	while ((entry = readdir(list)) != NULL) {
+		if (entry->d_name[0] == '.' || (sweep && is_expired(folder, entry->d_name) && unlinkat(folder, entry->d_name, 0) == 0))
+			continue;
+		held.files++;
+		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			held.bytes += (uint64_t)st.st_size;
+	}
 	(void)closedir(list);
-	return count;
+	return held;
 }
 
-/* Is there room for another domain's? */
-static bool
-has_room(int folder)
+/* As it is when the domain's file has so many bytes in place of what it has now. */
+static struct held
+with_file(int folder, const char *name, uint64_t bytes, struct held held)
 {
-	static size_t count;
+	struct stat st;
+	bool there = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	uint64_t former = there ? (uint64_t)st.st_size : 0;
+
+	held.files += !there;
+	held.bytes = (held.bytes > former ? held.bytes - former : 0) + bytes;
+	return held;
+}
+
+static bool
+is_too_much(struct held held)
+{
+	return held.files > FILES_MAX || held.bytes > BYTES_MAX;
+}
+
+/* Is there room for the domain's? It is counted then. */
+static bool
+has_room(int folder, const char *name, uint64_t bytes)
+{
+	static struct held held;
 	static bool counted;
 	static int64_t swept;
+	struct held then;
 
 	if (!counted) {
-		count = count_files(folder, false);
+		held = count_files(folder, false);
 		counted = true;
 	}
-	if (count >= FILES_MAX && queue_now() - swept >= SWEEP_SECONDS) {
+	then = with_file(folder, name, bytes, held);
+	if (is_too_much(then) && queue_now() - swept >= SWEEP_SECONDS) {
 		swept = queue_now();
-		count = count_files(folder, true);
+		held = count_files(folder, true);
+		then = with_file(folder, name, bytes, held);
 	}
-	if (count >= FILES_MAX)
+	if (is_too_much(then))
 		return false;
-	count++;
+	held = then;
 	return true;
 }
 
@@ -131,11 +168,23 @@ queue_sts_load(struct queue *queue, const struct msg *msg)
 		log_error("policy-unreadable", log_str("domain", name), log_errno("error", r));
 	msg_writer_init(&reply);
 	msg_put_span(&reply, domain);
-	msg_put_span(&reply, r == 0 ? buf_get(&text) : SPAN_NULL);
+	msg_put_span(&reply, sts_parts_send(queue->proc, ROLE_POLICY, MSG_STS_KEPT_PART, 0, r == 0 ? buf_get(&text) : SPAN_NULL));
 	buf_free(&text);
 	/* When policy is gone it has forgotten its question. */
 	(void)proc_send(queue->proc, ROLE_POLICY, MSG_STS_KEPT, 0, &reply, -1);
 	return 0;
+}
+
+int
+queue_sts_keep_part(const struct msg *msg)
+{
+	return sts_parts_take(&parts, msg);
+}
+
+void
+queue_sts_policy_gone(void)
+{
+	buf_free(&parts);
 }
 
 int
@@ -146,13 +195,14 @@ queue_sts_keep(struct queue *queue, const struct msg *msg)
 	char name[DNS_NAME_MAX + 1];
 	int folder = folder_of(queue), r = folder < 0 ? folder : 0;
 
-	if (!msg_done(&body) || !take_name(domain, name) || text.len > STS_TEXT_MAX)
+	if (!msg_done(&body) || !take_name(domain, name) || sts_parts_end(&parts, &text) < 0)
 		return -EBADMSG;
-	if (r == 0 && faccessat(folder, name, F_OK, 0) < 0 && !has_room(folder))
+	if (r == 0 && !has_room(folder, name, text.len))
 		r = -ENOSPC;
 	if (r == 0)
 		r = write_policy(folder, name, text);
 	if (r < 0)
 		log_error("policy-not-kept", log_str("domain", name), log_errno("error", r));
+	buf_free(&parts);
 	return 0;
 }

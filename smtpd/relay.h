@@ -40,6 +40,7 @@ struct relay_role {
 	struct relay_kept *kept; /* what was signed just now */
 	size_t kept_count, kept_next;
 	struct relay_habits *habits; /* of hosts */
+	struct buf sts_parts; /* of a policy that policy is telling */
 };
 
 /* What the domain's MTA-STS policy says. */
@@ -186,7 +187,7 @@ void relay_conn_describe_tls(const struct relay_conn *conn, char text[VERDICT_TL
 
 /* Asks for the policy of the domain: job->sts is set then, and relay_job_go called. False when it can have none. */
 bool relay_sts_ask(struct relay_job *job, struct span domain);
-/* STS_ANSWER: 0 or -EBADMSG. */
+/* STS_ANSWER, whose parts are in role->sts_parts: 0 or -EBADMSG. */
 int relay_sts_answer(struct relay_role *role, const struct msg *msg);
 void relay_sts_forget(struct relay_job *job);
 

@@ -7,6 +7,7 @@
 #include "common/address.h"
 #include "common/xalloc.h"
 #include "smtpd/relay.h"
+#include "smtpd/sts_parts.h"
 
 bool
 relay_sts_ask(struct relay_job *job, struct span domain)
@@ -58,16 +59,19 @@ relay_sts_answer(struct relay_role *role, const struct msg *msg)
 
 	while (job != NULL && (job->asked_policy == 0 || job->asked_policy != msg->id))
 		job = job->next;
-	if (!msg_done(&body) || fault > STS_WEBPKI_INVALID || unsure > 1)
+	if (!msg_done(&body) || fault > STS_WEBPKI_INVALID || unsure > 1 || sts_parts_end(&role->sts_parts, &text) < 0)
 		return -EBADMSG;
-	if (job == NULL)
-		return 0; /* the queue went, and the job with it */
+	if (job == NULL) { /* the queue went, and the job with it */
+		buf_free(&role->sts_parts);
+		return 0;
+	}
 	relay_sts_forget(job);
 	sts = xcalloc(1, sizeof(*sts));
 	sts->fault = (enum sts_fault)fault;
 	sts->unsure = unsure != 0;
 	sts->text = span_dup(text);
-	if (text.len != 0) {
+	buf_free(&role->sts_parts);
+	if (sts->text[0] != '\0') {
 		r = sts_policy_parse(span_of(sts->text), &sts->policy);
 		sts->there = r == 0 && sts->policy.mode != STS_NONE;
 	}

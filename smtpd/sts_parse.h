@@ -11,10 +11,10 @@
 #include "smtpd/dns.h"
 
 #define STS_ID_MAX 32
-/* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3), and of one as it is kept, without what means nothing here: it passes between
- * roles in one message. A longer one is none. */
+/* Of a policy as it is fetched, in bytes (RFC 8461 section 3.3); a longer one is none. And of one as it is kept: without what means nothing here, but
+ * with a blank in each line, the shortest of which is "mx:a". */
 #define STS_FETCHED_MAX 65536
-#define STS_TEXT_MAX 15360
+#define STS_TEXT_MAX (STS_FETCHED_MAX / 5 * 6 + 256)
 /* Seconds. */
 #define STS_AGE_MAX 31557600
 

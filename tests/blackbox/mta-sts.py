@@ -43,6 +43,7 @@ for word, address, text in [
     ("testing", CLEAR, policy("testing", "*.{}")), ("none", CLEAR, policy("none")), ("moved", UNKNOWN, "302"), ("page", UNKNOWN, "<html>"),
     ("large", UNKNOWN, policy("enforce", "*.{}") + "x: " + "y" * 70000), ("stranger", UNKNOWN, ENFORCE), ("othername", UNKNOWN, ENFORCE),
     ("reversed", TRUSTED, "".join(reversed(policy("enforce", *(f"h{n}.{{}}" for n in range(300)), "*.{}").splitlines(True)))),
+    ("long", TRUSTED, policy("enforce", *(f"host-{n:04}.{{}}" for n in range(2150)), "*.{}")),
     ("dane", UNKNOWN, ENFORCE), ("silent", UNKNOWN, None), ("unsure", TRUSTED, ENFORCE), ("busy", TRUSTED, "503"),
 ]:
     # What is signed is the domain with DANE alone.
@@ -126,6 +127,7 @@ try:
     site.send("alice@example.test", [f"a@{name}" for name in domains], "sts-word", login="alice")
     check("enforce: a trusted host of the policy gets mail", relayed("a@good.example", r"TLSv1\.3 \S+ sts"), site.log()[-6000:])
     check("enforce: a policy of many hosts, and with its version last", relayed("a@reversed.example", r"TLSv1\.3 \S+ sts"), site.log()[-3000:])
+    check("enforce: a policy of almost 64 KB", relayed("a@long.example", r"TLSv1\.3 \S+ sts") and 60000 < len(policies["mta-sts.long.example"]) < 65536, site.log()[-3000:])
     check("enforce: mail waits for a host with an unknown certificate", deferred("a@untrusted.example", "MTA-STS policy demands TLS"))
     check("enforce: for one without TLS", deferred("a@clear.example", "MTA-STS policy demands TLS"))
     check("enforce: for one that the policy does not name", deferred("a@elsewhere.example", "none of those"))
@@ -176,8 +178,8 @@ try:
     site = stop_and_start()
     # The policy host is gone, and so is the record: what is kept counts until it expires.
     del names["_mta-sts.clear.example"]
-    site.send("alice@example.test", ["c@good.example", "c@clear.example"], "sts-after", login="alice")
-    check("it outlives the daemon", relayed("c@good.example", r"TLSv1\.3 \S+ sts") and deferred("c@clear.example", "MTA-STS"))
+    site.send("alice@example.test", ["c@good.example", "c@long.example", "c@clear.example"], "sts-after", login="alice")
+    check("it outlives the daemon", relayed("c@good.example", r"TLSv1\.3 \S+ sts") and relayed("c@long.example", r"TLSv1\.3 \S+ sts") and deferred("c@clear.example", "MTA-STS"))
     check("without being fetched", len(fetched) == count, fetched[count:])
 
     said = site.tool("mailqueue", "policy", "good.example", conf="smtpd.conf")[1]

@@ -54,6 +54,7 @@ def _numbers():
 
 
 NUMBERS = _numbers()
+STS_PART = 15360
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 
@@ -63,8 +64,8 @@ def span(text):
 
 
 def policy_text(domain, version):
-    """An MTA-STS policy of two pages, each of whose lines is of that version."""
-    return "".join(f"{domain} {version} {line}\n" for line in range(300))
+    """An MTA-STS policy of several messages, each of whose lines is of that version."""
+    return "".join(f"{domain} {version} {line}\n" for line in range(2000))
 
 
 def policy_version(domain, text):
@@ -170,6 +171,7 @@ class Life:
         self.disk = Disk(self)
         self.mails = {}
         self.requests = []
+        self.policy = ""  # the parts of one that came
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(TIMEOUT)
         parent = self._channel(PARENT)
@@ -330,8 +332,11 @@ class Life:
             self.mine.append(lambda: self._spawn(number, account))
         elif name == "DELIVER":
             self.mine.append(lambda: self._deliver(key, number, body, fd))
+        elif name == "STS_KEPT_PART":
+            self.policy += body.span()
         elif name == "STS_KEPT":
-            domain, text = body.span(), body.span()
+            domain, text = body.span(), self.policy + body.span()
+            self.policy = ""
             self.event("policy", domain, policy_version(domain, text))
         elif name == "GREYLISTED":
             self.event("greylisted", number, body.take("I"))
@@ -475,7 +480,11 @@ class Life:
     def _policy(self, verb, domain, version="0"):
         if verb == "keep":
             self.event("kept", domain, int(version))
-            self.send(POLICY, "STS_KEEP", 0, span(domain) + span(policy_text(domain, int(version))))
+            text = policy_text(domain, int(version))
+            while len(text) > STS_PART:
+                self.send(POLICY, "STS_KEEP_PART", 0, span(text[:STS_PART]))
+                text = text[STS_PART:]
+            self.send(POLICY, "STS_KEEP", 0, span(domain) + span(text))
         else:
             self.send(POLICY, "STS_LOAD", 0, span(domain))
 
