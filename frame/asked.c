@@ -22,17 +22,22 @@ bucket_of(struct asked_table *table, uint32_t id)
 	return &table->buckets[id % ASKED_BUCKETS];
 }
 
+void
+asked_put(struct asked_table *table, struct asked *asked)
+{
+	struct asked **bucket = bucket_of(table, asked->id);
+
+	asked->next = *bucket;
+	*bucket = asked;
+}
+
 uint32_t
 asked_add(struct asked_table *table, struct asked *asked)
 {
-	struct asked **bucket;
-
 	do
 		asked->id = ++table->last_id;
 	while (asked->id == 0 || asked_find(table, asked->id) != NULL);
-	bucket = bucket_of(table, asked->id);
-	asked->next = *bucket;
-	*bucket = asked;
+	asked_put(table, asked);
 	return asked->id;
 }
 

@@ -23,6 +23,8 @@ struct asked_table {
 void asked_init(struct asked_table *table);
 /* Enters it under a number that is not 0 and not in use, and returns that. */
 uint32_t asked_add(struct asked_table *table, struct asked *asked);
+/* Enters it again, under the number that it had. */
+void asked_put(struct asked_table *table, struct asked *asked);
 /* What has that number, or NULL. It stays. */
 struct asked *asked_find(const struct asked_table *table, uint32_t id);
 /* The same, and it is removed. */

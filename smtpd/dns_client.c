@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Questions under way, by their number. A question is in exactly one of two places: the table (its answer is awaited) or the list of
- * those that failed at once, which the loop answers in its next turn: a callback never runs within a question. */
+/* Questions under way, by their number. A question is in exactly one of three places: the table (its answer is awaited), the list of those that wait
+ * for the resolve role to be back, or the list of those that failed, which the loop answers in its next turn: a callback never runs within a
+ * question. */
 #include "smtpd/dns_client.h"
 
 #include <errno.h>
@@ -16,16 +17,21 @@
 struct question {
 	struct asked asked;
 	enum dns_type type;
+	uint64_t whose;
 	bool no_name; /* what is asked for is none: nobody's fault but whoever wrote it */
+	bool was_lost; /* a resolve role went away with it: it may be what ended that, and must not end each */
 	dns_done done;
 	void *context;
+	size_t name_len;
+	char name[];
 };
 
 struct dns_client {
 	struct proc *proc;
 	struct asked_table questions;
-	struct asked *failed;
+	struct asked *waiting, *failed;
 	struct event *fail_soon;
+	struct event *away; /* while resolve is gone, and may be back soon */
 	bool busy;
 	struct dns_answer answer; /* the one that is told just now, or the one of failures */
 };
@@ -60,6 +66,28 @@ fail_later(struct dns_client *client, struct question *question)
 	event_active(client->fail_soon, EV_TIMEOUT, 0);
 }
 
+static void
+wait_for_resolve(struct dns_client *client, struct question *question)
+{
+	question->asked.next = client->waiting;
+	client->waiting = &question->asked;
+}
+
+/* It is not back in time. */
+static void
+on_away(evutil_socket_t fd, short what, void *context)
+{
+	struct dns_client *client = context;
+
+	(void)fd, (void)what;
+	while (client->waiting != NULL) {
+		struct question *question = (struct question *)client->waiting;
+
+		client->waiting = question->asked.next;
+		fail_later(client, question);
+	}
+}
+
 struct dns_client *
 dns_client_new(struct proc *proc)
 {
@@ -68,31 +96,53 @@ dns_client_new(struct proc *proc)
 	client->proc = proc;
 	asked_init(&client->questions);
 	client->fail_soon = event_new(proc->base, -1, 0, on_fail_soon, client);
-	if (client->fail_soon == NULL)
+	client->away = evtimer_new(proc->base, on_away, client);
+	if (client->fail_soon == NULL || client->away == NULL)
 		abort();
 	return client;
+}
+
+/* It is in the table. */
+static void
+send_question(struct dns_client *client, struct question *question)
+{
+	struct msg_writer body;
+
+	msg_writer_init(&body);
+	msg_put_u16(&body, (uint16_t)question->type);
+	msg_put_u64(&body, question->whose);
+	msg_put_span(&body, span_make(question->name, question->name_len));
+	if (proc_send(client->proc, ROLE_RESOLVE, MSG_DNS_QUESTION, question->asked.id, &body, -1) == 0)
+		return;
+	(void)asked_take(&client->questions, question->asked.id);
+	if (event_pending(client->away, EV_TIMEOUT, NULL))
+		wait_for_resolve(client, question);
+	else
+		fail_later(client, question);
 }
 
 uint32_t
 dns_ask_for(struct dns_client *client, uint64_t whose, struct span name, enum dns_type type, dns_done done, void *context)
 {
-	struct question *question = xcalloc(1, sizeof(*question));
-	struct msg_writer body;
+	bool no_name = !dns_is_name(name);
+	/* Of what is no name nothing is kept: it may be long. */
+	struct question *question = xcalloc(1, sizeof(*question) + (no_name ? 0 : name.len));
 	uint32_t id = asked_add(&client->questions, &question->asked);
 
 	question->type = type;
-	question->no_name = !dns_is_name(name);
+	question->whose = whose;
+	question->no_name = no_name;
 	question->done = done;
 	question->context = context;
-	msg_writer_init(&body);
-	msg_put_u16(&body, (uint16_t)type);
-	msg_put_u64(&body, whose);
-	msg_put_span(&body, name);
 	/* Whoever wrote a mail has a say in names: one that is none must not be sent, for it would be taken for a fault of ours. */
-	if (question->no_name || proc_send(client->proc, ROLE_RESOLVE, MSG_DNS_QUESTION, id, &body, -1) < 0) {
+	if (no_name) {
 		(void)asked_take(&client->questions, id);
 		fail_later(client, question);
+		return id;
 	}
+	question->name_len = name.len;
+	memcpy(question->name, name.ptr, name.len);
+	send_question(client, question);
 	return id;
 }
 
@@ -113,6 +163,8 @@ dns_cancel(struct dns_client *client, uint32_t id)
 {
 	struct asked *question = asked_take(&client->questions, id);
 
+	if (question == NULL)
+		question = asked_take_from(&client->waiting, id);
 	free(question != NULL ? question : asked_take_from(&client->failed, id));
 }
 
@@ -137,9 +189,33 @@ dns_client_message(struct dns_client *client, const struct msg *msg)
 void
 dns_client_resolve_gone(struct dns_client *client)
 {
+	const struct timeval patience = { DNS_AWAY_SECONDS, 0 };
 	struct question *question;
 
 	client->busy = true;
+	if (!client->proc->stopping)
+		(void)event_add(client->away, &patience);
 	while ((question = (struct question *)asked_take_any(&client->questions)) != NULL)
-		fail_later(client, question);
+		if (question->was_lost || client->proc->stopping) {
+			fail_later(client, question);
+		} else {
+			question->was_lost = true;
+			wait_for_resolve(client, question);
+		}
+}
+
+void
+dns_client_resolve_here(struct dns_client *client)
+{
+	struct asked *waiting = client->waiting;
+
+	client->waiting = NULL;
+	(void)event_del(client->away);
+	while (waiting != NULL) {
+		struct question *question = (struct question *)waiting;
+
+		waiting = question->asked.next;
+		asked_put(&client->questions, &question->asked);
+		send_question(client, question);
+	}
 }

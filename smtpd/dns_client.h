@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* Asking the resolve role, without waiting: each question has one answer through its callback. */
+/* Asking the resolve role, without waiting: each question has one answer through its callback. Where that role begins anew, as with other trust
+ * anchors, its successor is asked. */
 #ifndef SMTPD_DNS_CLIENT_H
 #define SMTPD_DNS_CLIENT_H
 
 #include "frame/role.h"
 #include "smtpd/dns.h"
 
-/* The callback runs once, later, from the loop; with DNS_FAILED when the resolve role goes away. The answer is borrowed for the
- * call. A callback may ask and cancel. */
+/* The callback runs once, later, from the loop; with DNS_FAILED when the resolve role goes away and is not back within DNS_AWAY_SECONDS, or goes
+ * away twice. The answer is borrowed for the call. A callback may ask and cancel. */
+#define DNS_AWAY_SECONDS 5
 typedef void (*dns_done)(void *context, const struct dns_answer *answer);
 
 /* One set of questions per role, made before the loop. */
@@ -25,7 +27,8 @@ void dns_cancel(struct dns_client *client, uint32_t id);
 
 /* The handler of DNS_ANSWER. 0 or -EBADMSG. */
 int dns_client_message(struct dns_client *client, const struct msg *msg);
-/* From the role's peer_gone, for ROLE_RESOLVE. */
+/* From the role's peer_gone and peer_here, for ROLE_RESOLVE. */
 void dns_client_resolve_gone(struct dns_client *client);
+void dns_client_resolve_here(struct dns_client *client);
 
 #endif

@@ -63,6 +63,15 @@ peer_gone(struct proc *proc, uint8_t peer)
 }
 
 static void
+peer_here(struct proc *proc, uint8_t peer)
+{
+	const struct policy_role *role = proc->state;
+
+	if (peer == ROLE_RESOLVE)
+		dns_client_resolve_here(role->https.dns);
+}
+
+static void
 use_roots(struct policy_role *role, struct ssl_ctx_st *context)
 {
 	if (context == NULL)
@@ -102,6 +111,7 @@ proc_policy(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
+	proc->peer_here = peer_here;
 	load_roots(&role);
 	role.https.dns = dns_client_new(proc);
 	role.https.base = proc->base;

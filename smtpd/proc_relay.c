@@ -142,6 +142,10 @@ peer_gone(struct proc *proc, uint8_t role)
 static void
 peer_here(struct proc *proc, uint8_t role)
 {
+	const struct relay_role *relay = proc->state;
+
+	if (role == ROLE_RESOLVE)
+		dns_client_resolve_here(relay->dns);
 	if (role == ROLE_RESOLVE || role == ROLE_POLICY)
 		relay_job_asked_here(proc->state);
 }

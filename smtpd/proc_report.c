@@ -79,6 +79,15 @@ peer_gone(struct proc *proc, uint8_t peer)
 }
 
 static void
+peer_here(struct proc *proc, uint8_t peer)
+{
+	const struct report_role *role = proc->state;
+
+	if (peer == ROLE_RESOLVE)
+		dns_client_resolve_here(role->dns);
+}
+
+static void
 look_again(struct report_role *role, unsigned seconds)
 {
 	const struct timeval time = { seconds, 0 };
@@ -133,6 +142,7 @@ proc_report(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
+	proc->peer_here = peer_here;
 	public_suffix_load();
 	if (!open_folders(&role, folder))
 		return EX_NOINPUT;

@@ -170,6 +170,15 @@ peer_gone(struct proc *proc, uint8_t peer)
 		filter_client_gone(role->filters);
 }
 
+static void
+peer_here(struct proc *proc, uint8_t peer)
+{
+	const struct smtp_role *role = proc->state;
+
+	if (peer == ROLE_RESOLVE)
+		dns_client_resolve_here(role->dns);
+}
+
 static struct front_limits
 limits_of(const struct smtpd_conf *conf)
 {
@@ -248,6 +257,7 @@ proc_smtp(struct proc *proc)
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = peer_gone;
+	proc->peer_here = peer_here;
 	proc->reload = reload;
 	proc->stop = stop;
 	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);

@@ -22,7 +22,9 @@ START_TEST(each_is_found_by_its_number)
 		ck_assert_ptr_eq(asked_take(&table, asked[i].id), &asked[i]);
 	for (unsigned i = 0; i < MANY; i++)
 		ck_assert_ptr_eq(asked_find(&table, asked[i].id), i % 2 == 0 ? NULL : &asked[i]);
-	for (unsigned i = 0; i < MANY / 2; i++)
+	asked_put(&table, &asked[0]);
+	ck_assert_ptr_eq(asked_find(&table, asked[0].id), &asked[0]);
+	for (unsigned i = 0; i < MANY / 2 + 1; i++)
 		ck_assert_ptr_nonnull(asked_take_any(&table));
 	ck_assert_ptr_null(asked_take_any(&table));
 }
