@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* state/ledger that cannot be opened at the start: the queue goes on without it, and has it as soon as that is possible; and what accounts may send.
- * The clock is the test's. */
+/* state/ledger that cannot be opened at the start: the queue goes on without it, and has it as soon as that is possible; what accounts may send; and
+ * that the options of greylisting take effect. The clock is the test's. */
 #include <check.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,6 @@
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 #include "tests/unit/clock_ahead.h"
-
 
 static char limit[] = "messages/account=3/10h", *limits[] = { limit };
 static struct smtpd_conf conf = { .limits = { limits, 1 } };
@@ -191,6 +191,84 @@ START_TEST(apart)
 }
 END_TEST
 
+/* --- greylisting --- */
+
+static const struct msg_row rows[] = {
+	{ MSG_GREYLIST, "GREYLIST", ROLE_FRONT, ROLE_QUEUE, 6, 2048, MSG_NOFD },
+	{ MSG_GREYLISTED, "GREYLISTED", ROLE_QUEUE, ROLE_FRONT, 4, 4, MSG_NOFD },
+};
+static const struct msg_row *const row_tables[] = { rows };
+static const size_t row_counts[] = { 2 };
+static const struct msg_table table = { row_tables, row_counts, 1 };
+
+/* Asks as smtp does: how long that client is to stay away. */
+static uint32_t
+stays_away(struct msg_channel *front, struct msg_channel *asked, const char *client, const char *sender)
+{
+	static char buffer[MSG_MAX];
+	struct msg_writer question;
+	struct msg_reader answer;
+	struct msg msg;
+	uint32_t wait;
+
+	msg_writer_init(&question);
+	msg_put_span(&question, span_of(client));
+	msg_put_span(&question, span_of(sender));
+	msg_put_span(&question, SPAN("x@example.test"));
+	ck_assert_int_eq(msg_send(front, MSG_GREYLIST, 1, &question, -1), 0);
+	ck_assert_int_eq(msg_receive(asked, buffer, &msg), 0);
+	ck_assert_int_eq(greylist_message(&queue, &msg), 0);
+	ck_assert_int_eq(msg_receive(front, buffer, &msg), 0);
+	answer = msg_read(&msg);
+	wait = msg_get_u32(&answer);
+	ck_assert(msg_done(&answer));
+	return wait;
+}
+
+#define HOUR 3600
+
+/* Each option beside a site that differs in it alone: how long a client is to stay away when it comes for the first time, again and once more, and so
+ * is another sender's mail from there in the end. */
+static const struct {
+	int64_t delay, window, lifetime, passes;
+	unsigned again, used; /* the seconds between */
+	uint32_t first, second, third, other;
+} sites[] = {
+	{ 300, 2 * HOUR, 10 * HOUR, 0, 400, HOUR, 300, 0, 0, 300 },
+	{ 600, 2 * HOUR, 10 * HOUR, 0, 400, HOUR, 600, 200, 0, 600 }, /* greylist_delay */
+	{ 300, 2 * HOUR, 10 * HOUR, 0, HOUR, HOUR, 300, 0, 0, 300 },
+	{ 300, HOUR / 2, 10 * HOUR, 0, HOUR, HOUR / 3, 300, 300, 0, 300 }, /* greylist_window */
+	{ 300, 2 * HOUR, 10 * HOUR, 0, 400, 9 * HOUR, 300, 0, 0, 300 },
+	{ 300, 2 * HOUR, 8 * HOUR, 0, 400, 9 * HOUR, 300, 0, 300, 300 }, /* greylist_lifetime */
+	{ 300, 2 * HOUR, 10 * HOUR, 1, 400, HOUR, 300, 0, 0, 0 }, /* greylist_passes */
+	{ 300, 2 * HOUR, 10 * HOUR, 2, 400, HOUR, 300, 0, 0, 300 },
+};
+
+START_TEST(greylisting_is_as_configured)
+{
+	struct msg_channel *front, *asked;
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	front = msg_channel_new(pair[0], &table, ROLE_FRONT, ROLE_QUEUE);
+	asked = proc.peers[ROLE_FRONT] = msg_channel_new(pair[1], &table, ROLE_QUEUE, ROLE_FRONT);
+	conf.greylist_delay = sites[_i].delay;
+	conf.greylist_window = sites[_i].window;
+	conf.greylist_lifetime = sites[_i].lifetime;
+	conf.greylist_passes = sites[_i].passes;
+	start();
+	ck_assert_uint_eq(stays_away(front, asked, "192.0.2.1", "a@far.example"), sites[_i].first);
+	pass(sites[_i].again);
+	ck_assert_uint_eq(stays_away(front, asked, "192.0.2.1", "a@far.example"), sites[_i].second);
+	pass(sites[_i].used);
+	ck_assert_uint_eq(stays_away(front, asked, "192.0.2.1", "a@far.example"), sites[_i].third);
+	ck_assert_uint_eq(stays_away(front, asked, "192.0.2.1", "b@far.example"), sites[_i].other);
+	proc.peers[ROLE_FRONT] = msg_channel_free(asked);
+	(void)msg_channel_free(front);
+	ahead = 0; /* Check cannot report that a test took hours */
+}
+END_TEST
+
 int
 main(void)
 {
@@ -203,6 +281,7 @@ main(void)
 	tcase_add_loop_test(tests, a_new_one, 0, 2);
 	tcase_add_test(tests, a_former_one);
 	tcase_add_test(tests, apart);
+	tcase_add_loop_test(tests, greylisting_is_as_configured, 0, (int)(sizeof(sites) / sizeof(*sites)));
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
