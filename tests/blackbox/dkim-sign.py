@@ -242,6 +242,17 @@ try:
     found = taken(far, "forged again")
     check("an account does not sign it either", found and not signers(found[0][1]), found)
 
+    path = f"{site.state}/etc/smtpd.conf"
+    sealing = own_site.read(path)
+    site.put("smtpd.conf", sealing + "arc_seal = false;\n")
+    check("a reload takes arc_seal", site.reload())
+    for way, to in (("an alias", "out@signed.example"), ("an account", "u1@signed.example")):
+        hand_in(message("carol@elsewhere.example", f"unsealed by {way}"), to)
+        text = check_signed(f"sent on by {way} without arc_seal", far, f"unsealed by {way}")
+        check("is not sealed", text and b"ARC-" not in text, text)
+    site.put("smtpd.conf", sealing)
+    check("sealing again", site.reload())
+
     # Rotation.
     status, text = mailkey("rotate", "signed.example")
     check("mailkey rotate makes keys beside the old", status == 0 and text.count(": published") == 2 and text.count("IN TXT") == 2, text)

@@ -71,9 +71,9 @@ answer_all(struct signing *signing)
 
 /* The message as it goes out, for free(3), or NULL when it is not signed at all. */
 static char *
-signed_message(enum sign_as as, const char *domain, const char *message)
+made_message(enum sign_as as, const char *domain, bool seal, const char *message)
 {
-	const struct signing_order order = { as, span_of(domain), true, "mail.example.test", NOW };
+	const struct signing_order order = { as, span_of(domain), seal, "mail.example.test", NOW };
 	struct signing *signing = signing_new(&order);
 	struct buf out = BUF_INIT(1 << 16);
 	struct span rest = span_of(message);
@@ -92,6 +92,12 @@ signed_message(enum sign_as as, const char *domain, const char *message)
 	(void)signing_free(signing);
 	(void)buf_str(&out, message);
 	return buf_take(&out);
+}
+
+static char *
+signed_message(enum sign_as as, const char *domain, const char *message)
+{
+	return made_message(as, domain, true, message);
 }
 
 static size_t
@@ -151,6 +157,23 @@ START_TEST(each_is_signed_as_it_may_be)
 		ck_assert_msg(checks[i].result == DKIM_PASS, "%s", checks[i].reason);
 	ck_assert_int_eq(dkim_verifier_chain(verifier)->status, row->sets != 0 ? ARC_PASS : ARC_NONE);
 	dkim_verifier_free(verifier);
+	free_keys();
+}
+END_TEST
+
+/* arc_seal = false: what is sent on is signed as ever. */
+START_TEST(nothing_is_sealed_where_that_is_off)
+{
+	const struct row *row = &rows[_i];
+	_cleanup_(freep) char *message = NULL, *out = NULL;
+	struct buf text = BUF_INIT(4096);
+
+	make_keys();
+	(void)buf_fmt(&text, MESSAGE("%s"), row->from);
+	message = buf_take(&text);
+	out = made_message(row->as, row->domain, false, message);
+	ck_assert_uint_eq(count_lines(out, "DKIM-Signature:"), row->signatures);
+	ck_assert_ptr_null(strstr(out, "ARC-"));
 	free_keys();
 }
 END_TEST
@@ -302,6 +325,7 @@ main(void)
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, each_is_signed_as_it_may_be, 0, sizeof(rows) / sizeof(*rows));
+	tcase_add_loop_test(tests, nothing_is_sealed_where_that_is_off, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(tests, nothing_can_be_added);
 	tcase_add_test(tests, chains_grow);
 	tcase_add_test(tests, unknown_chains_stay);
