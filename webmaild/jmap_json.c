@@ -9,6 +9,8 @@
 
 /* What one "*" may gather: references to references multiply. */
 #define POINTER_ITEMS_MAX 100000
+/* What a value counts beside its text. */
+#define VALUE_WEIGHT 32
 
 /* --- text --- */
 
@@ -297,10 +299,45 @@ resolve_reference(const json_t *reference, const json_t *responses)
 	return NULL;
 }
 
+static bool
+take_weight(size_t weight, size_t *left)
+{
+	if (weight > *left)
+		return false;
+	*left -= weight;
+	return true;
+}
+
+static bool weigh(const json_t *value, size_t *left);
+
+static bool
+weigh_children(const json_t *value, size_t *left)
+{
+	const char *key;
+	json_t *child;
+
+	json_object_foreach((json_t *)(uintptr_t)value, key, child)
+		if (!take_weight(strlen(key), left) || !weigh(child, left))
+			return false;
+	for (size_t i = 0; i < json_array_size(value); i++)
+		if (!weigh(json_array_get(value, i), left))
+			return false;
+	return true;
+}
+
+/* Takes what the value has, written out, from what is left. A value may stand within another many times over, and those in a third:
+ * whoever copies them would make more of a small request than any memory holds. */
+static bool
+weigh(const json_t *value, size_t *left)
+{
+	return take_weight(VALUE_WEIGHT + json_string_length(value), left) && weigh_children(value, left);
+}
+
 json_t *
 jmap_resolve(const json_t *args, const json_t *responses, const char **ret_error)
 {
 	json_t *resolved = json_object(), *value;
+	size_t left = JMAP_REFERRED_MAX;
 	const char *key;
 
 	json_object_foreach((json_t *)(uintptr_t)args, key, value) {
@@ -316,7 +353,8 @@ jmap_resolve(const json_t *args, const json_t *responses, const char **ret_error
 			*ret_error = "invalidResultReference";
 			result = resolve_reference(value, responses);
 		}
-		if (result == NULL) {
+		if (result == NULL || !weigh(result, &left)) {
+			json_decref(result);
 			json_decref(resolved);
 			return NULL;
 		}

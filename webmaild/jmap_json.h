@@ -12,6 +12,7 @@
 #include "common/span.h"
 
 #define JMAP_DEPTH_MAX 64
+#define JMAP_REFERRED_MAX (10u << 20)
 #define JMAP_CALLS_MAX 32
 #define JMAP_GET_MAX 500
 #define JMAP_SET_MAX 500
@@ -43,7 +44,7 @@ bool jmap_is_request(const json_t *request);
 /* The value at a JSON pointer with "*" (RFC 8620 3.7). A new reference, or NULL when there is none. */
 json_t *jmap_pointer(json_t *document, struct span path);
 /* Replaces each "#name" of args by what it refers to in responses (a list of [name, args, id]). A new object; or NULL and the type of
- * the error: "invalidArguments" or "invalidResultReference". */
+ * the error: "invalidArguments" or "invalidResultReference". All that is referred to has, written out, JMAP_REFERRED_MAX at most. */
 json_t *jmap_resolve(const json_t *args, const json_t *responses, const char **ret_error);
 
 /* Applies a PatchObject (RFC 8620 5.3): paths to values, null removes. A new object, or NULL when the patch is invalid. */

@@ -19,6 +19,8 @@
 #define OUTPUT_MAX 262144
 #define REQUESTS_MAX 128
 #define DESCRIPTORS_MAX 1024
+/* As many answers as may be under way, of the largest messages, and the account itself. */
+#define MEMORY_MAX ((size_t)4 << 30)
 #define JSON_TYPE "application/json"
 
 static void
@@ -444,6 +446,7 @@ proc_session(struct proc *proc)
 			{ drop, JAIL_PATH_WRITE },
 		},
 		.allow = JAIL_READ_FILES | JAIL_WRITE_FILES | JAIL_WATCH | JAIL_DATABASE | JAIL_MODULES | JAIL_MEMFD,
+		.memory_max = MEMORY_MAX,
 		.descriptors_max = DESCRIPTORS_MAX,
 	};
 	struct event *watch;

@@ -139,6 +139,12 @@ START_TEST(bounds_hold)
 	(void)buf_str(&text, "]}");
 	ck_assert_uint_eq(run(buf_cstr(&text), &out), 400);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "maxSizeResponse"));
+	/* No method gets more of them than a request may have: it could copy what it gets. */
+	buf_free(&out);
+	buf_init(&out, JMAP_RESPONSE_MAX);
+	ck_assert_uint_eq(run(buf_cstr(&text), &out), 200);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "invalidResultReference"));
+	ck_assert_uint_lt(out.len, 4 * JMAP_REFERRED_MAX);
 	buf_free(&text);
 	buf_free(&out);
 }
