@@ -74,9 +74,12 @@ jmap_file_save(const char *account_dir, const char *name, const json_t *object)
 	_cleanup_(freep) char *path = xasprintf("%s/%s", account_dir, name);
 	_cleanup_(freep) char *temporary = xasprintf("%s/.%s.new", account_dir, name);
 	_cleanup_(freep) char *text = json_dumps(object, JSON_COMPACT);
-	_cleanup_(closep) int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_(closep) int fd = -1;
 	int r;
 
+	if (strlen(text) > FILE_MAX)
+		return -EFBIG;
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_file(fd, span_of(text));

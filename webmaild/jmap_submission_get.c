@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* EmailSubmission/get, /changes, /query (RFC 8621 section 7). */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -25,10 +26,15 @@ int
 jmap_submissions_save(const struct jmap *jmap, const json_t *file)
 {
 	json_t *list = json_object_get(file, "list");
+	int r;
 
 	while (json_array_size(list) > KEPT_MAX)
 		(void)json_array_remove(list, 0);
-	return jmap_file_save(jmap->session->proc->account_dir, FILE_NAME, file);
+	/* Those with a thousand recipients are large: fewer of them are kept. */
+	while ((r = jmap_file_save(jmap->session->proc->account_dir, FILE_NAME, file)) == -EFBIG && json_array_size(list) > 0)
+		for (size_t older = (json_array_size(list) + 1) / 2; older > 0; older--)
+			(void)json_array_remove(list, 0);
+	return r;
 }
 
 struct jmap_state

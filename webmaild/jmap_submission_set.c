@@ -106,20 +106,41 @@ recipients_of(const struct jmap *jmap, struct span block)
 	return list;
 }
 
+/* An Address of an envelope (RFC 8621 section 7), and nothing else that it may have. A new reference, or NULL when it has not the shape. */
+static json_t *
+read_address(const json_t *given)
+{
+	json_t *email = json_object_get(given, "email"), *parameters = json_object_get(given, "parameters"), *value;
+	const char *key;
+
+	if (!json_is_string(email) || (parameters != NULL && !json_is_null(parameters) && !json_is_object(parameters)))
+		return NULL;
+	json_object_foreach(parameters, key, value)
+		if (!json_is_string(value) && !json_is_null(value))
+			return NULL;
+	return json_pack("{s:O, s:o}", "email", email, "parameters", json_is_object(parameters) ? json_incref(parameters) : json_null());
+}
+
 /* The envelope as given, or made from the header. A new reference, or NULL when it has not the shape. */
 static json_t *
 read_envelope(const struct jmap *jmap, const json_t *submission, struct span block)
 {
 	const json_t *given = json_object_get(submission, "envelope"), *list = json_object_get(given, "rcptTo");
+	json_t *from, *recipients;
+	bool good;
 
 	if (given == NULL || json_is_null(given))
 		return json_pack("{s:{s:s, s:n}, s:o}", "mailFrom", "email", jmap->session->proc->account, "parameters", "rcptTo", recipients_of(jmap, block));
-	if (!json_is_string(json_object_get(json_object_get(given, "mailFrom"), "email")) || !json_is_array(list))
-		return NULL;
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!json_is_string(json_object_get(json_array_get(list, i), "email")))
-			return NULL;
-	return json_deep_copy(given);
+	from = read_address(json_object_get(given, "mailFrom"));
+	recipients = json_array();
+	good = from != NULL && json_is_array(list);
+	for (size_t i = 0; good && i < json_array_size(list); i++)
+		good = json_array_append_new(recipients, read_address(json_array_get(list, i))) == 0; /* NULL: -1 */
+	if (good)
+		return json_pack("{s:o, s:o}", "mailFrom", from, "rcptTo", recipients);
+	json_decref(from);
+	json_decref(recipients);
+	return NULL;
 }
 
 /* At any level of its parts (RFC 6531 section 3.2). */

@@ -338,6 +338,9 @@ def submission(c, one, box):
         c.call("Email/set", destroy=[made])
     check("forbiddenMailFrom", refused(mail, {"mailFrom": {"email": "bob@example.test"}, "rcptTo": [{"email": "bob@example.test"}]}) == "forbiddenMailFrom")
     check("invalidRecipients", refused(mail, {"mailFrom": {"email": c.user}, "rcptTo": [{"email": "no address"}]}) == "invalidRecipients")
+    for name, address in {"no text": {"email": 1}, "no parameters": {"email": "bob@example.test", "parameters": ["NOTIFY"]},
+                          "a parameter that is no text": {"email": "bob@example.test", "parameters": {"NOTIFY": {}}}}.items():
+        check(f"an envelope with {name}", refused(mail, {"mailFrom": {"email": c.user}, "rcptTo": [address]}) == "invalidProperties")
 
     made = c.call("Email/set", create={"m": {**mail, "subject": f"Held {ROOT}"}})["created"]["m"]["id"]
     r = c.call("EmailSubmission/set", create={"s": {"emailId": made, "identityId": identity["id"], "envelope": {
