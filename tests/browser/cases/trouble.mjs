@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // SPDX-FileCopyrightText: The Fourpost authors
 // Lost connections, ended sessions, refusals: nothing the user did may be lost.
-import { alice, assert, base, bob, check, equal, openMessage, password, row, shoot, unique } from '../harness.mjs';
+import { alice, assert, base, bob, check, equal, folder, frame, openMessage, password, row, shoot, unique } from '../harness.mjs';
 import { deliver } from '../mail.mjs';
 import { address, compose, editorOf, send } from '../writing.mjs';
 
@@ -83,6 +83,101 @@ check('a message that cannot be sent stays, with the reason', async ({ open }) =
 	await page.unroute(`${base}/jmap/api`);
 	await page.getByRole('button', { name: 'Discard the draft' }).click();
 	await page.getByRole('button', { name: 'Discard', exact: true }).click();
+});
+
+/** Has what is done with the API's requests that have this word; tells when the first has come. */
+function intercept(page, word, handle) {
+	return new Promise((resolve) => {
+		void page.route(`${base}/jmap/api`, async (route) => {
+			if (!route.request().postData()?.includes(word)) return route.continue();
+			resolve();
+			return handle(route);
+		});
+	});
+}
+
+check('a draft whose newer state is refused stays as it was', async ({ open }) => {
+	const page = await open(alice);
+	const subject = unique('Kept');
+	await compose(page);
+	await page.locator('.compose').getByLabel('Subject').fill(subject);
+	await editorOf(page).click();
+	await page.keyboard.type('First thoughts');
+	await page.locator('.save-state', { hasText: /^Saved/ }).waitFor();
+	void intercept(page, '"create":{"draft"', (route) => route.continue({ postData: route.request().postData().replace('"subject":', '"header:Subject:asNothing":') }));
+	await page.keyboard.type(', and others');
+	await page.locator('.save-state', { hasText: 'will try again' }).waitFor();
+	page.on('dialog', (dialog) => void dialog.accept());
+	await page.unroute(`${base}/jmap/api`);
+	await page.goto('about:blank');
+	await page.goto(`${base}/`);
+	await folder(page, 'Drafts');
+	await row(page, subject).click();
+	await editorOf(page).getByText('First thoughts').waitFor();
+});
+
+check('a message whose sending was not answered is not sent again', async ({ open }) => {
+	const page = await open(alice);
+	const other = await open(bob);
+	const subject = unique('Once');
+	await compose(page);
+	await address(page, bob);
+	await page.locator('.compose').getByLabel('Subject').fill(subject);
+	void intercept(page, 'EmailSubmission/set', async (route) => {
+		await route.fetch();
+		await route.abort('connectionreset');
+	});
+	await send(page);
+	await row(other, subject).waitFor();
+	await folder(page, 'Sent');
+	equal(await row(page, subject).count(), 1, 'messages in Sent');
+});
+
+check('a message is sent as it was when Send was pressed, though its window is closed', async ({ open }) => {
+	const page = await open(alice);
+	const other = await open(bob);
+	const subject = unique('Whole');
+	let release;
+	const released = new Promise((resolve) => {
+		release = resolve;
+	});
+	await compose(page);
+	await address(page, bob);
+	await page.locator('.compose').getByLabel('Subject').fill(subject);
+	const saving = intercept(page, '"create":{"draft"', async (route) => {
+		await released;
+		return route.continue();
+	});
+	await editorOf(page).click();
+	await page.keyboard.type('The beginning');
+	await saving;
+	await page.keyboard.type(' and the end');
+	await page.locator('.compose .send').click();
+	await page.locator('.compose .send', { hasText: 'Sending' }).waitFor();
+	await page.locator('.compose').getByRole('button', { name: 'Keep as a draft and close' }).click();
+	release();
+	await page.getByText('Message sent', { exact: true }).waitFor();
+	await openMessage(other, subject);
+	await frame(other).getByText('The beginning and the end').waitFor();
+});
+
+check('what was written is saved while the editor is still to come', async ({ open }) => {
+	const page = await open(alice);
+	const subject = unique('Formatted soon');
+	await page.evaluate(() => localStorage.setItem('fourpost.settings', '{"undoSeconds":0,"plainText":true}'));
+	await page.reload();
+	await page.route(/\/editor-[^/]*\.js$/, () => undefined);
+	await page.locator('.compose-button').click();
+	await page.locator('.compose').getByLabel('Subject').fill(subject);
+	await page.locator('.plain-editor').fill('Plain thoughts');
+	await page.locator('.compose').getByRole('button', { name: 'Formatted text' }).click();
+	await page.locator('.save-state', { hasText: /^Saved/ }).waitFor();
+	await page.unrouteAll();
+	page.on('dialog', (dialog) => void dialog.accept());
+	await page.reload();
+	await folder(page, 'Drafts');
+	await row(page, subject).click();
+	await editorOf(page).getByText('Plain thoughts').waitFor();
 });
 
 check('a message that was deleted elsewhere is said to be gone', async ({ open }) => {

@@ -3,10 +3,10 @@
 // The messages being written: several may be open. Each saves itself as a draft and can be sent.
 import { batch, signal, type Signal } from '@preact/signals';
 import { t } from '../i18n.ts';
-import type { EmailFull, GetResponse, SetError, SetResponse } from '../jmap/types.ts';
+import type { EmailFull, GetResponse, QueryResponse, SetError, SetResponse } from '../jmap/types.ts';
 import { bodyProperties } from '../jmap/types.ts';
 import { type Address, uniqueAddresses } from '../lib/addresses.ts';
-import { speaksOfAttachment } from '../lib/text.ts';
+import { speaksOfAttachment, textToHtml } from '../lib/text.ts';
 import { setKeyword } from './actions.ts';
 import { cancelUpload, isPending, type Attachment } from './attachments.ts';
 import { learn } from './contacts.ts';
@@ -15,6 +15,7 @@ import { identities } from './identities.ts';
 import { call, groupOnce, RefusedError } from './jmap.ts';
 import { ensureRole } from './mailboxes.ts';
 import { confirmed, explain, reportError, showToast } from './notices.ts';
+import { ConnectionError } from './session.ts';
 import { holdEnvelope, tellSent, undoSeconds } from './unsend.ts';
 
 export type Recipients = 'to' | 'cc' | 'bcc';
@@ -110,7 +111,9 @@ export function raise(composer: Composer): void {
 /** Something was changed: it is saved when nothing more is for a while. */
 export function touch(composer: Composer): void {
 	composer.changes++;
-	if (composer.state.value !== 'sending') composer.state.value = 'dirty';
+	// A save would take the place of the draft that is being sent.
+	if (composer.state.value === 'sending') return;
+	composer.state.value = 'dirty';
 	clearTimeout(composer.timer);
 	composer.timer = setTimeout(() => void save(composer), saveAfter);
 }
@@ -126,12 +129,13 @@ function contentOf(composer: Composer): DraftContent {
 		inReplyTo: composer.inReplyTo,
 		references: composer.references,
 		text: composer.body?.text() ?? composer.initial.text,
-		html: composer.rich.value ? composer.body?.html() ?? composer.initial.html ?? '' : null,
+		// The editor may be still to come.
+		html: composer.rich.value ? composer.body?.html() ?? composer.initial.html ?? textToHtml(composer.initial.text) : null,
 		attachments: attachments.map(({ blobId, name, type, size, cid }) => ({ blobId: blobId.value!, name, type, size, cid })),
 	};
 }
 
-/** The blobs of the old draft go with it: take those of the new one. */
+/** The blobs of the former draft go with it: take those of the new one. */
 function takeBlobs(composer: Composer, saved: EmailFull | undefined): void {
 	const parts = [...saved?.attachments ?? []];
 	for (const attachment of composer.attachments.value) {
@@ -146,16 +150,25 @@ function takeBlobs(composer: Composer, saved: EmailFull | undefined): void {
 
 async function store(composer: Composer): Promise<void> {
 	const mailboxId = await ensureRole('drafts');
-	const old = composer.draftId;
-	const [set] = await groupOnce([
-		['Email/set', { create: { draft: draftObject(contentOf(composer), mailboxId) }, destroy: old ? [old] : [] }],
-	]) as unknown as [SetResponse];
+	const [set, get] = await groupOnce([
+		['Email/set', { create: { draft: draftObject(contentOf(composer), mailboxId) } }],
+		['Email/get', { ids: ['#draft'], properties: ['id', 'attachments'], bodyProperties }],
+	]) as unknown as [SetResponse, GetResponse<EmailFull>];
 	const refused = set.notCreated?.draft;
 	if (refused) throw new RefusedError(refused);
+	const former = composer.draftId;
 	composer.draftId = set.created!.draft!.id;
-	if (composer.attachments.value.length === 0) return;
-	const get = await call<GetResponse<EmailFull>>('Email/get', { ids: [composer.draftId], properties: ['id', 'attachments'], bodyProperties });
 	takeBlobs(composer, get.list[0]);
+	// Only now: had the new one been refused, the former were all there is, and the files are its blobs.
+	if (former) void destroyDraft(former);
+}
+
+async function destroyDraft(id: string): Promise<void> {
+	try {
+		await call('Email/set', { destroy: [id] });
+	} catch {
+		// It stays beside the newer one.
+	}
 }
 
 /** Whether all is saved now. One save runs at a time. */
@@ -195,6 +208,7 @@ function drop(composer: Composer): void {
 
 /** Keeps what was written as a draft. */
 export async function close(composer: Composer): Promise<void> {
+	if (composer.state.value === 'sending') return;
 	if (['dirty', 'failed', 'saving'].includes(composer.state.value)) {
 		if (!await save(composer)) {
 			showToast(t('error.save', { reason: composer.error.value ?? '' }), { kind: 'error' });
@@ -206,6 +220,7 @@ export async function close(composer: Composer): Promise<void> {
 }
 
 export async function discard(composer: Composer): Promise<void> {
+	if (composer.state.value === 'sending') return;
 	const written = composer.state.value !== 'clean' || composer.draftId !== null;
 	if (written && !await confirmed({ title: t('discard.title'), text: t('discard.text'), confirm: t('discard.confirm'), danger: true })) return;
 	clearTimeout(composer.timer);
@@ -245,7 +260,7 @@ export async function send(composer: Composer): Promise<void> {
 	let submissionId: string | undefined;
 	try {
 		if (!await save(composer)) throw new Error(composer.error.value ?? '');
-		submissionId = await submit(composer, seconds);
+		submissionId = await submit(composer, seconds).catch((error: unknown) => submissionOf(composer.draftId!, error));
 	} catch (error) {
 		composer.state.value = 'failed';
 		composer.error.value = t('error.send', { reason: explain(error) });
@@ -272,6 +287,14 @@ async function submit(composer: Composer, seconds: number): Promise<string | und
 	const refused: SetError | undefined = response.notCreated?.send;
 	if (refused) throw new RefusedError(refused);
 	return response.created?.send?.id;
+}
+
+/** Whether a message was sent although the answer was lost: sent again, it would come twice. */
+async function submissionOf(emailId: string, error: unknown): Promise<string> {
+	if (!(error instanceof ConnectionError)) throw error;
+	const { ids } = await call<QueryResponse>('EmailSubmission/query', { filter: { emailIds: [emailId] } });
+	if (ids.length === 0) throw error;
+	return ids[0]!;
 }
 
 window.addEventListener('beforeunload', (event) => {

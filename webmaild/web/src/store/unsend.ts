@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The Fourpost authors
 // Sending can be taken back for some seconds: the server holds the message that long (RFC 8621 7, FUTURERELEASE), and a little longer.
 import { t } from '../i18n.ts';
-import { SUBMISSION, type SetResponse } from '../jmap/types.ts';
+import { SUBMISSION, type GetResponse, type SetResponse } from '../jmap/types.ts';
 import type { Address } from '../lib/addresses.ts';
-import { checkSet, groupOnce } from './jmap.ts';
+import { call } from './jmap.ts';
 import { ensureRole } from './mailboxes.ts';
 import { explain, showToast } from './notices.ts';
 import { editDraft } from './replies.ts';
@@ -32,16 +32,24 @@ export function holdEnvelope(seconds: number, from: string, recipients: Address[
 	};
 }
 
+/** Perhaps by a first try, whose answer was lost. */
+async function isCanceled(submissionId: string): Promise<boolean> {
+	const { list } = await call<GetResponse<{ undoStatus: string }>>('EmailSubmission/get', { ids: [submissionId], properties: ['undoStatus'] });
+	return list[0]?.undoStatus === 'canceled';
+}
+
 async function unsend(submissionId: string, emailId: string): Promise<void> {
 	try {
-		const [response] = await groupOnce([['EmailSubmission/set', { update: { [submissionId]: { undoStatus: 'canceled' } } }]]) as unknown as [SetResponse];
-		if (response.notUpdated?.[submissionId]) {
+		// At once with the way back to the drafts: what is not sent may not be taken for sent.
+		const back = { mailboxIds: { [await ensureRole('drafts')]: true }, 'keywords/$draft': true };
+		const response = await call<SetResponse>('EmailSubmission/set', {
+			update: { [submissionId]: { undoStatus: 'canceled' } },
+			onSuccessUpdateEmail: { [submissionId]: back },
+		});
+		if (response.notUpdated?.[submissionId] && !await isCanceled(submissionId)) {
 			showToast(t('unsend.late'), { kind: 'error' });
 			return;
 		}
-		const drafts = await ensureRole('drafts');
-		const [back] = await groupOnce([['Email/set', { update: { [emailId]: { mailboxIds: { [drafts]: true }, 'keywords/$draft': true } } }]]) as unknown as [SetResponse];
-		checkSet(back);
 		await editDraft(emailId);
 	} catch (error) {
 		showToast(t('unsend.failed', { reason: explain(error) }), { kind: 'error' });

@@ -171,7 +171,7 @@ function ComposeWindow({ composer }: { composer: Composer }) {
 					void close(composer);
 				}} />
 			</header>
-			<div class="compose-content" hidden={size === 'small'}>
+			<div class="compose-content" hidden={size === 'small'} inert={sending}>
 				<Fields composer={composer} />
 				<ComposeBody key={String(composer.rich.value)} composer={composer} attach={(list) => attach(composer, list)} />
 				{files.length > 0 && <ul class="compose-files" aria-label={t('attachments.label')}>
