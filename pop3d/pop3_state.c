@@ -161,8 +161,10 @@ dele(struct pop3_state *state, const struct pop3_command *command, struct buf *o
 
 	if (message == NULL)
 		return no_such_message(state, out);
+	/* Clients remove a whole maildrop in this way: to count all again each time takes hours for a large one. */
 	message->deleted = true;
-	count_left(state);
+	state->left--;
+	state->left_size -= message->size;
 	(void)buf_str(out, "+OK Marked for removal\r\n");
 	return answered;
 }

@@ -271,6 +271,30 @@ START_TEST(empty_drop)
 }
 END_TEST
 
+/* A client that removes all of a large maildrop: each DELE takes as long as the first. */
+START_TEST(all_of_many)
+{
+	static struct pop3_message many[500000];
+	size_t count = sizeof(many) / sizeof(many[0]);
+	struct buf line = BUF_INIT(64), out = BUF_INIT(POP3_REPLY_MAX);
+
+	for (size_t i = 0; i < count; i++)
+		many[i] = (struct pop3_message){ .uid = (uint32_t)i + 1, .size = 10 };
+	drop = (struct pop3_state){ .messages = many, .count = count, .uidvalidity = 1 };
+	pop3_state_begin(&drop, &out);
+	for (size_t i = 1; i < count; i++) {
+		buf_clear(&line);
+		buf_clear(&out);
+		(void)buf_fmt(&line, "DELE %zu", i);
+		ck_assert_int_eq(pop3_state_line(&drop, buf_get(&line), &out).action, POP3_ANSWERED);
+	}
+	expect("STAT", POP3_ANSWERED, "+OK 1 10\r\n");
+	expect("RSET", POP3_ANSWERED, "+OK 500000 messages (5000000 octets)\r\n");
+	buf_free(&line);
+	buf_free(&out);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -288,6 +312,7 @@ main(void)
 	tcase_add_test(before, refusals);
 	tcase_add_test(after, transaction);
 	tcase_add_test(after, empty_drop);
+	tcase_add_test(after, all_of_many);
 	suite_add_tcase(suite, before);
 	suite_add_tcase(suite, after);
 	srunner_run_all(runner, CK_NORMAL);
