@@ -133,7 +133,7 @@ finish(struct session *session, struct span line)
 	struct session_append *append = session->append;
 
 	session->phase = SESSION_COMMANDS;
-	if (span_trim(line).len > 0)
+	if (line.len > 0)
 		session_bad(session, "Unexpected text after the message");
 	else if (append->has_nul)
 		session_answer(session, "NO", "[CANNOT] NUL is not allowed in a message");
@@ -148,6 +148,7 @@ bool
 session_append_input(struct session *session, struct span input)
 {
 	struct session_append *append = session->append;
+	struct span line;
 	ptrdiff_t newline;
 	size_t taken;
 
@@ -160,9 +161,11 @@ session_append_input(struct session *session, struct span input)
 	newline = span_chr(input, '\n');
 	if (newline < 0 && input.len <= IMAP_LINE_MAX)
 		return false;
-	session->skip_line = newline < 0;
-	taken = newline < 0 ? input.len : (size_t)newline + 1;
-	finish(session, span_make(input.ptr, taken));
-	stream_consume(session->stream, taken);
+	line = span_trim(span_make(input.ptr, newline < 0 ? input.len : (size_t)newline));
+	finish(session, line);
+	/* What should not be there is passed over as the rest of any refused command, with the literal that its end may announce. */
+	session->skip_line = newline < 0 || line.len > 0;
+	if (!session->skip_line)
+		stream_consume(session->stream, (size_t)newline + 1);
 	return true;
 }

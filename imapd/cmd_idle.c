@@ -62,8 +62,10 @@ session_idle_input(struct session *session, struct span input)
 		return false;
 	line = span_make(input.ptr, newline < 0 ? input.len : (size_t)newline);
 	done = span_ieq(span_trim(line), SPAN("DONE"));
-	session->skip_line = newline < 0;
-	stream_consume(session->stream, newline < 0 ? input.len : (size_t)newline + 1);
+	/* A command, which waits for the end of IDLE: passed over whole, with its literals. */
+	session->skip_line = !done || newline < 0;
+	if (done)
+		stream_consume(session->stream, newline < 0 ? input.len : (size_t)newline + 1);
 	session->phase = SESSION_COMMANDS;
 	session_idle_stop(session);
 	if (done)

@@ -114,7 +114,7 @@ imap_frame_next(struct imap_frame *frame, struct span input, const struct imap_f
 	for (;;) {
 		if (input.len <= frame->scanned) {
 			if (input.len > limits->line + frame->literals)
-				return result(IMAP_FRAME_TOO_LONG, input.len);
+				return result(IMAP_FRAME_TOO_LONG, frame->line_start);
 			return result(IMAP_FRAME_MORE, 0);
 		}
 		newline = span_chr(span_skip(input, frame->scanned), '\n');
@@ -124,7 +124,7 @@ imap_frame_next(struct imap_frame *frame, struct span input, const struct imap_f
 		}
 		text_end = frame->scanned + (size_t)newline;
 		if (text_end + 1 > limits->line + frame->literals)
-			return result(IMAP_FRAME_TOO_LONG, frame->scanned);
+			return result(IMAP_FRAME_TOO_LONG, frame->line_start);
 		frame->scanned = text_end + 1;
 		if (text_end > frame->line_start && input.ptr[text_end - 1] == '\r')
 			text_end--;

@@ -31,7 +31,7 @@ enum imap_frame_event {
 	IMAP_FRAME_CONTINUE,  /* a literal is awaited: send "+ ..." and call again */
 	IMAP_FRAME_COMMAND,   /* length bytes are a command, its line end included */
 	IMAP_FRAME_MESSAGE,   /* length bytes are an APPEND up to its message of `literal` bytes, which follows */
-	IMAP_FRAME_TOO_LONG,  /* the line passes its limit: length bytes may go; skip to the next line end */
+	IMAP_FRAME_TOO_LONG,  /* the line passes its limit: length bytes stand before it and may go; its end tells whether a literal follows */
 	IMAP_FRAME_TOO_BIG,   /* a literal passes its limit: length bytes stand before it; when not `sync`, its bytes will come
 	                         all the same, and the rest of the command after them */
 	IMAP_FRAME_BAD_LITERAL, /* a literal's header makes no sense: nothing after it can be trusted */
