@@ -19,7 +19,7 @@
 /* Far more than the auth role sends. */
 #define MEMBERS_MAX (4u << 20)
 
-enum kind { VERIFY, LOOKUP, EXPAND, WORKER, WORKER_END };
+enum kind { VERIFY, CHECK, LOOKUP, EXPAND, WORKER, WORKER_END };
 
 struct request {
 	struct asked asked;
@@ -28,6 +28,7 @@ struct request {
 	enum lookup_result lookup_result; /* of LOOKUP, EXPAND */
 	union {
 		auth_done verify;
+		grant_checked check;
 		lookup_done lookup;
 		expand_done expand;
 		worker_done worker;
@@ -69,6 +70,9 @@ answer_unasked(struct request *request)
 	switch (request->kind) {
 	case VERIFY:
 		request->done.verify(request->context, request->auth_result, 0, SPAN_NULL);
+		break;
+	case CHECK:
+		request->done.check(request->context, false);
 		break;
 	case LOOKUP:
 		request->done.lookup(request->context, request->lookup_result, SPAN_NULL);
@@ -344,6 +348,18 @@ auth_cancel(struct auth_client *client, uint32_t id)
 	free_request(request);
 }
 
+uint32_t
+auth_check_grant(struct auth_client *client, uint64_t grant, grant_checked done, void *context)
+{
+	struct request *request = new_request(client, CHECK, context);
+	struct msg_writer body;
+
+	request->done.check = done;
+	msg_writer_init(&body);
+	msg_put_u64(&body, grant);
+	return send_request(client, request, MSG_GRANT_CHECK, &body);
+}
+
 void
 auth_drop_grant(struct auth_client *client, uint64_t grant)
 {
@@ -375,6 +391,17 @@ auth_result(struct auth_client *client, const struct msg *msg)
 		return 0;
 	}
 	request->done.verify(request->context, result, grant, account);
+	free_request(request);
+	return 0;
+}
+
+static int
+check_result(struct auth_client *client, const struct msg *msg)
+{
+	struct request *request = take(client, msg->id);
+
+	if (request != NULL && request->kind == CHECK)
+		request->done.check(request->context, msg->body.ptr[0] != 0); /* one byte, by its row */
 	free_request(request);
 	return 0;
 }
@@ -458,6 +485,8 @@ auth_client_message(struct auth_client *client, struct msg *msg)
 	switch (msg->type) {
 	case MSG_AUTH_RESULT:
 		return auth_result(client, msg);
+	case MSG_GRANT_CHECKED:
+		return check_result(client, msg);
 	case MSG_LOOKUP_MEMBERS:
 		return lookup_members(client, msg);
 	case MSG_LOOKUP_RESULT:

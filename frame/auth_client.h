@@ -14,6 +14,7 @@
  * is cancelled: its callback will not run. */
 typedef void (*auth_done)(void *context, enum auth_result result, uint64_t grant,
     struct span account);
+typedef void (*grant_checked)(void *context, bool over);
 typedef void (*lookup_done)(void *context, enum lookup_result result, struct span account);
 /* Of LOOKUP_ALIAS: who owns the list (empty: it is none), and the members, each ended by LF. */
 typedef void (*expand_done)(void *context, enum lookup_result result, struct span account, struct span owner, struct span members);
@@ -61,10 +62,12 @@ void auth_leave_worker(struct auth_client *client, uint32_t request);
 /* From now on changed is called before the first answer to a look-up that comes after a change, and before the very first. */
 void auth_tell_changes(struct auth_client *client, accounts_changed changed, void *context);
 void auth_cancel(struct auth_client *client, uint32_t id);
+/* Is the grant over, because its account was removed or shut since, or has another password? Not so when that is not known. */
+uint32_t auth_check_grant(struct auth_client *client, uint64_t grant, grant_checked done, void *context);
 /* The connection that logged in is over. */
 void auth_drop_grant(struct auth_client *client, uint64_t grant);
 
-/* The handlers of AUTH_RESULT, LOOKUP_MEMBERS, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED, WORKER_ENDED: call it from
+/* The handlers of AUTH_RESULT, GRANT_CHECKED, LOOKUP_MEMBERS, LOOKUP_RESULT, WORKER, WORKER_FAILED, WORKER_REFUSED, WORKER_ENDED: call it from
  * the role's handlers for these types (context: struct proc whose auth client is `client`). Returns
  * 0 or -EBADMSG. */
 int auth_client_message(struct auth_client *client, struct msg *msg);

@@ -77,6 +77,7 @@ struct proc *front_proc(struct front *front);
 int front_message(struct msg_channel *channel, struct msg *msg, void *proc);
 #define FRONT_HANDLERS                                                                             \
 	{ MSG_AUTH_RESULT, front_message }, { MSG_LOOKUP_RESULT, front_message },                  \
+	    { MSG_GRANT_CHECKED, front_message },                                                  \
 	    { MSG_WORKER, front_message }, { MSG_WORKER_FAILED, front_message },                   \
 	    { MSG_WORKER_REFUSED, front_message },                                                 \
 	{                                                                                          \

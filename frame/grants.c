@@ -12,7 +12,7 @@
 
 struct grant {
 	struct grant *next;
-	uint64_t number;
+	uint64_t number, mark;
 	char *account;
 };
 
@@ -48,7 +48,7 @@ find(const struct grants *grants, uint64_t number)
 }
 
 int
-grants_add(struct grants *grants, uint64_t number, struct span account)
+grants_add(struct grants *grants, uint64_t number, struct span account, uint64_t mark)
 {
 	struct grant **bucket = &grants->buckets[number % BUCKETS], *grant;
 
@@ -58,6 +58,7 @@ grants_add(struct grants *grants, uint64_t number, struct span account)
 		return -ENOBUFS;
 	grant = xcalloc(1, sizeof(*grant));
 	grant->number = number;
+	grant->mark = mark;
 	grant->account = span_dup(account);
 	grant->next = *bucket;
 	*bucket = grant;
@@ -66,10 +67,11 @@ grants_add(struct grants *grants, uint64_t number, struct span account)
 }
 
 struct span
-grants_find(const struct grants *grants, uint64_t number)
+grants_find(const struct grants *grants, uint64_t number, uint64_t *ret_mark)
 {
 	const struct grant *grant = *find(grants, number);
 
+	*ret_mark = grant != NULL ? grant->mark : 0;
 	return grant != NULL ? span_of(grant->account) : SPAN_NULL;
 }
 

@@ -32,6 +32,7 @@ struct auth {
 	struct grants *grants;
 	struct aliases *aliases; /* NULL: there are none, or none yet */
 	struct srs *srs;         /* the same */
+	uint64_t seed;           /* of the marks of passwords */
 	uint64_t edition;        /* of what beside the accounts says whose an address is: another one each time, and for each process */
 };
 
@@ -107,17 +108,48 @@ send_result(struct auth *auth, uint8_t role, uint32_t id, enum auth_result resul
 	(void)proc_send(auth->proc, role, MSG_AUTH_RESULT, id, &reply, -1);
 }
 
+/* Another password has another salt, and so another hash. */
+static uint64_t
+mark_of(const struct auth *auth, const struct ms_account *account)
+{
+	return span_hash(auth->seed, span_of(account->password));
+}
+
+/* The account of a grant, for ms_account_clear. 0; 1 when there is no such grant; 2 when it is over, because the account was removed or shut since (mail still
+ * comes in then, but nobody reads it), or has another password; -errno. */
+static int
+find_granted(struct auth *auth, uint64_t grant, struct ms_account *ret_account)
+{
+	uint64_t mark;
+	struct span name = grants_find(auth->grants, grant, &mark);
+	int r = name.len != 0 ? find(auth, name, ret_account) : 1;
+
+	if (r != 0)
+		return r > 0 && name.len != 0 ? 2 : r;
+	if (ret_account->enabled && mark_of(auth, ret_account) == mark)
+		return 0;
+	ms_account_clear(ret_account);
+	return 2;
+}
+
 static void
 verified(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account)
 {
 	struct auth *auth = context;
-	uint64_t grant = 0;
+	struct ms_account found;
+	uint64_t grant = 0, mark = 0;
 	int r = -EEXIST;
 
+	if (result == AUTH_OK && find(auth, account, &found) == 0) {
+		mark = mark_of(auth, &found);
+		ms_account_clear(&found);
+	} else if (result == AUTH_OK) {
+		result = AUTH_TEMPFAIL; /* it went just now */
+	}
 	while (result == AUTH_OK && r == -EEXIST) {
 		if (getrandom(&grant, sizeof(grant), 0) != (ssize_t)sizeof(grant))
 			abort(); /* cannot fail for so few bytes */
-		r = grants_add(auth->grants, grant, account);
+		r = grants_add(auth->grants, grant, account, mark);
 		if (r == -ENOBUFS) {
 			log_error("too-many-grants", log_u64("count", grants_count(auth->grants)));
 			result = AUTH_TEMPFAIL;
@@ -154,6 +186,28 @@ on_grant_drop(struct msg_channel *channel, struct msg *msg, void *context)
 	if (!msg_done(&body))
 		return -EBADMSG;
 	grants_drop(auth->grants, grant);
+	return 0;
+}
+
+static int
+on_grant_check(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct proc *proc = context;
+	struct auth *auth = proc->state;
+	struct msg_reader body = msg_read(msg);
+	uint64_t grant = msg_get_u64(&body);
+	struct msg_writer reply;
+	struct ms_account account;
+	int r;
+
+	if (!msg_done(&body))
+		return -EBADMSG;
+	r = find_granted(auth, grant, &account);
+	if (r == 0)
+		ms_account_clear(&account);
+	msg_writer_init(&reply);
+	msg_put_u8(&reply, r == 2);
+	(void)msg_send(channel, MSG_GRANT_CHECKED, msg->id, &reply, -1);
 	return 0;
 }
 
@@ -366,32 +420,24 @@ refuse_worker(struct msg_channel *channel, uint32_t id, enum lookup_result resul
 	(void)msg_send(channel, MSG_WORKER_REFUSED, id, &reply, -1);
 }
 
-/* Asks the parent for a worker of this account, whose channel goes to who asked here. */
+/* Asks the parent for a worker of this account, whose channel goes to who asked here; or, when r is not 0, refuses. Clears the account. */
 static void
-spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span name)
+spawn(struct auth *auth, struct msg_channel *channel, uint32_t id, int r, struct ms_account *account)
 {
 	struct msg_writer body;
-	struct ms_account account;
-	int r = name.len != 0 ? find(auth, name, &account) : 1;
 
-	/* It may have been removed since its grant, or shut: mail still comes in then, but nobody
-	 * reads it. */
-	if (r == 0 && !account.enabled && msg_channel_peer(channel) == ROLE_FRONT) {
-		ms_account_clear(&account);
-		r = 1;
-	}
 	if (r != 0) {
 		refuse_worker(channel, id, r < 0 ? LOOKUP_TEMPFAIL : LOOKUP_UNKNOWN);
 		return;
 	}
 	msg_writer_init(&body);
 	msg_put_u8(&body, msg_channel_peer(channel));
-	msg_put_u32(&body, account.uid);
-	msg_put_u64(&body, account.quota.bytes);
-	msg_put_u64(&body, account.quota.messages);
-	msg_put_span(&body, span_of(account.address));
-	msg_put_span(&body, span_of(account.path));
-	ms_account_clear(&account);
+	msg_put_u32(&body, account->uid);
+	msg_put_u64(&body, account->quota.bytes);
+	msg_put_u64(&body, account->quota.messages);
+	msg_put_span(&body, span_of(account->address));
+	msg_put_span(&body, span_of(account->path));
+	ms_account_clear(account);
 	if (msg_send(auth->proc->parent, MSG_SPAWN, id, &body, -1) < 0)
 		refuse_worker(channel, id, LOOKUP_TEMPFAIL);
 }
@@ -403,10 +449,13 @@ on_worker_by_grant(struct msg_channel *channel, struct msg *msg, void *context)
 	struct auth *auth = proc->state;
 	struct msg_reader body = msg_read(msg);
 	uint64_t grant = msg_get_u64(&body);
+	struct ms_account account = { 0 };
+	int r;
 
 	if (!msg_done(&body))
 		return -EBADMSG;
-	spawn(auth, channel, msg->id, grants_find(auth->grants, grant));
+	r = find_granted(auth, grant, &account);
+	spawn(auth, channel, msg->id, r, &account);
 	return 0;
 }
 
@@ -416,10 +465,13 @@ on_worker_by_address(struct msg_channel *channel, struct msg *msg, void *context
 	struct proc *proc = context;
 	struct msg_reader body = msg_read(msg);
 	struct span name = msg_get_span(&body);
+	struct ms_account account = { 0 };
+	int r;
 
 	if (!msg_done(&body))
 		return -EBADMSG;
-	spawn(proc->state, channel, msg->id, name);
+	r = name.len != 0 ? find(proc->state, name, &account) : 1;
+	spawn(proc->state, channel, msg->id, r, &account);
 	return 0;
 }
 
@@ -466,6 +518,7 @@ proc_auth(struct proc *proc)
 	static const struct proc_handler handlers[] = {
 		{ MSG_AUTH, on_auth },
 		{ MSG_GRANT_DROP, on_grant_drop },
+		{ MSG_GRANT_CHECK, on_grant_check },
 		{ MSG_LOOKUP, on_lookup },
 		{ MSG_ALIASES_FILE, on_aliases_file },
 		{ MSG_SECRET_FILE, on_secret_file },
@@ -479,7 +532,8 @@ proc_auth(struct proc *proc)
 	int r;
 
 	auth->proc = proc;
-	if (getrandom(&auth->edition, sizeof(auth->edition), 0) != (ssize_t)sizeof(auth->edition))
+	if (getrandom(&auth->edition, sizeof(auth->edition), 0) != (ssize_t)sizeof(auth->edition) ||
+	    getrandom(&auth->seed, sizeof(auth->seed), 0) != (ssize_t)sizeof(auth->seed))
 		abort(); /* cannot fail for so few bytes */
 	proc->state = auth;
 	proc->handlers = handlers;

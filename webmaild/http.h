@@ -127,6 +127,8 @@ struct login {
 	char csrf[33];
 	uint64_t grant;
 	int64_t expires; /* seconds, monotonic */
+	int64_t checked; /* when auth was asked last whether its grant is over */
+	bool checking;   /* its answer is awaited; the login is held meanwhile */
 	bool basic;
 	unsigned holds;  /* requests that use it: it is freed when the last is over */
 	bool revoked;
@@ -145,7 +147,7 @@ struct login *logins_by_basic(struct logins *logins, struct span user, struct sp
 /* A new one; token (LOGIN_TOKEN_LEN + 1 bytes) is for the cookie and is not kept. */
 struct login *logins_add(struct logins *logins, struct span account, uint64_t grant, char *ret_token);
 struct login *logins_add_basic(struct logins *logins, struct span account, uint64_t grant, struct span user, struct span password);
-/* The login is over, its grant dropped. */
+/* The login is over, its grant dropped, its event streams ended. */
 void logins_remove(struct logins *logins, struct login *login);
 /* A request holds the login it came with. */
 void login_hold(struct login *login);
@@ -179,6 +181,7 @@ struct account {
 	bool doubted; /* a session that said nothing for long, while nobody was left who waited for it */
 	uint32_t asking;            /* the request for one, or 0 */
 	struct proxied *waiting;    /* requests for it, in order */
+	struct proxied *streams;    /* event streams, or requests for them */
 };
 
 struct account *account_get(struct http *http, struct span address);
@@ -187,6 +190,8 @@ void account_check(struct account *account);
 
 /* Hands the request to the account's session and its answer to the client. */
 void http_proxy(struct exchange *exchange, enum request_kind kind, struct span path);
+/* Ends the event streams that this login has open: they have no end of their own. */
+void http_proxy_end_streams(const struct login *login);
 
 int64_t http_now(void);
 

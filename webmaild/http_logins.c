@@ -17,7 +17,9 @@
 
 #define BUCKETS 4096
 #define BASIC_LIFETIME 600 /* seconds that verified Basic credentials are believed */
-#define SWEEP_SECONDS 300
+#define SWEEP_SECONDS 15
+/* A login that is used asks auth this often whether its account is still what it was. */
+#define CHECK_SECONDS 10
 
 struct logins {
 	struct http *http;
@@ -108,20 +110,50 @@ link_account(struct login *login)
 	login->account->logins = login;
 }
 
+static void
+on_checked(void *context, bool over)
+{
+	struct login *login = context;
+
+	login->checking = false;
+	if (over && !login->revoked) {
+		log_info("signed-out", log_str("account", login->account->address), log_str("reason", "another password, or no such account any more"));
+		logins_remove(login->account->http->logins, login);
+	}
+	login_release(NULL, login);
+}
+
+/* The account may have got another password since, because somebody knows the former one; or it was shut, or removed. */
+static void
+check(struct logins *logins, struct login *login)
+{
+	int64_t now = http_now();
+
+	if (login->checking || now - login->checked < CHECK_SECONDS)
+		return;
+	login->checked = now;
+	login->checking = true;
+	login_hold(login);
+	(void)auth_check_grant(front_auth(logins->http->front), login->grant, on_checked, login);
+}
+
 static struct login *
 use(struct logins *logins, struct login *login)
 {
 	if (login == NULL)
 		return NULL;
 	if (login->expires <= http_now()) {
-		logins_remove(logins, login);
+		/* Credentials that are right again get it back, with what goes on under it. */
+		if (!login->basic)
+			logins_remove(logins, login);
 		return NULL;
 	}
-	/* Basic credentials are verified again after a while, used or not: passwords change. */
+	/* Basic credentials are verified again after a while, used or not. */
 	if (!login->basic)
 		login->expires = http_now() + lifetime(logins, false);
 	unlink_account(login);
 	link_account(login);
+	check(logins, login);
 	return login;
 }
 
@@ -140,6 +172,7 @@ logins_remove(struct logins *logins, struct login *login)
 
 	if (login->revoked)
 		return;
+	login_hold(login);
 	while (*at != NULL && *at != login)
 		at = &(*at)->chain;
 	if (*at == login)
@@ -148,8 +181,8 @@ logins_remove(struct logins *logins, struct login *login)
 	logins->count--;
 	login->revoked = true;
 	auth_drop_grant(front_auth(logins->http->front), login->grant);
-	if (login->holds == 0)
-		free_login(login);
+	http_proxy_end_streams(login);
+	login_release(logins, login);
 	account->login_count--;
 	account_check(account);
 }
@@ -184,8 +217,10 @@ on_sweep(evutil_socket_t fd, short what, void *context)
 
 		for (; login != NULL; login = next) {
 			next = login->chain;
-			if (login->expires <= now)
+			if (login->expires <= now && (!login->basic || login->holds == 0))
 				logins_remove(logins, login);
+			else if (login->holds != 0)
+				check(logins, login); /* an event stream asks for nothing */
 		}
 	}
 }
@@ -239,7 +274,8 @@ add(struct logins *logins, struct span address, uint64_t grant, const uint8_t *k
 		(void)snprintf(login->csrf + 2 * i, 3, "%02x", csrf[i]);
 	login->grant = grant;
 	login->basic = basic;
-	login->expires = http_now() + lifetime(logins, basic);
+	login->checked = http_now();
+	login->expires = login->checked + lifetime(logins, basic);
 	login->chain = logins->buckets[bucket];
 	logins->buckets[bucket] = login;
 	logins->count++;
@@ -314,7 +350,15 @@ logins_add_basic(struct logins *logins, struct span account, uint64_t grant, str
 
 	hash_credentials(logins, user, password, key);
 	login = find(logins, key);
-	if (login != NULL)
+	if (login != NULL && !span_eq(span_of(login->account->address), account)) {
 		logins_remove(logins, login);
-	return add(logins, account, grant, key, true);
+		login = NULL;
+	}
+	if (login == NULL)
+		return add(logins, account, grant, key, true);
+	auth_drop_grant(front_auth(logins->http->front), login->grant);
+	login->grant = grant;
+	login->checked = http_now();
+	login->expires = login->checked + lifetime(logins, true);
+	return login;
 }

@@ -27,6 +27,7 @@
 
 struct proxied {
 	struct proxied *next; /* waiting for a session */
+	struct proxied *next_stream;
 	struct account *account;
 	struct exchange *exchange;
 	struct stream *stream; /* to the session */
@@ -52,11 +53,23 @@ unlink_waiting(struct proxied *proxied)
 }
 
 static void
+unlink_stream(struct proxied *proxied)
+{
+	struct proxied **at = &proxied->account->streams;
+
+	while (*at != NULL && *at != proxied)
+		at = &(*at)->next_stream;
+	if (*at != NULL)
+		*at = proxied->next_stream;
+}
+
+static void
 proxied_free(struct proxied *proxied)
 {
 	struct account *account = proxied->account;
 
 	unlink_waiting(proxied);
+	unlink_stream(proxied);
 	(void)stream_free(proxied->stream);
 	if (proxied->session_fd >= 0)
 		(void)close(proxied->session_fd);
@@ -202,6 +215,10 @@ move(struct proxied *proxied)
 {
 	struct exchange *exchange = proxied->exchange;
 
+	if (!proxied->answered && proxied->kind == REQUEST_EVENTSOURCE && exchange->login->revoked) {
+		fail(proxied, 401, "Sign in first.");
+		return;
+	}
 	if (!proxied->answered) {
 		int r = take_answer_head(proxied);
 
@@ -505,6 +522,10 @@ http_proxy(struct exchange *exchange, enum request_kind kind, struct span path)
 	account->active++;
 	if (kind == REQUEST_UPLOAD)
 		account->uploads++;
+	if (kind == REQUEST_EVENTSOURCE) {
+		proxied->next_stream = account->streams;
+		account->streams = proxied;
+	}
 	exchange->handler = &proxy_handler;
 	exchange->context = proxied;
 	request_message(proxied, path);
@@ -521,6 +542,23 @@ http_proxy(struct exchange *exchange, enum request_kind kind, struct span path)
 	}
 	if (account->asking == 0)
 		account->asking = auth_worker_by_grant(front_auth(exchange->http->front), exchange->login->grant, worker_came, account);
+}
+
+void
+http_proxy_end_streams(const struct login *login)
+{
+	struct proxied *stream = login->account->streams, *next;
+
+	for (; stream != NULL; stream = next) {
+		struct exchange *exchange = stream->exchange;
+
+		next = stream->next_stream;
+		if (exchange->login != login || !stream->answered)
+			continue; /* what has not begun does not begin: see move */
+		exchange->handler = NULL;
+		proxied_free(stream);
+		exchange->transport->end(exchange);
+	}
 }
 
 /* --- accounts --- */

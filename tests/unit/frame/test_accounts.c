@@ -165,21 +165,23 @@ END_TEST
 START_TEST(holds_grants)
 {
 	struct grants *grants = grants_new();
+	uint64_t mark;
 
-	ck_assert_int_eq(grants_add(grants, 0, SPAN("x")), -EEXIST);
+	ck_assert_int_eq(grants_add(grants, 0, SPAN("x"), 1), -EEXIST);
 	for (uint64_t i = 1; i <= GRANTS_MAX; i++)
-		ck_assert_int_eq(grants_add(grants, i, SPAN("alice")), 0);
-	ck_assert_int_eq(grants_add(grants, GRANTS_MAX + 1, SPAN("x")), -ENOBUFS);
-	ck_assert_int_eq(grants_add(grants, 7, SPAN("bob")), -EEXIST);
-	ck_assert(span_eq(grants_find(grants, 7), SPAN("alice")));
+		ck_assert_int_eq(grants_add(grants, i, SPAN("alice"), i + 1), 0);
+	ck_assert_int_eq(grants_add(grants, GRANTS_MAX + 1, SPAN("x"), 1), -ENOBUFS);
+	ck_assert_int_eq(grants_add(grants, 7, SPAN("bob"), 3), -EEXIST);
+	ck_assert(span_eq(grants_find(grants, 7, &mark), SPAN("alice")));
+	ck_assert_uint_eq(mark, 8);
 	grants_drop(grants, 7);
 	grants_drop(grants, 7);
-	ck_assert_uint_eq(grants_find(grants, 7).len, 0);
-	ck_assert_int_eq(grants_add(grants, 7, SPAN("bob")), 0);
-	ck_assert(span_eq(grants_find(grants, 7), SPAN("bob")));
+	ck_assert_uint_eq(grants_find(grants, 7, &mark).len, 0);
+	ck_assert_int_eq(grants_add(grants, 7, SPAN("bob"), 3), 0);
+	ck_assert(span_eq(grants_find(grants, 7, &mark), SPAN("bob")));
 	grants_clear(grants);
 	ck_assert_uint_eq(grants_count(grants), 0);
-	ck_assert_uint_eq(grants_find(grants, 9).len, 0);
+	ck_assert_uint_eq(grants_find(grants, 9, &mark).len, 0);
 	grants = grants_free(grants);
 	ck_assert_ptr_null(grants);
 }
