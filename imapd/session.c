@@ -27,7 +27,7 @@
 #define STEPS_A_TURN 64
 /* A client that does not take anything for this long is gone. */
 #define WRITE_TIMEOUT 300
-/* How long a client has to take our last words and hang up. */
+/* How long a client that has our last words has to hang up; when we are told to stop, also to take them. */
 #define END_TIMEOUT 5
 
 /* --- output --- */
@@ -280,20 +280,30 @@ release(struct session *session)
 	session->store = NULL;
 }
 
-/* The connection closes once the client has everything; one that does not take it, or does not hang up, is not waited for. */
 static void
-begin_end(struct session *session)
+end_soon(struct session *session)
 {
 	static const struct timeval limit = { END_TIMEOUT, 0 };
 
+	(void)event_add(session->again, &limit);
+}
+
+/* The connection closes once the client has everything: what it asked for before its LOGOUT may be on the way for long, and takes as long as any
+ * other answer may. One that does not hang up then is not waited for. */
+static void
+begin_end(struct session *session)
+{
 	if (session->ending)
 		return;
 	session->ending = true;
 	log_info("session-ended", log_str("account", session->proc->account), log_str("client", session->address),
 	    log_str("why", session->why != NULL ? session->why : "logout"));
 	release(session);
+	stream_set_timeouts(session->stream, 0, WRITE_TIMEOUT);
 	stream_shutdown_write(session->stream);
-	(void)event_add(session->again, &limit);
+	(void)event_del(session->again);
+	if (stream_pending(session->stream) == 0 || session->proc->stopping)
+		end_soon(session);
 	if (session->no_more_input && stream_pending(session->stream) == 0)
 		proc_exit(session->proc, 0);
 }
@@ -374,6 +384,8 @@ on_drained(struct stream *stream, void *context)
 		session_turn(session);
 	else if (session->no_more_input)
 		proc_exit(session->proc, 0);
+	else
+		end_soon(session);
 }
 
 static void
@@ -386,7 +398,9 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 
 	session->no_more_input = true;
 	if (session->ending) {
-		proc_exit(session->proc, 0);
+		/* One that has closed its side may still take what is pending. */
+		if (end != STREAM_EOF || stream_pending(stream) == 0)
+			proc_exit(session->proc, 0);
 		return;
 	}
 	session->why = reasons[end];
@@ -449,6 +463,10 @@ session_begin(struct session *session, int fd, struct span input, struct span ha
 void
 session_stop(struct session *session)
 {
+	if (session->ending) {
+		end_soon(session);
+		return;
+	}
 	session->why = "stopping";
 	session_end(session, "The server is stopping");
 	session_turn(session);
