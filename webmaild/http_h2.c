@@ -16,6 +16,11 @@
 #define OUTPUT_HIGH 131072       /* bytes of the connection that wait for the client */
 #define INPUT_STOPS 524288       /* above it nothing more is read: a client that sends and does not read */
 #define STREAM_OUTPUT_MAX 65536
+/* All streams of a connection together. A few bytes of a client that reads nothing ask for as many streams with a head and an answer: beyond this much of
+ * answers each gets a little room at a time, and beyond this much of heads the next is refused. */
+#define CONNECTION_OUTPUT 262144
+#define STREAM_OUTPUT_LEAST 4096
+#define CONNECTION_HEADS 262144
 #define SWEEP_SECONDS 15
 #define IDLE_SECONDS 180
 #define SILENCE_SECONDS 60
@@ -49,6 +54,7 @@ struct h2 {
 	nghttp2_session *session;
 	struct event *sweep, *soon;
 	struct h2_stream *streams;
+	size_t heads, output; /* bytes of them in all streams */
 	int64_t idle_since;
 	bool running, dead;
 };
@@ -101,6 +107,8 @@ stream_destroy(struct h2_stream *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
+	s->h2->heads -= s->head.len;
+	s->h2->output -= s->out.len;
 	buf_free(&s->head);
 	buf_free(&s->in);
 	buf_free(&s->out);
@@ -138,6 +146,7 @@ read_output(nghttp2_session *session, int32_t id, uint8_t *room, size_t len, uin
 	if (len > 0)
 		memcpy(room, s->out.data, len);
 	buf_drop(&s->out, len);
+	s->h2->output -= len;
 	s->moved = http_now();
 	if (s->out.len == 0 && s->out_ended)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -189,8 +198,9 @@ static size_t
 h2_room(struct exchange *exchange)
 {
 	const struct h2_stream *s = stream_of(exchange);
+	size_t max = s->h2->output < CONNECTION_OUTPUT ? STREAM_OUTPUT_MAX : STREAM_OUTPUT_LEAST;
 
-	return s->out.len < STREAM_OUTPUT_MAX ? STREAM_OUTPUT_MAX - s->out.len : 0;
+	return s->out.len < max ? max - s->out.len : 0;
 }
 
 static void
@@ -208,6 +218,8 @@ h2_write(struct exchange *exchange, struct span bytes)
 
 	if (buf_span(&s->out, bytes) < 0)
 		s->h2->dead = true; /* a handler that wrote past the room: nothing whole can follow */
+	else
+		s->h2->output += bytes.len;
 	resume(s);
 }
 
@@ -310,18 +322,24 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 {
 	struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	struct span key = span_make(name, name_len);
+	struct h2 *h2 = context;
 	struct field_at at;
 
 	(void)flags;
-	(void)context;
 	if (s == NULL || s->routed)
 		return 0; /* trailers mean nothing here */
+	if (s->too_large || h2->heads + name_len + value_len > CONNECTION_HEADS) {
+		s->too_large = true;
+		return 0;
+	}
 	at = (struct field_at){ (uint32_t)s->head.len, (uint32_t)name_len, (uint32_t)(s->head.len + name_len), (uint32_t)value_len };
 	if (buf_span(&s->head, key) < 0 || buf_put(&s->head, value, value_len) < 0 ||
 	    (key.ptr[0] != ':' && s->field_count == HTTP_FIELDS_MAX)) {
 		s->too_large = true;
+		h2->heads += s->head.len - at.name;
 		return 0;
 	}
+	h2->heads += s->head.len - at.name;
 	if (span_eq(key, SPAN(":method")))
 		s->method = at;
 	else if (span_eq(key, SPAN(":path")))
@@ -551,8 +569,12 @@ check_stream(struct h2_stream *s, int64_t now)
 {
 	uint64_t length = s->request.has_length ? s->request.length : s->exchange.body_max;
 
-	if (s->exchange.over)
+	if (s->exchange.over) {
+		/* The client does not read the rest of the answer. */
+		if (now - s->moved > ANSWER_SECONDS)
+			(void)nghttp2_submit_rst_stream(s->h2->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
 		return;
+	}
 	if (!s->in_ended && !s->exchange.responded &&
 	    (now - s->moved > SILENCE_SECONDS || now - s->started > SILENCE_SECONDS + (int64_t)(length / BODY_RATE)))
 		refuse(s, 408, "The request's body did not come in time.");
