@@ -32,6 +32,7 @@ struct session {
 	int fd;
 	struct pop3_dot dot;
 	bool listing;
+	bool ending; /* nothing is left but what the client has yet to take */
 	size_t retrieved, removed;
 };
 
@@ -43,7 +44,15 @@ finished(void *context)
 	proc_exit(session->proc, EX_OK);
 }
 
-/* Says the last words, lets go of the maildrop, and ends the process once the client has them. */
+static void
+finish(struct session *session)
+{
+	stream_finish_then(session->stream, finished, session);
+	session->stream = NULL;
+}
+
+/* Says the last words, lets go of the maildrop, and ends the process once the client has them: what it asked for before may be on the way for
+ * long, and when it has said QUIT behind that the message may be nowhere else any more. */
 static void
 hang_up(struct session *session, struct span last_words, const char *reason)
 {
@@ -51,9 +60,11 @@ hang_up(struct session *session, struct span last_words, const char *reason)
 	    log_str("client", session->client), log_str("reason", reason),
 	    log_u64("retrieved", session->retrieved), log_u64("removed", session->removed));
 	(void)stream_write(session->stream, last_words);
-	stream_finish_then(session->stream, finished, session);
-	session->stream = NULL;
 	session->drop = maildrop_close(session->drop);
+	session->ending = true;
+	stream_set_timeouts(session->stream, 0, WRITE_SECONDS);
+	if (stream_pending(session->stream) == 0)
+		finish(session);
 }
 
 /* --- replies --- */
@@ -194,15 +205,25 @@ go_on(struct session *session)
 static void
 on_readable(struct stream *stream, void *context)
 {
-	(void)stream;
-	go_on(context);
+	struct session *session = context;
+
+	if (session->ending)
+		stream_consume(stream, stream_input(stream).len);
+	else
+		go_on(session);
 }
 
 static void
 on_drained(struct stream *stream, void *context)
 {
+	struct session *session = context;
+
+	if (session->ending) {
+		finish(session);
+		return;
+	}
 	stream_resume(stream);
-	go_on(context);
+	go_on(session);
 }
 
 static void
@@ -214,10 +235,14 @@ on_ended(struct stream *stream, void *context, enum stream_end end)
 		[STREAM_TIMEOUT] = "timeout",
 		[STREAM_TLS_FAILED] = "tls",
 	};
+	struct session *session = context;
 
-	(void)stream;
 	/* Without QUIT nothing is removed (RFC 1939 section 6). */
-	hang_up(context, SPAN_NULL, reasons[end]);
+	if (!session->ending)
+		hang_up(session, SPAN_NULL, reasons[end]);
+	/* One that has only closed its side may still take what is pending. */
+	if (session->stream != NULL && (end != STREAM_EOF || stream_pending(stream) == 0))
+		finish(session);
 }
 
 static const struct stream_ops ops = { on_readable, on_drained, NULL, on_ended };

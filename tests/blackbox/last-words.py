@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
-"""Clients that say LOGOUT, or close their side, behind a long answer, and then take nothing for a while: they get all of it. An imapd of our own
-(port BASE_PORT+1143) on the accounts of the running instance, without TLS, so that a session has its client's socket. How much the kernel takes differs: clients ask for more and more, until some of their sessions have ended with an answer of
+"""Clients that say LOGOUT or QUIT, or close their side, behind a long answer, and then take nothing for a while: they get all of it. Daemons of our
+own (ports BASE_PORT+1143 and +1110) on the accounts of the running instance, without TLS, so that a session has its client's socket. How much the kernel takes differs: clients ask for more and more, until some of their sessions have ended with an answer of
 which a part is still the process's own, and others have not ended yet."""
 import os
 import re
@@ -18,7 +18,8 @@ BASE, STATE, BIN, TMP = own_site.outer, os.environ["STATE"], own_site.programs, 
 results = own_site.Results()
 check = results.check
 USER = "u2@example.test"
-STALL = 7  # seconds: longer than a client has to hang up when it has taken everything
+STALL = 7  # seconds: longer than a client of imapd has to hang up when it has taken everything
+POP3_STALL = 32  # seconds: longer than what is pending at the end of a connection has in other places
 STEP, WINDOW = 100000, 256 * 1024  # what an imapd has waiting for its client at most, about
 MESSAGE = b"Subject: long\r\n\r\n" + (b"y" * 998 + b"\r\n") * 16000
 
@@ -61,7 +62,7 @@ def kernel_has(client, port):
     """Of what the daemon has written to this client."""
     with open("/proc/net/tcp", encoding="ascii") as table:
         for line in table:
-            if f":{BASE + port:04X} " in line and f":{client.port:04X} 01 " in line and (found := re.search(r" 01 ([0-9A-F]{8}):", line)):
+            if found := re.search(rf":{BASE + port:04X} [0-9A-F]+:{client.port:04X} [0-9A-F]+ ([0-9A-F]+):", line):
                 return int(found[1], 16)
     return 0
 
@@ -118,27 +119,75 @@ def imap(log, name, last, closes):
     check(f"{name}: all get all", not short, short)
 
 
-def main():
-    path = os.path.join(STATE, "etc", "imapd-last-words.conf")  # beside what it includes
+def pop3_login():
+    """Once nobody else has the maildrop."""
+    def attempt():
+        client = Client(1110, 4096)
+        client.until(rb"\n")
+        client.say(b"USER %s\r\n" % USER.encode(), rb"\n")
+        return client if client.say(b"PASS demo\r\n", rb"\n").startswith(b"+OK") else client.socket.close()
+    return own_site.within(attempt)
+
+
+def pop3_begins(log):
+    """The one with the longest answer of those whose QUIT is taken: a part of that is still pending."""
+    probe, taken = pop3_login(), None
+    probe.socket.sendall(b"TOP 1 15000\r\n")
+    most = standstill(probe, 1110)
+    probe.socket.close()
+    for lines in range(max(most - 5 * STEP, STEP) // 1000, len(MESSAGE) // 1000, STEP // 3000):
+        client, before = pop3_login(), ended(log)
+        client.socket.sendall(b"TOP 1 %d\r\nQUIT\r\n" % lines)
+        standstill(client, 1110)
+        if ended(log) == before:
+            client.socket.close()
+            return taken
+        if taken is not None:
+            taken[0].socket.close()
+        taken = client, lines, time.monotonic()
+    return None
+
+
+def pop3_ends(client, lines, since):
+    time.sleep(max(0, since + POP3_STALL - time.monotonic()))
+    text = client.rest()
+    check("QUIT behind a long answer: all of it comes", text.endswith(b"\r\n.\r\n+OK Bye\r\n") and len(text) > lines * 1000, (lines, len(text), bytes(text[-100:])))
+
+
+def daemon_of(name, options, log):
+    path = os.path.join(STATE, "etc", f"{name}-last-words.conf")  # beside what it includes
     with open(path, "w", encoding="utf-8") as conf:
-        conf.write(f'@include "fourpost.conf"\nlisten_imap = [ "127.0.0.1:{BASE + 1143}" ];\nlisten_imaps = [ ];\nplaintext_login = true;\n')
-    log = os.path.join(TMP, "imapd.log")
+        conf.write(f'@include "fourpost.conf"\n{options}\nplaintext_login = true;\n')
     with open(log, "w", encoding="utf-8") as out:
-        daemon = subprocess.Popen([os.path.join(BIN, "imapd"), "-C", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        daemon = subprocess.Popen([os.path.join(BIN, name), "-C", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    assert own_site.within(lambda: " started " in own_site.read(log)), own_site.read(log)
+    return daemon
+
+
+def main():
+    imap_log, pop3_log = os.path.join(TMP, "imapd.log"), os.path.join(TMP, "pop3d.log")
+    imapd = daemon_of("imapd", f'listen_imap = [ "127.0.0.1:{BASE + 1143}" ];\nlisten_imaps = [ ];', imap_log)
+    pop3d = daemon_of("pop3d", f'listen_pop3 = [ "127.0.0.1:{BASE + 1110}" ];\nlisten_pop3s = [ ];', pop3_log)
     try:
-        assert own_site.within(lambda: " started " in own_site.read(log)), own_site.read(log)
         writer = login()
         writer.say(b"a2 CREATE long\r\n", rb"a2 .*\n")
-        writer.say(b"a3 APPEND long {%d}\r\n" % len(MESSAGE), rb"\+ .*\n")
-        writer.say(MESSAGE + b"\r\n", rb"a3 OK.*\n")
+        for box in (b"INBOX", b"long"):
+            writer.say(b"a3 APPEND %s {%d}\r\n" % (box, len(MESSAGE)), rb"\+ .*\n")
+            writer.say(MESSAGE + b"\r\n", rb"a3 OK.*\n")
         writer.say(b"a4 LOGOUT\r\n", rb"a4 OK.*\n")
-        imap(log, "LOGOUT behind a long answer", b"a4 LOGOUT\r\n", False)
-        imap(log, "the client's side closed behind a long answer", b"", True)
-        imap(log, "both", b"a4 LOGOUT\r\n", True)
-        check("no role died", not re.search("role-killed|role-ended|role-misbehaved", own_site.read(log)), own_site.read(log)[-3000:])
+        begun = pop3_begins(pop3_log)
+        check("QUIT behind a long answer: some are taken, some are not", begun is not None, own_site.read(pop3_log)[-2000:])
+        imap(imap_log, "LOGOUT behind a long answer", b"a4 LOGOUT\r\n", False)
+        imap(imap_log, "the client's side closed behind a long answer", b"", True)
+        imap(imap_log, "both", b"a4 LOGOUT\r\n", True)
+        if begun is not None:
+            pop3_ends(*begun)
+        for log in (imap_log, pop3_log):
+            check("no role died", not re.search("role-killed|role-ended|role-misbehaved", own_site.read(log)), own_site.read(log)[-3000:])
     finally:
-        daemon.send_signal(signal.SIGTERM)
-        daemon.wait(20)
+        for daemon in (imapd, pop3d):
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(20)
     sys.exit(results.failed)
 
 
