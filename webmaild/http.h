@@ -180,6 +180,7 @@ struct account {
 	unsigned unanswered;        /* requests that it has not begun to answer, and whose clients wait */
 	bool doubted; /* a session that said nothing for long, while nobody was left who waited for it */
 	uint32_t asking;            /* the request for one, or 0 */
+	uint64_t asking_grant;      /* with which it is asked for */
 	struct proxied *waiting;    /* requests for it, in order */
 	struct proxied *streams;    /* event streams, or requests for them */
 };

@@ -441,28 +441,60 @@ worker_closed(struct msg_channel *channel, int error, void *context)
 	account_check(account);
 }
 
+static void worker_came(void *context, struct msg_channel *worker);
+
+/* With the grant of the first that waits. */
+static void
+ask_for_session(struct account *account)
+{
+	account->asking_grant = account->waiting->exchange->login->grant;
+	account->asking = auth_worker_by_grant(front_auth(account->http->front), account->asking_grant, worker_came, account);
+}
+
+/* No process could be started, which passes. */
+static void
+fail_all(struct account *account)
+{
+	while (account->waiting != NULL)
+		fail(account->waiting, 503, "Your mail session cannot be started now; try again later.");
+}
+
+/* The grant is over, or not known any more, as after a restart of auth. Others of the account, as those with its new password, may have one that is good. */
+static void
+refuse_asked(struct account *account)
+{
+	struct proxied *proxied = account->waiting, *next;
+
+	for (; proxied != NULL; proxied = next) {
+		struct login *login = proxied->exchange->login;
+
+		next = proxied->next;
+		if (login->grant != account->asking_grant)
+			continue;
+		if (!login->revoked)
+			logins_remove(account->http->logins, login);
+		fail(proxied, 503, "Your mail session could not be started; sign in again.");
+	}
+}
+
 static void
 worker_came(void *context, struct msg_channel *worker)
 {
 	struct account *account = context;
-	bool refused = auth_refused(front_auth(account->http->front));
 
 	account->worker_request = account->asking;
 	account->asking = 0;
 	if (worker == NULL) {
-		/* The grant is not known any more (auth was restarted, the account removed); or no process could be started, which passes. */
 		log_warning("no-session", log_str("account", account->address));
-		while (account->waiting != NULL) {
-			struct login *login = account->waiting->exchange->login;
-			struct proxied *proxied = account->waiting;
-
-			/* A hold of our own: the account lives until the list is empty. */
-			account->active++;
-			if (refused && login != NULL && !login->revoked)
-				logins_remove(account->http->logins, login);
-			fail(proxied, 503, refused ? "Your mail session could not be started; sign in again." : "Your mail session cannot be started now; try again later.");
-			account->active--;
-		}
+		/* A hold of our own: the account lives until those that wait have been told. */
+		account->active++;
+		if (auth_refused(front_auth(account->http->front)))
+			refuse_asked(account);
+		else
+			fail_all(account);
+		account->active--;
+		if (account->waiting != NULL)
+			ask_for_session(account);
 		account_check(account);
 		return;
 	}
@@ -541,7 +573,7 @@ http_proxy(struct exchange *exchange, enum request_kind kind, struct span path)
 		}
 	}
 	if (account->asking == 0)
-		account->asking = auth_worker_by_grant(front_auth(exchange->http->front), exchange->login->grant, worker_came, account);
+		ask_for_session(account);
 }
 
 void

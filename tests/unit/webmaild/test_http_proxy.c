@@ -23,11 +23,12 @@ static const struct msg_table table = { tables, counts, 1 };
 
 static struct proc proc;
 static struct http http = { .proc = &proc };
-static struct login login;
+static struct login login = { .grant = 1 }, other = { .grant = 2 };
 static struct msg_channel *session; /* as the account's process has it */
 static worker_done when_there;
 static void *when_there_context;
 static unsigned asked, left, signed_out;
+static uint64_t asked_with;
 static bool refused;
 
 /* --- around http_proxy.c --- */
@@ -42,7 +43,8 @@ front_auth(struct front *front)
 uint32_t
 auth_worker_by_grant(struct auth_client *client, uint64_t grant, worker_done done, void *context)
 {
-	(void)client, (void)grant;
+	(void)client;
+	asked_with = grant;
 	when_there = done;
 	when_there_context = context;
 	return ++asked;
@@ -206,6 +208,30 @@ START_TEST(cannot_be_started)
 }
 END_TEST
 
+/* As with the former password of the account; another has the new one, and waits behind it. */
+START_TEST(another_can_have_it_started)
+{
+	struct client first, second, third;
+
+	other.account = login.account;
+	ask(&first);
+	ask(&second);
+	ask(&third);
+	second.exchange.login = &other;
+	refused = true;
+	when_there(when_there_context, NULL);
+	ck_assert_uint_eq(first.status, 503);
+	ck_assert_uint_eq(second.status, 0);
+	ck_assert_uint_eq(third.status, 503);
+	ck_assert_uint_eq(signed_out, 1);
+	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(asked_with, 2);
+	come();
+	answer(take());
+	ck_assert_uint_eq(second.status, 200);
+}
+END_TEST
+
 START_TEST(silent)
 {
 	struct client client, second;
@@ -320,6 +346,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, is_there);
 	tcase_add_loop_test(tests, cannot_be_started, 0, 2);
+	tcase_add_test(tests, another_can_have_it_started);
 	tcase_add_test(tests, silent);
 	tcase_add_test(tests, slow_but_there);
 	tcase_add_test(tests, slow_upload);
