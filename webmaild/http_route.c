@@ -126,12 +126,28 @@ is_cross_site(const struct http_request *request)
 	return site.len > 0 && !span_eq(site, SPAN("same-origin")) && !span_eq(site, SPAN("none"));
 }
 
+/* What somebody has sent is shown or saved, and never part of a page: the client's own policy trusts this host for scripts and styles. */
+static bool
+is_for_a_part(const struct http_request *request)
+{
+	static const char *const others[] = { "empty", "document", "iframe", "image" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (span_eq(http_field(request, "sec-fetch-dest"), span_of(others[i])))
+			return false;
+	return http_field_count(request, "sec-fetch-dest") > 0;
+}
+
 static void
 route_protected(struct exchange *exchange, const struct route *route)
 {
 	const struct http_request *request = exchange->request;
 	struct login *login;
 
+	if (is_for_a_part(request)) {
+		http_problem(exchange, 403, "This is no part of a page.");
+		return;
+	}
 	if (route->need == NEED_COOKIE_OR_BASIC && http_field_count(request, "authorization") > 0) {
 		/* The body waits while the password is verified. */
 		set_body_max(exchange, route);

@@ -83,6 +83,7 @@ struct uploads *uploads_open(const char *account_dir, int64_t size_max, int *ret
 struct upload *upload_begin(struct uploads *uploads, int *ret_error);
 /* 0, -EMSGSIZE, or -errno. */
 int upload_write(struct upload *upload, struct span bytes);
+uint64_t upload_size(const struct upload *upload);
 /* The blob's id into id (64 bytes); the size. 0 or -errno. Frees upload. */
 int upload_commit(struct upload *upload, char *ret_id, uint64_t *ret_size);
 void upload_abandon(struct upload *upload);

@@ -150,6 +150,11 @@ session_upload_done(struct session_request *request)
 	}
 	if (request->upload == NULL)
 		request->upload = upload_begin(request->session->uploads, &r);
+	/* Its client has gone away: what came would wait for a day, and for its share of what may wait. */
+	if (r == 0 && request->length != UINT64_MAX && upload_size(request->upload) != request->length) {
+		session_problem(request, 400, "The file did not come whole.");
+		return;
+	}
 	if (r == 0) {
 		r = upload_commit(request->upload, id, &size);
 		request->upload = NULL;

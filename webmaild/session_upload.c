@@ -132,6 +132,12 @@ upload_write(struct upload *upload, struct span bytes)
 	return 0;
 }
 
+uint64_t
+upload_size(const struct upload *upload)
+{
+	return upload->size;
+}
+
 static void
 upload_free(struct upload *upload)
 {

@@ -3,11 +3,12 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """Each JMAP method, and the resources around them, against a live webmaild. Needs BASE_PORT, and alice and bob@example.test."""
 import os
+import socket
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from jmap_client import Client, check, finish, USING  # noqa: E402
+from jmap_client import Client, check, context, finish, HTTPS, USING  # noqa: E402
 
 ROOT = f"Test-{os.getpid()}-{int(time.time())}"
 MESSAGE = b"""From: =?utf-8?Q?J=C3=B6rg?= <joerg@remote.test>\r
@@ -125,10 +126,30 @@ def mailboxes(c):
     return a, b
 
 
+def wait_for(probe, seconds=20):
+    end = time.monotonic() + seconds
+    while not (found := probe()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def half_an_upload(c):
+    """Whose client goes away is no blob: it would have its share of what may wait, for a day."""
+    folder = f"{os.environ['STATE']}/mail/example.test/alice/uploads"
+    before = set(os.listdir(folder))
+    raw = context().wrap_socket(socket.create_connection(("127.0.0.1", HTTPS), timeout=30))
+    head = [f"POST /jmap/upload/{c.account}/ HTTP/1.1", "Host: localhost", "Content-Length: 2000000"]
+    raw.sendall(("\r\n".join(head + [f"{k}: {v}" for k, v in c.headers().items()]) + "\r\n\r\n").encode() + b"x" * 1000000)
+    new = wait_for(lambda: [n for n in os.listdir(folder) if n not in before and os.path.getsize(f"{folder}/{n}") >= 500000])
+    raw.close()
+    check("an upload that did not come whole is not kept", new and wait_for(lambda: set(os.listdir(folder)) == before), os.listdir(folder))
+
+
 def emails(c, box, other):
     blob = c.upload(MESSAGE, "message/rfc822")
     check("upload", blob["size"] == len(MESSAGE) and blob["type"] == "message/rfc822", blob)
     check("upload is given back", c.download(blob["blobId"]).body == MESSAGE)
+    half_an_upload(c)
     state = c.call("Email/get", ids=[])["state"]
     made = c.call("Email/import", emails={"i": {"blobId": blob["blobId"], "mailboxIds": {box: True}, "keywords": {"$seen": True, "work": True},
                                                 "receivedAt": "2020-01-02T03:04:05Z"},
@@ -180,6 +201,10 @@ def emails(c, box, other):
     check("a message is downloaded", raw.body.count(b"\n") == raw.body.count(b"\r\n") and b"MIME-Version: 1.0\r\n" in raw.body
           and raw.headers["content-disposition"].startswith("attachment") and "sandbox" in raw.headers["content-security-policy"], raw.headers)
     check("html is never shown as such", c.download(e["attachments"][1]["blobId"], "x.html", "text/html").headers["content-disposition"].startswith("attachment"))
+    path = f"/jmap/download/{c.account}/{e['attachments'][1]['blobId']}/x"
+    for kind, use in (("text/javascript", "script"), ("text/javascript", "serviceworker"), ("text/css", "style")):
+        check(f"an attachment is no {use} of a page", c.request("GET", f"{path}?type={kind}", headers={"Sec-Fetch-Dest": use}).status == 403)
+    check("but an image", c.request("GET", f"{path}?type=image/png", headers={"Sec-Fetch-Dest": "image"}).status == 200)
     check("blob of nobody", c.download("Bffffffffffffffff").status == 404)
     threads = [x["threadId"] for x in c.call("Email/get", ids=[one, two], properties=["threadId"])["list"]]
     check("a reply joins the thread", threads[0] == threads[1], threads)
