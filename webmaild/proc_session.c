@@ -21,6 +21,8 @@
 #define DESCRIPTORS_MAX 1024
 /* As many answers as may be under way, of the largest messages, and the account itself. */
 #define MEMORY_MAX ((size_t)4 << 30)
+/* Answers of one kind that wait for their clients, in bytes: beyond this the next is not made before one has gone. */
+#define ANSWERS_MAX ((size_t)512 << 20)
 #define JSON_TYPE "application/json"
 
 static void
@@ -88,6 +90,7 @@ request_free(struct session_request *request)
 	free(request);
 	arm_idle(session, session->render_lost);
 	index_later(session);
+	event_active(session->room, EV_TIMEOUT, 0);
 }
 
 /* Frees those whose answer has ended. Not from within a walk over the requests. */
@@ -153,14 +156,58 @@ static void (*const answers[REQUEST_KINDS])(struct session_request *) = {
 	[REQUEST_RENDER_INFO] = session_show_info,
 };
 
+/* What one request keeps in memory until its client has read the answer. */
+static size_t
+weight_of(const struct session_request *request)
+{
+	return request->answer.len + (request->show != NULL ? (size_t)request->session->conf->message_size_max : 0);
+}
+
+static bool
+has_room(const struct session *session, enum request_kind kind)
+{
+	size_t all = 0;
+
+	for (const struct session_request *request = session->requests; request != NULL; request = request->next)
+		all += request->kind == kind ? weight_of(request) : 0;
+	return all < ANSWERS_MAX;
+}
+
 static void
 body_complete(struct session_request *request)
 {
 	if (request->complete)
 		return;
 	request->complete = true;
-	if (!request->answered)
+	request->put_off = !request->answered && !has_room(request->session, request->kind);
+	if (!request->answered && !request->put_off)
 		answers[request->kind](request);
+}
+
+/* The one that waits longest, of those that there is room for. */
+static struct session_request *
+next_put_off(const struct session *session)
+{
+	struct session_request *found = NULL;
+
+	for (struct session_request *request = session->requests; request != NULL; request = request->next)
+		if (request->put_off && has_room(session, request->kind))
+			found = request; /* the latest stand first */
+	return found;
+}
+
+static void
+on_room(evutil_socket_t fd, short what, void *context)
+{
+	const struct session *session = context;
+	struct session_request *request;
+
+	(void)fd;
+	(void)what;
+	while ((request = next_put_off(session)) != NULL) {
+		request->put_off = false;
+		answers[request->kind](request);
+	}
 }
 
 /* --- streams --- */
@@ -469,6 +516,7 @@ proc_session(struct proc *proc)
 
 	proc_title("webmaild: session %s", proc->account);
 	session->idle = event_new(proc->base, -1, 0, on_idle, session);
+	session->room = event_new(proc->base, -1, 0, on_room, session);
 	session->quiet = event_new(proc->base, -1, 0, on_quiet, session);
 	session->uploads = uploads_open(proc->account_dir, conf->upload_size_max, &r);
 	if (session->uploads != NULL)

@@ -19,6 +19,7 @@ struct session {
 	struct uploads *uploads;
 	struct session_request *requests; /* under way */
 	struct event *idle;
+	struct event *room;  /* an answer went: those that were put off */
 	struct event *quiet; /* the text index is worked on while nothing is asked */
 	struct rendering *renderings;     /* waiting for the render role */
 	uint32_t last_rendering;
@@ -42,6 +43,7 @@ struct session_request {
 	struct buf answer;      /* what of the answer is not yet in the stream */
 	size_t sent;
 	bool answered, complete;
+	bool put_off; /* complete, and not looked at yet: too much waits to be read by clients */
 	bool over; /* an event source that has said its last: it is freed soon */
 };
 

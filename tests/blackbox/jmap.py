@@ -4,11 +4,12 @@
 """Each JMAP method, and the resources around them, against a live webmaild. Needs BASE_PORT, and alice and bob@example.test."""
 import os
 import socket
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from jmap_client import Client, check, context, finish, HTTPS, USING  # noqa: E402
+from jmap_client import Client, check, context, finish, HTTPS, LANE, USING  # noqa: E402
 
 ROOT = f"Test-{os.getpid()}-{int(time.time())}"
 MESSAGE = b"""From: =?utf-8?Q?J=C3=B6rg?= <joerg@remote.test>\r
@@ -133,6 +134,36 @@ def wait_for(probe, seconds=20):
     return found
 
 
+def many_downloads(c, box):
+    """Of a large message, and none of them is read: they wait for each other, not all in memory."""
+    if LANE == "asan":
+        return
+    size, count = 40_000_000, 24
+    data = b"From: a@remote.test\r\nSubject: large\r\n\r\n" + (b"x" * 76 + b"\r\n") * (size // 78)
+    made = c.call("Email/import", emails={"l": {"blobId": c.upload(data, "message/rfc822")["blobId"], "mailboxIds": {box: True}}})["created"]["l"]
+    streams = []
+    for _ in range(count):
+        raw = context().wrap_socket(socket.create_connection(("127.0.0.1", HTTPS), timeout=30))
+        lines = [f"GET /jmap/download/{c.account}/{made['blobId']}/l?type=message/rfc822 HTTP/1.1", "Host: localhost", "Connection: close"]
+        raw.sendall(("\r\n".join(lines + [f"{k}: {v}" for k, v in c.headers().items()]) + "\r\n\r\n").encode())
+        streams.append(raw)
+    wait_for(lambda: sum(len(s.recv(1)) for s in streams[:10]) == 10)
+    check("the account can be used beside many downloads", c.status() == 200)
+    peak = subprocess.run(["pgrep", "-f", f"^webmaild: session {c.user}"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    with open(f"/proc/{peak[0]}/status", encoding="ascii") as file:
+        used = max(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+    check("many downloads are not all in memory", used < 800_000, used)
+    whole = 0
+    for raw in streams:
+        got = 0
+        while piece := raw.recv(1 << 20):
+            got += len(piece)
+        whole += got > len(data)
+        raw.close()
+    check("and all come to those who read them", whole == count, whole)
+    c.call("Email/set", destroy=[made["id"]])
+
+
 def half_an_upload(c):
     """Whose client goes away is no blob: it would have its share of what may wait, for a day."""
     folder = f"{os.environ['STATE']}/mail/example.test/alice/uploads"
@@ -150,6 +181,7 @@ def emails(c, box, other):
     check("upload", blob["size"] == len(MESSAGE) and blob["type"] == "message/rfc822", blob)
     check("upload is given back", c.download(blob["blobId"]).body == MESSAGE)
     half_an_upload(c)
+    many_downloads(c, box)
     state = c.call("Email/get", ids=[])["state"]
     made = c.call("Email/import", emails={"i": {"blobId": blob["blobId"], "mailboxIds": {box: True}, "keywords": {"$seen": True, "work": True},
                                                 "receivedAt": "2020-01-02T03:04:05Z"},
