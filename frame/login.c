@@ -255,8 +255,8 @@ hand_over_relayed(struct connection *connection)
 		return r;
 	}
 	other = stream_new(login->proc->base, pair[1], NULL, NULL, OUTPUT_MAX, OUTPUT_MAX);
-	/* The session watches over silence. */
-	stream_set_timeouts(connection->stream, 0, 0);
+	/* The session watches over silence. When it has gone, its last words wait for the client here alone. */
+	stream_set_timeouts(connection->stream, 0, login->protocol->stall);
 	connection->relaying = true;
 	stream_splice(connection->stream, other, on_relay_done, connection);
 	connection->stream = NULL;

@@ -50,6 +50,9 @@ struct login_protocol {
 	const char *timed_out, *unavailable, *too_many;
 	/* seconds of silence before login; five times that for everything before login */
 	unsigned timeout;
+	/* seconds after login in which a client must take something of what is pending for it: for
+	 * TLS, where that is not all with the session, which watches over it otherwise */
+	unsigned stall;
 	/* unread input that makes no line: `too_long` is said and the connection closed */
 	size_t line_max;
 	const char *too_long;

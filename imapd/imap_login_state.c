@@ -349,6 +349,7 @@ const struct login_protocol imap_login = {
 	.too_many = "* BYE [LIMIT] Too many connections\r\n",
 	/* RFC 3501 section 5.4 has 30 minutes for clients that are logged in; before that less is enough. */
 	.timeout = 120,
+	.stall = 300,
 	.line_max = IMAP_LOGIN_COMMAND_MAX,
 	.too_long = "* BYE The line is too long\r\n",
 	.failures_max = 5,

@@ -226,6 +226,7 @@ const struct login_protocol pop3_login = {
 	.unavailable = "-ERR [SYS/TEMP] The maildrop cannot be opened now\r\n",
 	.too_many = "-ERR [SYS/TEMP] Too many connections or failures\r\n",
 	.timeout = 180,
+	.stall = 300,
 	.line_max = POP3_LINE_MAX,
 	.too_long = "-ERR Line too long\r\n",
 	.failures_max = 3,
