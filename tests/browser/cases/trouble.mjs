@@ -180,6 +180,45 @@ check('what was written is saved while the editor is still to come', async ({ op
 	await editorOf(page).getByText('Plain thoughts').waitFor();
 });
 
+check('emptying a folder takes nothing from another that is shown meanwhile', async ({ open }) => {
+	const page = await open(alice);
+	const [kept, trashed] = [unique('To be kept'), unique('To be emptied')];
+	await deliver({ subject: kept, text: 'x' });
+	await row(page, kept).waitFor();
+	await deliver({ subject: trashed, text: 'x' });
+	await row(page, trashed).hover();
+	await row(page, trashed).getByRole('button', { name: 'Delete', exact: true }).click();
+	await deliver({ subject: unique('Above it'), text: 'x' });
+	await folder(page, 'Trash');
+	await row(page, trashed).waitFor();
+	let release;
+	const released = new Promise((resolve) => {
+		release = resolve;
+	});
+	let first = true;
+	const asked = intercept(page, '"limit":5000', async (route) => {
+		if (!first) return route.continue();
+		first = false;
+		const response = await route.fetch();
+		const json = await response.json();
+		const query = json.methodResponses.find(([name]) => name === 'Email/query')[1];
+		// As of a folder with more than come at once.
+		query.ids.splice(1);
+		query.total = 2;
+		await released;
+		return route.fulfill({ response, json });
+	});
+	await page.getByRole('button', { name: 'Empty this folder' }).click();
+	await page.getByRole('button', { name: 'Delete all' }).click();
+	await asked;
+	await folder(page, 'Inbox');
+	const destroyed = page.waitForResponse((response) => response.request().postData()?.includes('"destroy":[') ?? false);
+	release();
+	await destroyed;
+	await page.reload();
+	await row(page, kept).waitFor();
+});
+
 check('a message that was deleted elsewhere is said to be gone', async ({ open }) => {
 	const page = await open(alice);
 	const subject = unique('Soon gone');

@@ -192,10 +192,12 @@ export async function emptyMailbox(): Promise<void> {
 
 /** Every message of the view, also those never loaded. */
 export async function selectAll(): Promise<void> {
+	const of = view.value;
 	selected.value = new Set(loadedIds());
 	if (selected.value.size === total.value) return;
 	try {
-		selected.value = new Set(await allIds());
+		const ids = await allIds();
+		if (view.value === of) selected.value = new Set(ids);
 	} catch (error) {
 		reportError(error, 'error.list');
 	}

@@ -258,11 +258,12 @@ export function removeFromList(ids: readonly string[]): void {
 	need(shown);
 }
 
-/** Every id of the view, however long it is. */
+/** Every id of the view, however long it is: of the one that was shown when this was called. */
 export async function allIds(): Promise<string[]> {
 	const ids: string[] = [];
+	const asked = filter;
 	for (;;) {
-		const query = await call<QueryResponse>('Email/query', { filter, sort, position: ids.length, limit: 5000, calculateTotal: true });
+		const query = await call<QueryResponse>('Email/query', { filter: asked, sort, position: ids.length, limit: 5000, calculateTotal: true });
 		ids.push(...query.ids);
 		if (query.ids.length === 0 || ids.length >= (query.total ?? 0)) return ids;
 	}
