@@ -38,7 +38,7 @@ answer(struct session *session, bool move, const char *copyuid, size_t copied, s
 	const char *name = move ? "MOVE" : "COPY";
 
 	if (copied == 0 && wanted > 0)
-		session_answer(session, "NO", "[EXPUNGEISSUED] The messages are gone");
+		session_answer_gone(session, "The messages are gone");
 	else if (copied == 0)
 		session_answer(session, "OK", "%s completed, no messages", name);
 	else if (move)

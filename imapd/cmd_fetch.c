@@ -168,7 +168,7 @@ open_message(struct session *session, struct fetch *fetch)
 	if (rc == 0 && fetch->needs_file)
 		rc = session_message_open(session->selected->mailbox, uid, &fetch->message);
 	if (rc != 0) {
-		/* RFC 2180 section 4.1.2: expunged by somebody else; what else can be is answered, then NO. */
+		/* RFC 2180 section 4.1.2: expunged by somebody else; what else can be is answered. */
 		note_failure(session, fetch, rc);
 		return;
 	}
@@ -347,7 +347,7 @@ finish(struct session *session, const struct fetch *fetch)
 {
 	forget_own_changes(session, fetch);
 	if (fetch->failed == MS_E_NOTFOUND)
-		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
+		session_answer_gone(session, "Some messages are gone");
 	else if (fetch->failed != 0)
 		session_answer(session, "NO", "[SERVERBUG] Some messages cannot be read: the server's log tells why");
 	else

@@ -124,7 +124,7 @@ finish(struct session *session, struct store *store)
 	if (store->failed.len > 0)
 		session_answer(session, "OK", "[MODIFIED %s] Some messages had changed", buf_cstr(&store->failed));
 	else if (store->missed)
-		session_answer(session, "NO", "[EXPUNGEISSUED] Some messages are gone");
+		session_answer_gone(session, "Some messages are gone");
 	else
 		session_answer(session, "OK", "STORE completed");
 }

@@ -130,6 +130,9 @@ void session_put_date(struct session *session, int64_t time);
 
 /* BAD, counted: after too many the session ends. */
 void session_bad(struct session *session, const char *text);
+/* The answer when messages were expunged by somebody else, of which the client did not know: NO (RFC 2180 section 4), but to a command with UIDs,
+ * where one that does not exist is ignored without an error (RFC 3501 section 6.4.8), OK. Both with EXPUNGEISSUED (RFC 5530). */
+void session_answer_gone(struct session *session, const char *text);
 /* The answer to a failure of the store: NO with a response code of RFC 5530; what is unexpected is logged. */
 void session_store_failed(struct session *session, const char *what, int rc);
 

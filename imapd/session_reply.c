@@ -63,6 +63,12 @@ session_bad(struct session *session, const char *text)
 	session_end(session, "Too many commands that make no sense");
 }
 
+void
+session_answer_gone(struct session *session, const char *text)
+{
+	session_answer(session, session->command.by_uid ? "OK" : "NO", "[EXPUNGEISSUED] %s", text);
+}
+
 /* RFC 5530. */
 static const struct {
 	int result;
