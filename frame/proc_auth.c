@@ -110,9 +110,9 @@ send_result(struct auth *auth, uint8_t role, uint32_t id, enum auth_result resul
 
 /* Another password has another salt, and so another hash. */
 static uint64_t
-mark_of(const struct auth *auth, const struct ms_account *account)
+mark_of(const struct auth *auth, struct span hash)
 {
-	return span_hash(auth->seed, span_of(account->password));
+	return span_hash(auth->seed, hash);
 }
 
 /* The account of a grant, for ms_account_clear. 0; 1 when there is no such grant; 2 when it is over, because the account was removed or shut since (mail still
@@ -126,30 +126,23 @@ find_granted(struct auth *auth, uint64_t grant, struct ms_account *ret_account)
 
 	if (r != 0)
 		return r > 0 && name.len != 0 ? 2 : r;
-	if (ret_account->enabled && mark_of(auth, ret_account) == mark)
+	if (ret_account->enabled && mark_of(auth, span_of(ret_account->password)) == mark)
 		return 0;
 	ms_account_clear(ret_account);
 	return 2;
 }
 
 static void
-verified(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account)
+verified(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account, struct span hash)
 {
 	struct auth *auth = context;
-	struct ms_account found;
-	uint64_t grant = 0, mark = 0;
+	uint64_t grant = 0;
 	int r = -EEXIST;
 
-	if (result == AUTH_OK && find(auth, account, &found) == 0) {
-		mark = mark_of(auth, &found);
-		ms_account_clear(&found);
-	} else if (result == AUTH_OK) {
-		result = AUTH_TEMPFAIL; /* it went just now */
-	}
 	while (result == AUTH_OK && r == -EEXIST) {
 		if (getrandom(&grant, sizeof(grant), 0) != (ssize_t)sizeof(grant))
 			abort(); /* cannot fail for so few bytes */
-		r = grants_add(auth->grants, grant, account, mark);
+		r = grants_add(auth->grants, grant, account, mark_of(auth, hash));
 		if (r == -ENOBUFS) {
 			log_error("too-many-grants", log_u64("count", grants_count(auth->grants)));
 			result = AUTH_TEMPFAIL;

@@ -32,6 +32,7 @@ struct request {
 	uint64_t address_key, account_key; /* of the failure counter */
 	struct buf account; /* empty: what was given can be no account */
 	struct buf password;
+	struct buf hash;    /* that it is compared with */
 	enum auth_result result;
 	struct verifier *verifier;
 	struct event *timer;
@@ -69,6 +70,7 @@ request_free(struct request *request)
 		event_free(request->timer);
 	buf_free(&request->account);
 	buf_wipe(&request->password);
+	buf_wipe(&request->hash);
 	free(request);
 }
 
@@ -76,9 +78,10 @@ static void
 answer(struct request *request)
 {
 	struct verifier *verifier = request->verifier;
+	bool right = request->result == AUTH_OK;
 
 	verifier->ops->done(verifier->context, request->role, request->id, request->result,
-	    request->result == AUTH_OK ? buf_get(&request->account) : SPAN_NULL);
+	    right ? buf_get(&request->account) : SPAN_NULL, right ? buf_get(&request->hash) : SPAN_NULL);
 	request_free(request);
 }
 
@@ -104,6 +107,7 @@ answer_late(struct request *request, enum auth_result result)
 	struct timeval delay = { verifier->limits->failure_delay, 0 };
 
 	buf_wipe(&request->password);
+	buf_wipe(&request->hash);
 	request->result = result;
 	if (verifier->delayed_count < DELAYED_MAX) {
 		request->timer = event_new(verifier->base, -1, 0, on_late, request);
@@ -141,12 +145,14 @@ hash_matches(struct verifier *verifier, const char *password, const char *hash)
 static void
 check(struct verifier *verifier, struct request *request)
 {
-	struct buf hash = BUF_INIT(VERIFIER_HASH_MAX);
+	struct buf *hash = &request->hash;
 	int64_t now = now_seconds();
-	int found = request->account.len != 0 ?
-	    verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) :
-	    1;
-	bool known = found == 0 && hash.len != 0, right;
+	int found;
+	bool known, right;
+
+	buf_clear(hash); /* it may be another than when the request came */
+	found = request->account.len != 0 ? verifier->ops->find_hash(verifier->context, buf_get(&request->account), hash) : 1;
+	known = found == 0 && hash->len != 0;
 
 	if (found < 0) {
 		request->result = AUTH_TEMPFAIL;
@@ -156,10 +162,10 @@ check(struct verifier *verifier, struct request *request)
 		answer_late(request, AUTH_LIMITED); /* others were wrong while this one waited */
 	} else {
 		right = hash_matches(verifier, buf_cstr(&request->password),
-			    known ? buf_cstr(&hash) : verifier->dummy_hash) &&
+			    known ? buf_cstr(hash) : verifier->dummy_hash) &&
 		    known;
 		if (right) {
-			auth_cache_add(verifier->cache, buf_get(&request->account), buf_get(&hash),
+			auth_cache_add(verifier->cache, buf_get(&request->account), buf_get(hash),
 			    buf_get(&request->password), now);
 			request->result = AUTH_OK;
 			answer(request);
@@ -171,7 +177,6 @@ check(struct verifier *verifier, struct request *request)
 			answer_late(request, AUTH_BAD);
 		}
 	}
-	buf_wipe(&hash);
 }
 
 static void
@@ -196,16 +201,12 @@ on_turn(evutil_socket_t fd, short what, void *context)
 
 /* True when this very password was right a moment ago. */
 static bool
-is_cached(struct verifier *verifier, const struct request *request, int64_t now)
+is_cached(struct verifier *verifier, struct request *request, int64_t now)
 {
-	struct buf hash = BUF_INIT(VERIFIER_HASH_MAX);
-	bool cached = request->account.len != 0 &&
-	    verifier->ops->find_hash(verifier->context, buf_get(&request->account), &hash) == 0 &&
-	    auth_cache_has(verifier->cache, buf_get(&request->account), buf_get(&hash),
+	return request->account.len != 0 &&
+	    verifier->ops->find_hash(verifier->context, buf_get(&request->account), &request->hash) == 0 &&
+	    auth_cache_has(verifier->cache, buf_get(&request->account), buf_get(&request->hash),
 		buf_get(&request->password), now);
-
-	buf_wipe(&hash);
-	return cached;
 }
 
 static uint64_t
@@ -238,6 +239,7 @@ verifier_add(struct verifier *verifier, uint8_t role, uint32_t id, struct span u
 	request->id = id;
 	buf_init(&request->account, ACCOUNT_NAME_MAX);
 	buf_init(&request->password, SASL_PASSWORD_MAX);
+	buf_init(&request->hash, VERIFIER_HASH_MAX);
 	/* crypt(3) stops at NUL: what differs behind it must not be taken for the same. */
 	if (!verifier->ops->account_of(verifier->context, user, &request->account) ||
 	    span_chr(password, '\0') >= 0)

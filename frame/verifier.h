@@ -23,10 +23,10 @@ struct verifier_ops {
 	bool (*account_of)(void *context, struct span user, struct buf *account);
 	/* The account's hash. 0, 1 when there is no such account (or it may not log in), -errno. */
 	int (*find_hash)(void *context, struct span account, struct buf *hash);
-	/* The answer to the request of that role and id. account is the name when the result is
-	 * AUTH_OK. */
+	/* The answer to the request of that role and id. When the result is AUTH_OK, account is the name, and hash what the password was right for,
+	 * which may not be the account's any more; else they are empty. */
 	void (*done)(void *context, uint8_t role, uint32_t id, enum auth_result result,
-	    struct span account);
+	    struct span account, struct span hash);
 };
 
 struct verifier_limits {

@@ -25,7 +25,8 @@ static struct {
 	enum auth_result result;
 } answers[ANSWERS_MAX];
 static unsigned answer_count, expected;
-static char last_account[100];
+static char last_account[100], last_hash[VERIFIER_HASH_MAX + 1];
+static bool changes; /* the hash, as soon as it has been looked up */
 
 static bool
 account_of(void *context, struct span user, struct buf *account)
@@ -41,11 +42,15 @@ find_hash(void *context, struct span account, struct buf *hash)
 	hashes_asked++;
 	if (find_error != 0)
 		return find_error;
-	return span_eq(account, SPAN("alice")) ? buf_str(hash, hash_text) : 1;
+	if (!span_eq(account, SPAN("alice")) || buf_str(hash, hash_text) < 0)
+		return 1;
+	if (changes)
+		hash_text[strlen(hash_text) - 1] = hash_text[strlen(hash_text) - 1] == '.' ? '/' : '.';
+	return 0;
 }
 
 static void
-on_done(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account)
+on_done(void *context, uint8_t role, uint32_t id, enum auth_result result, struct span account, struct span hash)
 {
 	(void)context;
 	ck_assert_uint_eq(role, ROLE_FRONT);
@@ -53,6 +58,8 @@ on_done(void *context, uint8_t role, uint32_t id, enum auth_result result, struc
 	answers[answer_count].id = id;
 	answers[answer_count++].result = result;
 	ck_assert_int_eq(account.len != 0, result == AUTH_OK);
+	ck_assert_int_eq(hash.len != 0, result == AUTH_OK);
+	(void)snprintf(last_hash, sizeof(last_hash), "%.*s", (int)hash.len, hash.ptr != NULL ? hash.ptr : "");
 	(void)snprintf(last_account, sizeof(last_account), "%.*s", (int)account.len,
 	    account.ptr != NULL ? account.ptr : "");
 	if (answer_count == expected)
@@ -101,6 +108,7 @@ setup(void)
 	(void)snprintf(hash_text, sizeof(hash_text), "%s", crypt_r("demo", setting, &data));
 	answer_count = hashes_asked = 0;
 	find_error = 0;
+	changes = false;
 }
 
 static void
@@ -156,6 +164,28 @@ START_TEST(a_second_login_is_cheap)
 	add(3, "alice", "demo", "192.0.2.1");
 	(void)wait_for(3);
 	ck_assert_int_eq(answers[2].result, AUTH_BAD);
+}
+END_TEST
+
+/* A password that is changed while the former one is being checked: which one was right is told. */
+START_TEST(what_was_right)
+{
+	char former[sizeof(hash_text)];
+
+	memcpy(former, hash_text, sizeof(former));
+	changes = _i == 1;
+	add(1, "alice", "demo", "192.0.2.1");
+	if (_i == 1) /* it is looked up for the cache, too: back, so that the check finds what is right */
+		memcpy(hash_text, former, sizeof(former));
+	(void)wait_for(1);
+	ck_assert_int_eq(answers[0].result, AUTH_OK);
+	ck_assert_str_eq(last_hash, former);
+	ck_assert_int_eq(strcmp(hash_text, former) != 0, _i == 1);
+	if (_i == 0) {
+		add(2, "alice", "demo", "192.0.2.1"); /* cached */
+		(void)wait_for(2);
+		ck_assert_str_eq(last_hash, former);
+	}
 }
 END_TEST
 
@@ -258,6 +288,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, right_and_wrong);
 	tcase_add_test(tests, a_second_login_is_cheap);
+	tcase_add_loop_test(tests, what_was_right, 0, 2);
 	tcase_add_test(tests, limits_by_address);
 	tcase_add_test(tests, limits_by_account_but_not_its_owner);
 	tcase_add_test(tests, waiting_ones_meet_the_limit);
