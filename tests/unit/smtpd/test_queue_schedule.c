@@ -212,6 +212,49 @@ START_TEST(down_and_back)
 }
 END_TEST
 
+/* How long a destination is down that goes down for that time, with that random number. */
+static int64_t
+pause_with(unsigned times, uint32_t random)
+{
+	struct destination *destination = schedule_destination(schedule, SPAN("jitter.test"));
+	int64_t now = 1000000, pause = 0;
+
+	for (unsigned i = 1; i <= times; i++, now += 10000) {
+		while (!schedule_failed(schedule, destination, now, i == times ? random : RANDOM, SPAN("x")))
+			;
+		pause = destination->until - now;
+	}
+	(void)schedule_worked(schedule, destination);
+	schedule_release(schedule, destination);
+	return pause;
+}
+
+/* Each pause is up to a tenth longer or shorter, whatever the random number is, and uses all of that. */
+START_TEST(pauses_vary_by_a_tenth)
+{
+	static const int64_t pauses[] = { 300, 600, 1200, 2400, 3600, 3600 }; /* they double up to the longest */
+	int64_t pause = pauses[_i], shortest = INT64_MAX, longest = 0, last = 0;
+	unsigned changes = 0;
+
+	for (uint32_t i = 0; i < 256; i++) {
+		int64_t seen = pause_with((unsigned)_i + 1, i * 0x01010101);
+
+		ck_assert_int_ge(seen, pause - pause / 10);
+		ck_assert_int_le(seen, pause + pause / 10);
+		if (seen < shortest)
+			shortest = seen;
+		if (seen > longest)
+			longest = seen;
+		changes += seen != last;
+		last = seen;
+	}
+	ck_assert_int_eq(pause_with((unsigned)_i + 1, RANDOM), pause);
+	ck_assert_int_le(shortest, pause - pause / 11);
+	ck_assert_int_ge(longest, pause + pause / 11);
+	ck_assert_uint_gt(changes, 50);
+}
+END_TEST
+
 START_TEST(down_for_those_to_be_told)
 {
 	struct queue_entry *entry = add("a.test", 0), *late = add("a.test", 0), *later = add("a.test", 0);
@@ -454,6 +497,7 @@ main(void)
 	tcase_add_test(tests, breaking_off_is_not_being_down);
 	tcase_add_test(tests, lets_in_what_the_window_says);
 	tcase_add_test(tests, down_and_back);
+	tcase_add_loop_test(tests, pauses_vary_by_a_tenth, 0, 6);
 	tcase_add_test(tests, down_for_those_to_be_told);
 	tcase_add_test(tests, destinations_take_turns);
 	tcase_add_test(tests, senders_take_turns);
