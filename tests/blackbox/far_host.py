@@ -172,6 +172,10 @@ class Server(socketserver.ThreadingTCPServer):
     # Who comes at once with more than wait to be accepted is connected and then greeted by nobody.
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 1000
 
+    def __init__(self, at, session):
+        self.address_family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
+        super().__init__(at, session)
+
 
 # --- DNS ---
 
@@ -234,8 +238,9 @@ class DnsServer(socketserver.ThreadingUDPServer):
 
 
 def address(text):
+    """host:port, or [IPv6 address]:port."""
     host, _, port = text.rpartition(":")
-    return host, int(port)
+    return host.strip("[]"), int(port)
 
 
 def main():
