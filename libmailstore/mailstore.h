@@ -84,7 +84,8 @@ struct ms_store;
  * struct ms_store for an account in a process. */
 int ms_open(const char *account_dir, struct ms_store **ret);
 void ms_close(struct ms_store *store);
-/* A descriptor that becomes readable when anything in the account changed, by this library or by other programs, after the first call. */
+/* A descriptor that becomes readable when anything in the account changed, by this library or by other programs, after the first call; -errno when
+ * the system has no watch for us (-EMFILE, -ENOSPC: fs.inotify.max_user_instances, max_user_watches). */
 int ms_watch_fd(struct ms_store *store);
 void ms_watch_drain(struct ms_store *store);
 /* Nobody else stores just now on this host, as far as the caller knows: one sync of the file system then takes less time than one of each file

@@ -26,8 +26,8 @@ ms_notify(struct ms_store *store)
 }
 
 /* The folder, and in it the one file that is touched on purpose: the database's own files are closed whenever some process ends,
- * which is no news to anybody. */
-static void
+ * which is no news to anybody. 0 or -errno. */
+static int
 watch_index(struct ms_store *store)
 {
 	_cleanup_(freep) char *folder = xasprintf("%s/" MS_INDEX, store->dir);
@@ -35,8 +35,9 @@ watch_index(struct ms_store *store)
 	_cleanup_(closep) int fd = open(notify, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	store->watch_index = inotify_add_watch(store->watch_fd, folder, INDEX_WATCH);
-	if (fd >= 0)
-		(void)inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH);
+	if (fd < 0 || inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH) < 0)
+		return -errno;
+	return 0;
 }
 
 static void
@@ -53,11 +54,18 @@ watch_folder(struct ms_store *store)
 int
 ms_watch_fd(struct ms_store *store)
 {
+	int r;
+
 	if (store->watch_fd < 0) {
 		store->watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		if (store->watch_fd < 0)
 			return -errno;
-		watch_index(store);
+		r = watch_index(store);
+		if (r != 0) {
+			(void)close(store->watch_fd);
+			store->watch_fd = -1;
+			return r;
+		}
 		if (store->watch_name != NULL)
 			watch_folder(store);
 	}
@@ -83,5 +91,5 @@ ms_watch_drain(struct ms_store *store)
 	/* The index may have been removed and made again: the watch follows the folder that is there. Adding one that stands is
 	 * harmless. */
 	if (store->watch_fd >= 0)
-		watch_index(store);
+		(void)watch_index(store);
 }
