@@ -41,7 +41,7 @@ smtpd_SRC := $(smtp_machine_SRC) \
 	smtpd/queue_copy.c \
 	smtpd/queue_deliver.c \
 	smtpd/queue_direct.c \
-	smtpd/queue_drop.c smtpd/queue_drop_look.c \
+	smtpd/queue_drop.c smtpd/queue_drop_asked.c smtpd/queue_drop_look.c \
 	smtpd/queue_drop_message.c \
 	smtpd/queue_drop_remove.c \
 	smtpd/queue_drop_request.c \

@@ -184,6 +184,8 @@ void wishes_forget(struct queue *queue);
 
 /* Opens and watches the folder: before the jail. NULL after a log line. */
 struct pickup *pickup_new(struct queue *queue);
+/* The ids of the messages, or the names that they were dropped under, that are to be removed or held by requests that lie there. NULL: none. */
+struct text_set *pickup_asked_about(const struct queue *queue);
 /* Takes what lies there, and from there on what comes. */
 void pickup_start(struct queue *queue);
 /* The message that was dropped under that name is done with: its file, should a crash have left it, must not be found and queued once more. */

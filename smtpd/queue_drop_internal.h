@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
-/* spool/drop, between the folder (queue_drop.c), a look at all that lies there (queue_drop_look.c), a message (queue_drop_message.c), a request
+/* spool/drop, between the folder (queue_drop.c), what is asked there at the start (queue_drop_asked.c), a look at all that lies there (queue_drop_look.c), a message (queue_drop_message.c), a request
  * (queue_drop_request.c) and how each leaves it (queue_drop_remove.c). */
 #ifndef SMTPD_QUEUE_DROP_INTERNAL_H
 #define SMTPD_QUEUE_DROP_INTERNAL_H

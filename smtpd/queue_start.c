@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/next_turn.h"
+#include "common/text_set.h"
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 #include "smtpd/queue_age.h"
@@ -20,6 +21,8 @@
 #define NUMBER_LEN 2
 /* So often they are waited for before drop/ is looked at all the same. */
 #define WAITS_MAX 10
+/* So long a message waits, that is to be removed or held by a request which lies in drop/ and cannot be looked at yet. */
+#define ASKED_SECONDS 300
 
 struct name {
 	char id[SPOOL_ID_LEN];
@@ -33,6 +36,7 @@ struct reader {
 	size_t again; /* of those before `at`: to be read once more */
 	size_t queued, held, corrupt;
 	unsigned waits;
+	struct text_set *asked; /* what those requests are about; NULL: there are none */
 	bool started; /* drop/ is being looked at */
 };
 
@@ -80,6 +84,12 @@ due_of(const struct smtpd_conf *conf, const struct envelope *envelope, int64_t d
 	return due < most ? due : most;
 }
 
+static bool
+is_asked_about(const struct text_set *asked, const char *id, const struct facts *facts)
+{
+	return asked != NULL && (text_set_has(asked, span_of(id)) || (facts->drop != NULL && text_set_has(asked, span_of(facts->drop))));
+}
+
 static void
 enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 {
@@ -87,6 +97,7 @@ enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 	struct queue_entry *entry = queue_table_find(queue->table, span_make(id, SPOOL_ID_LEN));
 	bool known = entry != NULL;
 	struct facts facts;
+	int64_t due;
 
 	if (!known || entry->state != ENTRY_ACTIVE)
 		facts_right(id, known ? entry->born : age_born(envelope->created, queue_now(), queue_uptime()), file);
@@ -100,8 +111,11 @@ enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 	} else if (entry->state != ENTRY_ACTIVE) { /* or else the end of the attempt does that */
 		facts_apply(queue, entry, &facts);
 	}
+	due = due_of(smtpd_conf(queue->proc), envelope, facts.due);
+	if (is_asked_about(queue->reader->asked, id, &facts) && due < queue_now() + ASKED_SECONDS)
+		due = queue_now() + ASKED_SECONDS;
 	if (!known && !held)
-		queue_try_at(queue, entry, due_of(smtpd_conf(queue->proc), envelope, facts.due));
+		queue_try_at(queue, entry, due);
 	facts_free(&facts);
 	if (!known)
 		queue_control_found(queue, entry);
@@ -155,6 +169,7 @@ finish(struct queue *queue)
 		return;
 	}
 	wishes_forget(queue);
+	reader->asked = text_set_free(reader->asked);
 	free(reader->names);
 	reader->names = NULL;
 	reader->room = 0;
@@ -203,6 +218,7 @@ reader_start(struct queue *queue)
 	reader->turn = event_new(queue->proc->base, -1, 0, on_turn, queue);
 	if (reader->turn == NULL)
 		abort();
+	reader->asked = pickup_asked_about(queue);
 	log_info("queue-ready", log_u64("messages", reader->count));
 	begin(reader);
 	return true;

@@ -310,9 +310,28 @@ START_TEST(larger_than_can_be_read)
 }
 END_TEST
 
+/* Asked while no queue was there to do it, and until then the message has become due. */
+START_TEST(request_about_one_that_is_due)
+{
+	static const char *const requests[] = { "remove " ID "\n", "hold " ID "\n", "remove m.1.x\n", "remove 0006278AA1C3D400 m.1.x\n" };
+
+	put(PATH, ENVELOPE("drop m.1.x\nto P - - bob@local.test\n") MESSAGE);
+	put("drop/ctl.1.a", requests[_i]);
+	start();
+	WAIT_FOR(!there(PATH) && !there("drop/ctl.1.a"));
+	ck_assert_int_eq(there("hold/" ID), _i == 1);
+	/* What comes after it comes alone. */
+	put("drop/tmp.m.1.b", ENVELOPE("to P - - carol@local.test\n") MESSAGE);
+	ck_assert_int_eq(renameat(spool, "drop/tmp.m.1.b", spool, "drop/m.1.b"), 0);
+	WAIT_FOR(files_in("mail/local.test/carol") == 1);
+	ck_assert_uint_eq(files_in("mail/local.test/bob"), 0);
+}
+END_TEST
+
 static void
 add(TCase *tests)
 {
+	tcase_add_loop_test(tests, request_about_one_that_is_due, 0, 4);
 	tcase_add_test(tests, drop_of_another_group);
 	tcase_add_test(tests, drop_that_cannot_be_opened);
 	tcase_add_test(tests, drop_of_somebody_else);
