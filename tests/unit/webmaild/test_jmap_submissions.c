@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(of_large_ones_fewer_are_kept)
 {
-	submit(200, 1000, 30);
+	submit(100, 1000, 30);
 }
 END_TEST
 
@@ -109,6 +109,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, five_hundred_are_kept);
 	tcase_add_test(tests, of_large_ones_fewer_are_kept);
