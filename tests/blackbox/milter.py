@@ -14,12 +14,12 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import own_site
-from milter_server import LARGE, Milter, UnixMilter
+from milter_server import LARGE, SILENT, Milter, UnixMilter
 from own_site import limit_descriptors, role_pid
 
 base, state, lane, tmp, binaries = int(os.environ["BASE_PORT"]), os.environ["STATE"], os.environ["LANE"], os.environ["TMP"], os.environ["BIN"]
 CONF, LOG = f"{state}/etc/smtpd.conf", f"{state}/log/smtpd.log"
-FIRST, SECOND, RSPAMD, DYING = base + 71, base + 72, base + 73, base + 74
+FIRST, SECOND, RSPAMD, DYING, LEAVING, LAST = base + 71, base + 72, base + 73, base + 74, base + 75, base + 76
 failed = False
 
 
@@ -174,6 +174,7 @@ def ours():
     configure(f'milters = [ "127.0.0.1:{FIRST}" ];\n')
     channel_breaks()
     dying()
+    leaving()
     second = Milter(SECOND, options=0x1ff7ff & ~0x37f)  # no step is answered, none left out
     configure(f'milters = [ "127.0.0.1:{FIRST}", "127.0.0.1:{SECOND}" ];\n')
     code, reply = send("change-body-9")
@@ -238,6 +239,29 @@ def dying():
     check("and by default the message is put off", send("nobody-dies")[0] == 451)
     dies.shutdown()
     dies.server_close()
+
+
+def leaving():
+    """Milters that leave in the middle, and ones that answer only in the end, or leave there: mail waits, or goes without them, as it is configured."""
+    whole, silent, silent_dies = Milter(DYING), Milter(LEAVING, options=SILENT), Milter(LAST, options=SILENT, dies=True)
+    ways = [("at its sender", DYING, "leaves-sender", {"sender": "hang-up@example.org"}), ("at a recipient", DYING, "leaves-rcpt", {"rcpts": ("u2+hang-up@example.test",)}),
+            ("in the header", DYING, "leaves-header", {}), ("in the body", DYING, "leaves-body", {}), ("without an answer to anything", LAST, "leaves-last", {})]
+    for default, wanted in (("tempfail", 451), ("accept", 250)):
+        for where, port, subject, envelope in ways:
+            configure(f'milters = [ "127.0.0.1:{port}" ];\nmilter_default = "{default}";\n')
+            code, reply = send(f"{subject}-{default}", **envelope)
+            user = "u2" if "rcpts" in envelope else "u1"
+            check(f"a milter that leaves {where}, {default}: {wanted}", code == wanted and (wanted != 250 or arrived(user, f"{subject}-{default}".encode())), (code, reply))
+        configure(f'milters = [ "127.0.0.1:{LEAVING}" ];\nmilter_default = "{default}";\n')
+        for subject, code_wanted in (("plain", 250), ("reject", 550), ("tempfail", 451), ("reply", 554)):
+            code, reply = send(f"{subject}-only-end-{wanted}")
+            check(f"one that answers only in the end has its say, {default}: {subject}", code == code_wanted, (code, reply))
+        seen = silent.seen[-1]
+        check("and was told all steps", re.fullmatch("OCHMRTL+NB+E", seen["order"]) and seen["body"] == b"Hello.\r\n", seen)
+    check("what was put off or refused has not arrived", not any(re.search(rb"leaves-\w+-tempfail|(reject|tempfail|reply)-only-end-", text) for user in ("u1", "u2") for text in mails(user)))
+    for milter in (whole, silent, silent_dies):
+        milter.shutdown()
+        milter.server_close()
 
 
 def submit(subject):

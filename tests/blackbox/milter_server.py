@@ -2,15 +2,16 @@
 # SPDX-FileCopyrightText: The Fourpost authors
 """A milter for tests: what it does stands in the message or its envelope, what it was told in `seen`.
 
-Senders refuse-mail@, discard@, hang-up@; recipients refuse-rcpt@; Subject words: reject, tempfail, reply, discard, quarantine, change, body, rcpt,
-nobody (all recipients are taken away), redirect (all recipients are taken away; u2@ and the first of them are added, each twice).
-A server that `dies` does so in place of its final answer."""
+Senders refuse-mail@, discard@, hang-up@; recipients u3@, u2+hang-up@; Subject words: reject, tempfail, reply, discard, quarantine, change, body, rcpt,
+leaves-header, leaves-body (it hangs up there), nobody (all recipients are taken away), redirect (all recipients are taken away; u2@ and the first of them are added, each twice).
+A server that `dies` does so in place of its final answer; one with SILENT among its options answers only in the end."""
 import socketserver
 import struct
 import threading
 
 ALL_ACTIONS = 0xff
 PACKET_MAX = 65536  # the letter and 65535 octets, as libmilter takes
+SILENT = 0xff080  # no step before the end is answered
 LARGE, LARGE_PACKET_MAX = 0x10000000, 262144  # and where both sides have agreed on that
 
 
@@ -34,6 +35,10 @@ class Session(socketserver.BaseRequestHandler):
 
     def say(self, letter, data=b""):
         self.request.sendall(packet(letter, data))
+
+    def go_on(self):
+        if self.server.options & SILENT != SILENT:
+            self.say(b"c")
 
     def handle(self):
         self.message = {"macros": {}, "rcpt": [], "headers": [], "body": b"", "order": ""}
@@ -64,28 +69,37 @@ class Session(socketserver.BaseRequestHandler):
             self.say(b"O", struct.pack(">III", 6, actions & ALL_ACTIONS, self.server.options & options))
         elif command == b"C":
             message["client"] = data
-            self.say(b"c")
+            self.go_on()
         elif command == b"H":
             message["helo"] = data[:-1]
-            self.say(b"c")
+            self.go_on()
         elif command == b"M":
             message["mail"] = data.split(b"\0")[0]
             if message["mail"].startswith(b"<hang-up@"):
                 raise EOFError
-            self.say(b"r" if message["mail"].startswith(b"<refuse-mail@") else b"d" if message["mail"].startswith(b"<discard@") else b"c")
+            if message["mail"].startswith((b"<refuse-mail@", b"<discard@")):
+                self.say(b"r" if message["mail"].startswith(b"<refuse-mail@") else b"d")
+            else:
+                self.go_on()
         elif command == b"R":
             rcpt = data.split(b"\0")[0]
             message["rcpt"].append(rcpt)
+            if rcpt.startswith(b"<u2+hang-up@"):
+                raise EOFError
             if rcpt.startswith(b"<u3@"):
                 self.say(b"y", b"550 5.1.1 No mail for u3\0")
             else:
-                self.say(b"c")
+                self.go_on()
         elif command == b"L":
             message["headers"].append(tuple(data.split(b"\0")[:2]))
-            self.say(b"c")
+            if b"leaves-header" in message["headers"][-1][1]:
+                raise EOFError
+            self.go_on()
         elif command == b"B":
+            if b"leaves-body" in dict(message["headers"]).get(b"Subject", b""):
+                raise EOFError
             message["body"] += data
-            self.say(b"c")
+            self.go_on()
         elif command == b"E":
             self.server.seen.append(message)
             if self.server.at_end:
@@ -93,7 +107,7 @@ class Session(socketserver.BaseRequestHandler):
             self.say(b"p")
             self.end()
         elif command in (b"T", b"N", b"U"):
-            self.say(b"c")
+            self.go_on()
 
     def end(self):
         subject = dict(self.message["headers"]).get(b"Subject", b"")
