@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 # SPDX-FileCopyrightText: The Fourpost authors
-"""An account for which the system has no watch left (fs.inotify.max_user_instances, which counts by uid): a client in IDLE hears of its mail all
-the same, a little later, and the log tells what is missing. On the running instance."""
+"""An account for which the system has no watch left (fs.inotify.max_user_instances, which counts by uid): a client in IDLE and a browser hear of
+their mail all the same, a little later, and the logs tell what is missing. On the running instance."""
 import ctypes
 import errno
 import imaplib
@@ -11,6 +11,7 @@ import resource
 import ssl
 import sys
 
+import jmap_client
 import own_site
 
 results = own_site.Results()
@@ -87,6 +88,15 @@ try:
         check("the log says why it takes longer", " no-watch " in own_site.read(log)[before:], own_site.read(log)[before:][-2000:])
         client.send(b"DONE\r\n")
         check("DONE ends it", until(client, b"i1 ")[-1].startswith(b"i1 OK"))
+        events = jmap_client.Client(f"{USER}@example.test", basic=True).events("types=Email&closeafter=no&ping=0")
+        other.append("no-watch", None, None, MESSAGE)
+        try:
+            event = events.next()
+        except OSError as problem:
+            event = (repr(problem),)
+        check("and on the web", event is not None and event[0] == "state", event)
+        check("of which its log tells", " no-watch " in own_site.read(f"{STATE}/log/webmaild.log"))
+        events.close()
 finally:
     os.close(end)
     os.waitpid(pid, 0)
