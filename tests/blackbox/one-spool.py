@@ -27,6 +27,7 @@ def second():
 
 process = None
 try:
+    assert site.logged(" queue-read "), site.log()  # it begins with what a former queue has left
     first = int(own_site.read(f"{site.state}/run/smtpd.pid"))
     site.put("second.conf", re.sub(r"127\.0\.0\.1:(\d+)", lambda found: f"127.0.0.1:{int(found[1]) + 1}", own_site.read(f"{site.state}/etc/smtpd.conf")))
     left = f"{site.state}/spool/queue/AA/tmp.0006278AA1C3D4E0"
