@@ -36,5 +36,6 @@ frame_SRC := \
 	frame/sasl_parse.c \
 	frame/srs.c \
 	frame/srs_file.c \
+	frame/store_watch.c \
 	frame/template.c \
 	frame/verifier.c

@@ -4,13 +4,10 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "common/log.h"
+#include "frame/store_watch.h"
 #include "imapd/session_cmds.h"
 #include "imapd/session_idle.h"
 #include "imapd/session_mailbox.h"
-
-/* How often we look where the kernel does not tell us. */
-#define LOOK_SECONDS 10
 
 static void
 on_change(evutil_socket_t fd, short what, void *context)
@@ -27,20 +24,10 @@ on_change(evutil_socket_t fd, short what, void *context)
 void
 session_idle_begin(struct session *session)
 {
-	static const struct timeval look = { LOOK_SECONDS, 0 };
-	int fd;
-
 	session->phase = SESSION_IDLE;
 	if (session->selected == NULL)
 		return;
-	fd = ms_watch_fd(session->store);
-	if (fd < 0)
-		log_warning("no-watch", log_str("account", session->proc->account), log_errno("error", fd),
-		    log_str("hint", "clients in IDLE hear of mail some seconds later; raise fs.inotify.max_user_instances and max_user_watches"));
-	session->watch = event_new(session->proc->base, fd < 0 ? -1 : fd, (short)((fd < 0 ? 0 : EV_READ) | EV_PERSIST), on_change, session);
-	if (session->watch == NULL)
-		abort();
-	(void)event_add(session->watch, fd < 0 ? &look : NULL);
+	session->watch = store_watch(session->proc, session->store, on_change, session);
 	/* What changed before the watch was set is told now. */
 	ms_watch_drain(session->store);
 	session_news(session);

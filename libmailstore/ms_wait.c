@@ -33,11 +33,12 @@ watch_index(struct ms_store *store)
 	_cleanup_(freep) char *folder = xasprintf("%s/" MS_INDEX, store->dir);
 	_cleanup_(freep) char *notify = xasprintf("%s/" MS_INDEX "/" NOTIFY_FILE, store->dir);
 	_cleanup_(closep) int fd = open(notify, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : 0;
 
 	store->watch_index = inotify_add_watch(store->watch_fd, folder, INDEX_WATCH);
-	if (fd < 0 || inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH) < 0)
-		return -errno;
-	return 0;
+	if (r == 0 && inotify_add_watch(store->watch_fd, notify, NOTIFY_WATCH) < 0)
+		r = -errno;
+	return r;
 }
 
 static void

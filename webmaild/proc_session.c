@@ -11,6 +11,7 @@
 #include "common/drop.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "frame/store_watch.h"
 #include "webmaild/jmap.h"
 #include "webmaild/jmap_store.h"
 #include "webmaild/session.h"
@@ -23,8 +24,6 @@
 #define MEMORY_MAX ((size_t)4 << 30)
 /* Answers of one kind that wait for their clients, in bytes: beyond this the next is not made before one has gone. */
 #define ANSWERS_MAX ((size_t)512 << 20)
-/* How often we look for changes where the kernel does not tell us. */
-#define LOOK_SECONDS 10
 #define JSON_TYPE "application/json"
 
 static void
@@ -478,21 +477,6 @@ on_change(evutil_socket_t fd, short what, void *context)
 	index_later(session);
 }
 
-static void
-watch(struct session *session)
-{
-	static const struct timeval look = { LOOK_SECONDS, 0 };
-	int fd = ms_watch_fd(session->jmap->store);
-	struct event *change = event_new(session->proc->base, fd < 0 ? -1 : fd, (short)((fd < 0 ? 0 : EV_READ) | EV_PERSIST), on_change, session);
-
-	if (fd < 0)
-		log_warning("no-watch", log_str("account", session->proc->account), log_errno("error", fd),
-		    log_str("hint", "browsers hear of mail some seconds later; raise fs.inotify.max_user_instances and max_user_watches"));
-	if (change == NULL)
-		abort();
-	(void)event_add(change, fd < 0 ? &look : NULL);
-}
-
 static const struct proc_handler handlers[] = {
 	{ MSG_REQUEST, on_request },
 	{ MSG_RENDERED, session_rendered },
@@ -541,7 +525,7 @@ proc_session(struct proc *proc)
 		log_error("no-store", log_str("account", proc->account), log_errno("error", r));
 		return EX_UNAVAILABLE;
 	}
-	watch(session);
+	(void)store_watch(proc, session->jmap->store, on_change, session);
 	index_later(session);
 	arm_idle(session, false);
 	return proc_loop(proc);
