@@ -35,9 +35,6 @@ struct seen {
 };
 #define SEEN_MAX 64 /* the last */
 
-/* Why nothing is sent of a message that is `limited`, for the log. */
-#define DELIVER_LIMITED "the account has sent as much as it may"
-
 struct deliver {
 	struct proc *proc;
 	struct ms_store *store;

@@ -19,6 +19,7 @@
 #include "smtpd/defence_score.h"
 #include "smtpd/deliver.h"
 #include "smtpd/filter_word_parse.h"
+#include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
 
@@ -245,7 +246,7 @@ why_not(const struct deliver *deliver, const struct delivery *delivery, struct s
 	if (address_equal(to, span_of(deliver->proc->account)))
 		return "it is the account itself";
 	if (delivery->limited)
-		return DELIVER_LIMITED;
+		return SMTPD_ACCOUNT_LIMITED;
 	if (back)
 		return "the account has sent it on before";
 	return deliver_has_been(deliver, delivery, to) ? "it has been there before" : NULL;

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "smtpd/deliver.h"
+#include "smtpd/smtpd.h"
 
 /* 0, -ENOENT, or -errno. */
 static int
@@ -59,7 +60,7 @@ forward_send(struct deliver *deliver, const struct delivery *delivery)
 	for (size_t i = 0; i < deliver->forward.count && r == 0 && !delivery->sent_on; i++) {
 		if (delivery->limited || deliver_has_been(deliver, delivery, deliver->forward.targets[i])) {
 			log_info("not-forwarded", log_str("queue", delivery->queue_id), log_str("account", deliver->proc->account),
-			    log_span("to", deliver->forward.targets[i]), log_str("reason", delivery->limited ? DELIVER_LIMITED : "it has been there before"));
+			    log_span("to", deliver->forward.targets[i]), log_str("reason", delivery->limited ? SMTPD_ACCOUNT_LIMITED : "it has been there before"));
 			continue;
 		}
 		r = deliver_redirect(deliver, delivery, deliver->forward.targets[i]);

@@ -19,6 +19,7 @@
 #include "sieve/vacation.h"
 #include "smtpd/deliver.h"
 #include "smtpd/delivered_to.h"
+#include "smtpd/smtpd.h"
 #include "smtpd/smtpd_msg.h"
 
 #define TEXT_MAX (2u << 20)
@@ -89,7 +90,7 @@ respond(struct sending *sending, const struct sieve_action *action, const struct
 {
 	const struct proc *proc = sending->deliver->proc;
 	const char *own = sending->deliver->script_folder;
-	const char *forbidden = sending->delivery->limited ? DELIVER_LIMITED : vacation_forbidden(action, host, edited, span_of(proc->account));
+	const char *forbidden = sending->delivery->limited ? SMTPD_ACCOUNT_LIMITED : vacation_forbidden(action, host, edited, span_of(proc->account));
 	struct buf id = BUF_INIT(4u << 20), text = BUF_INIT(TEXT_MAX);
 	uint8_t random[16];
 
@@ -129,7 +130,7 @@ static int
 notify(struct sending *sending, const struct sieve_action *action, const struct sieve_host *host, struct span edited)
 {
 	const struct proc *proc = sending->deliver->proc;
-	const char *forbidden = sending->delivery->limited ? DELIVER_LIMITED : notify_forbidden(host);
+	const char *forbidden = sending->delivery->limited ? SMTPD_ACCOUNT_LIMITED : notify_forbidden(host);
 	struct buf text = BUF_INIT(TEXT_MAX);
 	uint8_t random[16];
 

@@ -125,15 +125,36 @@ is_one_of(struct span word, const char *const *names)
 }
 
 static bool
-is_address(struct span address)
+is_spf_result(struct span word)
+{
+	for (unsigned i = SPF_NONE; i <= SPF_PERMERROR; i++)
+		if (span_eq(word, span_of(spf_result_name((enum spf_result)i))))
+			return true;
+	return false;
+}
+
+static bool
+is_dkim_result(struct span word)
+{
+	for (unsigned i = DKIM_NONE; i <= DKIM_PERMERROR; i++)
+		if (span_eq(word, span_of(dkim_result_name((enum dkim_result)i))))
+			return true;
+	return false;
+}
+
+/* Its family, and of IPv6 its octets; 0: it is none. */
+static int
+read_address(struct span address, struct in6_addr *ret_v6)
 {
 	char digits[INET6_ADDRSTRLEN] = "";
-	struct in6_addr bytes;
 
-	if (address.len == 0 || address.len >= sizeof(digits))
-		return false;
-	memcpy(digits, address.ptr, address.len);
-	return inet_pton(AF_INET, digits, &bytes) == 1 || inet_pton(AF_INET6, digits, &bytes) == 1;
+	if (address.len >= sizeof(digits))
+		return 0;
+	if (address.len != 0)
+		memcpy(digits, address.ptr, address.len);
+	if (inet_pton(AF_INET6, digits, ret_v6) == 1)
+		return AF_INET6;
+	return inet_pton(AF_INET, digits, ret_v6) == 1 ? AF_INET : 0;
 }
 
 /* Each word is one that the schema has there: the end of a line is missing where a power loss has torn it. */
@@ -142,11 +163,10 @@ is_whole(const struct report_row *row)
 {
 	static const char *const dispositions[] = { "none", "quarantine", "reject", NULL }, *const aligned[] = { "pass", "fail", NULL };
 	static const char *const overrides[] = { "trusted_forwarder", "sampled_out", "local_policy", NULL }, *const scopes[] = { "mfrom", "helo", NULL };
-	static const char *const spf_results[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", NULL };
-	static const char *const dkim_results[] = { "none", "pass", "fail", "policy", "neutral", "temperror", "permerror", NULL };
 	struct span text = span_of(row->text), override;
+	struct in6_addr address;
 
-	if (!is_address(next_word(&text)) || !is_one_of(next_word(&text), dispositions) || !is_one_of(next_word(&text), aligned) ||
+	if (read_address(next_word(&text), &address) == 0 || !is_one_of(next_word(&text), dispositions) || !is_one_of(next_word(&text), aligned) ||
 	    !is_one_of(next_word(&text), aligned))
 		return false;
 	override = next_word(&text);
@@ -155,12 +175,12 @@ is_whole(const struct report_row *row)
 	(void)next_word(&text); /* domains: of From, of the reverse-path, of SPF */
 	(void)next_word(&text);
 	(void)next_word(&text);
-	if (!is_one_of(next_word(&text), scopes) || !is_one_of(next_word(&text), spf_results))
+	if (!is_one_of(next_word(&text), scopes) || !is_spf_result(next_word(&text)))
 		return false;
 	while (text.len != 0) {
 		(void)next_word(&text);
 		(void)next_word(&text);
-		if (!is_one_of(next_word(&text), dkim_results))
+		if (!is_dkim_result(next_word(&text)))
 			return false;
 	}
 	return true;
@@ -225,12 +245,9 @@ put_signatures(struct buf *out, struct span text)
 static void
 put_address(struct buf *out, struct span address)
 {
-	char digits[INET6_ADDRSTRLEN] = "";
 	struct in6_addr bytes;
 
-	if (address.len < sizeof(digits))
-		memcpy(digits, address.ptr, address.len);
-	if (inet_pton(AF_INET6, digits, &bytes) != 1) {
+	if (read_address(address, &bytes) != AF_INET6) {
 		put_element(out, "source_ip", address);
 		return;
 	}

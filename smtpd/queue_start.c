@@ -90,6 +90,15 @@ is_asked_about(const struct text_set *asked, const char *id, const struct facts 
 	return asked != NULL && (text_set_has(asked, span_of(id)) || (facts->drop != NULL && text_set_has(asked, span_of(facts->drop))));
 }
 
+/* When a message that has just been read is tried. */
+static int64_t
+first_due(const struct queue *queue, const char *id, const struct envelope *envelope, const struct facts *facts)
+{
+	int64_t due = due_of(smtpd_conf(queue->proc), envelope, facts->due), asked = queue_now() + ASKED_SECONDS;
+
+	return due < asked && is_asked_about(queue->reader->asked, id, facts) ? asked : due;
+}
+
 static void
 enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 {
@@ -97,7 +106,6 @@ enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 	struct queue_entry *entry = queue_table_find(queue->table, span_make(id, SPOOL_ID_LEN));
 	bool known = entry != NULL;
 	struct facts facts;
-	int64_t due;
 
 	if (!known || entry->state != ENTRY_ACTIVE)
 		facts_right(id, known ? entry->born : age_born(envelope->created, queue_now(), queue_uptime()), file);
@@ -111,11 +119,8 @@ enter(struct queue *queue, const char *id, bool held, struct spool_file *file)
 	} else if (entry->state != ENTRY_ACTIVE) { /* or else the end of the attempt does that */
 		facts_apply(queue, entry, &facts);
 	}
-	due = due_of(smtpd_conf(queue->proc), envelope, facts.due);
-	if (is_asked_about(queue->reader->asked, id, &facts) && due < queue_now() + ASKED_SECONDS)
-		due = queue_now() + ASKED_SECONDS;
 	if (!known && !held)
-		queue_try_at(queue, entry, due);
+		queue_try_at(queue, entry, first_due(queue, id, envelope, &facts));
 	facts_free(&facts);
 	if (!known)
 		queue_control_found(queue, entry);

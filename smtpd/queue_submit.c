@@ -17,6 +17,7 @@
 #include "common/xalloc.h"
 #include "smtpd/queue.h"
 #include "smtpd/queue_submit.h"
+#include "smtpd/smtpd.h"
 
 #define TEXT_MAX (2u << 20)
 
@@ -211,7 +212,7 @@ limited(const struct submission *submission)
 {
 	if (submission->from != SUBMIT_NOTHING)
 		return NOT_SUBMITTED_LIMITED;
-	log_info("not-answered", log_span("account", submission->account), log_span("to", submission->recipient), log_str("reason", "the account has sent as much as it may"));
+	log_info("not-answered", log_span("account", submission->account), log_span("to", submission->recipient), log_str("reason", SMTPD_ACCOUNT_LIMITED));
 	return NOT_SUBMITTED_LEFT_OUT;
 }
 

@@ -17,4 +17,7 @@ int proc_report(struct proc *proc);
 
 extern const struct daemon smtpd;
 
+/* Why nothing is sent of a message to an account that may send no more, for the log. */
+#define SMTPD_ACCOUNT_LIMITED "the account has sent as much as it may"
+
 #endif

@@ -469,6 +469,20 @@ delivered(uint32_t id, enum verdict verdict)
 	(void)event_base_loop(proc.base, EVLOOP_NONBLOCK);
 }
 
+/* A message that is to be sent on, by an account that may send nothing; its id. */
+static uint32_t
+nothing_may_go(enum verdict verdict)
+{
+	uint32_t id;
+
+	may_send_on = 0;
+	mail(0);
+	id = given(false);
+	submit(id, 0, SUBMIT_TOO);
+	delivered(id, verdict);
+	return id;
+}
+
 /* More is to be sent on than the account may: nothing is, and the process keeps the message, before those behind it. */
 START_TEST(limited)
 {
@@ -499,13 +513,8 @@ END_TEST
 /* A process that goes on sending when it is to keep gets nowhere, and does not have the queue try for ever. */
 START_TEST(limited_and_stubborn)
 {
-	uint32_t id;
+	uint32_t id = nothing_may_go(VERDICT_OK);
 
-	may_send_on = 0;
-	mail(0);
-	id = given(false);
-	submit(id, 0, SUBMIT_TOO);
-	delivered(id, VERDICT_OK);
 	not_sent(id);
 	id = given(true);
 	may_send_on = 0;
@@ -519,13 +528,7 @@ END_TEST
 /* It is refused, or put off, for another reason: that stands. */
 START_TEST(limited_and_not_delivered)
 {
-	uint32_t id;
-
-	may_send_on = 0;
-	mail(0);
-	id = given(false);
-	submit(id, 0, SUBMIT_TOO);
-	delivered(id, _i == 0 ? VERDICT_PERMFAIL : VERDICT_TEMPFAIL);
+	(void)nothing_may_go(_i == 0 ? VERDICT_PERMFAIL : VERDICT_TEMPFAIL);
 	ck_assert_uint_eq(outcomes, 1);
 	ck_assert_uint_eq(committed, 0);
 	ck_assert_uint_eq(put_off, 0);
@@ -535,13 +538,8 @@ END_TEST
 /* The process ends in the middle of keeping: its successor is to keep as well. */
 START_TEST(limited_and_lost)
 {
-	uint32_t id;
+	uint32_t id = nothing_may_go(VERDICT_OK);
 
-	may_send_on = 0;
-	mail(0);
-	id = given(false);
-	submit(id, 0, SUBMIT_TOO);
-	delivered(id, VERDICT_OK);
 	not_sent(id);
 	(void)given(true);
 	worker = msg_channel_free(worker);
