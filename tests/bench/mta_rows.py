@@ -16,6 +16,7 @@ from servers import DOMAIN, PASSWORD, Dovecot, Fourpost, Postfix, answers, comma
 
 ACCOUNTS = 100
 USERS = [f"u{n}" for n in range(1, ACCOUNTS + 1)]
+MANY = "connections_per_address_max = 10000; connections_max = 10000;\n"
 
 
 class Inbound:
@@ -31,11 +32,10 @@ class Inbound:
         bench.say(f"making {ACCOUNTS} accounts")
         port = bench.port + 50
         self.bench = bench
-        many = "connections_per_address_max = 10000; connections_max = 10000;\n"
-        self.ours = Fourpost(bench, "inbound", port, smtpd=many)
+        self.ours = Fourpost(bench, "inbound", port, smtpd=MANY)
         self.dns = signed_mail.zone(bench.dir)
         self.verifying = Fourpost(bench, "inbound-verifying", port + 20,
-                                  smtpd=many + f'verify_not_from = [ ]; resolvers = [ "{self.dns.address}" ]; dnssec_anchor = "";\n')
+                                  smtpd=MANY + f'verify_not_from = [ ]; resolvers = [ "{self.dns.address}" ]; dnssec_anchor = "";\n')
         for user in USERS:
             self.ours.add_account(user)
             self.verifying.add_account(user)
@@ -155,35 +155,36 @@ def verify(bench):
     stop()
 
 
-def is_delivering(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            return b": deliver" in f.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_for_deliveries(server):
-    """What earlier messages had started has ended by then, so that what ends while memory is measured is not part of it."""
-    core.wait_for("deliveries to end", lambda: not any(map(is_delivering, core.tree(server.pid))), 120, 0.5)
-
-
-def half_sent(server, size):
-    """KB of memory that each of 50 connections takes, when half of a message is sent."""
-    wait_for_deliveries(server)
-    before = server.memory()
-    clients, half = [greeted(server.smtp_port, None) for _ in range(50)], (b"x" * 70 + b"\r\n") * (size // 144) + b"half a line"
-    for client in clients:
-        for line in (f"MAIL FROM:<sender@{DOMAIN}>", f"RCPT TO:<u1@{DOMAIN}>", "DATA"):
-            client.sendall(line.encode() + b"\r\n")
-            client.recv(1000)
-        client.sendall(half)
+def memory_of_each(bench, name, count, connect):
+    """KB of memory that each of these clients takes of a new server: one that has worked before has some left for them."""
+    server = Fourpost(bench, name, bench.port + 62, smtpd=MANY)
+    server.add_account("u1")
+    server.start("smtpd")
+    connect(server).close()
     time.sleep(1)
-    used = (server.memory() - before) / len(clients) / 1024
+    before = server.memory()
+    clients = [connect(server) for _ in range(count)]
+    time.sleep(1)
+    used = (server.memory() - before) / count / 1024
     for client in clients:
         client.close()
-    time.sleep(1)
+    server.stop()
     return used
+
+
+def half_sent(size):
+    """Connects a client that then sends half of a message."""
+    half = (b"x" * 70 + b"\r\n") * (size // 144) + b"half a line"
+
+    def connect(server):
+        client = greeted(server.smtp_port, None)
+        for line, code in ((f"MAIL FROM:<sender@{DOMAIN}>", b"250"), (f"RCPT TO:<u1@{DOMAIN}>", b"250"), ("DATA", b"354")):
+            client.sendall(line.encode() + b"\r\n")
+            if not (reply := client.recv(1000)).startswith(code):
+                raise RuntimeError(f"{line}: {reply}")
+        client.sendall(half)
+        return client
+    return connect
 
 
 def big(bench):
@@ -196,7 +197,7 @@ def big(bench):
             bench.row(f"SMTP, {text}, 10 connections reused, {accounts} account{'s' * (accounts > 1)}", "msg/s",
                       *bench.alternate(3, run(all_.ours), run(all_.virtual)), "Postfix virtual(8)", ("ratio", 1.5), True,
                       why="what both write to the disk counts most: the message itself")
-    small, large = (half_sent(all_.ours, size) for size in (4096, 10_000_000))
+    small, large = (memory_of_each(bench, f"half-{size}", 50, half_sent(size)) for size in (4096, 10_000_000))
     bench.row("memory of a connection, half of 4 KB sent", "KB", [small], target=("most", 40))
     bench.row("the same, half of 10 MB", "KB", [large], target=("most", 40))
 
@@ -279,20 +280,17 @@ def connections(bench):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 
-    wait_for_deliveries(all_.ours)
-
-    def each(server, port, count, secure=None):
-        before = server.memory()
-        clients = [greeted(port, secure) for _ in range(count)]
+    def of_postfix(count):
+        before = all_.virtual.memory()
+        clients = [greeted(all_.virtual.smtp_port, None) for _ in range(count)]
         time.sleep(1)
-        used = (server.memory() - before) / count / 1024
+        used = (all_.virtual.memory() - before) / count / 1024
         for client in clients:
             client.close()
-        time.sleep(1)
         return used
-    bench.row("memory of a connection, of 2,000 that are open (Postfix: of 45)", "KB", [each(all_.ours, all_.ours.smtp_port, 2000)],
-              [each(all_.virtual, all_.virtual.smtp_port, 45)], "Postfix", ("most", 16))
-    bench.row("the same with TLS", "KB", [each(all_.ours, all_.ours.smtp_port, 2000, context)], target=("most", 40))
+    bench.row("memory of a connection, of 2,000 that are open (Postfix: of 45)", "KB",
+              [memory_of_each(bench, "connections", 2000, lambda server: greeted(server.smtp_port, None))], [of_postfix(45)], "Postfix", ("most", 16))
+    bench.row("the same with TLS", "KB", [memory_of_each(bench, "connections-tls", 2000, lambda server: greeted(server.smtp_port, context))], target=("most", 40))
 
 
 def is_traced(pid):
