@@ -80,6 +80,8 @@ def read_maildir(folder):
     for place in ("new", "cur"):
         if os.path.isdir(f"{folder}/{place}"):
             for name in os.listdir(f"{folder}/{place}"):
+                if name.startswith("."):  # about to be there
+                    continue
                 with open(f"{folder}/{place}/{name}", "rb") as file:
                     found.append(file.read())
     return found
