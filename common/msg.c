@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/xalloc.h"
@@ -19,8 +20,10 @@
  * stands still for a while may owe a hundred thousand short ones an ear. */
 #define QUEUED_BYTES_MAX ((size_t)4096 * MSG_MAX)
 #define QUEUED_FDS_MAX 4096
-/* Messages handled in one turn of the loop, so that a busy channel does not starve the others. */
+/* What is handled in one turn of the loop, so that a busy channel does not starve the others: messages, and microseconds, since some take
+ * long (a signature of the key role does, and the front waits for its own). */
 #define MESSAGES_A_TURN 32
+#define TURN_US 1000
 
 #if defined(__has_attribute) && __has_attribute(uninitialized)
 #define NOT_ZEROED __attribute__((uninitialized))
@@ -210,15 +213,25 @@ channel_ended(struct msg_channel *channel, int error)
 		channel->closed(channel, channel->full ? -ENOBUFS : error == -EPIPE ? 0 : error, channel->context);
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct msg_channel *channel = context;
+	int64_t until = now_us() + TURN_US;
 	bool freed = false;
 
 	(void)fd, (void)what;
 	channel->freed = &freed;
-	for (unsigned turn = 0; turn < MESSAGES_A_TURN; turn++) {
+	for (unsigned turn = 0; turn < MESSAGES_A_TURN && (turn == 0 || now_us() < until); turn++) {
 		/* Not set to zeros for each message: what is read of it was received. */
 		NOT_ZEROED _Alignas(8) uint8_t buffer[MSG_MAX];
 		struct msg msg;

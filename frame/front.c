@@ -64,9 +64,9 @@ struct front {
 /* --- the key --- */
 
 /* OpenSSL asks for a signature in the middle of a handshake and cannot go on without it, so this
- * waits; the key role does nothing else and answers in about a millisecond. Its channel is read
- * here alone and never by the loop (quiet_peers), else an answer could be taken for a message of
- * its own. */
+ * waits; the key role answers in about a millisecond, also while others want signatures of it.
+ * Its channel is read here alone and never by the loop (quiet_peers), else an answer could be
+ * taken for a message of its own. */
 static int
 sign(void *context, enum tls_sign_kind kind, struct span input, struct buf *out)
 {

@@ -245,6 +245,67 @@ START_TEST(a_peer_that_never_reads_is_gone)
 }
 END_TEST
 
+/* Two channels of one process: each message of the one takes long, and the first has the other's peer say something. */
+struct turns {
+	struct msg_channel *other;
+	unsigned slow, slow_before;
+};
+
+static int
+handle_slowly(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct turns *turns = context;
+
+	(void)channel, (void)msg;
+	if (turns->slow++ == 0)
+		ck_assert_int_eq(msg_send(turns->other, EMPTY, 0, NULL, -1), 0);
+	(void)usleep(2000);
+	return 0;
+}
+
+static int
+handle_at_once(struct msg_channel *channel, struct msg *msg, void *context)
+{
+	struct turns *turns = context;
+
+	(void)channel, (void)msg;
+	turns->slow_before = turns->slow;
+	return 0;
+}
+
+static struct msg_channel *
+start_pair(struct event_base *base, msg_handler handler, struct turns *turns, struct msg_channel **ret_peer)
+{
+	int pair[2];
+	struct msg_channel *channel;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	*ret_peer = msg_channel_new(pair[0], &table, LOW, HIGH);
+	channel = msg_channel_new(pair[1], &table, HIGH, LOW);
+	msg_channel_start(channel, base, handler, closed, turns);
+	return channel;
+}
+
+START_TEST(long_work_of_one_does_not_keep_the_others)
+{
+	struct event_base *base = event_base_new();
+	struct turns turns = { 0 };
+	struct msg_channel *slow_peer, *slow = start_pair(base, handle_slowly, &turns, &slow_peer), *other = start_pair(base, handle_at_once, &turns, &turns.other);
+
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_int_eq(msg_send(slow_peer, EMPTY, 0, NULL, -1), 0);
+	while (turns.slow < 20)
+		(void)event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_uint_ge(turns.slow_before, 1);
+	ck_assert_uint_le(turns.slow_before, 2);
+	(void)msg_channel_free(slow);
+	(void)msg_channel_free(other);
+	(void)msg_channel_free(slow_peer);
+	(void)msg_channel_free(turns.other);
+	event_base_free(base);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -258,6 +319,7 @@ main(void)
 	tcase_add_test(tests, a_channel_carries_and_refuses);
 	tcase_add_test(tests, a_slow_peer_is_bounded);
 	tcase_add_test(tests, a_peer_that_never_reads_is_gone);
+	tcase_add_test(tests, long_work_of_one_does_not_keep_the_others);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
