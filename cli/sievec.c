@@ -145,7 +145,8 @@ trace(struct tracer *tracer, struct sieve_host *host, char *const *scripts, int 
 	int status = EX_OK;
 
 	sieve_result_init(&result);
-	for (int i = 0; i < count && result.implicit_keep && status == EX_OK; i++) {
+	/* One that ends with an error changes nothing, and those that follow it are run, as smtpd does. */
+	for (int i = 0; i < count && result.implicit_keep; i++) {
 		const char *slash = strrchr(scripts[i], '/');
 		_cleanup_(freep) char *folder = slash != NULL ? xstrndup(scripts[i], (size_t)(slash - scripts[i])) : xstrdup(".");
 		struct sieve_program *program = compile(scripts[i], tracer->options);

@@ -70,4 +70,5 @@ check "and the fault is told as file:line: what is wrong" eval '[ ! -s said ] &&
 { echo 'if size :over 1K { }'; for i in 1 2 3 4 5 6; do echo "redirect \"r$i@example.net\";"; done; } >many.sieve
 check "an error of a run ends with 70" ends 70 -t mail.eml many.sieve
 check "and is told with its line, and the message is kept" eval 'grep -qE "^many\.sieve:7: ." errors && [ "$(tail -1 said)" = "  implicit keep" ]'
+check "what follows it is run, as smtpd does" eval 'ends 70 -t mail.eml many.sieve drops.sieve && [ "$(tail -1 said)" = "  none: the message is discarded" ]'
 finish
