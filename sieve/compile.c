@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "sieve/compile_internal.h"
+#include "sieve/match.h"
 #include "sieve/text.h"
 
 /* What is known of a test's outcome. */
@@ -43,6 +44,9 @@ check_references(struct compiler *compiler, unsigned line, struct span text)
 
 	while (sieve_reference_next(&text, &reference)) {
 		any = true;
+		/* RFC 5229 section 6. */
+		if (reference.name.len == 0 && reference.number >= CAPTURES_MAX)
+			compile_fault(compiler, line, "there is no match variable beyond ${%d}", CAPTURES_MAX - 1);
 		if (reference.name_space.len == 0)
 			continue;
 		if (!span_ieq(reference.name_space, SPAN("global")) || reference.name.len == 0)

@@ -70,6 +70,18 @@ check_address(struct span text)
 }
 
 static const char *
+check_addresses(struct span text)
+{
+	return text.len == 0 || run_is_address_list(text) ? NULL : "is no list of addresses";
+}
+
+static const char *
+check_author(struct span text)
+{
+	return text.len == 0 ? NULL : check_address(text);
+}
+
+static const char *
 check_field_name(struct span text)
 {
 	return header_name_is_valid(text) ? NULL : "is no name of a header field";
@@ -192,10 +204,13 @@ compile_check(struct compiler *compiler, const struct arguments *arguments)
 		}
 		break;
 	case COMMAND_VACATION:
+		check_strings(compiler, arguments->tagged[TAG_FROM], check_addresses);
 		if ((arguments->tags & T(SECONDS)) != 0)
 			(void)compile_missing(compiler, arguments->line, ":seconds", CAP(VACATION_SECONDS));
 		break;
 	case COMMAND_NOTIFY:
+		/* What the method is only a run tells: a script may try whether it is there (RFC 5435 section 3.2). */
+		check_strings(compiler, arguments->tagged[TAG_FROM], check_author);
 		if ((arguments->tags & T(IMPORTANCE)) != 0)
 			check_strings(compiler, arguments->tagged[TAG_IMPORTANCE], check_importance);
 		break;

@@ -244,9 +244,10 @@ match_envelope(struct address_match *match, struct span mailbox)
 	struct address address;
 	bool done;
 
-	/* The null reverse-path is the empty string, whatever part is asked for (RFC 5228 section 5.4). */
+	/* The null reverse-path is the empty string, whatever part is asked for (RFC 5228 section 5.4), and no address where they are counted
+	 * (RFC 5231 section 4.2). */
 	if (mailbox.len == 0)
-		return matcher_value(&match->matcher, SPAN(""));
+		return match->matcher.match.type != MATCH_COUNT && matcher_value(&match->matcher, SPAN(""));
 	if (address_parse_mailbox(mailbox, ADDRESS_SMTPUTF8, &address) != ADDRESS_OK)
 		return match_parts(match, SPAN_NULL, SPAN_NULL, mailbox);
 	(void)address_local_unquote(address.local, &local);

@@ -141,9 +141,14 @@ read_name(struct span text, struct sieve_reference *ret)
 		ret->name = rest;
 		return true;
 	}
-	if (rest.len == 0 || rest.len > 32 || !ascii_is_digit(rest.ptr[0]))
-		return false;
-	return span_to_u64(rest, NUMBER_MAX, &ret->number) == 0;
+	/* Zeros in front do not count (RFC 5229 section 3.2), and a number beyond all is one, too. */
+	for (size_t i = 0; i < rest.len; i++) {
+		if (!ascii_is_digit(rest.ptr[i]))
+			return false;
+		if (ret->number <= NUMBER_MAX)
+			ret->number = ret->number * 10 + (uint64_t)(rest.ptr[i] - '0');
+	}
+	return rest.len != 0;
 }
 
 bool

@@ -163,8 +163,10 @@ put_subject(struct buf *out, const struct sieve_action *action, struct span bloc
 	if (action->subject.len != 0) {
 		(void)buf_span(&subject, span_utf8_cut(action->subject, SUBJECT_MAX));
 	} else {
-		(void)buf_str(&subject, "Auto: ");
-		if (!header_find(block, SPAN("Subject"), &field) || encoded_word_decode(field.value, &subject) != 0)
+		bool named = header_find(block, SPAN("Subject"), &field);
+
+		(void)buf_str(&subject, named ? "Auto: " : "Automated reply");
+		if (named && encoded_word_decode(field.value, &subject) != 0)
 			subject.overflow = false;
 	}
 	(void)header_append_text(out, SPAN("Subject"), buf_get(&subject));

@@ -470,6 +470,11 @@ START_TEST(vacation_text)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x> <b@x>\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nAuto-Submitted: auto-replied (vacation)\r\nX-Auto-Response-Suppress: All\r\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "Content-Type: text/plain; charset=utf-8\r\n"));
+	buf_clear(&out);
+	/* RFC 5230 section 5.3. */
+	host.message = SPAN("Message-ID: <b@x>\r\n\r\n");
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nSubject: Automated reply\r\n"));
 	buf_free(&out);
 	action.mime = true;
 	action.text = SPAN("Content-Type: text/html\nBcc: x@example.com\n\n<p>away</p>\n");
