@@ -194,30 +194,39 @@ is_plain_keep(const struct sieve_result *result)
 	return result->count == 1 && result->actions[0].kind == SIEVE_KEEP && result->actions[0].list_count == 0 && result->actions[0].header == 0;
 }
 
-/* The reason of a reject as the text of a reply: one line. What no reply can hold has the sender notified, which ereject is there to avoid, for
- * he may be forged: a reason that is not ASCII is none then (RFC 5429 section 2.1.1). */
+/* Its lines with LF between them, and no other control character. */
+static char *
+lines_of(struct span text)
+{
+	char *lines = span_dup(text);
+	size_t len = 0;
+
+	for (const char *c = lines; *c != '\0'; c++)
+		if (*c != '\r' || c[1] != '\n')
+			lines[len++] = (unsigned char)*c < 0x20 && *c != '\n' ? ' ' : *c;
+	lines[len] = '\0';
+	return lines;
+}
+
+/* The reason of a reject as the text of a reply, in the lines that it has (RFC 5429 section 2.5). What no reply can hold has the sender notified,
+ * which ereject is there to avoid, for he may be forged: a reason that is not ASCII is none then (section 2.1.1). */
 static char *
 refusal(const struct sieve_result *result)
 {
 	const struct sieve_action *reject = NULL;
-	struct span text;
-	char *line;
+	char *lines;
 
 	for (size_t i = 0; i < result->count; i++)
 		if (result->actions[i].kind == SIEVE_REJECT)
 			reject = &result->actions[i];
 	if (reject == NULL)
 		return NULL;
-	text = span_utf8_cut(span_trim(reject->text), REFUSAL_MAX);
-	line = span_dup(text);
-	for (char *c = line; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20)
-			*c = ' ';
-	if (reject->in_reply && strlen(line) > VERDICT_REPLY_MAX)
-		line[VERDICT_REPLY_MAX] = '\0';
-	if (reject->in_reply && !verdict_fits_reply(SPAN("5.7.1"), span_of(line)))
-		line[0] = '\0';
-	return line;
+	lines = lines_of(span_utf8_cut(span_trim(reject->text), REFUSAL_MAX));
+	if (reject->in_reply && strlen(lines) > VERDICT_REPLY_MAX)
+		lines[VERDICT_REPLY_MAX] = '\0';
+	if (reject->in_reply && !verdict_fits_reply(SPAN("5.7.1"), span_of(lines)))
+		lines[0] = '\0';
+	return lines;
 }
 
 /* The account has sent it on before, which its own address tells, though it may have come back to another: one with a detail, or an alias.

@@ -228,11 +228,12 @@ struct outcome {
 	uint16_t code;
 	char status[VERDICT_STATUS_MAX];
 	char text[VERDICT_TEXT_MAX]; /* one line */
-	uint16_t breaks[OUTCOME_BREAKS_MAX]; /* of a reply of several lines: where those behind the first begin in it */
+	uint16_t breaks[OUTCOME_BREAKS_MAX]; /* of what was said in several lines: where those behind the first begin in it */
 	uint8_t break_count;
 	char host[VERDICT_HOST_MAX];
 	char tls[VERDICT_TLS_MAX]; /* what TLS the connection to it had, for the log */
 };
+/* A text of several lines has LF between them. */
 void
 outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text);
 

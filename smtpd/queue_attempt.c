@@ -75,6 +75,17 @@ attempt_outcome_of(const struct attempt *attempt, size_t recipient)
 	return attempt->targets[recipient].outcome;
 }
 
+/* What is said in several lines is one for all but replies and notifications. */
+static void
+join_lines(struct outcome *outcome)
+{
+	for (char *end = outcome->text; (end = strchr(end, '\n')) != NULL;) {
+		*end = ' ';
+		if (outcome->break_count < OUTCOME_BREAKS_MAX)
+			outcome->breaks[outcome->break_count++] = (uint16_t)(end + 1 - outcome->text);
+	}
+}
+
 void
 outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, struct span text)
 {
@@ -84,6 +95,7 @@ outcome_set(struct outcome *outcome, enum verdict verdict, const char *status, s
 	(void)snprintf(outcome->status, sizeof(outcome->status), "%s", status);
 	if (len != 0)
 		memcpy(outcome->text, text.ptr, len);
+	join_lines(outcome);
 }
 
 /* --- the end --- */

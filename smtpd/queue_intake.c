@@ -196,10 +196,15 @@ put_verdicts(struct msg_writer *body, const struct attempt *told)
 {
 	for (size_t i = 0; i < attempt_file(told)->envelope.count; i++) {
 		const struct outcome *outcome = attempt_outcome_of(told, i);
+		char text[VERDICT_TEXT_MAX];
 
+		/* In its lines, as it was said. */
+		memcpy(text, outcome->text, sizeof(text));
+		for (size_t n = 0; n < outcome->break_count; n++)
+			text[outcome->breaks[n] - 1] = '\n';
 		msg_put_u8(body, (uint8_t)outcome->verdict);
 		msg_put_span(body, span_of(outcome->status));
-		msg_put_span(body, span_of(outcome->text));
+		msg_put_span(body, span_of(text));
 	}
 }
 

@@ -378,17 +378,6 @@ learn(struct relay_pool *pool, struct lane *lane, const struct outcome *outcome)
 	send_back(lane, span_of(outcome->text));
 }
 
-/* What a host says in several lines is one for all but notifications. */
-static void
-join_lines(struct outcome *outcome)
-{
-	for (char *end = outcome->text; (end = strchr(end, '\n')) != NULL;) {
-		*end = ' ';
-		if (outcome->break_count < OUTCOME_BREAKS_MAX)
-			outcome->breaks[outcome->break_count++] = (uint16_t)(end + 1 - outcome->text);
-	}
-}
-
 int
 relay_message(struct queue *queue, struct msg *msg)
 {
@@ -409,7 +398,6 @@ relay_message(struct queue *queue, struct msg *msg)
 	    job->recipients[place].answered || verdict > VERDICT_PERMFAIL || reach > RELAY_BROKE_OFF)
 		return -EBADMSG;
 	outcome_set(&outcome, (enum verdict)verdict, "", text);
-	join_lines(&outcome);
 	if (!copy_text(outcome.status, sizeof(outcome.status), status) ||
 	    !copy_text(outcome.host, sizeof(outcome.host), host) || !copy_text(outcome.tls, sizeof(outcome.tls), tls))
 		return -EBADMSG;

@@ -127,6 +127,8 @@ void smtp_sasl_result(struct smtp *smtp, enum sasl_result result);
  * them, and ends the connection after too many. */
 void smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* One of as many lines as the text has, with LF between them; each has the status (RFC 2034 section 4). */
+void smtp_reply_lines(struct smtp *smtp, unsigned code, struct span status, struct span text);
 void smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text);
 /* Behind the reply to a command that leads to no mail: from junk_max on what follows waits, and it counts as an error. A message that is
  * taken makes up for all of them. */

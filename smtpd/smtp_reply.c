@@ -56,6 +56,20 @@ smtp_reply(struct smtp *smtp, unsigned code, const char *status, const char *for
 }
 
 void
+smtp_reply_lines(struct smtp *smtp, unsigned code, struct span status, struct span text)
+{
+	struct span line = SPAN_NULL;
+
+	note(smtp, code);
+	do {
+		(void)span_split(&text, '\n', &line);
+		(void)buf_fmt(&smtp->out, "%u%c%.*s ", code, text.len != 0 ? '-' : ' ', (int)status.len, status.ptr);
+		(void)buf_span(&smtp->out, line);
+		(void)buf_put(&smtp->out, "\r\n", 2);
+	} while (text.len != 0);
+}
+
+void
 smtp_error(struct smtp *smtp, unsigned code, const char *status, const char *text)
 {
 	smtp_reply(smtp, code, status, "%s", text);

@@ -65,7 +65,7 @@ enum smtp_stored { SMTP_STORED, SMTP_NO_SPACE, SMTP_NOT_STORED, SMTP_LIMITED, SM
 /* What became of a recipient before the client was answered. */
 struct smtp_verdict {
 	unsigned code;           /* of the reply */
-	struct span status, text; /* printable ASCII, short enough for a reply's line */
+	struct span status, text; /* printable ASCII, short enough for a reply's line; the text may have LF between lines */
 };
 
 struct smtp {

@@ -335,6 +335,18 @@ smtp_any_taken(const struct smtp_verdict *verdicts, size_t count)
 	return false;
 }
 
+/* RFC 5429 section 2.5: in as many lines as it has. */
+static void
+answer_refused(struct smtp *smtp, const struct smtp_verdict *verdict, const char *recipient)
+{
+	struct buf text = BUF_INIT(ENVELOPE_ADDRESS_MAX + 3 + verdict->text.len);
+
+	(void)buf_fmt(&text, "<%s> ", recipient);
+	(void)buf_span(&text, verdict->text);
+	smtp_reply_lines(smtp, verdict->code, verdict->status, buf_get(&text));
+	buf_free(&text);
+}
+
 /* What the deliveries themselves have said. */
 static void
 answer_each(struct smtp *smtp, const struct smtp_verdict *verdicts)
@@ -345,8 +357,7 @@ answer_each(struct smtp *smtp, const struct smtp_verdict *verdicts)
 		if (verdicts[i].code == 250)
 			answer_taken(smtp, "delivered", i);
 		else
-			smtp_reply(smtp, verdicts[i].code, NULL, "%.*s <%s> %.*s", (int)verdicts[i].status.len, verdicts[i].status.ptr,
-			    smtp->envelope.recipients[i].address, (int)verdicts[i].text.len, verdicts[i].text.ptr);
+			answer_refused(smtp, &verdicts[i], smtp->envelope.recipients[i].address);
 }
 
 void

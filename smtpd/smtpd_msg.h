@@ -100,10 +100,10 @@ enum relay_reach {
 #define VERDICT_TEXT_MAX 1024
 #define VERDICT_HOST_MAX 512
 #define VERDICT_TLS_MAX 128
-/* What of a text can stand in a reply's line beside a recipient (RFC 5321 section 4.5.3.1.5). */
+/* What of a text, all its lines together, can stand in a reply's line beside a recipient (RFC 5321 section 4.5.3.1.5). */
 #define VERDICT_REPLY_MAX 200
 
-/* Whether a status and its text can be told in a reply as they are: printable ASCII, and not too long. */
+/* Whether a status and its text can be told in a reply as they are: printable ASCII, with LF between lines, and not too long. */
 bool verdict_fits_reply(struct span status, struct span text);
 
 #endif

@@ -4,10 +4,10 @@
 #include "smtpd/smtpd_msg.h"
 
 static bool
-is_printable(struct span text)
+is_printable(struct span text, bool lines)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] < ' ' || text.ptr[i] > '~')
+		if ((text.ptr[i] < ' ' || text.ptr[i] > '~') && !(lines && text.ptr[i] == '\n'))
 			return false;
 	return true;
 }
@@ -15,5 +15,6 @@ is_printable(struct span text)
 bool
 verdict_fits_reply(struct span status, struct span text)
 {
-	return status.len >= 5 && status.len < VERDICT_STATUS_MAX && is_printable(status) && text.len <= VERDICT_REPLY_MAX && is_printable(text);
+	return status.len >= 5 && status.len < VERDICT_STATUS_MAX && is_printable(status, false) && text.len <= VERDICT_REPLY_MAX &&
+	    is_printable(text, true);
 }

@@ -214,6 +214,16 @@ def main():
     use('require "reject";\nif header "subject" "unwanted" { reject "I do not want this."; }\n')
     check("reject refuses, to who brings it", refused("unwanted") == (550, b"5.7.1"))
     check("and keeps nothing", is_nowhere(USER, "INBOX", "unwanted"))
+    # The example of RFC 5429 section 2.5.
+    use('require "ereject";\nif header "subject" "unwanted" { ereject text:\nAntiSpam engine thinks your message is spam.\nIt is therefore being refused.\n'
+        'Please call 1-900-PAY-US if you want to reach us.\n.\n; }\n')
+    try:
+        send("unwanted")
+        said = None
+    except smtplib.SMTPDataError as refusal:
+        said = refusal.smtp_error
+    check("a reason of several lines is a reply of as many", said == f"5.7.1 <{USER}> AntiSpam engine thinks your message is spam.\n"
+          "5.7.1 It is therefore being refused.\n5.7.1 Please call 1-900-PAY-US if you want to reach us.".encode(), said)
     use('require "reject";\nif header "subject" "unwanted" { reject "' + "I do not want this. " * 9 + '"; }\n')
     with smtplib.LMTP("127.0.0.1", BASE_PORT + 24, timeout=60) as client:
         client.ehlo_or_helo_if_needed()

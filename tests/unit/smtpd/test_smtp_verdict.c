@@ -20,6 +20,7 @@ static const struct smtp_settings settings = {
 };
 
 #define FULL { 552, { "5.2.2", 5 }, { "Full", 4 } }
+#define SAYS(text) { 550, { "5.7.1", 5 }, { text, sizeof(text) - 1 } }
 #define HAS_IT { 250, { "2.0.0", 5 }, { "Delivered", 9 } }
 
 /* What the mailboxes have said: LMTP tells each, SMTP the first. */
@@ -34,6 +35,11 @@ START_TEST(verdicts_of_mailboxes)
 		{ SMTP_MX, { HAS_IT, HAS_IT }, 2, "250 2.0.0 Ok: delivered as 1\r\n" },
 		{ SMTP_MX, { FULL, FULL }, 2, "552 5.2.2 <bob@example.test> Full\r\n" },
 		{ SMTP_LMTP, { FULL, HAS_IT }, 2, "552 5.2.2 <bob@example.test> Full\r\n250 2.0.0 <amy@example.test> delivered as 1\r\n" },
+		/* RFC 5429 section 2.5; an empty line, and the end of the last one, are no end of the reply. */
+		{ SMTP_MX, { SAYS("Not here.\n\nCall me.\n"), FULL }, 2,
+		    "550-5.7.1 <bob@example.test> Not here.\r\n550-5.7.1 \r\n550 5.7.1 Call me.\r\n" },
+		{ SMTP_LMTP, { SAYS("Not here.\nCall me."), SAYS("") }, 2,
+		    "550-5.7.1 <bob@example.test> Not here.\r\n550 5.7.1 Call me.\r\n550 5.7.1 <amy@example.test> \r\n" },
 		/* Not as many as were asked for: none is believed. */
 		{ SMTP_MX, { HAS_IT, HAS_IT }, 1, "451 4.3.0 The message could not be stored: try again later\r\n" },
 	};
@@ -75,7 +81,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(tests, verdicts_of_mailboxes, 0, 4);
+	tcase_add_loop_test(tests, verdicts_of_mailboxes, 0, 6);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
