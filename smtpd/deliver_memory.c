@@ -42,7 +42,8 @@ static struct record *
 load(const char *own, int64_t now, size_t *ret_count)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/remembered", own);
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* A pipe that its owner put there is not waited for. */
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct record *records = xcalloc(RECORDS_MAX + 1, sizeof(*records));
 	char head[HEAD_LEN];
 	ssize_t got;
@@ -103,7 +104,7 @@ memory_put(const char *own, struct span id, int64_t now, int64_t until)
 		records[i].until = (int64_t)htole64((uint64_t)records[i].until);
 	if (mkdir(own, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return -errno;
 	r = io_write_all(fd, span_make(HEAD, HEAD_LEN));

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,25 @@ START_TEST(sent_when_safe)
 }
 END_TEST
 
+/* Whose folder it is may put anything there: the next account's mail waits for that no longer than for a file. */
+START_TEST(pipes)
+{
+	char path[sizeof(folder) + 32];
+
+	(void)alarm(10);
+	(void)snprintf(path, sizeof(path), "%s/remembered", folder);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert(!memory_has(folder, SPAN("x"), 1));
+	ck_assert_int_eq(memory_put(folder, SPAN("x"), 1, 2), 0);
+	ck_assert(memory_has(folder, SPAN("x"), 1));
+	(void)snprintf(path, sizeof(path), "%s/remembered.tmp", folder);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_ne(memory_put(folder, SPAN("y"), 1, 2), 0);
+	ck_assert(!memory_has(folder, SPAN("y"), 1));
+	(void)alarm(0);
+}
+END_TEST
+
 static void
 setup(void)
 {
@@ -79,6 +99,7 @@ main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, stored_at_once);
 	tcase_add_test(tests, sent_when_safe);
+	tcase_add_test(tests, pipes);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
