@@ -88,10 +88,15 @@ check_field_name(struct span text)
 }
 
 static const char *
+check_identifier(struct span text)
+{
+	return !sieve_is_identifier(text) ? "is no name of a variable" : text.len > SIEVE_VARIABLE_NAME_MAX ? "is too long for the name of a variable" : NULL;
+}
+
+static const char *
 check_variable(struct span text)
 {
-	return sieve_is_identifier(text) || (span_istarts(text, SPAN("global.")) && sieve_is_identifier(span_skip(text, 7))) ? NULL :
-		"is no name of a variable";
+	return check_identifier(span_istarts(text, SPAN("global.")) ? span_skip(text, 7) : text);
 }
 
 /* RFC 6609 section 3.4.2: the namespace is one of include. */
@@ -186,9 +191,7 @@ compile_check(struct compiler *compiler, const struct arguments *arguments)
 		break;
 	case COMMAND_GLOBAL:
 		compile_check_constant(compiler, positional[0], "the name of a variable");
-		for (uint32_t i = 0; i < positional[0]->count; i++)
-			if (!sieve_is_identifier(compile_string(compiler, positional[0], i)))
-				compile_fault(compiler, positional[0]->line, "\"%.*s\" is no name of a variable", COMPILE_WORD(compile_string(compiler, positional[0], i)));
+		check_strings(compiler, positional[0], check_identifier);
 		break;
 	case COMMAND_INCLUDE:
 		compile_check_constant(compiler, positional[0], "the name of a script");
