@@ -3,7 +3,8 @@ cli_TOOLS += mailuser mailstore
 mailuser_EXTRA := cli/tool.c cli/mailuser_forward.c cli/mailuser_password.c
 mailstore_EXTRA := cli/tool.c cli/mailstore_care.c cli/mailstore_move.c cli/mailstore_backup.c
 cli_TOOLS += sievec
-sievec_EXTRA := cli/tool.c
+# What filters have found is in the message: sievec reads it as smtpd does.
+sievec_EXTRA := cli/tool.c smtpd/spam_percent.c smtpd/filter_word_parse.c smtpd/defence_score.c
 # Those that belong to smtpd, installed with it.
 cli_TOOLS += mailalias
 mailalias_EXTRA := cli/tool.c

@@ -13,9 +13,12 @@
 #include "cli/tool.h"
 #include "common/cleanup.h"
 #include "common/date.h"
+#include "common/header.h"
 #include "common/io.h"
 #include "common/xalloc.h"
 #include "sieve/sieve.h"
+#include "smtpd/filter_word_parse.h"
+#include "smtpd/spam_percent.h"
 
 #define MESSAGE_MAX (256u << 20)
 #define INCLUDED_MAX 100
@@ -208,7 +211,7 @@ main(int argc, char **argv)
 	struct buf message = BUF_INIT(MESSAGE_MAX);
 	struct tracer tracer = { .global = NULL };
 	struct sieve_host host = {
-		.sender = SPAN("sender@example.com"), .recipient = SPAN("user@example.org"), .delimiter = '+', .spam = -1, .context = &tracer,
+		.sender = SPAN("sender@example.com"), .recipient = SPAN("user@example.org"), .delimiter = '+', .context = &tracer,
 		.mailbox_exists = any_mailbox, .special_use = any_use, .include = include, .trace = print,
 		.environment = {
 			[SIEVE_ENV_LOCATION] = SPAN("MDA"), [SIEVE_ENV_NAME] = SPAN("Fourpost"), [SIEVE_ENV_PHASE] = SPAN("during"),
@@ -217,6 +220,7 @@ main(int argc, char **argv)
 	};
 	const char *message_path = NULL;
 	bool capabilities = false;
+	struct span block;
 	int option, r, status;
 
 	tool_init("sievec");
@@ -243,6 +247,9 @@ main(int argc, char **argv)
 	if (r != 0)
 		tool_fail(EX_NOINPUT, "%s: %s", message_path, strerror(-r));
 	host.message = buf_get(&message);
+	block = span_make(host.message.ptr, header_block_size(host.message));
+	host.spam = spam_percent(block);
+	host.virus = filter_word_virus(block);
 	host.options = tracer.options;
 	host.now = time(NULL);
 	host.zone = zone_at(NULL, host.now);

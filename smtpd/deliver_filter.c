@@ -16,12 +16,12 @@
 #include "common/header.h"
 #include "common/log.h"
 #include "common/xalloc.h"
-#include "smtpd/defence_score.h"
 #include "smtpd/deliver.h"
 #include "smtpd/filter_word_parse.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_conf.h"
 #include "smtpd/smtpd_msg.h"
+#include "smtpd/spam_percent.h"
 
 #define DAY 86400
 /* For all scripts of a message, each of which has about one. Whoever needs more hangs: the queue waits for him no longer, but he would go on,
@@ -76,21 +76,6 @@ zone_at(void *context, int64_t utc)
 	return date_local(utc).zone;
 }
 
-/* Percent of what makes it spam by the score that the smtp role gave it; -1: it has none. */
-static int
-score_of(struct span block)
-{
-	struct header_field field;
-	struct score score;
-	int junk, percent;
-
-	if (!header_find(block, SPAN(SCORE_FIELD), &field) || score_parse(field.value, &score, &junk) < 0)
-		return -1;
-	percent = score_percent(score.total, junk);
-	score_free(&score);
-	return percent;
-}
-
 static struct span
 domain_of(const char *address)
 {
@@ -103,13 +88,12 @@ static void
 set_host(struct deliver *deliver, const struct delivery *delivery, struct span message, struct sieve_host *host)
 {
 	struct span block = span_make(message.ptr, header_block_size(message));
-	int word = filter_word_spam(block), score = score_of(block);
 	time_t now = time(NULL);
 
 	*host = (struct sieve_host){
 		.message = message, .sender = span_of(delivery->sender), .recipient = span_of(delivery->recipient), .now = now,
 		.delimiter = deliver->proc->common->recipient_delimiter[0], .any_from = !smtpd_conf(deliver->proc)->own_senders,
-		.spam = word > score ? word : score, .virus = filter_word_virus(block), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
+		.spam = spam_percent(block), .virus = filter_word_virus(block), .context = deliver, .mailbox_exists = mailbox_exists, .special_use = special_use,
 		.own = own_of, .is_remembered = is_remembered, .include = include, .options = scripts_options(deliver->scripts),
 		.environment = {
 			[SIEVE_ENV_DOMAIN] = domain_of(deliver->proc->account), [SIEVE_ENV_HOST] = span_of(deliver->proc->common->hostname),

@@ -3,6 +3,7 @@
 smtp_machine_SRC := \
 	smtpd/auth_results.c \
 	smtpd/filter_word_parse.c \
+	smtpd/spam_percent.c \
 	smtpd/smtp_author.c \
 	smtpd/smtp_binary.c \
 	smtpd/smtp_cmds.c \

@@ -71,4 +71,15 @@ check "and the fault is told as file:line: what is wrong" eval '[ ! -s said ] &&
 check "an error of a run ends with 70" ends 70 -t mail.eml many.sieve
 check "and is told with its line, and the message is kept" eval 'grep -qE "^many\.sieve:7: ." errors && [ "$(tail -1 said)" = "  implicit keep" ]'
 check "what follows it is run, as smtpd does" eval 'ends 70 -t mail.eml many.sieve drops.sieve && [ "$(tail -1 said)" = "  none: the message is discarded" ]'
+cat >marked.sieve <<'END'
+require ["spamtestplus", "virustest", "fileinto"];
+if virustest "5" { fileinto "Viruses"; }
+elsif spamtest :percent "100" { fileinto "Junk"; }
+elsif spamtest :percent "50" { fileinto "Perhaps"; }
+END
+# lands FIELD MAILBOX: a message with that field goes there.
+lands() { printf '%s\n\nbody\n' "$1" >marked.eml; ends 0 -t marked.eml marked.sieve && [ "$(tail -1 said)" = "  $2" ]; }
+check "spamtest knows the score of smtpd" lands "X-Fourpost-Score: 3/6; early-talk=3" 'fileinto "Perhaps"'
+check "and the word of a filter" lands "X-Spam-Flag: YES" 'fileinto "Junk"'
+check "virustest too" lands "X-Virus-Status: Infected (Eicar)" 'fileinto "Viruses"'
 finish
