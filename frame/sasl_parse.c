@@ -25,13 +25,13 @@ sasl_begin(struct sasl *sasl, enum sasl_mechanism mechanism)
 }
 
 /* One name or password: UTF-8 without NUL (RFC 4616 section 2: 1*SAFE), within max. */
-static bool
+static enum sasl_result
 take(struct buf *into, struct span text, size_t max)
 {
-	if (text.len == 0 || text.len > max || span_chr(text, '\0') >= 0 || !span_is_utf8(text))
-		return false;
+	if (text.len == 0 || span_chr(text, '\0') >= 0 || !span_is_utf8(text))
+		return SASL_MALFORMED;
 	buf_clear(into);
-	return buf_span(into, text) == 0;
+	return text.len > max || buf_span(into, text) != 0 ? SASL_TOO_LONG : SASL_DONE;
 }
 
 /* [authzid] NUL authcid NUL passwd. Nobody acts for somebody else here: an authzid must be the
@@ -41,6 +41,7 @@ plain(struct span message, struct buf *user, struct buf *password)
 {
 	ptrdiff_t first = span_chr(message, '\0'), second;
 	struct span authzid, authcid;
+	enum sasl_result result;
 
 	if (first < 0)
 		return SASL_MALFORMED;
@@ -52,10 +53,9 @@ plain(struct span message, struct buf *user, struct buf *password)
 	authcid = span_take(&message, (size_t)second);
 	message = span_skip(message, 1);
 	if (authzid.len != 0 && !span_eq(authzid, authcid))
-		return SASL_MALFORMED;
-	return take(user, authcid, SASL_USER_MAX) && take(password, message, SASL_PASSWORD_MAX) ?
-	    SASL_DONE :
-	    SASL_MALFORMED;
+		return SASL_FORBIDDEN;
+	result = take(user, authcid, SASL_USER_MAX);
+	return result == SASL_DONE ? take(password, message, SASL_PASSWORD_MAX) : result;
 }
 
 static enum sasl_result
@@ -64,13 +64,16 @@ response(struct sasl *sasl, struct span text, struct buf *user, struct buf *pass
 	struct buf message = BUF_INIT(SASL_LINE_MAX);
 	enum sasl_result result = SASL_MALFORMED;
 
-	if (text.len <= SASL_LINE_MAX && base64_decode(text, &message) == 0) {
+	if (text.len > SASL_LINE_MAX) {
+		result = SASL_TOO_LONG;
+	} else if (base64_decode(text, &message) == 0) {
 		if (sasl->mechanism == SASL_PLAIN)
 			result = plain(buf_get(&message), user, password);
-		else if (sasl->step == 0 && take(user, buf_get(&message), SASL_USER_MAX))
+		else if (sasl->step < 2)
+			result = sasl->step == 0 ? take(user, buf_get(&message), SASL_USER_MAX) : take(password, buf_get(&message), SASL_PASSWORD_MAX);
+		/* LOGIN: the name alone is not all. */
+		if (sasl->mechanism == SASL_LOGIN && sasl->step == 0 && result == SASL_DONE)
 			result = SASL_CONTINUE;
-		else if (sasl->step == 1 && take(password, buf_get(&message), SASL_PASSWORD_MAX))
-			result = SASL_DONE;
 		sasl->step++;
 	}
 	buf_wipe(&message);

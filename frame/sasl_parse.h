@@ -19,8 +19,10 @@ enum sasl_result {
 	SASL_DONE,      /* user and password are set */
 	SASL_CONTINUE,  /* send a challenge (sasl_challenge) and read another line */
 	SASL_CANCELLED, /* the client sent "*" */
-	/* not base64, not the mechanism's format, too long, or a name with NUL or bad UTF-8 */
+	/* not base64, not the mechanism's format, or a name with NUL or bad UTF-8 */
 	SASL_MALFORMED,
+	SASL_TOO_LONG,  /* the response, the name or the password: longer than any that could be right */
+	SASL_FORBIDDEN, /* well-formed, but to act for another than who logs in */
 };
 
 /* One exchange. Zeroed memory, then sasl_begin. */

@@ -146,7 +146,11 @@ sasl_step(struct turn *turn, enum sasl_result result)
 	case SASL_CANCELLED:
 		buf_wipe(&turn->credentials->password);
 		return answer_bad(turn, "AUTHENTICATE cancelled");
+	case SASL_FORBIDDEN:
+		buf_wipe(&turn->credentials->password);
+		return answer(turn, "NO", "[AUTHORIZATIONFAILED] Nobody logs in here to act for somebody else"); /* RFC 5530 */
 	case SASL_MALFORMED:
+	case SASL_TOO_LONG:
 		break;
 	}
 	buf_wipe(&turn->credentials->password);

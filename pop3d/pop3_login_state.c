@@ -96,6 +96,10 @@ sasl_outcome(struct call *call, enum sasl_result result)
 		return LOGIN_AGAIN;
 	case SASL_CANCELLED:
 		return refuse(call, "Cancelled");
+	case SASL_FORBIDDEN:
+		return refuse(call, "[AUTH] Nobody logs in here to act for somebody else");
+	case SASL_TOO_LONG:
+		return refuse(call, "[AUTH] Too long");
 	case SASL_MALFORMED:
 		break;
 	}

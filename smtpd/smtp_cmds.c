@@ -45,6 +45,12 @@ smtp_sasl_result(struct smtp *smtp, enum sasl_result result)
 	case SASL_MALFORMED:
 		smtp_error(smtp, 501, "5.5.2", "That is no valid response");
 		break;
+	case SASL_TOO_LONG:
+		smtp_error(smtp, 500, "5.5.6", "The response is too long");
+		break;
+	case SASL_FORBIDDEN: /* RFC 4616 section 2: that the client may act so is a part of the authentication */
+		smtp_error(smtp, 535, "5.7.8", "Nobody logs in here to act for somebody else");
+		break;
 	}
 	buf_wipe(&smtp->user);
 	buf_wipe(&smtp->password);

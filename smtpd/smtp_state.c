@@ -145,19 +145,25 @@ bad_line(struct smtp *smtp, const char *status, const char *text)
 	smtp_error(smtp, 500, status, text);
 }
 
+/* AUTH with its initial response is one, too. */
+static bool
+is_of_sasl(const struct smtp *smtp, struct span input)
+{
+	return smtp->phase == SMTP_SASL || span_istarts(input, SPAN("AUTH "));
+}
+
 /* However much of it has come: the answer does not depend on where the network cut it. */
 static void
-long_line(struct smtp *smtp)
+long_line(struct smtp *smtp, struct span input)
 {
-	bad_line(smtp, smtp->phase == SMTP_SASL ? "5.5.6" : "5.5.2", "The line is too long");
+	bad_line(smtp, is_of_sasl(smtp, input) ? "5.5.6" : "5.5.2", "The line is too long"); /* RFC 4954 section 4 */
 }
 
 /* A line of commands is bounded before it is whole. */
 static size_t
 line_max(const struct smtp *smtp, struct span input)
 {
-	return smtp->phase == SMTP_SASL || span_istarts(input, SPAN("AUTH ")) ? SMTP_AUTH_LINE_MAX :
-										SMTP_COMMAND_MAX;
+	return is_of_sasl(smtp, input) ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAX;
 }
 
 static void
@@ -181,7 +187,7 @@ take_line(struct smtp *smtp, struct span input)
 	if (lf < 0) {
 		/* What will be no command anyway need not be kept. */
 		if (!smtp->skipping_line)
-			long_line(smtp);
+			long_line(smtp, input);
 		smtp->skipping_line = true;
 		return input.len;
 	}
@@ -197,7 +203,7 @@ take_line(struct smtp *smtp, struct span input)
 	}
 	line.len--;
 	if (line.len + 2 > max) {
-		long_line(smtp);
+		long_line(smtp, line);
 	} else if (smtp->phase == SMTP_SASL) {
 		smtp->commands++;
 		smtp_sasl_result(smtp, sasl_line(&smtp->sasl, line, &smtp->user, &smtp->password));
