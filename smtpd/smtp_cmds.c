@@ -243,6 +243,6 @@ smtp_command(struct smtp *smtp, struct span line)
 		return;
 	smtp->commands++;
 	row->run(smtp, command.args);
-	if ((row->when & SMTP_IS_JUNK) != 0)
+	if ((row->when & SMTP_IS_JUNK) != 0 && smtp->phase != SMTP_ENDED)
 		smtp_count_junk(smtp);
 }

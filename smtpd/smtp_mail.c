@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* SPDX-FileCopyrightText: The Fourpost authors */
 /* MAIL and RCPT with their parameters: the tables say which extension each belongs to. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/date.h"
@@ -13,8 +14,15 @@
 static bool
 mail_size(struct smtp *smtp, struct span value)
 {
-	return span_to_u64(value, UINT64_MAX, &smtp->size_told) == 0 &&
-	    value.len <= 20; /* RFC 1870 section 3 */
+	int r = span_to_u64(value, UINT64_MAX, &smtp->size_told);
+
+	/* RFC 1870 section 3: up to 20 digits, some of which are more than a number holds, and too big for any limit. */
+	for (size_t i = 0; i < value.len && r == -ERANGE; i++)
+		if (!ascii_is_digit(value.ptr[i]))
+			return false;
+	if (r == -ERANGE)
+		smtp->size_told = UINT64_MAX;
+	return (r == 0 || r == -ERANGE) && value.len <= 20;
 }
 
 static bool

@@ -119,6 +119,21 @@ START_TEST(mail_makes_up_for_it)
 }
 END_TEST
 
+/* One that is wrong, too, is the last word for both reasons: it is said once. */
+START_TEST(the_last_word_is_one)
+{
+	struct client client;
+
+	begin(&client, SMTP_MX);
+	say(&client, SPAN("NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n"));
+	ck_assert(!client.closed);
+	say(&client, SPAN("VRFY\r\n"));
+	ck_assert(client.closed);
+	ck_assert(span_eq(buf_get(&client.replies), SPAN("501 5.5.4 Syntax: VRFY address\r\n421 4.7.0 mail.example.test Too many errors\r\n")));
+	end(&client);
+}
+END_TEST
+
 /* As many as recipients_max are taken, whoever they are; as many again are told, and what is beyond counts as errors. */
 START_TEST(recipients_without_end)
 {
@@ -183,6 +198,7 @@ main(void)
 
 	tcase_add_loop_test(tests, each_kind_is_counted, 0, 7);
 	tcase_add_test(tests, mail_makes_up_for_it);
+	tcase_add_test(tests, the_last_word_is_one);
 	tcase_add_loop_test(tests, recipients_without_end, 0, 2);
 	tcase_add_test(tests, each_transaction_has_its_recipients);
 	tcase_add_test(tests, programs_of_this_host_are_not_counted);
