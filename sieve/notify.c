@@ -66,7 +66,7 @@ next_field(struct span *fields, struct buf *name, struct buf *value)
 	return true;
 }
 
-/* All recipients: those of the path, and those of a "to" field. */
+/* All recipients: those of the path, and those of the fields "to" and "cc" (RFC 5436 section 2.7). */
 static void
 put_recipients(struct span to, struct span fields, struct buf *out)
 {
@@ -75,7 +75,7 @@ put_recipients(struct span to, struct span fields, struct buf *out)
 	if (!percent_decode(to, out))
 		buf_clear(out);
 	while (next_field(&fields, &name, &value))
-		if (span_ieq(buf_get(&name), SPAN("to")) && value.len != 0) {
+		if ((span_ieq(buf_get(&name), SPAN("to")) || span_ieq(buf_get(&name), SPAN("cc"))) && value.len != 0) {
 			if (out->len != 0)
 				(void)buf_char(out, ',');
 			(void)buf_span(out, buf_get(&value));
@@ -103,6 +103,15 @@ notify_is_valid(struct span uri)
 	return valid;
 }
 
+static bool
+is_named_before(const struct address_list *list, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (span_eq(list->entries[i].local, list->entries[at].local) && span_ieq(list->entries[i].domain, list->entries[at].domain))
+			return true;
+	return false;
+}
+
 void
 notify_recipients(struct span uri, void (*each)(void *context, struct span address), void *context)
 {
@@ -117,7 +126,7 @@ notify_recipients(struct span uri, void (*each)(void *context, struct span addre
 	for (size_t i = 0; i < list.count && i < NOTIFY_RECIPIENTS_MAX; i++) {
 		struct buf spec = BUF_INIT(1024);
 
-		if (address_spec_append(&spec, list.entries[i].local, list.entries[i].domain) == 0)
+		if (!is_named_before(&list, i) && address_spec_append(&spec, list.entries[i].local, list.entries[i].domain) == 0)
 			each(context, buf_get(&spec));
 		buf_free(&spec);
 	}

@@ -13,7 +13,7 @@
 /* A mailto: URI (RFC 6068) with at least one recipient, and not too many. */
 bool notify_is_valid(struct span uri);
 
-/* Calls each with an address that it goes to; borrowed for the call. */
+/* Calls each once with an address that it goes to; borrowed for the call. */
 void notify_recipients(struct span uri, void (*each)(void *context, struct span address), void *context);
 
 /* A message that was made by a machine is not notified of, so that notifications cannot go round in circles (RFC 5436 section

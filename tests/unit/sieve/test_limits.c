@@ -707,6 +707,13 @@ START_TEST(notify_text)
 	notify_recipients(action.text, note, &out);
 	ck_buf(&out, SPAN("a@example.com c@example.com "), "recipients");
 	buf_clear(&out);
+	notify_recipients(SPAN("mailto:a@x?subject=x&CC=b@x&bcc=c@x"), note, &out);
+	ck_buf(&out, SPAN("a@x b@x "), "copies (RFC 5436 section 2.7)");
+	buf_clear(&out);
+	notify_recipients(SPAN("mailto:a@x?to=A@x&cc=a@X,b@x"), note, &out);
+	ck_buf(&out, SPAN("a@x A@x b@x "), "each once");
+	buf_clear(&out);
+	ck_assert(notify_is_valid(SPAN("mailto:?cc=a@x")) && !notify_is_valid(SPAN("mailto:a@x?cc=b")));
 	ck_assert(notify_is_valid(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x")) && !notify_is_valid(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x,f@x")));
 	notify_recipients(SPAN("mailto:a@x,b@x,c@x?to=d@x,e@x,f@x"), note, &out);
 	ck_buf(&out, SPAN("a@x b@x c@x d@x e@x "), "no more than NOTIFY_RECIPIENTS_MAX");
