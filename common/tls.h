@@ -27,8 +27,10 @@ typedef int (*tls_sign_fn)(void *context, enum tls_sign_kind kind, struct span i
     struct buf *out);
 
 /* A server context for this certificate chain (PEM text). TLS 1.2 and 1.3, no renegotiation, no
- * compression, tickets with a key of this process, ALPN as given ("h2,http/1.1", or NULL). Returns
- * NULL and a sentence in error when it cannot be made. */
+ * compression, tickets with a key of this process. alpn: the protocols that are spoken ("h2,http/1.1"),
+ * the best first; a client that names only others is refused (RFC 9325 section 3.8: it may have been
+ * led here to take an answer of ours for one of another protocol), one that names none is served.
+ * Or NULL. Returns NULL and a sentence in error when it cannot be made. */
 struct ssl_ctx_st *tls_server_new(struct span certificate_pem, tls_sign_fn sign, void *context,
     const char *alpn, struct buf *error);
 /* A client context that encrypts and trusts anybody. */

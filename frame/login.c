@@ -595,7 +595,7 @@ login_run(struct proc *proc, const struct login_protocol *protocol,
 	proc->handlers = handlers;
 	proc->handler_count = sizeof(handlers) / sizeof(*handlers);
 	proc->peer_gone = front_peer_gone;
-	login->front = front_new(proc, &limits, NULL, on_accept, refusal, login);
+	login->front = front_new(proc, &limits, protocol->alpn, on_accept, refusal, login);
 	if (login->front == NULL)
 		return EX_CONFIG;
 	/* --- jail --- */

@@ -32,6 +32,7 @@ struct login_credentials {
 
 /* A protocol before login, pure: bytes in, replies and actions out. */
 struct login_protocol {
+	const char *alpn; /* its name in TLS (RFC 7301): a client that wants only other protocols is refused */
 	size_t state_size; /* zeroed memory of this size is a connection's state */
 	void (*greet)(void *state, const struct login_facts *facts, struct buf *out);
 	/* Looks at input (all that is unread), says in *ret_used how much it took, appends replies

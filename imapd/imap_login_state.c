@@ -343,6 +343,7 @@ login_handover(const void *state)
 }
 
 const struct login_protocol imap_login = {
+	.alpn = "imap",
 	.state_size = sizeof(struct login),
 	.greet = login_greet,
 	.input = login_input,

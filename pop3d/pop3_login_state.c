@@ -222,6 +222,7 @@ refused(void *state, uint8_t result, struct buf *out)
 }
 
 const struct login_protocol pop3_login = {
+	.alpn = "pop3",
 	.state_size = sizeof(struct pop3_login),
 	.greet = greet,
 	.input = input,

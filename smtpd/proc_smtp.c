@@ -17,6 +17,8 @@
 #include "smtpd/smtpd_msg.h"
 
 /* More than the longest line; a message is taken in pieces of this size. */
+/* Nobody has registered a name for SMTP; these are what Exim offers and takes. */
+#define ALPN "smtp,esmtp"
 #define INPUT_MAX 65536
 /* LMTP replies once for each of many recipients. */
 #define OUTPUT_MAX (8 << 20)
@@ -260,7 +262,7 @@ proc_smtp(struct proc *proc)
 	proc->peer_here = peer_here;
 	proc->reload = reload;
 	proc->stop = stop;
-	role.front = front_new(proc, &limits, NULL, accept_client, refusal, &role);
+	role.front = front_new(proc, &limits, ALPN, accept_client, refusal, &role);
 	if (role.front == NULL)
 		return EX_CONFIG;
 	role.known = dkim_known_new();
