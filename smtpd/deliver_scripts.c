@@ -36,8 +36,10 @@ static void
 compile(struct script *script, unsigned options, int fd)
 {
 	struct buf text = BUF_INIT(SIEVE_SCRIPT_MAX + 65536), faults = BUF_INIT(16384);
+	int r = io_read_all(fd, &text);
 
-	if (io_read_all(fd, &text) < 0)
+	/* Of one that is too large there is enough for the compiler to say so. */
+	if (r < 0 && r != -EFBIG)
 		(void)buf_str(&faults, "1: the script cannot be read\n");
 	else
 		(void)sieve_compile(buf_get(&text), options, &script->program, &faults);
@@ -125,7 +127,7 @@ list_folder(struct scripts *scripts, size_t which)
 	qsort(scripts->names[which], scripts->name_count[which], sizeof(*scripts->names[which]), by_name);
 }
 
-/* The file "active" holds the name of the script that is. Where it cannot be read, the folder is told of. */
+/* The file "active" holds the name of the script that is. Where it cannot be read, or holds what is no name, the folder is told of. */
 static char *
 active_path(const struct scripts *scripts)
 {
@@ -134,9 +136,9 @@ active_path(const struct scripts *scripts)
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
 	struct span name = span_trim(span_make(text, got > 0 ? (size_t)got : 0));
 
-	if (got < 0 && errno != ENOENT)
+	if (got < 0 ? errno != ENOENT : name.len != 0 && !sieve_name_is_valid(name))
 		return xstrdup(scripts->own);
-	return sieve_name_is_valid(name) ? xasprintf("%s/%.*s" SUFFIX, scripts->own, (int)name.len, name.ptr) : NULL;
+	return name.len != 0 ? xasprintf("%s/%.*s" SUFFIX, scripts->own, (int)name.len, name.ptr) : NULL;
 }
 
 struct scripts *

@@ -55,6 +55,17 @@ START_TEST(one_ends_no_list)
 }
 END_TEST
 
+START_TEST(one_is_too_large)
+{
+	struct scripts *scripts = begin("mkdir -p site/before && { echo 'keep;'; yes '# no more than a megabyte' | head -c 1048570; } > site/before/1.sieve && "
+	    "{ echo 'keep;'; yes '# no more than a megabyte' | head -c 1048571; } > site/before/2.sieve && yes '#' | head -c 3000000 > site/before/3.sieve");
+
+	is_usable(scripts_at(scripts, SCRIPT_BEFORE, 0), "/1.sieve");
+	for (size_t i = 1; i < 3; i++)
+		ck_assert_str_eq(scripts_at(scripts, SCRIPT_BEFORE, i)->faults, "1: the script is larger than 1024 KiB\n");
+}
+END_TEST
+
 START_TEST(the_active_one_is_missed)
 {
 	struct scripts *scripts = begin("mkdir sieve && echo main > sieve/active");
@@ -65,6 +76,13 @@ START_TEST(the_active_one_is_missed)
 	is_usable(scripts_at(scripts, SCRIPT_ACTIVE, 0), "/main.sieve");
 	/* What is included by :optional need not be there. */
 	ck_assert_ptr_null(scripts_named(scripts, false, SPAN("other")));
+	/* No name of a script is a mistake, and nothing at all is none. */
+	shell_in(account, "sieve", "echo ./main > active");
+	scripts_begin(scripts);
+	is_unusable(scripts_at(scripts, SCRIPT_ACTIVE, 0), "/sieve");
+	shell_in(account, "sieve", "echo > active");
+	scripts_begin(scripts);
+	ck_assert_ptr_null(scripts_at(scripts, SCRIPT_ACTIVE, 0));
 }
 END_TEST
 
@@ -98,6 +116,7 @@ main(void)
 	TCase *tests = tcase_create("all");
 
 	tcase_add_test(tests, one_ends_no_list);
+	tcase_add_test(tests, one_is_too_large);
 	tcase_add_test(tests, the_active_one_is_missed);
 	tcase_add_test(tests, a_folder_cannot_be_read);
 	tcase_add_test(tests, there_are_too_many);
