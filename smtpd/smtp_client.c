@@ -212,7 +212,8 @@ judge_message(struct smtp_client *client, enum smtp_fault fault)
 	buf_clear(&client->fields);
 	if (smtp_client_is_tested(client) && fault == SMTP_FAULT_NONE) {
 		ruled = smtp_rules_apply(client->role->rules, client->handin, &outcome);
-		fault = smtp_score_message(guard_defence(client->guard), verification, ruled ? &outcome : NULL, client->smtp.queue_id, &client->fields);
+		fault = smtp_score_message(guard_defence(client->guard), verification, ruled ? &outcome : NULL, !client->smtp.has_choosy, client->smtp.queue_id,
+		    &client->fields);
 		client->held = ruled && outcome.held && fault == SMTP_FAULT_NONE;
 		if (ruled)
 			rules_outcome_free(&outcome);

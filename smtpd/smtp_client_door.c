@@ -28,7 +28,7 @@ smtp_client_judge(struct smtp_client *client)
 	const struct smtp *smtp = &client->smtp;
 	const struct guard_case wanted = { .helo = span_of(smtp->helo), .sender = span_of(smtp->envelope.sender), .recipient = smtp->asked,
 		.whose = buf_get(&client->whose),
-		.first = smtp->envelope.count == 0, .postmaster = smtp->rcpt.as_postmaster };
+		.first = smtp->envelope.count == 0, .hears_everybody = smtp_hears_everybody(smtp) };
 
 	for (unsigned sign = 1; smtp_client_is_tested(client) && sign < sizeof(tests) / sizeof(*tests); sign <<= 1)
 		if ((smtp->signs & sign) != 0)

@@ -52,7 +52,7 @@ struct guard {
 	guard_done done;
 	void *context;
 	char *helo, *sender, *recipient, *whose;
-	bool first, postmaster, slow;
+	bool first, hears_everybody, slow;
 	struct sender_check *check; /* of the sender, when that counts; or NULL */
 	uint32_t greylisting;       /* pending at the queue */
 	struct buf reply;
@@ -204,21 +204,6 @@ watch_lists(struct guard *guard)
 }
 
 /* --- the verdict --- */
-
-static bool
-is_for(struct span recipient, struct span part)
-{
-	return span_istarts(recipient, part) && recipient.len > part.len && recipient.ptr[part.len] == '@';
-}
-
-/* RFC 5321 section 4.5.1 and RFC 2142: who is refused must be able to ask why. */
-static bool
-hears_everybody(const struct guard *guard)
-{
-	struct span recipient = span_of(guard->recipient);
-
-	return guard->postmaster || is_for(recipient, SPAN("postmaster")) || is_for(recipient, SPAN("abuse"));
-}
 
 static void
 log_score(struct guard *guard, const struct score *score, const char *verdict)
@@ -380,7 +365,7 @@ decide(struct guard *guard)
 	}
 	watch_lists(guard);
 	defence_score(guard->defence, &score);
-	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody(guard);
+	refused = settings->refuse != 0 && score.total >= settings->refuse && !guard->hears_everybody;
 	busy = !refused && defence_is_busy(guard->defence);
 	suspect = refused || busy || guard->crowded ? 0 : is_suspect(guard, score.total);
 	guard->slow = settings->tarpit != 0 && score.total >= settings->tarpit;
@@ -560,7 +545,7 @@ guard_judge(struct guard *guard, const struct guard_case *wanted, guard_done don
 	guard->context = context;
 	guard->judging = true;
 	guard->first = wanted->first;
-	guard->postmaster = wanted->postmaster;
+	guard->hears_everybody = wanted->hears_everybody;
 	free(guard->helo);
 	free(guard->sender);
 	free(guard->recipient);

@@ -41,7 +41,7 @@ struct guard_case {
 	struct span helo, sender, recipient;
 	struct span whose; /* the recipient's mail it is for LIMIT_RECIPIENT, as looked up; empty: of the recipient as it is written */
 	bool first;      /* recipient of the message */
-	bool postmaster; /* the recipient */
+	bool hears_everybody; /* the recipient: no score refuses it */
 };
 /* Once, from the loop: empty, or the reply that refuses the recipient, "450 4.7.1 ...", borrowed for the call. */
 typedef void (*guard_done)(void *context, struct span reply);

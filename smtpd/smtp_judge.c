@@ -3,6 +3,20 @@
 /* Where the client itself is judged: at its recipients, so that the log tells whose mail it was. */
 #include "smtpd/smtp_cmds.h"
 
+static bool
+is_for(struct span recipient, struct span part)
+{
+	return span_istarts(recipient, part) && recipient.len > part.len && recipient.ptr[part.len] == '@';
+}
+
+bool
+smtp_hears_everybody(const struct smtp *smtp)
+{
+	struct span recipient = span_of(smtp->rcpt.address);
+
+	return smtp->rcpt.as_postmaster || is_for(recipient, SPAN("postmaster")) || is_for(recipient, SPAN("abuse"));
+}
+
 void
 smtp_judge_recipient(struct smtp *smtp)
 {

@@ -41,7 +41,7 @@ fault_of(const struct defence *defence, const struct score *score)
 
 enum smtp_fault
 smtp_score_message(const struct defence *defence, const struct verification *verification, const struct rules_outcome *rules,
-    const char *queue_id, struct buf *fields)
+    bool hears_everybody, const char *queue_id, struct buf *fields)
 {
 	const struct defence_settings *settings = defence_settings_of(defence);
 	struct buf items = BUF_INIT(SCORE_FIELD_MAX);
@@ -54,7 +54,7 @@ smtp_score_message(const struct defence *defence, const struct verification *ver
 		add_verified(defence, verification, &score);
 	if (rules != NULL)
 		score_add_all(&score, &rules->score);
-	refused = settings->refuse != 0 && score.total >= settings->refuse;
+	refused = settings->refuse != 0 && score.total >= settings->refuse && !hears_everybody;
 	junk = (settings->junk != 0 && score.total >= settings->junk) || (rules != NULL && rules->junk);
 	score_put_items(&score, &items);
 	log_info("score", log_str("id", queue_id), log_str("client", defence_client(defence)), log_i64("score", score.total),

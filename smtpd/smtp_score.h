@@ -9,10 +9,10 @@
 #include "smtpd/smtp_data.h"
 #include "smtpd/verify_state.h"
 
-/* rules: what the site's rules say, or NULL. One line of the log, and the header fields that tell, appended to fields. verification: NULL, or one that is done. Returns
+/* rules: what the site's rules say, or NULL. hears_everybody: all recipients do, and no score is too much. One line of the log, and the header fields that tell, appended to fields. verification: NULL, or one that is done. Returns
  * SMTP_FAULT_NONE, or why the message is refused. */
 enum smtp_fault
 smtp_score_message(const struct defence *defence, const struct verification *verification, const struct rules_outcome *rules,
-    const char *queue_id, struct buf *fields);
+    bool hears_everybody, const char *queue_id, struct buf *fields);
 
 #endif

@@ -42,7 +42,7 @@ smtp_reset(struct smtp *smtp)
 {
 	if (smtp->in_mail)
 		envelope_free(&smtp->envelope);
-	smtp->in_mail = smtp->has_remote = false;
+	smtp->in_mail = smtp->has_remote = smtp->has_choosy = false;
 	free(smtp->rcpt.address);
 	free(smtp->rcpt.orcpt);
 	free(smtp->queue_id);
@@ -267,6 +267,14 @@ join_notify(uint8_t a, uint8_t b)
 }
 
 static void
+recipient_added(struct smtp *smtp)
+{
+	smtp->named++;
+	smtp->has_choosy |= !smtp_hears_everybody(smtp);
+	smtp_reply(smtp, 250, "2.1.5", "Ok");
+}
+
+static void
 add_recipient(struct smtp *smtp, struct span address)
 {
 	struct envelope *envelope = &smtp->envelope;
@@ -277,8 +285,7 @@ add_recipient(struct smtp *smtp, struct span address)
 			 * LMTP wants a reply for each. */
 			if (smtp->kind != SMTP_LMTP) {
 				envelope->recipients[i].notify = join_notify(envelope->recipients[i].notify, smtp->rcpt.notify);
-				smtp->named++;
-				smtp_reply(smtp, 250, "2.1.5", "Ok");
+				recipient_added(smtp);
 				return;
 			}
 			break;
@@ -293,8 +300,7 @@ add_recipient(struct smtp *smtp, struct span address)
 		smtp_error(smtp, 553, "5.1.3", "That address cannot be used");
 		return;
 	}
-	smtp->named++;
-	smtp_reply(smtp, 250, "2.1.5", "Ok");
+	recipient_added(smtp);
 }
 
 void

@@ -115,6 +115,7 @@ struct smtp {
 	struct sasl sasl;
 	bool in_mail;
 	bool has_remote;          /* a recipient has no account here */
+	bool has_choosy;          /* a recipient does not hear everybody */
 	struct envelope envelope;
 	size_t named;             /* recipients that were taken, repeats too, and those beyond recipients_max */
 	uint64_t size_told;
@@ -172,6 +173,8 @@ void smtp_waited(struct smtp *smtp);
 struct span smtp_asker(const struct smtp *smtp);
 void smtp_looked_up(struct smtp *smtp, enum smtp_looked_up result, struct span account);
 void smtp_authenticated(struct smtp *smtp, enum smtp_authenticated result, struct span account);
+/* SMTP_JUDGE: the recipient is one that must hear from who is refused, and why he thinks that he should not be (RFC 5321 section 4.5.1, RFC 2142). */
+bool smtp_hears_everybody(const struct smtp *smtp);
 /* reply: empty when it may, or "450 4.7.1 ...", printable. */
 void smtp_judged(struct smtp *smtp, struct span reply);
 /* date as in RFC 5322. The trace field is put into `message`. */

@@ -98,6 +98,36 @@ START_TEST(recipients_are_judged)
 }
 END_TEST
 
+/* RFC 5321 section 4.5.1: whether a score may refuse the message. */
+static const struct {
+	const char *recipients;
+	bool has_choosy;
+} choosy_rows[] = {
+	{ "RCPT TO:<postmaster>\r\n", false },
+	{ "RCPT TO:<Postmaster@example.test>\r\nRCPT TO:<abuse@example.test>\r\n", false },
+	{ "RCPT TO:<c@example.test>\r\n", true },
+	{ "RCPT TO:<abuser@example.test>\r\n", true },
+	{ "RCPT TO:<abuse@example.test>\r\nRCPT TO:<c@example.test>\r\n", true },
+	{ "RCPT TO:<postmaster>\r\nRCPT TO:<alice@example.test>\r\n", true }, /* who is the same */
+	{ "RCPT TO:<c@example.test>\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\n", false },
+};
+
+START_TEST(some_hear_everybody)
+{
+	struct buf message = BUF_INIT(10000);
+	struct smtp smtp;
+
+	smtp_init(&smtp, &settings, SMTP_MX, "192.0.2.1");
+	run(&smtp, SPAN("HELO x\r\n"), SPAN_NULL, &message);
+	run(&smtp, SPAN("MAIL FROM:<>\r\n"), SPAN_NULL, &message);
+	run(&smtp, span_of(choosy_rows[_i].recipients), SPAN_NULL, &message);
+	ck_assert_uint_ne(smtp.envelope.count, 0);
+	ck_assert(smtp.has_choosy == choosy_rows[_i].has_choosy);
+	smtp_free(&smtp);
+	buf_free(&message);
+}
+END_TEST
+
 START_TEST(forged_scores_go)
 {
 	struct buf message = BUF_INIT(10000);
@@ -138,6 +168,7 @@ main(void)
 
 	tcase_add_loop_test(tests, signs, 0, (int)(sizeof(sign_rows) / sizeof(*sign_rows)));
 	tcase_add_loop_test(tests, recipients_are_judged, 0, (int)(sizeof(judge_rows) / sizeof(*judge_rows)));
+	tcase_add_loop_test(tests, some_hear_everybody, 0, (int)(sizeof(choosy_rows) / sizeof(*choosy_rows)));
 	tcase_add_test(tests, forged_scores_go);
 	tcase_add_test(tests, a_teaser_is_a_part_of_the_greeting);
 	suite_add_tcase(suite, tests);
