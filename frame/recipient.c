@@ -170,17 +170,30 @@ add_named(struct expansion *expansion, struct span name, bool deliverable)
 	buf_free(&address);
 }
 
+/* The alias's own name, which may have the delimiter in it; where it is a pattern, the name that it fits, without its detail. */
+static void
+put_alias_name(const struct recipient_host *host, const struct alias *alias, struct span name, struct buf *out)
+{
+	if (alias->kind == ALIAS_ADDRESS) {
+		(void)buf_span(out, alias->key);
+		if (span_chr(alias->key, '@') < 0)
+			(void)buf_span(out, span_skip(name, local_of(name).len));
+	} else {
+		(void)buf_span(out, name);
+		(void)account_name_drop_detail(out, host->delimiter);
+	}
+}
+
 /* An alias or account of the name behind "owner-" makes a list of it. */
 static void
-look_for_owner(struct expansion *expansion, struct span name)
+look_for_owner(struct expansion *expansion, const struct alias *alias, struct span name)
 {
 	const struct recipient_host *host = expansion->host;
 	struct buf base = BUF_INIT(ACCOUNT_NAME_MAX), owner = BUF_INIT(ACCOUNT_NAME_MAX);
 	struct found found = { .alias = NULL };
 
 	expansion->listed = true;
-	(void)buf_span(&base, name);
-	(void)account_name_drop_detail(&base, host->delimiter);
+	put_alias_name(host, alias, name, &base);
 	(void)buf_str(&owner, OWNER);
 	if (!span_starts(buf_get(&base), SPAN(OWNER)) && buf_span(&owner, buf_get(&base)) == 0 &&
 	    find_name(host, buf_get(&owner), &found)) {
@@ -243,7 +256,7 @@ add_alias(struct expansion *expansion, const struct step *step, const struct fou
 	}
 	note_alias(expansion, step, found->alias);
 	if (found->alias->kind != ALIAS_DOMAIN && !expansion->listed)
-		look_for_owner(expansion, step->name);
+		look_for_owner(expansion, found->alias, step->name);
 	while (!is_done(expansion) && alias_next_target(&targets, &target))
 		add_target(expansion, step, found, target);
 }

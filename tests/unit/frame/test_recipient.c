@@ -78,6 +78,7 @@ START_TEST(expansions)
 	    "alice@example.test: alice, y@far.example\r\n"
 	    "staff@example.test: bob, carol, discard\n"
 	    "owner-staff@example.test: alice\n"
+	    "c++@example.test: bob, carol\nowner-c++: alice\nstaff+all: bob, carol\n"
 	    "ring1@example.test: ring2\nring2@example.test: ring1\n"
 	    "own@example.test: own\nown2@example.test: own2, own2+x\nlone@example.test: nobody, lone\n"
 	    "club@example.test: club, bob\ncast@example.test: club, cast\nspin@example.test: spin, discard\n"
@@ -115,6 +116,10 @@ START_TEST(expansions)
 	expect(aliases, "staff@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
 	expect(aliases, "staff+x@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
 	expect(aliases, "staff@old.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-staff@example.test]");
+	/* The delimiter may be in the name of a list, or of an alias that is none. */
+	expect(aliases, "c++@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-c++@example.test]");
+	expect(aliases, "c++@old.test", LOOKUP_ALIAS, "bob@example.test carol@example.test [owner-c++@example.test]");
+	expect(aliases, "staff+all@example.test", LOOKUP_ALIAS, "bob@example.test carol@example.test ");
 	expect(aliases, "owner-staff@example.test", LOOKUP_ALIAS, "alice@example.test y@far.example ");
 	/* Circles of aliases that name nobody, and those that name somebody. */
 	expect(aliases, "ring1@example.test", LOOKUP_LOOP, "");
