@@ -242,6 +242,8 @@ smtp_command(struct smtp *smtp, struct span line)
 	if (!smtp_is_legal(smtp, row->when, command.args))
 		return;
 	smtp->commands++;
+	if (row->run != smtp_cmd_bdat)
+		smtp->owed = 0;
 	row->run(smtp, command.args);
 	if ((row->when & SMTP_IS_JUNK) != 0 && smtp->phase != SMTP_ENDED)
 		smtp_count_junk(smtp);

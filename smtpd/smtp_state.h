@@ -127,6 +127,7 @@ struct smtp {
 	 * last. */
 	bool chunked, chunk_is_last;
 	uint64_t chunk_len, chunk_left, chunks_len;
+	size_t owed;                /* LMTP: replies to the last chunk of a message that was given up at one before it */
 	bool is_binary;             /* BODY=BINARYMIME was declared */
 	struct smtp_binary *binary; /* makes lines of it; NULL otherwise */
 	struct smtp_binary *parts;  /* looks whether headers of parts are ASCII; NULL: they need not be */

@@ -174,6 +174,13 @@ put_piece(struct smtp *smtp, struct span piece, bool ends)
 	buf_free(&lines);
 }
 
+/* The message is given up with this chunk: its last may be under way (RFC 3030 section 2), and is answered for these recipients. */
+static void
+owe_replies(struct smtp *smtp)
+{
+	smtp->owed = smtp->chunk_is_last ? 0 : smtp->envelope.count;
+}
+
 /* The octets of the chunk have all come. */
 static void
 end_chunk(struct smtp *smtp)
@@ -184,10 +191,12 @@ end_chunk(struct smtp *smtp)
 	if (smtp->chunk_is_last)
 		put_piece(smtp, SPAN_NULL, true);
 	drop_refused(smtp);
-	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last)
+	if (data->fault != SMTP_FAULT_NONE || smtp->chunk_is_last) {
+		owe_replies(smtp);
 		smtp_end_text(smtp);
-	else
+	} else {
 		smtp_reply(smtp, 250, "2.0.0", "%" PRIu64 " octets received", smtp->chunk_len);
+	}
 }
 
 static void
@@ -210,6 +219,19 @@ refuse_chunk(struct smtp *smtp)
 		smtp->phase = SMTP_SKIPPED_CHUNK;
 }
 
+/* RFC 2033 section 4.3: the last chunk has a reply for each recipient that was taken, and none where there was none. False: it is as any other. */
+static bool
+refuse_last_chunk(struct smtp *smtp)
+{
+	if (smtp->kind != SMTP_LMTP || !smtp->chunk_is_last || (smtp->in_mail ? smtp->envelope.count != 0 : smtp->owed == 0))
+		return false;
+	for (size_t i = 0; i < smtp->owed; i++)
+		smtp_error(smtp, 503, "5.5.1", "A chunk of the message was refused");
+	smtp->owed = 0;
+	smtp_reset(smtp);
+	return true;
+}
+
 void
 smtp_cmd_bdat(struct smtp *smtp, struct span args)
 {
@@ -220,7 +242,7 @@ smtp_cmd_bdat(struct smtp *smtp, struct span args)
 		return;
 	}
 	smtp->chunk_left = smtp->chunk_len;
-	if (!smtp_is_legal(smtp,
+	if (refuse_last_chunk(smtp) || !smtp_is_legal(smtp,
 		SMTP_AFTER_TLS | SMTP_AFTER_HELLO | SMTP_AFTER_AUTH | SMTP_AFTER_MAIL | SMTP_AFTER_RCPT,
 		SPAN_NULL)) {
 		refuse_chunk(smtp);
@@ -285,6 +307,7 @@ smtp_opened(struct smtp *smtp, enum smtp_stored result, struct span queue_id, co
 		/* DATA is refused once; the last chunk ends the text, for each recipient (RFC 2033 section 4.2). */
 		if (smtp->chunked) {
 			answer_text(smtp, fault);
+			owe_replies(smtp);
 			refuse_chunk(smtp);
 		} else {
 			smtp_reply_fault(smtp, fault);

@@ -207,6 +207,16 @@ static const struct dialogue {
 	    "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nBDAT 2\r\n\r\nBDAT 3 LAST\r\nx\r\n",
 	    "EHLO\n250\n250\n250\n250 2.0.0 2 octets\n250 2.0.0 <alice@example.test>\n250 2.0.0 <bob@example.test>\n",
 	    "with LMTP", false },
+	{ "LMTP: a last chunk for nobody has no reply (RFC 2033 section 4.3)", SMTP_LMTP, NULL,
+	    "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@example.test>\r\nBDAT 2\r\n\r\nBDAT 3 LAST\r\nx\r\nMAIL FROM:<>\r\nBDAT 0 LAST\r\nNOOP\r\nBDAT 3 LAST\r\nx\r\n",
+	    "EHLO\n250\n550 5.1.1\n503 5.5.1\n250 2.1.0\n250 2.0.0 Ok\n503 5.5.1 Use MAIL\n", NULL, false },
+	{ "LMTP: the last chunk behind one that was refused has one for each recipient", SMTP_LMTP, NULL,
+	    "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<bob@example.test>\r\n"
+	    "BDAT 3\r\n\r\n\nBDAT 2\r\nxyBDAT 3 LAST\r\nx\r\nBDAT 0 LAST\r\nMAIL FROM:<>\r\n",
+	    "EHLO\n250\n250\n550 5.1.1\n250\n550 5.6.0\n503 5.5.1\n503 5.5.1 A chunk\n503 5.5.1 A chunk\n503 5.5.1 Use MAIL\n250 2.1.0\n", NULL, false },
+	{ "LMTP: unless another command came between", SMTP_LMTP, NULL,
+	    "LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nBDAT 3\r\n\r\n\nRSET\r\nBDAT 3 LAST\r\nx\r\nNOOP\r\n",
+	    "EHLO\n250\n250\n250\n550 5.6.0\n250\n503 5.5.1 Use MAIL\n250\n", NULL, false },
 	/* --- smuggling: none of these may end the text or let a second message in --- */
 	{ "LF.LF", SMTP_MX, NULL,
 	    "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\r\nx\n.\nMAIL FROM:<evil@b.c>\r\n.\r\n",
