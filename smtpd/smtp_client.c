@@ -268,7 +268,8 @@ log_received(const struct smtp_client *client)
 	    log_str("client", client->smtp.client), log_str("helo", smtp->helo),
 	    log_str("account", smtp->account), log_str("from", smtp->envelope.sender),
 	    log_str("to", smtp->envelope.recipients[0].address),
-	    log_u64("recipients", smtp->envelope.count), log_u64("size", smtp->data.size));
+	    log_u64("recipients", smtp->envelope.count), log_u64("size", smtp->data.size),
+	    log_i64("priority", smtp->envelope.priority)); /* RFC 6710 section 4.1 */
 }
 
 static void

@@ -110,6 +110,10 @@ text = talk(MAIL + b"DATA\r\nSubject: half\r\n\r\nhalf a mess")
 check("half a message and the end: nothing is queued", text.rstrip().endswith(b"354 End the message with <CRLF>.<CRLF>"), text)
 text = talk(MAIL + b"DATA\r\nSubject: whole\r\n\r\n.\r\n")
 check("a whole message and the end: it is answered", b"ed as " in text, text)
+for asked, got in ((9, 0), (-3, -3)):
+    before = len(log())
+    text = talk(HELLO + b"MAIL FROM:<h@example.org> MT-PRIORITY=%d\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nSubject: hurry\r\n\r\n.\r\nQUIT\r\n" % asked)
+    check(f"a stranger's priority of {asked} is {got}, and logged", b"ed as " in text and logged(before, rf"received .* priority={got}\n"), (text, log()[before:]))
 text = talk(b"")
 check("nothing at all", text.startswith(b"220 ") and b"<still open>" not in text, text)
 
