@@ -493,12 +493,14 @@ smtp_client_pump(struct smtp_client *client)
 		client->received += taken;
 		if (!smtp->in_mail) /* RSET, or another EHLO: filters need not wait for the rest */
 			smtp_client_forget_question(client);
-		if (smtp_client_count(client)) {
-			smtp_client_set_guard(client);
-			continue;
+		/* Both may fail behind XCLIENT. */
+		if (!smtp_client_count(client)) {
+			buf_clear(&smtp->out); /* which greets */
+			smtp_hang_up(smtp, "4.3.2", TOO_MANY);
+		} else if (!smtp_client_set_guard(client)) {
+			buf_clear(&smtp->out);
+			smtp_hang_up(smtp, "4.7.0", SMTP_CROWDED);
 		}
-		buf_clear(&smtp->out); /* which greets */
-		smtp_hang_up(smtp, "4.3.2", TOO_MANY);
 	}
 	smtp_client_put_out(client);
 	if (taken == 0 && client->eof) {

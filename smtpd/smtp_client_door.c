@@ -79,17 +79,27 @@ smtp_client_tarpit(struct smtp_client *client)
 	(void)event_add(client->tarpit, &patience);
 }
 
-void
+/* It is about to tell (XCLIENT) whose connection this is. */
+static bool
+is_still_a_proxy(const struct smtp *smtp)
+{
+	return smtp->is_proxy && !smtp->in_mail && strcmp(smtp->client, smtp->peer) == 0;
+}
+
+bool
 smtp_client_set_guard(struct smtp_client *client)
 {
 	struct smtp *smtp = &client->smtp;
+	const char *address = is_still_a_proxy(smtp) ? "" : smtp->client;
 
-	if (smtp->kind == SMTP_LMTP || strcmp(client->guarded, smtp->client) == 0)
-		return;
-	(void)snprintf(client->guarded, sizeof(client->guarded), "%s", smtp->client);
+	if (smtp->kind == SMTP_LMTP || strcmp(client->guarded, smtp->client) == 0 || strcmp(client->guarded, address) == 0)
+		return true;
+	(void)snprintf(client->guarded, sizeof(client->guarded), "%s", address);
 	client->guard = guard_free(client->guard);
-	client->guard = guard_new(client->role->guards, smtp->client, smtp->kind == SMTP_SUBMISSION);
+	if (address[0] != '\0')
+		client->guard = guard_new(client->role->guards, address, smtp->kind == SMTP_SUBMISSION);
 	smtp->guarded = client->guard != NULL;
+	return client->guard == NULL || !guard_is_crowded(client->guard);
 }
 
 bool
@@ -110,7 +120,7 @@ on_greet(evutil_socket_t fd, short what, void *context)
 	event_free(client->greeter);
 	client->greeter = NULL;
 	if (guard_is_crowded(client->guard))
-		smtp_hang_up(&client->smtp, "4.7.0", "Too many connections from your address: try again later");
+		smtp_hang_up(&client->smtp, "4.7.0", SMTP_CROWDED);
 	else
 		smtp_greet(&client->smtp);
 	smtp_client_pump(client);
@@ -121,7 +131,7 @@ smtp_client_greet(struct smtp_client *client)
 {
 	struct timeval delay = { smtpd_conf(front_proc(client->role->front))->greet_delay, 0 };
 
-	smtp_client_set_guard(client);
+	(void)smtp_client_set_guard(client);
 	if (!smtp_client_is_tested(client))
 		delay.tv_sec = 0;
 	if (client->guard == NULL || (delay.tv_sec == 0 && !guard_is_crowded(client->guard))) {

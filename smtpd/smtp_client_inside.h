@@ -7,6 +7,9 @@
 
 #include "smtpd/smtp_client.h"
 
+/* To whom smtp_client_set_guard or guard_is_crowded says that it is so. */
+#define SMTP_CROWDED "Too many connections from your address: try again later"
+
 struct smtp_client {
 	struct smtp_client *next, **at;
 	struct smtp_role *role;
@@ -54,8 +57,9 @@ void smtp_client_leave(struct smtp_client *client, const char *end);
 void smtp_client_greet(struct smtp_client *client);
 /* It comes from outside, and what is found out about it counts. */
 bool smtp_client_is_tested(const struct smtp_client *client);
-/* Whom a proxy speaks for is somebody else, with a guard of his own. */
-void smtp_client_set_guard(struct smtp_client *client);
+/* Whom a proxy speaks for is somebody else, with a guard of his own; the proxy itself has one only once it brings mail without saying for
+ * whom. False: who has got one now has had too many connections. */
+bool smtp_client_set_guard(struct smtp_client *client);
 /* He counts among the clients at once of his own address: false when there are too many of these. */
 bool smtp_client_count(struct smtp_client *client);
 /* Still to be greeted: true, and the client may be gone. What it says meanwhile is kept, and noted. */

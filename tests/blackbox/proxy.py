@@ -135,6 +135,16 @@ try:
     check("clients of many addresses are served by XCLIENT, too", words, greeted(25, many, hello))
     words = greeted(25, many[:1] * 4 + many[1:2], hello)
     check("and too many of one are not", only_fourth("421", words), words)
+    # Nor by what clients use up within a time: the proxy of all of them would be over its limit first.
+    used_up = 'allow_from = [ "203.0.113.0/24" ];\nlimits = [ "connections/address=2/1h" ];\ngreet_delay = "0s";\n'
+    check("limits are taken over for XCLIENT", site.configure(original + 'proxy_from = [ "127.0.0.0/8" ];\n' + used_up,
+          lambda: greeted(587, [b"XCLIENT ADDR=198.51.100.77\r\n"] * 3, hello)[2].startswith("421 4.7.0")))
+    many = [b"XCLIENT ADDR=198.51.100.%d\r\n" % i for i in range(4)]
+    for port in (25, 587):
+        words = greeted(port, many, hello)
+        check(f"a proxy has as many connections as its clients together ({port})", all_greeted(words), words)
+    words = greeted(587, many[:1] + [b"XCLIENT ADDR=198.51.100.78\r\n"], hello)
+    check("a client that has had too many does not come in by it", words[0].startswith("421 4.7.0") and words[1].startswith("220"), words)
     check("proxy_header_from is taken over once more", configure(original + 'proxy_header_from = [ "127.0.0.1" ];\n' + ALL, HELLO, lambda text: text == b""))
 
     before = len(site.log())
