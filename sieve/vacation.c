@@ -215,11 +215,29 @@ put_thread(struct buf *out, struct span block)
 	message_id_list_free(&references);
 }
 
+/* A MIME entity: of its header only what tells of its content comes through, and that its body is 8-bit text is told where it is not (RFC 2045
+ * section 6.1). */
+static int
+put_entity(struct buf *out, struct span entity)
+{
+	struct span block = span_make(entity.ptr, header_block_size(entity)), body = span_skip(entity, block.len);
+	struct header_iter iter;
+	struct header_field field;
+
+	header_begin(&iter, block);
+	while (header_next(&iter, &field))
+		if (span_istarts(field.name, SPAN("Content-")) && header_append(out, field.name, field.value) != 0)
+			return -EINVAL;
+	if (!span_is_ascii(body) && !header_find(block, SPAN("Content-Transfer-Encoding"), &field))
+		(void)buf_str(out, "Content-Transfer-Encoding: 8bit\r\n");
+	(void)buf_str(out, "\r\n");
+	return compose_body(out, body, MIME_8BIT);
+}
+
 static int
 put_body(struct buf *out, const struct sieve_action *action)
 {
 	enum mime_encoding encoding;
-	size_t header;
 
 	(void)buf_str(out, "MIME-Version: 1.0\r\n");
 	if (!action->mime) {
@@ -229,20 +247,7 @@ put_body(struct buf *out, const struct sieve_action *action)
 		(void)buf_fmt(out, "Content-Transfer-Encoding: %s\r\n\r\n", compose_encoding_name(encoding));
 		return compose_body(out, action->text, encoding);
 	}
-	/* A MIME entity: of its header only what tells of its content comes through. */
-	header = header_block_size(action->text);
-	{
-		struct span block = span_make(action->text.ptr, header);
-		struct header_iter iter;
-		struct header_field field;
-
-		header_begin(&iter, block);
-		while (header_next(&iter, &field))
-			if (span_istarts(field.name, SPAN("Content-")) && header_append(out, field.name, field.value) != 0)
-				return -EINVAL;
-	}
-	(void)buf_str(out, "\r\n");
-	return compose_body(out, span_skip(action->text, header), MIME_8BIT);
+	return put_entity(out, action->text);
 }
 
 int

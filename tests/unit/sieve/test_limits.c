@@ -482,6 +482,14 @@ START_TEST(vacation_text)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nContent-Type: text/html\r\n\r\n<p>away</p>\r\n"));
 	ck_assert_ptr_null(strstr(buf_cstr(&out), "Bcc"));
 	buf_clear(&out);
+	action.text = SPAN("Content-Type: text/plain; charset=utf-8\n\nGrüße\n");
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n"));
+	buf_clear(&out);
+	action.text = SPAN("Content-Transfer-Encoding: binary\n\nGrüße\n");
+	ck_assert_int_eq(vacation_compose(&action, &host, SPAN_NULL, SPAN("me@example.org"), SPAN("mail.example.org"), random_bytes, &out), 0);
+	ck_assert_ptr_null(strstr(buf_cstr(&out), "8bit"));
+	buf_clear(&out);
 	/* RFC 5230 section 4.4. */
 	action.text = SPAN("Content-Type: multipart/alternative; boundary=foo\n\n--foo\n\nI'm at the beach relaxing.  Mmmm, surf...\n\n--foo\n"
 	    "Content-Type: text/html; charset=us-ascii\n\n<BODY><P>I'm at the <A HREF=\"beach.gif\">beach</A> relaxing.</BODY>\n\n--foo--\n");
