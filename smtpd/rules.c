@@ -9,6 +9,7 @@
 #include "common/header.h"
 #include "common/mime.h"
 #include "common/mime_text.h"
+#include "common/parameter.h"
 #include "common/text_fold.h"
 #include "common/xalloc.h"
 #include "smtpd/rules_parse.h"
@@ -163,17 +164,90 @@ look_at_header(const struct rules *rules, struct span message, bool *done, struc
 	buf_free(&fold);
 }
 
+/* The name that a file gets: without folders before it, and without what some systems take off its end. Of one that is too long its end tells
+ * what it is. */
 static void
-look_at_name(const struct rules *rules, const struct mime_part *part, bool *done, struct rules_outcome *outcome)
+try_name(const struct rules *rules, struct span name, bool *done, struct rules_outcome *outcome)
 {
-	struct buf name = BUF_INIT(RULES_FIELD_MAX), fold = BUF_INIT(RULES_FIELD_MAX * TEXT_FOLD_GROWTH);
+	struct buf fold = BUF_INIT(RULES_FIELD_MAX * TEXT_FOLD_GROWTH);
+	ptrdiff_t slash = span_rchr(name, '/'), backslash = span_rchr(name, '\\');
 
-	if (mime_filename(part, &name)) {
-		text_fold(span_trim(buf_get(&name)), &fold);
+	name = span_skip(name, (size_t)((slash > backslash ? slash : backslash) + 1));
+	while (name.len != 0 && (name.ptr[name.len - 1] == '.' || (unsigned char)name.ptr[name.len - 1] <= ' '))
+		name.len--;
+	name = span_trim(name);
+	if (name.len > RULES_FIELD_MAX)
+		name = span_skip(name, name.len - RULES_FIELD_MAX);
+	text_fold(name, &fold);
+	if (name.len != 0)
 		try_text(rules, RULE_ATTACHMENT, SPAN_NULL, buf_get(&fold), done, outcome);
-	}
-	buf_free(&name);
 	buf_free(&fold);
+}
+
+static void
+try_written_name(const struct rules *rules, struct span written, bool *done, struct rules_outcome *outcome)
+{
+	struct buf name = BUF_INIT(4 * PARAMETER_TEXT_MAX);
+
+	if (written.len != 0)
+		(void)encoded_word_decode(written, &name);
+	try_name(rules, buf_get(&name), done, outcome);
+	buf_free(&name);
+}
+
+/* What should be there once: some programs take the first, and some the last. */
+struct ends {
+	struct span first, last;
+};
+
+static void
+note(struct ends *ends, struct span value)
+{
+	if (ends->first.ptr == NULL)
+		ends->first = value;
+	ends->last = value;
+}
+
+/* The parameter as RFC 2231 has it, and as it stands there beside that for those who do not know of it. */
+static void
+look_at_parameter(const struct rules *rules, struct span field, struct span word, bool *done, struct rules_outcome *outcome)
+{
+	struct parameter_list decoded, raw;
+	struct ends ends = { SPAN_NULL, SPAN_NULL };
+
+	if (field.ptr == NULL)
+		return;
+	parameter_list_parse(field, PARAMETER_DECODED, &decoded);
+	parameter_list_parse(field, PARAMETER_RAW, &raw);
+	try_name(rules, parameter_get(&decoded, word), done, outcome);
+	for (size_t i = 0; i < raw.count; i++)
+		if (span_ieq(raw.items[i].name, word))
+			note(&ends, raw.items[i].value);
+	try_written_name(rules, ends.first, done, outcome);
+	try_written_name(rules, ends.last, done, outcome);
+	parameter_list_free(&decoded);
+	parameter_list_free(&raw);
+}
+
+/* A file has as many names as there are ways to read its fields: who wants to bring one past the rules gives it a harmless one beside that which the
+ * recipient's program takes. */
+static void
+look_at_names(const struct rules *rules, const struct mime_message *message, const struct mime_part *part, bool *done, struct rules_outcome *outcome)
+{
+	struct ends type = { SPAN_NULL, SPAN_NULL }, disposition = { SPAN_NULL, SPAN_NULL };
+	struct header_field field;
+	struct header_iter iter;
+
+	header_begin(&iter, mime_header(message, part));
+	while (header_next(&iter, &field))
+		if (span_ieq(field.name, SPAN("Content-Type")))
+			note(&type, field.value);
+		else if (span_ieq(field.name, SPAN("Content-Disposition")))
+			note(&disposition, field.value);
+	for (unsigned i = 0; i < 2; i++) {
+		look_at_parameter(rules, i == 0 ? disposition.first : disposition.last, SPAN("filename"), done, outcome);
+		look_at_parameter(rules, i == 0 ? type.first : type.last, SPAN("name"), done, outcome);
+	}
 }
 
 /* Returns how much text there was. */
@@ -202,7 +276,7 @@ look_at_parts(const struct rules *rules, struct span bytes, bool *done, struct r
 		const struct mime_part *part = &message->parts[i];
 
 		if (rules->has[RULE_ATTACHMENT])
-			look_at_name(rules, part, done, outcome);
+			look_at_names(rules, message, part, done, outcome);
 		if (rules->has[RULE_BODY] && part->kind == MIME_LEAF && mime_is(part, SPAN("text"), SPAN_NULL) && looked_at < RULES_BODY_MAX)
 			looked_at += look_at_text(rules, message, i, done, outcome);
 	}

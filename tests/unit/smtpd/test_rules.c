@@ -141,6 +141,55 @@ START_TEST(faults_are_told_by_line)
 }
 END_TEST
 
+/* Whatever a program takes for the name of the file. */
+START_TEST(names_of_a_file)
+{
+	static const char *const headers[] = {
+		"Content-Disposition: attachment; filename=\"evil.exe\"",
+		"Content-Disposition: attachment; filename=\"a.txt\"\r\nContent-Type: application/octet-stream; name=\"evil.exe\"",
+		"Content-Type: application/octet-stream; name=\"evil.exe\"",
+		"Content-Disposition: attachment; filename*=utf-8''a.txt; filename=\"evil.exe\"",
+		"Content-Disposition: attachment; filename=\"evil.exe\"; filename*=utf-8''a.txt",
+		"Content-Disposition: attachment; filename=a.txt; filename*=utf-8''evil%2Eexe",
+		"Content-Disposition: attachment; filename=a.txt; filename*0=evil; filename*1=.exe",
+		"Content-Disposition: attachment; filename=a.txt; FileName=\"=?utf-8?Q?evil=2Eexe?=\"",
+		"Content-Disposition: attachment; filename=a.txt\r\nContent-Disposition: attachment; filename=evil.exe",
+		"Content-Type: text/plain; name=evil.exe\r\nContent-Type: text/plain; name=a.txt",
+		"Content-Disposition: attachment; filename=\"c:\\\\x\\\\evil.exe\"",
+		"Content-Disposition: attachment; filename=\"../evil.exe. . \"",
+		"Content-Disposition: attachment; filename*=utf-8''\xc3\xa9vil-%C3%89",
+	};
+	struct rules *rules = rules_new(SPAN("e: attachment \"evil.exe\" refuse\ne: attachment \"\xc3\x89vil-\xc3\xa9\" refuse\nt: attachment \"*.pdf\" refuse\n"), "f:", NULL);
+	struct rules_outcome outcome;
+	struct buf message = BUF_INIT(1000);
+
+	(void)buf_fmt(&message, "%s\r\n\r\nx\r\n", headers[_i]);
+	rules_apply(rules, buf_get(&message), &outcome);
+	ck_assert_msg(outcome.refused && strcmp(buf_cstr(&outcome.matched), "e") == 0, "%s", headers[_i]);
+	rules_outcome_free(&outcome);
+	(void)rules_free(rules);
+	buf_free(&message);
+}
+END_TEST
+
+START_TEST(a_name_that_is_too_long)
+{
+	struct rules *rules = rules_new(SPAN("e: attachment \"*.exe\" refuse\n"), "f:", NULL);
+	struct rules_outcome outcome;
+	struct buf message = BUF_INIT(2 * RULES_FIELD_MAX);
+
+	(void)buf_str(&message, "Content-Disposition: attachment; filename=");
+	for (size_t i = 0; i < RULES_FIELD_MAX + 100; i++)
+		(void)buf_char(&message, 'a');
+	(void)buf_str(&message, ".exe\r\n\r\nx\r\n");
+	rules_apply(rules, buf_get(&message), &outcome);
+	ck_assert(outcome.refused);
+	rules_outcome_free(&outcome);
+	(void)rules_free(rules);
+	buf_free(&message);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -151,6 +200,8 @@ main(void)
 
 	tcase_add_loop_test(tests, lines, 0, (int)(sizeof(line_rows) / sizeof(*line_rows)));
 	tcase_add_test(tests, wildcards);
+	tcase_add_loop_test(tests, names_of_a_file, 0, 13);
+	tcase_add_test(tests, a_name_that_is_too_long);
 	tcase_add_loop_test(tests, messages, 0, (int)(sizeof(message_rows) / sizeof(*message_rows)));
 	tcase_add_test(tests, no_field_hides_behind_others);
 	tcase_add_test(tests, faults_are_told_by_line);
