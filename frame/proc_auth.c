@@ -281,10 +281,13 @@ static void
 look_up(struct auth *auth, struct msg_channel *channel, uint32_t id, struct span address, struct span asker, bool expand)
 {
 	struct recipient_host host = host_of(auth);
-	struct recipients recipients;
-	enum lookup_result result = recipient_expand(&host, address, expand || asker.len != 0, &recipients);
+	const struct daemon *daemon = auth->proc->daemon;
 	struct buf name = BUF_INIT(ACCOUNT_NAME_MAX);
+	struct recipients recipients;
+	enum lookup_result result;
 
+	host.postmaster = daemon->postmaster != NULL ? daemon->postmaster(auth->proc->conf) : NULL;
+	result = recipient_expand(&host, address, expand || asker.len != 0, &recipients);
 	tell_fault(address, &recipients);
 	if (expand && result == LOOKUP_ALIAS)
 		send_members(channel, id, &recipients);

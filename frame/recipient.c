@@ -104,6 +104,13 @@ find(const struct recipient_host *host, const struct buf *name, struct found *fo
 		found->result = LOOKUP_ALIAS;
 }
 
+/* Postmaster is somebody at each of our domains (RFC 5321 section 4.5.1). */
+static bool
+is_postmaster(const struct recipient_host *host, struct span name)
+{
+	return host->postmaster != NULL && span_eq(local_of(name), SPAN("postmaster")) && !address_equal(span_of(host->postmaster), name);
+}
+
 /* --- all steps --- */
 
 /* A name whose aliases are being gone through. */
@@ -293,6 +300,8 @@ add_name(struct expansion *expansion, const struct step *up, const struct buf *n
 		expansion->failed = true;
 	else if (found.result == LOOKUP_ALIAS)
 		add_alias(expansion, &step, &found);
+	else if (found.result == LOOKUP_UNKNOWN && up != NULL && is_postmaster(expansion->host, step.name))
+		add_address(expansion, &step, span_of(expansion->host->postmaster)); /* who asks for postmaster alone knows himself */
 	else
 		add_named(expansion, step.name, found.result == LOOKUP_LOCAL);
 	return found.result;

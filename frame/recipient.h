@@ -20,6 +20,7 @@ struct recipient_host {
 	const struct srs *srs;         /* or NULL */
 	bool incomplete;               /* there are aliases or srs, but they are not here: nothing of our domains can be told now */
 	int64_t now;                   /* seconds since 1970, for srs */
+	const char *postmaster;        /* the address that mail to postmaster goes to where that is neither account nor alias, or NULL */
 	char delimiter;                /* begins a detail (RFC 5233); NUL: nothing does */
 	/* Is there an account of that name? 0: yes; 1: no; -errno. */
 	int (*exists)(void *context, struct span name);

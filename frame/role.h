@@ -91,6 +91,8 @@ struct daemon {
 	size_t connection_count;
 	const struct role_keys *keys; /* or NULL */
 	bool takes_mail; /* its auth role has the aliases and the secrets of SRS */
+	/* The address that mail to postmaster goes to; until the next call. May be NULL. */
+	const char *(*postmaster)(const void *conf);
 	/* Looks at files that options name, in a process that ends with it; appends sentences to errors. May be NULL. */
 	void (*file_check)(const void *conf, struct buf *errors);
 	/* -T FILE: appends what is thought of a stored message, -R: with the network's help. 0 or -errno. May be NULL. */

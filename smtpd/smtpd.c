@@ -131,6 +131,12 @@ prepare(const void *conf, const struct daemon *daemon)
 	return r < 0 ? r : queue_prepare_folders(conf, daemon);
 }
 
+static const char *
+postmaster(const void *conf)
+{
+	return smtpd_postmaster(conf);
+}
+
 const struct daemon smtpd = {
 	.name = "smtpd", .number = 1,
 	.roles = roles, .role_count = sizeof(roles) / sizeof(*roles),
@@ -138,7 +144,7 @@ const struct daemon smtpd = {
 	.messages = messages, .message_count = sizeof(messages) / sizeof(*messages),
 	.conf_table = &smtpd_conf_table, .conf_size = sizeof(struct smtpd_conf),
 	.conf_fill = smtpd_conf_fill, .conf_check = smtpd_conf_check, .keys = &key_dkim, .prepare = prepare, .settled = spool_lock_sign,
-	.takes_mail = true, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
+	.takes_mail = true, .postmaster = postmaster, .files = files, .file_count = sizeof(files) / sizeof(*files), .file_check = check_files,
 	.connections = connections, .connection_count = sizeof(connections) / sizeof(*connections),
 	.explain = explain_message,
 };

@@ -36,6 +36,8 @@ desk-*: *
 refused@example.test: no-body@far.example
 refused2@example.test: no-body@far.example
 wait@example.test: later-wait@far.example
+abuse: postmaster
+team@example.test: postmaster, alice
 """)
 
 
@@ -54,7 +56,7 @@ def once(account, word, times=1):
 
 try:
     status, text = site.tool("mailalias")
-    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "25 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
+    check("mailalias tells of targets that are nobody's", status == 65 and re.search(r"aliases:8: nobody@example\.test: ", text) and "27 aliases" in text and re.search(r"aliases:17: self@example\.test: the alias goes round", text), text)
     status, text = site.tool("mailalias", "info2@example.test", "drop@example.test", "dead@example.test", "staff@example.test")
     check("mailalias shows who gets mail", status == 67 and "\tbob+two@example.test\taccount" in text and "\tx@far.example\tanother host's" in text and
           "dead@example.test\n\tnobody: mail is refused" in text and "drop@example.test\n\tnobody: mail is discarded" in text and
@@ -76,6 +78,11 @@ try:
     check("a pattern without a domain is one for all of them", once("u1", "without a domain"), site.log()[-3000:])
     check("patterns and expressions", once("bob", "patterns") and once("u1", "patterns"), site.log()[-3000:])
     check("VRFY and EXPN tell nothing", all(not one.startswith("250") and "alice" not in one for one in site.talk(["VRFY staff@example.test", "EXPN staff@example.test"])))
+
+    said, last = site.send("s@away.example", ["abuse@example.test"], "abuse")
+    check("postmaster is somebody behind an alias too", said[0].startswith("250") and last.startswith("250") and once("alice", "Subject: abuse"), (said, last))
+    site.send("s@away.example", ["team@example.test"], "for the team")
+    check("and has the message once", once("u2", "for the team") and site.queue_empties() and once("alice", "for the team"), site.log()[-3000:])
 
     # Circles of aliases, which no message need go through to be found.
     said = site.talk(["MAIL FROM:<s@away.example>", *(f"RCPT TO:<{one}@example.test>" for one in ("self", "ring", "self+x", "club"))])

@@ -303,6 +303,43 @@ START_TEST(membership)
 }
 END_TEST
 
+/* Postmaster is somebody behind an alias too (RFC 5321 section 4.5.1), and gets what he has under his own name once. */
+START_TEST(postmaster)
+{
+	struct aliases *aliases = read_aliases("abuse: postmaster\nteam@example.test: postmaster, postmaster@old.test, alice, bob\n"
+	    "@all.test: @example.test\nboss@example.test: postmaster@old.test\nnone@example.test: post-master\n");
+	static const struct {
+		const char *postmaster, *address;
+		enum lookup_result result;
+		const char *members;
+	} cases[] = {
+		{ "alice@example.test", "abuse@example.test", LOOKUP_ALIAS, "alice@example.test\n" },
+		{ "alice@example.test", "abuse@old.test", LOOKUP_ALIAS, "alice@example.test\n" },
+		{ "alice@example.test", "team@example.test", LOOKUP_ALIAS, "alice@example.test\nbob@example.test\n" },
+		{ "alice@example.test", "postmaster@all.test", LOOKUP_ALIAS, "alice@example.test\n" },
+		{ "alice@example.test", "none@example.test", LOOKUP_UNKNOWN, NULL },
+		/* Who is asked for by that name is looked up by who asks. */
+		{ "alice@example.test", "postmaster@old.test", LOOKUP_UNKNOWN, NULL },
+		/* One who is nobody either, or leads back. */
+		{ "postmaster@example.test", "abuse@example.test", LOOKUP_UNKNOWN, "postmaster@example.test\n" },
+		{ "postmaster@example.test", "abuse@old.test", LOOKUP_UNKNOWN, "postmaster@example.test\n" },
+		{ "boss@example.test", "boss@example.test", LOOKUP_LOOP, "" },
+		{ NULL, "abuse@example.test", LOOKUP_UNKNOWN, "postmaster@example.test\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct recipient_host host = { .domains = &domains, .aliases = aliases, .postmaster = cases[i].postmaster, .delimiter = '+', .exists = exists };
+		struct recipients recipients;
+
+		ck_assert_msg(recipient_expand(&host, span_of(cases[i].address), true, &recipients) == cases[i].result, "%zu", i);
+		if (cases[i].members != NULL)
+			ck_assert_msg(strcmp(buf_cstr(&recipients.members), cases[i].members) == 0, "%zu: %s", i, buf_cstr(&recipients.members));
+		recipients_free(&recipients);
+	}
+	(void)aliases_free(aliases);
+}
+END_TEST
+
 /* Whose mail it is, however it is addressed. */
 START_TEST(counted_as)
 {
@@ -408,6 +445,7 @@ main(void)
 	int failures;
 
 	tcase_add_test(test, expansions);
+	tcase_add_test(test, postmaster);
 	tcase_add_test(test, odd_local_parts);
 	tcase_add_test(test, domains_beyond_ascii);
 	tcase_add_test(test, what_is_not_known_yet_is_not_refused);
