@@ -63,6 +63,22 @@ queue_select_match(const struct queue_selection *selection, const struct envelop
 static const int64_t ages[QUEUE_AGES - 1] = { 300, 3600, 6 * 3600, 86400 };
 const char *const queue_age_names[QUEUE_AGES] = { "5m", "1h", "6h", "1d", "1d+" };
 
+/* For free(3): in the one form, whichever it is queued in. */
+static char *
+name_of(struct span domain)
+{
+	struct buf canonical = BUF_INIT(ADDRESS_DOMAIN_MAX);
+	char *name;
+
+	if (!span_is_ascii(domain) && address_domain_canonical(domain, &canonical) == 0)
+		return buf_take(&canonical);
+	buf_free(&canonical);
+	name = span_dup(domain);
+	for (char *c = name; *c != '\0'; c++)
+		*c = ascii_lower(*c);
+	return name;
+}
+
 static void
 add(struct queue_counts *counts, struct span domain, size_t age)
 {
@@ -73,10 +89,8 @@ add(struct queue_counts *counts, struct span domain, size_t age)
 		counts->items = xreallocarray(counts->items, counts->room, sizeof(*counts->items));
 	}
 	count = &counts->items[counts->count++];
-	*count = (struct queue_count){ .domain = span_dup(domain), .total = 1 };
+	*count = (struct queue_count){ .domain = name_of(domain), .total = 1, .message = counts->messages };
 	count->by_age[age] = 1;
-	for (char *c = count->domain; *c != '\0'; c++)
-		*c = ascii_lower(*c);
 }
 
 static bool
@@ -94,6 +108,7 @@ queue_counts_add(struct queue_counts *counts, const struct envelope *envelope, i
 {
 	size_t age = 0;
 
+	counts->messages++;
 	while (age < QUEUE_AGES - 1 && now - envelope->created >= ages[age])
 		age++;
 	for (size_t i = 0; i < envelope->count; i++)
@@ -105,6 +120,15 @@ static int
 by_domain(const void *a, const void *b)
 {
 	return strcmp(((const struct queue_count *)a)->domain, ((const struct queue_count *)b)->domain);
+}
+
+static int
+by_domain_and_message(const void *a, const void *b)
+{
+	const struct queue_count *left = a, *right = b;
+	int order = by_domain(a, b);
+
+	return order != 0 ? order : (left->message > right->message) - (left->message < right->message);
 }
 
 static int
@@ -122,7 +146,7 @@ queue_counts_finish(struct queue_counts *counts)
 
 	if (counts->count == 0)
 		return;
-	qsort(counts->items, counts->count, sizeof(*counts->items), by_domain);
+	qsort(counts->items, counts->count, sizeof(*counts->items), by_domain_and_message);
 	for (size_t i = 1; i < counts->count; i++) {
 		struct queue_count *last = &counts->items[kept], *next = &counts->items[i];
 
@@ -130,9 +154,13 @@ queue_counts_finish(struct queue_counts *counts)
 			counts->items[++kept] = *next;
 			continue;
 		}
-		last->total += next->total;
-		for (size_t age = 0; age < QUEUE_AGES; age++)
-			last->by_age[age] += next->by_age[age];
+		/* A message may have the domain in two forms. */
+		if (next->message != last->message) {
+			last->total += next->total;
+			for (size_t age = 0; age < QUEUE_AGES; age++)
+				last->by_age[age] += next->by_age[age];
+			last->message = next->message;
+		}
 		free(next->domain);
 	}
 	counts->count = kept + 1;

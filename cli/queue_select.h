@@ -22,12 +22,14 @@ bool queue_select_match(const struct queue_selection *selection, const struct en
 #define QUEUE_AGES 5
 extern const char *const queue_age_names[QUEUE_AGES];
 struct queue_count {
-	char *domain; /* in lower case */
+	char *domain; /* in lower case and ASCII */
 	size_t total, by_age[QUEUE_AGES];
+	uint64_t message; /* the last one counted here */
 };
 struct queue_counts {
 	struct queue_count *items;
 	size_t count, room;
+	uint64_t messages;
 };
 /* Counts a message once for each domain that it has not reached yet. */
 void queue_counts_add(struct queue_counts *counts, const struct envelope *envelope, int64_t now);

@@ -153,6 +153,12 @@ try:
     site.send("s@away.example", [f"info@{PLAIN}"], "kept and sent on", mail=" SMTPUTF8")
     check("one's own address is `keep` in any form", taken(far, "kept and sent on") and own_site.within(lambda: delivered("info", "kept and sent on")), site.log()[-3000:])
     site.tool("mailuser", "forward", "-r", f"info@{PLAIN}")
+    for recipients in ([f"later@{OTHER}", f"later2@{OTHER_ASCII}"], [f"later@{OTHER_ASCII}"]):
+        site.send("alice@example.test", recipients, "for later", login="alice", mail=" SMTPUTF8 HOLDFOR=3600")
+    status, text = site.tool("mailqueue", "summary", conf="smtpd.conf")
+    check("mailqueue counts messages for both forms as one domain's", status == 0 and re.search(rf"^ +2 .* {OTHER_ASCII}$", text, re.M) and OTHER not in text, text)
+    status, text = site.tool("mailqueue", "-d", CAPITALS.replace("B\u00dcCHER", "B\u00d6RSE"), "remove", conf="smtpd.conf")
+    check("and removes them by any", status == 0 and text.count(" is removed") == 2, text)
     status, text = site.tool("mailuser", "list")
     check("mailuser lists them", f"info@{ASCII}" in text and f"{NAME}@{ASCII}" in text, text)
     status, text = site.tool("mailstore", "check", f"info@{CAPITALS}")
