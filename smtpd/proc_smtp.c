@@ -16,9 +16,9 @@
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_msg.h"
 
-/* More than the longest line; a message is taken in pieces of this size. */
 /* Nobody has registered a name for SMTP; these are what Exim offers and takes. */
 #define ALPN "smtp,esmtp"
+/* More than the longest line; a message is taken in pieces of this size. */
 #define INPUT_MAX 65536
 /* LMTP replies once for each of many recipients. */
 #define OUTPUT_MAX (8 << 20)
