@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/xalloc.h"
@@ -20,10 +19,8 @@
  * stands still for a while may owe a hundred thousand short ones an ear. */
 #define QUEUED_BYTES_MAX ((size_t)4096 * MSG_MAX)
 #define QUEUED_FDS_MAX 4096
-/* What is handled in one turn of the loop, so that a busy channel does not starve the others: messages, and microseconds, since some take
- * long (a signature of the key role does, and the front waits for its own). */
+/* Messages handled in one turn of the loop, so that a busy channel does not starve the others. */
 #define MESSAGES_A_TURN 32
-#define TURN_US 1000
 
 #if defined(__has_attribute) && __has_attribute(uninitialized)
 #define NOT_ZEROED __attribute__((uninitialized))
@@ -48,6 +45,7 @@ struct queued {
 struct msg_channel {
 	int fd;
 	uint8_t self, peer;
+	unsigned messages_a_turn;
 	const struct msg_table *table;
 	struct event *readable, *writable;
 	msg_handler handler;
@@ -78,6 +76,7 @@ msg_channel_new(int fd, const struct msg_table *table, uint8_t self, uint8_t pee
 	channel->table = table;
 	channel->self = self;
 	channel->peer = peer;
+	channel->messages_a_turn = MESSAGES_A_TURN;
 	channel->last = &channel->first;
 	return channel;
 }
@@ -121,6 +120,12 @@ msg_channel_free(struct msg_channel *channel)
 	(void)close(channel->fd);
 	free(channel);
 	return NULL;
+}
+
+void
+msg_channel_one_at_a_time(struct msg_channel *channel)
+{
+	channel->messages_a_turn = 1;
 }
 
 uint8_t
@@ -213,25 +218,15 @@ channel_ended(struct msg_channel *channel, int error)
 		channel->closed(channel, channel->full ? -ENOBUFS : error == -EPIPE ? 0 : error, channel->context);
 }
 
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void
 on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct msg_channel *channel = context;
-	int64_t until = now_us() + TURN_US;
 	bool freed = false;
 
 	(void)fd, (void)what;
 	channel->freed = &freed;
-	for (unsigned turn = 0; turn < MESSAGES_A_TURN && (turn == 0 || now_us() < until); turn++) {
+	for (unsigned turn = 0; turn < channel->messages_a_turn; turn++) {
 		/* Not set to zeros for each message: what is read of it was received. */
 		NOT_ZEROED _Alignas(8) uint8_t buffer[MSG_MAX];
 		struct msg msg;

@@ -95,6 +95,9 @@ typedef void (*msg_closed)(struct msg_channel *channel, int error, void *context
 struct msg_channel *msg_channel_new(int fd, const struct msg_table *table, uint8_t self, uint8_t peer);
 /* Delivers messages from the loop. */
 void msg_channel_start(struct msg_channel *channel, struct event_base *base, msg_handler handler, msg_closed closed, void *context);
+/* Of this channel one message is handled in each turn of the loop, and not up to 32: for those whose messages take long, when somebody waits on
+ * another channel. */
+void msg_channel_one_at_a_time(struct msg_channel *channel);
 struct msg_channel *msg_channel_free(struct msg_channel *channel);
 uint8_t msg_channel_peer(const struct msg_channel *channel);
 int msg_channel_fd(const struct msg_channel *channel);

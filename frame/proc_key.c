@@ -90,6 +90,8 @@ proc_key(struct proc *proc)
 	const struct role_keys *more = proc->daemon->keys;
 	struct jail jail = { .root = proc->common->empty_dir };
 
+	/* The front, and all connections with it, waits for its signature: behind one that the relay wants, not behind thirty. */
+	proc->one_at_a_time = true;
 	proc->handlers = handlers;
 	proc->handler_count = 2;
 	if (!load(proc) || (more != NULL && !more->load(proc)))

@@ -243,6 +243,8 @@ peer_closed(struct msg_channel *channel, int error, void *context)
 static void
 start_peer(struct proc *proc, uint8_t peer)
 {
+	if (proc->one_at_a_time)
+		msg_channel_one_at_a_time(proc->peers[peer]);
 	if ((proc->quiet_peers & ROLE_BIT(peer)) == 0)
 		msg_channel_start(proc->peers[peer], proc->base, dispatch, peer_closed, proc);
 }

@@ -153,6 +153,7 @@ struct proc {
 	bool as_root;                /* started as root: uids and chroots are real */
 	struct event *rejoin;        /* while channels to peers are missing, or NULL */
 	unsigned lost_peers;         /* ROLE_BIT of those whose channels are missing, and the log says so */
+	bool one_at_a_time;          /* of each peer in a turn of the loop: its messages take long (key) */
 	unsigned quiet_peers;        /* ROLE_BIT of peers whose channel the loop does not read: the role asks and waits (key) */
 
 	void *state;                 /* the role's own */
