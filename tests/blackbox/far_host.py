@@ -180,14 +180,15 @@ class Server(socketserver.ThreadingTCPServer):
 # --- DNS ---
 
 A, SOA, MX, AAAA = 1, 6, 15, 28
+NET = os.environ.get("NET", "127.0.0")
 ZONE = {
     "one.example": {MX: [(10, "mx.one.example")]},
-    "mx.one.example": {A: ["127.0.0.77"]},
+    "mx.one.example": {A: [f"{NET}.77"]},
     # The best host takes no connections; the next does.
     "two.example": {MX: [(20, "mx.one.example"), (10, "dead.two.example")]},
-    "dead.two.example": {A: ["127.0.0.78"]},
+    "dead.two.example": {A: [f"{NET}.78"]},
     # No MX: the domain's own address (RFC 5321 section 5.1).
-    "bare.example": {A: ["127.0.0.77"]},
+    "bare.example": {A: [f"{NET}.77"]},
     # "Takes no mail" (RFC 7505).
     "null.example": {MX: [(0, "")]},
     "nowhere.example": {MX: [(10, "missing.nowhere.example")]},

@@ -10,7 +10,7 @@ import shutil
 import ssl
 import sys
 
-from own_site import FarHost, Results, Site, outer, read, within, work
+from own_site import FarHost, Results, Site, net, outer, read, within, work
 from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
 from sts_server import Handler, StsServer, policy
 
@@ -22,7 +22,7 @@ if os.getuid() != 0:
 
 authority, stranger = Authority(f"{work}/ca"), Authority(f"{work}/stranger")
 port = outer + 740
-POLICIES, TRUSTED, UNKNOWN, CLEAR = "127.0.0.91", "127.0.0.1", "127.0.0.2", "127.0.0.3"
+POLICIES, TRUSTED, UNKNOWN, CLEAR = f"{net}.91", "127.0.0.1", "127.0.0.2", "127.0.0.3"
 names, policies = {}, {}
 
 
@@ -52,7 +52,7 @@ for word, address, text in [
 # Next hops that routes name as hosts: each is its own domain.
 for name, address in [("relay.example", TRUSTED), ("plain-relay.example", CLEAR), ("odd-relay.example", TRUSTED)]:
     domain(name, address, policy("enforce", "mx.example" if name.startswith("odd") else name), host=name)
-names["mta-sts.silent.example"] = {A: ["127.0.0.92"]}  # nobody listens there
+names["mta-sts.silent.example"] = {A: [f"{net}.92"]}  # nobody listens there
 
 host_names = [name for name in names if name.startswith("mx.")] + ["relay.example", "odd-relay.example"]
 certificate, key = authority.issue(*host_names)

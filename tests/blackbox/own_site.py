@@ -14,6 +14,7 @@ import sys
 import time
 
 lane, programs, work, outer = os.environ["LANE"], os.environ["BIN"], os.environ["TMP"], int(os.environ["BASE_PORT"])
+net = os.environ["NET"]
 here = os.path.dirname(os.path.abspath(__file__))
 patience = 60
 

@@ -254,7 +254,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	check "no role died" all_lived
 	finish
 fi
-start_far --smtp 127.0.0.77:25 --dns "127.0.0.1:$dns_port"
+start_far --smtp "$NET.77:25" --dns "127.0.0.1:$dns_port"
 set_relay
 by_dns() { message "dns-$1" x >"$TMP/dns"; submit "$TMP/dns" --to "who@$1" >/dev/null; }
 for domain in one two bare; do by_dns "$domain.example"; done

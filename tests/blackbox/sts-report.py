@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from own_site import FarHost, Results, Site, outer, read, role_pid, within, work
+from own_site import FarHost, Results, Site, net, outer, read, role_pid, within, work
 from signed_dns import A, MX, TXT, Authority, Server
 from sts_server import StsServer, policy
 
@@ -27,7 +27,7 @@ if os.getuid() != 0:
     sys.exit(0)
 
 port = outer + 740
-POLICIES = "127.0.0.94"
+POLICIES = f"{net}.94"
 names, policies = {}, {}
 # The domain; its MX; its policy.
 OTHER = "mx.other.example"

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from own_site import FarHost, Results, Site, outer, read, within, work
+from own_site import FarHost, Results, Site, net, outer, read, within, work
 from signed_dns import A, MX, TLSA, TTL, TXT, Authority, Server, tlsa
 from sts_server import StsServer
 
@@ -42,7 +42,7 @@ for name, address, records in [("good.signed.example", "127.0.0.1", [tlsa(3, 1, 
     elif name != "silent.example":
         names["_smtp._tls." + name] = {TXT: ["v=TLSRPTv1; rua=mailto:alice@example.test"]}
 domains = [name for name in names if MX in names[name]]
-WEB = "127.0.0.3"
+WEB = f"{net}.93"
 hosts = ["rua.plain.example", "refuses.plain.example", "rua.never.example", *(f"rua.hangs{n}.example" for n in range(4))]
 for host in hosts:
     names[host] = {A: [WEB]}

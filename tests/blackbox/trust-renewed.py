@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from own_site import FarHost, Results, Site, outer, role_pid, work
+from own_site import FarHost, Results, Site, net, outer, role_pid, work
 from signed_dns import A, MX, TLSA, TXT, Authority, Server, tlsa
 from sts_server import StsServer, policy
 
@@ -20,7 +20,7 @@ if os.getuid() != 0:
     sys.exit(0)
 
 port = outer + 740
-POLICIES = "127.0.0.95"
+POLICIES = f"{net}.95"
 names = {"signed.example": {MX: [(10, "mx.signed.example")]}, "mx.signed.example": {A: ["127.0.0.1"]}}
 policies = {}
 # Each is asked for once: what was not fetched is not tried again for minutes.
